@@ -1,0 +1,43 @@
+"""Errors that a person can do something about. Each carries one sentence: what is wrong with what, what to do."""
+
+from __future__ import annotations
+
+
+class MarginaliaError(Exception):
+    """Base of every error whose text is meant for the user; anything else is a defect of the program."""
+
+
+class BadFileError(MarginaliaError):
+    """A file that cannot be used: unreadable, hostile, of another kind, cut short."""
+
+
+class BadTableError(MarginaliaError):
+    """A table with rows that cannot be used; the sentence names the first row and counts the rest."""
+
+
+class StudyError(MarginaliaError):
+    """A study that cannot be opened, or a request that its contents do not allow."""
+
+
+class StudyLockedError(StudyError):
+    """Somebody else writes in the study; the sentence names the holder."""
+
+
+class ModelError(MarginaliaError):
+    """A model file or run that cannot be used: cut short, a pickle, of another architecture or class list."""
+
+
+class TrainingError(MarginaliaError):
+    """A training that cannot start or go on: a class without lesions, a loss that is not finite."""
+
+
+class WeightsUnavailableError(MarginaliaError):
+    """Pretrained weights could neither be downloaded nor read from a local file."""
+
+
+class StorageFullError(MarginaliaError):
+    """The disk is full or cannot be written; what was there before is untouched."""
+
+
+class Cancelled(Exception):  # noqa: N818 (a person's wish, not an error)
+    """The user asked to stop; what was finished is kept."""

@@ -1,0 +1,85 @@
+"""What a job says while it works: a closed union that always ends in exactly one terminal event.
+
+A job function takes ``emit: Emit`` and ``cancelled: IsCancelled``. It emits ``Progress``, ``Metrics`` and
+``Message``; the runner (``core.jobs``) adds ``Started`` and the terminal event. On a pipe every event is one
+line of JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    pass
+
+
+class Started(_Event, frozen=True, kw_only=True, tag="started"):
+    job: str
+    pid: int
+
+
+class Progress(_Event, frozen=True, kw_only=True, tag="progress"):
+    stage: str
+    """What is being done, in the words of the paper where it has them: "warm-up", "A1", "A2", "A3", "B"."""
+    done: int
+    total: int
+    """Units of ``done``; 0 where the end is not known."""
+    eta_s: float | None = None
+    detail: str = ""
+
+
+class Metrics(_Event, frozen=True, kw_only=True, tag="metrics"):
+    """Losses and validation figures of one epoch; a value that is undefined is None."""
+
+    stage: str
+    epoch: int
+    values: dict[str, float | None]
+
+
+class Message(_Event, frozen=True, kw_only=True, tag="message"):
+    level: str
+    """info or warning."""
+    text: str
+
+
+class Succeeded(_Event, frozen=True, kw_only=True, tag="succeeded"):
+    result: dict[str, object] = {}
+
+
+class Failed(_Event, frozen=True, kw_only=True, tag="failed"):
+    sentence: str
+    last_words: str = ""
+    """The end of the child's standard error, for the log."""
+
+
+class CancelledByUser(_Event, frozen=True, kw_only=True, tag="cancelled"):
+    sentence: str = "Cancelled; what was finished is kept."
+
+
+Event = Started | Progress | Metrics | Message | Succeeded | Failed | CancelledByUser
+TERMINAL = (Succeeded, Failed, CancelledByUser)
+
+Emit = Callable[[Event], None]
+IsCancelled = Callable[[], bool]
+
+
+def encode_event(event: Event) -> bytes:
+    """The event as one line of JSON, with its newline."""
+    return msgspec.json.encode(event) + b"\n"
+
+
+def decode_event(line: bytes | str) -> Event:
+    event: Event = msgspec.json.decode(line, type=Event)
+    return event
+
+
+def silent(event: Event) -> None:
+    """An ``Emit`` for callers who do not listen."""
+
+
+def never() -> bool:
+    """An ``IsCancelled`` for work that nobody can cancel."""
+    return False

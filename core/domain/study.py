@@ -1,0 +1,167 @@
+"""What a study consists of: patients, images, findings, lesions, readers and what the readers said.
+
+All values are immutable. Identifiers are the study's own (UUID strings and pseudonyms); nothing here holds a
+patient's identity. Boxes and outlines are in continuous pixel coordinates of the image.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from core.domain.geometry import Box
+from core.domain.shapes import Ellipse, Polygon, Rectangle, Shape, bounds
+from core.domain.vocabulary import (
+    BiradsCategory,
+    BreastComposition,
+    Laterality,
+    MarginType,
+    MassDensity,
+    MassShape,
+    Part,
+    Pathology,
+    ViewPosition,
+)
+
+LesionOutline = Rectangle | Ellipse | Polygon
+"""What bounds a lesion: the radiologist's box, a circle (mini-MIAS) or a drawn contour (CDD-CESM)."""
+
+
+class Patient(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    pseudonym: str
+    """Made at import; the link back lies in the encrypted identity file, if it is kept."""
+    source: str
+    """The data set or site that the patient came from; figures are reported per source."""
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """One VOI window of the file (Window Center and Width, (0028,1050) and (0028,1051))."""
+
+    centre: float
+    width: float
+    function: str = "LINEAR"
+    """VOI LUT Function (0028,1056): LINEAR, LINEAR_EXACT or SIGMOID."""
+    explanation: str = ""
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """One mammogram. Its pixels lie in the array file of the same id, decoded, with a pyramid."""
+
+    id: str
+    patient_id: str
+    content_sha256: str
+    """Of the decoded pixels and their shape: finds the same image under two names."""
+    width: int
+    height: int
+    bits_stored: int
+    pixel_spacing_mm: float | None = None
+    spacing_source: str = ""
+    """Which attribute gave the spacing: it is named beside every measurement."""
+    laterality: Laterality | None = None
+    view: ViewPosition | None = None
+    composition: BreastComposition | None = None
+    photometric: str = "MONOCHROME2"
+    rescale_slope: float = 1.0
+    rescale_intercept: float = 0.0
+    windows: tuple[Window, ...] = ()
+    acquired: str | None = None
+    """Date of the examination, shifted or truncated as the import's profile says; None where unknown."""
+    detector: str = ""
+    """Manufacturer and model, to find scanners that go with a class."""
+    synthetic: bool = False
+
+    @property
+    def box(self) -> Box:
+        return Box(x0=0, y0=0, x1=self.width, y1=self.height)
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One mass of one patient, seen in one or more views."""
+
+    id: str
+    patient_id: str
+
+
+class Labels(msgspec.Struct, frozen=True, kw_only=True):
+    """What one reader (or the data set) says of a lesion; None where nothing was said."""
+
+    margin: MarginType | None = None
+    shape: MassShape | None = None
+    density: MassDensity | None = None
+    category: BiradsCategory | None = None
+    pathology: Pathology | None = None
+    probability_of_malignancy: float | None = None
+    """The reader's own estimate, in [0, 1], recorded before any model output was shown."""
+    comment: str = ""
+    flagged: bool = False
+
+
+class Lesion(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding in one image."""
+
+    id: str
+    finding_id: str
+    image_id: str
+    outline: LesionOutline
+    labels: Labels = Labels()
+    number: int = 1
+    """Order of the lesions in an image, from 1."""
+
+    @property
+    def box(self) -> Box:
+        return bounds(self.outline)
+
+
+class Reader(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+
+
+class FineAnnotation(msgspec.Struct, frozen=True, kw_only=True):
+    """One reader's fine annotation of a lesion, in one revision; shapes in drawing order."""
+
+    lesion_id: str
+    reader_id: str
+    revision: int
+    """From 1, one more with every committed edit; undo is a new revision too."""
+    shapes: tuple[Shape, ...]
+
+
+class Split(msgspec.Struct, frozen=True, kw_only=True):
+    """A division of patients into parts; never of images, since a patient's images resemble each other."""
+
+    id: str
+    name: str
+    seed: int
+    parts: dict[str, Part]
+    """Patient id to part."""
+
+
+class Prototype(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a projected prototype comes from (method.md, stage A2)."""
+
+    index: int
+    class_name: str
+    lesion_id: str
+    roi_sha256: str
+    """Content hash of the un-augmented network input that it is a patch of."""
+    cell: tuple[int, int]
+    """(row, column) in the latent grid."""
+    patch_box_roi: Box
+    """Of the cell, in network-input pixels."""
+    patch_box_image: Box
+    """Of the cell, in pixels of the mammogram."""
+    distance_moved: float
+    """Squared distance between the prototype before and after projection."""
+
+
+class ModelRevision(msgspec.Struct, frozen=True, kw_only=True):
+    """One immutable state of a model; pruning makes a new one whose parent is the old."""
+
+    id: str
+    run_id: str
+    parent_id: str | None
+    prototype_indices: tuple[int, ...]
+    """Indices, into the run's prototypes, of those that are kept."""
+    reason: str
+    created_utc: str

@@ -1,0 +1,22 @@
+"""Which network: backbone, latent size, prototypes and similarity. Stored with every model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+
+class Architecture(msgspec.Struct, frozen=True, kw_only=True):
+    """The network of Extended Data Fig. 6."""
+
+    backbone: str = "vgg16"
+    """A torchvision name (vgg16, vgg16_bn, resnet50, densenet121, ...) or ``compact``."""
+    weights: str = "imagenet"
+    """imagenet, random, or the path of a local file of weights."""
+    latent_channels: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 512
+    prototypes_per_class: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 5
+    top_k: Annotated[float, msgspec.Meta(gt=0)] = 9
+    """k of eq. 5 and 7: a number of cells where at least 1, else a share of them: max(1, floor(share x cells))."""
+    distance: Literal["squared", "l2"] = "squared"
+    epsilon: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 1e-4

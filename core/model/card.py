@@ -1,0 +1,42 @@
+"""What stands beside the weights of a model: everything needed to use it and to know where it comes from."""
+
+from __future__ import annotations
+
+import msgspec
+
+from core.data.roi_set import InputTransform
+from core.domain.study import Prototype
+from core.model.architecture import Architecture
+
+SCHEMA = 1
+"""Version of the card's layout; a card of a newer one is refused."""
+
+
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    schema: int = SCHEMA
+    method: str
+    """iaia-bl, protopnet or the name of another baseline."""
+    label: str
+    """margin or shape."""
+    class_names: tuple[str, ...]
+    prototype_class: tuple[int, ...]
+    """Class index of each prototype, in the order of the prototype layer."""
+    transform: InputTransform
+    architecture: Architecture
+    prototypes: tuple[Prototype, ...] = ()
+    """Empty until the first projection (stage A2)."""
+    ridge: float | None = None
+    """Strength of the ridge towards the initial +1/-1 weights, chosen once per training (stage A3)."""
+    malignancy_ridge: float | None = None
+    precedent_threshold: float | None = None
+    """5th percentile of the validation ROIs' largest own evidence; below it there is no precedent."""
+    warm_start: str = ""
+    """How the trunk was started where there were no pretrained weights; named wherever models are compared."""
+    seed: int = 0
+    code_version: str = ""
+    data_fingerprint: str = ""
+    training_lesions: int = 0
+    training_patients: int = 0
+    synthetic: bool = False
+    contains_patient_images: bool = False
+    notes: dict[str, str] = {}

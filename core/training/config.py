@@ -1,0 +1,90 @@
+"""The configuration of a training run: what the paper fixes, with its values as the defaults.
+
+Every number has limits; descriptions are in ``resources/presets`` beside the presets. Coefficients are those
+of eq. 6-8 in the form of method.md: ``fine`` multiplies a sum over masked images divided by the batch size.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from core.data.roi_set import InputTransform
+from core.model.architecture import Architecture
+
+Rate = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Coefficient = Annotated[float, msgspec.Meta(ge=0, le=1000)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+
+
+class LossWeights(msgspec.Struct, frozen=True, kw_only=True):
+    cross_entropy: Coefficient = 1.0
+    cluster: Coefficient = 0.8
+    separation: Coefficient = 0.08
+    fine: Coefficient = 0.085
+    fine_norm: Literal["prototype", "block"] = "prototype"
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """Adam's learning rates."""
+
+    warm_addon: Rate = 2e-3
+    warm_prototypes: Rate = 3e-3
+    joint_features: Rate = 2e-4
+    joint_addon: Rate = 3e-3
+    joint_prototypes: Rate = 3e-3
+    weight_decay: Share = 1e-3
+    schedule: Literal["constant", "cosine", "authors"] = "cosine"
+    """authors: joint rates divided by 10 every 5 joint epochs."""
+
+
+class Epochs(msgspec.Struct, frozen=True, kw_only=True):
+    warm_start: Count = 0
+    """Supervised epochs of the trunk before everything else, where there are no pretrained weights."""
+    warm_up: Count = 10
+    joint: Positive = 40
+    project_every: Positive = 10
+    """Stages A2 and A3 follow every so many joint epochs, and always the last."""
+    draws: Count = 15_000
+    """Augmented draws an epoch, balanced by class; 0 means one draw per training ROI."""
+
+
+class Augmentation(msgspec.Struct, frozen=True, kw_only=True):
+    flips: bool = True
+    rotation_deg: Annotated[float, msgspec.Meta(ge=0, le=180)] = 15.0
+    smallest_crop: Annotated[float, msgspec.Meta(gt=0.2, le=1)] = 0.8
+    """Side of the random crop over the side of the ROI, at the least."""
+    centre_jitter: Share = 0.1
+    """Shift of the centre, as a share of the ROI's side, so that the middle is no evidence."""
+
+
+class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One run. ``seed`` fixes initialisation, draws and order."""
+
+    method: Literal["iaia-bl", "protopnet"] = "iaia-bl"
+    label: Literal["margin", "shape"] = "margin"
+    class_names: tuple[str, ...] = ("circumscribed", "indistinct", "spiculated")
+    transform: InputTransform = InputTransform()
+    architecture: Architecture = Architecture()
+    loss: LossWeights = LossWeights()
+    rates: Rates = Rates()
+    epochs: Epochs = Epochs()
+    augmentation: Augmentation = Augmentation()
+    batch_lesion: Positive = 75
+    batch_fine: Count = 10
+    prototype_start: Literal["random", "kmeans"] = "random"
+    select_on_validation: bool = True
+    """Keep the projected epoch with the best validation AUROC; False keeps the last (the ``final`` model)."""
+    table_rows: Literal["unaugmented", "augmented"] = "unaugmented"
+    malignancy_fit: Literal["out-of-fold", "in-sample"] = "out-of-fold"
+    frozen_backbone: bool = False
+    """Compute the backbone's features once and train everything after them on the cache."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the backbone's gradients in A1 only; everything shown is computed in float32."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    seed: Count = 1
+    preset: str = ""
+    """Name of the preset this configuration started from."""
