@@ -1,0 +1,66 @@
+"""The only way the program writes a file: whole, or not at all.
+
+Temporary name in the same folder, fsync, rename, fsync of the folder. Measured: 60 kills, nothing lost, where
+rewriting in place destroyed 59 of 60 files (safety.md, F6).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from core.domain.errors import StorageFullError
+from core.domain.system import sync_folder
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_WRITING = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def storage_error(error: OSError, path: Path) -> StorageFullError | None:
+    """The sentence for a full or read-only disk, or None where the error is another."""
+    if error.errno in _NO_ROOM:
+        return StorageFullError(
+            f"{path.name} could not be written to {path.parent}: the disk is full. What was there before is "
+            "untouched; make room and try again."
+        )
+    if error.errno in _NO_WRITING:
+        return StorageFullError(
+            f"{path.name} could not be written: {path.parent} is read-only for you. What was there before is "
+            "untouched; change the permissions or choose another folder."
+        )
+    return None
+
+
+def atomic_write(path: Path, content: bytes | Callable[[Path], None]) -> None:
+    """Put ``content`` at ``path``, replacing what was there in one step.
+
+    ``content`` is the bytes, or a function that writes and closes a file at the temporary path it is given
+    (for libraries that write files themselves, such as h5py). A crash leaves the old file or the new one.
+    StorageFullError where the disk is full or read-only.
+    """
+    temporary: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        if not isinstance(content, bytes):
+            content(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        sentence = storage_error(error, path)
+        if sentence is None:
+            raise
+        raise sentence from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,98 @@
+"""Calls that differ between operating systems, each with a counterpart where POSIX is not there.
+
+Reading stations run Windows: nothing else in ``core`` imports ``resource``, ``fcntl`` or ``signal`` constants
+that exist on POSIX only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import IO
+
+_fcntl: ModuleType | None
+_resource: ModuleType | None
+_msvcrt: ModuleType | None
+try:
+    import fcntl as _fcntl
+except ImportError:
+    _fcntl = None
+try:
+    import resource as _resource
+except ImportError:
+    _resource = None
+try:
+    import msvcrt as _msvcrt
+except ImportError:
+    _msvcrt = None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder durable; where folders cannot be synced (Windows), the rename already is."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def limit_this_process(*, memory_bytes: int | None = None, cpu_s: int | None = None) -> None:
+    """Limits of address space and processor time for a worker, and no core dump (it would hold pixels).
+
+    Without POSIX limits the supervisor's wall-clock limit is the only one left.
+    """
+    if _resource is None:
+        return
+    _resource.setrlimit(_resource.RLIMIT_CORE, (0, 0))
+    if memory_bytes is not None:
+        _resource.setrlimit(_resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    if cpu_s is not None:
+        _resource.setrlimit(_resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
+
+
+def try_lock(file: IO[bytes]) -> bool:
+    """Take the exclusive advisory lock of an open file without waiting; it goes with the process."""
+    try:
+        if _fcntl is not None:
+            _fcntl.flock(file.fileno(), _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+        elif _msvcrt is not None:
+            file.seek(0)
+            _msvcrt.locking(file.fileno(), _msvcrt.LK_NBLCK, 1)
+    except OSError:
+        return False
+    return True
+
+
+def unlock(file: IO[bytes]) -> None:
+    with contextlib.suppress(OSError):
+        if _fcntl is not None:
+            _fcntl.flock(file.fileno(), _fcntl.LOCK_UN)
+        elif _msvcrt is not None:
+            file.seek(0)
+            _msvcrt.locking(file.fileno(), _msvcrt.LK_UNLCK, 1)
+
+
+def process_alive(pid: int) -> bool:
+    """Whether a process of this machine with this number runs."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OSError):
+        return True
+    return True
+
+
+def peak_memory_bytes() -> int | None:
+    """Largest resident set of this process so far; None where the system does not say."""
+    if _resource is None:
+        return None
+    peak = int(_resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss)
+    return peak if sys.platform == "darwin" else peak * 1024
