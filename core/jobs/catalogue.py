@@ -1,0 +1,33 @@
+"""Which jobs exist: a name to the function that does it, imported when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import msgspec
+
+from core.domain.errors import MarginaliaError
+from core.domain.events import Emit, IsCancelled
+
+Job = Callable[[dict[str, Any], Emit, IsCancelled], dict[str, object]]
+
+_JOBS = {
+    "train": "core.tasks.train:train_job",
+    "rehearsal": "core.jobs.rehearsal:rehearse",
+}
+
+
+class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
+    job: str
+    arguments: dict[str, Any] = {}
+
+
+def find_job(name: str) -> Job:
+    """The function of this job; MarginaliaError where there is none of that name."""
+    if name not in _JOBS:
+        raise MarginaliaError(f"There is no job named {name}; known are {', '.join(sorted(_JOBS))}.")
+    module, function = _JOBS[name].split(":")
+    job: Job = getattr(import_module(module), function)
+    return job

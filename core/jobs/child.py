@@ -1,0 +1,76 @@
+"""The child's side of a job: ``python -m core.jobs.child``.
+
+The first line of standard input is the job as JSON; every line of standard output is one event. When standard
+input closes, the job is asked to stop. Whatever a job prints goes to standard error, so that it cannot be
+taken for an event.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from typing import BinaryIO
+
+import msgspec
+
+from core.domain.errors import Cancelled, MarginaliaError
+from core.domain.events import CancelledByUser, Event, Failed, Started, Succeeded, encode_event
+from core.domain.system import limit_this_process
+from core.jobs.catalogue import JobRequest, find_job
+
+
+def _watch_for_end_of_input(stream: BinaryIO, cancelled: threading.Event) -> None:
+    while stream.read(4096):
+        pass
+    cancelled.set()
+
+
+def _outcome(request: JobRequest, emit_event: EventWriter, cancelled: threading.Event) -> Event:
+    try:
+        job = find_job(request.job)
+        return Succeeded(result=job(request.arguments, emit_event, cancelled.is_set))
+    except Cancelled:
+        return CancelledByUser()
+    except MarginaliaError as error:
+        return Failed(sentence=str(error))
+    except MemoryError:
+        return Failed(sentence="The job ran out of memory; close other programs or choose smaller batches.")
+    except BaseException as error:  # noqa: BLE001 (the process's boundary: a defect must reach the supervisor)
+        traceback.print_exc()
+        return Failed(sentence=f"The job stopped because of a defect of the program ({type(error).__name__}).")
+
+
+class EventWriter:
+    """Writes events to the pipe, whole lines only, from any thread."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            self.stream.write(encode_event(event))
+            self.stream.flush()
+
+
+def main() -> int:
+    limit_this_process()
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    source = sys.stdin.buffer
+    request = msgspec.json.decode(source.readline(), type=JobRequest)
+    cancelled = threading.Event()
+    threading.Thread(target=_watch_for_end_of_input, args=(source, cancelled), daemon=True).start()
+    emit = EventWriter(events)
+    emit(Started(job=request.job, pid=os.getpid()))
+    final = _outcome(request, emit, cancelled)
+    emit(final)
+    # the watcher still sits in a blocking read of standard input; a normal exit would wait for its lock
+    sys.stderr.flush()
+    os._exit(0 if isinstance(final, Succeeded) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""Runs a job in a child process and turns whatever becomes of it into exactly one terminal event.
+
+Qt-free. The window calls ``supervise`` from a worker thread, the command line from its main thread. A crash in
+native code, a kill or a hang in the child never reaches the caller as anything but ``Failed``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty, Queue
+from typing import IO
+
+import msgspec
+
+from core.domain.events import (
+    TERMINAL,
+    CancelledByUser,
+    Emit,
+    Event,
+    Failed,
+    IsCancelled,
+    decode_event,
+    never,
+)
+from core.jobs.catalogue import JobRequest
+
+_ROOT = Path(__file__).resolve().parents[2]
+_TICK_S = 0.05
+_KEPT_LINES = 60
+
+
+def _start(request: JobRequest) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "core.jobs.child"],
+        cwd=_ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(msgspec.json.encode(request) + b"\n")
+    process.stdin.flush()
+    return process
+
+
+def _pump_events(stream: IO[bytes], queue: Queue[bytes | None]) -> None:
+    for line in stream:
+        queue.put(line)
+    queue.put(None)
+
+
+def _keep_last_words(stream: IO[bytes], kept: deque[str], log: Path | None) -> None:
+    sink = log.open("ab") if log is not None else None
+    try:
+        for line in stream:
+            kept.append(line.decode("utf-8", "replace").rstrip())
+            if sink is not None:
+                sink.write(line)
+    finally:
+        if sink is not None:
+            sink.close()
+
+
+class _Stopper:
+    """Asks the child to stop by closing its input, and kills it when the grace period is over."""
+
+    def __init__(self, process: subprocess.Popen[bytes], grace_s: float) -> None:
+        self._process = process
+        self.grace_s = grace_s
+        self._asked_at: float | None = None
+
+    @property
+    def asked(self) -> bool:
+        return self._asked_at is not None
+
+    def ask(self) -> None:
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
+    def kill_when_overdue(self) -> None:
+        if self._asked_at is not None and time.monotonic() - self._asked_at > self.grace_s:
+            self._process.kill()
+
+
+def _events(queue: Queue[bytes | None], stopper: _Stopper, cancelled: IsCancelled) -> Iterator[Event]:
+    """Decoded events until the child's output ends; a line that is no event is skipped."""
+    while True:
+        if cancelled():
+            stopper.ask()
+        stopper.kill_when_overdue()
+        try:
+            line = queue.get(timeout=_TICK_S)
+        except Empty:
+            continue
+        if line is None:
+            return
+        try:
+            yield decode_event(line)
+        except msgspec.DecodeError:
+            # a native library may write to the pipe's descriptor behind Python's back
+            continue
+
+
+def _verdict(exit_code: int, stopped: bool, last_words: str) -> Event:
+    """The terminal event of a child that died without one."""
+    if stopped:
+        return CancelledByUser(sentence="The job did not stop in time and was ended; its last checkpoint is kept.")
+    how = f"was killed (signal {-exit_code})" if exit_code < 0 else f"ended with code {exit_code}"
+    return Failed(
+        sentence=f"The job {how} before it was done; what it had saved is kept and it can be resumed.",
+        last_words=last_words,
+    )
+
+
+def supervise(
+    request: JobRequest,
+    *,
+    emit: Emit,
+    cancelled: IsCancelled = never,
+    grace_s: float = 10.0,
+    log: Path | None = None,
+) -> Event:
+    """Run the job to its end and return its terminal event, which was emitted last.
+
+    ``cancelled`` is polled; once true, the child is asked to stop and killed after ``grace_s`` seconds.
+    ``log`` receives the child's standard error.
+    """
+    process = _start(request)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    queue: Queue[bytes | None] = Queue()
+    kept: deque[str] = deque(maxlen=_KEPT_LINES)
+    threads = [
+        threading.Thread(target=_pump_events, args=(process.stdout, queue), daemon=True),
+        threading.Thread(target=_keep_last_words, args=(process.stderr, kept, log), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    stopper = _Stopper(process, grace_s)
+    final: Event | None = None
+    stopped = False
+    try:
+        for event in _events(queue, stopper, cancelled):
+            if isinstance(event, TERMINAL):
+                final = event
+            elif final is None:
+                emit(event)
+        stopped = stopper.asked
+    finally:
+        # a consumer that raises (Ctrl-C) must not leave the child behind
+        _end(process, threads, stopper)
+    if final is None:
+        final = _verdict(process.returncode, stopped, "\n".join(kept))
+    elif isinstance(final, Failed) and not final.last_words:
+        final = msgspec.structs.replace(final, last_words="\n".join(kept))
+    emit(final)
+    return final
+
+
+def _end(process: subprocess.Popen[bytes], threads: list[threading.Thread], stopper: _Stopper) -> None:
+    stopper.ask()
+    try:
+        process.wait(timeout=stopper.grace_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for thread in threads:
+        thread.join()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()

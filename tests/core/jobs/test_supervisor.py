@@ -1,0 +1,111 @@
+"""The supervisor, with real child processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from core.domain.events import TERMINAL, CancelledByUser, Event, Failed, Progress, Started, Succeeded
+from core.jobs.catalogue import JobRequest
+from core.jobs.supervisor import supervise
+
+
+def run(cancelled=lambda: False, grace_s: float = 5.0, log: Path | None = None, **arguments) -> list[Event]:
+    seen: list[Event] = []
+    request = JobRequest(job="rehearsal", arguments=arguments)
+    supervise(request, emit=seen.append, cancelled=cancelled, grace_s=grace_s, log=log)
+    return seen
+
+
+def test_a_job_reports_its_start_its_progress_and_one_result() -> None:
+    seen = run(steps=3)
+    assert isinstance(seen[0], Started)
+    assert [event.done for event in seen if isinstance(event, Progress)] == [1, 2, 3]
+    assert seen[-1] == Succeeded(result={"counted": 3})
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [("fail", "asked to fail"), ("defect", "RuntimeError"), ("exit", "code 41")],
+)
+def test_every_way_to_fail_ends_in_one_failed_event_with_a_sentence(end: str, words: str) -> None:
+    seen = run(end=end)
+    assert [isinstance(event, TERMINAL) for event in seen].count(True) == 1
+    assert isinstance(seen[-1], Failed)
+    assert words in seen[-1].sentence
+
+
+def test_last_words_of_a_dead_child_are_kept_and_logged(tmp_path: Path) -> None:
+    seen = run(end="exit", log=tmp_path / "log")
+    assert isinstance(seen[-1], Failed)
+    assert "last words" in seen[-1].last_words
+    assert b"last words" in (tmp_path / "log").read_bytes()
+
+
+def test_a_line_that_is_no_event_is_skipped() -> None:
+    assert isinstance(run(end="garbage")[-1], Succeeded)
+
+
+def test_cancelling_ends_the_job_and_says_so() -> None:
+    stop = threading.Event()
+    seen: list[Event] = []
+
+    def listen(event: Event) -> None:
+        seen.append(event)
+        if isinstance(event, Progress):
+            stop.set()
+
+    supervise(JobRequest(job="rehearsal", arguments={"end": "hang"}), emit=listen, cancelled=stop.is_set)
+    assert seen[-1] == CancelledByUser()
+
+
+def test_a_child_that_does_not_listen_is_killed_after_the_grace_period() -> None:
+    stop = threading.Event()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progress):
+            stop.set()
+
+    began = time.monotonic()
+    request = JobRequest(job="rehearsal", arguments={"end": "deaf", "steps": 1})
+    final = supervise(request, emit=listen, cancelled=stop.is_set, grace_s=0.3)
+    assert isinstance(final, CancelledByUser)
+    assert "ended" in final.sentence
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL exists on POSIX only")
+def test_a_killed_child_is_a_failed_job() -> None:
+    def listen(event: Event) -> None:
+        if isinstance(event, Started):
+            os.kill(event.pid, signal.SIGKILL)
+
+    final = supervise(JobRequest(job="rehearsal", arguments={"end": "deaf"}), emit=listen)
+    assert isinstance(final, Failed)
+    assert "signal 9" in final.sentence
+
+
+def test_a_consumer_that_raises_leaves_no_child_behind() -> None:
+    pids: list[int] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Started):
+            pids.append(event.pid)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        supervise(JobRequest(job="rehearsal", arguments={"end": "hang"}), emit=listen, grace_s=5)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+def test_an_unknown_job_is_refused_with_the_known_ones() -> None:
+    seen: list[Event] = []
+    supervise(JobRequest(job="dance"), emit=seen.append)
+    assert isinstance(seen[-1], Failed)
+    assert "rehearsal" in seen[-1].sentence
