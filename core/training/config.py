@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from core.data.augment import Augmentation
 from core.data.roi_set import InputTransform
 from core.model.architecture import Architecture
 
@@ -50,15 +51,6 @@ class Epochs(msgspec.Struct, frozen=True, kw_only=True):
     """Stages A2 and A3 follow every so many joint epochs, and always the last."""
     draws: Count = 15_000
     """Augmented draws an epoch, balanced by class; 0 means one draw per training ROI."""
-
-
-class Augmentation(msgspec.Struct, frozen=True, kw_only=True):
-    flips: bool = True
-    rotation_deg: Annotated[float, msgspec.Meta(ge=0, le=180)] = 15.0
-    smallest_crop: Annotated[float, msgspec.Meta(gt=0.2, le=1)] = 0.8
-    """Side of the random crop over the side of the ROI, at the least."""
-    centre_jitter: Share = 0.1
-    """Shift of the centre, as a share of the ROI's side, so that the middle is no evidence."""
 
 
 class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
