@@ -1,0 +1,127 @@
+"""Convolutional trunks, cut where their latent grid is the one of the paper's lineage.
+
+VGG without its last max-pool (14 x 14 at 224 px), ResNet and DenseNet without pooling and classifier (7 x 7),
+and ``compact``, a small VGG with batch norm whose grid is an eighth of its input (14 x 14 at 112 px).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.domain.errors import ModelError
+from core.model.weights import load_trunk
+
+COMPACT = "compact"
+_FAMILIES = {
+    "vgg": ("11", "13", "16", "19", "11_bn", "13_bn", "16_bn", "19_bn"),
+    "resnet": ("18", "34", "50", "101", "152"),
+    "densenet": ("121", "161", "169", "201"),
+}
+BACKBONES: tuple[str, ...] = (
+    *(family + depth for family, depths in _FAMILIES.items() for depth in depths),
+    COMPACT,
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Backbone:
+    module: nn.Module
+    """(B, 3, I, I) -> (B, channels, *grid)."""
+    channels: int
+    grid: tuple[int, int]
+
+
+def make_backbone(name: str, *, weights: str, input_size: int) -> Backbone:
+    """A trunk of ``BACKBONES`` for a square input. ``weights``: imagenet, random, or the path of a local file.
+
+    ModelError for an unknown name, WeightsUnavailableError where the weights cannot be had.
+    """
+    if name not in BACKBONES:
+        raise ModelError(f"There is no backbone {name}: choose one of {', '.join(BACKBONES)}.")
+    if name == COMPACT and weights == "imagenet":
+        raise ModelError("The compact backbone has no ImageNet weights: choose weights = random for it.")
+    module = _compact() if name == COMPACT else _from_torchvision(name)
+    if weights != "random":
+        load_trunk(module, name, weights)
+    channels, grid = output_shape(module, input_size)
+    return Backbone(module=module, channels=channels, grid=grid)
+
+
+def _from_torchvision(name: str) -> nn.Module:
+    """The trunk with fresh random weights; the classifier, most of a VGG, is never allocated."""
+    from core.model.torchvision_shim import models
+
+    with torch.device("meta"):
+        whole = models.get_model(name, weights=None)
+    trunk = _trunk_of(name, whole)
+    if not _on_meta():
+        trunk.to_empty(device="cpu")
+        _initialise(trunk)
+    return trunk
+
+
+def _on_meta() -> bool:
+    return torch.empty(0).device.type == "meta"
+
+
+def _trunk_of(name: str, whole: Any) -> nn.Module:
+    """Names of the trunk's tensors are torchvision's, less a leading ``features.``."""
+    if name.startswith("vgg"):
+        trunk = nn.Sequential(*list(whole.features.children())[:-1])
+    elif name.startswith("resnet"):
+        parts = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
+        return nn.Sequential(OrderedDict((part, getattr(whole, part)) for part in parts))
+    else:
+        trunk = nn.Sequential(OrderedDict(whole.features.named_children()))
+        trunk.add_module("relu", nn.ReLU())
+    if isinstance(trunk[-1], nn.ReLU):
+        # class-activation methods keep its input: it must not be overwritten
+        trunk[-1].inplace = False
+    return trunk
+
+
+def _initialise(module: nn.Module) -> None:
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
+
+
+def _stage(before: int, after: int, stride: int = 1) -> list[nn.Module]:
+    return [
+        nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(),
+    ]
+
+
+def _compact() -> nn.Module:
+    """12-24-48-64 channels with batch norm."""
+    trunk = nn.Sequential(
+        *_stage(3, 12),
+        nn.MaxPool2d(2),
+        *_stage(12, 24),
+        nn.MaxPool2d(2),
+        *_stage(24, 48),
+        nn.MaxPool2d(2),
+        *_stage(48, 64),
+    )
+    if not _on_meta():
+        _initialise(trunk)
+    return trunk
+
+
+def output_shape(module: nn.Module, input_size: int) -> tuple[int, tuple[int, int]]:
+    """(channels, grid) without computing: the shapes are walked on the meta device."""
+    walker = copy.deepcopy(module).to("meta").eval()
+    out: Tensor = walker(torch.empty(1, 3, input_size, input_size, device="meta"))
+    return int(out.shape[1]), (int(out.shape[2]), int(out.shape[3]))

@@ -1,0 +1,152 @@
+"""The network of Extended Data Fig. 6: backbone, add-on block, prototype layer and the two heads. Layers only."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from core.domain.errors import ModelError
+from core.model.architecture import Architecture
+from core.model.backbones import make_backbone, output_shape
+from core.model.distances import distances
+from core.model.precision import exact_float32
+from core.model.similarity import pool_top_k, resolve_top_k, similarity
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Activations:
+    """What one forward pass computes for B images; every explanation takes its numbers from here."""
+
+    latent: Tensor
+    """(B, C, H, W), values in (0, 1)."""
+    distances: Tensor
+    """(B, m, H, W) float32 in the architecture's measure: squared (eq. 4), or their root for ``l2``."""
+    similarities: Tensor
+    """(B, m, H, W) ``log((d + 1)/(d + eps))``; upsampled bilinearly they are the activation maps."""
+    scores: Tensor
+    """(B, m) mean of the k largest similarities (eq. 5)."""
+    logits: Tensor
+    """(B, n) ``W s``, without bias."""
+    malignancy: Tensor
+    """(B,) logit ``v . z + b``; no gradient flows from it into the layers before (stage B changes h2 only)."""
+
+
+class PrototypeNetwork(nn.Module):
+    """IAIA-BL's network; ProtoPNet is the same with ``top_k = 1``.
+
+    Input (B, 3, I, I) after the input transform. An image's outputs do not depend on its batch, in evaluation
+    mode: exactly from the latent cells on, to 1e-5 over the convolutions, whose kernels are chosen by shape.
+    """
+
+    prototype_class: Tensor
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        class_names: Sequence[str],
+        prototype_class: Sequence[int],
+        input_size: int,
+        backbone: nn.Module | None = None,
+    ) -> None:
+        """``backbone`` replaces the architecture's; it maps (B, 3, I, I) to (B, C0, H, W).
+
+        ModelError where the classes and prototypes do not fit together or the grid does not fit ``top_k``.
+        """
+        super().__init__()
+        _check_classes(class_names, prototype_class)
+        self.architecture = architecture
+        self.class_names = tuple(class_names)
+        self.input_size = input_size
+        if backbone is None:
+            made = make_backbone(architecture.backbone, weights=architecture.weights, input_size=input_size)
+            self.features, channels, self.grid = made.module, made.channels, made.grid
+        else:
+            self.features = backbone
+            channels, self.grid = output_shape(backbone, input_size)
+        self.top_k = resolve_top_k(architecture.top_k, self.grid[0] * self.grid[1])
+        size = architecture.latent_channels
+        self.addon = _addon(channels, size)
+        self.prototypes = nn.Parameter(torch.rand(len(prototype_class), size, 1, 1))
+        self.register_buffer("prototype_class", torch.tensor(list(prototype_class), dtype=torch.int64))
+        self.last = nn.Linear(len(prototype_class), len(self.class_names), bias=False)
+        self.malignancy = nn.Linear(len(self.class_names), 1)
+        with torch.no_grad():
+            self.last.weight.copy_(initial_last(prototype_class, len(self.class_names)))
+            self.malignancy.weight.zero_()
+            self.malignancy.bias.zero_()
+
+    def latent(self, x: Tensor) -> Tensor:
+        """``f(x)``: (B, C, H, W) in (0, 1), in the precision of the surrounding autocast."""
+        cells: Tensor = self.addon(self.features(x))
+        return cells
+
+    def from_latent(self, z: Tensor) -> Activations:
+        """Everything after the latent cells, in float32 whatever surrounds it."""
+        with exact_float32():
+            z = z.float()
+            d = distances(z, self.prototypes, self.architecture.distance)
+            s = similarity(d, self.architecture.epsilon)
+            scores = pool_top_k(s, self.top_k)
+            logits = (scores[:, None, :] * self.last.weight).sum(2)
+            malignancy = (logits.detach() * self.malignancy.weight).sum(1) + self.malignancy.bias
+            return Activations(
+                latent=z, distances=d, similarities=s, scores=scores, logits=logits, malignancy=malignancy
+            )
+
+    def forward(self, x: Tensor) -> Activations:
+        return self.from_latent(self.latent(x))
+
+
+def initial_last(prototype_class: Sequence[int], classes: int) -> Tensor:
+    """``W`` at the start: (n, m), +1 for the prototype's own class, -1 elsewhere."""
+    own = torch.arange(classes)[:, None] == torch.tensor(list(prototype_class))[None, :]
+    return own.float() * 2 - 1
+
+
+def without_prototypes(network: PrototypeNetwork, remove: set[int]) -> PrototypeNetwork:
+    """A copy without these prototypes (indices into the layer) and their columns of ``W``.
+
+    ModelError where an index does not exist or a class would lose its last prototype.
+    """
+    classes = network.prototype_class.tolist()
+    unknown = sorted(remove - set(range(len(classes))))
+    if unknown:
+        raise ModelError(f"The model has no prototype {unknown[0]}: its {len(classes)} are numbered from 0.")
+    keep = [j for j in range(len(classes)) if j not in remove]
+    _check_classes(network.class_names, [classes[j] for j in keep])
+    pruned = copy.deepcopy(network)
+    index = torch.tensor(keep, device=network.prototypes.device)
+    pruned.prototypes = nn.Parameter(network.prototypes.detach()[index].clone())
+    pruned.prototype_class = network.prototype_class[index].clone()
+    last = nn.Linear(len(keep), len(network.class_names), bias=False)
+    last.weight = nn.Parameter(network.last.weight.detach()[:, index].clone())
+    pruned.last = last
+    pruned.train(network.training)
+    return pruned
+
+
+def _addon(channels: int, size: int) -> nn.Sequential:
+    """1x1 conv - ReLU - 1x1 conv - sigmoid."""
+    layers = nn.Sequential(nn.Conv2d(channels, size, 1), nn.ReLU(), nn.Conv2d(size, size, 1), nn.Sigmoid())
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
+    return layers
+
+
+def _check_classes(class_names: Sequence[str], prototype_class: Sequence[int]) -> None:
+    if len(class_names) < 2:
+        raise ModelError("A model tells classes apart: name two or more.")
+    for index, name in enumerate(class_names):
+        if index not in prototype_class:
+            raise ModelError(f"Class {name} would be left without a prototype: every class keeps at least one.")
+    stray = [c for c in prototype_class if not 0 <= c < len(class_names)]
+    if stray:
+        raise ModelError(f"A prototype belongs to class {stray[0]}, but there are {len(class_names)} classes.")

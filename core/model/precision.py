@@ -1,0 +1,55 @@
+"""Which arithmetic: exact float32 for everything that is shown, reduced precision for gradients of stage A1 only.
+
+A prototype projected in bfloat16 and explained in float32 has self-similarity 5.9 instead of 9.21, so
+projection, similarity tables, metrics and explanations all run inside ``exact_float32``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any, Literal
+
+import torch
+
+Precision = Literal["float32", "bfloat16"]
+
+
+def _switches() -> tuple[Any, ...]:
+    cudnn: Any = torch.backends.cudnn
+    mkldnn: Any = torch.backends.mkldnn
+    return (torch.backends.cuda.matmul, cudnn.conv, mkldnn.matmul, mkldnn.conv)
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Autocast and TF32 (or bfloat16 inside oneDNN) off; the settings are put back afterwards."""
+    switches = _switches()
+    before = [switch.fp32_precision for switch in switches]
+    with ExitStack() as stack:
+        stack.enter_context(torch.autocast("cpu", enabled=False))
+        if torch.cuda.is_available():
+            stack.enter_context(torch.autocast("cuda", enabled=False))
+        try:
+            for switch in switches:
+                switch.fp32_precision = "ieee"
+            yield
+        finally:
+            for switch, value in zip(switches, before, strict=True):
+                switch.fp32_precision = value
+
+
+def resolve_precision(wish: Literal["auto", "float32", "bfloat16"], device: torch.device) -> Precision:
+    """``auto`` is bfloat16 on a CUDA device that computes in it, float32 elsewhere."""
+    if wish != "auto":
+        return wish
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bfloat16"
+    return "float32"
+
+
+def gradient_precision(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """The context of a forward pass whose only use is the gradient of stage A1."""
+    if precision == "bfloat16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()

@@ -1,0 +1,168 @@
+"""Pretrained weights of a trunk: ImageNet's or a local file's. Hash checked, no pickled code, kept as safetensors.
+
+Order for ImageNet: the converted file in the cache, the published file put there by hand, a download.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+import tempfile
+from pathlib import Path
+from urllib.error import URLError
+
+import safetensors.torch
+import torch
+from platformdirs import user_cache_path
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from core.domain.atomic import atomic_write
+from core.domain.errors import WeightsUnavailableError
+
+Tensors = dict[str, Tensor]
+
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
+_DENSENET_OLD = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
+
+
+def weights_cache() -> Path:
+    """The folder where converted weights are kept and published files may be put by hand."""
+    return user_cache_path("marginalia") / "weights"
+
+
+def load_trunk(trunk: nn.Module, name: str, weights: str) -> None:
+    """Put pretrained weights into a trunk of ``core.model.backbones``.
+
+    ``weights``: ``imagenet``, or the path of a .safetensors, .pth or .pt file in torchvision's naming. Tensors of
+    a classifier are ignored. WeightsUnavailableError, one sentence, where they cannot be had or do not fit.
+    """
+    if weights == "imagenet":
+        tensors, source = imagenet_tensors(name), f"the ImageNet weights of {name}"
+    else:
+        path = Path(weights)
+        tensors, source = read_weights(path), path.name
+    _fill(trunk, tensors, name, source)
+
+
+def imagenet_tensors(name: str) -> Tensors:
+    """torchvision's ImageNet weights of this backbone, from the cache or downloaded into it."""
+    url = _published_url(name)
+    published = url.rsplit("/", 1)[1]
+    folder = weights_cache()
+    cached = _from_cache(folder, Path(published).stem)
+    if cached is not None:
+        return cached
+    by_hand = folder / published
+    tensors = read_weights(by_hand) if by_hand.is_file() else _download(url, folder / published)
+    _keep(folder, Path(published).stem, tensors)
+    return tensors
+
+
+def read_weights(path: Path) -> Tensors:
+    """The tensors of a local file; where its name ends in a hash (``vgg16-397923af.pth``), the hash is checked.
+
+    WeightsUnavailableError for a missing, truncated or altered file and for a pickle with code in it.
+    """
+    if not path.is_file():
+        raise WeightsUnavailableError(
+            f"There is no file of weights {path}: give the path of a .safetensors or .pth file, or 'random'."
+        )
+    content = path.read_bytes()
+    named = _HASH_IN_NAME.search(path.name)
+    if named and not hashlib.sha256(content).hexdigest().startswith(named[1]):
+        raise WeightsUnavailableError(
+            f"{path.name} does not have the hash in its name: it was cut short or altered; fetch it again."
+        )
+    if path.suffix == ".safetensors":
+        try:
+            return safetensors.torch.load(content)
+        except SafetensorError as error:
+            raise WeightsUnavailableError(
+                f"{path.name} is not a whole safetensors file: it was cut short or altered; fetch it again."
+            ) from error
+    return _read_pickle(path)
+
+
+def _read_pickle(path: Path) -> Tensors:
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsUnavailableError(
+            f"{path.name} is a pickle that holds more than tensors, or none at all, and was not opened: use a "
+            "file of plain weights (.safetensors, or a .pth with a state dictionary)."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise WeightsUnavailableError(
+            f"{path.name} cannot be read as a file of weights: it was cut short or is of another kind."
+        ) from error
+    if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
+        raise WeightsUnavailableError(
+            f"{path.name} holds something other than a dictionary of tensors: save the state dictionary alone."
+        )
+    return {str(key): value for key, value in loaded.items()}
+
+
+def _fill(trunk: nn.Module, tensors: Tensors, name: str, source: str) -> None:
+    """Copy by name; every tensor of the trunk must be there, but for counters old files do not have."""
+    renamed = {_trunk_name(key): value for key, value in tensors.items()}
+    wanted = trunk.state_dict()
+    for key, target in wanted.items():
+        if key.endswith("num_batches_tracked"):
+            continue
+        given = renamed.get(key)
+        if given is None or given.shape != target.shape:
+            what = "lacks" if given is None else "has another shape for"
+            raise WeightsUnavailableError(
+                f"The weights in {source} are not those of {name}: the file {what} {key}; choose the file or the "
+                "backbone to match."
+            )
+        if not torch.isfinite(given).all():
+            raise WeightsUnavailableError(
+                f"The weights in {source} are not finite numbers in {key}: use another file."
+            )
+    trunk.load_state_dict({key: renamed[key] for key in wanted if key in renamed}, strict=False)
+
+
+def _trunk_name(key: str) -> str:
+    key = key.removeprefix("features.")
+    old = _DENSENET_OLD.match(key)
+    return old[1] + old[2] if old else key
+
+
+def _published_url(name: str) -> str:
+    from core.model.torchvision_shim import models
+
+    return str(models.get_model_weights(name).IMAGENET1K_V1.url)
+
+
+def _download(url: str, wanted: Path) -> Tensors:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            loaded = torch.hub.load_state_dict_from_url(
+                url, model_dir=folder, map_location="cpu", progress=False, check_hash=True, weights_only=True
+            )
+    except (URLError, OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise WeightsUnavailableError(
+            f"ImageNet weights could not be downloaded: fetch {url} on another machine and put the file "
+            f"at {wanted}, or choose weights = random."
+        ) from error
+    return dict(loaded)
+
+
+def _keep(folder: Path, stem: str, tensors: Tensors) -> None:
+    """Converted, under a name that carries its own hash; what cannot be kept is converted again next time."""
+    content = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()})
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_write(folder / f"{stem}-{hashlib.sha256(content).hexdigest()}.safetensors", content)
+
+
+def _from_cache(folder: Path, stem: str) -> Tensors | None:
+    """The converted file; one that no longer has the hash in its name is passed over."""
+    for path in sorted(folder.glob(f"{stem}-*.safetensors")):
+        try:
+            return read_weights(path)
+        except WeightsUnavailableError:
+            continue
+    return None
