@@ -1,0 +1,91 @@
+"""Both last layers from the similarity table: after a projection, and again after every pruning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from core.domain.errors import TrainingError
+from core.training.refit import Float, Labels, Malignancy, fit_malignancy, initial_weights, refit
+from core.training.ridge import RidgeChoice, choose_ridge, out_of_fold_logits
+from core.training.table import SimilarityTable
+
+MalignancyFit = Literal["out-of-fold", "in-sample"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Heads:
+    """``h1`` (stage A3) and ``h2`` (stage B) with the strength that every later refit keeps."""
+
+    weights: Float
+    """(K, m)"""
+    ridge: float
+    malignancy: Malignancy | None
+    """None where the biopsied training lesions do not hold both outcomes."""
+    choice: RidgeChoice | None = None
+
+
+def fit_heads(
+    training: SimilarityTable,
+    prototype_class: Sequence[int],
+    class_count: int,
+    *,
+    malignancy_fit: MalignancyFit,
+    ridge: float | None = None,
+    start: Float | None = None,
+) -> Heads:
+    """Fit ``h1``, then ``h2`` on its logits; rows without a trained class are ignored.
+
+    ``ridge`` None chooses the strength by patient-grouped cross-validation. ``start`` (K, m) saves steps.
+    """
+    table = training.rows(training.label >= 0)
+    anchor = initial_weights(prototype_class, class_count)
+    choice = None
+    if ridge is None:
+        choice = choose_ridge(table.scores, table.label, table.patient_ids, anchor)
+        ridge = choice.chosen
+    weights = refit(table.scores, table.label, anchor, ridge=ridge, start=start)
+    malignancy = _fit_malignancy(table, anchor, weights, ridge=ridge, malignancy_fit=malignancy_fit)
+    return Heads(weights=weights, ridge=ridge, malignancy=malignancy, choice=choice)
+
+
+def prune_heads(
+    training: SimilarityTable,
+    prototype_class: Sequence[int],
+    kept: Labels,
+    heads: Heads,
+    *,
+    malignancy_fit: MalignancyFit,
+) -> Heads:
+    """The heads of the model that keeps the prototypes ``kept``, refitted at the stored strength.
+
+    ``training`` and ``heads`` are those of the model before. TrainingError where a class would lose its last
+    prototype. Milliseconds: nothing but the table is touched.
+    """
+    own = np.asarray(prototype_class, dtype=np.int64)
+    left = own[kept]
+    if set(left.tolist()) != set(own.tolist()):
+        raise TrainingError("Every class keeps at least one prototype: choose fewer to prune.")
+    return fit_heads(
+        training.columns(kept),
+        left.tolist(),
+        len(heads.weights),
+        malignancy_fit=malignancy_fit,
+        ridge=heads.ridge,
+        start=np.ascontiguousarray(heads.weights[:, kept]),
+    )
+
+
+def _fit_malignancy(
+    table: SimilarityTable, anchor: Float, weights: Float, *, ridge: float, malignancy_fit: MalignancyFit
+) -> Malignancy | None:
+    if malignancy_fit == "in-sample":
+        logits = table.scores.astype(np.float64) @ weights.T
+    else:
+        logits = out_of_fold_logits(
+            table.scores, table.label, table.patient_ids, anchor, ridge=ridge, start=weights
+        )
+    return fit_malignancy(logits, table.malignant)

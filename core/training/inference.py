@@ -1,0 +1,124 @@
+"""The one inference path: projection, similarity tables, metrics and explanations all go through it.
+
+The network in evaluation mode, float32 with autocast and TF32 off, on the un-augmented crop. A whole set is
+streamed in batches (``infer``); one ROI alone is a batch of one (``infer_one``), the path of explanations.
+Convolution libraries choose their algorithm by the shape of the batch, so the same ROI may differ in its last
+bits between the two. What must hold to the bit (a projected prototype is a patch of its source) is therefore
+defined by ``infer_one``; elsewhere such a difference is a squared distance below 3e-12, which float32 rounds
+away beside epsilon, so that the self-similarity is log(1/eps) on either path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.data.roi_set import InputTransform, RoiSet
+from core.domain.errors import Cancelled
+from core.domain.events import IsCancelled, never
+from core.model.network import Activations, PrototypeNetwork
+
+INFERENCE_BATCH = 32
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Inference:
+    """Outputs for ``n`` ROIs, in the order of the set."""
+
+    scores: Float32
+    """(n, m) similarity of each prototype, ``s_j`` of eq. 5."""
+    logits: Float32
+    """(n, K) margin logits."""
+    malignancy: Float32
+    """(n,) malignancy logit."""
+    maps: Float32 | None
+    """(n, m, g, g) similarity maps, where asked for."""
+
+
+def device_of(network: torch.nn.Module) -> torch.device:
+    return next(network.parameters()).device
+
+
+def normalise(grey: torch.Tensor, transform: InputTransform) -> torch.Tensor:
+    """(B, I, I) grey values in [0, 1] to the network input (B, 3, I, I), float32: one channel three times."""
+    mean = torch.tensor(transform.mean, device=grey.device).view(1, 3, 1, 1)
+    std = torch.tensor(transform.std, device=grey.device).view(1, 3, 1, 1)
+    return (grey.float().unsqueeze(1) - mean) / std
+
+
+def network_input(rois: RoiSet, rows: NDArray[np.int64], device: torch.device) -> torch.Tensor:
+    """The un-augmented network input of these rows, (B, 3, I, I)."""
+    crops = np.ascontiguousarray(rois.central(rois.pixels)[rows])
+    return normalise(torch.from_numpy(crops).to(device).float() / 255, rois.transform)
+
+
+@contextmanager
+def exact(network: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients, autocast or TF32; everything is as before afterwards."""
+    modes = [(module, module.training) for module in network.modules()]
+    cudnn, matmul = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    network.eval()
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        with torch.no_grad(), torch.autocast(device_of(network).type, enabled=False):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = cudnn, matmul
+        for module, training in modes:
+            module.training = training
+
+
+def stream(
+    network: PrototypeNetwork, rois: RoiSet, *, batch: int = INFERENCE_BATCH, cancelled: IsCancelled = never
+) -> Iterator[tuple[NDArray[np.int64], Activations]]:
+    """Rows and their activations, batch by batch in the order of the set; Cancelled between batches."""
+    device = device_of(network)
+    for first in range(0, len(rois), batch):
+        if cancelled():
+            raise Cancelled
+        rows = np.arange(first, min(first + batch, len(rois)))
+        with exact(network):
+            activations = network.from_latent(network.latent(network_input(rois, rows, device)))
+        yield rows, activations
+
+
+def infer(
+    network: PrototypeNetwork,
+    rois: RoiSet,
+    *,
+    batch: int = INFERENCE_BATCH,
+    keep_maps: bool = False,
+    cancelled: IsCancelled = never,
+) -> Inference:
+    """The outputs of the network for every un-augmented ROI of the set."""
+    scores, logits, malignancy, maps = [], [], [], []
+    for _, found in stream(network, rois, batch=batch, cancelled=cancelled):
+        scores.append(found.scores.cpu().numpy())
+        logits.append(found.logits.cpu().numpy())
+        malignancy.append(found.malignancy.reshape(-1).cpu().numpy())
+        if keep_maps:
+            maps.append(found.similarities.cpu().numpy())
+    m, classes, g = len(network.prototypes), network.last.out_features, network.grid
+    return Inference(
+        scores=_joined(scores, (m,)),
+        logits=_joined(logits, (classes,)),
+        malignancy=_joined(malignancy, ()),
+        maps=_joined(maps, (m, g, g)) if keep_maps else None,
+    )
+
+
+def infer_one(network: PrototypeNetwork, rois: RoiSet, row: int) -> Activations:
+    """Everything the network computes for one ROI, as a batch of one."""
+    with exact(network):
+        return network.from_latent(network.latent(network_input(rois, np.array([row]), device_of(network))))
+
+
+def _joined(parts: list[Float32], shape: tuple[int, ...]) -> Float32:
+    return np.concatenate(parts) if parts else np.zeros((0, *shape), np.float32)

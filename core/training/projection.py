@@ -1,0 +1,108 @@
+"""Stage A2: every prototype becomes the nearest latent patch of its own class.
+
+One streamed pass over the un-augmented training ROIs finds, for each prototype, the ROIs that hold its nearest
+patch to within rounding; those few (normally one) are computed once more alone (``infer_one``), and the patch
+is taken from there. So a prototype is bit-equal to the patch as an explanation of its source computes it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.data.roi_set import RoiSet
+from core.domain.errors import TrainingError
+from core.domain.events import IsCancelled, never
+from core.domain.geometry import Box
+from core.domain.study import Prototype
+from core.model.network import PrototypeNetwork
+from core.training.inference import INFERENCE_BATCH, exact, infer_one, stream
+
+_RELATIVE, _ABSOLUTE = 1e-4, 1e-7
+"""How far a distance of the streamed pass may lie from that of the single ROI (measured: 1e-6 relative)."""
+
+
+def project(
+    network: PrototypeNetwork,
+    training: RoiSet,
+    *,
+    batch: int = INFERENCE_BATCH,
+    cancelled: IsCancelled = never,
+) -> tuple[Prototype, ...]:
+    """Move the prototypes of ``network`` onto patches of ``training`` and say where each comes from.
+
+    ``training`` holds the ROIs of the training part and no others; only those of a prototype's own class are
+    candidates. Ties resolve by (lesion id, cell). Nothing of the network but the prototypes changes, and they
+    change together at the end: cancelled half-way, none has moved. TrainingError where a class that has
+    prototypes has no lesion.
+    """
+    own = network.prototype_class.cpu().numpy()
+    missing = sorted(set(own.tolist()) - set(training.label.tolist()))
+    if missing:
+        raise TrainingError(
+            f"The prototypes of class {training.class_names[missing[0]]} cannot be projected: no lesion of the "
+            "training part has this class."
+        )
+    nearest = np.full((len(training), len(own)), np.inf, np.float32)
+    for rows, found in stream(network, training, batch=batch, cancelled=cancelled):
+        nearest[rows] = found.distances.flatten(2).amin(2).cpu().numpy()
+    nearest[training.label[:, None] != own[None, :]] = np.inf
+    shortlist = _shortlist(nearest)
+    if not np.isfinite(nearest.min(axis=0)).all():
+        raise TrainingError("The prototypes cannot be projected: the network's output is not finite.")
+    return _move(network, training, shortlist)
+
+
+def _shortlist(nearest: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(n, m): ROIs whose nearest patch may be the winner once computed alone."""
+    best = nearest.min(axis=0)
+    found: NDArray[np.bool_] = nearest <= best * (1 + _RELATIVE) + _ABSOLUTE
+    return found
+
+
+def _move(network: PrototypeNetwork, training: RoiSet, shortlist: NDArray[np.bool_]) -> tuple[Prototype, ...]:
+    """The exact comparison on the shortlisted ROIs, in the order of their lesion ids."""
+    m = shortlist.shape[1]
+    best: list[tuple[float, int, int]] = [(np.inf, -1, -1)] * m  # distance, row, flat cell
+    patches: list[torch.Tensor | None] = [None] * m
+    rows = sorted(np.flatnonzero(shortlist.any(axis=1)).tolist(), key=lambda row: training.lesion_ids[row])
+    for row in rows:
+        found = infer_one(network, training, row)
+        flat = found.distances[0].flatten(1).cpu().numpy()
+        latent = found.latent[0].flatten(1)
+        for j in np.flatnonzero(shortlist[row]):
+            cell = int(flat[j].argmin())  # the first of equals
+            if flat[j, cell] < best[j][0]:
+                best[j] = (float(flat[j, cell]), row, cell)
+                patches[j] = latent[:, cell].clone()
+    chosen = torch.stack([p for p in patches if p is not None]).reshape(network.prototypes.shape)
+    with exact(network):
+        moved = (chosen.double() - network.prototypes.double()).square().flatten(1).sum(1).cpu().numpy()
+        network.prototypes.copy_(chosen)
+    own = network.prototype_class.cpu().numpy()
+    return tuple(
+        _record(
+            training, index=j, row=best[j][1], cell=divmod(best[j][2], network.grid), class_index=int(own[j]),
+            moved=float(moved[j]), grid=network.grid,
+        )
+        for j in range(m)
+    )  # fmt: skip
+
+
+def _record(
+    training: RoiSet, *, index: int, row: int, cell: tuple[int, int], class_index: int, moved: float, grid: int
+) -> Prototype:
+    side = training.transform.input_size / grid
+    r, c = cell
+    box = Box(x0=c * side, y0=r * side, x1=(c + 1) * side, y1=(r + 1) * side)
+    return Prototype(
+        index=index,
+        class_name=training.class_names[class_index],
+        lesion_id=training.lesion_ids[row],
+        roi_sha256=training.roi_sha256(row),
+        cell=cell,
+        patch_box_roi=box,
+        patch_box_image=training.image_to_input[row].inverse().of_box(box),
+        distance_moved=moved,
+    )
