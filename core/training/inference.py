@@ -22,6 +22,7 @@ from core.data.roi_set import InputTransform, RoiSet
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
 from core.model.network import Activations, PrototypeNetwork
+from core.model.precision import exact_float32
 
 INFERENCE_BATCH = 32
 
@@ -63,29 +64,38 @@ def network_input(rois: RoiSet, rows: NDArray[np.int64], device: torch.device) -
 def exact(network: torch.nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients, autocast or TF32; everything is as before afterwards."""
     modes = [(module, module.training) for module in network.modules()]
-    cudnn, matmul = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     network.eval()
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     try:
-        with torch.no_grad(), torch.autocast(device_of(network).type, enabled=False):
+        with torch.no_grad(), exact_float32():
             yield
     finally:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = cudnn, matmul
         for module, training in modes:
             module.training = training
 
 
 def stream(
-    network: PrototypeNetwork, rois: RoiSet, *, batch: int = INFERENCE_BATCH, cancelled: IsCancelled = never
+    network: PrototypeNetwork,
+    rois: RoiSet,
+    *,
+    batch: int = INFERENCE_BATCH,
+    features: torch.Tensor | None = None,
+    cancelled: IsCancelled = never,
 ) -> Iterator[tuple[NDArray[np.int64], Activations]]:
-    """Rows and their activations, batch by batch in the order of the set; Cancelled between batches."""
+    """Rows and their activations, batch by batch in the order of the set; Cancelled between batches.
+
+    ``features`` (n, C0, H, W) are the backbone's outputs for these ROIs where they are cached (frozen mode).
+    """
     device = device_of(network)
     for first in range(0, len(rois), batch):
         if cancelled():
             raise Cancelled
         rows = np.arange(first, min(first + batch, len(rois)))
         with exact(network):
-            activations = network.from_latent(network.latent(network_input(rois, rows, device)))
+            if features is None:
+                latent = network.latent(network_input(rois, rows, device))
+            else:
+                latent = network.addon(features[rows].to(device, torch.float32))
+            activations = network.from_latent(latent)
         yield rows, activations
 
 
@@ -95,22 +105,23 @@ def infer(
     *,
     batch: int = INFERENCE_BATCH,
     keep_maps: bool = False,
+    features: torch.Tensor | None = None,
     cancelled: IsCancelled = never,
 ) -> Inference:
     """The outputs of the network for every un-augmented ROI of the set."""
     scores, logits, malignancy, maps = [], [], [], []
-    for _, found in stream(network, rois, batch=batch, cancelled=cancelled):
+    for _, found in stream(network, rois, batch=batch, features=features, cancelled=cancelled):
         scores.append(found.scores.cpu().numpy())
         logits.append(found.logits.cpu().numpy())
         malignancy.append(found.malignancy.reshape(-1).cpu().numpy())
         if keep_maps:
             maps.append(found.similarities.cpu().numpy())
-    m, classes, g = len(network.prototypes), network.last.out_features, network.grid
+    m, classes = len(network.prototypes), network.last.out_features
     return Inference(
         scores=_joined(scores, (m,)),
         logits=_joined(logits, (classes,)),
         malignancy=_joined(malignancy, ()),
-        maps=_joined(maps, (m, g, g)) if keep_maps else None,
+        maps=_joined(maps, (m, *network.grid)) if keep_maps else None,
     )
 
 

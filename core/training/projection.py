@@ -28,6 +28,7 @@ def project(
     training: RoiSet,
     *,
     batch: int = INFERENCE_BATCH,
+    features: torch.Tensor | None = None,
     cancelled: IsCancelled = never,
 ) -> tuple[Prototype, ...]:
     """Move the prototypes of ``network`` onto patches of ``training`` and say where each comes from.
@@ -45,7 +46,7 @@ def project(
             "training part has this class."
         )
     nearest = np.full((len(training), len(own)), np.inf, np.float32)
-    for rows, found in stream(network, training, batch=batch, cancelled=cancelled):
+    for rows, found in stream(network, training, batch=batch, features=features, cancelled=cancelled):
         nearest[rows] = found.distances.flatten(2).amin(2).cpu().numpy()
     nearest[training.label[:, None] != own[None, :]] = np.inf
     shortlist = _shortlist(nearest)
@@ -66,8 +67,8 @@ def _move(network: PrototypeNetwork, training: RoiSet, shortlist: NDArray[np.boo
     m = shortlist.shape[1]
     best: list[tuple[float, int, int]] = [(np.inf, -1, -1)] * m  # distance, row, flat cell
     patches: list[torch.Tensor | None] = [None] * m
-    rows = sorted(np.flatnonzero(shortlist.any(axis=1)).tolist(), key=lambda row: training.lesion_ids[row])
-    for row in rows:
+    rows = np.flatnonzero(shortlist.any(axis=1)).tolist()
+    for row in sorted(rows, key=lambda row: training.lesion_ids[row]):
         found = infer_one(network, training, row)
         flat = found.distances[0].flatten(1).cpu().numpy()
         latent = found.latent[0].flatten(1)
@@ -81,28 +82,27 @@ def _move(network: PrototypeNetwork, training: RoiSet, shortlist: NDArray[np.boo
         moved = (chosen.double() - network.prototypes.double()).square().flatten(1).sum(1).cpu().numpy()
         network.prototypes.copy_(chosen)
     own = network.prototype_class.cpu().numpy()
-    return tuple(
-        _record(
-            training, index=j, row=best[j][1], cell=divmod(best[j][2], network.grid), class_index=int(own[j]),
-            moved=float(moved[j]), grid=network.grid,
+    records = []
+    for j, (_, row, flat_cell) in enumerate(best):
+        cell = divmod(flat_cell, network.grid[1])
+        box = _cell_box(cell, network.grid, training.transform.input_size)
+        records.append(
+            Prototype(
+                index=j,
+                class_name=training.class_names[int(own[j])],
+                lesion_id=training.lesion_ids[row],
+                roi_sha256=training.roi_sha256(row),
+                cell=cell,
+                patch_box_roi=box,
+                patch_box_image=training.image_to_input[row].inverse().of_box(box),
+                distance_moved=float(moved[j]),
+            )
         )
-        for j in range(m)
-    )  # fmt: skip
+    return tuple(records)
 
 
-def _record(
-    training: RoiSet, *, index: int, row: int, cell: tuple[int, int], class_index: int, moved: float, grid: int
-) -> Prototype:
-    side = training.transform.input_size / grid
-    r, c = cell
-    box = Box(x0=c * side, y0=r * side, x1=(c + 1) * side, y1=(r + 1) * side)
-    return Prototype(
-        index=index,
-        class_name=training.class_names[class_index],
-        lesion_id=training.lesion_ids[row],
-        roi_sha256=training.roi_sha256(row),
-        cell=cell,
-        patch_box_roi=box,
-        patch_box_image=training.image_to_input[row].inverse().of_box(box),
-        distance_moved=moved,
-    )
+def _cell_box(cell: tuple[int, int], grid: tuple[int, int], input_size: int) -> Box:
+    """The square of a latent cell in network-input pixels."""
+    height, width = input_size / grid[0], input_size / grid[1]
+    row, column = cell
+    return Box(x0=column * width, y0=row * height, x1=(column + 1) * width, y1=(row + 1) * height)
