@@ -73,29 +73,29 @@ def _move(network: PrototypeNetwork, training: RoiSet, shortlist: NDArray[np.boo
         flat = found.distances[0].flatten(1).cpu().numpy()
         latent = found.latent[0].flatten(1)
         for j in np.flatnonzero(shortlist[row]):
-            cell = int(flat[j].argmin())  # the first of equals
-            if flat[j, cell] < best[j][0]:
-                best[j] = (float(flat[j, cell]), row, cell)
-                patches[j] = latent[:, cell].clone()
+            at = int(flat[j].argmin())  # the first of equals
+            if flat[j, at] < best[j][0]:
+                best[j] = (float(flat[j, at]), row, at)
+                patches[j] = latent[:, at].clone()
     chosen = torch.stack([p for p in patches if p is not None]).reshape(network.prototypes.shape)
     with exact(network):
         moved = (chosen.double() - network.prototypes.double()).square().flatten(1).sum(1).cpu().numpy()
         network.prototypes.copy_(chosen)
     own = network.prototype_class.cpu().numpy()
     records = []
-    for j, (_, row, flat_cell) in enumerate(best):
+    for index, (_, row, flat_cell) in enumerate(best):
         cell = divmod(flat_cell, network.grid[1])
         box = _cell_box(cell, network.grid, training.transform.input_size)
         records.append(
             Prototype(
-                index=j,
-                class_name=training.class_names[int(own[j])],
+                index=index,
+                class_name=training.class_names[int(own[index])],
                 lesion_id=training.lesion_ids[row],
                 roi_sha256=training.roi_sha256(row),
                 cell=cell,
                 patch_box_roi=box,
                 patch_box_image=training.image_to_input[row].inverse().of_box(box),
-                distance_moved=float(moved[j]),
+                distance_moved=float(moved[index]),
             )
         )
     return tuple(records)

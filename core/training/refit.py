@@ -153,11 +153,11 @@ def newton(evaluate: Evaluate, hessian: Callable[[Float], Float], start: Float) 
 def _descent(matrix: Float, gradient: Float) -> Float:
     """The Newton direction; steepest descent where the Hessian is singular to rounding."""
     try:
-        direction = -np.linalg.solve(matrix, gradient)
+        direction: Float = -np.linalg.solve(matrix, gradient)
     except np.linalg.LinAlgError:
-        return -gradient
+        return np.negative(gradient)
     if not np.isfinite(direction).all() or gradient @ direction >= 0:
-        return -gradient
+        return np.negative(gradient)
     return direction
 
 
