@@ -153,7 +153,7 @@ def newton(evaluate: Evaluate, hessian: Callable[[Float], Float], start: Float) 
 def _descent(matrix: Float, gradient: Float) -> Float:
     """The Newton direction; steepest descent where the Hessian is singular to rounding."""
     try:
-        direction: Float = -np.linalg.solve(matrix, gradient)
+        direction: Float = np.linalg.solve(matrix, -gradient).astype(np.float64)
     except np.linalg.LinAlgError:
         return np.negative(gradient)
     if not np.isfinite(direction).all() or gradient @ direction >= 0:
