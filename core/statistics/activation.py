@@ -1,0 +1,121 @@
+"""How much of a model's attention lies inside a mask, map by map.
+
+Masks here are 1 where relevant (the reader marked it), the opposite of the paper's ``m``; R = 1 - m.
+Maps are at the size of the mask (upsampled as method.md says), NaN-free, higher for more activation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from core.statistics.grouping import Bool, Float
+
+TOP_SHARE = 0.05
+"""Share of a map's pixels that count as its most activated ones (eq. 1)."""
+
+
+def top_count(pixels: int, share: float = TOP_SHARE) -> int:
+    """n of the n most activated pixels, at least one."""
+    return max(1, round(share * pixels))
+
+
+def top_membership(maps: ArrayLike, share: float = TOP_SHARE) -> NDArray[np.float32]:
+    """(n, H, W) share to which each pixel belongs to the top of its map (n, H, W); sums to exactly n.
+
+    1 above the n-th largest value t, 0 below, and (n - |A > t|) / |A = t| at t: ties share what is left.
+    """
+    a = np.asarray(maps)
+    flat = a.reshape(len(a), -1)
+    n = top_count(flat.shape[1], share)
+    cut = np.partition(flat, -n, axis=1)[:, -n, None]
+    above, tied = flat > cut, flat == cut
+    left = (n - above.sum(axis=1, keepdims=True)) / tied.sum(axis=1, keepdims=True)
+    membership: NDArray[np.float32] = (above + left.astype(np.float32) * tied).astype(np.float32)
+    return membership.reshape(a.shape)
+
+
+def activation_precision(maps: ArrayLike, relevant: ArrayLike, share: float = TOP_SHARE) -> Float:
+    """(n,) share of the top of each map (n, H, W) that lies inside its mask; NaN where the mask is empty.
+
+    method.md, "Metrics": AP = (sum over A > t of R + (n - |A > t|) / |A = t| sum over A = t of R) / n, with t the
+    n-th largest value and n = round(0.05 H W). ``relevant``: (n, H, W) or (H, W), 1 inside, soft masks allowed.
+    A constant map scores the area of the mask; a strictly increasing function of the map changes nothing.
+    """
+    a, r = _pair(maps, relevant)
+    out = np.empty(len(a))
+    size = a.shape[1] * a.shape[2]
+    n = top_count(size, share)
+    for i in range(len(a)):
+        one, mask = a[i].ravel(), r[i].ravel()
+        cut = np.partition(one, size - n)[size - n]
+        above, tied = one > cut, one == cut
+        inside = mask[above].sum(dtype=np.float64)
+        left = n - np.count_nonzero(above)
+        out[i] = (inside + left * mask[tied].mean(dtype=np.float64)) / n
+    return np.where(_has_mask(r), out, np.nan)
+
+
+def chance(relevant: ArrayLike) -> Float:
+    """(n,) expected precision of a map that knows nothing: |R| / (H W); NaN where the mask is empty."""
+    r = np.asarray(relevant, dtype=np.float64)
+    return np.where(_has_mask(r), r.mean(axis=(-2, -1)), np.nan)
+
+
+def attainable(relevant: ArrayLike, share: float = TOP_SHARE) -> Float:
+    """(n,) best possible precision of the mask: its n largest values over n, min(1, |R| / n) for a hard mask."""
+    r = np.asarray(relevant, dtype=np.float64)
+    flat = r.reshape(*r.shape[:-2], -1)
+    n = top_count(flat.shape[-1], share)
+    best = np.partition(flat, -n, axis=-1)[..., -n:].sum(axis=-1) / n
+    return np.where(_has_mask(r), best, np.nan)
+
+
+def centre_blob(height: int, width: int) -> Float:
+    """(H, W) a map that only says "the middle": 1 at the centre, falling with the distance to it.
+
+    Activation precision depends on the order of the values alone, so that the blob's profile does not matter.
+    """
+    y = np.arange(height) + 0.5 - height / 2
+    x = np.arange(width) + 0.5 - width / 2
+    distance = np.hypot(y[:, None], x[None, :])
+    blob: Float = 1 - distance / distance.max()
+    return blob
+
+
+def energy_inside(maps: ArrayLike, relevant: ArrayLike) -> Float:
+    """(n,) share of the sum of each map that lies inside its mask; NaN where mask or map is 0 everywhere.
+
+    The energy-based pointing game (Wang et al., CVPR Workshops 2020). ValueError for negative maps.
+    """
+    a, r = _pair(maps, relevant)
+    if a.size and a.min() < 0:
+        raise ValueError("energy is defined for maps without negative values")
+    total = a.sum(axis=(1, 2), dtype=np.float64)
+    inside = np.einsum("nhw,nhw->n", a, r, dtype=np.float64)
+    share = np.divide(inside, total, out=np.full(len(a), np.nan), where=total > 0)
+    return np.where(_has_mask(r), share, np.nan)
+
+
+def fires_inside(maps: ArrayLike, relevant: ArrayLike, share: float = TOP_SHARE) -> Float:
+    """(n,) 1 where some of the map's top pixels lie inside the mask, else 0; NaN where the mask is empty."""
+    precision = activation_precision(maps, relevant, share)
+    return np.where(np.isnan(precision), np.nan, precision > 0)
+
+
+def _has_mask(relevant: NDArray[np.generic]) -> Bool:
+    found: Bool = np.asarray((relevant != 0).any(axis=(-2, -1)))
+    return found
+
+
+def _pair(maps: ArrayLike, relevant: ArrayLike) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Both as (n, H, W) floats; ValueError where the sizes differ or a map has NaN."""
+    a = np.asarray(maps)
+    a = a if np.issubdtype(a.dtype, np.floating) else a.astype(np.float64)
+    r = np.asarray(relevant)
+    if a.ndim != 3 or r.shape[-2:] != a.shape[1:] or r.ndim not in (2, 3):
+        raise ValueError(f"maps {a.shape} do not go with masks {r.shape}")
+    if np.isnan(a).any():
+        raise ValueError("a map holds NaN")
+    r = r.astype(np.float32) if not np.issubdtype(r.dtype, np.floating) else r
+    return a, np.broadcast_to(r, a.shape)
