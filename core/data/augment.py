@@ -126,7 +126,7 @@ def augment(
     cut = _warped(masks, parameters.matrices(transform), transform, nearest=True)
     had = masks.any(axis=(2, 3))
     for attempt in range(REDRAWS + 1):
-        shown: NDArray[np.bool_] = cut.any(axis=(2, 3))
+        shown = np.asarray(cut.any(axis=(2, 3)))
         lost = np.flatnonzero(np.any(had & ~shown, axis=1))
         if lost.size == 0:
             break

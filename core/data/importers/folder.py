@@ -1,0 +1,204 @@
+"""A folder of images with a CSV of lesions: the program's own layout, which the phantom writes too.
+
+One row per lesion; an image with several lesions has several rows, an image without any has one row without an
+outline. The header is row 1; columns may come in any order, and only ``image`` is required:
+
+- ``image``: file, relative to the folder. ``patient_id``: the same for all images of a patient; empty: taken
+  from the DICOM header. ``finding``: the same word for one mass in several views of a patient.
+- ``laterality`` (L, R), ``view`` (CC, MLO, other); empty: from the DICOM header.
+- ``margin``, ``shape``, ``density``, ``category`` (BI-RADS, in the words of ``core.domain.vocabulary``),
+  ``pathology`` (benign, malignant; empty without a biopsy), ``probability`` of malignancy (0 to 1).
+- ``outline``: one shape (rectangle, ellipse or polygon) as JSON in the syntax of ``core.domain.shapes``, or the
+  columns ``x,y,radius`` or ``x0,y0,x1,y1``. Pixels of the image, origin at the top left corner.
+- ``fine``: a JSON array of shapes, the fine annotation; ``reader``: who made it.
+- ``spacing_mm``: side of a pixel where the files do not say. ``comment``.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.data.importers.contours import outline_area
+from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity, refuse_wrong
+from core.data.importers.table import Row, header_of, member, parsed_number, read_table, the_file
+from core.domain.geometry import Box
+from core.domain.shapes import Ellipse, Polygon, Rectangle, Role, Shape, decode_shapes
+from core.domain.study import Labels, LesionOutline
+from core.domain.vocabulary import (
+    BiradsCategory,
+    Laterality,
+    MarginType,
+    MassDensity,
+    MassShape,
+    Pathology,
+    ViewPosition,
+)
+
+COLUMNS = (
+    "image",
+    "patient_id",
+    "finding",
+    "laterality",
+    "view",
+    "margin",
+    "shape",
+    "density",
+    "category",
+    "pathology",
+    "probability",
+    "outline",
+    "fine",
+)
+"""The columns that the phantom and the export write."""
+OPTIONAL_COLUMNS = ("x", "y", "radius", "x0", "y0", "x1", "y1", "reader", "spacing_mm", "comment")
+DEFAULT_READER = "import"
+DEFAULT_TABLE = "lesions.csv"
+_LARGEST = 1e6
+
+
+def read_folder(folder: Path, table: Path, *, source: str, skip_bad_rows: bool = False) -> ImportPlan:
+    """The images that the table names. BadTableError names the first wrong row and counts the rest, unless
+    bad rows are to be skipped; then they stand among the plan's issues."""
+    issues = [
+        Issue(where="row 1", sentence=f"The column {name!r} is not known and is passed over.", severity=Severity.NOTE)
+        for name in header_of(table)
+        if name not in (*COLUMNS, *OPTIONAL_COLUMNS)
+    ]
+    images: dict[Path, PlannedImage] = {}
+    for row in read_table(table, required=("image",)):
+        try:
+            image, lesion = _image(folder, row), _lesion(row)
+            known = images.get(image.path)
+            if known is not None:
+                _refuse_contradiction(known, image)
+                image = known
+            if lesion is not None:
+                image = msgspec.structs.replace(image, lesions=(*image.lesions, lesion))
+            images[image.path] = image
+        except ValueError as error:
+            issues.append(Issue(where=row.where, sentence=str(error), severity=Severity.WRONG))
+    refuse_wrong(issues, table, skip=skip_bad_rows)
+    return ImportPlan(source=source, images=tuple(images.values()), issues=tuple(issues))
+
+
+def _image(folder: Path, row: Row) -> PlannedImage:
+    spacing = parsed_number(row, "spacing_mm", smallest=1e-4, largest=10.0)
+    return PlannedImage(
+        path=the_file(folder, row),
+        patient=row.get("patient_id"),
+        laterality=member(row, "laterality", Laterality),
+        view=member(row, "view", ViewPosition),
+        spacing_mm=spacing,
+        spacing_source="column spacing_mm" if spacing is not None else "",
+        where=row.where,
+    )
+
+
+def _refuse_contradiction(known: PlannedImage, again: PlannedImage) -> None:
+    for name, word in (("patient", "patient_id"), ("laterality", "laterality"), ("view", "view")):
+        if getattr(known, name) != getattr(again, name):
+            raise ValueError(f"{known.path.name} has another {word} here than in {known.where}.")
+
+
+def _lesion(row: Row) -> PlannedLesion | None:
+    """None for an image without a lesion; ValueError says what is wrong."""
+    labels = Labels(
+        margin=member(row, "margin", MarginType),
+        shape=member(row, "shape", MassShape),
+        density=member(row, "density", MassDensity),
+        category=member(row, "category", BiradsCategory),
+        pathology=member(row, "pathology", Pathology),
+        probability_of_malignancy=parsed_number(row, "probability", smallest=0.0, largest=1.0),
+        comment=row.get("comment"),
+    )
+    outline, fine = _outline(row), _fine(row)
+    if outline is None:
+        if labels != Labels(comment=labels.comment) or fine or row.get("finding"):
+            raise ValueError("a lesion is described, but it has no outline.")
+        return None
+    return PlannedLesion(
+        outline=outline,
+        labels=labels,
+        finding=row.get("finding"),
+        fine=fine,
+        fine_reader=(row.get("reader") or DEFAULT_READER) if fine else "",
+        where=row.where,
+    )
+
+
+def _outline(row: Row) -> LesionOutline | None:
+    outline: LesionOutline
+    if row.get("outline"):
+        try:
+            outline = msgspec.json.decode(row["outline"], type=LesionOutline)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise ValueError(f"the outline cannot be read ({error}).") from error
+    else:
+        circle = _numbers(row, ("x", "y", "radius"))
+        box = _numbers(row, ("x0", "y0", "x1", "y1"))
+        if circle is not None and box is not None:
+            raise ValueError("both a circle and a box are given; one outline is enough.")
+        if circle is not None:
+            outline = Ellipse(centre=(circle[0], circle[1]), radius_x=circle[2], radius_y=circle[2], role=Role.MARGIN)
+        elif box is not None:
+            if box[2] <= box[0] or box[3] <= box[1]:
+                raise ValueError("the box needs x0 < x1 and y0 < y1.")
+            outline = Rectangle(box=Box(x0=box[0], y0=box[1], x1=box[2], y1=box[3]))
+        else:
+            return None
+    return _checked_outline(outline)
+
+
+def _checked_outline(outline: LesionOutline) -> LesionOutline:
+    if isinstance(outline, Polygon) and len(outline.points) < 3:
+        raise ValueError("the outline is a polygon of fewer than three points.")
+    if isinstance(outline, Ellipse) and min(outline.radius_x, outline.radius_y) <= 0:
+        raise ValueError("the outline needs a positive radius.")
+    if outline.erases:
+        raise ValueError("the outline cannot be a shape that erases.")
+    _refuse_wild_numbers(outline, "outline")
+    if outline_area(outline) <= 0:
+        raise ValueError("the outline encloses nothing.")
+    return outline
+
+
+def _fine(row: Row) -> tuple[Shape, ...]:
+    if not row.get("fine"):
+        return ()
+    try:
+        shapes = decode_shapes(row["fine"])
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ValueError(f"the fine annotation cannot be read ({error}).") from error
+    for shape in shapes:
+        _refuse_wild_numbers(shape, "fine annotation")
+    return shapes
+
+
+def _refuse_wild_numbers(shape: Shape, what: str) -> None:
+    def check(value: Any) -> None:
+        if isinstance(value, dict):
+            for part in value.values():
+                check(part)
+        elif isinstance(value, (list, tuple)):
+            for part in value:
+                check(part)
+        elif isinstance(value, float) and not (math.isfinite(value) and abs(value) <= _LARGEST):
+            raise ValueError(f"the {what} has a coordinate of {value:g}.")
+
+    check(msgspec.to_builtins(shape))
+
+
+def _numbers(row: Row, columns: tuple[str, ...]) -> list[float] | None:
+    """The numbers of all these columns; None where all are empty; ValueError where some are."""
+    values = [parsed_number(row, name, smallest=-_LARGEST, largest=_LARGEST) for name in columns]
+    if all(value is None for value in values):
+        return None
+    if any(value is None for value in values):
+        raise ValueError(f"of {', '.join(columns)} some are empty.")
+    if columns[-1] == "radius" and (values[-1] or 0.0) <= 0:
+        raise ValueError("the radius is not positive.")
+    return [value for value in values if value is not None]

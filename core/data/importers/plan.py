@@ -1,0 +1,93 @@
+"""What an importer found in a folder, before anything is decoded or stored.
+
+A plan still carries the original identifiers of patients. They leave it at one place only
+(``core.data.importers.importing``), which turns them into pseudonyms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from core.domain.errors import BadTableError
+from core.domain.shapes import Shape
+from core.domain.study import Labels, LesionOutline
+from core.domain.vocabulary import BreastComposition, Laterality, ViewPosition
+
+
+class Severity(StrEnum):
+    NOTE = "note"
+    """Imported; something about it should be known."""
+    LEFT_OUT = "left out"
+    """Understood, and not imported for the reason that the sentence gives."""
+    WRONG = "wrong"
+    """Cannot be used as it is: the import stops, unless bad rows are to be skipped."""
+
+
+class Issue(msgspec.Struct, frozen=True, kw_only=True):
+    where: str
+    """"row 12" of the table (the header is row 1), the name of a file, or "" for the whole folder."""
+    sentence: str
+    severity: Severity
+
+
+class PlannedLesion(msgspec.Struct, frozen=True, kw_only=True):
+    outline: LesionOutline
+    """In continuous pixel coordinates of the image, origin top left."""
+    labels: Labels = Labels()
+    finding: str = ""
+    """Lesions of a patient with the same word are one finding, in several views; "" is a finding of its own."""
+    fine: tuple[Shape, ...] = ()
+    fine_reader: str = ""
+    """Who the fine annotation is by; derived ones say so by this name."""
+    where: str = ""
+    """Row of the table that it came from."""
+
+
+class PlannedImage(msgspec.Struct, frozen=True, kw_only=True):
+    path: Path
+    patient: str
+    """The data set's own identifier; "" where only the file's header has one."""
+    laterality: Laterality | None = None
+    view: ViewPosition | None = None
+    composition: BreastComposition | None = None
+    spacing_mm: float | None = None
+    """Of the data set, where the files carry none."""
+    spacing_source: str = ""
+    lesions: tuple[PlannedLesion, ...] = ()
+    where: str = ""
+
+
+class ImportPlan(msgspec.Struct, frozen=True, kw_only=True):
+    source: str
+    """Name of the data set or site; figures are reported per source."""
+    images: tuple[PlannedImage, ...]
+    issues: tuple[Issue, ...] = ()
+
+    @property
+    def lesion_count(self) -> int:
+        return sum(len(image.lesions) for image in self.images)
+
+
+def refuse_wrong(issues: Sequence[Issue], table: Path, *, skip: bool) -> None:
+    """BadTableError naming the first wrong row and counting the rest, unless they are to be skipped."""
+    wrong = [issue for issue in issues if issue.severity is Severity.WRONG]
+    if skip or not wrong:
+        return
+    rest = len(wrong) - 1
+    more = f" {rest} more row{'s are' if rest > 1 else ' is'} wrong too." if rest else ""
+    raise BadTableError(
+        f"{table.name}, {wrong[0].where}: {wrong[0].sentence}{more} Correct the table, or import again with "
+        "--skip-bad-rows to take the rest."
+    )
+
+
+def counted(issues: Iterable[Issue]) -> dict[str, int]:
+    """How many issues there are of each severity."""
+    counts = {severity.value: 0 for severity in Severity}
+    for issue in issues:
+        counts[issue.severity.value] += 1
+    return counts
