@@ -23,7 +23,14 @@ from core.domain.errors import BadFileError
 from core.domain.geometry import Point
 from core.domain.shapes import Ellipse, Polygon, Role
 from core.domain.study import Labels, LesionOutline
-from core.domain.vocabulary import BiradsCategory, BreastComposition, Laterality, MarginType, Pathology, ViewPosition
+from core.domain.vocabulary import (
+    BiradsCategory,
+    BreastComposition,
+    Laterality,
+    MarginType,
+    Pathology,
+    ViewPosition,
+)
 
 SOURCE = "CDD-CESM"
 LARGEST_REGION = 0.25
@@ -32,7 +39,18 @@ LARGEST_REGION = 0.25
 ReadMask = Callable[[Path], NDArray[Any]]
 """Decodes a foreign grey image file; the caller decides where (in a child process)."""
 
-_REQUIRED = ("image", "patient_id", "laterality", "view", "mass", "margin", "pathology", "width", "height", "contours")
+_REQUIRED = (
+    "image",
+    "patient_id",
+    "laterality",
+    "view",
+    "mass",
+    "margin",
+    "pathology",
+    "width",
+    "height",
+    "contours",
+)
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +96,9 @@ def read_cdd_cesm(
     left_out = {row.where for row in doubled}
     images = [image for row in rows if row.where not in left_out if (image := reader.image(row)) is not None]
     if doubled:
-        sentence = f"{len(doubled)} images are there in two sizes (same patient, side and view); the full size is used."
+        sentence = (
+            f"{len(doubled)} images are there in two sizes (same patient, side and view); the full size is used."
+        )
         reader.say("", sentence, Severity.LEFT_OUT)
     reader.note_unused_choices()
     refuse_wrong(reader.issues, table, skip=skip_bad_rows)

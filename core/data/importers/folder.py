@@ -64,7 +64,9 @@ def read_folder(folder: Path, table: Path, *, source: str, skip_bad_rows: bool =
     """The images that the table names. BadTableError names the first wrong row and counts the rest, unless
     bad rows are to be skipped; then they stand among the plan's issues."""
     issues = [
-        Issue(where="row 1", sentence=f"The column {name!r} is not known and is passed over.", severity=Severity.NOTE)
+        Issue(
+            where="row 1", sentence=f"The column {name!r} is not known and is passed over.", severity=Severity.NOTE
+        )
         for name in header_of(table)
         if name not in (*COLUMNS, *OPTIONAL_COLUMNS)
     ]
@@ -143,7 +145,9 @@ def _outline(row: Row) -> LesionOutline | None:
         if circle is not None and box is not None:
             raise ValueError("both a circle and a box are given; one outline is enough.")
         if circle is not None:
-            outline = Ellipse(centre=(circle[0], circle[1]), radius_x=circle[2], radius_y=circle[2], role=Role.MARGIN)
+            outline = Ellipse(
+                centre=(circle[0], circle[1]), radius_x=circle[2], radius_y=circle[2], role=Role.MARGIN
+            )
         elif box is not None:
             if box[2] <= box[0] or box[3] <= box[1]:
                 raise ValueError("the box needs x0 < x1 and y0 < y1.")

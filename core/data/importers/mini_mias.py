@@ -59,7 +59,9 @@ def read_mini_mias(folder: Path, *, skip_bad_rows: bool = False) -> ImportPlan:
     there = {path.stem.lower(): path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".pgm"}
     missing = sum(name not in there for name in films)
     if missing:
-        issues.append(_issue("", f"{missing} of the {len(films)} films that Info.txt lists are not in the folder."))
+        issues.append(
+            _issue("", f"{missing} of the {len(films)} films that Info.txt lists are not in the folder.")
+        )
     images = [_image(there[name], of_film, issues) for name, of_film in films.items() if name in there]
     if any(row.kind == "MISC" for name, of_film in films.items() if name in there for row in of_film):
         sentence = "The class MISC (other, ill-defined masses) is imported as the margin indistinct, its nearest."
@@ -80,7 +82,9 @@ def _rows(text: str) -> tuple[list[_Row], list[Issue]]:
         where = f"row {line_number}"
         match = _ROW.match(line.strip())
         if match is None or match[4] not in {*_MARGINS, *_OTHERS, "NORM"}:
-            sentence = f"{line.strip()[:60]!r} is not a row of mini-MIAS (number, tissue, class, severity, circle)."
+            sentence = (
+                f"{line.strip()[:60]!r} is not a row of mini-MIAS (number, tissue, class, severity, circle)."
+            )
             issues.append(_issue(where, sentence, Severity.WRONG))
             continue
         circle = (int(match[6]), int(match[7]), int(match[8])) if match[6] else None

@@ -63,7 +63,9 @@ def read_table(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
         rows = []
         for number, cells in enumerate(lines, start=2):
             if len(cells) > len(header):
-                raise BadTableError(f"{path.name}, row {number}, has {len(cells)} cells under {len(header)} headings.")
+                raise BadTableError(
+                    f"{path.name}, row {number}, has {len(cells)} cells under {len(header)} headings."
+                )
             if any(cell.strip() for cell in cells):
                 padded = [*cells, *[""] * (len(header) - len(cells))]
                 rows.append(Row(number, {name: _plain(cell) for name, cell in zip(header, padded, strict=True)}))
