@@ -1,0 +1,104 @@
+"""What a synthetic study is made of. All of it is SYNTHETIC: no value is measured on any person."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from core.domain.vocabulary import TRAINED_MARGINS, Part
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+Confounder = Literal["none", "training", "random", "absent"]
+"""none: the study knows no marker. training: a marker that goes with the class (``marker_agreement``). random:
+a marker drawn apart from the class. absent: no marker, in a study whose training images carry one. The last
+two draw everything else alike, so the same patients can be judged with and without the marker."""
+
+
+class Difficulty(msgspec.Struct, frozen=True, kw_only=True):
+    """How hard the margin is to tell. Lengths are shares of the lesion's mean radius.
+
+    Each lesion shows its sign on a part of its boundary only; the rest is weakly defined in the same way for
+    all classes. All ranges are drawn uniformly and independently of size, contrast, density and shape.
+    """
+
+    sign_share: tuple[Share, Share] = (0.45, 0.9)
+    """Share of the boundary that shows the sign."""
+    rest_width: tuple[Positive, Positive] = (0.12, 0.19)
+    """Half-width of the weakly defined edge."""
+    sharp_width: tuple[Positive, Positive] = (0.03, 0.09)
+    """Half-width of the edge where it is circumscribed."""
+    fade_width: tuple[Positive, Positive] = (0.3, 0.46)
+    """Half-width of the edge where it is indistinct."""
+    spicule_count: tuple[int, int] = (18, 30)
+    """Spicules of a lesion whose whole boundary shows them."""
+    spicule_length: tuple[Positive, Positive] = (0.45, 1.0)
+    spicule_strength: tuple[Positive, Positive] = (0.45, 0.75)
+    """Brightness at the root over the brightness of the mass."""
+    strands: float = 0.7
+    """Brightness of the fibres of ordinary tissue, which resemble spicules, over its usual value."""
+    texture: float = 1.0
+    """Amplitude of the power-law texture over its usual value."""
+
+
+class PhantomConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One synthetic study. Equal configurations give equal bytes, patient by patient, in any order."""
+
+    patients: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 330
+    """One mass each, seen in CC and MLO."""
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**63)] = 1
+    class_balance: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
+    """Weights of circumscribed, indistinct, spiculated."""
+    height: Annotated[int, msgspec.Meta(ge=400, le=6000)] = 900
+    width: Annotated[int, msgspec.Meta(ge=300, le=6000)] = 700
+    """Of each mammogram in pixels."""
+    spacing_mm: Annotated[float, msgspec.Meta(ge=0.05, le=0.4)] = 0.2
+    diameter_mm: tuple[Positive, Positive] = (9.0, 22.0)
+    """Of a circle of the lesion's area."""
+    contrast: tuple[Positive, Positive] = (240.0, 680.0)
+    """Mean grey inside the outline less the mean of the ring around it, of 4096 steps."""
+    spectral_exponent: tuple[Positive, Positive] = (2.8, 3.2)
+    """Of the texture's power spectrum, 1/f^exponent (about 3 in mammograms: Burgess 1999)."""
+    malignant_probability: tuple[Share, Share, Share] = (0.1, 0.5, 0.85)
+    """Of a biopsy, given the margin."""
+    biopsy_missing: Share = 0.04
+    """Share of findings without a biopsy result."""
+    reader_noise: Positive = 1.2
+    """Standard deviation, in logits, of the reader's estimate of malignancy."""
+    confounder: Confounder = "none"
+    test_patients: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """The last so many patients are meant for the test part; 0 leaves the split to the study."""
+    test_confounder: Confounder = "none"
+    """What the patients of the test part carry instead of ``confounder``."""
+    marker_agreement: Share = 0.8
+    """Share of the ``training`` images whose marker is the one of their class."""
+    patient_prefix: str = "SYN"
+    """Begins every patient identifier; another one lets two studies of one seed stand side by side."""
+    difficulty: Difficulty = Difficulty()
+
+    def __post_init__(self) -> None:
+        if self.test_patients > self.patients:
+            raise ValueError("a phantom study cannot have more test patients than patients")
+        if min(self.height, self.width) * self.spacing_mm < 4 * self.diameter_mm[1]:
+            raise ValueError("the images are too small for the lesions: enlarge them or make the lesions smaller")
+        for low, high in (self.diameter_mm, self.contrast, self.spectral_exponent):
+            if low > high:
+                raise ValueError("a range of the phantom's configuration ends before it begins")
+
+
+CLASSES = TRAINED_MARGINS
+
+
+def patient_id(config: PhantomConfig, index: int) -> str:
+    return f"{config.patient_prefix}-{config.seed}-{index:05d}"
+
+
+def part_of(config: PhantomConfig, index: int) -> Part:
+    """The part that a patient was made for; all TRAINING where ``test_patients`` is 0."""
+    return Part.TEST if index >= config.patients - config.test_patients else Part.TRAINING
+
+
+def confounder_of(config: PhantomConfig, index: int) -> Confounder:
+    return config.test_confounder if part_of(config, index) is Part.TEST else config.confounder
