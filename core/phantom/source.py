@@ -1,0 +1,239 @@
+"""A synthetic study as files: DICOM mammograms, their lesions as a table, and the true margins as shapes."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import shutil
+import signal
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from io import StringIO
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import msgspec
+
+from core.domain.atomic import atomic_write, storage_error
+from core.domain.errors import Cancelled, MarginaliaError, StudyError
+from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.shapes import encode_shapes
+from core.domain.study import Window
+from core.imaging.write_dicom import MammogramHeader, write_mammogram
+from core.phantom.config import PhantomConfig
+from core.phantom.patient import PhantomPatient, PhantomView, make_patient
+from core.phantom.records import ANNOTATOR, AnnotationFile, LesionRecord
+
+LESIONS, ANNOTATIONS, PARTS, IMAGES = "lesions.csv", "annotations.json", "parts.csv", "images"
+COLUMNS = (
+    "image",
+    "patient_id",
+    "finding",
+    "laterality",
+    "view",
+    "margin",
+    "shape",
+    "density",
+    "category",
+    "pathology",
+    "probability",
+    "outline",
+    "fine",
+)
+"""Of ``lesions.csv``, the folder importer's documented layout; one row a lesion, empty = unknown."""
+WINDOW = Window(centre=1900.0, width=2000.0, explanation="NORMAL")
+_NAME = "SYNTHETIC PHANTOM"
+_README = """SYNTHETIC MAMMOGRAMS
+
+No image in this folder shows a person. All were computed from the seed {seed} by Marginalia's phantom:
+{patients} patients, one mass each, seen in CC and MLO. Margin, outline, fine annotation, pathology and the
+reader's estimate are drawn with the images and are true by construction. Figures measured on them say nothing
+about any patient; name them synthetic wherever they are shown.
+
+lesions.csv       one row a lesion, the layout that the folder importer reads
+annotations.json  the configuration, and per lesion the true margin as shapes and what was drawn
+parts.csv         the part of a split that each patient was made for
+images/           12-bit DICOM, MG For Presentation
+"""
+
+Row = dict[str, str]
+Made = tuple[list[Row], list[LesionRecord]]
+
+
+def _header(patient: PhantomPatient, view: PhantomView, number: int, config: PhantomConfig) -> MammogramHeader:
+    return MammogramHeader(
+        patient_id=patient.patient_id,
+        patient_name="SYNTHETIC^PHANTOM",
+        laterality=patient.laterality,
+        view=view.view,
+        spacing_mm=config.spacing_mm,
+        windows=(WINDOW,),
+        study_key=f"phantom {config.seed}",
+        manufacturer=_NAME,
+        model="Marginalia phantom",
+        series_description="SYNTHETIC",
+        comments="SYNTHETIC: computed from a seed, shows no person",
+        instance_number=number,
+        synthetic=True,
+    )
+
+
+def _row(patient: PhantomPatient, view: PhantomView, image: str) -> Row:
+    labels = patient.labels
+    words = (labels.margin, labels.shape, labels.density, labels.category, labels.pathology)
+    probability = labels.probability_of_malignancy
+    values = (
+        image,
+        patient.patient_id,
+        "1",
+        patient.laterality.value,
+        view.view.value,
+        *("" if word is None else word.value for word in words),
+        "" if probability is None else f"{probability:g}",
+        encode_shapes((view.outline,)).decode(),
+        encode_shapes(view.fine).decode(),
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def write_patient(folder: Path, config: PhantomConfig, index: int) -> Made:
+    """Write one patient's DICOM files under ``folder``; its rows of the table and of the annotation file."""
+    patient = make_patient(config, index)
+    rows: list[Row] = []
+    records: list[LesionRecord] = []
+    for number, view in enumerate(patient.views, start=1):
+        name = f"{patient.patient_id}-{patient.laterality.value}-{view.view.value}.dcm"
+        write_mammogram(folder / IMAGES / name, view.pixels, _header(patient, view, number, config))
+        rows.append(_row(patient, view, f"{IMAGES}/{name}"))
+        records.append(LesionRecord.of(patient, view, f"{IMAGES}/{name}"))
+    return rows, records
+
+
+def _work(folder: Path, config: PhantomConfig, indices: range, answers: Connection) -> None:
+    """A worker process: its patients one by one; ends when nobody listens any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and stops us
+    try:
+        for index in indices:
+            answers.send((index, write_patient(folder, config, index)))
+    except (BrokenPipeError, ConnectionResetError):
+        return
+    except MarginaliaError as error:
+        answers.send((-1, error))
+    except Exception:  # noqa: BLE001 (told to the parent, which raises it)
+        answers.send((-1, RuntimeError(traceback.format_exc())))
+
+
+def _made_here(folder: Path, config: PhantomConfig) -> Iterator[tuple[int, Made]]:
+    for index in range(config.patients):
+        yield index, write_patient(folder, config, index)
+
+
+def _made_by(workers: int, folder: Path, config: PhantomConfig) -> Iterator[tuple[int, Made] | None]:
+    """The patients as the worker processes finish them; None about four times a second in between."""
+    context = multiprocessing.get_context("spawn")
+    running: dict[Connection, multiprocessing.process.BaseProcess] = {}
+    try:
+        for first in range(workers):
+            here, there = context.Pipe(duplex=False)
+            job = (folder, config, range(first, config.patients, workers), there)
+            process = context.Process(target=_work, args=job, daemon=True)
+            process.start()
+            there.close()
+            running[here] = process
+        while running:
+            ready = wait(list(running), timeout=0.25)
+            if not ready:
+                yield None
+            for connection in ready:
+                assert isinstance(connection, Connection)
+                try:
+                    index, answer = connection.recv()
+                except EOFError:
+                    running.pop(connection).join()
+                    continue
+                if index < 0:
+                    raise answer
+                yield index, answer
+    finally:
+        for process in running.values():
+            process.terminate()
+            process.join()
+
+
+def _collect(
+    folder: Path, config: PhantomConfig, workers: int, emit: Emit, cancelled: IsCancelled
+) -> tuple[list[Row], list[LesionRecord]]:
+    made: dict[int, Made] = {}
+    started = time.monotonic()
+    several = workers > 1 and config.patients > workers
+    for item in _made_by(workers, folder, config) if several else _made_here(folder, config):
+        if cancelled():
+            raise Cancelled
+        if item is None:
+            continue
+        made[item[0]] = item[1]
+        done = len(made)
+        eta = (time.monotonic() - started) / done * (config.patients - done)
+        emit(Progress(stage="synthetic mammograms", done=done, total=config.patients, eta_s=round(eta, 1)))
+    if len(made) < config.patients:
+        raise StudyError("A process that makes synthetic mammograms died; there may be too little memory. Try again.")
+    ordered = [made[index] for index in range(config.patients)]
+    return [row for rows, _ in ordered for row in rows], [r for _, records in ordered for r in records]
+
+
+def _table(rows: list[Row], columns: tuple[str, ...]) -> bytes:
+    text = StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _fill(folder: Path, config: PhantomConfig, workers: int, emit: Emit, cancelled: IsCancelled) -> None:
+    (folder / IMAGES).mkdir()
+    rows, records = _collect(folder, config, workers, emit, cancelled)
+    document = AnnotationFile(annotator=ANNOTATOR, config=config, lesions=tuple(records))
+    parts = {record.patient_id: {"patient_id": record.patient_id, "part": record.part.value} for record in records}
+    atomic_write(folder / PARTS, _table(list(parts.values()), ("patient_id", "part")))
+    atomic_write(folder / ANNOTATIONS, msgspec.json.format(msgspec.json.encode(document), indent=1))
+    atomic_write(folder / "README.txt", _README.format(seed=config.seed, patients=config.patients).encode())
+    atomic_write(folder / LESIONS, _table(rows, COLUMNS))
+
+
+def write_study_source(
+    folder: Path,
+    config: PhantomConfig,
+    *,
+    workers: int = 2,
+    emit: Emit = silent,
+    cancelled: IsCancelled = never,
+) -> Path:
+    """Write a SYNTHETIC study that the folder importer reads; the path of its ``lesions.csv``.
+
+    The folder appears whole or not at all: it is filled beside its place and renamed. With more than one
+    worker the patients are made in as many processes, with the same bytes. StudyError where the folder
+    exists and is not empty; StorageFullError where the disk is full; Cancelled where the user asked to stop.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StudyError(f"{folder} exists and is not empty; choose another folder for the synthetic mammograms.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    except OSError as error:
+        sentence = storage_error(error, folder)
+        if sentence is None:
+            raise
+        raise sentence from error
+    try:
+        _fill(beside, config, workers, emit, cancelled)
+        with suppress(FileNotFoundError):
+            folder.rmdir()
+        beside.chmod(0o755)
+        beside.rename(folder)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    return folder / LESIONS
