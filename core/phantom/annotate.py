@@ -32,7 +32,9 @@ def _line(rng: np.random.Generator, boundary: Boundary, start: float, end: float
     """A freehand line along the boundary between two angles; the hand strays by about 2% of the radius."""
     count = max(3, round((end - start) / np.deg2rad(9.0)))
     stray = 1 + np.convolve(rng.normal(0, 0.025, count + 2), np.full(3, 1 / 3), mode="valid")
-    points = [boundary.point(float(a), float(s)) for a, s in zip(np.linspace(start, end, count), stray, strict=True)]
+    points = [
+        boundary.point(float(a), float(s)) for a, s in zip(np.linspace(start, end, count), stray, strict=True)
+    ]
     return Line(points=tuple((round(x, 1), round(y, 1)) for x, y in points), width=width)
 
 

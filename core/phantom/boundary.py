@@ -13,7 +13,7 @@ from core.phantom.noise import Float
 
 STEPS = 720
 """Table entries per turn."""
-ANGLES: NDArray[np.float64] = np.arange(STEPS) * (2 * np.pi / STEPS)
+ANGLES: NDArray[np.float64] = np.arange(STEPS, dtype=np.float64) * (2 * np.pi / STEPS)
 
 
 def at(table: NDArray[np.floating], angle: Float) -> Float:

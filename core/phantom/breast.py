@@ -74,7 +74,7 @@ def _grid(config: PhantomConfig) -> tuple[Float, Float]:
 
 
 def _outline(config: PhantomConfig, anatomy: Anatomy, view: ViewPosition) -> tuple[Float, tuple[float, float]]:
-    """Distance to the skin (H, W) and the nipple. Superellipse halves; in MLO the upper one leads to the axilla."""
+    """Distance to the skin (H, W) and the nipple. In MLO the upper one leads to the axilla."""
     x, y = _grid(config)
     full_w, full_h = config.width * config.spacing_mm, config.height * config.spacing_mm
     depth, half = anatomy.depth * full_w, anatomy.half_height * full_h
@@ -123,9 +123,13 @@ def _fibres(rng: np.random.Generator, config: PhantomConfig, nipple: tuple[float
     v = ((angle * np.float32(70.0) + np.float32(115.0)) * np.float32(scale)).astype(np.float32)
     field = cv2.remap(waves, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     patches = cv2.resize(
-        band_field(rng, (90, 90), scale_px=22.0, stretch=1.0), (config.width, config.height), interpolation=cv2.INTER_CUBIC
+        band_field(rng, (90, 90), scale_px=22.0, stretch=1.0),
+        (config.width, config.height),
+        interpolation=cv2.INTER_CUBIC,
     )
-    ridge: Float = np.exp(-((field / np.float32(0.13)) ** 2)) * smooth_step(patches * np.float32(0.8) + np.float32(0.1))
+    ridge: Float = np.exp(-((field / np.float32(0.13)) ** 2)) * smooth_step(
+        patches * np.float32(0.8) + np.float32(0.1)
+    )
     return ridge
 
 
@@ -142,7 +146,9 @@ def draw_breast(config: PhantomConfig, anatomy: Anatomy, view: ViewPosition, key
     ) * np.float32(config.difficulty.texture)
     # glandular tissue lies behind the nipple and away from the skin
     reach = 0.4 * config.height * config.spacing_mm
-    cone = np.exp(-(((y - np.float32(nipple[1])) / np.float32(reach)) ** 2) * 1.4) * (0.55 + 0.45 * smooth_step(x / 30))
+    cone = np.exp(-(((y - np.float32(nipple[1])) / np.float32(reach)) ** 2) * 1.4) * (
+        0.55 + 0.45 * smooth_step(x / 30)
+    )
     prior = smooth_step((distance - 5) / 22) * cone
     gland = 1 / (1 + np.exp(-2.2 * (2.1 * prior - 0.55 + 0.5 * texture - _THRESHOLD[anatomy.composition])))
     muscle = _muscle(config, anatomy) if view is ViewPosition.MLO else np.zeros_like(distance)

@@ -48,7 +48,7 @@ class PhantomConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     patients: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 330
     """One mass each, seen in CC and MLO."""
-    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**63)] = 1
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 1
     class_balance: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
     """Weights of circumscribed, indistinct, spiculated."""
     height: Annotated[int, msgspec.Meta(ge=400, le=6000)] = 900

@@ -29,12 +29,12 @@ def _profile(marker: str, u: Float, v: Float) -> Float:
     """Brightness at offsets ``(u, v)`` in radii of the marker."""
     rho = np.hypot(u, v)
     if marker == "disc":
-        distance = rho - 0.8
+        distance: Float = rho - np.float32(0.8)
     elif marker == "ring":
-        distance = np.abs(rho - 0.95) - 0.22
+        distance = np.abs(rho - np.float32(0.95)) - np.float32(0.22)
     else:
-        distance = np.maximum(np.abs(u) - 1.7, np.abs(v) - 0.24)
-    soft: Float = 0.5 - 0.5 * np.tanh(distance / 0.12)
+        distance = np.maximum(np.abs(u) - np.float32(1.7), np.abs(v) - np.float32(0.24))
+    soft: Float = np.float32(0.5) - np.float32(0.5) * np.tanh(distance / np.float32(0.12))
     return soft
 
 

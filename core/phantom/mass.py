@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.vocabulary import MarginType
-from core.phantom.boundary import STEPS, Boundary, at, draw_sign
+from core.phantom.boundary import ANGLES, STEPS, Boundary, at, draw_sign
 from core.phantom.config import Difficulty
 from core.phantom.noise import Float, band_field
 
@@ -46,9 +46,8 @@ class Margin:
         if not self.spicules:
             return self.sign
         table = np.zeros(STEPS)
-        angles = np.arange(STEPS) * (2 * np.pi / STEPS)
         for s in self.spicules:
-            away = np.angle(np.exp(1j * (angles - s.angle)))
+            away = np.angle(np.exp(1j * (ANGLES - s.angle)))
             table += s.strength * s.length * np.exp(-((away / 0.22) ** 2))
         return table
 
@@ -157,7 +156,8 @@ def render_mass(rng: np.random.Generator, margin: Margin, boundary: Boundary, pa
         # the thin dark rim that compressed fat makes around a well-defined edge
         rim = np.exp(-(((distance - 2.0 * width) / (1.6 * width)) ** 2)) * at(margin.sign, angle)
         mass = mass - np.float32(0.07) * rim
-    return mass.astype(np.float32)
+    result: Float = mass.astype(np.float32, copy=False)
+    return result
 
 
 def contrast_of(image: Float, boundary: Boundary, patch: Patch) -> float:

@@ -23,7 +23,8 @@ def _log_frequency(height: int, width: int, stretch: float) -> Float:
     fx = np.fft.rfftfreq(width)[None, :] * stretch
     f = np.hypot(fy, fx)
     f[0, 0] = 1.0
-    return np.log(f).astype(np.float32)
+    result: Float = np.log(f).astype(np.float32)
+    return result
 
 
 def _synthesise(rng: np.random.Generator, amplitude: Float, shape: tuple[int, int]) -> Float:
@@ -60,8 +61,8 @@ def band_field(rng: np.random.Generator, shape: tuple[int, int], *, scale_px: fl
     return field[: shape[0], : shape[1]]
 
 
-def smooth_step(x: Float) -> Float:
+def smooth_step(x: NDArray[np.floating]) -> Float:
     """0 below 0, 1 above 1, with a continuous slope."""
     t = np.clip(x, 0, 1)
-    result: Float = t * t * (3 - 2 * t)
+    result: Float = (t * t * (3 - 2 * t)).astype(np.float32, copy=False)
     return result

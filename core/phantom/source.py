@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from io import StringIO
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import msgspec
@@ -134,12 +135,12 @@ def _made_here(folder: Path, config: PhantomConfig) -> Iterator[tuple[int, Made]
 def _made_by(workers: int, folder: Path, config: PhantomConfig) -> Iterator[tuple[int, Made] | None]:
     """The patients as the worker processes finish them; None about four times a second in between."""
     context = multiprocessing.get_context("spawn")
-    running: dict[Connection, multiprocessing.process.BaseProcess] = {}
+    running: dict[Connection, BaseProcess] = {}
     try:
         for first in range(workers):
             here, there = context.Pipe(duplex=False)
             job = (folder, config, range(first, config.patients, workers), there)
-            process = context.Process(target=_work, args=job, daemon=True)
+            process: BaseProcess = context.Process(target=_work, args=job, daemon=True)
             process.start()
             there.close()
             running[here] = process
@@ -147,8 +148,7 @@ def _made_by(workers: int, folder: Path, config: PhantomConfig) -> Iterator[tupl
             ready = wait(list(running), timeout=0.25)
             if not ready:
                 yield None
-            for connection in ready:
-                assert isinstance(connection, Connection)
+            for connection in [c for c in running if c in ready]:
                 try:
                     index, answer = connection.recv()
                 except EOFError:
@@ -158,9 +158,9 @@ def _made_by(workers: int, folder: Path, config: PhantomConfig) -> Iterator[tupl
                     raise answer
                 yield index, answer
     finally:
-        for process in running.values():
-            process.terminate()
-            process.join()
+        for left in running.values():
+            left.terminate()
+            left.join()
 
 
 def _collect(
@@ -179,7 +179,9 @@ def _collect(
         eta = (time.monotonic() - started) / done * (config.patients - done)
         emit(Progress(stage="synthetic mammograms", done=done, total=config.patients, eta_s=round(eta, 1)))
     if len(made) < config.patients:
-        raise StudyError("A process that makes synthetic mammograms died; there may be too little memory. Try again.")
+        raise StudyError(
+            "A process that makes synthetic mammograms died; there may be too little memory. Try again."
+        )
     ordered = [made[index] for index in range(config.patients)]
     return [row for rows, _ in ordered for row in rows], [r for _, records in ordered for r in records]
 
