@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from core.data.roi_set import InputTransform
@@ -30,6 +32,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     malignancy_ridge: float | None = None
     precedent_threshold: float | None = None
     """5th percentile of the validation ROIs' largest own evidence; below it there is no precedent."""
+    inference_precision: Literal["float32"] = "float32"
+    """Of projection, similarity tables, metrics and explanations: a prototype is a patch in this arithmetic."""
     warm_start: str = ""
     """How the trunk was started where there were no pretrained weights; named wherever models are compared."""
     seed: int = 0

@@ -144,9 +144,10 @@ def _addon(channels: int, size: int) -> nn.Sequential:
 def _check_classes(class_names: Sequence[str], prototype_class: Sequence[int]) -> None:
     if len(class_names) < 2:
         raise ModelError("A model tells classes apart: name two or more.")
+    present = set(prototype_class)
     for index, name in enumerate(class_names):
-        if index not in prototype_class:
+        if index not in present:
             raise ModelError(f"Class {name} would be left without a prototype: every class keeps at least one.")
-    stray = [c for c in prototype_class if not 0 <= c < len(class_names)]
+    stray = [c for c in present if not 0 <= c < len(class_names)]
     if stray:
         raise ModelError(f"A prototype belongs to class {stray[0]}, but there are {len(class_names)} classes.")

@@ -1,0 +1,195 @@
+"""Models on disk: ``model.json`` and the weights file that it names by hash; both are one generation.
+
+The weights are written first, under a name that carries their hash, and the card last: a crash between the two
+leaves the previous generation complete. Never a pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import torch
+
+from core.domain.atomic import atomic_write
+from core.domain.errors import ModelError, StorageFullError
+from core.model.card import SCHEMA, ModelCard
+from core.model.network import PrototypeNetwork
+from core.model.tensor_file import Header, Tensors, decode, encode, first_not_finite, read_header
+
+CARD_NAME = "model.json"
+_WEIGHTS_NAME = re.compile(r"model-[0-9a-f]{16}\.safetensors")
+_LARGEST_CARD = 16 << 20
+_DTYPES = {"F32": torch.float32, "I64": torch.int64}
+
+
+class _Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    weights: str
+    """Name of the file beside this one."""
+    sha256: str
+    """Of that file."""
+    card: ModelCard
+
+
+class _Version(msgspec.Struct, frozen=True):
+    schema: int
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    card: _Version
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedModel:
+    network: PrototypeNetwork
+    """In evaluation mode, on the CPU."""
+    card: ModelCard
+    sha256: str
+    """Of the weights file; printed on every report."""
+
+
+def save_model(folder: Path, network: PrototypeNetwork, card: ModelCard) -> str:
+    """Write a model into a folder, replacing the one there in one step; returns the weights' sha256.
+
+    ModelError where a weight is not finite or the card is another network's; StorageFullError on a full disk.
+    Either leaves the model that was there.
+    """
+    tensors = dict(network.state_dict())
+    _check_card(network, card)
+    bad = first_not_finite(tensors)
+    if bad is not None:
+        raise ModelError(f"The model was not saved: its weights are not finite numbers in {bad}.")
+    content = encode(tensors)
+    sha256 = hashlib.sha256(content).hexdigest()
+    name = f"model-{sha256[:16]}.safetensors"
+    _make_folder(folder)
+    atomic_write(folder / name, content)
+    manifest = _Manifest(weights=name, sha256=sha256, card=card)
+    atomic_write(folder / CARD_NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    for path in folder.iterdir():
+        if _WEIGHTS_NAME.fullmatch(path.name) and path.name != name:
+            path.unlink(missing_ok=True)
+    return sha256
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFullError(
+            f"The folder {folder} cannot be made ({error.strerror}): choose another."
+        ) from error
+
+
+def _check_card(network: PrototypeNetwork, card: ModelCard) -> None:
+    facts = (card.class_names, card.prototype_class, card.transform.input_size, card.architecture)
+    own = (
+        network.class_names,
+        tuple(network.prototype_class.tolist()),
+        network.input_size,
+        network.architecture,
+    )
+    if facts != own or len(card.prototypes) not in (0, len(card.prototype_class)):
+        raise ModelError("The model was not saved: its card describes another network.")
+
+
+def load_model(folder: Path) -> LoadedModel:
+    """Read a model that ``save_model`` wrote. Nothing is allocated before the header fits the card.
+
+    ModelError, one sentence: no model, cut short, a pickle, a newer version, another architecture, weights that
+    are missing, too many, altered or not finite.
+    """
+    manifest = _read_manifest(folder)
+    if not (folder / manifest.weights).is_file():
+        # another process may have replaced the generation between the two reads
+        manifest = _read_manifest(folder)
+    path = folder / manifest.weights
+    header = read_header(path)
+    network = _skeleton(folder, manifest.card)
+    _check_fit(path, header, network)
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != manifest.sha256:
+        raise ModelError(
+            f"{path.name} is not the file that {CARD_NAME} was written for: it was altered or mixed up."
+        )
+    tensors = decode(path.name, content)
+    _check_values(path, tensors, manifest.card)
+    network.load_state_dict(tensors, assign=True)
+    return LoadedModel(network=network.eval(), card=manifest.card, sha256=manifest.sha256)
+
+
+def _read_manifest(folder: Path) -> _Manifest:
+    if folder.is_file():
+        raise ModelError(
+            f"{folder.name} is a file: give the folder of a model saved by this program. Pickles (.pt, .pth) are "
+            "not opened, because they could run code."
+        )
+    path = folder / CARD_NAME
+    if not path.is_file():
+        raise ModelError(f"There is no model in {folder}: {CARD_NAME} is missing.")
+    if path.stat().st_size > _LARGEST_CARD:
+        raise ModelError(f"{path} is too large for the card of a model and was not opened.")
+    content = path.read_bytes()
+    try:
+        schema = msgspec.json.decode(content, type=_Versioned).card.schema
+        if schema > SCHEMA:
+            raise ModelError(
+                f"The model in {folder} was saved by a newer version of the program (layout {schema}, this one "
+                f"reads up to {SCHEMA}): update the program."
+            )
+        manifest = msgspec.json.decode(content, type=_Manifest)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is not the card of a model: {_first_line(error)}.") from error
+    if not _WEIGHTS_NAME.fullmatch(manifest.weights):
+        raise ModelError(f"{path} names a weights file that is not beside it.")
+    return manifest
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0][:200]
+
+
+def _skeleton(folder: Path, card: ModelCard) -> PrototypeNetwork:
+    """The network that the card describes, without memory for its weights."""
+    if len(card.prototypes) not in (0, len(card.prototype_class)):
+        raise ModelError(f"The card of the model in {folder} lists other prototypes than it counts.")
+    bare = msgspec.structs.replace(card.architecture, weights="random")
+    try:
+        with torch.device("meta"):
+            network = PrototypeNetwork(
+                bare,
+                class_names=card.class_names,
+                prototype_class=card.prototype_class,
+                input_size=card.transform.input_size,
+            )
+    except ModelError as error:
+        raise ModelError(f"The card of the model in {folder} describes no network. {error}") from error
+    network.architecture = card.architecture
+    return network
+
+
+def _check_fit(path: Path, header: Header, network: PrototypeNetwork) -> None:
+    wanted = network.state_dict()
+    missing = sorted(wanted.keys() - header.entries.keys())
+    extra = sorted(header.entries.keys() - wanted.keys())
+    if missing or extra:
+        what = f"lacks {missing[0]}" if missing else f"holds {extra[0][:80]}, which the network has no place for"
+        raise ModelError(f"{path.name} is of another architecture than its card says: it {what}.")
+    for name, tensor in wanted.items():
+        entry = header.entries[name]
+        if entry.shape != tuple(tensor.shape) or _DTYPES.get(entry.dtype) != tensor.dtype:
+            raise ModelError(
+                f"{path.name} is of another architecture than its card says: {name} is {entry.dtype} "
+                f"{list(entry.shape)} instead of {list(tensor.shape)}."
+            )
+
+
+def _check_values(path: Path, tensors: Tensors, card: ModelCard) -> None:
+    bad = first_not_finite(tensors)
+    if bad is not None:
+        raise ModelError(f"{path.name} holds weights that are not finite numbers ({bad}): use an earlier model.")
+    if tuple(tensors["prototype_class"].tolist()) != card.prototype_class:
+        raise ModelError(f"{path.name} gives its prototypes other classes than its card does.")
