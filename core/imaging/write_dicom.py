@@ -10,6 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import msgspec
@@ -34,7 +35,7 @@ _VIEW_CODES = {
     ViewPosition.MLO: ("R-10226", "medio-lateral oblique"),
 }
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int16]
+Pixels = NDArray[np.integer[Any]]
 
 
 class Encoding(StrEnum):

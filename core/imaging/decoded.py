@@ -1,0 +1,170 @@
+"""What reading an image gives: its stored pixels and what the file says of them; or one of few refusals."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from core.domain.errors import BadFileError
+from core.domain.study import Window
+from core.domain.vocabulary import Laterality, ViewPosition
+
+if TYPE_CHECKING:
+    Pixels = NDArray[np.integer[Any]]
+else:
+    Pixels = np.ndarray  # msgspec reads annotations at run time and needs a plain class
+
+MAX_PIXEL_BYTES = 1_500_000_000
+"""Rows x columns x samples x bytes x frames that a header may announce."""
+MAX_SIDE = 16_384
+MAX_FRAMES = 512
+MAX_FILE_BYTES = 2_000_000_000
+
+FOREIGN_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BufferError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What parsers and decoders raise for foreign bytes; anything else is left to the worker's boundary."""
+
+
+class Refusal(StrEnum):
+    """Every reason for which a file is not read. The list is closed."""
+
+    UNREADABLE = "unreadable"  # no such file, no permission, a folder
+    NOT_AN_IMAGE = "not an image"  # of no format on the list
+    NO_PIXELS = "no pixels"  # DICOM without an image: a report, a plan
+    TOO_LARGE = "too large"  # announces or unpacks to more than the budget
+    CUT_SHORT = "cut short"  # fewer bytes than the header needs
+    COLOUR = "colour"
+    UNSUPPORTED = "unsupported"  # a real format or encoding that is not on the list
+    CONTRADICTORY = "contradictory"  # header and pixels, or header and itself, disagree
+    DAMAGED = "damaged"  # a decoder or the parser gave up
+    CRASHED = "crashed"  # the decoding process died
+    TIMED_OUT = "timed out"
+
+
+class RefusedImageError(BadFileError):
+    """An image file that is not read; ``reason`` says which of the listed cases it is."""
+
+    def __init__(self, sentence: str, reason: Refusal) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is in the picture. Goes to the encrypted identity file or nowhere; never into a log.
+
+    Its text form shows nothing, so that a message that includes it by accident shows nothing either.
+    """
+
+    patient_id: str = ""
+    name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    accession: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+    sop_uid: str = ""
+
+    def __repr__(self) -> str:
+        return "Identity(hidden)"
+
+    __str__ = __repr__
+
+
+class VoiLut(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of VOI LUT Sequence (0028,3010): a table from modality values to grey values."""
+
+    first: int
+    """Modality value of the first entry; below it the first entry holds, above the table the last."""
+    bits: int
+    """Bits of an entry."""
+    data: bytes
+    """The entries as little-endian uint16."""
+    explanation: str = ""
+
+    @property
+    def entries(self) -> NDArray[np.uint16]:
+        return np.frombuffer(self.data, "<u2").astype(np.uint16)
+
+
+class DecodedImage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One frame of one file: stored values (before rescale and windows) and the attributes on the allow-list."""
+
+    pixels: Pixels
+    """(rows, columns), uint8, uint16 or int16 (signed). MONOCHROME1 is kept as stored; ``display`` inverts."""
+    bits_stored: int
+    format: str
+    """DICOM, PNG, PGM, TIFF or JPEG."""
+    transfer_syntax: str = ""
+    """UID, for DICOM."""
+    frames: int = 1
+    frame: int = 0
+    photometric: str = "MONOCHROME2"
+    rescale_slope: float = 1.0
+    rescale_intercept: float = 0.0
+    windows: tuple[Window, ...] = ()
+    voi_luts: tuple[VoiLut, ...] = ()
+    padding_value: int | None = None
+    pixel_spacing_mm: float | None = None
+    """In the plane of the breast: Pixel Spacing (0028,0030), else Imager Pixel Spacing (0018,1164) divided by
+    Estimated Radiographic Magnification Factor (0018,1114)."""
+    spacing_source: str = ""
+    """Names of the attributes that the spacing comes from."""
+    laterality: Laterality | None = None
+    view: ViewPosition | None = None
+    acquired: str | None = None
+    """YYYY-MM-DD, as the file says; shifted or dropped by the importer."""
+    manufacturer: str = ""
+    model: str = ""
+    synthetic: bool = False
+    identity: Identity = Identity()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def detector(self) -> str:
+        return f"{self.manufacturer} {self.model}".strip()
+
+
+def check_budget(name: str, *, rows: int, columns: int, bytes_each: int, frames: int = 1) -> None:
+    """Refuse what announces too much, before anything is unpacked. ``bytes_each`` counts all samples."""
+    total = rows * columns * bytes_each * frames
+    if rows <= 0 or columns <= 0 or frames <= 0:
+        raise RefusedImageError(f"{name} announces an image of {columns} x {rows} pixels.", Refusal.CONTRADICTORY)
+    if max(rows, columns) > MAX_SIDE or frames > MAX_FRAMES or total > MAX_PIXEL_BYTES:
+        raise RefusedImageError(
+            f"{name} announces {columns} x {rows} pixels in {frames} frame(s), {total:,} bytes; the limits are "
+            f"{MAX_SIDE} pixels a side, {MAX_FRAMES} frames and {MAX_PIXEL_BYTES:,} bytes.",
+            Refusal.TOO_LARGE,
+        )
+
+
+def clean_text(value: str, *, limit: int = 64) -> str:
+    """Foreign text without control characters, cut to ``limit``; it never becomes part of a path."""
+    return "".join(c for c in value if c.isprintable())[:limit].strip()

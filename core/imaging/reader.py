@@ -1,0 +1,140 @@
+"""One image file to stored pixels and allow-listed attributes.
+
+Foreign files are read through ``core.imaging.worker``, in a child process with limits: decoders written in C can
+take the process down. ``read_image`` is what runs there; call it directly only for files of one's own making.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from msgspec.structs import replace
+
+from core.imaging.decoded import (
+    FOREIGN_ERRORS,
+    MAX_FILE_BYTES,
+    DecodedImage,
+    Refusal,
+    RefusedImageError,
+)
+from core.imaging.formats import dicom_header, dicom_pixels, plain
+from core.imaging.write_dicom import SYNTHETIC
+
+_EXECUTABLES = (b"MZ", b"\x7fELF", b"\xfe\xed\xfa", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+
+
+def read_image(path: Path, *, frame: int = 0) -> DecodedImage:
+    """Read one frame (from 0) of a DICOM, PNG, PGM, TIFF or JPEG file.
+
+    The format is told from the bytes, not from the name. RefusedImageError, with one of the listed reasons and a
+    sentence for the user, for everything that is not an image within the limits.
+    """
+    name = path.name
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            # what the parser has to say of a foreign file may quote it
+            warnings.simplefilter("ignore")
+            return _read(file, name, frame)
+    except RefusedImageError:
+        raise
+    except MemoryError as error:
+        raise RefusedImageError(f"{name} needs more memory than is allowed.", Refusal.TOO_LARGE) from error
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise RefusedImageError(
+            f"{name} cannot be opened ({error.strerror}); check the path and its permissions.", Refusal.UNREADABLE
+        ) from error
+    except FOREIGN_ERRORS as error:
+        # without the cause: its text may quote the file
+        raise RefusedImageError(
+            f"{name} is damaged and could not be read ({type(error).__name__}).", Refusal.DAMAGED
+        ) from None
+
+
+def _read(file: BinaryIO, name: str, frame: int) -> DecodedImage:
+    size = file.seek(0, 2)
+    file.seek(0)
+    if size > MAX_FILE_BYTES:
+        raise RefusedImageError(f"{name} has {size:,} bytes; {MAX_FILE_BYTES:,} can be read.", Refusal.TOO_LARGE)
+    head = file.read(132)
+    file.seek(0)
+    if head[128:] == b"DICM":
+        return _read_dicom(file, name, frame, _preamble_notes(head))
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _plain("PNG", plain.read_png(file.read(), name), frame, name)
+    if head.startswith(b"\xff\xd8\xff"):
+        return _plain("JPEG", plain.read_jpeg(file.read(), name), frame, name)
+    if head.startswith((b"II*\x00", b"MM\x00*")):
+        return _plain("TIFF", plain.read_tiff(file.read(), name, frame), frame, name)
+    if head[:2] in (b"P2", b"P5") and head[2:3].isspace():
+        return _plain("PGM", plain.read_pgm(file.read(), name), frame, name)
+    if head[:2] in (b"\x08\x00", b"\x02\x00") or head[:2] == b"\x00\x08":
+        # DICOM without a preamble, which old equipment wrote
+        return _read_dicom(file, name, frame, ["the file has no DICOM preamble"])
+    raise RefusedImageError(
+        f"{name} is not an image that can be read: DICOM, PNG, PGM, TIFF and JPEG can.", Refusal.NOT_AN_IMAGE
+    )
+
+
+def _preamble_notes(head: bytes) -> list[str]:
+    if head.startswith(_EXECUTABLES):
+        return ["the file is also an executable program (its preamble says so); do not run it"]
+    return []
+
+
+def _plain(kind: str, image: plain.PlainImage, frame: int, name: str) -> DecodedImage:
+    if not 0 <= frame < image.frames:
+        raise RefusedImageError(f"{name} has {image.frames} picture(s), not {frame + 1}.", Refusal.CONTRADICTORY)
+    return DecodedImage(
+        pixels=np.ascontiguousarray(image.pixels),
+        bits_stored=image.bits,
+        format=kind,
+        photometric=image.photometric,
+        frames=image.frames,
+        frame=frame,
+        warnings=image.notes,
+    )
+
+
+def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[str]) -> DecodedImage:
+    opened = dicom_header.open_dicom(file, name)
+    layout, tags = dicom_header.pixel_layout(opened, name), opened.tags
+    pixels, bits = dicom_pixels.read_frame(opened, layout, frame, name, notes)
+    spacing, spacing_source = dicom_header.spacing(tags, notes)
+    slope, intercept = tags.number("RescaleSlope"), tags.number("RescaleIntercept")
+    if tags.value("ModalityLUTSequence"):
+        notes.append("the Modality LUT Sequence was not applied")
+    windows, tables = dicom_header.windows(tags, notes), dicom_header.voi_luts(tags, notes)
+    padding = tags.integer("PixelPaddingValue")
+    if padding is not None and layout.signed and padding > 32_767:
+        padding -= 65_536
+    decoded = DecodedImage(
+        pixels=np.ascontiguousarray(pixels),
+        bits_stored=bits,
+        format="DICOM",
+        transfer_syntax=layout.transfer_syntax,
+        frames=layout.frames,
+        frame=frame,
+        photometric="MONOCHROME1" if layout.photometric == "MONOCHROME1" else "MONOCHROME2",
+        rescale_slope=slope if slope else 1.0,
+        rescale_intercept=intercept or 0.0,
+        windows=windows,
+        voi_luts=tables,
+        padding_value=padding,
+        pixel_spacing_mm=spacing,
+        spacing_source=spacing_source,
+        laterality=dicom_header.laterality(tags),
+        view=dicom_header.view(tags),
+        acquired=dicom_header.acquired(tags),
+        manufacturer=tags.text("Manufacturer"),
+        model=tags.text("ManufacturerModelName"),
+        synthetic=SYNTHETIC in tags.texts("ImageType"),
+        identity=dicom_header.identity(tags),
+        warnings=tuple(notes),
+    )
+    if not tags.unreadable:
+        return decoded
+    note = f"could not be read and were left out: {', '.join(sorted(set(tags.unreadable)))}"
+    return replace(decoded, warnings=(*decoded.warnings, note))
