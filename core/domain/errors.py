@@ -23,6 +23,10 @@ class StudyLockedError(StudyError):
     """Somebody else writes in the study; the sentence names the holder."""
 
 
+class ArrayLostError(StudyError):
+    """An array file is missing or damaged. Derived ones are rebuilt by whoever asked for them."""
+
+
 class ModelError(MarginaliaError):
     """A model file or run that cannot be used: cut short, a pickle, of another architecture or class list."""
 

@@ -6,6 +6,8 @@ patient's identity. Boxes and outlines are in continuous pixel coordinates of th
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from core.domain.geometry import Box
@@ -165,3 +167,32 @@ class ModelRevision(msgspec.Struct, frozen=True, kw_only=True):
     """Indices, into the run's prototypes, of those that are kept."""
     reason: str
     created_utc: str
+
+
+class RunStatus(StrEnum):
+    """How far a training run came."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One training run, with all that is needed to repeat it."""
+
+    id: str
+    name: str
+    created_utc: str
+    status: RunStatus = RunStatus.PLANNED
+    config: dict[str, object] = {}
+    """The training configuration as JSON values."""
+    folder: str = ""
+    """Of the checkpoints, relative to the study's folder."""
+    code_version: str = ""
+    data_fingerprint: str = ""
+    metrics: dict[str, object] = {}
+    """Summary figures as JSON values; an undefined one is None."""
+    notes: str = ""
+    archived: bool = False

@@ -1,0 +1,151 @@
+"""The array files of a study: ``pixels/<image id>.h5`` cannot be remade, ``derived/<name>.h5`` can.
+
+Pixels are decoded stored values in their own type (uint8, uint16 or int16), before any lookup table. Level 0 is
+the mammogram; each further level halves it, averaged over areas, until the longer side is below 512 px. Every
+level covers exactly the box of level 0, also where a side is odd and is rounded up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from core.domain.atomic import storage_error
+from core.domain.content import content_sha256
+from core.domain.errors import ArrayLostError, StudyError
+from core.store.hdf5 import Array, arrays_sha256, read_arrays, write_arrays
+
+PIXELS, DERIVED = "pixels", "derived"
+TOP_LEVEL_BELOW = 512
+_ATTRIBUTES = "attributes.json"
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+_PIXEL_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16))
+
+
+class ArrayStore:
+    def __init__(self, folder: Path, *, writable: bool) -> None:
+        self._folder = folder
+        self._writable = writable
+
+    def write_pixels(self, image_id: str, pixels: Array) -> str:
+        """Store ``(rows, columns)`` stored values with their pyramid; their content hash. Written once.
+
+        StudyError where the image has its pixels already, ValueError for another type or shape.
+        """
+        path = self._path(PIXELS, image_id, writing=True)
+        if pixels.ndim != 2 or pixels.dtype not in _PIXEL_TYPES or not pixels.size:
+            raise ValueError(
+                f"pixels must be (rows, columns) of uint8, uint16 or int16, not {pixels.dtype} {pixels.shape}"
+            )
+        if path.exists():
+            raise StudyError(f"Image {image_id} has its pixels already; they are written once and never changed.")
+        return self._put_pixels(path, pixels)
+
+    def read_pixels(self, image_id: str, level: int = 0) -> Array:
+        """``(rows, columns)`` of one level of the pyramid; ArrayLostError where the file is lost or damaged."""
+        name = f"level{level}"
+        arrays, _ = read_arrays(self._path(PIXELS, image_id), (name,))
+        return arrays[name]
+
+    def levels(self, image_id: str) -> int:
+        """How many levels the pyramid has, at least 1."""
+        arrays, _ = read_arrays(self._path(PIXELS, image_id), ("levels",))
+        return int(arrays["levels"])
+
+    def pixels_sha256(self, image_id: str) -> str:
+        """Content hash computed anew from the stored pixels, after reading every level."""
+        arrays, _ = read_arrays(self._path(PIXELS, image_id))
+        return content_sha256(arrays["level0"])
+
+    def rebuild_pyramid(self, image_id: str) -> None:
+        """Write the file anew from its level 0, where another level is damaged."""
+        pixels = self.read_pixels(image_id)
+        self._put_pixels(self._path(PIXELS, image_id, writing=True), pixels)
+
+    def has_pixels(self, image_id: str) -> bool:
+        return self._path(PIXELS, image_id).is_file()
+
+    def delete_pixels(self, image_id: str) -> None:
+        """For a patient who is taken out of the study; nothing happens where there is no file."""
+        self._path(PIXELS, image_id, writing=True).unlink(missing_ok=True)
+
+    def pixel_files(self) -> tuple[str, ...]:
+        """Image ids that have a file."""
+        return self._names(PIXELS)
+
+    def write_derived(
+        self, name: str, arrays: Mapping[str, Array], attributes: Mapping[str, object] | None = None
+    ) -> None:
+        """Store arrays of numbers that can be computed again, with JSON attributes, replacing what was there."""
+        path = self._path(DERIVED, name, writing=True)
+        for key, array in arrays.items():
+            if array.dtype.kind not in "biufc" or key == _ATTRIBUTES or "/" in key:
+                raise ValueError(
+                    f"{key} must be an array of numbers with a plain name; texts belong in the attributes"
+                )
+        encoded = np.frombuffer(msgspec.json.encode(attributes or {}), dtype=np.uint8)
+        stored = {**arrays, _ATTRIBUTES: encoded}
+        path.parent.mkdir(exist_ok=True)
+        write_arrays(path, stored, sha256=arrays_sha256(stored))
+
+    def read_derived(self, name: str) -> tuple[dict[str, Array], dict[str, object]]:
+        """The arrays and their attributes, verified; ArrayLostError tells the caller to compute them again."""
+        path = self._path(DERIVED, name)
+        arrays, sha256 = read_arrays(path)
+        if arrays_sha256(arrays) != sha256 or _ATTRIBUTES not in arrays:
+            raise ArrayLostError(f"{DERIVED}/{path.name} does not match its own hash; rebuild it.")
+        attributes: dict[str, object] = msgspec.json.decode(arrays.pop(_ATTRIBUTES).tobytes())
+        return arrays, attributes
+
+    def has_derived(self, name: str) -> bool:
+        return self._path(DERIVED, name).is_file()
+
+    def delete_derived(self, name: str) -> None:
+        self._path(DERIVED, name, writing=True).unlink(missing_ok=True)
+
+    def derived_files(self) -> tuple[str, ...]:
+        """Names of what is stored."""
+        return self._names(DERIVED)
+
+    def clear_partial(self) -> None:
+        """Delete temporary files that a killed writer left; for the holder of the study only."""
+        for kind in (PIXELS, DERIVED):
+            for partial in (self._folder / kind).glob(".*.part"):
+                partial.unlink(missing_ok=True)
+
+    def _put_pixels(self, path: Path, pixels: Array) -> str:
+        sha256 = content_sha256(pixels)
+        levels = pyramid(pixels)
+        arrays: dict[str, Array] = {f"level{i}": level for i, level in enumerate(levels)}
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise storage_error(error, path) or error from error
+        write_arrays(path, arrays | {"levels": np.array(len(levels), dtype=np.int64)}, sha256=sha256)
+        return sha256
+
+    def _names(self, kind: str) -> tuple[str, ...]:
+        return tuple(sorted(path.stem for path in (self._folder / kind).glob("*.h5") if path.name[0] != "."))
+
+    def _path(self, kind: str, name: str, *, writing: bool = False) -> Path:
+        if _SAFE_NAME.fullmatch(name) is None:
+            raise ValueError(f"{name!r} cannot name an array file")
+        if writing and not self._writable:
+            raise StudyError("This study is open for reading only; open it for writing to change it.")
+        return self._folder / kind / f"{name}.h5"
+
+
+def pyramid(pixels: Array) -> list[Array]:
+    """Level 0, then halves of each level before, rounded up, by averaging over areas."""
+    from core.imaging.opencv import cv2  # a tenth of a second that readers need not wait
+
+    levels = [pixels]
+    while max(levels[-1].shape) >= TOP_LEVEL_BELOW:
+        rows, columns = levels[-1].shape
+        half = ((columns + 1) // 2, (rows + 1) // 2)
+        levels.append(cv2.resize(levels[-1], half, interpolation=cv2.INTER_AREA))
+    return levels

@@ -1,0 +1,96 @@
+"""Reading, verifying and exporting the audit trail (its records and their chain: core.store.trail)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import select
+
+from core.domain.atomic import atomic_write
+from core.store import schema
+from core.store.database import Database
+from core.store.rows import count, from_row
+from core.store.trail import FIRST, AuditRecord, record_sha256
+
+_T = schema.audit
+_PAGE = 2000
+
+
+class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
+    records: int
+    first_bad: int | None = None
+    """Counter of the first record that is missing, out of order or changed."""
+    reason: str = ""
+
+    @property
+    def good(self) -> bool:
+        return self.first_bad is None
+
+
+class AuditRepository:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, action: str, subject: str, *, old: object = None, new: object = None) -> None:
+        """Record something done with the study that changes no row of it, such as an export."""
+        with self._database.write() as transaction:
+            transaction.record(action, subject, old=old, new=new)
+
+    def count(self) -> int:
+        with self._database.read() as connection:
+            return count(connection, _T)
+
+    def records(self, *, since: int = 1) -> Iterator[AuditRecord]:
+        """By counter, from ``since`` on, read in pages."""
+        while True:
+            statement = select(_T).where(_T.c.counter >= since).order_by(_T.c.counter).limit(_PAGE)
+            with self._database.read() as connection:
+                page = [from_row(row, AuditRecord) for row in connection.execute(statement)]
+            yield from page
+            if len(page) < _PAGE:
+                return
+            since = page[-1].counter + 1
+
+    def verify(self) -> AuditReport:
+        """Recompute the chain; the report names the first record that does not fit."""
+        with self._database.read() as connection:
+            head = connection.execute(select(schema.audit_head)).one_or_none()
+        last = (0, FIRST) if head is None else (int(head.counter), str(head.sha256))
+        return verify_chain(self.records(), last=last)
+
+    def export(self, path: Path) -> int:
+        """Write the trail as JSON lines; the number of records. ``read_exported`` reads them for a verifier."""
+        lines = [msgspec.json.encode(record) for record in self.records()]
+        atomic_write(path, b"".join(line + b"\n" for line in lines))
+        return len(lines)
+
+
+def verify_chain(records: Iterator[AuditRecord], *, last: tuple[int, str] | None = None) -> AuditReport:
+    """Verify records in order; ``last`` is the counter and hash that the newest one must have, if known."""
+    counter, previous = 0, FIRST
+    for record in records:
+        counter += 1
+        reason = ""
+        if record.counter != counter:
+            reason = f"record {counter} is missing; {record.counter} stands in its place"
+        elif record.previous != previous:
+            reason = f"record {counter} does not follow the one before it"
+        elif record.sha256 != record_sha256(record):
+            reason = f"record {counter} was changed"
+        if reason:
+            return AuditReport(records=counter, first_bad=counter, reason=reason)
+        previous = record.sha256
+    if last is not None and (counter, previous) != last:
+        bad = counter + 1 if counter < last[0] else counter
+        reason = f"record {bad} is missing at the end" if counter < last[0] else f"record {bad} was put in later"
+        return AuditReport(records=counter, first_bad=bad, reason=reason)
+    return AuditReport(records=counter)
+
+
+def read_exported(path: Path) -> Iterator[AuditRecord]:
+    """The records of an exported trail."""
+    with path.open("rb") as file:
+        for line in file:
+            yield msgspec.json.decode(line, type=AuditRecord)

@@ -1,0 +1,71 @@
+"""Images of a study: what is known of each. Their pixels are in ``core.store.arrays``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import ColumnElement, select, update
+
+from core.domain.errors import StudyError
+from core.domain.study import Image
+from core.store import schema
+from core.store.database import Database
+from core.store.rows import count, insert_in_order, to_row, values
+
+_T = schema.image
+
+
+class ImageRepository:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, image: Image) -> None:
+        self.add_many([image])
+
+    def add_many(self, images: Iterable[Image]) -> None:
+        """Add images in this order. Write their pixels first: an image in the study has its file."""
+        images = tuple(images)
+        with self._database.write() as transaction:
+            insert_in_order(transaction.connection, _T, map(to_row, images))
+            for image in images:
+                transaction.record("image.add", f"image {image.id}", new=image)
+
+    def update(self, image: Image) -> None:
+        """Put ``image`` in the place of the one with its id."""
+        with self._database.write() as transaction:
+            old = self.get(image.id)
+            if old == image:
+                return
+            transaction.connection.execute(update(_T).where(_T.c.id == image.id).values(to_row(image)))
+            transaction.record("image.update", f"image {image.id}", old=old, new=image)
+
+    def get(self, image_id: str) -> Image:
+        found = self._where(_T.c.id == image_id)
+        if not found:
+            raise StudyError(f"The study has no image {image_id}.")
+        return found[0]
+
+    def find_by_content(self, content_sha256: str) -> tuple[Image, ...]:
+        """The images with exactly these pixels (core.domain.content)."""
+        return self._where(_T.c.content_sha256 == content_sha256)
+
+    def of_patient(self, patient_id: str) -> tuple[Image, ...]:
+        return self._where(_T.c.patient_id == patient_id)
+
+    def all(self) -> tuple[Image, ...]:
+        """In the order of entry."""
+        return self._where()
+
+    def page(self, start: int, size: int) -> tuple[Image, ...]:
+        """``size`` images from the ``start``-th on (from 0), in the order of entry."""
+        statement = select(_T).order_by(_T.c.seq).offset(start).limit(size)
+        with self._database.read() as connection:
+            return values(connection.execute(statement).all(), Image)
+
+    def count(self) -> int:
+        with self._database.read() as connection:
+            return count(connection, _T)
+
+    def _where(self, *conditions: ColumnElement[bool]) -> tuple[Image, ...]:
+        with self._database.read() as connection:
+            return values(connection.execute(select(_T).where(*conditions).order_by(_T.c.seq)).all(), Image)

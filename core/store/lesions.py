@@ -1,0 +1,169 @@
+"""Findings, their lesions in the images, and the labels that readers and the data set gave them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Row, delete, insert, select, update
+
+from core.domain.errors import StudyError
+from core.domain.study import Finding, Labels, Lesion, LesionOutline
+from core.store import schema
+from core.store.database import Database, Transaction
+from core.store.rows import count, fields, from_row, in_ids, insert_in_order, to_row, values
+
+_F, _L, _S = schema.finding, schema.lesion, schema.label
+
+
+class LesionRepository:
+    """``Lesion.labels`` are those of the data set; those of the readers stand beside them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_findings(self, findings: Iterable[Finding]) -> None:
+        findings = tuple(findings)
+        with self._database.write() as transaction:
+            insert_in_order(transaction.connection, _F, map(to_row, findings))
+            for finding in findings:
+                transaction.record("finding.add", f"finding {finding.id}", new=finding)
+
+    def add_finding(self, finding: Finding) -> None:
+        self.add_findings([finding])
+
+    def add(self, lesion: Lesion) -> None:
+        self.add_many([lesion])
+
+    def add_many(self, lesions: Iterable[Lesion]) -> None:
+        """Add lesions in this order, with the data set's labels; StudyError where patients would be mixed."""
+        lesions = tuple(lesions)
+        with self._database.write() as transaction:
+            _refuse_mixed_patients(transaction, lesions)
+            rows = [to_row(lesion) for lesion in lesions]
+            labels = [row.pop("labels") | {"lesion_id": row["id"], "reader_id": None} for row in rows]
+            insert_in_order(transaction.connection, _L, rows)
+            if labels:
+                transaction.connection.execute(insert(_S), labels)
+            for lesion in lesions:
+                transaction.record("lesion.add", f"lesion {lesion.id}", new=lesion)
+
+    def get(self, lesion_id: str) -> Lesion:
+        found = self._where(_L.c.id == lesion_id)
+        if not found:
+            raise StudyError(f"The study has no lesion {lesion_id}.")
+        return found[0]
+
+    def all(self) -> tuple[Lesion, ...]:
+        """In the order of entry."""
+        return self._where()
+
+    def of_image(self, image_id: str) -> tuple[Lesion, ...]:
+        return self._where(_L.c.image_id == image_id)
+
+    def of_finding(self, finding_id: str) -> tuple[Lesion, ...]:
+        return self._where(_L.c.finding_id == finding_id)
+
+    def of_patient(self, patient_id: str) -> tuple[Lesion, ...]:
+        return self._where(_L.c.finding_id.in_(select(_F.c.id).where(_F.c.patient_id == patient_id)))
+
+    def count(self) -> int:
+        with self._database.read() as connection:
+            return count(connection, _L)
+
+    def finding(self, finding_id: str) -> Finding:
+        with self._database.read() as connection:
+            row = connection.execute(select(_F).where(_F.c.id == finding_id)).one_or_none()
+        if row is None:
+            raise StudyError(f"The study has no finding {finding_id}.")
+        return from_row(row, Finding)
+
+    def findings(self) -> tuple[Finding, ...]:
+        with self._database.read() as connection:
+            return values(connection.execute(select(_F).order_by(_F.c.seq)).all(), Finding)
+
+    def set_outline(self, lesion_id: str, outline: LesionOutline) -> None:
+        """Replace what bounds the lesion."""
+        with self._database.write() as transaction:
+            old = self.get(lesion_id).outline
+            change = update(_L).where(_L.c.id == lesion_id).values(outline=msgspec.to_builtins(outline))
+            transaction.connection.execute(change)
+            transaction.record("lesion.outline", f"lesion {lesion_id}", old=old, new=outline)
+
+    def set_labels(self, lesion_id: str, labels: Labels, *, reader_id: str | None = None) -> None:
+        """Replace what a reader (None: the data set) says of a lesion."""
+        with self._database.write() as transaction:
+            self.get(lesion_id)
+            old = self.labels(lesion_id, reader_id=reader_id)
+            if old is None:
+                row = to_row(labels) | {"lesion_id": lesion_id, "reader_id": reader_id}
+                transaction.connection.execute(insert(_S).values(row))
+            else:
+                change = update(_S).where(
+                    _S.c.lesion_id == lesion_id, _S.c.reader_id.is_not_distinct_from(reader_id)
+                )
+                transaction.connection.execute(change.values(to_row(labels)))
+            subject = f"lesion {lesion_id}" + ("" if reader_id is None else f" reader {reader_id}")
+            transaction.record("lesion.labels", subject, old=old, new=labels)
+
+    def labels(self, lesion_id: str, *, reader_id: str | None = None) -> Labels | None:
+        """What a reader (None: the data set) says of a lesion; None where they said nothing yet."""
+        return self.all_labels(lesion_id).get(reader_id)
+
+    def all_labels(self, lesion_id: str) -> dict[str | None, Labels]:
+        """By reader id; the data set's own under None."""
+        statement = select(_S).where(_S.c.lesion_id == lesion_id).order_by(_S.c.id)
+        with self._database.read() as connection:
+            return {row.reader_id: from_row(row, Labels) for row in connection.execute(statement)}
+
+    def labels_of_reader(self, reader_id: str) -> dict[str, Labels]:
+        """By lesion id, of the lesions that the reader said something of."""
+        statement = select(_S).where(_S.c.reader_id == reader_id).order_by(_S.c.id)
+        with self._database.read() as connection:
+            return {row.lesion_id: from_row(row, Labels) for row in connection.execute(statement)}
+
+    def remove(self, lesion_id: str) -> None:
+        """Take out a lesion with its labels and annotations, and its finding where that was its only lesion."""
+        with self._database.write() as transaction:
+            lesion = self.get(lesion_id)
+            run = transaction.connection.execute
+            for table in (schema.annotation, _S):
+                run(delete(table).where(table.c.lesion_id == lesion_id))
+            run(delete(_L).where(_L.c.id == lesion_id))
+            if not self.of_finding(lesion.finding_id):
+                run(delete(_F).where(_F.c.id == lesion.finding_id))
+            transaction.record("lesion.remove", f"lesion {lesion_id}", old=lesion)
+
+    def _where(self, *conditions: ColumnElement[bool]) -> tuple[Lesion, ...]:
+        chosen = select(_L.c.id).where(*conditions)
+        own = select(_S).where(_S.c.reader_id.is_(None))
+        with self._database.read() as connection:
+            rows = connection.execute(select(_L).where(*conditions).order_by(_L.c.seq)).all()
+            if conditions:
+                own = own.where(_S.c.lesion_id.in_(chosen))
+            labels = {row.lesion_id: row for row in connection.execute(own)}
+        return tuple(_lesion(row, labels.get(row.id)) for row in rows)
+
+
+def _lesion(row: Row[Any], labels: Row[Any] | None) -> Lesion:
+    return msgspec.convert(fields(row) | {"labels": {} if labels is None else fields(labels)}, Lesion)
+
+
+def _refuse_mixed_patients(transaction: Transaction, lesions: tuple[Lesion, ...]) -> None:
+    run = transaction.connection.execute
+    image = schema.image
+    findings, images = {lesion.finding_id for lesion in lesions}, {lesion.image_id for lesion in lesions}
+    by_finding, by_image = (
+        {row.id: row.patient_id for row in run(select(table).where(in_ids(table.c.id, wanted)))}
+        for table, wanted in ((_F, findings), (image, images))
+    )
+    for lesion in lesions:
+        for known, what, key in ((by_finding, "finding", lesion.finding_id), (by_image, "image", lesion.image_id)):
+            if key not in known:
+                raise StudyError(f"Lesion {lesion.id} belongs to the {what} {key}, which is not in the study.")
+        if by_finding[lesion.finding_id] != by_image[lesion.image_id]:
+            raise StudyError(
+                f"Lesion {lesion.id} joins a finding and an image of two patients; a finding is one mass "
+                "of one patient."
+            )

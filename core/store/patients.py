@@ -1,0 +1,92 @@
+"""Patients of a study, known by pseudonym only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import ColumnElement, delete, select
+
+from core.domain.errors import StudyError
+from core.domain.study import Patient
+from core.store import schema
+from core.store.database import Database, Transaction
+from core.store.rows import count, from_row, insert_in_order, to_row, values
+
+_T = schema.patient
+
+
+class PatientRepository:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, patient: Patient, *, link_hash: str | None = None) -> None:
+        self.add_many([patient], link_hashes={} if link_hash is None else {patient.id: link_hash})
+
+    def add_many(self, patients: Iterable[Patient], *, link_hashes: Mapping[str, str] | None = None) -> None:
+        """Add patients in this order; ``link_hashes`` by patient id (core.store.pseudonyms)."""
+        links = link_hashes or {}
+        patients = tuple(patients)
+        with self._database.write() as transaction:
+            rows = [to_row(p) | {"link_hash": links.get(p.id)} for p in patients]
+            insert_in_order(transaction.connection, _T, rows)
+            for patient in patients:
+                # the link hash stays out of the trail, from which nothing can be deleted
+                transaction.record("patient.add", f"patient {patient.id}", new=patient)
+
+    def get(self, patient_id: str) -> Patient:
+        found = self._one(_T.c.id == patient_id)
+        if found is None:
+            raise StudyError(f"The study has no patient {patient_id}.")
+        return found
+
+    def find_by_pseudonym(self, pseudonym: str) -> Patient | None:
+        return self._one(_T.c.pseudonym == pseudonym)
+
+    def find_by_link_hash(self, link_hash: str) -> Patient | None:
+        return self._one(_T.c.link_hash == link_hash)
+
+    def all(self) -> tuple[Patient, ...]:
+        """In the order of entry."""
+        with self._database.read() as connection:
+            return values(connection.execute(select(_T).order_by(_T.c.seq)).all(), Patient)
+
+    def page(self, start: int, size: int) -> tuple[Patient, ...]:
+        """``size`` patients from the ``start``-th on (from 0), in the order of entry."""
+        statement = select(_T).order_by(_T.c.seq).offset(start).limit(size)
+        with self._database.read() as connection:
+            return values(connection.execute(statement).all(), Patient)
+
+    def count(self) -> int:
+        with self._database.read() as connection:
+            return count(connection, _T)
+
+    def remove(self, patient_id: str) -> tuple[str, ...]:
+        """Take out a patient with everything said of them; ids of the images whose pixel files may now go.
+
+        The audit trail keeps that it happened, by pseudonym.
+        """
+        with self._database.write() as transaction:
+            patient = self.get(patient_id)
+            images = _remove_rows(transaction, patient_id)
+            transaction.record("patient.remove", f"patient {patient_id}", old=patient)
+        return images
+
+    def _one(self, condition: ColumnElement[bool]) -> Patient | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(_T).where(condition)).one_or_none()
+        return None if row is None else from_row(row, Patient)
+
+
+def _remove_rows(transaction: Transaction, patient_id: str) -> tuple[str, ...]:
+    run = transaction.connection.execute
+    image, finding, lesion = schema.image, schema.finding, schema.lesion
+    images = tuple(run(select(image.c.id).where(image.c.patient_id == patient_id).order_by(image.c.seq)).scalars())
+    lesions = select(lesion.c.id).join(finding).where(finding.c.patient_id == patient_id)
+    for table in (schema.annotation, schema.label):
+        run(delete(table).where(table.c.lesion_id.in_(lesions)))
+    of_patient = select(finding.c.id).where(finding.c.patient_id == patient_id)
+    run(delete(lesion).where(lesion.c.finding_id.in_(of_patient)))
+    for table in (finding, image, schema.split_part):
+        run(delete(table).where(table.c.patient_id == patient_id))
+    run(delete(_T).where(_T.c.id == patient_id))
+    return images

@@ -1,0 +1,214 @@
+"""A study: a folder with a database of everything a person made, and array files.
+
+::
+
+    study.db         patients, images, lesions, labels, annotations, splits, runs, models, audit trail
+    pixels/          decoded mammograms with their pyramids, one file each, written once
+    derived/         arrays that can be computed again
+    runs/            checkpoints and reports of training runs
+    identity.enc     the encrypted link to patients' identifiers, if it is kept (core.store.identity)
+    backup/          databases from before an upgrade
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from sqlalchemy import insert, select
+
+from core.domain.atomic import storage_error
+from core.domain.errors import StudyError
+from core.domain.system import sync_folder
+from core.store import schema
+from core.store.annotations import AnnotationRepository
+from core.store.arrays import DERIVED, PIXELS, ArrayStore
+from core.store.audit import AuditRepository
+from core.store.batch import Batch
+from core.store.database import Database, now_utc
+from core.store.filesystem import refuse_network
+from core.store.holder import Holder, WriteLock, present_holder, user_name
+from core.store.images import ImageRepository
+from core.store.lesions import LesionRepository
+from core.store.links import LinkRepository
+from core.store.patients import PatientRepository
+from core.store.readers import ReaderRepository
+from core.store.rows import from_row
+from core.store.runs import ModelRepository, RunRepository
+from core.store.splits import SplitRepository
+from core.store.upgrade import bring_up_to_date, make_database
+
+DATABASE, RUNS = "study.db", "runs"
+
+
+class StudyInfo(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    synthetic: bool
+    """True where every image is made by the phantom; said wherever the study is shown."""
+    created_utc: str
+
+
+class Study:
+    """An open study. Use ``create`` or ``open``, and it as a context manager or ``close`` at the end.
+
+    Reading works from any thread. Every call that writes is a transaction with its audit records; inside
+    ``with study.batch():`` many become one.
+    """
+
+    def __init__(self, folder: Path, *, lock: WriteLock | None, who: str) -> None:
+        writable = lock is not None
+        self.folder = folder
+        self.writable = writable
+        self._lock = lock
+        self._database = Database(folder / DATABASE, writable=writable, who=who)
+        self.patients = PatientRepository(self._database)
+        self.images = ImageRepository(self._database)
+        self.lesions = LesionRepository(self._database)
+        self.annotations = AnnotationRepository(self._database)
+        self.readers = ReaderRepository(self._database)
+        self.splits = SplitRepository(self._database)
+        self.runs = RunRepository(self._database)
+        self.models = ModelRepository(self._database)
+        self.audit = AuditRepository(self._database)
+        self.links = LinkRepository(self._database)
+        self.arrays = ArrayStore(folder, writable=writable)
+        self.info = _read_info(self._database)
+
+    @classmethod
+    def create(cls, folder: Path, *, name: str, synthetic: bool = False, holder: str = "") -> Study:
+        """Make a study in a new or empty folder and open it for writing; nothing is left where that fails."""
+        folder = folder.absolute()
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StudyError(f"{folder} is not empty; choose a new folder for the study.")
+        refuse_network(_existing(folder))
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+        except OSError as error:
+            raise storage_error(error, folder) or error from error
+        try:
+            _fill(making, name=name, synthetic=synthetic, who=holder or user_name())
+            if folder.exists():
+                folder.rmdir()
+            making.rename(folder)
+            sync_folder(folder.parent)
+        except OSError as error:
+            raise storage_error(error, folder) or error from error
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+        return cls.open(folder, holder=holder)
+
+    @classmethod
+    def open(cls, folder: Path, *, writable: bool = True, holder: str = "") -> Study:
+        """Open a study; ``holder`` is named to others and in the audit trail (default: the user).
+
+        StudyLockedError names who else writes in it (then ``writable=False`` still works); StudyError where the
+        folder is no study, is on a network file system or of a newer version. An older layout is upgraded when
+        opened for writing, after a copy was made.
+        """
+        folder = folder.absolute()
+        database = folder / DATABASE
+        if not database.is_file():
+            raise StudyError(f"{folder} is not a study: it has no {DATABASE}. Choose the folder of a study.")
+        refuse_network(folder)
+        lock = WriteLock.take(folder, holder) if writable else None
+        try:
+            bring_up_to_date(database, writable=writable)
+            study = cls(folder, lock=lock, who=holder or user_name())
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        if writable:
+            study.arrays.clear_partial()
+        return study
+
+    @property
+    def holder(self) -> Holder | None:
+        """Who has the study open for writing now; None where nobody has."""
+        return present_holder(self.folder)
+
+    @property
+    def actor(self) -> str:
+        """Who is named in the audit trail from now on."""
+        return self._database.who
+
+    @actor.setter
+    def actor(self, who: str) -> None:
+        self._database.who = who
+
+    def batch(self) -> Batch:
+        """One transaction for all calls inside: durable together when the block ends well, else none of them."""
+        return Batch(self._database)
+
+    def remove_patient(self, patient_id: str) -> None:
+        """Take a patient out, with images, lesions, annotations and pixels. Backups and derived arrays may still
+        hold them: delete those, and see which prototypes come from the patient's lesions."""
+        for image_id in self.patients.remove(patient_id):
+            self.arrays.delete_pixels(image_id)
+
+    def run_folder(self, run_id: str) -> Path:
+        """Where the run's checkpoints and reports are; made where it is missing and the study is writable."""
+        folder = self.folder / (self.runs.get(run_id).folder or f"{RUNS}/{run_id}")
+        if not folder.resolve().is_relative_to(self.folder.resolve()):
+            raise StudyError(f"Run {run_id} points outside the study; nothing was read or written there.")
+        if self.writable:
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def close(self) -> None:
+        try:
+            self._database.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _fill(folder: Path, *, name: str, synthetic: bool, who: str) -> None:
+    for part in (PIXELS, DERIVED, RUNS):
+        (folder / part).mkdir()
+    make_database(folder / DATABASE)
+    database = Database(folder / DATABASE, writable=True, who=who)
+    try:
+        with database.write() as transaction:
+            info = StudyInfo(id=str(uuid.uuid4()), name=name, synthetic=synthetic, created_utc=now_utc())
+            transaction.connection.execute(insert(schema.info).values(msgspec.structs.asdict(info)))
+            transaction.record("study.create", f"study {info.id}", new=info)
+        LinkRepository(database).start()
+    finally:
+        database.close()
+
+
+def _read_info(database: Database) -> StudyInfo:
+    columns = schema.info.c
+    try:
+        with database.read() as connection:
+            row = connection.execute(
+                select(columns.id, columns.name, columns.synthetic, columns.created_utc)
+            ).one_or_none()
+    except BaseException:
+        database.close()
+        raise
+    if row is None:
+        database.close()
+        raise StudyError(f"The study in {database.path.parent} was not finished being made; make it anew.")
+    return from_row(row, StudyInfo)
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())

@@ -1,0 +1,87 @@
+"""The append-only, hash-chained audit trail: its records and how they are chained.
+
+``sha256`` of a record is the SHA-256 of the UTF-8 JSON object, keys sorted and without spaces, of its other
+fields; ``previous`` is that of the record before, 64 zeros for the first. ``old`` and ``new`` are texts of
+canonical JSON, so that a verifier needs to format no numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+
+from core.store.schema import audit, audit_head, canonical_json
+
+FIRST = "0" * 64
+
+_Waiting = tuple[str, str, str, str | None, str | None]
+"""Time, action, subject, old and new of a record that has no number yet."""
+
+
+class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
+    counter: int
+    """From 1, without gaps; gives the order (clocks are set back)."""
+    at_utc: str
+    who: str
+    action: str
+    """What was done, as ``thing.verb``."""
+    subject: str
+    """What it was done to, as ``thing id``."""
+    old: str | None
+    new: str | None
+    previous: str
+    sha256: str
+
+
+def record_sha256(record: AuditRecord) -> str:
+    """What ``record.sha256`` must be."""
+    fields = msgspec.structs.asdict(record)
+    del fields["sha256"]
+    return hashlib.sha256(canonical_json(fields).encode()).hexdigest()
+
+
+class Trail:
+    """Appends to the trail inside one transaction; records wait in memory until ``flush``."""
+
+    def __init__(self, connection: Connection, who: str) -> None:
+        self._connection = connection
+        self._who = who
+        self._pending: list[_Waiting] = []
+
+    def append(self, at_utc: str, action: str, subject: str, old: object, new: object) -> None:
+        old_text, new_text = (None if value is None else canonical_json(value) for value in (old, new))
+        self._pending.append((at_utc, action, subject, old_text, new_text))
+
+    def mark(self) -> list[_Waiting]:
+        """What waits now, for ``back_to`` when what follows is rolled back (with all that it flushed)."""
+        return self._pending.copy()
+
+    def back_to(self, mark: list[_Waiting]) -> None:
+        self._pending = mark
+
+    def flush(self) -> None:
+        if not self._pending:
+            return
+        head = self._connection.execute(select(audit_head.c.counter, audit_head.c.sha256)).one()
+        counter, previous = int(head.counter), str(head.sha256)
+        rows: list[dict[str, object]] = []
+        for at_utc, action, subject, old, new in self._pending:
+            counter += 1
+            record = AuditRecord(
+                counter=counter,
+                at_utc=at_utc,
+                who=self._who,
+                action=action,
+                subject=subject,
+                old=old,
+                new=new,
+                previous=previous,
+                sha256="",
+            )
+            previous = record_sha256(record)
+            rows.append(msgspec.structs.asdict(record) | {"sha256": previous})
+        self._connection.execute(insert(audit), rows)
+        self._connection.execute(update(audit_head).values(counter=counter, sha256=previous))
+        self._pending.clear()
