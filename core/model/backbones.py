@@ -49,8 +49,8 @@ def make_backbone(name: str, *, weights: str, input_size: int) -> Backbone:
     module = _compact() if name == COMPACT else _from_torchvision(name)
     if weights != "random":
         load_trunk(module, name, weights)
-    channels, grid = output_shape(module, input_size)
-    return Backbone(module=module, channels=channels, grid=grid)
+    shapes = shapes_of(module, input_size)
+    return Backbone(module=module, channels=shapes.channels, grid=shapes.grid)
 
 
 def _from_torchvision(name: str) -> nn.Module:
@@ -122,8 +122,31 @@ def _compact() -> nn.Module:
     return trunk
 
 
-def output_shape(module: nn.Module, input_size: int) -> tuple[int, tuple[int, int]]:
-    """(channels, grid) without computing: the shapes are walked on the meta device."""
+@dataclass(frozen=True, kw_only=True)
+class Shapes:
+    """What a trunk does to one square image, found without computing."""
+
+    channels: int
+    grid: tuple[int, int]
+    smallest_input: int
+    """Elements of the smallest tensor that one image gives to a convolution."""
+
+
+def shapes_of(module: nn.Module, input_size: int) -> Shapes:
+    """Walked on the meta device by a copy; the module stays as it is."""
     walker = copy.deepcopy(module).to("meta").eval()
-    out: Tensor = walker(torch.empty(1, 3, input_size, input_size, device="meta"))
-    return int(out.shape[1]), (int(out.shape[2]), int(out.shape[3]))
+    seen: list[int] = []
+
+    def note(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen.append(inputs[0].numel())
+
+    for layer in walker.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_pre_hook(note)
+    with torch.no_grad():
+        out: Tensor = walker(torch.empty(1, 3, input_size, input_size, device="meta"))
+    return Shapes(
+        channels=int(out.shape[1]),
+        grid=(int(out.shape[2]), int(out.shape[3])),
+        smallest_input=min(seen, default=0),
+    )

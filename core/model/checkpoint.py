@@ -118,6 +118,7 @@ def load_model(folder: Path) -> LoadedModel:
     tensors = decode(path.name, content)
     _check_values(path, tensors, manifest.card)
     network.load_state_dict(tensors, assign=True)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return LoadedModel(network=network.eval(), card=manifest.card, sha256=manifest.sha256)
 
 

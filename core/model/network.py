@@ -11,10 +11,13 @@ from torch import Tensor, nn
 
 from core.domain.errors import ModelError
 from core.model.architecture import Architecture
-from core.model.backbones import make_backbone, output_shape
+from core.model.backbones import make_backbone, shapes_of
 from core.model.distances import distances
 from core.model.precision import exact_float32
 from core.model.similarity import pool_top_k, resolve_top_k, similarity
+
+_OTHER_KERNEL_FOR_ONE = 20_480
+"""Elements up to which torch gives one image alone to another convolution kernel than several (on the CPU)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,8 +41,9 @@ class Activations:
 class PrototypeNetwork(nn.Module):
     """IAIA-BL's network; ProtoPNet is the same with ``top_k = 1``.
 
-    Input (B, 3, I, I) after the input transform. An image's outputs do not depend on its batch, in evaluation
-    mode: exactly from the latent cells on, to 1e-5 over the convolutions, whose kernels are chosen by shape.
+    Input (B, 3, I, I) after the input transform. In evaluation mode an image's outputs do not depend on its batch:
+    bit for bit on the CPU, and from the latent cells on anywhere; to 1e-5 where a GPU's convolution kernels are
+    chosen by the batch's shape.
     """
 
     prototype_class: Tensor
@@ -63,27 +67,45 @@ class PrototypeNetwork(nn.Module):
         self.class_names = tuple(class_names)
         self.input_size = input_size
         if backbone is None:
-            made = make_backbone(architecture.backbone, weights=architecture.weights, input_size=input_size)
-            self.features, channels, self.grid = made.module, made.channels, made.grid
-        else:
-            self.features = backbone
-            channels, self.grid = output_shape(backbone, input_size)
+            backbone = make_backbone(
+                architecture.backbone, weights=architecture.weights, input_size=input_size
+            ).module
+        shapes = shapes_of(backbone, input_size)
+        self.features = backbone
+        self.grid = shapes.grid
         self.top_k = resolve_top_k(architecture.top_k, self.grid[0] * self.grid[1])
         size = architecture.latent_channels
-        self.addon = _addon(channels, size)
+        self.addon = _addon(shapes.channels, size)
+        narrowest = min(shapes.channels, size) * self.grid[0] * self.grid[1]
+        self._doubles_one_image = min(shapes.smallest_input, narrowest) <= _OTHER_KERNEL_FOR_ONE
         self.prototypes = nn.Parameter(torch.rand(len(prototype_class), size, 1, 1))
         self.register_buffer("prototype_class", torch.tensor(list(prototype_class), dtype=torch.int64))
         self.last = nn.Linear(len(prototype_class), len(self.class_names), bias=False)
         self.malignancy = nn.Linear(len(self.class_names), 1)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         with torch.no_grad():
             self.last.weight.copy_(initial_last(prototype_class, len(self.class_names)))
             self.malignancy.weight.zero_()
             self.malignancy.bias.zero_()
 
+    def feature_maps(self, x: Tensor) -> Tensor:
+        """The backbone's output (B, C0, H, W), for caching where the backbone is frozen."""
+        return self._as_in_any_batch(self.features, x)
+
+    def latent_of_features(self, maps: Tensor) -> Tensor:
+        """``f(x)`` from ``feature_maps``: (B, C, H, W) in (0, 1)."""
+        return self._as_in_any_batch(self.addon, maps)
+
     def latent(self, x: Tensor) -> Tensor:
         """``f(x)``: (B, C, H, W) in (0, 1), in the precision of the surrounding autocast."""
-        cells: Tensor = self.addon(self.features(x))
-        return cells
+        return self.latent_of_features(self.feature_maps(x))
+
+    def _as_in_any_batch(self, layers: nn.Module, x: Tensor) -> Tensor:
+        """One memory layout, whatever the caller's, and in evaluation mode one kernel: the same bits."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        alone = x.shape[0] == 1 and not self.training and self._doubles_one_image
+        out: Tensor = layers(torch.cat([x, x]))[:1] if alone else layers(x)
+        return out
 
     def from_latent(self, z: Tensor) -> Activations:
         """Everything after the latent cells, in float32 whatever surrounds it."""

@@ -64,17 +64,37 @@ def test_contributions_sum_to_the_logit() -> None:
     torch.testing.assert_close(out.logits, network.last(out.scores))
 
 
+def assert_same_in_any_batch(network: PrototypeNetwork, images: int) -> None:
+    size = network.input_size
+    x = torch.rand(images, 3, size, size)
+    with torch.inference_mode():
+        together = network.eval()(x)
+        for start, stop in [(i, i + 1) for i in range(images)] + [(0, 2), (1, images)]:
+            part = network(x[start:stop])
+            assert torch.equal(part.latent, together.latent[start:stop])
+            assert torch.equal(part.logits, together.logits[start:stop])
+            assert torch.equal(part.malignancy, together.malignancy[start:stop])
+
+
 def test_logits_of_an_image_do_not_depend_on_its_batch() -> None:
-    network = small().eval()
-    x = torch.rand(9, 3, 48, 48)
+    assert_same_in_any_batch(small(), 9)
+
+
+@pytest.mark.parametrize(("backbone", "size"), [("resnet18", 112), ("vgg11", 112), ("compact", 112)])
+def test_logits_do_not_depend_on_the_batch_with_other_backbones(backbone: str, size: int) -> None:
+    torch.manual_seed(0)
+    architecture = Architecture(backbone=backbone, weights="random", latent_channels=64, top_k=3)
+    network = PrototypeNetwork(architecture, class_names=NAMES, prototype_class=CLASSES, input_size=size)
+    assert_same_in_any_batch(network, 3)
+
+
+def test_memory_layout_of_the_input_does_not_matter() -> None:
+    network, x = small().eval(), torch.rand(3, 3, 48, 48)
     with torch.no_grad():
-        together = network(x)
-        for i in range(9):
-            alone = network(x[i : i + 1])
-            torch.testing.assert_close(alone.logits[0], together.logits[i], rtol=0, atol=1e-5)
-            again = network.from_latent(together.latent[i : i + 1])
-            assert torch.equal(again.logits[0], together.logits[i])
-            assert torch.equal(again.malignancy[0], together.malignancy[i])
+        plain, pixels = network(x), network(x.contiguous(memory_format=torch.channels_last))
+        assert torch.equal(plain.logits, pixels.logits)
+        cached = network.feature_maps(x).contiguous()
+        assert torch.equal(network.latent_of_features(cached), plain.latent)
 
 
 def test_everything_after_the_latent_cells_is_float32_inside_autocast() -> None:
