@@ -32,6 +32,8 @@ class LossWeights(msgspec.Struct, frozen=True, kw_only=True):
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """Adam's learning rates."""
 
+    warm_start: Rate = 2e-3
+    """Of the trunk and its temporary head in the supervised warm start."""
     warm_addon: Rate = 2e-3
     warm_prototypes: Rate = 3e-3
     joint_features: Rate = 2e-4
@@ -67,13 +69,19 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     augmentation: Augmentation = Augmentation()
     batch_lesion: Positive = 75
     batch_fine: Count = 10
+    warm_start: Literal["cells", "image"] = "cells"
+    """cells: each latent cell is classified as its margin class or background, for models with masks; image:
+    the pooled image is, for models without. Used where ``epochs.warm_start`` is not 0."""
     prototype_start: Literal["random", "kmeans"] = "random"
+    """kmeans: over the latent cells inside the masks of each class (all cells for ``warm_start = image``)."""
     select_on_validation: bool = True
     """Keep the projected epoch with the best validation AUROC; False keeps the last (the ``final`` model)."""
     table_rows: Literal["unaugmented", "augmented"] = "unaugmented"
     malignancy_fit: Literal["out-of-fold", "in-sample"] = "out-of-fold"
     frozen_backbone: bool = False
     """Compute the backbone's features once and train everything after them on the cache."""
+    cached_augmentations: Annotated[int, msgspec.Meta(ge=0, le=100)] = 4
+    """Fixed augmentations of each training ROI in that cache, beside the un-augmented one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the backbone's gradients in A1 only; everything shown is computed in float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

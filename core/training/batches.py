@@ -1,0 +1,205 @@
+"""Where gradient batches come from: augmented on the fly, or from the cache of a frozen backbone.
+
+Every random number follows from (seed, position in the plan, batch), so that an interrupted run goes on with
+exactly the batches it would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.data.augment import BatchPlan, apply, augment, draw_parameters, epoch_batches, generator, no_augmentation
+from core.data.roi_set import RoiSet, UInt8
+from core.domain.errors import Cancelled
+from core.domain.events import IsCancelled, never
+from core.imaging.raster import irrelevant
+from core.model.network import PrototypeNetwork
+from core.training.config import TrainingConfig
+from core.training.inference import INFERENCE_BATCH, device_of, exact, network_input, normalise
+
+Rows = NDArray[np.int64]
+CACHE_POSITION = 1 << 20
+"""Position of the draws of the frozen mode's cache, apart from every position of a plan."""
+TABLE_POSITION = CACHE_POSITION + 1
+"""Position of the draws of an augmented similarity table."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """B draws, on the CPU until ``to``."""
+
+    inputs: torch.Tensor
+    """(B, 3, I, I) network input; or (B, C0, h, w) features of a frozen backbone."""
+    label: torch.Tensor
+    """(B,)"""
+    mask: torch.Tensor
+    """(B, I, I) uint8, 1 = relevant: the fine mask where there is one, else the lesion mask."""
+    lesion: torch.Tensor
+    """(B, I, I) uint8, 1 = inside the lesion."""
+    lesion_ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def part(self, first: int, last: int) -> Batch:
+        cut = slice(first, last)
+        return Batch(
+            inputs=self.inputs[cut], label=self.label[cut], mask=self.mask[cut], lesion=self.lesion[cut],
+            lesion_ids=self.lesion_ids[cut],
+        )  # fmt: skip
+
+    def to(self, device: torch.device) -> Batch:
+        if device.type == "cpu":
+            return self
+        move = [t.to(device, non_blocking=True) for t in (self.inputs, self.label, self.mask, self.lesion)]
+        return Batch(inputs=move[0], label=move[1], mask=move[2], lesion=move[3], lesion_ids=self.lesion_ids)
+
+    @property
+    def has_mask(self) -> torch.Tensor:
+        """(B,) bool"""
+        return self.mask.flatten(1).any(1)
+
+    @property
+    def irrelevant(self) -> torch.Tensor:
+        """(B, I, I) float32 in the paper's polarity: 1 = irrelevant."""
+        converted: torch.Tensor = irrelevant(self.mask.float().cpu().numpy())  # type: ignore[assignment]
+        return torch.as_tensor(converted).to(self.mask.device)
+
+
+class Source(Protocol):
+    """What the gradient stages draw from."""
+
+    def order(self, position: int) -> list[Rows]:
+        """The rows of each batch of the epoch at this position of the plan."""
+        ...
+
+    def load(self, rows: Rows, position: int, batch: int) -> Batch: ...
+
+    def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor: ...
+
+
+class Augmented:
+    """Class-balanced draws from the training ROIs, augmented on the fly."""
+
+    def __init__(self, training: RoiSet, config: TrainingConfig) -> None:
+        self.rois = training
+        self.config = config
+        self.masks = stored_masks(training)
+
+    def order(self, position: int) -> list[Rows]:
+        config = self.config
+        batches = BatchPlan(
+            batch_lesion=config.batch_lesion, batch_fine=config.batch_fine, draws=config.epochs.draws
+        )
+        random = generator(config.seed, position, 0)
+        return epoch_batches(self.rois.label, self.rois.has_fine, batches, random)
+
+    def load(self, rows: Rows, position: int, batch: int) -> Batch:
+        random = generator(self.config.seed, position, batch + 1)
+        grey, masks, _ = augment(
+            random, self.rois.pixels[rows], self.masks[rows], self.rois.transform, self.config.augmentation
+        )
+        return _batch(self.rois, rows, normalise(torch.from_numpy(grey[:, 0]), self.rois.transform), masks)
+
+    def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor:
+        return network.latent(inputs)
+
+
+class Cached:
+    """The same draws of frozen features: each is one of a ROI's fixed augmentations, the first being none.
+
+    ``plain`` (n, C0, h, w) float32 are the un-augmented features; the augmented ones serve gradients only and
+    are kept in float16.
+    """
+
+    def __init__(
+        self, network: PrototypeNetwork, training: RoiSet, config: TrainingConfig, cancelled: IsCancelled = never
+    ) -> None:
+        self.rois = training
+        self.config = config
+        self.draws = Augmented(training, config)
+        self.plain = features_of(network, training, cancelled=cancelled)
+        versions = [self.plain.half()]
+        masks = [self._masks(no_augmentation(len(training)))]
+        for version in range(config.cached_augmentations):
+            random = generator(config.seed, CACHE_POSITION, version)
+            parameters = draw_parameters(random, len(training), config.augmentation)
+            grey, cut = apply(parameters, training.pixels, self.draws.masks, training.transform)
+            versions.append(_features(network, normalise(torch.from_numpy(grey[:, 0]), training.transform), cancelled))
+            masks.append(cut)
+        self.features = torch.stack(versions)
+        self.masks = np.stack(masks)
+
+    def _masks(self, parameters: object) -> UInt8:
+        return np.ascontiguousarray(self.rois.central(self.draws.masks))
+
+    def order(self, position: int) -> list[Rows]:
+        return self.draws.order(position)
+
+    def load(self, rows: Rows, position: int, batch: int) -> Batch:
+        random = generator(self.config.seed, position, batch + 1)
+        version = random.integers(0, len(self.features), len(rows))
+        lost = ~self.masks[version, rows].any(axis=(2, 3)).all(axis=1)
+        version[lost] = 0  # a crop that lost its mask is not used
+        inputs = self.features[torch.from_numpy(version), torch.from_numpy(rows)].float()
+        return _batch(self.rois, rows, inputs, self.masks[version, rows])
+
+    def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor:
+        latent: torch.Tensor = network.addon(inputs)
+        return latent
+
+
+def stored_masks(rois: RoiSet) -> UInt8:
+    """(n, 2, S, S): the mask of the fine-annotation loss (fine where there is one), and the lesion's."""
+    chosen = np.where(rois.has_fine[:, None, None], rois.fine, rois.lesion)
+    return np.ascontiguousarray(np.stack([chosen, rois.lesion], axis=1))
+
+
+def features_of(network: PrototypeNetwork, rois: RoiSet, *, cancelled: IsCancelled = never) -> torch.Tensor:
+    """(n, C0, h, w) float32 backbone features of the un-augmented ROIs, on the CPU."""
+    found = []
+    for first in range(0, len(rois), INFERENCE_BATCH):
+        if cancelled():
+            raise Cancelled
+        rows = np.arange(first, min(first + INFERENCE_BATCH, len(rois)))
+        with exact(network):
+            found.append(network.features(network_input(rois, rows, device_of(network))).cpu())
+    return torch.cat(found) if found else torch.zeros(0)
+
+
+def _features(network: PrototypeNetwork, inputs: torch.Tensor, cancelled: IsCancelled) -> torch.Tensor:
+    found = []
+    for piece in inputs.split(INFERENCE_BATCH):
+        if cancelled():
+            raise Cancelled
+        with exact(network):
+            found.append(network.features(piece.to(device_of(network))).half().cpu())
+    return torch.cat(found)
+
+
+def _batch(rois: RoiSet, rows: Rows, inputs: torch.Tensor, masks: UInt8) -> Batch:
+    return Batch(
+        inputs=inputs,
+        label=torch.from_numpy(rois.label[rows]),
+        mask=torch.from_numpy(np.ascontiguousarray(masks[:, 0])),
+        lesion=torch.from_numpy(np.ascontiguousarray(masks[:, 1])),
+        lesion_ids=tuple(rois.lesion_ids[row] for row in rows),
+    )
+
+
+def prefetched(source: Source, order: list[Rows], position: int) -> Iterator[Batch]:
+    """The epoch's batches; the next is prepared in a thread while one is trained on."""
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+        waiting = pool.submit(source.load, order[0], position, 0)
+        for index in range(len(order)):
+            ready = waiting.result()
+            if index + 1 < len(order):
+                waiting = pool.submit(source.load, order[index + 1], position, index + 1)
+            yield ready

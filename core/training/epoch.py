@@ -1,0 +1,139 @@
+"""One epoch of gradient steps: accumulation, finite checks, memory, cancelling, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from core.domain.errors import Cancelled, TrainingError
+from core.domain.events import IsCancelled, never
+from core.model.precision import Precision, gradient_precision
+from core.training.batches import Batch, Rows, Source, prefetched
+from core.training.losses import Parts
+from core.training.stages import describe_lesions
+
+LossFunction = Callable[[Batch], Parts]
+"""From a batch on the device to the named parts of its mean loss."""
+BeforeBatch = Callable[[int, int], None]
+"""Told the batch (from 0) and the number of batches; sets rates and reports progress."""
+
+
+@dataclass(kw_only=True)
+class Memory:
+    """How many images go through the network at once; halved whenever the memory does not suffice."""
+
+    at_once: int
+    halvings: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EpochTask:
+    """What an epoch needs beside its batches."""
+
+    name: str
+    """Named in errors: "epoch 3 of A1"."""
+    loss: LossFunction
+    optimiser: torch.optim.Optimizer
+    device: torch.device
+    precision: Precision
+    memory: Memory
+    before_batch: BeforeBatch = field(default=lambda batch, batches: None)
+    cancelled: IsCancelled = never
+
+
+def run_epoch(task: EpochTask, source: Source, order: list[Rows], position: int) -> dict[str, float]:
+    """Train on every batch of ``order``; returns the mean of each part of the loss, and their sum as ``loss``.
+
+    Cancelled before any batch; TrainingError where the loss or its gradient is not finite, raised before the
+    step that would have spoilt the weights.
+    """
+    totals: dict[str, float] = {}
+    for index, batch in enumerate(prefetched(source, order, position)):
+        if task.cancelled():
+            raise Cancelled
+        task.before_batch(index, len(order))
+        for name, value in _train_on(task, batch, index).items():
+            totals[name] = totals.get(name, 0.0) + value / len(order)
+    totals["loss"] = sum(totals.values())
+    return totals
+
+
+def _train_on(task: EpochTask, batch: Batch, index: int) -> dict[str, float]:
+    """One optimiser step; with less memory than hoped in several smaller passes whose gradients add up."""
+    while True:
+        values = _gradients(task, batch)
+        if values is not None:
+            break
+        # outside the except block: the error's traceback held the tensors that filled the memory
+        _halve(task, len(batch))
+    norm = nn.utils.get_total_norm(_grads(task.optimiser))
+    if not torch.isfinite(norm + sum(values.values())):
+        task.optimiser.zero_grad(set_to_none=True)
+        raise _not_finite(task, batch, index)
+    task.optimiser.step()
+    task.optimiser.zero_grad(set_to_none=True)
+    return {name: float(value) for name, value in values.items()}
+
+
+def _gradients(task: EpochTask, batch: Batch) -> dict[str, torch.Tensor] | None:
+    """Accumulated gradients of the batch's mean loss; None where the memory did not suffice."""
+    task.optimiser.zero_grad(set_to_none=True)
+    values: dict[str, torch.Tensor] = {}
+    try:
+        for first in range(0, len(batch), task.memory.at_once):
+            piece = batch.part(first, first + task.memory.at_once).to(task.device)
+            share = len(piece) / len(batch)
+            with gradient_precision(task.precision, task.device):
+                parts = task.loss(piece)
+            (torch.stack(list(parts.values())).sum() * share).backward()
+            for name, part in parts.items():
+                values[name] = values.get(name, torch.zeros(())) + part.detach().cpu() * share
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        return None
+    return values
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether the error says that an allocation failed, on an accelerator or on the CPU."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error)
+    return "can't allocate memory" in text or "out of memory" in text
+
+
+def _halve(task: EpochTask, size: int) -> None:
+    task.optimiser.zero_grad(set_to_none=True)
+    current = min(task.memory.at_once, size)
+    if current <= 1:
+        raise TrainingError(
+            "The memory does not suffice for a single image: choose a smaller input size or backbone, or free "
+            "memory."
+        )
+    task.memory.at_once = (current + 1) // 2
+    task.memory.halvings += 1
+    if task.device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _grads(optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:
+    return [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+
+
+def _not_finite(task: EpochTask, batch: Batch, index: int) -> TrainingError:
+    return TrainingError(
+        f"Training stopped: the loss is no finite number in {task.name}, batch {index + 1} (lesions "
+        f"{describe_lesions(_culprits(batch))}). The last finite state is kept; check the images named, or lower "
+        "the learning rates."
+    )
+
+
+def _culprits(batch: Batch) -> list[str]:
+    """The lesions whose input is itself not finite, else all of the batch."""
+    bad = ~torch.isfinite(batch.inputs.flatten(1)).all(1)
+    named = [name for name, is_bad in zip(batch.lesion_ids, bad.tolist(), strict=True) if is_bad]
+    return named or list(batch.lesion_ids)

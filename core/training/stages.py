@@ -1,0 +1,138 @@
+"""The stages of a run in their order, what each may change, and at which rates."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from core.model.network import PrototypeNetwork
+from core.training.config import Rates, TrainingConfig
+
+StageName = Literal["warm start", "prototypes", "warm-up", "A1", "A2", "A3", "B"]
+GRADIENT_STAGES: tuple[StageName, ...] = ("warm start", "warm-up", "A1")
+
+CHANGES: dict[StageName, tuple[str, ...]] = {
+    "warm start": ("features",),
+    "prototypes": ("prototypes",),
+    "warm-up": ("addon", "prototypes"),
+    "A1": ("features", "addon", "prototypes"),
+    "A2": ("prototypes",),
+    "A3": ("last",),
+    "B": ("malignancy",),
+}
+"""The parts of the network that a stage may change; in frozen mode never the features."""
+PARTS = ("features", "addon", "prototypes", "last", "malignancy")
+
+_AUTHORS_PERIOD = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One entry of the plan: an epoch of a gradient stage, or a whole stage of another kind."""
+
+    stage: StageName
+    epoch: int = 1
+    """From 1 within the stage; for A2 and A3 the joint epochs done so far."""
+    epochs: int = 1
+    """Epochs of the stage in all."""
+
+
+def plan(config: TrainingConfig) -> tuple[Step, ...]:
+    """Warm start and prototype start where asked for, warm-up, A1 with A2 and A3 in between, B."""
+    epochs = config.epochs
+    steps: list[Step] = []
+    if epochs.warm_start and not config.frozen_backbone:
+        steps += [
+            Step(stage="warm start", epoch=e + 1, epochs=epochs.warm_start) for e in range(epochs.warm_start)
+        ]
+    if config.prototype_start == "kmeans":
+        steps.append(Step(stage="prototypes"))
+    steps += [Step(stage="warm-up", epoch=e + 1, epochs=epochs.warm_up) for e in range(epochs.warm_up)]
+    for epoch in range(1, epochs.joint + 1):
+        steps.append(Step(stage="A1", epoch=epoch, epochs=epochs.joint))
+        if epoch % epochs.project_every == 0 or epoch == epochs.joint:
+            steps.append(Step(stage="A2", epoch=epoch, epochs=epochs.joint))
+            steps.append(Step(stage="A3", epoch=epoch, epochs=epochs.joint))
+    steps.append(Step(stage="B"))
+    return tuple(steps)
+
+
+def part_parameters(network: PrototypeNetwork, part: str) -> list[nn.Parameter]:
+    """The parameters of one of ``PARTS``."""
+    held = getattr(network, part)
+    return [held] if isinstance(held, nn.Parameter) else list(held.parameters())
+
+
+def part_hashes(network: PrototypeNetwork) -> dict[str, str]:
+    """A hash of each part's tensors, buffers included: what a stage did not change keeps its hash."""
+    digests = {part: hashlib.sha256() for part in PARTS}
+    for name, tensor in network.state_dict().items():
+        part = name.split(".")[0]
+        if part in digests:
+            digests[part].update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return {part: digest.hexdigest() for part, digest in digests.items()}
+
+
+def prepare(network: PrototypeNetwork, stage: StageName, *, frozen_backbone: bool) -> None:
+    """Modes and gradients for a gradient stage: what it must not change is fixed, batch statistics included."""
+    trained = set(CHANGES[stage]) - ({"features"} if frozen_backbone else set())
+    for part in PARTS:
+        for parameter in part_parameters(network, part):
+            parameter.requires_grad_(part in trained)
+    network.train()
+    if "features" not in trained:
+        network.features.eval()
+
+
+def make_optimiser(
+    network: PrototypeNetwork, stage: StageName, rates: Rates, *, head: nn.Module | None, frozen_backbone: bool
+) -> torch.optim.Adam:
+    """Adam with the stage's groups; weight decay on features and add-on only."""
+    base = {
+        "warm start": {"features": rates.warm_start},
+        "warm-up": {"addon": rates.warm_addon, "prototypes": rates.warm_prototypes},
+        "A1": {
+            "features": rates.joint_features,
+            "addon": rates.joint_addon,
+            "prototypes": rates.joint_prototypes,
+        },
+    }[stage]
+    groups = []
+    for part, rate in base.items():
+        if part == "features" and frozen_backbone:
+            continue
+        decay = 0.0 if part == "prototypes" else rates.weight_decay
+        groups.append(
+            {"params": part_parameters(network, part), "lr": rate, "rate": rate, "weight_decay": decay}
+        )
+    if head is not None:
+        groups.append({"params": list(head.parameters()), "lr": rates.warm_start, "rate": rates.warm_start})
+    return torch.optim.Adam(groups, lr=rates.joint_features, foreach=True)
+
+
+def rate_factor(step: Step, batch: int, batches: int, schedule: str) -> float:
+    """What the rates are multiplied by at a batch (from 0); warm-up runs at constant rates."""
+    if step.stage == "warm-up" or schedule == "constant":
+        return 1.0
+    if schedule == "authors" and step.stage == "A1":
+        return float(0.1 ** ((step.epoch - 1) // _AUTHORS_PERIOD))
+    done = (step.epoch - 1 + batch / max(batches, 1)) / step.epochs
+    return 0.5 * (1 + math.cos(math.pi * done))
+
+
+def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = group["rate"] * factor
+
+
+def describe_lesions(lesion_ids: Sequence[str], limit: int = 5) -> str:
+    """Some of the names, and how many more there are."""
+    named = ", ".join(lesion_ids[:limit])
+    more = len(lesion_ids) - limit
+    return f"{named} and {more} more" if more > 0 else named

@@ -1,0 +1,136 @@
+"""The state of a run between two steps: all that a resumed run needs, in one file that is replaced in one step.
+
+Random numbers have no state of their own: each step draws from a generator made of (seed, position in the plan,
+batch), so that the position is all there is to remember.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from torch import nn
+
+from core.domain.errors import TrainingError
+from core.domain.study import Prototype
+from core.model.network import PrototypeNetwork
+from core.model.tensor_file import load_state, save_state
+from core.training.config import TrainingConfig
+from core.training.stages import StageName, make_optimiser
+from core.training.validation import Validation
+
+STATE_NAME = "state.safetensors"
+Tensors = dict[str, torch.Tensor]
+
+
+class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Losses and validation figures after a step; None where undefined."""
+
+    stage: str
+    epoch: int
+    values: dict[str, float | None]
+
+
+class Facts(msgspec.Struct, kw_only=True):
+    """The part of the state that is no tensor."""
+
+    config: TrainingConfig
+    fingerprint: str
+    """Of the ROIs and their parts."""
+    device: str
+    precision: str
+    position: int = 0
+    """Steps of the plan that are done."""
+    optimiser_stage: str = ""
+    at_once: int = 0
+    """Images that go through the network together; less than the batch after memory ran out."""
+    halvings: int = 0
+    ridge: float | None = None
+    ridge_cross_entropy: tuple[float, ...] = ()
+    prototypes: tuple[Prototype, ...] = ()
+    """Of the last projection."""
+    best_prototypes: tuple[Prototype, ...] = ()
+    best_epoch: int | None = None
+    """Joint epoch whose projected network is kept."""
+    best_figures: dict[str, float | None] = {}
+    malignancy_used: int = 0
+    malignancy_left_out: int = 0
+    history: list[EpochRecord] = []
+    seconds: dict[str, float] = {}
+    """Time of each stage, interruptions not counted."""
+
+
+@dataclass(kw_only=True, eq=False)
+class RunState:
+    """Mutable; the trainer's only state."""
+
+    facts: Facts
+    network: PrototypeNetwork
+    head: nn.Conv2d | None = None
+    """Of the warm start, while it lasts."""
+    optimiser: torch.optim.Adam | None = None
+    best: Tensors = field(default_factory=dict)
+    """The network's tensors at the best projected epoch."""
+
+    def best_validation(self) -> Validation | None:
+        return Validation(**self.facts.best_figures) if self.facts.best_epoch is not None else None
+
+
+def save(folder: Path, state: RunState) -> None:
+    """Replace the state file; StorageFullError leaves the one before."""
+    tensors: Tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in state.best.items()}
+    if state.head is not None:
+        tensors |= {f"head.{name}": value for name, value in state.head.state_dict().items()}
+    if state.optimiser is not None:
+        for index, moments in state.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
+    save_state(folder / STATE_NAME, tensors, msgspec.to_builtins(state.facts))
+
+
+def load(folder: Path) -> tuple[Facts, Tensors]:
+    """What ``save`` wrote; ModelError where it is cut short or altered, TrainingError of another layout."""
+    tensors, meta = load_state(folder / STATE_NAME)
+    try:
+        return msgspec.convert(meta, Facts), tensors
+    except msgspec.ValidationError as error:
+        raise TrainingError(
+            f"The run in {folder} was written by another version of the program: start it in a new folder."
+        ) from error
+
+
+def restore(state: RunState, tensors: Tensors, head: nn.Conv2d | None) -> None:
+    """Put the tensors of a state file back into a network (and head) of the same configuration."""
+    facts = state.facts
+    state.network.load_state_dict(_under(tensors, "network."))
+    state.best = _under(tensors, "best.")
+    saved_head = _under(tensors, "head.")
+    if head is not None and saved_head:
+        head.load_state_dict(saved_head)
+        state.head = head
+    if facts.optimiser_stage:
+        stage: StageName = facts.optimiser_stage  # type: ignore[assignment]
+        state.optimiser = optimiser_for(state, stage)
+        _load_moments(state.optimiser, _under(tensors, "optimiser."))
+
+
+def optimiser_for(state: RunState, stage: StageName) -> torch.optim.Adam:
+    config = state.facts.config
+    return make_optimiser(
+        state.network, stage, config.rates, head=state.head, frozen_backbone=config.frozen_backbone
+    )
+
+
+def _load_moments(optimiser: torch.optim.Adam, moments: Tensors) -> None:
+    described: dict[str, Any] = optimiser.state_dict()
+    for name, value in moments.items():
+        index, key = name.split(".", 1)
+        described["state"].setdefault(int(index), {})[key] = value
+    optimiser.load_state_dict(described)
+
+
+def _under(tensors: Tensors, prefix: str) -> Tensors:
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
