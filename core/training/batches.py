@@ -6,7 +6,7 @@ exactly the batches it would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.data.augment import BatchPlan, apply, augment, draw_parameters, epoch_batches, generator, no_augmentation
+from core.data.augment import BatchPlan, apply, augment, draw_parameters, epoch_batches, generator
 from core.data.roi_set import RoiSet, UInt8
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
@@ -43,34 +43,35 @@ class Batch:
     """(B, I, I) uint8, 1 = relevant: the fine mask where there is one, else the lesion mask."""
     lesion: torch.Tensor
     """(B, I, I) uint8, 1 = inside the lesion."""
+    irrelevant: torch.Tensor
+    """(B, I, I) uint8, ``mask`` in the paper's polarity: 1 = irrelevant."""
     lesion_ids: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.label)
 
     def part(self, first: int, last: int) -> Batch:
-        cut = slice(first, last)
-        return Batch(
-            inputs=self.inputs[cut], label=self.label[cut], mask=self.mask[cut], lesion=self.lesion[cut],
-            lesion_ids=self.lesion_ids[cut],
-        )  # fmt: skip
+        return self._each(lambda tensor: tensor[first:last], self.lesion_ids[first:last])
 
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":
             return self
-        move = [t.to(device, non_blocking=True) for t in (self.inputs, self.label, self.mask, self.lesion)]
-        return Batch(inputs=move[0], label=move[1], mask=move[2], lesion=move[3], lesion_ids=self.lesion_ids)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True), self.lesion_ids)
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor], lesion_ids: tuple[str, ...]) -> Batch:
+        return Batch(
+            inputs=change(self.inputs),
+            label=change(self.label),
+            mask=change(self.mask),
+            lesion=change(self.lesion),
+            irrelevant=change(self.irrelevant),
+            lesion_ids=lesion_ids,
+        )
 
     @property
     def has_mask(self) -> torch.Tensor:
         """(B,) bool"""
         return self.mask.flatten(1).any(1)
-
-    @property
-    def irrelevant(self) -> torch.Tensor:
-        """(B, I, I) float32 in the paper's polarity: 1 = irrelevant."""
-        converted: torch.Tensor = irrelevant(self.mask.float().cpu().numpy())  # type: ignore[assignment]
-        return torch.as_tensor(converted).to(self.mask.device)
 
 
 class Source(Protocol):
@@ -127,18 +128,17 @@ class Cached:
         self.draws = Augmented(training, config)
         self.plain = features_of(network, training, cancelled=cancelled)
         versions = [self.plain.half()]
-        masks = [self._masks(no_augmentation(len(training)))]
+        masks = [np.ascontiguousarray(training.central(self.draws.masks))]
         for version in range(config.cached_augmentations):
             random = generator(config.seed, CACHE_POSITION, version)
             parameters = draw_parameters(random, len(training), config.augmentation)
             grey, cut = apply(parameters, training.pixels, self.draws.masks, training.transform)
-            versions.append(_features(network, normalise(torch.from_numpy(grey[:, 0]), training.transform), cancelled))
+            versions.append(
+                _features(network, normalise(torch.from_numpy(grey[:, 0]), training.transform), cancelled)
+            )
             masks.append(cut)
         self.features = torch.stack(versions)
         self.masks = np.stack(masks)
-
-    def _masks(self, parameters: object) -> UInt8:
-        return np.ascontiguousarray(self.rois.central(self.draws.masks))
 
     def order(self, position: int) -> list[Rows]:
         return self.draws.order(position)
@@ -146,8 +146,8 @@ class Cached:
     def load(self, rows: Rows, position: int, batch: int) -> Batch:
         random = generator(self.config.seed, position, batch + 1)
         version = random.integers(0, len(self.features), len(rows))
-        lost = ~self.masks[version, rows].any(axis=(2, 3)).all(axis=1)
-        version[lost] = 0  # a crop that lost its mask is not used
+        there = self.masks[version, rows].any(axis=(2, 3))
+        version[(there < self.masks[0, rows].any(axis=(2, 3))).any(axis=1)] = 0  # a crop that lost its mask
         inputs = self.features[torch.from_numpy(version), torch.from_numpy(rows)].float()
         return _batch(self.rois, rows, inputs, self.masks[version, rows])
 
@@ -190,6 +190,7 @@ def _batch(rois: RoiSet, rows: Rows, inputs: torch.Tensor, masks: UInt8) -> Batc
         label=torch.from_numpy(rois.label[rows]),
         mask=torch.from_numpy(np.ascontiguousarray(masks[:, 0])),
         lesion=torch.from_numpy(np.ascontiguousarray(masks[:, 1])),
+        irrelevant=torch.from_numpy(irrelevant(masks[:, 0])),
         lesion_ids=tuple(rois.lesion_ids[row] for row in rows),
     )
 

@@ -48,7 +48,7 @@ def fit_heads(
         choice = choose_ridge(table.scores, table.label, table.patient_ids, anchor)
         ridge = choice.chosen
     weights = refit(table.scores, table.label, anchor, ridge=ridge, start=start)
-    malignancy = _fit_malignancy(table, anchor, weights, ridge=ridge, malignancy_fit=malignancy_fit)
+    malignancy = malignancy_of(table, anchor, weights, ridge=ridge, malignancy_fit=malignancy_fit)
     return Heads(weights=weights, ridge=ridge, malignancy=malignancy, choice=choice)
 
 
@@ -79,9 +79,10 @@ def prune_heads(
     )
 
 
-def _fit_malignancy(
+def malignancy_of(
     table: SimilarityTable, anchor: Float, weights: Float, *, ridge: float, malignancy_fit: MalignancyFit
 ) -> Malignancy | None:
+    """Stage B: ``h2`` on the logits of a table whose rows all have a trained class; ``weights`` are ``h1``."""
     if malignancy_fit == "in-sample":
         logits = table.scores.astype(np.float64) @ weights.T
     else:

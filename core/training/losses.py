@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 from core.model.losses import cluster_cost, fine_cost, separation_cost
 from core.model.network import Activations, PrototypeNetwork
@@ -17,13 +17,11 @@ CLASS_SHARE, BACKGROUND_SHARE = 0.5, 0.0
 it lies in the lesion or is marked; cells between are ignored."""
 
 
-def joint_loss(
-    network: PrototypeNetwork, found: Activations, batch: Batch, weights: LossWeights
-) -> Parts:
-    """The weighted parts of eq. 6: ``CrsEnt + 0.8 Clst + 0.08 Sep + lambda_f Fine``, each a mean over the batch."""
+def joint_loss(network: PrototypeNetwork, found: Activations, batch: Batch, weights: LossWeights) -> Parts:
+    """The weighted parts of eq. 6, ``CrsEnt + 0.8 Clst + 0.08 Sep + lambda_f Fine``, means over the batch."""
     own, k = network.prototype_class, network.top_k
     parts = {
-        "cross_entropy": weights.cross_entropy * F.cross_entropy(found.logits, batch.label),
+        "cross_entropy": weights.cross_entropy * functional.cross_entropy(found.logits, batch.label),
         "cluster": weights.cluster * cluster_cost(found.distances, own, batch.label, k),
         "separation": weights.separation * separation_cost(found.distances, own, batch.label, k),
     }
@@ -37,8 +35,8 @@ def joint_loss(
 
 def cell_targets(batch: Batch, grid: tuple[int, int], classes: int) -> torch.Tensor:
     """(B, H, W) target of each latent cell: its margin class, ``classes`` for background, -1 to be ignored."""
-    mask = F.adaptive_avg_pool2d(batch.mask.float().unsqueeze(1), grid).squeeze(1)
-    lesion = F.adaptive_avg_pool2d(batch.lesion.float().unsqueeze(1), grid).squeeze(1)
+    mask = functional.adaptive_avg_pool2d(batch.mask.float().unsqueeze(1), grid).squeeze(1)
+    lesion = functional.adaptive_avg_pool2d(batch.lesion.float().unsqueeze(1), grid).squeeze(1)
     # thin marks cover a small part of any cell: the threshold is relative to the best covered one
     covered = mask > CLASS_SHARE * mask.amax((1, 2), keepdim=True)
     target = torch.full_like(mask, -1, dtype=torch.int64)
@@ -50,7 +48,7 @@ def cell_loss(cells: torch.Tensor, batch: Batch) -> Parts:
     """Cell-level warm start: logits (B, K + 1, H, W); marked cells and background count one half each."""
     classes = cells.shape[1] - 1
     target = cell_targets(batch, (cells.shape[2], cells.shape[3]), classes)
-    each = F.cross_entropy(cells.float(), target.clamp_min(0), reduction="none")
+    each = functional.cross_entropy(cells.float(), target.clamp_min(0), reduction="none")
     inside, outside = (target >= 0) & (target < classes), target == classes
     return {
         "cells": 0.5 * _mean_per_image(each, inside),
@@ -67,7 +65,7 @@ def _mean_per_image(values: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
 
 def image_loss(cells: torch.Tensor, batch: Batch) -> Parts:
     """Image-level warm start: cross-entropy of the head's logits after global average pooling."""
-    return {"image": F.cross_entropy(cells.float().mean((2, 3)), batch.label)}
+    return {"image": functional.cross_entropy(cells.float().mean((2, 3)), batch.label)}
 
 
 def warm_start_head(network: PrototypeNetwork, channels: int, *, cells: bool, seed: int) -> nn.Conv2d:

@@ -83,4 +83,5 @@ def _centres(cells: NDArray[np.float32], count: int, seed: int) -> NDArray[np.fl
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a centre that no cell chose stays where it began
         centres, _ = kmeans2(cells.astype(np.float64), count, iter=_ROUNDS, minit="++", seed=random)
-    return np.clip(centres, 0, 1).astype(np.float32)
+    clipped: NDArray[np.float32] = np.clip(centres, 0, 1).astype(np.float32)
+    return clipped

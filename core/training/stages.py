@@ -14,7 +14,7 @@ from torch import nn
 from core.model.network import PrototypeNetwork
 from core.training.config import Rates, TrainingConfig
 
-StageName = Literal["warm start", "prototypes", "warm-up", "A1", "A2", "A3", "B"]
+StageName = Literal["warm start", "prototypes", "warm-up", "A1", "A2", "A3", "selection", "B"]
 GRADIENT_STAGES: tuple[StageName, ...] = ("warm start", "warm-up", "A1")
 
 CHANGES: dict[StageName, tuple[str, ...]] = {
@@ -24,6 +24,7 @@ CHANGES: dict[StageName, tuple[str, ...]] = {
     "A1": ("features", "addon", "prototypes"),
     "A2": ("prototypes",),
     "A3": ("last",),
+    "selection": ("features", "addon", "prototypes", "last"),
     "B": ("malignancy",),
 }
 """The parts of the network that a stage may change; in frozen mode never the features."""
@@ -59,7 +60,7 @@ def plan(config: TrainingConfig) -> tuple[Step, ...]:
         if epoch % epochs.project_every == 0 or epoch == epochs.joint:
             steps.append(Step(stage="A2", epoch=epoch, epochs=epochs.joint))
             steps.append(Step(stage="A3", epoch=epoch, epochs=epochs.joint))
-    steps.append(Step(stage="B"))
+    steps += [Step(stage="selection"), Step(stage="B")]
     return tuple(steps)
 
 
@@ -108,9 +109,7 @@ def make_optimiser(
         if part == "features" and frozen_backbone:
             continue
         decay = 0.0 if part == "prototypes" else rates.weight_decay
-        groups.append(
-            {"params": part_parameters(network, part), "lr": rate, "rate": rate, "weight_decay": decay}
-        )
+        groups.append({"params": part_parameters(network, part), "lr": rate, "rate": rate, "weight_decay": decay})
     if head is not None:
         groups.append({"params": list(head.parameters()), "lr": rates.warm_start, "rate": rates.warm_start})
     return torch.optim.Adam(groups, lr=rates.joint_features, foreach=True)

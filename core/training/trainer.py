@@ -1,0 +1,352 @@
+"""A run from ROIs to a model: a state machine that saves itself after every step and goes on where it stopped.
+
+On the CPU a resumed run ends in the same bits as an uninterrupted one, with the same number of threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.data.roi_set import RoiSet
+from core.domain.atomic import atomic_write
+from core.domain.errors import Cancelled, TrainingError
+from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
+from core.domain.vocabulary import Part
+from core.model.network import PrototypeNetwork
+from core.model.precision import Precision, resolve_precision
+from core.training import state as run_state
+from core.training.batches import Augmented, Batch, Cached, Source, features_of
+from core.training.config import TrainingConfig
+from core.training.epoch import EpochTask, Memory, run_epoch
+from core.training.heads import malignancy_of
+from core.training.losses import Parts, cell_loss, image_loss, joint_loss, warm_start_head
+from core.training.outcome import RunResult, write_outcome
+from core.training.progress import Clock
+from core.training.projection import project
+from core.training.prototype_start import start_from_kmeans
+from core.training.refit import initial_weights, refit
+from core.training.ridge import choose_ridge
+from core.training.stages import GRADIENT_STAGES, Step, plan, prepare, rate_factor, set_rates
+from core.training.state import EpochRecord, Facts, RunState
+from core.training.table import SimilarityTable
+from core.training.tables import fit_table
+from core.training.validation import Validation, evaluate
+
+
+def train(
+    rois: RoiSet,
+    parts: NDArray[np.str_],
+    config: TrainingConfig,
+    folder: Path,
+    *,
+    emit: Emit = silent,
+    cancelled: IsCancelled = never,
+) -> RunResult:
+    """Train a model on the ROIs whose ``parts`` entry (a value of ``Part``) is training.
+
+    ``folder`` receives config.json, state.safetensors, history.json, table.h5, run.json and model/. A folder
+    that holds an unfinished run of the same configuration and data is gone on with; TrainingError where it
+    holds another run, where a class has no lesion, or where the loss is not finite; Cancelled at the user's
+    wish, with everything up to the last finished step kept.
+    """
+    if len(parts) != len(rois):
+        raise ValueError("parts needs one entry a ROI")
+    if rois.transform != config.transform or rois.class_names != config.class_names:
+        raise TrainingError(
+            "The ROIs were made with another input transform or other classes than the configuration says: "
+            "extract them again."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return Trainer(rois, parts, config, folder, emit, cancelled).run()
+
+
+def data_fingerprint(rois: RoiSet, parts: NDArray[np.str_]) -> str:
+    """Hash of the ROIs and of which part each belongs to."""
+    content = rois.fingerprint() + "|" + "|".join(str(part) for part in parts)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Data:
+    everything: RoiSet
+    parts: NDArray[np.str_]
+    training: RoiSet
+    validation: RoiSet
+
+
+class Trainer:
+    """The state machine behind ``train``; ``advance`` does one step of the plan and saves it."""
+
+    def __init__(
+        self,
+        rois: RoiSet,
+        parts: NDArray[np.str_],
+        config: TrainingConfig,
+        folder: Path,
+        emit: Emit,
+        cancelled: IsCancelled,
+    ) -> None:
+        self.config, self.folder, self.emit, self.cancelled = config, folder, emit, cancelled
+        known = rois.label >= 0
+        self.data = _Data(
+            everything=rois,
+            parts=parts,
+            training=rois.rows((parts == Part.TRAINING.value) & known),
+            validation=rois.rows((parts == Part.VALIDATION.value) & known),
+        )
+        _check_classes(self.data.training)
+        self.steps = plan(config)
+        self.state = self._begin(data_fingerprint(rois, parts))
+        self.device = torch.device(self.state.facts.device)
+        self.network = self.state.network
+        self.source, self.features, self.validation_features = self._sources()
+        self.batches_an_epoch = len(self.source.order(0))
+        self.clock = Clock(self.steps, self.state.facts.position, self.batches_an_epoch)
+
+    def _begin(self, fingerprint: str) -> RunState:
+        """The state of the unfinished run in the folder, or that of a new one."""
+        if (self.folder / run_state.STATE_NAME).exists():
+            facts, tensors = run_state.load(self.folder)
+            if facts.config != self.config or facts.fingerprint != fingerprint:
+                raise TrainingError(
+                    f"The folder {self.folder} holds a run of another configuration or of other data: choose a "
+                    "new folder."
+                )
+        else:
+            tensors = None
+            device = resolve_device(self.config.device)
+            precision = resolve_precision(self.config.precision, device)
+            facts = Facts(
+                config=self.config, fingerprint=fingerprint, device=device.type, precision=precision,
+                at_once=self.config.batch_lesion + self.config.batch_fine,
+            )  # fmt: skip
+            described = msgspec.json.format(msgspec.json.encode(self.config), indent=1)
+            atomic_write(self.folder / "config.json", described)
+        network = make_network(self.config, fresh=tensors is None).to(torch.device(facts.device))
+        state = RunState(facts=facts, network=network)
+        if tensors is not None:
+            run_state.restore(state, tensors, self._head(network))
+        return state
+
+    def _head(self, network: PrototypeNetwork) -> torch.nn.Conv2d:
+        first = network.addon[0]
+        assert isinstance(first, torch.nn.Conv2d)
+        cells = self.config.warm_start == "cells"
+        head = warm_start_head(network, first.in_channels, cells=cells, seed=self.config.seed)
+        return head.to(next(network.parameters()).device)
+
+    def _sources(self) -> tuple[Source, torch.Tensor | None, torch.Tensor | None]:
+        if not self.config.frozen_backbone:
+            return Augmented(self.data.training, self.config), None, None
+        self.emit(Message(level="info", text="Computing the features of the frozen backbone once."))
+        cached = Cached(self.network, self.data.training, self.config, self.cancelled)
+        validation = features_of(self.network, self.data.validation, cancelled=self.cancelled)
+        return cached, cached.plain, validation
+
+    def advance(self) -> Step | None:
+        """Do the next step and save the state; None where the plan is done. Cancelled and errors save nothing."""
+        facts = self.state.facts
+        if facts.position == len(self.steps):
+            return None
+        if self.cancelled():
+            raise Cancelled
+        step = self.steps[facts.position]
+        self._report(step, 0)
+        began = time.monotonic()
+        values = self._do(step)
+        facts.seconds[step.stage] = facts.seconds.get(step.stage, 0.0) + time.monotonic() - began
+        if values:
+            facts.history.append(EpochRecord(stage=step.stage, epoch=step.epoch, values=values))
+            self.emit(Metrics(stage=step.stage, epoch=step.epoch, values=values))
+        facts.position += 1
+        run_state.save(self.folder, self.state)
+        return step
+
+    def run(self) -> RunResult:
+        while self.advance() is not None:
+            pass
+        return write_outcome(
+            self.folder, self.state, self.data.everything, self.data.parts,
+            table=self._table(), figures=self._figures(),
+        )  # fmt: skip
+
+    def _do(self, step: Step) -> dict[str, float | None]:
+        if step.stage in GRADIENT_STAGES:
+            return self._gradient_epoch(step)
+        actions: dict[str, Callable[[Step], dict[str, float | None]]] = {
+            "prototypes": self._start_prototypes,
+            "A2": self._project,
+            "A3": self._fit_last,
+            "selection": self._select,
+            "B": self._fit_malignancy,
+        }
+        return actions[step.stage](step)
+
+    def _gradient_epoch(self, step: Step) -> dict[str, float | None]:
+        facts, config = self.state.facts, self.config
+        if step.stage == "warm start" and self.state.head is None:
+            self.state.head = self._head(self.network)
+        elif step.stage != "warm start":
+            self.state.head = None
+        if facts.optimiser_stage != step.stage or self.state.optimiser is None:
+            self.state.optimiser = run_state.optimiser_for(self.state, step.stage)
+            facts.optimiser_stage = step.stage
+        optimiser = self.state.optimiser
+        prepare(self.network, step.stage, frozen_backbone=config.frozen_backbone)
+
+        def before_batch(batch: int, batches: int) -> None:
+            set_rates(optimiser, rate_factor(step, batch, batches, config.rates.schedule))
+            self._report(step, batch)
+
+        memory = Memory(at_once=facts.at_once, halvings=facts.halvings)
+        task = EpochTask(
+            name=f"epoch {step.epoch} of {step.stage}", loss=self._loss_of(step), optimiser=optimiser,
+            device=self.device, precision=self._precision(step), memory=memory, before_batch=before_batch,
+            cancelled=self.cancelled,
+        )  # fmt: skip
+        position = facts.position
+        losses = run_epoch(task, self.source, self.source.order(position), position)
+        if memory.halvings > facts.halvings:
+            text = f"The memory did not suffice: {memory.at_once} images at a time from now on."
+            self.emit(Message(level="warning", text=text))
+            facts.at_once, facts.halvings = memory.at_once, memory.halvings
+        return {**losses, **self._validated(step)}
+
+    def _validated(self, step: Step) -> dict[str, float | None]:
+        if step.stage == "warm start":
+            return {}
+        return self._figures().values()
+
+    def _figures(self) -> Validation:
+        return evaluate(
+            self.network, self.data.validation, features=self.validation_features, cancelled=self.cancelled
+        )
+
+    def _loss_of(self, step: Step) -> Callable[[Batch], Parts]:
+        if step.stage == "warm start":
+            head = self.state.head
+            assert head is not None
+            level = cell_loss if self.config.warm_start == "cells" else image_loss
+            return lambda batch: level(head(self.network.features(batch.inputs)), batch)
+
+        def joint(batch: Batch) -> Parts:
+            found = self.network.from_latent(self.source.latent(self.network, batch.inputs))
+            return joint_loss(self.network, found, batch, self.config.loss)
+
+        return joint
+
+    def _precision(self, step: Step) -> Precision:
+        """Reduced precision serves the gradients of A1 (and of the trunk's warm start) only."""
+        reduced = self.state.facts.precision == "bfloat16" and step.stage in ("A1", "warm start")
+        return "bfloat16" if reduced else "float32"
+
+    def _start_prototypes(self, step: Step) -> dict[str, float | None]:
+        start_from_kmeans(
+            self.network, self.data.training, seed=self.config.seed,
+            inside_masks=self.config.warm_start == "cells", features=self.features, cancelled=self.cancelled,
+        )  # fmt: skip
+        return {}
+
+    def _project(self, step: Step) -> dict[str, float | None]:
+        records = project(self.network, self.data.training, features=self.features, cancelled=self.cancelled)
+        self.state.facts.prototypes = records
+        return {"mean_distance_moved": float(np.mean([r.distance_moved for r in records]))}
+
+    def _fit_last(self, step: Step) -> dict[str, float | None]:
+        facts = self.state.facts
+        own = self.network.prototype_class.tolist()
+        anchor = initial_weights(own, len(self.config.class_names))
+        table = self._table()
+        if facts.ridge is None:
+            choice = choose_ridge(table.scores, table.label, table.patient_ids, anchor)
+            facts.ridge, facts.ridge_cross_entropy = choice.chosen, choice.cross_entropy
+        weights = refit(table.scores, table.label, anchor, ridge=facts.ridge)
+        with torch.no_grad():
+            self.network.last.weight.copy_(torch.from_numpy(weights.astype(np.float32)))
+        figures = self._figures()
+        if not self.config.select_on_validation or figures.better_than(self.state.best_validation()):
+            self.state.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+            facts.best_epoch, facts.best_prototypes = step.epoch, facts.prototypes
+            facts.best_figures = msgspec.to_builtins(figures)
+        return figures.values()
+
+    def _select(self, step: Step) -> dict[str, float | None]:
+        """Go back to the projected epoch that validation chose (or the last)."""
+        self.network.load_state_dict(self.state.best)
+        self.state.facts.prototypes = self.state.facts.best_prototypes
+        return {}
+
+    def _fit_malignancy(self, step: Step) -> dict[str, float | None]:
+        facts = self.state.facts
+        assert facts.ridge is not None
+        table = self._table()
+        anchor = initial_weights(self.network.prototype_class.tolist(), len(self.config.class_names))
+        weights = self.network.last.weight.detach().cpu().numpy().astype(np.float64)
+        fit = malignancy_of(table, anchor, weights, ridge=facts.ridge, malignancy_fit=self.config.malignancy_fit)
+        if fit is None:
+            text = "Malignancy is left undefined: the biopsied training lesions do not show both outcomes."
+            self.emit(Message(level="warning", text=text))
+            return {}
+        with torch.no_grad():
+            self.network.malignancy.weight.copy_(torch.from_numpy(fit.weights[None].astype(np.float32)))
+            self.network.malignancy.bias.fill_(fit.bias)
+        facts.malignancy_used, facts.malignancy_left_out = fit.used, fit.left_out
+        return {}
+
+    def _table(self) -> SimilarityTable:
+        return fit_table(
+            self.network, self.data.training, self.config, features=self.features, cancelled=self.cancelled
+        )
+
+    def _report(self, step: Step, batch: int) -> None:
+        report = self.clock.tick(self.state.facts.position, batch)
+        if report is not None:
+            done, total, eta = report
+            detail = f"epoch {step.epoch} of {step.epochs}" if step.epochs > 1 else ""
+            self.emit(Progress(stage=step.stage, done=done, total=total, eta_s=eta, detail=detail))
+
+
+def make_network(config: TrainingConfig, *, fresh: bool) -> PrototypeNetwork:
+    """The network of a configuration, initialised from its seed; not ``fresh``: its weights are about to be
+    replaced, so none are downloaded or read."""
+    architecture = config.architecture
+    if not fresh:
+        architecture = msgspec.structs.replace(architecture, weights="random")
+    classes = len(config.class_names)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = PrototypeNetwork(
+            architecture,
+            class_names=config.class_names,
+            prototype_class=[c for c in range(classes) for _ in range(architecture.prototypes_per_class)],
+            input_size=config.transform.input_size,
+        )
+    network.architecture = config.architecture
+    return network
+
+
+def resolve_device(wish: str) -> torch.device:
+    """The device that the configuration asks for; ``auto`` is CUDA where there is one, else the CPU."""
+    if wish == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("The configuration asks for CUDA, but no CUDA device can be used: choose device cpu.")
+    if wish == "auto":
+        wish = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(wish)
+
+
+def _check_classes(training: RoiSet) -> None:
+    present = set(training.label.tolist())
+    for index, name in enumerate(training.class_names):
+        if index not in present:
+            raise TrainingError(
+                f"No lesion of the training part has the class {name}: label some, or train without this class."
+            )
