@@ -152,8 +152,7 @@ class Cached:
         return _batch(self.rois, rows, inputs, self.masks[version, rows])
 
     def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor:
-        latent: torch.Tensor = network.addon(inputs)
-        return latent
+        return network.latent_of_features(inputs)
 
 
 def stored_masks(rois: RoiSet) -> UInt8:
@@ -170,7 +169,7 @@ def features_of(network: PrototypeNetwork, rois: RoiSet, *, cancelled: IsCancell
             raise Cancelled
         rows = np.arange(first, min(first + INFERENCE_BATCH, len(rois)))
         with exact(network):
-            found.append(network.features(network_input(rois, rows, device_of(network))).cpu())
+            found.append(network.feature_maps(network_input(rois, rows, device_of(network))).cpu())
     return torch.cat(found) if found else torch.zeros(0)
 
 
@@ -180,7 +179,7 @@ def _features(network: PrototypeNetwork, inputs: torch.Tensor, cancelled: IsCanc
         if cancelled():
             raise Cancelled
         with exact(network):
-            found.append(network.features(piece.to(device_of(network))).half().cpu())
+            found.append(network.feature_maps(piece.to(device_of(network))).half().cpu())
     return torch.cat(found)
 
 

@@ -1,11 +1,11 @@
 """The one inference path: projection, similarity tables, metrics and explanations all go through it.
 
 The network in evaluation mode, float32 with autocast and TF32 off, on the un-augmented crop. A whole set is
-streamed in batches (``infer``); one ROI alone is a batch of one (``infer_one``), the path of explanations.
-Convolution libraries choose their algorithm by the shape of the batch, so the same ROI may differ in its last
-bits between the two. What must hold to the bit (a projected prototype is a patch of its source) is therefore
-defined by ``infer_one``; elsewhere such a difference is a squared distance below 3e-12, which float32 rounds
-away beside epsilon, so that the self-similarity is log(1/eps) on either path.
+streamed in batches (``infer``); one ROI alone is a batch of one (``infer_one``), the path of explanations. On
+the CPU both give the same bits (see ``PrototypeNetwork``). A GPU's convolutions choose their kernel by the shape
+of the batch and may differ in the last bits; what must hold to the bit (a projected prototype is a patch of its
+source) is therefore defined by ``infer_one``. Elsewhere such a difference is a squared distance below 3e-12,
+which float32 rounds away beside epsilon, so that the self-similarity is log(1/eps) on either path.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def stream(
             if features is None:
                 latent = network.latent(network_input(rois, rows, device))
             else:
-                latent = network.addon(features[rows].to(device, torch.float32))
+                latent = network.latent_of_features(features[rows].to(device, torch.float32))
             activations = network.from_latent(latent)
         yield rows, activations
 

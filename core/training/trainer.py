@@ -236,7 +236,7 @@ class Trainer:
             head = self.state.head
             assert head is not None
             level = cell_loss if self.config.warm_start == "cells" else image_loss
-            return lambda batch: level(head(self.network.features(batch.inputs)), batch)
+            return lambda batch: level(head(self.network.feature_maps(batch.inputs)), batch)
 
         def joint(batch: Batch) -> Parts:
             found = self.network.from_latent(self.source.latent(self.network, batch.inputs))
