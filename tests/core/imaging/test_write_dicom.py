@@ -12,6 +12,7 @@ from core.domain.study import Window
 from core.domain.vocabulary import Laterality, ViewPosition
 from core.imaging.reader import read_image
 from core.imaging.write_dicom import MG_FOR_PRESENTATION, Encoding, MammogramHeader, write_mammogram
+from tests.core.imaging.samples import texture
 
 HEADER = MammogramHeader(
     patient_id="P-1",
@@ -27,15 +28,6 @@ HEADER = MammogramHeader(
     padding_value=0,
     synthetic=True,
 )
-
-
-def texture(rows: int = 61, columns: int = 47, *, top: int = 4096, seed: int = 1) -> np.ndarray:
-    """Smooth enough to compress, with both ends of the range."""
-    ramp = np.add.outer(np.arange(rows) * 17, np.arange(columns) * 31)
-    noise = np.random.default_rng(seed).integers(0, 9, (rows, columns))
-    values = ((ramp + noise) % top).astype(np.uint16)
-    values[0, 0], values[-1, -1] = 0, top - 1
-    return values
 
 
 @pytest.mark.parametrize("encoding", list(Encoding))

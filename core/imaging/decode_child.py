@@ -1,0 +1,99 @@
+"""The process in which foreign files are decoded. Started by ``core.imaging.worker`` and by nobody else.
+
+Protocol, over standard input and output: a request is one line of JSON; the reply is one line of JSON, followed,
+where it holds an image, by the bytes of the pixels in the machine's own order.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from core.domain.system import limit_this_process
+from core.imaging.decoded import DecodedImage, Refusal, RefusedImageError
+
+MEMORY_BYTES = 4_000_000_000
+CPU_S = 600
+"""Of one process; the parent replaces it long before, after ``RETIRE_AFTER_CPU_S``."""
+RETIRE_AFTER_CPU_S = 300
+_FORBIDDEN = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "pty.")
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    path: bytes
+    """As the file system has it, which need not be UTF-8."""
+    frame: int = 0
+
+
+class PixelSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in the JSON in place of the pixels."""
+
+    dtype: str
+    shape: tuple[int, int]
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    image: DecodedImage | None = None
+    refusal: Refusal | None = None
+    sentence: str = ""
+    cpu_s: float = 0.0
+    """Used by this process so far."""
+
+
+def describe_pixels(value: Any) -> PixelSpec:
+    """msgspec's hook for arrays."""
+    if not isinstance(value, np.ndarray):
+        raise NotImplementedError(f"{type(value)} is not sent")
+    return PixelSpec(dtype=value.dtype.name, shape=(value.shape[0], value.shape[1]))
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    # what a library prints must not run into the protocol, and must not be seen: it may quote the file
+    out = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    logging.disable(logging.CRITICAL)
+    limit_this_process(memory_bytes=MEMORY_BYTES, cpu_s=CPU_S)
+    # imported before the doors are shut
+    from core.imaging.reader import read_image
+
+    sys.addaudithook(_shut_doors)
+    decoder = msgspec.json.Decoder(Request)
+    encoder = msgspec.json.Encoder(enc_hook=describe_pixels)
+    for line in sys.stdin.buffer:
+        request = decoder.decode(line)
+        path = Path(os.fsdecode(request.path))
+        reply = _answer(read_image, path, request.frame)
+        out.write(encoder.encode(reply) + b"\n")
+        if reply.image is not None:
+            out.write(reply.image.pixels.data)
+        out.flush()
+
+
+def _answer(read_image: Any, path: Path, frame: int) -> Reply:
+    try:
+        return Reply(image=read_image(path, frame=frame), cpu_s=time.process_time())
+    except RefusedImageError as refused:
+        return Reply(refusal=refused.reason, sentence=str(refused), cpu_s=time.process_time())
+    except BaseException as error:  # noqa: BLE001 (the boundary: extension modules raise what they like)
+        return Reply(
+            refusal=Refusal.DAMAGED,
+            sentence=f"{path.name} is damaged and could not be read ({type(error).__name__}).",
+            cpu_s=time.process_time(),
+        )
+
+
+def _shut_doors(event: str, args: tuple[Any, ...]) -> None:
+    """No network, no program, no file written: nothing that a decoder has any business with."""
+    if event.startswith(_FORBIDDEN):
+        raise PermissionError(f"{event} is not allowed while decoding")
+    if event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        raise PermissionError("writing is not allowed while decoding")

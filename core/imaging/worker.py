@@ -1,0 +1,213 @@
+"""Decoding in a child process with limits: whatever a foreign file does to a decoder, the program lives on.
+
+The child stays up between files. It has 4 GB of address space, a limit of processor time, and 20 s of wall time
+a file; it may not open sockets, start programs or write files. A crash or timeout is a refusal of that one file,
+and the next file gets a new child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import IO, Any
+
+import msgspec
+import numpy as np
+
+import core
+from core.imaging.decode_child import RETIRE_AFTER_CPU_S, PixelSpec, Reply, Request
+from core.imaging.decoded import DecodedImage, Refusal, RefusedImageError, check_budget
+
+WALL_S = 20.0
+_LONGEST_LINE = 16_000_000
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from core.imaging.decode_child import main; main()"
+_TYPES = {"uint8": np.uint8, "uint16": np.uint16, "int16": np.int16}
+
+Outcome = DecodedImage | RefusedImageError
+
+
+class DecodeWorker:
+    """One decoding process, started when first needed. A context manager; use from one thread at a time."""
+
+    def __init__(self, *, wall_s: float = WALL_S) -> None:
+        self._wall_s = wall_s
+        self._child: subprocess.Popen[bytes] | None = None
+        self._closed = False
+        self._decoder = msgspec.json.Decoder(Reply, dec_hook=_allocate)
+
+    def __enter__(self) -> DecodeWorker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child, None while there is none."""
+        return self._child.pid if self._child is not None else None
+
+    def read(self, path: Path, *, frame: int = 0) -> DecodedImage:
+        """One frame (from 0) of an image file; RefusedImageError, also where the child crashes or hangs."""
+        if self._closed:
+            raise RefusedImageError(f"{path.name} was not read: the work was stopped.", Refusal.CRASHED)
+        try:
+            child = self._running()
+        except OSError as error:
+            raise RefusedImageError(
+                f"{path.name} was not read: the decoding process could not be started.", Refusal.CRASHED
+            ) from error
+        late = threading.Event()
+        timer = threading.Timer(self._wall_s, _kill_late, (child, late))
+        timer.start()
+        reply: Reply | None = None
+        try:
+            reply = self._ask(child, path, frame)
+        except (OSError, ValueError, RefusedImageError):
+            reply = None  # a broken pipe, or an answer that is none
+        finally:
+            timer.cancel()
+            timer.join()
+            if reply is None:
+                self._stop()
+        if reply is None:
+            raise self._lost(path, late=late.is_set())
+        if reply.cpu_s > RETIRE_AFTER_CPU_S:
+            self._stop()
+        if reply.image is None:
+            raise RefusedImageError(reply.sentence, reply.refusal or Refusal.DAMAGED)
+        return reply.image
+
+    def close(self) -> None:
+        """End the child, also while another thread waits for it; a later ``read`` is refused."""
+        self._closed = True
+        self._stop()
+
+    def _lost(self, path: Path, *, late: bool) -> RefusedImageError:
+        if late:
+            return RefusedImageError(
+                f"{path.name} could not be read: decoding took longer than {self._wall_s:g} s.", Refusal.TIMED_OUT
+            )
+        return RefusedImageError(
+            f"{path.name} could not be read: it made the decoder crash. The file is damaged or hostile.",
+            Refusal.CRASHED,
+        )
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is not None and self._child.poll() is not None:
+            self._stop()
+        if self._child is None:
+            root = Path(core.__file__).resolve().parents[1]
+            # -I: neither the working folder nor PYTHON* variables decide what is imported
+            self._child = subprocess.Popen(
+                [sys.executable, "-I", "-B", "-c", _START, str(root)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_quiet_environment(),
+                start_new_session=True,  # Ctrl-C is the parent's to handle
+            )
+            if self._closed:  # by another thread, before there was a child to end
+                self._stop()
+                raise OSError("closed")
+        return self._child
+
+    def _ask(self, child: subprocess.Popen[bytes], path: Path, frame: int) -> Reply | None:
+        assert child.stdin is not None and child.stdout is not None
+        request = Request(path=os.fsencode(path.absolute()), frame=frame)
+        child.stdin.write(msgspec.json.encode(request) + b"\n")
+        child.stdin.flush()
+        line = child.stdout.readline(_LONGEST_LINE)
+        if not line.endswith(b"\n"):
+            return None
+        reply: Reply = self._decoder.decode(line)
+        return reply if reply.image is None or _filled(child.stdout, reply.image) else None
+
+    def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # what was not yet written is of no use
+                    pipe.close()
+
+
+def read_many(
+    paths: Iterable[Path], *, workers: int = 2, wall_s: float = WALL_S
+) -> Iterator[tuple[Path, Outcome]]:
+    """The first frame of each file, or its refusal, in the order of ``paths``.
+
+    ``workers`` children decode ahead, at most two files each. Closing the iterator ends them.
+    """
+    children = [DecodeWorker(wall_s=wall_s) for _ in range(max(1, workers))]
+    idle: SimpleQueue[DecodeWorker] = SimpleQueue()
+    for child in children:
+        idle.put(child)
+
+    def outcome(path: Path) -> Outcome:
+        child = idle.get()
+        try:
+            return child.read(path)
+        except RefusedImageError as refused:
+            return refused
+        finally:
+            idle.put(child)
+
+    waiting: deque[tuple[Path, Future[Outcome]]] = deque()
+    pool = ThreadPoolExecutor(len(children), thread_name_prefix="decode")
+    try:
+        for path in paths:
+            waiting.append((path, pool.submit(outcome, path)))
+            if len(waiting) >= 2 * len(children):
+                ready, future = waiting.popleft()
+                yield ready, future.result()
+        while waiting:
+            ready, future = waiting.popleft()
+            yield ready, future.result()
+    finally:
+        for _, future in waiting:
+            future.cancel()
+        for child in children:
+            child.close()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _kill_late(child: subprocess.Popen[bytes], late: threading.Event) -> None:
+    late.set()
+    child.kill()
+
+
+def _allocate(kind: type, value: Any) -> Any:
+    """msgspec's hook for arrays: room for the pixels, which follow the line."""
+    spec = msgspec.convert(value, PixelSpec)
+    if kind is not np.ndarray or spec.dtype not in _TYPES:
+        raise ValueError("not an array that is sent")
+    dtype = np.dtype(_TYPES[spec.dtype])
+    check_budget("the answer", rows=spec.shape[0], columns=spec.shape[1], bytes_each=dtype.itemsize)
+    return np.empty(spec.shape, dtype)
+
+
+def _filled(pipe: IO[bytes], image: DecodedImage) -> bool:
+    """Whether all pixels came."""
+    view = image.pixels.data.cast("B")
+    received: int = pipe.readinto(view)  # type: ignore[attr-defined]
+    return received == len(view)
+
+
+def _quiet_environment() -> dict[str, str]:
+    """The parent's environment, one thread a library."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return {**os.environ, **threads}
