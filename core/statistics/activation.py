@@ -43,17 +43,22 @@ def activation_precision(maps: ArrayLike, relevant: ArrayLike, share: float = TO
     A constant map scores the area of the mask; a strictly increasing function of the map changes nothing.
     """
     a, r = _pair(maps, relevant)
-    out = np.empty(len(a))
+    out = np.full(len(a), np.nan)
     size = a.shape[1] * a.shape[2]
     n = top_count(size, share)
+    # map by map: the temporaries of all maps at once would not fit in the cache
     for i in range(len(a)):
         one, mask = a[i].ravel(), r[i].ravel()
+        if np.isnan(one.max()):
+            raise ValueError("a map holds NaN")
+        if not mask.any():
+            continue
         cut = np.partition(one, size - n)[size - n]
-        above, tied = one > cut, one == cut
-        inside = mask[above].sum(dtype=np.float64)
+        above = one > cut
         left = n - np.count_nonzero(above)
-        out[i] = (inside + left * mask[tied].mean(dtype=np.float64)) / n
-    return np.where(_has_mask(r), out, np.nan)
+        inside = mask[above].sum(dtype=np.float64) + left * mask[one == cut].mean(dtype=np.float64)
+        out[i] = inside / n
+    return out
 
 
 def chance(relevant: ArrayLike) -> Float:
@@ -89,12 +94,14 @@ def energy_inside(maps: ArrayLike, relevant: ArrayLike) -> Float:
     The energy-based pointing game (Wang et al., CVPR Workshops 2020). ValueError for negative maps.
     """
     a, r = _pair(maps, relevant)
-    if a.size and a.min() < 0:
-        raise ValueError("energy is defined for maps without negative values")
-    total = a.sum(axis=(1, 2), dtype=np.float64)
-    inside = np.einsum("nhw,nhw->n", a, r, dtype=np.float64)
-    share = np.divide(inside, total, out=np.full(len(a), np.nan), where=total > 0)
-    return np.where(_has_mask(r), share, np.nan)
+    out = np.full(len(a), np.nan)
+    for i, one in enumerate(a):
+        if not one.min() >= 0:
+            raise ValueError("energy is defined for maps without negative values and NaN")
+        total = one.sum(dtype=np.float64)
+        if total > 0 and r[i].any():
+            out[i] = np.vdot(one.astype(np.float64), r[i]) / total
+    return out
 
 
 def fires_inside(maps: ArrayLike, relevant: ArrayLike, share: float = TOP_SHARE) -> Float:
@@ -108,14 +115,9 @@ def _has_mask(relevant: NDArray[np.generic]) -> Bool:
     return found
 
 
-def _pair(maps: ArrayLike, relevant: ArrayLike) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Both as (n, H, W) floats; ValueError where the sizes differ or a map has NaN."""
-    a = np.asarray(maps)
-    a = a if np.issubdtype(a.dtype, np.floating) else a.astype(np.float64)
-    r = np.asarray(relevant)
-    if a.ndim != 3 or r.shape[-2:] != a.shape[1:] or r.ndim not in (2, 3):
+def _pair(maps: ArrayLike, relevant: ArrayLike) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """Both as (n, H, W), one mask repeated without a copy; ValueError where the sizes differ."""
+    a, r = np.asarray(maps), np.asarray(relevant)
+    if a.ndim != 3 or r.shape not in (a.shape, a.shape[1:]):
         raise ValueError(f"maps {a.shape} do not go with masks {r.shape}")
-    if np.isnan(a).any():
-        raise ValueError("a map holds NaN")
-    r = r.astype(np.float32) if not np.issubdtype(r.dtype, np.floating) else r
     return a, np.broadcast_to(r, a.shape)

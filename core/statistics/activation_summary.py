@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.statistics.bootstrap import Resamples, interval, mean_draws, mean_estimate
-from core.statistics.estimate import Estimate
+from core.statistics.bootstrap import Resamples, compare, interval, mean_draws, mean_estimate
+from core.statistics.estimate import Comparison, Estimate
 from core.statistics.grouping import Bool, Float, Int, sum_by
 
 
@@ -50,6 +50,12 @@ class PairSummary:
     per_class: dict[str, Estimate]
     """Over pairs."""
     per_prototype: dict[int, Estimate]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairComparison:
+    over_pairs: Comparison
+    over_images: Comparison
 
 
 def image_values(table: PairTable, n: int, how: str = "mean") -> Float:
@@ -100,6 +106,23 @@ def pair_draws(table: PairTable, resamples: Resamples) -> tuple[Float, Float]:
     return pairs, mean_draws(image_values(table, resamples.n), resamples)[:, 0]
 
 
+def compare_tables(
+    first: PairTable, second: PairTable, resamples: Resamples, *, level: float = 0.95
+) -> PairComparison:
+    """Means of two models' tables (first minus second) over the same images, paired by the resamples."""
+    a, b = pair_draws(first, resamples), pair_draws(second, resamples)
+    means = [(_mean(t.value), _mean(image_values(t, resamples.n))) for t in (first, second)]
+    return PairComparison(
+        over_pairs=compare((means[0][0], a[0]), (means[1][0], b[0]), resamples, level=level),
+        over_images=compare((means[0][1], a[1]), (means[1][1], b[1]), resamples, level=level),
+    )
+
+
+def _mean(values: Float) -> float | None:
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else None
+
+
 def _per_prototype(table: PairTable, resamples: Resamples, level: float) -> dict[int, Estimate]:
     ids, code = np.unique(table.prototype, return_inverse=True)
     found = _grouped(table.value, code.astype(np.int64), len(ids), table, resamples, level)
@@ -116,8 +139,7 @@ def _grouped(
     for g in range(count):
         mine = value[group == g]
         there = ~np.isnan(mine)
-        mean = float(mine[there].mean()) if there.any() else None
-        one = interval(mean, draws[:, g], resamples, level=level)
+        one = interval(_mean(mine), draws[:, g], resamples, level=level)
         found.append(
             Estimate(
                 value=one.value,

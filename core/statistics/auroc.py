@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from core.statistics.estimate import Comparison, Estimate, without_value
-from core.statistics.grouping import Bool, Clusters, Float, Int, codes, sum_by
+from core.statistics.grouping import Bool, Clusters, Float, Int, codes, sum_by, yes_or_no
 
 ONE_CLASS = "only one class is present"
 _BIAS_SHARE = 0.5
@@ -48,9 +48,9 @@ class Spread:
 
 
 def checked(positive: ArrayLike, scores: ArrayLike) -> tuple[Bool, Float]:
-    """Labels as (n, K) booleans and finite scores as (n, K); ValueError for other shapes, NaN or infinity."""
+    """Labels as (n, K) booleans and scores as (n, K); ValueError for other shapes or labels, and for NaN."""
     s = np.asarray(scores, dtype=np.float64)
-    y = np.asarray(positive).astype(np.bool_)
+    y = yes_or_no(positive)
     s = s[:, None] if s.ndim == 1 else s
     y = np.broadcast_to(y[:, None], s.shape) if y.ndim == 1 and len(y) == len(s) else y
     if y.shape != s.shape:

@@ -16,7 +16,7 @@ from scipy.special import expit, logit
 
 from core.statistics.bootstrap import Resamples, interval, mean_estimate
 from core.statistics.estimate import Estimate
-from core.statistics.grouping import Bool, Clusters, Float
+from core.statistics.grouping import Bool, Clusters, Float, yes_or_no
 from core.statistics.proportion import proportion
 
 _STEPS = 40
@@ -161,7 +161,7 @@ def reliability(
 
 
 def _checked(positive: ArrayLike, probability: ArrayLike) -> tuple[Bool, Float]:
-    y, p = np.asarray(positive).astype(np.bool_), np.asarray(probability, dtype=np.float64)
+    y, p = yes_or_no(positive), np.asarray(probability, dtype=np.float64)
     if y.shape != p.shape or y.ndim != 1 or not y.size:
         raise ValueError(f"labels {y.shape} do not go with probabilities {p.shape}")
     if not ((p >= 0) & (p <= 1)).all():

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from core.statistics.bootstrap import Resamples, interval, mean_draws
 from core.statistics.estimate import Estimate
-from core.statistics.grouping import Bool, Float
+from core.statistics.grouping import Bool, Float, yes_or_no
 
 BIOPSY_THRESHOLD = 0.02
 THRESHOLDS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5)
@@ -73,7 +73,7 @@ def decision_curve(
 
 
 def _checked(positive: ArrayLike, probability: ArrayLike, thresholds: ArrayLike) -> tuple[Bool, Float, Float]:
-    y, p = np.asarray(positive).astype(np.bool_), np.asarray(probability, dtype=np.float64)
+    y, p = yes_or_no(positive), np.asarray(probability, dtype=np.float64)
     t = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
     if y.shape != p.shape or y.ndim != 1 or not y.size:
         raise ValueError(f"labels {y.shape} do not go with probabilities {p.shape}")

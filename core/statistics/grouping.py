@@ -27,6 +27,14 @@ def codes(ids: Clusters | None, n: int) -> Int:
     return np.unique(names, return_inverse=True)[1].astype(np.int64).reshape(n)
 
 
+def yes_or_no(values: ArrayLike) -> Bool:
+    """Labels as booleans; ValueError for anything but 0 and 1 (-1 marks a lesion without a result)."""
+    given = np.asarray(values)
+    if given.dtype != np.bool_ and not np.isin(given, (0, 1)).all():
+        raise ValueError("labels are 0 or 1; leave out images without a result first")
+    return given.astype(np.bool_)
+
+
 def sum_by(values: Float, code: Int, count: int) -> Float:
     """(count, ...) sums of the rows of ``values`` (n, ...) that share a code."""
     total = np.zeros((count, *values.shape[1:]))

@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from core.statistics.estimate import Estimate, without_value
-from core.statistics.grouping import Clusters, Float, codes, sum_by
+from core.statistics.grouping import Clusters, Float, codes, sum_by, yes_or_no
 
 
 def proportion(hits: ArrayLike, clusters: Clusters | None = None, *, level: float = 0.95) -> Estimate:
     """Share of True in ``hits`` (n,), with Wilson's interval for the effective number of images."""
-    h = np.asarray(hits).astype(np.float64)
+    h = yes_or_no(hits).astype(np.float64)
     if not h.size:
         return without_value("there are no images")
     p = float(h.mean())

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from core.statistics.auroc import ONE_CLASS, checked
 from core.statistics.estimate import Estimate
-from core.statistics.grouping import Clusters, Float
+from core.statistics.grouping import Clusters, Float, yes_or_no
 from core.statistics.proportion import proportion
 
 
@@ -49,7 +49,7 @@ def roc_curve(positive: ArrayLike, scores: ArrayLike) -> RocCurve:
 
 def operating_point(positive: ArrayLike, called: ArrayLike, clusters: Clusters | None = None) -> OperatingPoint:
     """Sensitivity and specificity of yes-or-no calls (n,), of a reader or of a model at one threshold."""
-    y, c = np.asarray(positive).astype(np.bool_), np.asarray(called).astype(np.bool_)
+    y, c = yes_or_no(positive), yes_or_no(called)
     if y.shape != c.shape or y.ndim != 1:
         raise ValueError(f"labels {y.shape} do not go with calls {c.shape}")
     ids = None if clusters is None else np.asarray(clusters)

@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.statistics.activation_summary import PairTable, image_values, over_images, pair_draws, summarise
+from core.statistics.activation_summary import (
+    PairTable,
+    compare_tables,
+    image_values,
+    over_images,
+    pair_draws,
+    summarise,
+)
 from core.statistics.bootstrap import resample
 
 NAMES = ("circumscribed", "indistinct", "spiculated")
@@ -60,3 +67,16 @@ def test_draws_are_the_means_of_the_resampled_patients() -> None:
 def test_columns_of_unequal_length_are_refused() -> None:
     with pytest.raises(ValueError, match="equally long"):
         PairTable(image=np.arange(2), prototype=np.arange(3), klass=np.arange(3), value=np.zeros(3))
+
+
+def test_two_models_are_compared_on_the_same_patients() -> None:
+    rng = np.random.default_rng(0)
+    image = np.repeat(np.arange(60), 2)
+    value = rng.random(120)
+    a, b = (PairTable(image=image, prototype=image % 5, klass=image % 3, value=v) for v in (value, value - 0.2))
+    found = compare_tables(a, b, resample(np.arange(60) // 2, 60, draws=499))
+    for one in (found.over_pairs, found.over_images):
+        assert (one.difference.value, one.difference.low, one.difference.high) == pytest.approx((0.2, 0.2, 0.2))
+        assert one.p_value == pytest.approx(2 / 500)
+    empty = PairTable(image=image, prototype=image, klass=image, value=np.full(120, np.nan))
+    assert compare_tables(a, empty, resample(None, 60, draws=9)).over_pairs.p_value is None

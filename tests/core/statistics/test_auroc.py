@@ -8,7 +8,6 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from core.statistics.auroc import auroc, compare_aurocs, components, spread
-from core.statistics.estimate import Comparison, Estimate
 from tests.core.statistics.worked import hanley, ovarian
 
 ONE = np.ones(1)
@@ -199,10 +198,3 @@ def test_nan_scores_and_wrong_shapes_are_refused() -> None:
         auroc(np.arange(4) < 2, np.zeros(5))
     with pytest.raises(ValueError, match="cluster identifiers"):
         auroc(np.arange(4) < 2, np.array([0.0, 1, 2, 0.5]), ["a"])
-
-
-def test_estimates_are_written_the_same_way_everywhere() -> None:
-    assert str(Estimate(value=0.951, low=0.905, high=0.9764)) == "0.951 (0.905-0.976)"
-    gap = Estimate(value=-0.012, low=-0.03, high=0.006)
-    assert gap.text() == "-0.012 (-0.030 to 0.006)"
-    assert Comparison(difference=gap, p_value=0.0004).text(2) == "-0.01 (-0.03 to 0.01), p < 0.001"

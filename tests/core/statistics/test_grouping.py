@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.statistics.grouping import by_finding, codes, first_rows, label_by_finding
+from core.statistics.grouping import by_finding, codes, first_rows, label_by_finding, yes_or_no
 
 
 def test_views_of_a_finding_are_averaged_in_the_order_of_the_identifiers() -> None:
@@ -22,3 +22,9 @@ def test_without_identifiers_every_row_is_its_own_cluster() -> None:
     assert codes(["y", "x", "y"], 3).tolist() == [1, 0, 1]
     with pytest.raises(ValueError, match="3 rows need 3"):
         codes(["y"], 3)
+
+
+def test_a_lesion_without_a_result_is_not_taken_for_a_positive_one() -> None:
+    assert yes_or_no([1, 0]).tolist() == [True, False]
+    with pytest.raises(ValueError, match="without a result"):
+        yes_or_no([1, -1])
