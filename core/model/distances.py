@@ -61,8 +61,8 @@ class _SquaredDistances(torch.autograd.Function):
         for_prototypes: Tensor | None = None
         with exact_float32():
             if ctx.needs_input_grad[0]:
-                mixed = torch.matmul(prototypes.t(), gradient)
-                for_cells = torch.addcmul(-mixed, cells, gradient.sum(1, keepdim=True)).mul_(2)
+                for_cells = torch.matmul(-2 * prototypes.t(), gradient)
+                for_cells.addcmul_(cells, gradient.sum(1, keepdim=True), value=2)
             if ctx.needs_input_grad[1]:
                 mixed = torch.matmul(gradient, cells.transpose(1, 2)).sum(0)
                 for_prototypes = 2 * (prototypes * gradient.sum((0, 2))[:, None] - mixed)

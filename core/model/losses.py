@@ -11,10 +11,11 @@ upsampled map exists in the loss.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from core.model.precision import exact_float32
@@ -24,6 +25,7 @@ FineNorm = Literal["prototype", "block"]
 REFERENCE_SIZE = 224
 """Side of the grid on which the norms of eq. 8 are expressed, whatever the input's size."""
 _INSIDE_ROOT = 1e-12
+_MASKS_AT_ONCE = 8
 
 
 def _own_class(prototype_class: Tensor, label: Tensor) -> Tensor:
@@ -36,68 +38,95 @@ def _smallest_mean(distances: Tensor, k: int) -> Tensor:
     return distances.flatten(2).topk(k, dim=2, largest=False).values.mean(2)
 
 
+def cluster_and_separation(
+    distances: Tensor, prototype_class: Tensor, label: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
+    """Both costs of eq. 7, from one selection of the k smallest distances; see the two functions below."""
+    own = _own_class(prototype_class, label)
+    g = _smallest_mean(distances, k)
+    cluster = g.masked_fill(~own, torch.inf).amin(1).mean()
+    separation = -g.masked_fill(own, torch.inf).amin(1).mean()
+    return cluster, separation
+
+
 def cluster_cost(distances: Tensor, prototype_class: Tensor, label: Tensor, k: int) -> Tensor:
     """``mean_i min_{j of the class} g_ij`` (eq. 7): scalar; distances (B, m, H, W), label (B,), classes (m,)."""
-    own = _own_class(prototype_class, label)
-    return _smallest_mean(distances, k).masked_fill(~own, torch.inf).amin(1).mean()
+    return cluster_and_separation(distances, prototype_class, label, k)[0]
 
 
 def separation_cost(distances: Tensor, prototype_class: Tensor, label: Tensor, k: int) -> Tensor:
     """``- mean_i min_{j of another class} g_ij`` (eq. 7); grows towards 0 as other classes come near."""
-    own = _own_class(prototype_class, label)
-    return -_smallest_mean(distances, k).masked_fill(own, torch.inf).amin(1).mean()
+    return cluster_and_separation(distances, prototype_class, label, k)[1]
 
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)
 @torch.no_grad()
-def _hat_products(cells: int, size: int, device: torch.device) -> Tensor:
+def _hats(cells: int, size: int, device: torch.device) -> Tensor:
     """P: (2 cells - 1, size), the squares of the hats and the products of neighbours."""
     unit = torch.eye(cells, dtype=torch.float64)[None]
     hat = functional.interpolate(unit, size=size, mode="linear", align_corners=False)[0]
     return torch.cat([hat.square(), hat[:-1] * hat[1:]]).float().to(device)
 
 
-def _form_of_mask(irrelevant: Tensor, grid: tuple[int, int]) -> Tensor:
-    """P m^2 P^T in the order of ``_form_of_map``: (B, T) from (B, I, J)."""
-    rows = _hat_products(grid[0], irrelevant.shape[-2], irrelevant.device)
-    columns = _hat_products(grid[1], irrelevant.shape[-1], irrelevant.device)
-    return (rows @ irrelevant.float().square() @ columns.t()).flatten(1)
-
-
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)
 @torch.no_grad()
-def _form_of_ones(grid: tuple[int, int], size: tuple[int, int], device: torch.device) -> Tensor:
-    """The constant form of a mask of ones: (T,)."""
-    rows = _hat_products(grid[0], size[0], device).sum(1)
-    columns = _hat_products(grid[1], size[1], device).sum(1)
-    return torch.outer(rows, columns).flatten()
+def _gram(cells: int, size: int, device: torch.device) -> Tensor:
+    """h h^T: (cells, cells); for a mask of ones K is the product of two of these, one a direction."""
+    sums = _hats(cells, size, device).sum(1)
+    squares, neighbours = sums[:cells], sums[cells:]
+    return torch.diag(squares) + torch.diag(neighbours, 1) + torch.diag(neighbours, -1)
 
 
-def _form_of_map(maps: Tensor) -> Tensor:
-    """Products of neighbouring cells, laid out as P m^2 P^T: (B, m, T), T = (2H - 1)(2W - 1).
+def _mask_products(irrelevant: Tensor, grid: tuple[int, int]) -> Tensor:
+    """P m^2 P^T: (B, 2H - 1, 2W - 1) from masks (B, I, J)."""
+    rows = _hats(grid[0], irrelevant.shape[-2], irrelevant.device)
+    columns = _hats(grid[1], irrelevant.shape[-1], irrelevant.device)
+    # a few masks at a time stay in the processor's cache
+    parts = [rows @ (part.float().square() @ columns.t()) for part in irrelevant.split(_MASKS_AT_ONCE)]
+    return torch.cat(parts)
 
-    With neighbours in a row and in a column counted twice, and each block of four cells by both diagonals.
+
+def _apply_masked(products: Tensor, maps: Tensor) -> Tensor:
+    """K_m s: (n, H, W) from P m^2 P^T (n, 2H - 1, 2W - 1) and maps (n, H, W).
+
+    A cell meets itself and its eight neighbours: those in its row, in its column, and on both diagonals.
     """
-    lower, right = maps[:, :, 1:], maps[..., 1:]
-    squares = maps.square()
-    in_row = 2 * maps[..., :-1] * right
-    in_column = 2 * maps[:, :, :-1] * lower
-    blocks = 2 * (maps[:, :, :-1, :-1] * lower[..., 1:] + maps[:, :, :-1, 1:] * lower[..., :-1])
-    top = torch.cat([squares, in_row], dim=3)
-    bottom = torch.cat([in_column, blocks], dim=3)
-    return torch.cat([top, bottom], dim=2).flatten(2)
+    height, width = maps.shape[1:]
+    here, across = products[:, :height, :width], products[:, :height, width:]
+    down, diagonal = products[:, height:, :width], products[:, height:, width:]
+    out = here * maps
+    out[..., :-1].addcmul_(across, maps[..., 1:])
+    out[..., 1:].addcmul_(across, maps[..., :-1])
+    out[:, :-1].addcmul_(down, maps[:, 1:])
+    out[:, 1:].addcmul_(down, maps[:, :-1])
+    out[:, :-1, :-1].addcmul_(diagonal, maps[:, 1:, 1:])
+    out[:, 1:, 1:].addcmul_(diagonal, maps[:, :-1, :-1])
+    out[:, :-1, 1:].addcmul_(diagonal, maps[:, 1:, :-1])
+    out[:, 1:, :-1].addcmul_(diagonal, maps[:, :-1, 1:])
+    return out
 
 
-def _squared_norms(similarities: Tensor, irrelevant: Tensor, own: Tensor) -> Tensor:
-    """(B, m): ``||m_i . PAM_ij||^2`` for own prototypes, ``||PAM_ij||^2`` for others, on the 224 grid."""
-    grid = (similarities.shape[2], similarities.shape[3])
-    height, width = irrelevant.shape[-2:]
-    products = _form_of_map(similarities)
-    masked = torch.bmm(products, _form_of_mask(irrelevant, grid)[:, :, None])[:, :, 0]
-    whole = products @ _form_of_ones(grid, (height, width), irrelevant.device)
-    return torch.where(own, masked, whole) * (REFERENCE_SIZE**2 / (height * width))
+class _SquaredNorms(torch.autograd.Function):
+    """(B, m): s^T K s with K = K_m for prototypes of the image's class and the full K for others."""
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, irrelevant: Tensor, own: Tensor) -> Tensor:
+        height, width = maps.shape[2:]
+        device = maps.device
+        form = _gram(height, irrelevant.shape[1], device) @ maps @ _gram(width, irrelevant.shape[2], device)
+        image, prototype = own.nonzero(as_tuple=True)
+        products = _mask_products(irrelevant, (height, width))
+        form[image, prototype] = _apply_masked(products[image], maps[image, prototype])
+        ctx.save_for_backward(form)
+        return (form * maps).sum((2, 3))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (form,) = ctx.saved_tensors
+        return form * (2 * gradient)[:, :, None, None], None, None
 
 
 def fine_cost(
@@ -118,7 +147,8 @@ def fine_cost(
     """
     own = _own_class(prototype_class, label)
     with exact_float32():
-        squared = _squared_norms(similarities.float(), irrelevant.detach(), own)
+        squared: Tensor = _SquaredNorms.apply(similarities.float(), irrelevant, own)
+        squared = squared * (REFERENCE_SIZE**2 / (irrelevant.shape[1] * irrelevant.shape[2]))
         if norm == "block":
             side = torch.sign(prototype_class[None, :] - label[:, None])
             blocks = torch.stack([(side == which).to(squared.dtype) for which in (-1, 0, 1)], dim=2)
