@@ -16,7 +16,14 @@ from typing import Annotated, Any
 import msgspec
 from numpy.typing import NDArray
 
-from core.data.importers.contours import CONTOUR_BAND, band_width, fine_band, outline_area, traced_outlines
+from core.data.importers.contours import (
+    CONTOUR_BAND,
+    band_width,
+    fine_band,
+    outline_area,
+    traced_outlines,
+    unpadded_area,
+)
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity, refuse_wrong
 from core.data.importers.table import Row, member, parsed_number, read_table, the_file
 from core.domain.errors import BadFileError
@@ -175,7 +182,7 @@ class _Reader:
         )
 
     def _outlines(self, row: Row, path: Path) -> tuple[list[LesionOutline], float]:
-        """All regions of an image in their order, and the image's area."""
+        """All regions of an image in their order, and the image's area without the padding to a square."""
         if row["contours"].strip():
             width = parsed_number(row, "width", smallest=1, largest=1e5) or 0.0
             height = parsed_number(row, "height", smallest=1, largest=1e5) or 0.0
@@ -183,8 +190,7 @@ class _Reader:
         mask_path = path.parent.with_name(f"{path.parent.name}-masks") / path.name
         if not mask_path.is_file():
             raise ValueError(f"the mask {mask_path.name} of {row['image']} is not in {mask_path.parent.name}.")
-        mask = self.read_mask(mask_path)
-        return list(traced_outlines(mask)), float(mask.size)
+        return list(traced_outlines(self.read_mask(mask_path))), unpadded_area(self.read_mask(path))
 
     def _chosen(
         self, name: str, row: Row, outlines: list[LesionOutline], image_area: float

@@ -80,6 +80,13 @@ def _moments(points: tuple[Point, ...]) -> tuple[float, NDArray[np.float64]]:
     return float(area), np.array([[xx, xy], [xy, yy]]) - np.outer(mean, mean)
 
 
+def unpadded_area(image: NDArray[Any], black: int = 12) -> float:
+    """Area, in pixels, of the box around everything brighter than ``black`` (JPEG's noise on black)."""
+    bright = np.asarray(image) > black
+    rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
+    return float(np.ptp(rows) + 1) * float(np.ptp(columns) + 1) if rows.size else 0.0
+
+
 def traced_outlines(mask: NDArray[Any], threshold: int = 127) -> tuple[Polygon, ...]:
     """The outer contour of each region brighter than ``threshold``, the largest region first.
 

@@ -20,7 +20,14 @@ WHOLE = {"name": "polygon", "all_points_x": [0, 99, 99, 0], "all_points_y": [0, 
 
 
 def _mask(path: Path) -> np.ndarray:
+    if path.parent.name == "half":
+        image = np.zeros((100, 100), np.uint8)
+        image[:, : 30 if "narrow" in path.name else 90] = 60
+        return image
     mask = np.zeros((100, 100), np.uint8)
+    if "narrow" in path.name:
+        mask[10:70, 5:25] = 255  # 12% of the padded square, 40% of the image
+        return mask
     mask[20:40, 30:50] = 255
     if "two" in path.name:
         mask[70:80, 70:80] = 255
@@ -63,6 +70,7 @@ def test_an_ellipse_has_no_band(tmp_path: Path) -> None:
         ("full/a.jpg", (WHOLE,), "outlines the breast"),
         ("full/a.jpg", (STAR, ELLIPSE), "2 regions and one margin word"),
         ("full/a.jpg", (STAR, WHOLE), "2 regions and one margin word"),
+        ("half/narrow.jpg", (), "outlines the breast"),
         ("half/two.jpg", (), "2 regions and one margin word"),
     ],
 )
