@@ -8,8 +8,8 @@ outline. The header is row 1; columns may come in any order, and only ``image`` 
 - ``laterality`` (L, R), ``view`` (CC, MLO, other); empty: from the DICOM header.
 - ``margin``, ``shape``, ``density``, ``category`` (BI-RADS, in the words of ``core.domain.vocabulary``),
   ``pathology`` (benign, malignant; empty without a biopsy), ``probability`` of malignancy (0 to 1).
-- ``outline``: one shape (rectangle, ellipse or polygon) as JSON in the syntax of ``core.domain.shapes``, or the
-  columns ``x,y,radius`` or ``x0,y0,x1,y1``. Pixels of the image, origin at the top left corner.
+- ``outline``: one shape (rectangle, ellipse or polygon) as JSON in the syntax of ``core.domain.shapes``, alone or
+  as an array of one; or the columns ``x,y,radius`` or ``x0,y0,x1,y1``. Pixels of the image, origin at the top left corner.
 - ``fine``: a JSON array of shapes, the fine annotation; ``reader``: who made it.
 - ``spacing_mm``: side of a pixel where the files do not say. ``comment``.
 """
@@ -60,9 +60,14 @@ DEFAULT_TABLE = "lesions.csv"
 _LARGEST = 1e6
 
 
-def read_folder(folder: Path, table: Path, *, source: str, skip_bad_rows: bool = False) -> ImportPlan:
-    """The images that the table names. BadTableError names the first wrong row and counts the rest, unless
-    bad rows are to be skipped; then they stand among the plan's issues."""
+def read_folder(
+    folder: Path, table: Path, *, source: str, reader: str = DEFAULT_READER, skip_bad_rows: bool = False
+) -> ImportPlan:
+    """The images that the table names; ``reader`` is who made the fine annotations where no column says it.
+
+    BadTableError names the first wrong row and counts the rest, unless bad rows
+    are to be skipped; then they stand among the plan's issues.
+    """
     issues = [
         Issue(
             where="row 1", sentence=f"The column {name!r} is not known and is passed over.", severity=Severity.NOTE
@@ -73,7 +78,7 @@ def read_folder(folder: Path, table: Path, *, source: str, skip_bad_rows: bool =
     images: dict[Path, PlannedImage] = {}
     for row in read_table(table, required=("image",)):
         try:
-            image, lesion = _image(folder, row), _lesion(row)
+            image, lesion = _image(folder, row), _lesion(row, reader)
             known = images.get(image.path)
             if known is not None:
                 _refuse_contradiction(known, image)
@@ -106,7 +111,7 @@ def _refuse_contradiction(known: PlannedImage, again: PlannedImage) -> None:
             raise ValueError(f"{known.path.name} has another {word} here than in {known.where}.")
 
 
-def _lesion(row: Row) -> PlannedLesion | None:
+def _lesion(row: Row, reader: str) -> PlannedLesion | None:
     """None for an image without a lesion; ValueError says what is wrong."""
     labels = Labels(
         margin=member(row, "margin", MarginType),
@@ -127,7 +132,7 @@ def _lesion(row: Row) -> PlannedLesion | None:
         labels=labels,
         finding=row.get("finding"),
         fine=fine,
-        fine_reader=(row.get("reader") or DEFAULT_READER) if fine else "",
+        fine_reader=(row.get("reader") or reader) if fine else "",
         where=row.where,
     )
 
@@ -136,7 +141,8 @@ def _outline(row: Row) -> LesionOutline | None:
     outline: LesionOutline
     if row.get("outline"):
         try:
-            outline = msgspec.json.decode(row["outline"], type=LesionOutline)
+            decoded = msgspec.json.decode(row["outline"], type=LesionOutline | tuple[LesionOutline])
+            outline = decoded[0] if isinstance(decoded, tuple) else decoded
         except (msgspec.MsgspecError, ValueError) as error:
             raise ValueError(f"the outline cannot be read ({error}).") from error
     else:

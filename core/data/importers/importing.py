@@ -1,0 +1,296 @@
+"""From a plan to a study: decoding, pseudonyms, duplicates, and rows in bulk.
+
+Here a patient's own identifier is exchanged for a pseudonym and goes no further. No sentence, event or audit
+record repeats it: files and rows are named instead.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity
+from core.domain.content import content_sha256
+from core.domain.errors import BadFileError, Cancelled, StudyError
+from core.domain.events import Emit, IsCancelled, Message, Progress, never, silent
+from core.domain.shapes import Line, Shape, Stroke, bounds
+from core.domain.study import Finding, Image, Lesion, Patient
+from core.imaging.decoded import DecodedImage, Identity
+from core.store.links import PseudonymSession
+from core.store.study import Study
+
+ROWS_AT_ONCE = 100
+"""Images whose rows become durable together; a crash loses at most these."""
+
+DecodeAll = Callable[[Iterable[Path]], Iterator[DecodedImage | BadFileError]]
+"""Decodes foreign files in a child process, in their order; a refused file is an error in its place."""
+
+
+class IdentityKeeper(Protocol):
+    """Where the link back to a patient is kept (core.store.identity), if it is."""
+
+    def pseudonym_of(self, source: str, identifier: str) -> str | None: ...
+
+    def add(self, pseudonym: str, source: str, identifier: str, image_id: str, identity: Identity) -> None: ...
+
+
+class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import did; counts of what is new in the study."""
+
+    source: str
+    patients: int
+    images: int
+    lesions: int
+    fine_annotations: int
+    issues: tuple[Issue, ...]
+
+
+@dataclass(kw_only=True)
+class _Pending:
+    """Rows that wait for their transaction."""
+
+    patients: list[Patient] = field(default_factory=list)
+    link_hashes: dict[str, str] = field(default_factory=dict)
+    images: list[Image] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    lesions: list[Lesion] = field(default_factory=list)
+    fine: list[tuple[str, str, tuple[Shape, ...]]] = field(default_factory=list)
+    """Lesion id, name of the reader, shapes."""
+
+
+def run_import(
+    study: Study,
+    plan: ImportPlan,
+    *,
+    decode: DecodeAll,
+    identity: IdentityKeeper | None = None,
+    emit: Emit = silent,
+    cancelled: IsCancelled = never,
+) -> ImportReport:
+    """Bring the plan's images, lesions and annotations into the study.
+
+    A file that cannot be used is left out with a sentence among the report's issues. When this is cancelled
+    (``Cancelled`` is raised) or a disk is full, what was finished is kept, and nothing is half there.
+    ``identity`` keeps the original identifiers; without it they are dropped here.
+    """
+    work = _Import(study, plan, identity)
+    started = time.monotonic()
+    total = len(plan.images)
+    decoded = decode(image.path for image in plan.images)
+    try:
+        for done, (planned, result) in enumerate(zip(plan.images, decoded, strict=True), start=1):
+            if cancelled():
+                raise Cancelled
+            work.take(planned, result)
+            if len(work.pending.images) >= ROWS_AT_ONCE:
+                work.commit()
+            eta = (time.monotonic() - started) / done * (total - done)
+            emit(Progress(stage="import", done=done, total=total, eta_s=round(eta, 1)))
+    finally:
+        work.commit()
+    for issue in work.issues:
+        place = f"{issue.where}: " if issue.where else ""
+        level = "info" if issue.severity is Severity.NOTE else "warning"
+        emit(Message(level=level, text=f"{place}{issue.sentence}"))
+    return work.report()
+
+
+class _LeftOutError(Exception):
+    """An image or lesion that cannot be imported, with the sentence that says why."""
+
+    def __init__(self, sentence: str, severity: Severity = Severity.LEFT_OUT) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.severity = severity
+
+
+class _Import:
+    """State of one import: what is known already, what waits for its transaction, what is to be said."""
+
+    def __init__(self, study: Study, plan: ImportPlan, identity: IdentityKeeper | None) -> None:
+        self.study = study
+        self.source = plan.source
+        self.identity = identity
+        self.issues = list(plan.issues)
+        self.pending = _Pending()
+        self._pseudonyms = PseudonymSession(study.patients, study.links, identity)
+        self._patients: dict[str, Patient] = {}
+        self._findings: dict[tuple[str, str], str] = {}
+        self._headers = _Headers()
+        self._content = {image.content_sha256: "an image of the study" for image in study.images.all()}
+        self._counts = dict.fromkeys(("patients", "images", "lesions", "fine_annotations"), 0)
+
+    def take(self, planned: PlannedImage, result: DecodedImage | BadFileError) -> None:
+        """Store the pixels of one image now and keep its rows for the next transaction."""
+        try:
+            self._take(planned, result)
+        except _LeftOutError as left_out:
+            self._say(planned.where or planned.path.name, left_out.sentence, left_out.severity)
+
+    def _take(self, planned: PlannedImage, result: DecodedImage | BadFileError) -> None:
+        name = planned.path.name
+        if isinstance(result, BadFileError):
+            raise _LeftOutError(str(result), Severity.WRONG)
+        if self.study.info.synthetic and not result.synthetic:
+            raise StudyError(f"{name} is not marked as synthetic, and this study is; import it into another study.")
+        key = planned.patient or result.identity.patient_id
+        if not key:
+            raise _LeftOutError(f"{name} is left out: neither table nor header says which patient it is of.")
+        self._headers.check(key, name, result.identity, self._say)
+        sha256 = content_sha256(result.pixels)
+        if sha256 in self._content:
+            raise _LeftOutError(f"{name} is left out: its pixels are identical to those of {self._content[sha256]}.")
+        self._content[sha256] = name
+        image = self._image(planned, result, self._patient(key), sha256)
+        self.study.arrays.write_pixels(image.id, result.pixels)
+        self.pending.images.append(image)
+        if self.identity is not None:
+            pseudonym = self._patients[key].pseudonym
+            self.identity.add(pseudonym, self.source, key, image.id, result.identity)
+        for warning in result.warnings:
+            self._say(name, f"{name}: {warning}.", Severity.NOTE)
+        for lesion in planned.lesions:
+            try:
+                self._lesion(lesion, image)
+            except _LeftOutError as left_out:
+                self._say(lesion.where or name, left_out.sentence, left_out.severity)
+
+    def _patient(self, key: str) -> Patient:
+        if key not in self._patients:
+            assigned = self._pseudonyms.assign(self.source, key)
+            patient = assigned.patient
+            if patient is None:
+                patient = Patient(id=_new_id(), pseudonym=assigned.pseudonym, source=self.source)
+                self.pending.patients.append(patient)
+                if assigned.link_hash is not None:
+                    self.pending.link_hashes[patient.id] = assigned.link_hash
+            self._patients[key] = patient
+        return self._patients[key]
+
+    def _image(self, planned: PlannedImage, decoded: DecodedImage, patient: Patient, sha256: str) -> Image:
+        for table, header, word in (
+            (planned.laterality, decoded.laterality, "side"),
+            (planned.view, decoded.view, "view"),
+        ):
+            if table is not None and header is not None and table != header:
+                sentence = f"The {word} of {planned.path.name} is {table} in the table and {header} in its header."
+                self._say(planned.where, f"{sentence} The table is followed.", Severity.NOTE)
+        own_spacing = decoded.pixel_spacing_mm is not None
+        return Image(
+            id=_new_id(),
+            patient_id=patient.id,
+            content_sha256=sha256,
+            width=decoded.width,
+            height=decoded.height,
+            bits_stored=decoded.bits_stored,
+            pixel_spacing_mm=decoded.pixel_spacing_mm if own_spacing else planned.spacing_mm,
+            spacing_source=decoded.spacing_source if own_spacing else planned.spacing_source,
+            laterality=planned.laterality or decoded.laterality,
+            view=planned.view or decoded.view,
+            composition=planned.composition,
+            photometric=decoded.photometric,
+            rescale_slope=decoded.rescale_slope,
+            rescale_intercept=decoded.rescale_intercept,
+            windows=decoded.windows,
+            # of a date, only the year is not identifying
+            acquired=None if decoded.acquired is None else decoded.acquired[:4],
+            detector=decoded.detector,
+            synthetic=decoded.synthetic,
+        )
+
+    def _lesion(self, planned: PlannedLesion, image: Image) -> None:
+        if bounds(planned.outline).intersection(image.box) is None:
+            sentence = f"The outline lies outside the image of {image.width} x {image.height} pixels."
+            raise _LeftOutError(sentence, Severity.WRONG)
+        finding = self._finding(planned.finding, image)
+        lesion = Lesion(
+            id=_new_id(),
+            finding_id=finding,
+            image_id=image.id,
+            outline=planned.outline,
+            labels=planned.labels,
+            number=1 + sum(lesion.image_id == image.id for lesion in self.pending.lesions),
+        )
+        self.pending.lesions.append(lesion)
+        if planned.fine and image.pixel_spacing_mm is None and any(map(_in_millimetres, planned.fine)):
+            sentence = "The fine annotation has widths in millimetres, but the image has no pixel spacing."
+            raise _LeftOutError(f"{sentence} The lesion is imported without it.", Severity.WRONG)
+        if planned.fine:
+            self.pending.fine.append((lesion.id, planned.fine_reader, planned.fine))
+
+    def _finding(self, word: str, image: Image) -> str:
+        key = (image.patient_id, word)
+        if not word or key not in self._findings:
+            finding = Finding(id=_new_id(), patient_id=image.patient_id)
+            self.pending.findings.append(finding)
+            self._findings[key] = finding.id
+        return self._findings[key]
+
+    def commit(self) -> None:
+        """Make the pending rows durable; pixels whose rows cannot be written are taken away again."""
+        rows, self.pending = self.pending, _Pending()
+        if not rows.images:
+            return
+        try:
+            with self.study.batch():
+                self.study.patients.add_many(rows.patients, link_hashes=rows.link_hashes)
+                self.study.images.add_many(rows.images)
+                self.study.lesions.add_findings(rows.findings)
+                self.study.lesions.add_many(rows.lesions)
+                readers = {name: self.study.readers.ensure(name) for name in sorted({r for _, r, _ in rows.fine})}
+                for lesion_id, reader, shapes in rows.fine:
+                    self.study.annotations.commit(lesion_id, readers[reader].id, shapes)
+        except BaseException:
+            for image in rows.images:
+                self.study.arrays.delete_pixels(image.id)
+            raise
+        for name in ("patients", "images", "lesions"):
+            self._counts[name] += len(getattr(rows, name))
+        self._counts["fine_annotations"] += len(rows.fine)
+
+    def report(self) -> ImportReport:
+        return ImportReport(source=self.source, issues=tuple(self.issues), **self._counts)
+
+    def _say(self, where: str, sentence: str, severity: Severity) -> None:
+        self.issues.append(Issue(where=where, sentence=sentence, severity=severity))
+
+
+class _Headers:
+    """Whether the headers agree with the identifiers about who is who."""
+
+    def __init__(self) -> None:
+        self._person: dict[str, dict[str, tuple[str, str]]] = {}
+        self._key_of_id: dict[str, tuple[str, str]] = {}
+
+    def check(self, key: str, name: str, identity: Identity, say: Callable[[str, str, Severity], None]) -> None:
+        """_LeftOutError where birth date or sex contradict an earlier image of the same identifier."""
+        known = self._person.setdefault(key, {})
+        for word, value in (("birth date", identity.birth_date), ("sex", identity.sex)):
+            if not value:
+                continue
+            first, where = known.setdefault(word, (value, name))
+            if first != value:
+                raise _LeftOutError(
+                    f"{name} is left out: it has the patient identifier of {where} but another {word}; give the two "
+                    "patients different identifiers in the table.",
+                    Severity.WRONG,
+                )
+        if identity.patient_id:
+            other, where = self._key_of_id.setdefault(identity.patient_id, (key, name))
+            if other != key:
+                sentence = f"{name} and {where} have one patient identifier in their headers and two in the table."
+                say(name, sentence, Severity.NOTE)
+
+
+def _in_millimetres(shape: Shape) -> bool:
+    return (isinstance(shape, Line) and shape.width.unit == "mm") or (isinstance(shape, Stroke) and shape.unit == "mm")
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
