@@ -63,7 +63,9 @@ def build_roi_set(
     items, exclusions = _collected(study, request)
     if not items:
         reasons = "; ".join(sorted({exclusion.reason for exclusion in exclusions})) or "it has none"
-        raise StudyError(f"No lesion of the study can be used ({reasons}). Import, label or outline lesions first.")
+        raise StudyError(
+            f"No lesion of the study can be used ({reasons}). Import, label or outline lesions first."
+        )
     name = f"rois-{_fingerprint(request, items)[:32]}"
     try:
         rois = _kept(study, name, request, items) if study.arrays.has_derived(name) else None
@@ -77,7 +79,7 @@ def build_roi_set(
 
 
 def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
-    """The ROI of one lesion as a set of one, whatever its class or source; label -1 where it has no trained one."""
+    """The ROI of one lesion as a set of one, whatever its class or source; label -1 for no trained class."""
     lesion = study.lesions.get(lesion_id)
     image = study.images.get(lesion.image_id)
     truth = Opinions(study, label=request.label, readers=request.readers).of(lesion)
@@ -185,9 +187,7 @@ def _masks(item: _Item, image_to_grid: Affine, size: int) -> tuple[UInt8, UInt8]
     return lesion, fine
 
 
-def _assembled(
-    request: RoiRequest, items: Sequence[_Item], pixels: UInt8, lesion: UInt8, fine: UInt8
-) -> RoiSet:
+def _assembled(request: RoiRequest, items: Sequence[_Item], pixels: UInt8, lesion: UInt8, fine: UInt8) -> RoiSet:
     index = {name: i for i, name in enumerate(request.class_names)}
     squares = [roi_square(item.lesion.box, request.transform) for item in items]
     return RoiSet(

@@ -9,7 +9,7 @@ outline. The header is row 1; columns may come in any order, and only ``image`` 
 - ``margin``, ``shape``, ``density``, ``category`` (BI-RADS, in the words of ``core.domain.vocabulary``),
   ``pathology`` (benign, malignant; empty without a biopsy), ``probability`` of malignancy (0 to 1).
 - ``outline``: one shape (rectangle, ellipse or polygon) as JSON in the syntax of ``core.domain.shapes``, alone or
-  as an array of one; or the columns ``x,y,radius`` or ``x0,y0,x1,y1``. Pixels of the image, origin at the top left corner.
+  as an array of one; or the columns ``x,y,radius`` or ``x0,y0,x1,y1``. Pixels, origin at the top left corner.
 - ``fine``: a JSON array of shapes, the fine annotation; ``reader``: who made it.
 - ``spacing_mm``: side of a pixel where the files do not say. ``comment``.
 """

@@ -8,36 +8,30 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity
 from core.domain.content import content_sha256
-from core.domain.errors import BadFileError, Cancelled, StudyError
+from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Message, Progress, never, silent
 from core.domain.shapes import Line, Shape, Stroke, bounds
 from core.domain.study import Finding, Image, Lesion, Patient
-from core.imaging.decoded import DecodedImage, Identity
+from core.imaging.decoded import DecodedImage, Identity, RefusedImageError
+from core.imaging.worker import Outcome, read_many
+from core.store.identity import IdentityFile, ImageLink, PatientLink
 from core.store.links import PseudonymSession
 from core.store.study import Study
 
 ROWS_AT_ONCE = 100
 """Images whose rows become durable together; a crash loses at most these."""
 
-DecodeAll = Callable[[Iterable[Path]], Iterator[DecodedImage | BadFileError]]
+DecodeAll = Callable[[Iterable[Path]], Generator[tuple[Path, Outcome], None, None]]
 """Decodes foreign files in a child process, in their order; a refused file is an error in its place."""
-
-
-class IdentityKeeper(Protocol):
-    """Where the link back to a patient is kept (core.store.identity), if it is."""
-
-    def pseudonym_of(self, source: str, identifier: str) -> str | None: ...
-
-    def add(self, pseudonym: str, source: str, identifier: str, image_id: str, identity: Identity) -> None: ...
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +62,8 @@ def run_import(
     study: Study,
     plan: ImportPlan,
     *,
-    decode: DecodeAll,
-    identity: IdentityKeeper | None = None,
+    identity: IdentityFile | None = None,
+    decode: DecodeAll = read_many,
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> ImportReport:
@@ -82,18 +76,18 @@ def run_import(
     work = _Import(study, plan, identity)
     started = time.monotonic()
     total = len(plan.images)
-    decoded = decode(image.path for image in plan.images)
-    try:
-        for done, (planned, result) in enumerate(zip(plan.images, decoded, strict=True), start=1):
-            if cancelled():
-                raise Cancelled
-            work.take(planned, result)
-            if len(work.pending.images) >= ROWS_AT_ONCE:
-                work.commit()
-            eta = (time.monotonic() - started) / done * (total - done)
-            emit(Progress(stage="import", done=done, total=total, eta_s=round(eta, 1)))
-    finally:
-        work.commit()
+    with closing(decode(image.path for image in plan.images)) as decoded:
+        try:
+            for done, (planned, (_, outcome)) in enumerate(zip(plan.images, decoded, strict=True), start=1):
+                if cancelled():
+                    raise Cancelled
+                work.take(planned, outcome)
+                if len(work.pending.images) >= ROWS_AT_ONCE:
+                    work.commit()
+                eta = (time.monotonic() - started) / done * (total - done)
+                emit(Progress(stage="import", done=done, total=total, eta_s=round(eta, 1)))
+        finally:
+            work.commit()
     for issue in work.issues:
         place = f"{issue.where}: " if issue.where else ""
         level = "info" if issue.severity is Severity.NOTE else "warning"
@@ -113,7 +107,7 @@ class _LeftOutError(Exception):
 class _Import:
     """State of one import: what is known already, what waits for its transaction, what is to be said."""
 
-    def __init__(self, study: Study, plan: ImportPlan, identity: IdentityKeeper | None) -> None:
+    def __init__(self, study: Study, plan: ImportPlan, identity: IdentityFile | None) -> None:
         self.study = study
         self.source = plan.source
         self.identity = identity
@@ -126,33 +120,36 @@ class _Import:
         self._content = {image.content_sha256: "an image of the study" for image in study.images.all()}
         self._counts = dict.fromkeys(("patients", "images", "lesions", "fine_annotations"), 0)
 
-    def take(self, planned: PlannedImage, result: DecodedImage | BadFileError) -> None:
+    def take(self, planned: PlannedImage, result: Outcome) -> None:
         """Store the pixels of one image now and keep its rows for the next transaction."""
         try:
             self._take(planned, result)
         except _LeftOutError as left_out:
             self._say(planned.where or planned.path.name, left_out.sentence, left_out.severity)
 
-    def _take(self, planned: PlannedImage, result: DecodedImage | BadFileError) -> None:
+    def _take(self, planned: PlannedImage, result: Outcome) -> None:
         name = planned.path.name
-        if isinstance(result, BadFileError):
+        if isinstance(result, RefusedImageError):
             raise _LeftOutError(str(result), Severity.WRONG)
         if self.study.info.synthetic and not result.synthetic:
-            raise StudyError(f"{name} is not marked as synthetic, and this study is; import it into another study.")
+            raise StudyError(
+                f"{name} is not marked as synthetic, and this study is; import it into another study."
+            )
         key = planned.patient or result.identity.patient_id
         if not key:
             raise _LeftOutError(f"{name} is left out: neither table nor header says which patient it is of.")
         self._headers.check(key, name, result.identity, self._say)
         sha256 = content_sha256(result.pixels)
         if sha256 in self._content:
-            raise _LeftOutError(f"{name} is left out: its pixels are identical to those of {self._content[sha256]}.")
+            raise _LeftOutError(
+                f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
+            )
         self._content[sha256] = name
         image = self._image(planned, result, self._patient(key), sha256)
         self.study.arrays.write_pixels(image.id, result.pixels)
         self.pending.images.append(image)
         if self.identity is not None:
-            pseudonym = self._patients[key].pseudonym
-            self.identity.add(pseudonym, self.source, key, image.id, result.identity)
+            self._remember(self.identity, key, image.id, result.identity)
         for warning in result.warnings:
             self._say(name, f"{name}: {warning}.", Severity.NOTE)
         for lesion in planned.lesions:
@@ -160,6 +157,13 @@ class _Import:
                 self._lesion(lesion, image)
             except _LeftOutError as left_out:
                 self._say(lesion.where or name, left_out.sentence, left_out.severity)
+
+    def _remember(self, identity: IdentityFile, key: str, image_id: str, header: Identity) -> None:
+        pseudonym = self._patients[key].pseudonym
+        identity.add_patient(PatientLink(pseudonym=pseudonym, source=self.source, identifier=key))
+        if header.sop_uid:
+            uids = {name: getattr(header, name) for name in ("study_uid", "series_uid", "sop_uid")}
+            identity.add_image(ImageLink(image_id=image_id, **uids))
 
     def _patient(self, key: str) -> Patient:
         if key not in self._patients:
@@ -238,6 +242,9 @@ class _Import:
         if not rows.images:
             return
         try:
+            if self.identity is not None:
+                # first: a link to nothing harms nobody, a patient without his link is lost
+                self.identity.save()
             with self.study.batch():
                 self.study.patients.add_many(rows.patients, link_hashes=rows.link_hashes)
                 self.study.images.add_many(rows.images)
@@ -277,8 +284,8 @@ class _Headers:
             first, where = known.setdefault(word, (value, name))
             if first != value:
                 raise _LeftOutError(
-                    f"{name} is left out: it has the patient identifier of {where} but another {word}; give the two "
-                    "patients different identifiers in the table.",
+                    f"{name} is left out: it has the patient identifier of {where} but another {word}; give two "
+                    "different patients different identifiers in the table.",
                     Severity.WRONG,
                 )
         if identity.patient_id:
@@ -289,7 +296,13 @@ class _Headers:
 
 
 def _in_millimetres(shape: Shape) -> bool:
-    return (isinstance(shape, Line) and shape.width.unit == "mm") or (isinstance(shape, Stroke) and shape.unit == "mm")
+    match shape:
+        case Line(width=width):
+            return width.unit == "mm"
+        case Stroke(unit=unit):
+            return unit == "mm"
+        case _:
+            return False
 
 
 def _new_id() -> str:

@@ -1,0 +1,228 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from core.data.importers.contours import CONTOUR_BAND
+from core.data.roi_set import InputTransform
+from core.data.training_set import RoiRequest, build_roi_set, roi_of_lesion
+from core.domain.content import content_sha256
+from core.domain.errors import Cancelled, StudyError
+from core.domain.events import Event, Progress
+from core.domain.geometry import Box
+from core.domain.shapes import Length, Line, Polygon, Rectangle, circle
+from core.domain.study import Finding, Image, Labels, Lesion, Patient, Window
+from core.domain.vocabulary import MarginType, MassShape, Pathology
+from core.store.study import Study
+
+NAMES = ("circumscribed", "spiculated")
+TRANSFORM = InputTransform(input_size=48, context="compact")
+REQUEST = RoiRequest(transform=TRANSFORM, class_names=NAMES)
+OUTLINE = Polygon(points=((80.0, 60.0), (120.0, 60.0), (120.0, 90.0), (80.0, 90.0)))
+BAND = (Line(points=((80.0, 60.0), (120.0, 60.0)), width=Length(value=0.6, unit="mm")),)
+SPICULATED = Labels(margin=MarginType.SPICULATED, shape=MassShape.OVAL, pathology=Pathology.MALIGNANT)
+CIRCUMSCRIBED = Labels(margin=MarginType.CIRCUMSCRIBED, shape=MassShape.ROUND, pathology=Pathology.BENIGN)
+
+
+def _pixels(number: int) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 4096, (150, 200)).astype(np.uint16)
+
+
+def _add(study: Study, number: int, labels: Labels, *, source: str = "one", **image: object) -> str:
+    """One patient with one image and one lesion; the lesion's id."""
+    study.patients.add(Patient(id=f"p{number}", pseudonym=f"P{number}", source=source))
+    pixels = image.pop("pixels", _pixels(number))
+    assert isinstance(pixels, np.ndarray)
+    plain = Image(
+        id=f"i{number}",
+        patient_id=f"p{number}",
+        content_sha256=content_sha256(pixels),
+        width=200,
+        height=150,
+        bits_stored=12,
+        pixel_spacing_mm=0.1,
+        windows=(Window(centre=2048, width=4096),),
+    )
+    study.arrays.write_pixels(plain.id, pixels)
+    study.images.add(msgspec.structs.replace(plain, **image))
+    study.lesions.add_finding(Finding(id=f"f{number}", patient_id=f"p{number}"))
+    study.lesions.add(
+        Lesion(id=f"l{number}", finding_id=f"f{number}", image_id=f"i{number}", outline=OUTLINE, labels=labels)
+    )
+    return f"l{number}"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Study]:
+    with Study.create(tmp_path / "study", name="test") as made:
+        yield made
+
+
+def _annotate(study: Study, lesion: str, reader: str = "Dr. A", shapes: tuple[Line, ...] = BAND) -> None:
+    study.annotations.commit(lesion, study.readers.ensure(reader).id, shapes)
+
+
+def test_every_field_says_what_the_study_says(study: Study) -> None:
+    _add(study, 0, SPICULATED)
+    _add(study, 1, CIRCUMSCRIBED, source="two")
+    _add(study, 2, Labels(margin=MarginType.SPICULATED))
+    _annotate(study, "l1")
+    rois = build_roi_set(study, REQUEST).rois
+    size = TRANSFORM.stored_size
+    assert rois.pixels.shape == rois.lesion.shape == rois.fine.shape == (3, size, size)
+    assert rois.lesion_ids == ("l0", "l1", "l2") and rois.patient_ids == ("p0", "p1", "p2")
+    assert rois.finding_ids == ("f0", "f1", "f2") and rois.sources == ("one", "two", "one")
+    assert rois.label.tolist() == [1, 0, 1] and rois.malignant.tolist() == [1, 0, -1]
+    assert rois.has_fine.tolist() == [False, True, False]
+
+
+def test_masks_lie_where_the_shapes_are(study: Study) -> None:
+    _add(study, 0, SPICULATED)
+    _annotate(study, "l0")
+    rois = build_roi_set(study, REQUEST).rois
+    to_input = rois.image_to_input[0]
+    lesion, fine = rois.central(rois.lesion[0]), rois.central(rois.fine[0])
+    # the box is 40 x 30 px in a square of 80 px: 24 x 18 of the 48 px input
+    assert lesion.sum() == 24 * 18 and lesion[15:33, 12:36].all()
+    assert to_input((80.0, 60.0)) == pytest.approx((12, 15))
+    # 0.6 mm at 0.1 mm a pixel, halved by the square: 3.6 px around the upper edge
+    rows = np.flatnonzero(fine[:, 24])
+    assert rows.tolist() == [13, 14, 15, 16]
+
+
+def test_pixels_are_windowed_and_cut_from_the_context(study: Study) -> None:
+    pixels = np.full((150, 200), 1000, np.uint16)
+    pixels[60:90, 80:120] = 3000
+    _add(study, 0, SPICULATED, pixels=pixels, windows=(Window(centre=2000, width=2001),))
+    rois = build_roi_set(study, REQUEST).rois
+    centre = rois.central(rois.pixels[0])
+    assert centre[24, 24] == 255 and centre[2, 2] == 0
+    assert np.array_equal(centre > 127, rois.central(rois.lesion[0]).astype(bool))
+
+
+def test_signed_and_inverted_pixels_look_like_plain_ones(study: Study) -> None:
+    plain = _pixels(5)
+    _add(study, 0, SPICULATED, pixels=plain)
+    _add(study, 1, SPICULATED, pixels=(plain.astype(np.int32) - 2048).astype(np.int16), rescale_intercept=2048.0)
+    _add(study, 2, SPICULATED, pixels=4095 - plain, photometric="MONOCHROME1")
+    rois = build_roi_set(study, REQUEST).rois
+    assert np.array_equal(rois.pixels[0], rois.pixels[1])
+    assert np.abs(rois.pixels[0].astype(int) - rois.pixels[2]).max() <= 1
+
+
+def test_exclusions_have_reasons(study: Study) -> None:
+    _add(study, 0, SPICULATED)
+    _add(study, 1, Labels(margin=MarginType.OBSCURED))
+    _add(study, 2, Labels())
+    _add(study, 3, SPICULATED, source="two")
+    made = build_roi_set(study, msgspec_replace(REQUEST, sources=("one",)))
+    assert made.rois.lesion_ids == ("l0",)
+    assert {e.lesion_id: e.reason for e in made.exclusions} == {
+        "l1": "its margin obscured is not trained",
+        "l2": "nobody says its margin",
+        "l3": "its source two was not chosen",
+    }
+    everything = build_roi_set(study, msgspec_replace(REQUEST, unlabelled=True)).rois
+    assert everything.label.tolist() == [1, -1, -1, 1]
+
+
+def msgspec_replace(request: RoiRequest, **changes: object) -> RoiRequest:
+    from dataclasses import replace
+
+    return replace(request, **changes)  # type: ignore[arg-type]
+
+
+def test_nothing_usable_is_said(study: Study) -> None:
+    with pytest.raises(StudyError, match="No lesion of the study can be used"):
+        build_roi_set(study, REQUEST)
+    _add(study, 0, Labels())
+    with pytest.raises(StudyError, match="nobody says its margin"):
+        build_roi_set(study, REQUEST)
+
+
+def test_shape_can_be_trained_instead(study: Study) -> None:
+    _add(study, 0, SPICULATED)
+    _add(study, 1, CIRCUMSCRIBED)
+    rois = build_roi_set(study, msgspec_replace(REQUEST, label="shape", class_names=("oval", "round"))).rois
+    assert rois.label.tolist() == [0, 1]
+
+
+def test_readers_go_before_the_data_set_and_must_agree(study: Study) -> None:
+    for number in range(3):
+        _add(study, number, SPICULATED)
+    a, b = study.readers.ensure("A"), study.readers.ensure("B")
+    margin = Labels(margin=MarginType.CIRCUMSCRIBED)
+    study.lesions.set_labels("l0", margin, reader_id=a.id)
+    study.lesions.set_labels("l1", margin, reader_id=a.id)
+    study.lesions.set_labels("l1", SPICULATED, reader_id=b.id)
+    made = build_roi_set(study, REQUEST)
+    assert made.rois.lesion_ids == ("l0", "l2") and made.rois.label.tolist() == [0, 1]
+    assert made.exclusions[0].reason == "the readers disagree on its margin (A: circumscribed, B: spiculated)"
+    ranked = build_roi_set(study, msgspec_replace(REQUEST, readers=("B", "A"))).rois
+    assert ranked.label.tolist() == [0, 1, 1]
+
+
+def test_a_drawn_annotation_goes_before_a_derived_one(study: Study) -> None:
+    _add(study, 0, SPICULATED)
+    _annotate(study, "l0", CONTOUR_BAND, (Line(points=((80.0, 90.0), (120.0, 90.0)), width=BAND[0].width),))
+    derived = build_roi_set(study, REQUEST).rois.fine[0]
+    _annotate(study, "l0", "Dr. B")
+    drawn = build_roi_set(study, REQUEST).rois.fine[0]
+    assert np.argwhere(drawn)[:, 0].mean() < np.argwhere(derived)[:, 0].mean()
+    study.annotations.commit("l0", study.readers.ensure("Dr. B").id, ())
+    assert np.array_equal(build_roi_set(study, REQUEST).rois.fine[0], derived), "an erased annotation is none"
+
+
+def test_arrays_are_kept_until_their_inputs_change(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    _add(study, 0, SPICULATED)
+    first = build_roi_set(study, REQUEST).rois
+    reads: list[str] = []
+    read = study.arrays.read_pixels
+    monkeypatch.setattr(study.arrays, "read_pixels", lambda image_id: (reads.append(image_id), read(image_id))[1])
+    assert build_roi_set(study, REQUEST).rois.fingerprint() == first.fingerprint() and not reads
+    study.lesions.set_labels("l0", CIRCUMSCRIBED)
+    assert build_roi_set(study, REQUEST).rois.label.tolist() == [0] and not reads, "labels are never kept"
+    study.lesions.set_outline("l0", Rectangle(box=Box(x0=10, y0=10, x1=40, y1=40)))
+    moved = build_roi_set(study, REQUEST).rois
+    assert reads == ["i0"] and not np.array_equal(moved.pixels, first.pixels)
+    _annotate(study, "l0", shapes=(circle((20, 20), 5),))  # type: ignore[arg-type]
+    assert build_roi_set(study, REQUEST).rois.has_fine.all() and len(reads) == 2
+
+
+def test_a_damaged_kept_file_is_made_anew(study: Study) -> None:
+    _add(study, 0, SPICULATED)
+    first = build_roi_set(study, REQUEST).rois
+    (kept,) = (study.folder / "derived").glob("rois-*.h5")
+    kept.write_bytes(kept.read_bytes()[:-200])
+    assert build_roi_set(study, REQUEST).rois.fingerprint() == first.fingerprint()
+
+
+def test_a_study_open_for_reading_keeps_nothing(study: Study) -> None:
+    _add(study, 0, SPICULATED)
+    study.close()
+    with Study.open(study.folder, writable=False) as reading:
+        assert len(build_roi_set(reading, REQUEST).rois) == 1
+    assert not list((study.folder / "derived").glob("rois-*"))
+
+
+def test_the_roi_of_one_lesion_is_its_row_of_the_set(study: Study) -> None:
+    for number in range(3):
+        _add(study, number, SPICULATED)
+    _annotate(study, "l1")
+    whole = build_roi_set(study, REQUEST).rois
+    one = roi_of_lesion(study, "l1", REQUEST)
+    assert one.fingerprint() == whole.rows([1]).fingerprint() and one.image_to_input == whole.rows([1]).image_to_input
+    _add(study, 9, Labels())
+    assert roi_of_lesion(study, "l9", REQUEST).label.tolist() == [-1]
+
+
+def test_progress_is_told_and_cancelling_stops(study: Study) -> None:
+    for number in range(2):
+        _add(study, number, SPICULATED)
+    seen: list[Event] = []
+    with pytest.raises(Cancelled):
+        build_roi_set(study, REQUEST, emit=seen.append, cancelled=lambda: bool(seen))
+    assert [(e.done, e.total) for e in seen if isinstance(e, Progress)] == [(1, 2)]
+    assert not list((study.folder / "derived").glob("rois-*"))
