@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -147,7 +147,7 @@ class DecodeWorker:
 
 def read_many(
     paths: Iterable[Path], *, workers: int = 2, wall_s: float = WALL_S
-) -> Iterator[tuple[Path, Outcome]]:
+) -> Generator[tuple[Path, Outcome], None, None]:
     """The first frame of each file, or its refusal, in the order of ``paths``.
 
     ``workers`` children decode ahead, at most two files each. Closing the iterator ends them.

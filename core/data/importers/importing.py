@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,9 +24,11 @@ from core.domain.shapes import Line, Shape, Stroke, bounds
 from core.domain.study import Finding, Image, Lesion, Patient
 from core.imaging.decoded import DecodedImage, Identity, RefusedImageError
 from core.imaging.worker import Outcome, read_many
-from core.store.identity import IdentityFile, ImageLink, PatientLink
 from core.store.links import PseudonymSession
 from core.store.study import Study
+
+if TYPE_CHECKING:
+    from core.store.identity import IdentityFile
 
 ROWS_AT_ONCE = 100
 """Images whose rows become durable together; a crash loses at most these."""
@@ -159,6 +162,8 @@ class _Import:
                 self._say(lesion.where or name, left_out.sentence, left_out.severity)
 
     def _remember(self, identity: IdentityFile, key: str, image_id: str, header: Identity) -> None:
+        from core.store.identity import ImageLink, PatientLink  # cryptography, only where links are kept
+
         pseudonym = self._patients[key].pseudonym
         identity.add_patient(PatientLink(pseudonym=pseudonym, source=self.source, identifier=key))
         if header.sop_uid:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -117,21 +118,15 @@ def test_exclusions_have_reasons(study: Study) -> None:
     _add(study, 1, Labels(margin=MarginType.OBSCURED))
     _add(study, 2, Labels())
     _add(study, 3, SPICULATED, source="two")
-    made = build_roi_set(study, msgspec_replace(REQUEST, sources=("one",)))
+    made = build_roi_set(study, replace(REQUEST, sources=("one",)))
     assert made.rois.lesion_ids == ("l0",)
     assert {e.lesion_id: e.reason for e in made.exclusions} == {
         "l1": "its margin obscured is not trained",
         "l2": "nobody says its margin",
         "l3": "its source two was not chosen",
     }
-    everything = build_roi_set(study, msgspec_replace(REQUEST, unlabelled=True)).rois
+    everything = build_roi_set(study, replace(REQUEST, unlabelled=True)).rois
     assert everything.label.tolist() == [1, -1, -1, 1]
-
-
-def msgspec_replace(request: RoiRequest, **changes: object) -> RoiRequest:
-    from dataclasses import replace
-
-    return replace(request, **changes)  # type: ignore[arg-type]
 
 
 def test_nothing_usable_is_said(study: Study) -> None:
@@ -145,7 +140,7 @@ def test_nothing_usable_is_said(study: Study) -> None:
 def test_shape_can_be_trained_instead(study: Study) -> None:
     _add(study, 0, SPICULATED)
     _add(study, 1, CIRCUMSCRIBED)
-    rois = build_roi_set(study, msgspec_replace(REQUEST, label="shape", class_names=("oval", "round"))).rois
+    rois = build_roi_set(study, replace(REQUEST, label="shape", class_names=("oval", "round"))).rois
     assert rois.label.tolist() == [0, 1]
 
 
@@ -160,7 +155,7 @@ def test_readers_go_before_the_data_set_and_must_agree(study: Study) -> None:
     made = build_roi_set(study, REQUEST)
     assert made.rois.lesion_ids == ("l0", "l2") and made.rois.label.tolist() == [0, 1]
     assert made.exclusions[0].reason == "the readers disagree on its margin (A: circumscribed, B: spiculated)"
-    ranked = build_roi_set(study, msgspec_replace(REQUEST, readers=("B", "A"))).rois
+    ranked = build_roi_set(study, replace(REQUEST, readers=("B", "A"))).rois
     assert ranked.label.tolist() == [0, 1, 1]
 
 
@@ -213,7 +208,9 @@ def test_the_roi_of_one_lesion_is_its_row_of_the_set(study: Study) -> None:
     _annotate(study, "l1")
     whole = build_roi_set(study, REQUEST).rois
     one = roi_of_lesion(study, "l1", REQUEST)
-    assert one.fingerprint() == whole.rows([1]).fingerprint() and one.image_to_input == whole.rows([1]).image_to_input
+    assert (
+        one.fingerprint() == whole.rows([1]).fingerprint() and one.image_to_input == whole.rows([1]).image_to_input
+    )
     _add(study, 9, Labels())
     assert roi_of_lesion(study, "l9", REQUEST).label.tolist() == [-1]
 
