@@ -80,6 +80,11 @@ class PrototypeRow:
     """Similarity of the prototype to its own source: log(1/eps)."""
 
     @property
+    def number(self) -> int:
+        """What people call it: its place, from 1, in the unpruned model, so that pruning renumbers nothing."""
+        return (self.index if self.prototype is None else self.prototype.index) + 1
+
+    @property
     def contributions(self) -> NDArray[np.float64]:
         """(K,) ``W_cj s_j``; over the rows they sum to the logits."""
         return self.weights * self.score

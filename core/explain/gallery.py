@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
@@ -16,6 +17,8 @@ from core.domain.geometry import Box
 from core.explain.relevance import RELEVANT_SHARE
 from core.model.card import ModelCard
 from core.model.network import PrototypeNetwork
+from core.model.similarity import upsample
+from core.statistics.activation import fires_inside
 from core.training.inference import stream
 
 NEAREST = 5
@@ -53,6 +56,9 @@ class Sweep:
     """(m, m) overlap of the top 5% of the cells of two prototypes' maps (intersection over union), mean over
     the ROIs."""
     grid: tuple[int, int]
+    inside: NDArray[np.int64]
+    """(m, 2) in how many finely annotated ROIs of the prototype's class some of the top 5% of its map lies
+    inside the marked margin, and how many such ROIs there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +72,8 @@ class PrototypeGallery:
     test: tuple[NearestPatch, ...]
     purity: tuple[int, int]
     """(of the prototype's class, looked at) among the nearest training patches; the authors prune below 3 of 5."""
+    inside_margin: tuple[int, int]
+    """(most active inside the marked margin, finely annotated training ROIs of its class)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +118,9 @@ def sweep(
     scores, peak = np.empty((n, m), np.float32), np.empty((n, m), np.float32)
     peak_cell = np.empty((n, m), np.int64)
     overlap = np.zeros((m, m))
+    inside = np.zeros((m, 2), np.int64)
     grid = (1, 1)
+    own = network.prototype_class.cpu().numpy()
     for rows, found in stream(network, rois, cancelled=cancelled):
         grid = (int(found.similarities.shape[2]), int(found.similarities.shape[3]))
         flat = found.similarities.flatten(2).cpu().numpy()
@@ -118,7 +128,24 @@ def sweep(
         peak_cell[rows] = flat.argmax(axis=2)
         peak[rows] = flat.max(axis=2)
         overlap += _overlaps(flat, share)
-    return Sweep(scores=scores, peak=peak, peak_cell=peak_cell, overlap=overlap / max(n, 1), grid=grid)
+        inside += _inside(found.similarities, rois, rows, own)
+    return Sweep(
+        scores=scores, peak=peak, peak_cell=peak_cell, overlap=overlap / max(n, 1), grid=grid, inside=inside
+    )
+
+
+def _inside(
+    similarities: torch.Tensor, rois: RoiSet, rows: NDArray[np.int64], own: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """(m, 2) of one batch; see ``Sweep.inside``."""
+    pairs = (rois.label[rows][:, None] == own[None, :]) & rois.has_fine[rows][:, None]
+    image, prototype = np.nonzero(pairs)
+    counts = np.zeros((len(own), 2), np.int64)
+    if len(image):
+        maps = upsample(similarities[image, prototype][:, None], rois.transform.input_size)[:, 0].cpu().numpy()
+        fires = fires_inside(maps, rois.central(rois.fine)[rows[image]])
+        np.add.at(counts, prototype, np.stack([fires == 1, ~np.isnan(fires)], axis=1).astype(np.int64))
+    return counts
 
 
 def _overlaps(flat: NDArray[np.float32], share: float) -> Float:
@@ -154,6 +181,7 @@ def analyse(
                 training=around,
                 test=() if test is None or held is None else _nearest(test, held, j, nearest),
                 purity=(sum(patch.class_index == class_index for patch in around), len(around)),
+                inside_margin=(int(seen.inside[j, 0]), int(seen.inside[j, 1])),
             )
         )
     return Gallery(prototypes=tuple(prototypes), likeness=likeness(network, card, seen))

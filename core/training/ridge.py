@@ -100,14 +100,15 @@ def out_of_fold_logits(
     *,
     ridge: float,
     start: Float | None = None,
+    fold: Labels | None = None,
 ) -> Float:
     """(n, K) logits, each row by an ``h1`` fitted without any lesion of its patient (stage B).
 
-    ``start`` (the weights fitted on all rows) saves steps. With a single patient there is no other fold and
-    the in-sample logits are returned.
+    ``start`` (the weights fitted on all rows) saves steps, ``fold`` (``patient_folds`` of these rows) the
+    dealing of the folds. With a single patient there is no other fold and the in-sample logits are returned.
     """
     table = np.asarray(scores, dtype=np.float64)
-    fold = patient_folds(patient_ids, labels)
+    fold = patient_folds(patient_ids, labels) if fold is None else fold
     if fold.max(initial=0) == 0:
         return table @ refit(table, labels, anchor, ridge=ridge, start=start).T
     return _held_out(table, labels, fold, anchor, ridge, start)[0]

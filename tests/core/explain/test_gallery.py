@@ -80,3 +80,13 @@ def test_links_join_into_one_group() -> None:
 def test_the_pass_can_be_cancelled() -> None:
     with pytest.raises(Cancelled):
         analyse(NETWORK, CARD, ROIS, cancelled=lambda: True)
+
+
+def test_firing_inside_the_margin_is_counted_over_the_finely_annotated_images_of_the_class() -> None:
+    network, card, rois = make_world()
+    everywhere, nowhere = rois.label == 0, rois.label == 1
+    rois.has_fine[everywhere | nowhere] = True
+    rois.fine[everywhere] = 1
+    rois.fine[nowhere, :2, :2] = 1  # outside the un-augmented crop: the mask is empty, and says nothing
+    counts = [entry.inside_margin for entry in analyse(network, card, rois).prototypes]
+    assert counts == [(4, 4), (4, 4), (0, 0), (0, 0), (0, 0), (0, 0)]

@@ -1,0 +1,105 @@
+"""Which prototypes a person may want to prune, and why; nothing is removed without being asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.explain.gallery import LIMITS, Gallery, Likeness
+from core.model.card import ModelCard
+from core.pruning.prune import PrunableState
+
+PURE = 3
+"""Of 5 nearest training patches at least so many are of the own class, or the prototype is impure (authors)."""
+
+
+class Reason(StrEnum):
+    EXACT_DUPLICATE = "exact duplicate"
+    NEAR_DUPLICATE = "near duplicate"
+    IMPURE = "impure"
+    OUTSIDE_THE_MARGIN = "never inside the margin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """One prototype with one reason; a prototype can have several."""
+
+    index: int
+    """Among the prototypes of the unpruned model, as ``prune`` counts them."""
+    reason: Reason
+    sentence: str
+    twin: int | None = None
+    """The prototype that says the same and would stay."""
+
+
+def suggest(card: ModelCard, gallery: Gallery) -> tuple[Suggestion, ...]:
+    """All suggestions, by prototype and in the order of ``Reason``. Duplicates are sought within a class."""
+    base = [p.index for p in card.prototypes] or list(range(len(card.prototype_class)))
+    found = [*_duplicates(gallery.likeness, base)]
+    for entry in gallery.prototypes:
+        name = card.class_names[entry.class_index]
+        own, looked_at = entry.purity
+        if looked_at and own < PURE * looked_at / 5:
+            found.append(
+                Suggestion(
+                    index=base[entry.index],
+                    reason=Reason.IMPURE,
+                    sentence=f"Only {own} of its {looked_at} nearest training patches are {name}.",
+                )
+            )
+        inside, images = entry.inside_margin
+        if images and not inside:
+            found.append(
+                Suggestion(
+                    index=base[entry.index],
+                    reason=Reason.OUTSIDE_THE_MARGIN,
+                    sentence=f"In none of the {images} finely annotated {name} lesions is it most active inside "
+                    "the marked margin.",
+                )
+            )
+    order = list(Reason)
+    return tuple(sorted(found, key=lambda one: (one.index, order.index(one.reason))))
+
+
+def _duplicates(pairs: Sequence[Likeness], base: Sequence[int]) -> Iterable[Suggestion]:
+    """The later of two like prototypes is the one to go; each is named once, for its closest twin."""
+    named: set[int] = set()
+    for pair in sorted(pairs, key=lambda pair: (not pair.same_patch, pair.latent_distance)):
+        if not pair.same_class or pair.second in named or pair.first in named:
+            continue
+        if pair.same_patch:
+            yield Suggestion(
+                index=base[pair.second],
+                reason=Reason.EXACT_DUPLICATE,
+                sentence=f"The same patch of the same lesion as prototype {base[pair.first] + 1}.",
+                twin=base[pair.first],
+            )
+        elif _near(pair):
+            yield Suggestion(
+                index=base[pair.second],
+                reason=Reason.NEAR_DUPLICATE,
+                sentence=f"Hardly different from prototype {base[pair.first] + 1}: latent distance "
+                f"{pair.latent_distance:.3f}, correlation of the scores {pair.score_correlation or 0:.3f}, "
+                f"overlap of the maps {pair.map_overlap:.2f}.",
+                twin=base[pair.first],
+            )
+        else:
+            continue
+        named.add(pair.second)
+
+
+def _near(pair: Likeness) -> bool:
+    close = pair.latent_distance <= LIMITS["latent"]
+    alike = pair.score_correlation is not None and pair.score_correlation >= LIMITS["correlation"]
+    return close or (alike and pair.map_overlap >= LIMITS["overlap"])
+
+
+def removable(suggestions: Iterable[Suggestion], state: PrunableState) -> tuple[int, ...]:
+    """The suggested prototypes that can go together; a class of which all are suggested keeps its first."""
+    wanted = {one.index for one in suggestions} & set(state.kept)
+    for c in range(len(state.class_names)):
+        own = [j for j in state.kept if state.prototype_class[j] == c]
+        if wanted.issuperset(own):
+            wanted.discard(own[0])
+    return tuple(sorted(wanted))
