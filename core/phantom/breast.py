@@ -118,7 +118,7 @@ def _fibres(rng: np.random.Generator, config: PhantomConfig, nipple: tuple[float
     dx, dy = np.float32(nipple[0] + 14.0) - x, y - np.float32(nipple[1])
     radius, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
     shape = (int(230 * scale), int(230 * scale))
-    waves = band_field(rng, shape, scale_px=9.0 * scale, stretch=4.0)
+    waves = band_field(rng, shape, scale_px=9.0 * scale, stretch=6.0)
     u = (radius * np.float32(scale)).astype(np.float32)
     v = ((angle * np.float32(70.0) + np.float32(115.0)) * np.float32(scale)).astype(np.float32)
     field = cv2.remap(waves, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)

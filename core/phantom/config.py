@@ -32,9 +32,9 @@ class Difficulty(msgspec.Struct, frozen=True, kw_only=True):
     """Half-width of the edge where it is circumscribed."""
     fade_width: tuple[Positive, Positive] = (0.3, 0.46)
     """Half-width of the edge where it is indistinct."""
-    spicule_count: tuple[int, int] = (18, 30)
+    spicule_count: tuple[int, int] = (22, 36)
     """Spicules of a lesion whose whole boundary shows them."""
-    spicule_length: tuple[Positive, Positive] = (0.45, 1.0)
+    spicule_length: tuple[Positive, Positive] = (0.35, 1.1)
     spicule_strength: tuple[Positive, Positive] = (0.45, 0.75)
     """Brightness at the root over the brightness of the mass."""
     strands: float = 0.7
@@ -58,7 +58,7 @@ class PhantomConfig(msgspec.Struct, frozen=True, kw_only=True):
     diameter_mm: tuple[Positive, Positive] = (9.0, 22.0)
     """Of a circle of the lesion's area."""
     contrast: tuple[Positive, Positive] = (240.0, 680.0)
-    """Mean grey inside the outline less the mean of the ring around it, of 4096 steps."""
+    """Brightness of the mass inside its outline over that of the ring around it, in grey levels of 4096."""
     spectral_exponent: tuple[Positive, Positive] = (2.8, 3.2)
     """Of the texture's power spectrum, 1/f^exponent (about 3 in mammograms: Burgess 1999)."""
     malignant_probability: tuple[Share, Share, Share] = (0.1, 0.5, 0.85)

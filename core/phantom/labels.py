@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.domain.vocabulary import BiradsCategory, Laterality, MarginType, MassDensity, MassShape, Pathology
 from core.phantom.config import CLASSES, PhantomConfig
@@ -31,13 +32,32 @@ class Case:
     sign_share: float
 
 
-def margin_of(config: PhantomConfig, index: int) -> MarginType:
-    """Stratified: within each block of patients the classes are dealt out in a seeded order."""
-    block, place = divmod(index, _BLOCK)
+def _block_of(config: PhantomConfig, block: int) -> NDArray[np.int64]:
+    """(_BLOCK,) class of each patient of a block: dealt out by the balance, in a seeded order."""
     rng = stream(config.seed, 11, block)
-    u = (rng.permutation(_BLOCK)[place] + rng.random(_BLOCK)[place]) / _BLOCK
+    u = (rng.permutation(_BLOCK) + rng.random(_BLOCK)) / _BLOCK
     weights = np.cumsum(config.class_balance) / sum(config.class_balance)
-    return CLASSES[min(int(np.searchsorted(weights, u, side="right")), len(CLASSES) - 1)]
+    return np.minimum(np.searchsorted(weights, u, side="right"), len(CLASSES) - 1)
+
+
+def margin_of(config: PhantomConfig, index: int) -> MarginType:
+    """Stratified by block, so that small studies too have the configured balance."""
+    block, place = divmod(index, _BLOCK)
+    return CLASSES[int(_block_of(config, block)[place])]
+
+
+def _spread(config: PhantomConfig, index: int, purpose: int) -> float:
+    """A uniform draw in [0, 1), spread evenly over the patients of one class in one block.
+
+    Each class of a block covers the whole range, so that size and contrast cannot go with the class by chance.
+    """
+    block, place = divmod(index, _BLOCK)
+    classes = _block_of(config, block)
+    alike = np.flatnonzero(classes == classes[place])
+    rng = stream(config.seed, 16, purpose, block, int(classes[place]))
+    order, within = rng.permutation(alike.size), rng.random(alike.size)
+    rank = int(np.searchsorted(alike, place))
+    return float((order[rank] + within[rank]) / alike.size)
 
 
 def category_of(probability: float) -> BiradsCategory:
@@ -65,18 +85,18 @@ def draw_case(config: PhantomConfig, index: int) -> Case:
     malignant = bool(rng.random() < prior)
     probability = _reader(rng, float(np.clip(prior, 0.02, 0.98)), malignant, config.reader_noise)
     low, high = config.contrast
-    contrast = rng.uniform(low, high)
-    third = int(3 * (contrast - low) / (high - low)) if high > low else 1
+    spread = _spread(config, index, 1)
+    smallest, largest = config.diameter_mm
     pathology = Pathology.MALIGNANT if malignant else Pathology.BENIGN
     return Case(
         laterality=(Laterality.LEFT, Laterality.RIGHT)[int(rng.integers(2))],
         margin=margin,
         shape=tuple(MassShape)[int(rng.integers(3))],
-        density=(MassDensity.LOW, MassDensity.EQUAL, MassDensity.HIGH)[min(third, 2)],
+        density=(MassDensity.LOW, MassDensity.EQUAL, MassDensity.HIGH)[int(3 * spread)],
         pathology=None if rng.random() < config.biopsy_missing else pathology,
         probability=probability,
         category=category_of(probability),
-        diameter_mm=float(rng.uniform(*config.diameter_mm)),
-        contrast=float(contrast),
+        diameter_mm=smallest + (largest - smallest) * _spread(config, index, 2),
+        contrast=low + (high - low) * spread,
         sign_share=float(rng.uniform(*config.difficulty.sign_share)),
     )

@@ -82,18 +82,19 @@ def _draw_spicules(rng: np.random.Generator, sign: NDArray[np.float64], d: Diffi
     count = int(rng.integers(d.spicule_count[0], d.spicule_count[1] + 1))
     level = rng.uniform(*d.spicule_strength)
     spicules = []
-    for slot in rng.permutation(count):
-        angle = float(2 * np.pi * (slot + rng.uniform(0.05, 0.95)) / count)
+    shortest, longest = d.spicule_length
+    for _ in range(count):
+        angle = float(rng.uniform(0, 2 * np.pi))
         if rng.random() > sign[round(angle * STEPS / (2 * np.pi)) % STEPS]:
             continue
         spicules.append(
             Spicule(
                 angle=angle,
-                tilt=float(rng.normal(0, 0.16)),
-                bend=float(rng.normal(0, 0.16)),
-                length=float(rng.uniform(*d.spicule_length)),
-                width=float(rng.uniform(0.032, 0.06)),
-                strength=float(level * rng.uniform(0.6, 1.4)),
+                tilt=float(rng.normal(0, 0.2)),
+                bend=float(rng.normal(0, 0.2)),
+                length=float(shortest + (longest - shortest) * rng.random() ** 1.5),
+                width=float(rng.uniform(0.026, 0.055)),
+                strength=float(level * rng.uniform(0.5, 1.4)),
             )
         )
     return tuple(spicules)
@@ -130,7 +131,7 @@ def _spicule(s: Spicule, boundary: Boundary, patch: Patch) -> tuple[tuple[slice,
     across = dy * cos - dx * sin - np.float32(s.bend * total) * along * along
     # a root that spreads into the mass, a tip that thins out
     taper = np.clip(1 - along, 0, 1)
-    width = np.float32(s.width * r) * (0.55 + 0.45 * taper + 1.6 * np.clip(0.45 - along, 0, 1) ** 2)
+    width = np.float32(s.width * r) * (0.5 + 0.5 * taper + 3.0 * np.clip(0.5 - along, 0, 1) ** 2)
     fade = np.clip(along * 5 + 0.4, 0, 1) * taper**0.7
     line = np.float32(s.strength) * fade * np.exp(-((across / width) ** 2))
     return (slice(r0, r1), slice(c0, c1)), line.astype(np.float32)
@@ -144,7 +145,11 @@ def render_mass(rng: np.random.Generator, margin: Margin, boundary: Boundary, pa
     width = at(margin.width, angle)
     # edges run unevenly through the tissue: the wider, the more unevenly
     waves = band_field(rng, distance.shape, scale_px=0.5 * r, stretch=1.0)
-    edge = 0.5 - 0.5 * np.tanh((distance + np.float32(0.2) * width * waves) / width)
+    # an edge that fades does so towards the inside of where a reader draws it
+    shifted = (
+        distance + np.float32(0.2) * width * waves + np.float32(0.5) * np.maximum(width - np.float32(0.15), 0)
+    )
+    edge = 0.5 - 0.5 * np.tanh(shifted / width)
     depth = np.clip(-distance, 0, 1)
     mass = edge * (np.float32(0.8) + np.float32(0.2) * np.sqrt(depth * (2 - depth)))
     lines = np.zeros_like(mass)
@@ -160,8 +165,12 @@ def render_mass(rng: np.random.Generator, margin: Margin, boundary: Boundary, pa
     return result
 
 
-def contrast_of(image: Float, boundary: Boundary, patch: Patch) -> float:
-    """Mean inside the outline less the mean of the ring around it up to 1.4 times its radius."""
+def contrast_of(mass: Float, boundary: Boundary, patch: Patch) -> float:
+    """Mean inside the outline less three quarters of that in the ring around it up to 1.4 times its radius.
+
+    Scaled by this, masses of all margins are alike both in mean grey and in contrast: a fading edge reaches into
+    the ring, so that only one of the two could be made equal.
+    """
     rho = np.hypot(patch.dx, patch.dy) / at(boundary.radius * OUTLINE_SHARE, np.arctan2(patch.dy, patch.dx))
     inside, ring = rho <= 1, (rho > 1) & (rho <= 1.4)
-    return float(image[inside].mean() - image[ring].mean())
+    return float(mass[inside].mean() - 0.75 * mass[ring].mean())

@@ -32,7 +32,7 @@ class LesionTruth:
 
     diameter_mm: float
     contrast: float
-    """Mean brightness that the mass adds inside the outline less that in the ring around it, grey levels."""
+    """What ``PhantomConfig.contrast`` was in this view, grey levels."""
     local_density: float
     """Share of glandular tissue under the mass, 0 to 1."""
     sign_share: float

@@ -45,7 +45,7 @@ COLUMNS = (
     "fine",
 )
 """Of ``lesions.csv``, the folder importer's documented layout; one row a lesion, empty = unknown."""
-WINDOW = Window(centre=1900.0, width=2000.0, explanation="NORMAL")
+WINDOW = Window(centre=2000.0, width=2400.0, explanation="NORMAL")
 _NAME = "SYNTHETIC PHANTOM"
 _README = """SYNTHETIC MAMMOGRAMS
 
