@@ -34,8 +34,8 @@ class Difficulty(msgspec.Struct, frozen=True, kw_only=True):
     """Half-width of the edge where it is indistinct."""
     spicule_count: tuple[int, int] = (22, 36)
     """Spicules of a lesion whose whole boundary shows them."""
-    spicule_length: tuple[Positive, Positive] = (0.35, 1.1)
-    spicule_strength: tuple[Positive, Positive] = (0.45, 0.75)
+    spicule_length: tuple[Positive, Positive] = (0.4, 1.1)
+    spicule_strength: tuple[Positive, Positive] = (0.45, 0.78)
     """Brightness at the root over the brightness of the mass."""
     strands: float = 0.7
     """Brightness of the fibres of ordinary tissue, which resemble spicules, over its usual value."""
@@ -57,7 +57,7 @@ class PhantomConfig(msgspec.Struct, frozen=True, kw_only=True):
     spacing_mm: Annotated[float, msgspec.Meta(ge=0.05, le=0.4)] = 0.2
     diameter_mm: tuple[Positive, Positive] = (9.0, 22.0)
     """Of a circle of the lesion's area."""
-    contrast: tuple[Positive, Positive] = (240.0, 680.0)
+    contrast: tuple[Positive, Positive] = (320.0, 760.0)
     """Brightness of the mass inside its outline over that of the ring around it, in grey levels of 4096."""
     spectral_exponent: tuple[Positive, Positive] = (2.8, 3.2)
     """Of the texture's power spectrum, 1/f^exponent (about 3 in mammograms: Burgess 1999)."""

@@ -93,7 +93,7 @@ def _draw_spicules(rng: np.random.Generator, sign: NDArray[np.float64], d: Diffi
                 tilt=float(rng.normal(0, 0.2)),
                 bend=float(rng.normal(0, 0.2)),
                 length=float(shortest + (longest - shortest) * rng.random() ** 1.5),
-                width=float(rng.uniform(0.026, 0.055)),
+                width=float(rng.uniform(0.028, 0.056)),
                 strength=float(level * rng.uniform(0.5, 1.4)),
             )
         )
@@ -144,10 +144,10 @@ def render_mass(rng: np.random.Generator, margin: Margin, boundary: Boundary, pa
     angle = np.arctan2(patch.dy, patch.dx)
     width = at(margin.width, angle)
     # edges run unevenly through the tissue: the wider, the more unevenly
-    waves = band_field(rng, distance.shape, scale_px=0.5 * r, stretch=1.0)
+    waves = band_field(rng, distance.shape, scale_px=0.7 * r, stretch=1.0)
     # an edge that fades does so towards the inside of where a reader draws it
     shifted = (
-        distance + np.float32(0.2) * width * waves + np.float32(0.5) * np.maximum(width - np.float32(0.15), 0)
+        distance + np.float32(0.15) * width * waves + np.float32(0.6) * np.maximum(width - np.float32(0.08), 0)
     )
     edge = 0.5 - 0.5 * np.tanh(shifted / width)
     depth = np.clip(-distance, 0, 1)
