@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,8 +43,11 @@ def atomic_write(path: Path, content: bytes | Callable[[Path], None]) -> None:
     """
     temporary: Path | None = None
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        temporary = Path(name)
+        name = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+        # unlike tempfile's, with the permissions that the user's files get
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(name, flags, 0o666)
+        temporary = name
         with os.fdopen(descriptor, "wb") as file:
             if isinstance(content, bytes):
                 file.write(content)

@@ -7,6 +7,7 @@ that exist on POSIX only.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
 from pathlib import Path
@@ -28,6 +29,9 @@ try:
     import msvcrt as _msvcrt
 except ImportError:
     _msvcrt = None
+
+
+_QUERY_LIMITED_INFORMATION, _ACCESS_DENIED, _STILL_ACTIVE = 0x1000, 5, 259
 
 
 def sync_folder(folder: Path) -> None:
@@ -81,6 +85,8 @@ def process_alive(pid: int) -> bool:
     """Whether a process of this machine with this number runs."""
     if pid <= 0:
         return False
+    if sys.platform == "win32":
+        return _windows_process_alive(pid)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -88,6 +94,18 @@ def process_alive(pid: int) -> bool:
     except (PermissionError, OSError):
         return True
     return True
+
+
+def _windows_process_alive(pid: int) -> bool:
+    # os.kill(pid, 0) would send a console event there instead of asking
+    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 (it exists on Windows only)
+    handle = kernel.OpenProcess(_QUERY_LIMITED_INFORMATION, False, pid)
+    if not handle:
+        return bool(kernel.GetLastError() == _ACCESS_DENIED)
+    code = ctypes.c_ulong()
+    kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+    kernel.CloseHandle(handle)
+    return code.value == _STILL_ACTIVE
 
 
 def peak_memory_bytes() -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Row, and_, func, insert, select
@@ -69,6 +70,14 @@ class AnnotationRepository:
         with self._database.read() as connection:
             rows = connection.execute(statement.order_by(schema.lesion.c.seq, schema.reader.c.seq)).all()
         return tuple(map(_annotation, rows))
+
+    def seals(self) -> Iterator[tuple[str, int, str]]:
+        """Audit subject, revision and hash of the shapes of every revision, to hold against the trail."""
+        statement = select(_T).order_by(_T.c.lesion_id, _T.c.reader_id, _T.c.revision)
+        with self._database.read() as connection:
+            for row in connection.execute(statement):
+                subject = annotation_subject(row.lesion_id, row.reader_id)
+                yield subject, row.revision, hashlib.sha256(row.shapes.encode()).hexdigest()
 
     def _rows(self, lesion_id: str, reader_id: str) -> Any:
         return select(_T).where(_T.c.lesion_id == lesion_id, _T.c.reader_id == reader_id)

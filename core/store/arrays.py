@@ -56,10 +56,13 @@ class ArrayStore:
         arrays, _ = read_arrays(self._path(PIXELS, image_id), ("levels",))
         return int(arrays["levels"])
 
-    def pixels_sha256(self, image_id: str) -> str:
-        """Content hash computed anew from the stored pixels, after reading every level."""
+    def read_pyramid(self, image_id: str) -> list[Array]:
+        """Every level, level 0 first."""
         arrays, _ = read_arrays(self._path(PIXELS, image_id))
-        return content_sha256(arrays["level0"])
+        names = [f"level{level}" for level in range(int(arrays.get("levels", 0)))]
+        if not names or any(name not in arrays for name in names):
+            raise ArrayLostError(f"{PIXELS}/{image_id}.h5 lacks a level of its pyramid; rebuild it.")
+        return [arrays[name] for name in names]
 
     def rebuild_pyramid(self, image_id: str) -> None:
         """Write the file anew from its level 0, where another level is damaged."""

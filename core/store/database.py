@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -114,6 +115,7 @@ class Transaction:
 
     def __init__(self, connection: Connection, who: str) -> None:
         self.connection = connection
+        self.lost = False
         self._trail = Trail(connection, who)
 
     def record(self, action: str, subject: str, *, old: object = None, new: object = None) -> None:
@@ -127,13 +129,32 @@ class Transaction:
     @contextlib.contextmanager
     def part(self) -> Iterator[None]:
         """A part that can fail without the rest: it leaves neither rows nor records."""
+        self.refuse_if_lost()
         mark = self._trail.mark()
+        savepoint = self.connection.begin_nested()
         try:
-            with self.connection.begin_nested():
-                yield
+            yield
+            savepoint.commit()
         except BaseException:
             self._trail.back_to(mark)
+            # where the disk is full SQLite takes back the whole transaction by itself
+            if self._lost():
+                self.lost = True
+            else:
+                savepoint.rollback()
             raise
+
+    def refuse_if_lost(self) -> None:
+        """StorageFullError after the database took the transaction back: nothing more may go into it."""
+        if self.lost:
+            raise StorageFullError(
+                "The changes that belong together were taken back, because the disk is full or failing; make room "
+                "and repeat them."
+            )
+
+    def _lost(self) -> bool:
+        raw: Any = self.connection.connection.dbapi_connection
+        return not raw.in_transaction
 
 
 class Database:
@@ -176,9 +197,19 @@ class Database:
                 self._owner = threading.get_ident()
                 try:
                     yield self._transaction
+                    self._transaction.refuse_if_lost()
                     self._transaction.flush()
                 finally:
                     self._transaction, self._owner = None, None
+
+    def problems(self) -> tuple[str, ...]:
+        """What the database itself finds wrong with its pages and references."""
+        with self.read() as connection:
+            pages = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+            references = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        found = [str(text) for text in pages if text != "ok"]
+        found += [f"a row of {row[0]} refers to a row of {row[2]} that is not there" for row in references]
+        return tuple(found)
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""

@@ -57,6 +57,9 @@ def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> tuple[dict[
                 )
             chosen = tuple(file) if names is None else names
             return {name: file[name][()] for name in chosen}, str(file.attrs["sha256"])
+    except PermissionError as error:
+        sentence = f"{path.parent.name}/{path.name} may not be read by you; change its permissions."
+        raise ArrayLostError(sentence) from error
     except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
         raise ArrayLostError(
             f"{path.parent.name}/{path.name} is damaged ({type(error).__name__}); rebuild or restore it."

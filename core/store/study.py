@@ -147,6 +147,10 @@ class Study:
         """One transaction for all calls inside: durable together when the block ends well, else none of them."""
         return Batch(self._database)
 
+    def database_problems(self) -> tuple[str, ...]:
+        """What the database itself finds wrong; empty where it is sound."""
+        return self._database.problems()
+
     def remove_patient(self, patient_id: str) -> None:
         """Take a patient out, with images, lesions, annotations and pixels. Backups and derived arrays may still
         hold them: delete those, and see which prototypes come from the patient's lesions."""

@@ -1,0 +1,130 @@
+"""Whether a study is whole: what is wrong with it, and what could be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from core.domain.content import content_sha256
+from core.domain.errors import ArrayLostError
+from core.domain.study import Image, RunStatus
+from core.store.audit import AuditReport
+from core.store.study import Study
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that only a copy of the study can put right."""
+
+    subject: str
+    sentence: str
+
+
+class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
+    problems: tuple[Problem, ...]
+    rebuild: tuple[str, ...]
+    """What would be computed again, one sentence each."""
+    unused: tuple[str, ...]
+    """Files that nothing in the study refers to, one sentence each."""
+    images: int
+    lesions: int
+    audit: AuditReport
+
+    @property
+    def good(self) -> bool:
+        """Nothing is lost (though something may have to be computed again)."""
+        return not self.problems
+
+
+def check_study(study: Study, *, progress: Callable[[int, int], None] | None = None) -> CheckReport:
+    """Read everything and compare it with its hashes; changes nothing.
+
+    ``progress`` is told the number of images done and their total.
+    """
+    problems = [
+        Problem(subject="study.db", sentence=f"study.db is damaged: {text}. Restore it from a copy.")
+        for text in study.database_problems()
+    ]
+    rebuild: list[str] = []
+    images = study.images.all()
+    for done, image in enumerate(images, start=1):
+        _check_pixels(study, image, problems, rebuild)
+        if progress is not None:
+            progress(done, len(images))
+    _check_derived(study, rebuild)
+    _check_runs(study, problems)
+    audit = study.audit.verify()
+    if not audit.good:
+        sentence = f"The audit trail is not as it was written: {audit.reason}."
+        problems.append(Problem(subject="audit", sentence=sentence))
+    _check_annotations(study, problems)
+    known = {image.id for image in images}
+    unused = [
+        f"pixels/{image_id}.h5 belongs to no image of the study and can be deleted."
+        for image_id in study.arrays.pixel_files()
+        if image_id not in known
+    ]
+    return CheckReport(
+        problems=tuple(problems),
+        rebuild=tuple(rebuild),
+        unused=tuple(unused),
+        images=len(images),
+        lesions=study.lesions.count(),
+        audit=audit,
+    )
+
+
+def _check_pixels(study: Study, image: Image, problems: list[Problem], rebuild: list[str]) -> None:
+    def problem(sentence: str) -> None:
+        problems.append(Problem(subject=f"image {image.id}", sentence=sentence))
+
+    file = f"pixels/{image.id}.h5"
+    if not study.arrays.has_pixels(image.id):
+        problem(f"{file} is missing; restore it from a copy or import the image again.")
+        return
+    try:
+        pixels = study.arrays.read_pixels(image.id)
+    except ArrayLostError:
+        problem(f"{file} is damaged; restore it from a copy or import the image again.")
+        return
+    if content_sha256(pixels) != image.content_sha256 or pixels.shape != (image.height, image.width):
+        problem(f"{file} does not hold the pixels that were imported; restore it from a copy.")
+        return
+    try:
+        study.arrays.read_pyramid(image.id)
+    except ArrayLostError:
+        rebuild.append(f"The pyramid of image {image.id} is damaged and would be made again from its pixels.")
+
+
+def _check_derived(study: Study, rebuild: list[str]) -> None:
+    for name in study.arrays.derived_files():
+        try:
+            study.arrays.read_derived(name)
+        except ArrayLostError:
+            rebuild.append(f"derived/{name}.h5 is damaged and would be computed again when it is needed.")
+
+
+def _check_runs(study: Study, problems: list[Problem]) -> None:
+    for run in study.runs.all(archived=True):
+        if run.status is RunStatus.FINISHED and run.folder and not (study.folder / run.folder).is_dir():
+            sentence = f"The folder {run.folder} of run {run.name} is missing; restore it from a copy."
+            problems.append(Problem(subject=f"run {run.id}", sentence=sentence))
+
+
+def _check_annotations(study: Study, problems: list[Problem]) -> None:
+    """Hold every revision against the hash that the audit trail has of it."""
+    sealed: dict[tuple[str, int], str] = {}
+    for record in study.audit.records():
+        if record.action.startswith("annotation.") and record.new is not None:
+            new = msgspec.json.decode(record.new)
+            sealed[record.subject, new["revision"]] = new["shapes_sha256"]
+    found = {(subject, revision): sha256 for subject, revision, sha256 in study.annotations.seals()}
+    lesions = {lesion.id for lesion in study.lesions.all()}
+    for key in sorted(sealed.keys() | found.keys()):
+        subject, revision = key
+        if key not in found and subject.split(" ")[1] not in lesions:
+            continue  # taken out with its lesion, which the trail tells
+        if sealed.get(key) != found.get(key):
+            what = "is missing" if key not in found else "is not what was committed"
+            sentence = f"Revision {revision} of {subject} {what}; restore the study from a copy."
+            problems.append(Problem(subject=subject, sentence=sentence))

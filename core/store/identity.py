@@ -1,0 +1,262 @@
+"""``identity.enc``: the link from pseudonyms to patients' identifiers and from images to their original UIDs.
+
+It stands apart from the study, encrypted (AES-256-GCM), and may never be written or be deleted at any time: only
+sending results back to an archive needs it. The key is either derived from a passphrase (scrypt), which is asked
+for each time, or random and kept in the system's key store. Neither the key nor what is inside ever reaches the
+disk in clear. The file is one line of JSON (the header, authenticated), then nonce and ciphertext.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal, Protocol
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from core.domain.atomic import atomic_write
+from core.domain.errors import BadFileError, StudyError
+
+IDENTITY = "identity.enc"
+_NONCE = 12
+_KEY = 32
+_SHORTEST = 8
+_SERVICE = "Marginalia identity file"
+
+
+class PatientLink(msgspec.Struct, frozen=True, kw_only=True):
+    pseudonym: str
+    source: str
+    """The data set or site in which the identifier is valid."""
+    identifier: str
+
+
+class ImageLink(msgspec.Struct, frozen=True, kw_only=True):
+    """Original UIDs of an image of the study: (0020,000D), (0020,000E) and (0008,0018)."""
+
+    image_id: str
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    version: int = 1
+    key: Literal["passphrase", "key store"]
+    salt: bytes
+    n: Annotated[int, msgspec.Meta(ge=1 << 14, le=1 << 20)] = 1 << 15
+    """Cost of scrypt, with r = 8 and p = 1; limited, since the file is foreign until it is authenticated."""
+
+
+class _Links(msgspec.Struct, frozen=True, kw_only=True):
+    patients: list[PatientLink] = []
+    images: list[ImageLink] = []
+
+
+class KeySource(Protocol):
+    """Where the key comes from."""
+
+    @property
+    def kind(self) -> Literal["passphrase", "key store"]: ...
+
+    def key(self, header: Header, *, new: bool) -> bytes: ...
+
+
+class Passphrase:
+    """A key from a passphrase, which ``ask`` gets from the person each time and nobody keeps."""
+
+    kind: Literal["passphrase", "key store"] = "passphrase"
+
+    def __init__(self, ask: Callable[[], str]) -> None:
+        self._ask = ask
+
+    def key(self, header: Header, *, new: bool) -> bytes:
+        passphrase = self._ask()
+        if new and len(passphrase) < _SHORTEST:
+            raise StudyError(
+                f"The passphrase for the identity file is too short; use {_SHORTEST} characters or more."
+            )
+        return Scrypt(salt=header.salt, length=_KEY, n=header.n, r=8, p=1).derive(passphrase.encode())
+
+
+class KeyStore:
+    """A random key in the key store of the system, under the id of the study."""
+
+    kind: Literal["passphrase", "key store"] = "key store"
+
+    def __init__(self, study_id: str) -> None:
+        self._study_id = study_id
+
+    def key(self, header: Header, *, new: bool) -> bytes:
+        import keyring
+        from keyring.errors import KeyringError
+
+        _refuse_unsafe_backend(keyring.get_keyring())
+        try:
+            if new:
+                text = base64.b64encode(secrets.token_bytes(_KEY)).decode()
+                keyring.set_password(_SERVICE, self._study_id, text)
+            found = keyring.get_password(_SERVICE, self._study_id)
+        except KeyringError as error:
+            raise StudyError(
+                "The system's key store could not be used for the identity file; unlock it, or use a passphrase."
+            ) from error
+        if found is None:
+            raise StudyError(
+                "The system's key store holds no key for the identity file of this study; open it on the computer "
+                "and as the user that made it."
+            )
+        return base64.b64decode(found)
+
+    def forget(self) -> None:
+        """Delete the key, after which the file can never be read again."""
+        import keyring
+        from keyring.errors import KeyringError, PasswordDeleteError
+
+        try:
+            keyring.delete_password(_SERVICE, self._study_id)
+        except PasswordDeleteError:
+            return
+        except KeyringError as error:
+            raise StudyError("The key could not be deleted from the system's key store; unlock it.") from error
+
+
+class IdentityFile:
+    """The links, read into memory; ``save`` writes them back whole."""
+
+    def __init__(self, path: Path, header: Header, key: bytes, links: _Links) -> None:
+        self._path = path
+        self._header = header
+        self._key = key
+        self._by_identifier = {(p.source, p.identifier): p for p in links.patients}
+        self._by_pseudonym = {p.pseudonym: p for p in links.patients}
+        self._by_image = {i.image_id: i for i in links.images}
+        self._by_uid = {i.sop_uid: i for i in links.images}
+
+    @classmethod
+    def create(cls, folder: Path, source: KeySource) -> IdentityFile:
+        """A new file in the study's folder; StudyError where there is one."""
+        path = folder / IDENTITY
+        if path.exists():
+            raise StudyError(f"{path} exists already; open it, or delete it first.")
+        header = Header(key=source.kind, salt=secrets.token_bytes(16))
+        made = cls(path, header, source.key(header, new=True), _Links())
+        made.save()
+        return made
+
+    @classmethod
+    def open(cls, folder: Path, source: KeySource) -> IdentityFile:
+        """StudyError for a wrong passphrase, BadFileError for a file that is none."""
+        path = folder / IDENTITY
+        first, sealed = _read(path)
+        header = _header(path, first)
+        if header.key != source.kind:
+            raise StudyError(f"{path} opens with the {header.key}, not with the {source.kind}.")
+        key = source.key(header, new=False)
+        try:
+            plain = AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], first)
+            links = msgspec.msgpack.decode(plain, type=_Links)
+        except (InvalidTag, ValueError) as error:
+            what = "passphrase" if header.key == "passphrase" else "key"
+            raise StudyError(
+                f"{path} does not open with this {what}: it is the wrong one, or the file was changed."
+            ) from error
+        return cls(path, header, key, links)
+
+    def add_patient(self, link: PatientLink) -> None:
+        """Remember a patient; StudyError where the pseudonym or the identifier is linked otherwise."""
+        known = self._by_pseudonym.get(link.pseudonym)
+        if known == link:
+            return
+        if known is not None or (link.source, link.identifier) in self._by_identifier:
+            raise StudyError(f"Pseudonym {link.pseudonym} or its identifier is linked to another patient already.")
+        self._by_pseudonym[link.pseudonym] = link
+        self._by_identifier[link.source, link.identifier] = link
+
+    def add_image(self, link: ImageLink) -> None:
+        """Remember the original UIDs of an image."""
+        if self._by_image.get(link.image_id, link) != link:
+            raise StudyError(f"Image {link.image_id} is linked to other UIDs already.")
+        self._by_image[link.image_id] = link
+        self._by_uid[link.sop_uid] = link
+
+    def pseudonym_of(self, source: str, identifier: str) -> str | None:
+        link = self._by_identifier.get((source, identifier))
+        return None if link is None else link.pseudonym
+
+    def patient_of(self, pseudonym: str) -> PatientLink | None:
+        return self._by_pseudonym.get(pseudonym)
+
+    def image_of(self, sop_uid: str) -> ImageLink | None:
+        """By SOP Instance UID."""
+        return self._by_uid.get(sop_uid)
+
+    def uids_of(self, image_id: str) -> ImageLink | None:
+        return self._by_image.get(image_id)
+
+    def remove_patient(self, pseudonym: str, image_ids: tuple[str, ...] = ()) -> None:
+        """Forget a patient and these images."""
+        patient = self._by_pseudonym.pop(pseudonym, None)
+        if patient is not None:
+            del self._by_identifier[patient.source, patient.identifier]
+        for image_id in image_ids:
+            image = self._by_image.pop(image_id, None)
+            if image is not None:
+                self._by_uid.pop(image.sop_uid, None)
+
+    def save(self) -> None:
+        """Write everything, encrypted anew, in one step."""
+        first = msgspec.json.encode(self._header) + b"\n"
+        nonce = secrets.token_bytes(_NONCE)
+        links = _Links(patients=list(self._by_pseudonym.values()), images=list(self._by_image.values()))
+        sealed = AESGCM(self._key).encrypt(nonce, msgspec.msgpack.encode(links), first)
+        atomic_write(self._path, first + nonce + sealed)
+
+
+def has_identity(folder: Path) -> bool:
+    return (folder / IDENTITY).is_file()
+
+
+def identity_key_kind(folder: Path) -> Literal["passphrase", "key store"]:
+    """Where the key of the file is, so that the right thing is asked for."""
+    path = folder / IDENTITY
+    return _header(path, _read(path)[0]).key
+
+
+def delete_identity(folder: Path) -> None:
+    """Delete the link for good; the study works on without it."""
+    (folder / IDENTITY).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[bytes, bytes]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise StudyError(f"{path.parent} keeps no link to identifiers: there is no {IDENTITY}.") from error
+    first, newline, sealed = content.partition(b"\n")
+    return first + newline, sealed
+
+
+def _header(path: Path, first: bytes) -> Header:
+    try:
+        header = msgspec.json.decode(first, type=Header)
+    except msgspec.DecodeError as error:
+        raise BadFileError(f"{path} is damaged or not an identity file; restore it from a copy.") from error
+    if header.version != 1:
+        raise BadFileError(f"{path} was written by a newer version of Marginalia; open it with that one.")
+    return header
+
+
+def _refuse_unsafe_backend(backend: object) -> None:
+    """StudyError where keyring has no key store, or one that keeps keys in clear."""
+    name = f"{type(backend).__module__}.{type(backend).__name__}"
+    if "fail" in name or "null" in name or "Plaintext" in name:
+        raise StudyError(
+            "This computer has no key store that keeps a key encrypted; use a passphrase for the identity file, "
+            "or go on without one."
+        )

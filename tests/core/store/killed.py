@@ -1,0 +1,68 @@
+"""Kill a process that annotates, many times, and look for what it had acknowledged (safety.md, B-01).
+
+A program of its own, so that it forks without the threads of a test run: ``python -m tests.core.store.killed
+FOLDER TIMES``.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+from core.store.study import Study
+from tests.core.store.helpers import add_case, drawing
+
+
+def annotate(folder: Path, reader_id: str, start: int, acknowledge: int) -> None:
+    """Commit drawings for ever; after each, tell its revision and number."""
+    with Study.open(folder) as study:
+        for number in range(start, start + 10_000):
+            done = study.annotations.commit("l1", reader_id, drawing(number))
+            os.write(acknowledge, f"{done.revision} {number}\n".encode())
+
+
+def kill_one(folder: Path, reader_id: str, start: int, wait_s: float) -> dict[int, int]:
+    """Acknowledged revisions, with the number that was drawn in each, of a process killed after ``wait_s``."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        annotate(folder, reader_id, start, writing)
+        os._exit(1)
+    os.close(writing)
+    time.sleep(wait_s)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with open(reading, "rb") as pipe:  # noqa: PTH123 (a pipe, not a path)
+        lines = pipe.read().splitlines(keepends=True)
+    whole = [line.split() for line in lines if line.endswith(b"\n")]
+    return {int(revision): int(number) for revision, number in whole}
+
+
+def main(folder: Path, times: int) -> None:
+    with Study.create(folder, name="s") as study:
+        add_case(study, 1)
+        reader = study.readers.ensure("Dr A")
+    chance = random.Random(5)
+    acknowledged: dict[int, int] = {}
+    for attempt in range(times):
+        acknowledged |= kill_one(folder, reader.id, attempt * 10_000, chance.uniform(0.005, 0.25))
+        began = time.monotonic()
+        with Study.open(folder) as study:
+            took = time.monotonic() - began
+            history = {a.revision: a.shapes for a in study.annotations.history("l1", reader.id)}
+            assert study.audit.verify().good, "the audit trail broke"
+        assert took < 2, f"reopening took {took:.1f} s"
+        for revision, number in acknowledged.items():
+            assert history.get(revision) == drawing(number), f"revision {revision} was acknowledged and is lost"
+        assert sorted(history) == list(range(1, len(history) + 1)), "a revision is missing"
+    assert len(acknowledged) >= times, "too little was acknowledged to say anything"
+    sys.stdout.write(f"{times} kills, {len(acknowledged)} acknowledged revisions, none lost\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
