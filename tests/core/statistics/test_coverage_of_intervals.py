@@ -8,6 +8,7 @@ from scipy import stats
 
 from core.statistics.auroc import auroc, compare_aurocs
 from core.statistics.estimate import Estimate
+from tests.benchmarks.coverage_of_intervals import main
 from tests.core.statistics.simulate import readings
 
 CASES = [(n, theta) for n in (78, 300) for theta in (0.8, 0.95)]
@@ -66,3 +67,20 @@ def test_clustered_paired_test_has_uniform_p_values_under_the_null() -> None:
 def test_clustered_paired_test_keeps_its_level(n: int, theta: float, least: float) -> None:
     # conservative where few pairs are out of order: 1.5% at 78 images and an area of 0.95
     assert least <= (p_values(n, theta, 2000) < 0.05).mean() <= 0.07
+
+
+def starred_cover_93_to_97_percent(scenario: str, n: int, draws: int, low: float, high: float) -> None:
+    rows = main(draws, 1000, only=scenario, sizes=(n,))
+    primary = {str(row["interval"]): row["covers"] for row in rows if str(row["interval"]).startswith("*")}
+    assert primary and all(low <= float(str(share)) <= high for share in primary.values()), primary
+
+
+def test_quick_form_of_the_coverage_report_holds_every_interval_of_three_classes() -> None:
+    starred_cover_93_to_97_percent("three classes, AUROC 0.80", 78, 60, 0.85, 1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [78, 300])
+@pytest.mark.parametrize("scenario", ["three classes, AUROC 0.80", "three classes, AUROC 0.95"])
+def test_mean_area_kappa_means_and_shares_cover_93_to_97_percent(scenario: str, n: int) -> None:
+    starred_cover_93_to_97_percent(scenario, n, 2000, 0.93, 0.97)
