@@ -75,7 +75,9 @@ def apply(pixels: Pixels, lut: UInt8, *, out: UInt8 | None = None) -> UInt8:
     index = pixels if pixels.dtype == np.uint8 else pixels.view(np.uint16)
     if len(lut) != 1 << (8 * pixels.itemsize):
         raise ValueError(f"a table of {len(lut)} entries does not belong to {pixels.dtype} pixels")
-    # every index is within the table, which "clip" need not check again
+    if out is None:
+        return lut[index]
+    # every index is within the table: "clip" only keeps the result from being buffered
     return np.take(lut, index, out=out, mode="clip")
 
 

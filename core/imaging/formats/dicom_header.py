@@ -27,7 +27,7 @@ from core.imaging.decoded import FOREIGN_ERRORS, Identity, Refusal, RefusedImage
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
-MAX_INFLATED_BYTES = 128_000_000
+MAX_INFLATED_BYTES = 64_000_000
 """What a deflated file may unpack to: more than the largest mammogram (5,625 x 4,096 x 2 bytes) needs."""
 _MAX_ITEMS = 16
 

@@ -1,10 +1,10 @@
 """One frame of DICOM pixel data as stored values.
 
-The one rule for sign and depth. Native and RLE frames: the stored value is the Bits Stored bits below and
-including High Bit; codestreams: the low Bits Stored bits of the sample (of JPEG 2000: of as many bits as the
-codestream has, where those are fewer). These bits are unsigned or two's complement as Pixel Representation
-(0028,0103) says, whatever the codestream says; a disagreement becomes a warning. A codestream of more bits than
-Bits Stored is read with its own depth, with a warning.
+The one rule for sign and depth. A stored value is the Bits Stored bits below and including High Bit (native, RLE)
+or the low Bits Stored bits of a codestream's sample; they are unsigned or two's complement as Pixel Representation
+(0028,0103) says, whatever the codestream says. Two cases where the codestream knows better: signed values of
+JPEG 2000 have as many bits as it says, and unsigned values that do not fit into Bits Stored are read whole. A
+codestream whose sign or depth disagrees leaves a warning.
 """
 
 from __future__ import annotations
@@ -236,9 +236,8 @@ def decode_jpeg(data: bytes, header: Codestream) -> NDArray[np.integer[Any]]:
     """A JPEG or JPEG-LS codestream by the process that its start-of-frame marker names."""
     if header.marker == JPEG_LS_SOF:
         return np.asarray(imagecodecs.jpegls_decode(data))
-    if header.marker == LOSSLESS_SOF:
-        return np.asarray(imagecodecs.jpegsof3_decode(data))
-    if header.precision == 8:
+    if header.precision == 8 and header.marker != LOSSLESS_SOF:
         with Image.open(BytesIO(data), formats=("JPEG",)) as image:
             return np.array(image)
+    # extended 12 bit and lossless: the same library, three times as fast as the lossless-only decoder
     return np.asarray(imagecodecs.jpeg8_decode(data))

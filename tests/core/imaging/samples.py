@@ -140,7 +140,7 @@ def deflated_bomb(path: Path, found: Dataset) -> Path:
     body = zlib.decompressobj(-15).decompress(data[end_of_meta:])
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = packer.compress(body + struct.pack("<HH2sHL", 0x7FE0, 0x10, b"OW", 0, 400_000_000))
-    for _ in range(200):
+    for _ in range(80):
         packed += packer.compress(bytes(1_000_000))
     path.write_bytes(data[:end_of_meta] + packed + packer.flush())
     return path
