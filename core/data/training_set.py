@@ -12,6 +12,7 @@ import numpy as np
 from core.data.labels import LabelName, LesionTruth, Opinions
 from core.data.roi import extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
 from core.data.roi_set import InputTransform, RoiSet, UInt8
+from core.data.split import SplitRow
 from core.data.windowing import grey_table, table_index
 from core.domain.errors import ArrayLostError, Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
@@ -85,6 +86,20 @@ def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
     truth = Opinions(study, label=request.label, readers=request.readers).of(lesion)
     item = _Item(lesion=lesion, image=image, truth=truth, source=study.patients.get(image.patient_id).source)
     return _extracted(study, request, [item], silent, never)
+
+
+def split_rows(study: Study, rois: RoiSet) -> list[SplitRow]:
+    """The ROIs as ``core.data.split`` wants them, with the hashes of their images and of their inputs."""
+    image_of = {lesion.id: lesion.image_id for lesion in study.lesions.all()}
+    sha256 = {image.id: image.content_sha256 for image in study.images.all()}
+    return [
+        SplitRow(
+            patient_id=rois.patient_ids[row],
+            class_name=rois.class_names[rois.label[row]] if rois.label[row] >= 0 else None,
+            content=(sha256[image_of[rois.lesion_ids[row]]], rois.roi_sha256(row)),
+        )
+        for row in range(len(rois))
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

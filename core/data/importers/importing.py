@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 100
 """Images whose rows become durable together; a crash loses at most these."""
+_NAMESPACE = uuid.UUID("6e9f7d0c-6d0a-4f0e-9c53-6f6a52c1b7aa")
 
 DecodeAll = Callable[[Iterable[Path]], Generator[tuple[Path, Outcome], None, None]]
 """Decodes foreign files in a child process, in their order; a refused file is an error in its place."""
@@ -148,7 +149,10 @@ class _Import:
                 f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
             )
         self._content[sha256] = name
-        image = self._image(planned, result, self._patient(key), sha256)
+        image = self._image(planned, result, self._patient(key, sha256), sha256)
+        if self.study.arrays.has_pixels(image.id):
+            # left by an import that was killed before its rows were written
+            self.study.arrays.delete_pixels(image.id)
         self.study.arrays.write_pixels(image.id, result.pixels)
         self.pending.images.append(image)
         if self.identity is not None:
@@ -170,12 +174,13 @@ class _Import:
             uids = {name: getattr(header, name) for name in ("study_uid", "series_uid", "sop_uid")}
             identity.add_image(ImageLink(image_id=image_id, **uids))
 
-    def _patient(self, key: str) -> Patient:
+    def _patient(self, key: str, sha256: str) -> Patient:
+        """The patient of this identifier; a new one is known by the first image."""
         if key not in self._patients:
             assigned = self._pseudonyms.assign(self.source, key)
             patient = assigned.patient
             if patient is None:
-                patient = Patient(id=_new_id(), pseudonym=assigned.pseudonym, source=self.source)
+                patient = Patient(id=_id("patient", sha256), pseudonym=assigned.pseudonym, source=self.source)
                 self.pending.patients.append(patient)
                 if assigned.link_hash is not None:
                     self.pending.link_hashes[patient.id] = assigned.link_hash
@@ -192,7 +197,7 @@ class _Import:
                 self._say(planned.where, f"{sentence} The table is followed.", Severity.NOTE)
         own_spacing = decoded.pixel_spacing_mm is not None
         return Image(
-            id=_new_id(),
+            id=_id("image", sha256),
             patient_id=patient.id,
             content_sha256=sha256,
             width=decoded.width,
@@ -217,14 +222,15 @@ class _Import:
         if bounds(planned.outline).intersection(image.box) is None:
             sentence = f"The outline lies outside the image of {image.width} x {image.height} pixels."
             raise _LeftOutError(sentence, Severity.WRONG)
-        finding = self._finding(planned.finding, image)
+        number = 1 + sum(lesion.image_id == image.id for lesion in self.pending.lesions)
+        finding = self._finding(planned.finding, image, number)
         lesion = Lesion(
-            id=_new_id(),
+            id=_id("lesion", image.id, str(number)),
             finding_id=finding,
             image_id=image.id,
             outline=planned.outline,
             labels=planned.labels,
-            number=1 + sum(lesion.image_id == image.id for lesion in self.pending.lesions),
+            number=number,
         )
         self.pending.lesions.append(lesion)
         if planned.fine and image.pixel_spacing_mm is None and any(map(_in_millimetres, planned.fine)):
@@ -233,10 +239,10 @@ class _Import:
         if planned.fine:
             self.pending.fine.append((lesion.id, planned.fine_reader, planned.fine))
 
-    def _finding(self, word: str, image: Image) -> str:
+    def _finding(self, word: str, image: Image, number: int) -> str:
         key = (image.patient_id, word)
         if not word or key not in self._findings:
-            finding = Finding(id=_new_id(), patient_id=image.patient_id)
+            finding = Finding(id=_id("finding", image.id, str(number)), patient_id=image.patient_id)
             self.pending.findings.append(finding)
             self._findings[key] = finding.id
         return self._findings[key]
@@ -310,5 +316,9 @@ def _in_millimetres(shape: Shape) -> bool:
             return False
 
 
-def _new_id() -> str:
-    return str(uuid.uuid4())
+def _id(kind: str, *names: str) -> str:
+    """The same files give the same identifiers in every study, so that splits and trainings can be repeated.
+
+    They rest on the pixels, never on a patient's identifier.
+    """
+    return str(uuid.uuid5(_NAMESPACE, " ".join((kind, *names))))

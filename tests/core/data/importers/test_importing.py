@@ -212,6 +212,28 @@ def test_rows_that_cannot_be_written_take_their_pixels_with_them(
     assert study.images.count() == study.patients.count() == 0 and study.arrays.pixel_files() == ()
 
 
+def test_the_same_files_give_the_same_identifiers_in_every_study(tmp_path: Path) -> None:
+    lesion = PlannedLesion(outline=BOX)
+    plan = _plan(_image("a", "1", lesion, lesion), _image("b", "2", lesion))
+    found = []
+    for name in ("one", "two"):
+        with Study.create(tmp_path / name, name=name) as study:
+            run_import(study, plan, decode=_Files())
+            found.append([(x.id, x.finding_id, x.image_id) for x in study.lesions.all()])
+            found[-1] += [(p.id, "", "") for p in study.patients.all()]
+            assert len({x.finding_id for x in study.lesions.all()}) == 3
+    assert found[0] == found[1]
+
+
+def test_pixels_that_a_killed_import_left_are_no_obstacle(study: Study) -> None:
+    run_import(study, _plan(_image("a")), decode=_Files())
+    image = study.images.all()[0]
+    study.remove_patient(image.patient_id)
+    study.arrays.write_pixels(image.id, np.zeros((4, 4), np.uint8))
+    run_import(study, _plan(_image("a")), decode=_Files())
+    assert study.arrays.read_pixels(image.id).shape == (40, 30)
+
+
 def test_a_synthetic_study_takes_synthetic_images_only(tmp_path: Path) -> None:
     with Study.create(tmp_path / "s", name="s", synthetic=True) as study:
         assert run_import(study, _plan(_image("a")), decode=_Files(a=_decoded("a", synthetic=True))).images == 1
