@@ -41,36 +41,34 @@ def layout(path: Path) -> str:
         engine.dispose()
 
 
-def make_database(path: Path, *, migrations: Path = _MIGRATIONS, head: str = HEAD) -> None:
+def make_database(path: Path) -> None:
     """A new database of the present layout."""
     with translated(path):
         path.touch(exist_ok=False)
-        _migrate(path, migrations, head)
+        _migrate(path)
 
 
-def bring_up_to_date(
-    path: Path, *, writable: bool, migrations: Path = _MIGRATIONS, head: str = HEAD
-) -> Path | None:
+def bring_up_to_date(path: Path, *, writable: bool) -> Path | None:
     """Upgrade an older database; the copy of the old one, or None where there was nothing to do.
 
     StudyError for a layout newer than the program's, and for an older one that is opened for reading only.
     """
     version = layout(path)
-    if version == head:
+    if version == HEAD:
         return None
-    if version > head:
+    if version > HEAD:
         raise StudyError(
             f"The study in {path.parent} was made by a newer version of Marginalia (layout {version}; this "
-            f"program knows {head}). Open it with that version; nothing was changed."
+            f"program knows {HEAD}). Open it with that version; nothing was changed."
         )
     if not writable:
         raise StudyError(
             f"The study in {path.parent} has the older layout {version}. Open it once for writing to upgrade it "
-            f"to {head}; a copy of the old database is kept."
+            f"to {HEAD}; a copy of the old database is kept."
         )
     copy = _back_up(path, version)
     with translated(path):
-        _migrate(path, migrations, head)
+        _migrate(path)
     return copy
 
 
@@ -92,14 +90,14 @@ def _back_up(path: Path, version: str) -> Path:
     return target
 
 
-def _migrate(path: Path, migrations: Path, head: str) -> None:
+def _migrate(path: Path) -> None:
     engine = make_engine(path, writable=True)
     try:
         with engine.connect() as connection:
             # tables are rebuilt by copying; references are checked once at the end instead of in between
             connection.connection.cursor().execute("PRAGMA foreign_keys=OFF").close()
             with connection.begin():
-                _run_migrations(connection, migrations, head)
+                _run_migrations(connection)
                 if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
                     raise StudyError(
                         f"{path.name} in {path.parent} could not be upgraded: it holds references to things "
@@ -110,15 +108,15 @@ def _migrate(path: Path, migrations: Path, head: str) -> None:
         engine.dispose()
 
 
-def _run_migrations(connection: Connection, migrations: Path, head: str) -> None:
+def _run_migrations(connection: Connection) -> None:
     # Alembic costs a quarter of a second and is needed for new and for old studies only
     from alembic.operations import Operations
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    scripts = ScriptDirectory(str(migrations))
+    scripts = ScriptDirectory(str(_MIGRATIONS))
     context = MigrationContext.configure(
-        connection, opts={"fn": lambda revision, context: scripts._upgrade_revs(head, revision)}
+        connection, opts={"fn": lambda revision, context: scripts._upgrade_revs(HEAD, revision)}
     )
     with Operations.context(context):
         context.run_migrations()

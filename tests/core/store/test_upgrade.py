@@ -1,0 +1,157 @@
+"""Every layout that a study ever had opens in this program (safety.md, B-31).
+
+``fixtures/layout-0001`` is a study as the first version made it (``make_fixture`` below made it, once). When the
+layout changes, add a study of the layout before; never make an old one anew.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from core.domain.errors import StudyError
+from core.domain.study import ModelRevision, Run, RunStatus, Split
+from core.domain.vocabulary import Part
+from core.store import upgrade
+from core.store.check import check_study
+from core.store.database import make_engine
+from core.store.schema import metadata
+from core.store.study import Study
+from tests.core.store.helpers import add_case, drawing
+
+FIXTURES = Path(__file__).with_name("fixtures")
+LAYOUTS = sorted(path.name for path in FIXTURES.iterdir())
+
+
+def make_fixture(folder: Path) -> None:
+    """A little of everything."""
+    with Study.create(folder, name="Layout 0001", synthetic=True, holder="Fixture") as study:
+        for number in (1, 2):
+            add_case(study, number)
+        reader = study.readers.ensure("Dr A")
+        for number in (1, 2):
+            study.annotations.commit("l1", reader.id, drawing(number))
+        study.annotations.restore("l1", reader.id, 1)
+        study.splits.add(Split(id="s", name="first", seed=1, parts={"p1": Part.TRAINING, "p2": Part.TEST}))
+        study.runs.add(
+            Run(id="r", name="run", created_utc="2026-01-01", config={"k": 9}, status=RunStatus.FINISHED)
+        )
+        kept = (0, 1)
+        study.models.add(
+            ModelRevision(id="m", run_id="r", parent_id=None, prototype_indices=kept, reason="", created_utc="")
+        )
+        study.arrays.write_derived("d", {"x": study.arrays.read_pixels("i1")}, {"note": "kept"})
+
+
+@pytest.fixture(params=LAYOUTS)
+def old_study(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FIXTURES / request.param, tmp_path / "old"))
+
+
+def test_studies_of_every_layout_are_kept() -> None:
+    assert [f"layout-{number:04d}" for number in range(1, int(upgrade.HEAD) + 1)] == LAYOUTS
+
+
+def test_an_old_study_opens_whole(old_study: Path) -> None:
+    with Study.open(old_study) as study:
+        assert study.info.synthetic
+        reader = study.readers.find("Dr A")
+        assert reader is not None
+        assert [a.shapes for a in study.annotations.history("l1", reader.id)] == [
+            drawing(1),
+            drawing(2),
+            drawing(1),
+        ]
+        assert study.splits.get("s").parts == {"p1": Part.TRAINING, "p2": Part.TEST}
+        assert study.runs.get("r").config == {"k": 9}
+        active = study.models.active("r")
+        assert active is not None
+        assert active.prototype_indices == (0, 1)
+        assert study.arrays.read_derived("d")[1] == {"note": "kept"}
+        assert check_study(study).good
+
+
+def test_the_migrations_make_the_tables_of_the_program(tmp_path: Path) -> None:
+    upgrade.make_database(tmp_path / "new.db")
+    engine = make_engine(tmp_path / "new.db", writable=False)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = compare_metadata(context, metadata)
+    engine.dispose()
+    # the hashes and the JSON texts are stored as the plain types beneath
+    assert [d for d in differences if not (isinstance(d, list) and d[0][0] == "modify_type")] == []
+
+
+_NEXT = """
+import sqlalchemy as sa
+from alembic import op
+revision = "0002"
+down_revision = "0001"
+def upgrade():
+    op.add_column("reader", sa.Column("initials", sa.Text()))
+    {more}
+"""
+
+
+def _next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
+    """Let the program be of a later layout."""
+    migrations = Path(shutil.copytree(upgrade._MIGRATIONS, tmp_path / "migrations"))
+    (migrations / "versions" / "0002_next.py").write_text(_NEXT.format(more=more))
+    monkeypatch.setattr(upgrade, "_MIGRATIONS", migrations)
+    monkeypatch.setattr(upgrade, "HEAD", "0002")
+
+
+def _layout(folder: Path) -> str:
+    return upgrade.layout(folder / "study.db")
+
+
+def test_an_upgrade_keeps_a_copy_of_the_old_database(
+    old_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _next_version(tmp_path, monkeypatch)
+    with pytest.raises(StudyError, match="Open it once for writing"):
+        Study.open(old_study, writable=False)
+    with Study.open(old_study) as study:
+        assert [reader.name for reader in study.readers.all()] == ["Dr A"]
+        assert check_study(study).good
+    assert _layout(old_study) == "0002"
+    (copy,) = (old_study / "backup").iterdir()
+    assert upgrade.layout(copy) < "0002"
+    connection = sqlite3.connect(copy)
+    assert connection.execute("SELECT count(*) FROM annotation").fetchone() == (3,)
+    connection.close()
+    Study.open(old_study).close()
+    assert len(list((old_study / "backup").iterdir())) == 1, "an upgraded study is not upgraded again"
+
+
+def test_an_upgrade_that_fails_changes_nothing(
+    old_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _next_version(tmp_path, monkeypatch, "op.execute(\"INSERT INTO finding VALUES ('x', 99, 'nobody')\")")
+    before = _layout(old_study)
+    with pytest.raises(StudyError, match="could not be upgraded"):
+        Study.open(old_study)
+    monkeypatch.undo()
+    assert _layout(old_study) == before
+    with Study.open(old_study) as study:
+        assert check_study(study).good
+
+
+def test_a_study_of_a_newer_version_is_refused_and_untouched(tmp_path: Path) -> None:
+    Study.create(tmp_path / "s", name="s").close()
+    path = tmp_path / "s" / "study.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("UPDATE alembic_version SET version_num = '0999'")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    before = path.read_bytes()
+    for writable in (True, False):
+        with pytest.raises(StudyError, match=r"made by a newer version of Marginalia \(layout 0999"):
+            Study.open(tmp_path / "s", writable=writable)
+    assert path.read_bytes() == before
+    assert not (tmp_path / "s" / "backup").exists()
