@@ -139,7 +139,8 @@ def _grouped(
     for g in range(count):
         mine = value[group == g]
         there = ~np.isnan(mine)
-        one = interval(_mean(mine), draws[:, g], resamples, level=level)
+        holders = len(np.unique(resamples.cluster[table.image[group == g][there]]))
+        one = interval(_mean(mine), draws[:, g], resamples, level=level, holders=holders)
         found.append(
             Estimate(
                 value=one.value,

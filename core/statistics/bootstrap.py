@@ -84,8 +84,14 @@ def resample(clusters: Clusters | None, n: int, *, draws: int = DRAWS, seed: int
     return Resamples(counts=counts, cluster=cluster, by_patient=clusters is not None)
 
 
-def interval(value: float | None, draws: Float, resamples: Resamples, *, level: float = 0.95) -> Estimate:
-    """The estimate of a statistic from its value on the data and on every resample (NaN where undefined)."""
+def interval(
+    value: float | None, draws: Float, resamples: Resamples, *, level: float = 0.95, holders: int | None = None
+) -> Estimate:
+    """The estimate of a statistic from its value on the data and on every resample (NaN where undefined).
+
+    ``holders``: the clusters that have a part in the statistic, where not all have (some images have no mask).
+    """
+    count = resamples.clusters if holders is None else holders
     if value is None or np.isnan(value):
         return Estimate(
             value=None, level=level, method=resamples.method, n=resamples.n, undefined=1, reason="no value"
@@ -94,12 +100,12 @@ def interval(value: float | None, draws: Float, resamples: Resamples, *, level: 
     low: float | None = None
     high: float | None = None
     reason = ""
-    if resamples.clusters < 2:
+    if count < 2:
         reason = "one patient" if resamples.by_patient else "one image"
     elif len(defined) < len(draws) / 2:
         reason = f"undefined in {len(draws) - len(defined):,} of {len(draws):,} resamples"
     else:
-        tail = expanded_tail(resamples.clusters, level)
+        tail = expanded_tail(count, level)
         low, high = (float(x) for x in np.quantile(defined, [tail, 1 - tail]))
     return Estimate(
         value=float(value),
@@ -108,7 +114,7 @@ def interval(value: float | None, draws: Float, resamples: Resamples, *, level: 
         level=level,
         method=resamples.method,
         n=resamples.n,
-        clusters=resamples.clusters if resamples.by_patient else None,
+        clusters=count if resamples.by_patient else None,
         undefined=len(draws) - len(defined),
         reason=reason,
     )
@@ -166,7 +172,9 @@ def mean_estimate(
     v = np.asarray(values, dtype=np.float64)
     there = ~np.isnan(v)
     value = float(v[there].mean()) if there.any() else None
-    found = interval(value, mean_draws(v, resamples, cluster)[:, 0], resamples, level=level)
+    holders = len(np.unique((resamples.cluster if cluster is None else cluster)[there]))
+    draws = mean_draws(v, resamples, cluster)[:, 0]
+    found = interval(value, draws, resamples, level=level, holders=holders)
     return Estimate(
         value=found.value,
         low=found.low,

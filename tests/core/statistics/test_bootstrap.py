@@ -127,6 +127,9 @@ def test_mostly_undefined_statistics_get_no_interval() -> None:
 def test_values_without_a_definition_are_left_out_and_counted() -> None:
     found = mean_estimate(np.array([1.0, np.nan, 3.0]), resample(None, 3, draws=100))
     assert found.value == 2 and found.n == 2 and found.undefined == 1
+    assert mean_estimate(np.array([1.0, np.nan, 3.0]), resample([5, 6, 7], 3, draws=100)).clusters == 2
+    alone = mean_estimate(np.array([1.0, np.nan, 3.0]), resample([5, 6, 5], 3, draws=100))
+    assert alone.value == 2 and alone.low is None and alone.reason == "one patient"
     nothing = mean_estimate(np.array([np.nan, np.nan]), resample(None, 2, draws=10))
     assert nothing.value is None and nothing.undefined == 2
 
