@@ -17,6 +17,7 @@ from core.domain.study import Labels, Window
 from core.domain.vocabulary import Laterality, MarginType, ViewPosition
 from core.imaging.decoded import DecodedImage, Identity, Refusal, RefusedImageError
 from core.imaging.worker import Outcome
+from core.store.identity import IdentityFile, Passphrase
 from core.store.study import Study
 
 BOX = Rectangle(box=Box(x0=5, y0=6, x1=20, y1=22))
@@ -103,8 +104,6 @@ def test_identifiers_become_pseudonyms_and_are_nowhere_in_the_study(study: Study
 
 
 def test_the_identity_file_keeps_the_link_where_it_is_wanted(study: Study) -> None:
-    store = pytest.importorskip("core.store.identity")
-    IdentityFile, Passphrase = store.IdentityFile, store.Passphrase
     identity = IdentityFile.create(study.folder, Passphrase(lambda: "correct horse"))
     header = Identity(patient_id="MRN-1", study_uid="1.2", series_uid="1.2.3", sop_uid="1.2.3.4")
     run_import(study, _plan(_image("a")), identity=identity, decode=_Files(a=_decoded("a", identity=header)))
