@@ -165,7 +165,7 @@ def test_the_key_can_lie_in_the_key_store(tmp_path: Path, key_store: MemoryKeyri
 @pytest.mark.usefixtures("key_store")
 def test_without_a_key_store_a_passphrase_is_advised(tmp_path: Path) -> None:
     keyring.set_keyring(fail.Keyring())
-    with pytest.raises(StudyError, match="no key store .* use a passphrase"):
+    with pytest.raises(StudyError, match=r"no key store .* use a passphrase"):
         IdentityFile.create(tmp_path, KeyStore("study-1"))
     assert not has_identity(tmp_path)
 

@@ -15,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from core.domain.errors import StudyError
-from core.domain.study import ModelRevision, Run, RunStatus, Split
+from core.domain.study import ModelRevision, Run, Split
 from core.domain.vocabulary import Part
 from core.store import upgrade
 from core.store.check import check_study
@@ -38,9 +38,7 @@ def make_fixture(folder: Path) -> None:
             study.annotations.commit("l1", reader.id, drawing(number))
         study.annotations.restore("l1", reader.id, 1)
         study.splits.add(Split(id="s", name="first", seed=1, parts={"p1": Part.TRAINING, "p2": Part.TEST}))
-        study.runs.add(
-            Run(id="r", name="run", created_utc="2026-01-01", config={"k": 9}, status=RunStatus.FINISHED)
-        )
+        study.runs.add(Run(id="r", name="run", created_utc="2026-01-01", config={"k": 9}, status=done))
         kept = (0, 1)
         study.models.add(
             ModelRevision(id="m", run_id="r", parent_id=None, prototype_indices=kept, reason="", created_utc="")
@@ -62,11 +60,8 @@ def test_an_old_study_opens_whole(old_study: Path) -> None:
         assert study.info.synthetic
         reader = study.readers.find("Dr A")
         assert reader is not None
-        assert [a.shapes for a in study.annotations.history("l1", reader.id)] == [
-            drawing(1),
-            drawing(2),
-            drawing(1),
-        ]
+        history = [a.shapes for a in study.annotations.history("l1", reader.id)]
+        assert history == [drawing(1), drawing(2), drawing(1)]
         assert study.splits.get("s").parts == {"p1": Part.TRAINING, "p2": Part.TEST}
         assert study.runs.get("r").config == {"k": 9}
         active = study.models.active("r")
