@@ -89,14 +89,20 @@ class Study:
         refuse_network(_existing(folder))
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+            there = folder.exists()
+            place = folder if there else folder.parent
+            making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=place))
         except OSError as error:
             raise storage_error(error, folder) or error from error
         try:
             _fill(making, name=name, synthetic=synthetic, who=holder or user_name())
-            if folder.exists():
-                folder.rmdir()
-            making.rename(folder)
+            if there:
+                # a folder that exists may be a mount point and stays; the database comes last, it makes the study
+                for part in sorted(making.iterdir(), key=lambda path: path.name == DATABASE):
+                    part.rename(folder / part.name)
+                sync_folder(folder)
+            else:
+                making.rename(folder)
             sync_folder(folder.parent)
         except OSError as error:
             raise storage_error(error, folder) or error from error

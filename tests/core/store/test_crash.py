@@ -169,6 +169,10 @@ def test_nothing_is_left_of_a_study_that_was_not_made(tmp_path: Path, monkeypatc
     with pytest.raises(StorageFullError, match="disk is full"):
         Study.create(tmp_path / "s", name="s")
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StorageFullError, match="disk is full"):
+        Study.create(tmp_path / "empty", name="s")
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 def test_a_written_study_needs_no_log_beside_it(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from core.domain.errors import StudyError
-from core.domain.study import ModelRevision, Run, Split
+from core.domain.study import ModelRevision, Run, RunStatus, Split
 from core.domain.vocabulary import Part
 from core.store import upgrade
 from core.store.check import check_study
@@ -38,6 +38,7 @@ def make_fixture(folder: Path) -> None:
             study.annotations.commit("l1", reader.id, drawing(number))
         study.annotations.restore("l1", reader.id, 1)
         study.splits.add(Split(id="s", name="first", seed=1, parts={"p1": Part.TRAINING, "p2": Part.TEST}))
+        done = RunStatus.FINISHED
         study.runs.add(Run(id="r", name="run", created_utc="2026-01-01", config={"k": 9}, status=done))
         kept = (0, 1)
         study.models.add(
@@ -46,8 +47,11 @@ def make_fixture(folder: Path) -> None:
         study.arrays.write_derived("d", {"x": study.arrays.read_pixels("i1")}, {"note": "kept"})
 
 
-@pytest.fixture(params=LAYOUTS)
+@pytest.fixture(params=[*LAYOUTS, "new"])
 def old_study(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param == "new":
+        make_fixture(tmp_path / "old")
+        return tmp_path / "old"
     return Path(shutil.copytree(FIXTURES / request.param, tmp_path / "old"))
 
 
