@@ -67,12 +67,21 @@ def save_model(folder: Path, network: PrototypeNetwork, card: ModelCard) -> str:
     name = f"model-{sha256[:16]}.safetensors"
     _make_folder(folder)
     atomic_write(folder / name, content)
-    manifest = _Manifest(weights=name, sha256=sha256, card=card)
+    manifest = _Manifest(weights=name, sha256=sha256, card=_without_paths(card))
     atomic_write(folder / CARD_NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
     for path in folder.iterdir():
         if _WEIGHTS_NAME.fullmatch(path.name) and path.name != name:
             path.unlink(missing_ok=True)
     return sha256
+
+
+def _without_paths(card: ModelCard) -> ModelCard:
+    """Where the pretrained weights lay on this machine stays here; their file's name is enough to know them."""
+    architecture = card.architecture
+    bare = msgspec.structs.replace(
+        architecture, weights=architecture.weights.replace("\\", "/").rsplit("/", 1)[-1]
+    )
+    return msgspec.structs.replace(card, architecture=bare)
 
 
 def _make_folder(folder: Path) -> None:

@@ -84,7 +84,7 @@ def _mask_products(irrelevant: Tensor, grid: tuple[int, int]) -> Tensor:
     rows = _hats(grid[0], irrelevant.shape[-2], irrelevant.device)
     columns = _hats(grid[1], irrelevant.shape[-1], irrelevant.device)
     # a few masks at a time stay in the processor's cache
-    parts = [rows @ (part.float().square() @ columns.t()) for part in irrelevant.split(_MASKS_AT_ONCE)]
+    parts = [rows @ part.float().square() @ columns.t() for part in irrelevant.split(_MASKS_AT_ONCE)]
     return torch.cat(parts)
 
 

@@ -6,11 +6,10 @@ Order for ImageNet: the converted file in the cache, the published file put ther
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
 import tempfile
 from pathlib import Path
-from urllib.error import URLError
+from pickle import UnpicklingError
 
 import safetensors.torch
 import torch
@@ -88,7 +87,7 @@ def read_weights(path: Path) -> Tensors:
 def _read_pickle(path: Path) -> Tensors:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise WeightsUnavailableError(
             f"{path.name} is a pickle that holds more than tensors, or none at all, and was not opened: use a "
             "file of plain weights (.safetensors, or a .pth with a state dictionary)."
@@ -143,7 +142,7 @@ def _download(url: str, wanted: Path) -> Tensors:
             loaded = torch.hub.load_state_dict_from_url(
                 url, model_dir=folder, map_location="cpu", progress=False, check_hash=True, weights_only=True
             )
-    except (URLError, OSError, RuntimeError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, UnpicklingError) as error:
         raise WeightsUnavailableError(
             f"ImageNet weights could not be downloaded: fetch {url} on another machine and put the file "
             f"at {wanted}, or choose weights = random."

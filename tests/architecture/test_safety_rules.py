@@ -20,6 +20,11 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
             yield ast.unparse(node.func), node
 
 
+def only_the_error(node: ast.Import | ast.ImportFrom) -> bool:
+    """What torch.load raises when it refuses a pickle has to be named to be caught."""
+    return isinstance(node, ast.ImportFrom) and [a.name for a in node.names] == ["UnpicklingError"]
+
+
 def offences(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text("utf-8"))
     where = str(path.relative_to(ROOT))
@@ -40,7 +45,7 @@ def offences(path: Path) -> Iterator[str]:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
             for module in names:
                 root = module.split(".")[0]
-                if root in {"pickle", "shelve", "marshal"}:
+                if root in {"pickle", "shelve", "marshal"} and not only_the_error(node):
                     yield f"{where}:{node.lineno} imports {root}"
                 if root in NETWORK and where not in MAY_USE_NETWORK:
                     yield f"{where}:{node.lineno} imports {root}: nothing here talks to a network"

@@ -6,6 +6,7 @@ import pickle
 import struct
 from pathlib import Path
 
+import msgspec
 import pytest
 import safetensors.torch
 import torch
@@ -93,6 +94,17 @@ def test_a_pruned_network_round_trips(tmp_path: Path) -> None:
     pruned = without_prototypes(network_of(), {1})
     save_model(tmp_path, pruned, card_of(pruned))
     assert load_model(tmp_path).network.prototype_class.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("path", ["/home/someone/secret/trunk.pth", r"C:\\Users\\someone\\trunk.pth"])
+def test_a_saved_model_names_the_file_of_its_first_weights_but_not_its_folder(tmp_path: Path, path: str) -> None:
+    network = network_of()
+    network.architecture = msgspec.structs.replace(ARCHITECTURE, weights=path)
+    save_model(tmp_path, network, card_of(network))
+    assert "someone" not in (tmp_path / "model.json").read_text()
+    loaded = load_model(tmp_path)
+    assert loaded.card.architecture.weights == "trunk.pth"
+    save_model(tmp_path, loaded.network, loaded.card)  # and it can be saved again, as pruning does
 
 
 def test_loading_draws_no_random_numbers(tmp_path: Path) -> None:
