@@ -77,8 +77,8 @@ def malignancy(rng: np.random.Generator, n: int, resamples: int) -> Judged:
     y = rng.random(n) < expit(x)
     found = resample(patients_of(n), n, draws=resamples, seed=int(rng.integers(2**31)))
     judged = calibration(y, expit(2 * x), found)
-    yield "* calibration slope, patient bootstrap", judged.slope, 0.5
-    yield "* calibration intercept, patient bootstrap", judged.intercept, 0.0
+    yield "calibration slope, patient bootstrap", judged.slope, 0.5
+    yield "calibration intercept, patient bootstrap", judged.intercept, 0.0
 
 
 SCENARIOS: dict[str, Callable[[np.random.Generator, int, int], Judged]] = {
