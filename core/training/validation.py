@@ -15,8 +15,7 @@ from core.model.similarity import upsample
 from core.statistics.activation import activation_precision
 from core.statistics.multiclass import multiclass_auroc
 from core.training.inference import Inference, infer
-
-PRECEDENT_PERCENTILE = 5.0
+from core.training.precedent import precedent_threshold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,19 +51,6 @@ def _rank(found: Validation) -> tuple[float, float]:
     return auroc, -np.inf if found.cross_entropy is None else -found.cross_entropy
 
 
-def largest_own_evidence(
-    scores: NDArray[np.float32], logits: NDArray[np.float32], prototype_class: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """(n,) largest similarity ``s_j`` of each ROI to any prototype of the class that is predicted for it.
-
-    Below the 5th percentile of the validation ROIs there is no precedent (method.md, "Explanation").
-    """
-    predicted = logits.argmax(axis=1)
-    own = prototype_class[None, :] == predicted[:, None]
-    largest: NDArray[np.float32] = np.where(own, scores, -np.inf).max(axis=1)
-    return largest
-
-
 def evaluate(
     network: PrototypeNetwork,
     rois: RoiSet,
@@ -81,14 +67,13 @@ def evaluate(
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     own = probabilities[np.arange(len(rois)), rois.label]
     prototype_class = network.prototype_class.cpu().numpy()
-    evidence = largest_own_evidence(found.scores, found.logits, prototype_class)
     lesion, fine = _precisions(found, rois, prototype_class)
     return Validation(
         auroc=multiclass_auroc(rois.label, probabilities, rois.class_names).mean.value,
         cross_entropy=float(-np.log(np.maximum(own, 1e-300)).mean()),
         lesion_precision=lesion,
         fine_precision=fine,
-        precedent_threshold=float(np.percentile(evidence, PRECEDENT_PERCENTILE)),
+        precedent_threshold=precedent_threshold(found.scores, found.logits, prototype_class),
     )
 
 
