@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-import socket
+import platform
 from pathlib import Path
 from typing import IO
 
@@ -69,7 +69,7 @@ class WriteLock:
             mine = Holder(
                 holder=holder or user_name(),
                 user=user_name(),
-                host=socket.gethostname(),
+                host=platform.node(),
                 pid=os.getpid(),
                 since_utc=now_utc(),
             )
@@ -97,7 +97,7 @@ def read_holder(folder: Path) -> Holder | None:
 def present_holder(folder: Path) -> Holder | None:
     """Who holds the study now; a hold that a dead process of this computer left does not count."""
     found = read_holder(folder)
-    if found is None or (found.host == socket.gethostname() and not process_alive(found.pid)):
+    if found is None or (found.host == platform.node() and not process_alive(found.pid)):
         return None
     return found
 
@@ -122,7 +122,7 @@ def _excludes(path: Path) -> bool:
 
 
 def _may_live(old: Holder, *, locks_work: bool) -> bool:
-    if old.host != socket.gethostname():
+    if old.host != platform.node():
         return True
     # on this computer the free lock proves that the holder is gone (or holds the folder this is a copy of)
     return not locks_work and process_alive(old.pid)
@@ -134,6 +134,6 @@ def _refusal(folder: Path, holder: Holder | None) -> str:
             f"The study in {folder} is being changed by another program. Close it there, or open it for reading."
         )
     sentence = f"The study in {folder} is being changed by {holder}. Close it there, or open it for reading."
-    if holder.host != socket.gethostname():
+    if holder.host != platform.node():
         sentence += f" If that program is gone for certain, delete {HOLDER} in the study's folder."
     return sentence

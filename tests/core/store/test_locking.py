@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 def _claim(folder: Path, *, pid: int, host: str | None = None) -> None:
     claimed = Holder(
-        holder="Dr Away", user="away", host=host or socket.gethostname(), pid=pid, since_utc="2026-01-02T03:04:05"
+        holder="Dr Away", user="away", host=host or platform.node(), pid=pid, since_utc="2026-01-02T03:04:05"
     )
     (folder / HOLDER).write_bytes(msgspec.json.encode(claimed))
 

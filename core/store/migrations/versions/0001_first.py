@@ -16,6 +16,7 @@ depends_on = None
 
 def upgrade() -> None:
     _people_and_images()
+    _findings_and_lesions()
     _what_readers_said()
     _splits_and_runs()
     _audit_trail()
@@ -86,7 +87,7 @@ def _people_and_images() -> None:
     op.create_index("ix_image_content_sha256", "image", ["content_sha256"])
 
 
-def _what_readers_said() -> None:
+def _findings_and_lesions() -> None:
     op.create_table(
         "finding",
         _id(),
@@ -110,6 +111,9 @@ def _what_readers_said() -> None:
         _reference("lesion", "image_id", "image"),
     )
     op.create_index("ix_lesion_finding_id", "lesion", ["finding_id"])
+
+
+def _what_readers_said() -> None:
     op.create_table(
         "reader",
         _id(),
