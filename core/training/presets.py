@@ -1,0 +1,113 @@
+"""Presets of a run, and in what a configuration departs from the paper's.
+
+A preset is ``resources/presets/NAME.json``: a description, the configuration, and for each field that departs
+from the preset ``paper`` the reason. ``paper.json`` itself lists what it reads differently from the printed page.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from core.domain.errors import TrainingError
+from core.training.config import TrainingConfig
+
+PRESETS = ("paper", "compact", "frozen", "protopnet")
+PAPER = "paper"
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """A place where even the preset ``paper`` is not the printed page."""
+
+    field: str
+    printed: str
+    why: str
+
+
+class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    description: str
+    config: TrainingConfig
+    why: dict[str, str] = {}
+    """Field, as in ``loss.fine``, to the reason why it is not the paper's."""
+    readings: tuple[Reading, ...] = ()
+
+
+class Deviation(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table that stands in every report of a run."""
+
+    field: str
+    paper: str
+    here: str
+    why: str
+
+
+def read_preset(name: str) -> Preset:
+    """The preset with its reasons; TrainingError for a name that there is none of."""
+    if name not in PRESETS:
+        raise TrainingError(f"There is no preset {name}: choose one of {', '.join(PRESETS)}.")
+    content = files("resources").joinpath("presets", f"{name}.json").read_bytes()
+    preset = msgspec.json.decode(content, type=Preset)
+    return msgspec.structs.replace(preset, config=msgspec.structs.replace(preset.config, preset=name))
+
+
+def load_preset(name: str) -> TrainingConfig:
+    """The configuration of a preset; TrainingError for a name that there is none of."""
+    return read_preset(name).config
+
+
+def as_protopnet(config: TrainingConfig) -> TrainingConfig:
+    """The same run as ProtoPNet: k = 1, no fine-annotation loss, nothing that needs masks."""
+    replace = msgspec.structs.replace
+    return replace(
+        config,
+        method="protopnet",
+        architecture=replace(config.architecture, top_k=1),
+        loss=replace(config.loss, fine=0.0),
+        warm_start="image",
+    )
+
+
+def deviations(config: TrainingConfig) -> list[Deviation]:
+    """Every field in which the configuration is not the paper's: first what the preset ``paper`` reads
+    differently from the printed page and this configuration keeps, then what differs from that preset."""
+    paper = read_preset(PAPER)
+    reasons = read_preset(config.preset).why if config.preset in PRESETS else {}
+    standard, here = leaves(paper.config), leaves(config)
+    preset = leaves(load_preset(config.preset)) if config.preset in PRESETS else standard
+    rows = [
+        Deviation(field=r.field, paper=r.printed, here=_text(here.get(r.field)), why=r.why)
+        for r in paper.readings
+        if here.get(r.field) == standard.get(r.field)
+    ]
+    for field, value in here.items():
+        if value != standard[field] and field not in ("preset", "seed", "device"):
+            chosen = "chosen for this run" if value != preset[field] else reasons.get(field, "")
+            rows.append(Deviation(field=field, paper=_text(standard[field]), here=_text(value), why=chosen))
+    return rows
+
+
+def leaves(config: TrainingConfig) -> dict[str, Any]:
+    """Dotted name to value of every field, in order: ``loss.fine``, ``epochs.joint``, ..."""
+    return _flat(msgspec.to_builtins(config))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(entry) for entry in value)
+    return str(value)
+
+
