@@ -109,5 +109,3 @@ def _text(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_text(entry) for entry in value)
     return str(value)
-
-
