@@ -6,7 +6,7 @@ link, kept in one of two ways or in neither:
 - the encrypted identity file (``core.store.identity``), from which identifiers can be read back with the key;
 - the link hash in the database: HMAC-SHA-256 of data set and identifier under a random salt of this study. It
   finds a patient again and cannot be turned back by computation alone, but who has the whole study has the salt
-  too and can try all identifiers of a short format (a million a second). Treat a study with link hashes as
+  too and can try all identifiers of a short format quickly. Treat a study with link hashes as
   pseudonymous, not as anonymous, and call ``decline`` before a study leaves the house.
 
 Without either, an identifier keeps its pseudonym within one ``PseudonymSession``, that is, one import.
