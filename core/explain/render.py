@@ -81,7 +81,7 @@ def as_rgb(grey: NDArray[np.uint8]) -> Rgb:
 
 
 def with_box(
-    picture: Rgb, box: Box, *, colour: tuple[int, int, int] = RELEVANT_COLOUR, scale: int = 1, width: int = 2
+    picture: Rgb, box: Box, *, colour: tuple[int, int, int] = RELEVANT_COLOUR, scale: float = 1, width: int = 2
 ) -> Rgb:
     """A copy with the outline of ``box``, drawn outside its pixels on a dark seam that shows on any ground.
 
@@ -103,13 +103,6 @@ def _ring(picture: Rgb, sides: list[int], by: int, colour: tuple[int, int, int])
     right, bottom = min(width - 1, sides[2] + by), min(height - 1, sides[3] + by)
     picture[[top, bottom], left : right + 1] = colour
     picture[top : bottom + 1, [left, right]] = colour
-
-
-def enlarged(picture: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """Every pixel ``scale`` times as wide and high, interpolated bicubically (grey or RGB)."""
-    height, width = picture.shape[:2]
-    size = (width * scale, height * scale)
-    return np.array(Pillow.fromarray(picture).resize(size, Pillow.Resampling.BICUBIC))
 
 
 def colour_bar(style: HeatStyle, *, width: int = 256, height: int = 10) -> Rgb:
