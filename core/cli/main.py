@@ -1,0 +1,109 @@
+"""The command line: one command a capability, each with help that suffices.
+
+Exit code 0 only for success; an error is one sentence on standard error; ``--json`` puts one JSON document on
+standard output and nothing else. Heavy packages are imported by a command when it runs, never to print help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from importlib import import_module
+from typing import Protocol, cast
+
+from core.cli.console import Console
+from core.domain.errors import Cancelled, MarginaliaError
+from core.domain.vocabulary import DISCLAIMER
+
+COMMANDS = (
+    "demo",
+    "phantom",
+    "study",
+    "import",
+    "split",
+    "train",
+    "evaluate",
+    "explain",
+    "prototypes",
+    "prune",
+    "export",
+    "check",
+)
+"""In the order of the work; each is a module of ``core.cli.commands`` (``import`` in ``import_images``)."""
+
+_MODULES = {"import": "import_images"}
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells expect."""
+
+
+class Command(Protocol):
+    """What a module of ``core.cli.commands`` offers."""
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, arguments: argparse.Namespace, console: Console) -> int: ...
+
+
+def _command(name: str) -> Command:
+    return cast(Command, import_module(f"core.cli.commands.{_MODULES.get(name, name)}"))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="main.py",
+        description="Marginalia: annotate breast-mass margins, train an interpretable classifier (IAIA-BL) on "
+        "them, and review and prune what it has learned. Without a command the window opens.",
+        epilog=DISCLAIMER,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    for name in COMMANDS:
+        command = _command(name)
+        sub = commands.add_parser(
+            name,
+            help=command.HELP,
+            description=(command.__doc__ or command.HELP).strip(),
+            epilog=DISCLAIMER,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(sub)
+        shared = sub.add_argument_group("output")
+        shared.add_argument("--json", action="store_true", help="print one JSON document on standard output")
+        shared.add_argument("--quiet", action="store_true", help="show no progress")
+        shared.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def run_command_line(arguments: list[str]) -> int:
+    """Run one command and return its exit code; 0 only for success."""
+    parser = build_parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.command is None:
+        parser.print_help()
+        return 2
+    with Console(as_json=parsed.json, quiet=parsed.quiet) as console:
+        try:
+            return _command(parsed.command).run(parsed, console)
+        except (Cancelled, KeyboardInterrupt):
+            console.error("Cancelled; what was finished is kept and nothing is half-written.")
+            return INTERRUPTED
+        except MarginaliaError as error:
+            if parsed.debug:
+                traceback.print_exc()
+            console.error(str(error))
+            return 1
+        except BrokenPipeError:
+            # the reader of our output went away (``| head``); nobody is left to tell
+            sys.stderr.close()
+            return 1
+        except Exception as error:  # noqa: BLE001 (the process's boundary)
+            if parsed.debug:
+                traceback.print_exc()
+            console.error(
+                f"This is a defect of the program ({type(error).__name__}: {error}); run the command again with "
+                "--debug and report what it prints."
+            )
+            return 3

@@ -1,0 +1,160 @@
+"""What a model said of a set of lesions, as plain arrays: everything that the metrics are computed from.
+
+One model on one test part gives one ``Predictions``; the parts of a cross-validation are joined by ``pooled``
+into out-of-fold predictions, in which every lesion was judged by a model that never saw its patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.domain.errors import MarginaliaError
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PairPrecision:
+    """Activation precision (eq. 1) of pairs (image, prototype of the image's class), at one scale."""
+
+    image: Int
+    """(p,) row of the predictions."""
+    prototype: Int
+    """(p,) index of the prototype in its model; models of several folds count on."""
+    value: Float
+    """(p,) in [0, 1]."""
+    chance: Float
+    """(n,) share of the ROI that is marked; NaN where the image has no mask."""
+    attainable: Float
+    """(n,) the largest precision that a map could have; NaN where the image has no mask."""
+    blob: Float
+    """(n,) precision of a blob in the middle of the ROI; NaN where the image has no mask."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Predictions:
+    """Predictions for ``n`` lesions, each in one image; K classes."""
+
+    model: str
+    """Name of the model for tables: "IAIA-BL"."""
+    class_names: tuple[str, ...]
+    lesion_ids: tuple[str, ...]
+    finding_ids: tuple[str, ...]
+    patient_ids: tuple[str, ...]
+    sources: tuple[str, ...]
+    label: Int
+    """(n,) true class."""
+    malignant: Int
+    """(n,) 1 malignant, 0 benign, -1 no biopsy."""
+    logits: Float
+    """(n, K) margin logits."""
+    malignancy: Float
+    """(n,) malignancy logit; NaN where the model has none."""
+    no_precedent: Bool
+    """(n,) True where no prototype is similar enough and the program gives no prediction."""
+    lesion_scale: PairPrecision | None = None
+    fine_scale: PairPrecision | None = None
+
+    def __len__(self) -> int:
+        return len(self.lesion_ids)
+
+    @property
+    def probabilities(self) -> Float:
+        """(n, K) softmax of the logits."""
+        shifted = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
+        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+    @property
+    def predicted(self) -> Int:
+        return np.asarray(self.logits.argmax(axis=1), dtype=np.int64)
+
+    def of_source(self, source: str) -> Predictions:
+        return self.rows(np.array([s == source for s in self.sources], dtype=np.bool_))
+
+    def rows(self, chosen: Bool) -> Predictions:
+        index = np.flatnonzero(chosen)
+
+        def text(values: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(values[i] for i in index)
+
+        return Predictions(
+            model=self.model,
+            class_names=self.class_names,
+            lesion_ids=text(self.lesion_ids),
+            finding_ids=text(self.finding_ids),
+            patient_ids=text(self.patient_ids),
+            sources=text(self.sources),
+            label=self.label[index],
+            malignant=self.malignant[index],
+            logits=self.logits[index],
+            malignancy=self.malignancy[index],
+            no_precedent=self.no_precedent[index],
+            lesion_scale=_rows_of_pairs(self.lesion_scale, chosen),
+            fine_scale=_rows_of_pairs(self.fine_scale, chosen),
+        )
+
+
+def _rows_of_pairs(pairs: PairPrecision | None, chosen: Bool) -> PairPrecision | None:
+    if pairs is None:
+        return None
+    kept = chosen[pairs.image]
+    new_row = np.cumsum(chosen) - 1
+    return PairPrecision(
+        image=new_row[pairs.image[kept]],
+        prototype=pairs.prototype[kept],
+        value=pairs.value[kept],
+        chance=pairs.chance[chosen],
+        attainable=pairs.attainable[chosen],
+        blob=pairs.blob[chosen],
+    )
+
+
+def pooled(folds: Sequence[Predictions]) -> Predictions:
+    """The folds of a cross-validation as one set; a lesion that stands in two of them is refused."""
+    lesions = [lesion for fold in folds for lesion in fold.lesion_ids]
+    if len(lesions) != len(set(lesions)):
+        raise MarginaliaError(
+            "These runs were tested on the same lesions; only the folds of one cross-validation can be pooled."
+        )
+    if len({fold.class_names for fold in folds}) != 1:
+        raise MarginaliaError("These runs have different classes and cannot be pooled.")
+    return Predictions(
+        model=folds[0].model,
+        class_names=folds[0].class_names,
+        lesion_ids=tuple(lesions),
+        finding_ids=tuple(finding for fold in folds for finding in fold.finding_ids),
+        patient_ids=tuple(patient for fold in folds for patient in fold.patient_ids),
+        sources=tuple(source for fold in folds for source in fold.sources),
+        label=np.concatenate([fold.label for fold in folds]),
+        malignant=np.concatenate([fold.malignant for fold in folds]),
+        logits=np.concatenate([fold.logits for fold in folds]),
+        malignancy=np.concatenate([fold.malignancy for fold in folds]),
+        no_precedent=np.concatenate([fold.no_precedent for fold in folds]),
+        lesion_scale=_pooled_pairs([fold.lesion_scale for fold in folds], [len(fold) for fold in folds]),
+        fine_scale=_pooled_pairs([fold.fine_scale for fold in folds], [len(fold) for fold in folds]),
+    )
+
+
+def _pooled_pairs(folds: Sequence[PairPrecision | None], sizes: Sequence[int]) -> PairPrecision | None:
+    present = [fold for fold in folds if fold is not None]
+    if len(present) != len(folds):
+        return None
+    first_row = np.cumsum([0, *sizes[:-1]])
+    counts = [int(fold.prototype.max(initial=-1)) + 1 for fold in present]
+    first_prototype = np.cumsum([0, *counts[:-1]])
+    return PairPrecision(
+        image=np.concatenate([fold.image + row for fold, row in zip(present, first_row, strict=True)]),
+        prototype=np.concatenate(
+            [fold.prototype + first for fold, first in zip(present, first_prototype, strict=True)]
+        ),
+        value=np.concatenate([fold.value for fold in present]),
+        chance=np.concatenate([fold.chance for fold in present]),
+        attainable=np.concatenate([fold.attainable for fold in present]),
+        blob=np.concatenate([fold.blob for fold in present]),
+    )
