@@ -7,12 +7,13 @@ into out-of-fold predictions, in which every lesion was judged by a model that n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import MarginaliaError
+from core.statistics.activation_summary import PairTable
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -20,19 +21,15 @@ Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PairPrecision:
-    """Activation precision (eq. 1) of pairs (image, prototype of the image's class), at one scale."""
+class ScalePrecision:
+    """Activation precision (eq. 1) of pairs (image, prototype of the image's class), at one scale of mask."""
 
-    image: Int
-    """(p,) row of the predictions."""
-    prototype: Int
-    """(p,) index of the prototype in its model; models of several folds count on."""
-    value: Float
-    """(p,) in [0, 1]."""
+    pairs: PairTable
+    """``image`` is the row of the predictions; prototypes of several pooled models count on."""
     chance: Float
     """(n,) share of the ROI that is marked; NaN where the image has no mask."""
     attainable: Float
-    """(n,) the largest precision that a map could have; NaN where the image has no mask."""
+    """(n,) the largest precision that any map could have; NaN where the image has no mask."""
     blob: Float
     """(n,) precision of a blob in the middle of the ROI; NaN where the image has no mask."""
 
@@ -58,8 +55,8 @@ class Predictions:
     """(n,) malignancy logit; NaN where the model has none."""
     no_precedent: Bool
     """(n,) True where no prototype is similar enough and the program gives no prediction."""
-    lesion_scale: PairPrecision | None = None
-    fine_scale: PairPrecision | None = None
+    lesion_scale: ScalePrecision | None = None
+    fine_scale: ScalePrecision | None = None
 
     def __len__(self) -> int:
         return len(self.lesion_ids)
@@ -100,18 +97,16 @@ class Predictions:
         )
 
 
-def _rows_of_pairs(pairs: PairPrecision | None, chosen: Bool) -> PairPrecision | None:
-    if pairs is None:
+def _rows_of_pairs(scale: ScalePrecision | None, chosen: Bool) -> ScalePrecision | None:
+    if scale is None:
         return None
-    kept = chosen[pairs.image]
+    kept = scale.pairs.rows(chosen[scale.pairs.image])
     new_row = np.cumsum(chosen) - 1
-    return PairPrecision(
-        image=new_row[pairs.image[kept]],
-        prototype=pairs.prototype[kept],
-        value=pairs.value[kept],
-        chance=pairs.chance[chosen],
-        attainable=pairs.attainable[chosen],
-        blob=pairs.blob[chosen],
+    return ScalePrecision(
+        pairs=replace(kept, image=new_row[kept.image]),
+        chance=scale.chance[chosen],
+        attainable=scale.attainable[chosen],
+        blob=scale.blob[chosen],
     )
 
 
@@ -141,19 +136,23 @@ def pooled(folds: Sequence[Predictions]) -> Predictions:
     )
 
 
-def _pooled_pairs(folds: Sequence[PairPrecision | None], sizes: Sequence[int]) -> PairPrecision | None:
+def _pooled_pairs(folds: Sequence[ScalePrecision | None], sizes: Sequence[int]) -> ScalePrecision | None:
     present = [fold for fold in folds if fold is not None]
     if len(present) != len(folds):
         return None
+    tables = [fold.pairs for fold in present]
     first_row = np.cumsum([0, *sizes[:-1]])
-    counts = [int(fold.prototype.max(initial=-1)) + 1 for fold in present]
+    counts = [int(table.prototype.max(initial=-1)) + 1 for table in tables]
     first_prototype = np.cumsum([0, *counts[:-1]])
-    return PairPrecision(
-        image=np.concatenate([fold.image + row for fold, row in zip(present, first_row, strict=True)]),
-        prototype=np.concatenate(
-            [fold.prototype + first for fold, first in zip(present, first_prototype, strict=True)]
+    return ScalePrecision(
+        pairs=PairTable(
+            image=np.concatenate([table.image + row for table, row in zip(tables, first_row, strict=True)]),
+            prototype=np.concatenate(
+                [table.prototype + first for table, first in zip(tables, first_prototype, strict=True)]
+            ),
+            klass=np.concatenate([table.klass for table in tables]),
+            value=np.concatenate([table.value for table in tables]),
         ),
-        value=np.concatenate([fold.value for fold in present]),
         chance=np.concatenate([fold.chance for fold in present]),
         attainable=np.concatenate([fold.attainable for fold in present]),
         blob=np.concatenate([fold.blob for fold in present]),

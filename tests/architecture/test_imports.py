@@ -24,8 +24,8 @@ ORDER = (
     "evaluation",
     "baselines",
     "phantom",
-    "tasks",
     "jobs",
+    "tasks",
     "cli",
 )
 """Folders of core; each may import itself and those before it."""

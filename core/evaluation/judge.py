@@ -1,0 +1,94 @@
+"""Runs a model on un-augmented ROIs and keeps what the metrics need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.data.roi_set import RoiSet
+from core.domain.events import IsCancelled, never
+from core.evaluation.predictions import Bool, Float, Predictions, ScalePrecision
+from core.model.checkpoint import LoadedModel
+from core.model.similarity import upsample
+from core.statistics.activation import activation_precision, attainable, centre_blob, chance
+from core.statistics.activation_summary import PairTable
+from core.training.inference import Inference, infer
+
+_CHUNK = 64
+"""Images whose upsampled maps exist at a time."""
+
+
+def judge(model: LoadedModel, rois: RoiSet, *, name: str, cancelled: IsCancelled = never) -> Predictions:
+    """Predictions of the model for every ROI with a trained class; the others are left out."""
+    labelled = rois.rows(rois.label >= 0)
+    found = infer(model.network, labelled, keep_maps=True, cancelled=cancelled)
+    prototype_class = np.asarray(model.card.prototype_class, dtype=np.int64)
+    return Predictions(
+        model=name,
+        class_names=model.card.class_names,
+        lesion_ids=labelled.lesion_ids,
+        finding_ids=labelled.finding_ids,
+        patient_ids=labelled.patient_ids,
+        sources=labelled.sources,
+        label=labelled.label,
+        malignant=labelled.malignant,
+        logits=found.logits.astype(np.float64),
+        malignancy=_malignancy(model, found),
+        no_precedent=_no_precedent(model, found, prototype_class),
+        lesion_scale=_precision(labelled, found, prototype_class, fine=False),
+        fine_scale=_precision(labelled, found, prototype_class, fine=True),
+    )
+
+
+def _malignancy(model: LoadedModel, found: Inference) -> Float:
+    """NaN where stage B could not be fitted."""
+    if model.card.malignancy_ridge is None:
+        return np.full(len(found.malignancy), np.nan)
+    return found.malignancy.astype(np.float64)
+
+
+def _no_precedent(model: LoadedModel, found: Inference, prototype_class: NDArray[np.int64]) -> Bool:
+    threshold = model.card.precedent_threshold
+    if threshold is None:
+        return np.zeros(len(found.scores), dtype=np.bool_)
+    own = prototype_class[None, :] == found.logits.argmax(axis=1)[:, None]
+    evidence = np.where(own, found.scores, -np.inf).max(axis=1)
+    return np.asarray(evidence < threshold)
+
+
+def _precision(
+    rois: RoiSet, found: Inference, prototype_class: NDArray[np.int64], *, fine: bool
+) -> ScalePrecision | None:
+    """Precision of the maps of each image's own class; None where no image has a mask of this scale."""
+    masks = rois.central(rois.fine if fine else rois.lesion)
+    if len(rois) == 0 or not masks.any():
+        return None
+    pairs = [pair for pair in _pairs(found, rois, masks, prototype_class)]
+    blob = centre_blob(*masks.shape[1:])[None]
+    return ScalePrecision(
+        pairs=PairTable(
+            image=np.concatenate([image for image, _, _ in pairs]),
+            prototype=np.concatenate([prototype for _, prototype, _ in pairs]),
+            klass=np.concatenate([prototype_class[prototype] for _, prototype, _ in pairs]),
+            value=np.concatenate([value for _, _, value in pairs]),
+        ),
+        chance=chance(masks),
+        attainable=attainable(masks),
+        blob=np.concatenate([activation_precision(blob, mask[None]) for mask in masks]),
+    )
+
+
+def _pairs(
+    found: Inference, rois: RoiSet, masks: NDArray[np.uint8], prototype_class: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Float]]:
+    assert found.maps is not None
+    own = prototype_class[None, :] == rois.label[:, None]
+    for first in range(0, len(rois), _CHUNK):
+        image, prototype = np.nonzero(own[first : first + _CHUNK])
+        image = image + first
+        small = torch.from_numpy(found.maps[image, prototype])[:, None]
+        maps = upsample(small, masks.shape[1])[:, 0].numpy()
+        yield image, prototype, activation_precision(maps, masks[image])

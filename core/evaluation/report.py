@@ -1,0 +1,229 @@
+"""From predictions to figures: every metric of the paper with its interval, per image and per finding.
+
+The primary intervals are clustered by patient. Those that take every image for independent are computed too,
+marked "as in the paper".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+
+from core.domain.errors import MarginaliaError
+from core.evaluation.predictions import Float, Predictions, ScalePrecision
+from core.statistics.activation_summary import over_images, over_pairs, summarise
+from core.statistics.agreement import agreement
+from core.statistics.auroc import auroc
+from core.statistics.bootstrap import DRAWS, Resamples, mean_estimate, resample
+from core.statistics.calibration import calibration
+from core.statistics.estimate import Estimate
+from core.statistics.grouping import by_finding, first_rows, label_by_finding
+from core.statistics.multiclass import multiclass_auroc
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of a report."""
+
+    key: str
+    """Stable name for programs: "margin_auroc", "fine_precision"."""
+    label: str
+    """For people: "Margin AUROC, mean weighted by class size"."""
+    estimate: Estimate
+    as_in_paper: bool = False
+    """True where the interval takes every image for independent, as the paper's does."""
+
+
+class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one model on one set of lesions."""
+
+    model: str
+    source: str
+    """The data set; "all" where several are pooled."""
+    unit: str
+    """image or finding."""
+    count: int
+    patients: int
+    abstained: int
+    """Lesions for which the model has no precedent; they are judged like the others here."""
+    synthetic: bool
+    metrics: tuple[Metric, ...]
+
+    def __getitem__(self, key: str) -> Estimate:
+        """The estimate of this metric with the clustered interval; KeyError where the report has none."""
+        for metric in self.metrics:
+            if metric.key == key and not metric.as_in_paper:
+                return metric.estimate
+        raise KeyError(key)
+
+
+def evaluate(
+    predictions: Predictions, *, source: str = "all", synthetic: bool = False, draws: int = DRAWS
+) -> EvaluationReport:
+    """Every metric of the predictions, per image. MarginaliaError where there is nothing to judge."""
+    if len(predictions) == 0:
+        raise MarginaliaError("There are no labelled lesions in this part: nothing can be evaluated.")
+    resamples = resample(predictions.patient_ids, len(predictions), draws=draws)
+    metrics = [
+        *_margin(predictions, resamples, clusters=predictions.patient_ids),
+        *_precision("lesion", "Lesion-scale", predictions.lesion_scale, resamples, predictions),
+        *_precision("fine", "Fine-scale", predictions.fine_scale, resamples, predictions),
+        *_malignancy(predictions, resamples, clusters=predictions.patient_ids),
+        *_as_in_paper(predictions, draws),
+    ]
+    return EvaluationReport(
+        model=predictions.model,
+        source=source,
+        unit="image",
+        count=len(predictions),
+        patients=len(set(predictions.patient_ids)),
+        abstained=int(predictions.no_precedent.sum()),
+        synthetic=synthetic,
+        metrics=tuple(metrics),
+    )
+
+
+def evaluate_findings(predictions: Predictions, *, synthetic: bool = False, draws: int = DRAWS) -> EvaluationReport:
+    """Margin and malignancy per finding: the mean of the logits over its views. Activation is per image only."""
+    return msgspec.structs.replace(
+        evaluate(merged_by_finding(predictions), synthetic=synthetic, draws=draws), unit="finding"
+    )
+
+
+def merged_by_finding(predictions: Predictions) -> Predictions:
+    """One row a finding: the mean of its views' logits; findings whose views differ in label are left out."""
+    ids = predictions.finding_ids
+    label = label_by_finding(predictions.label, ids)
+    first = first_rows(ids)
+    merged = Predictions(
+        model=predictions.model,
+        class_names=predictions.class_names,
+        lesion_ids=tuple(predictions.lesion_ids[i] for i in first),
+        finding_ids=tuple(ids[i] for i in first),
+        patient_ids=tuple(predictions.patient_ids[i] for i in first),
+        sources=tuple(predictions.sources[i] for i in first),
+        label=label,
+        malignant=predictions.malignant[first],
+        logits=by_finding(predictions.logits, ids),
+        malignancy=by_finding(predictions.malignancy, ids),
+        no_precedent=by_finding(predictions.no_precedent.astype(np.float64), ids) == 1.0,
+    )
+    return merged.rows(label >= 0)
+
+
+def _margin(
+    predictions: Predictions, resamples: Resamples, *, clusters: tuple[str, ...] | None, as_in_paper: bool = False
+) -> Iterator[Metric]:
+    names = predictions.class_names
+    areas = multiclass_auroc(predictions.label, predictions.probabilities, names, clusters)
+    yield Metric(
+        key="margin_auroc",
+        label="AUROC, mean weighted by class size",
+        estimate=areas.mean,
+        as_in_paper=as_in_paper,
+    )
+    for name in names:
+        yield Metric(
+            key=f"auroc_{name}",
+            label=f"AUROC, {name} against the rest",
+            estimate=areas.per_class[name],
+            as_in_paper=as_in_paper,
+        )
+    kappa = agreement(predictions.label, predictions.predicted, names, resamples)
+    yield Metric(key="kappa", label="Cohen's kappa", estimate=kappa.overall, as_in_paper=as_in_paper)
+    for name in names:
+        yield Metric(
+            key=f"kappa_{name}",
+            label=f"Cohen's kappa, {name}",
+            estimate=kappa.per_class[name],
+            as_in_paper=as_in_paper,
+        )
+    yield Metric(key="accuracy", label="Accuracy", estimate=kappa.accuracy, as_in_paper=as_in_paper)
+
+
+def _precision(
+    key: str, label: str, scale: ScalePrecision | None, resamples: Resamples, predictions: Predictions
+) -> Iterator[Metric]:
+    if scale is None:
+        return
+    summary = summarise(scale.pairs, predictions.class_names, resamples)
+    name = f"{label} activation precision"
+    yield Metric(key=f"{key}_precision", label=f"{name}, mean over pairs", estimate=summary.over_pairs)
+    yield Metric(key=f"{key}_precision_images", label=f"{name}, mean over images", estimate=summary.over_images)
+    for class_name, estimate in summary.per_class.items():
+        yield Metric(key=f"{key}_precision_{class_name}", label=f"{name}, {class_name}", estimate=estimate)
+    for suffix, text, values in (
+        ("blob", "of a blob in the middle of the ROI", scale.blob),
+        ("chance", "by chance", scale.chance),
+        ("attainable", "attainable at the most", scale.attainable),
+    ):
+        yield Metric(
+            key=f"{key}_{suffix}", label=f"{name} {text}", estimate=mean_estimate(values, resamples)
+        )
+    margin = scale.pairs.value - scale.blob[scale.pairs.image]
+    yield Metric(
+        key=f"{key}_over_blob",
+        label=f"{name}, margin over the blob",
+        estimate=mean_estimate(margin, resamples, resamples.cluster[scale.pairs.image]),
+    )
+
+
+def _malignancy(
+    predictions: Predictions, resamples: Resamples, *, clusters: tuple[str, ...] | None, as_in_paper: bool = False
+) -> Iterator[Metric]:
+    known = (predictions.malignant >= 0) & ~np.isnan(predictions.malignancy)
+    if not known.any():
+        return
+    outcome = predictions.malignant[known]
+    logit: Float = predictions.malignancy[known]
+    ids = None if clusters is None else tuple(c for c, k in zip(clusters, known, strict=True) if k)
+    yield Metric(
+        key="malignancy_auroc",
+        label="Malignancy AUROC",
+        estimate=auroc(outcome == 1, logit, ids),
+        as_in_paper=as_in_paper,
+    )
+    if as_in_paper:
+        return
+    probability = 1 / (1 + np.exp(-logit))
+    found = calibration(outcome == 1, probability, resample(ids, int(known.sum()), draws=resamples.draws))
+    yield Metric(key="brier", label="Malignancy Brier score", estimate=found.brier)
+    yield Metric(key="calibration_slope", label="Malignancy calibration slope", estimate=found.slope)
+    yield Metric(key="calibration_intercept", label="Malignancy calibration intercept", estimate=found.intercept)
+
+
+def _as_in_paper(predictions: Predictions, draws: int) -> Iterator[Metric]:
+    """The same figures with intervals over images, as the paper gives them."""
+    images = resample(None, len(predictions), draws=draws)
+    yield from _margin(predictions, images, clusters=None, as_in_paper=True)
+    for key, label, scale in (
+        ("lesion", "Lesion-scale", predictions.lesion_scale),
+        ("fine", "Fine-scale", predictions.fine_scale),
+    ):
+        if scale is not None:
+            name = f"{label} activation precision"
+            yield Metric(
+                key=f"{key}_precision",
+                label=f"{name}, mean over pairs",
+                estimate=over_pairs(scale.pairs, images),
+                as_in_paper=True,
+            )
+            yield Metric(
+                key=f"{key}_precision_images",
+                label=f"{name}, mean over images",
+                estimate=over_images(scale.pairs, images),
+                as_in_paper=True,
+            )
+    yield from _malignancy(predictions, images, clusters=None, as_in_paper=True)
+
+
+def report_text(report: EvaluationReport) -> str:
+    """The report for a terminal: one line a figure, with its interval."""
+    head = f"{report.model}, {report.source}: {report.count} {report.unit}s of {report.patients} patients"
+    lines = [("SYNTHETIC DATA. " if report.synthetic else "") + head]
+    primary = [metric for metric in report.metrics if not metric.as_in_paper]
+    width = max(len(metric.label) for metric in primary)
+    lines += [f"  {metric.label:<{width}}  {metric.estimate}" for metric in primary]
+    lines.append("  Intervals: 95%, clustered by patient.")
+    return "\n".join(lines)

@@ -1,0 +1,150 @@
+"""Runs of a study, as the parent sees them: planned, carried out in a child process, recorded, resumed."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from core.domain.atomic import atomic_write
+from core.domain.errors import Cancelled, ModelError, StudyError, TrainingError
+from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
+from core.domain.study import ModelRevision, Run, RunStatus
+from core.domain.version import code_version
+from core.domain.vocabulary import Part
+from core.jobs.catalogue import JobRequest
+from core.jobs.supervisor import supervise
+from core.model.card import ModelCard
+from core.model.checkpoint import LoadedModel, load_model
+from core.pruning.revision import apply_revision, load_revision
+from core.store.study import Study
+from core.tasks.train import TrainRequest
+from core.training.config import TrainingConfig
+
+RUNS = "runs"
+REQUEST = "request.json"
+MODEL = "model"
+REVISIONS = "revisions"
+UNPRUNED = "As trained"
+"""Reason of the first revision of a run."""
+
+
+def now_utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, name: str) -> Run:
+    """A new run with its folder and request; nothing is computed yet. StudyError where the name is taken."""
+    if study.runs.find(name) is not None:
+        raise StudyError(f"This study has a run named {name} already; choose another name or resume it.")
+    identifier = uuid.uuid4().hex
+    folder = study.folder / RUNS / identifier
+    folder.mkdir(parents=True)
+    request = TrainRequest(study=str(study.folder), folder=str(folder), config=config, parts=parts)
+    atomic_write(folder / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
+    run = Run(
+        id=identifier,
+        name=name,
+        created_utc=now_utc(),
+        config=msgspec.to_builtins(config),
+        folder=f"{RUNS}/{identifier}",
+        code_version=code_version(),
+    )
+    study.runs.add(run)
+    return run
+
+
+def request_of(study: Study, run: Run) -> TrainRequest:
+    """The request of a planned run, with the paths of where the study lies now."""
+    folder = study.folder / run.folder
+    try:
+        request = msgspec.json.decode((folder / REQUEST).read_bytes(), type=TrainRequest)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ModelError(f"The request of run {run.name} is lost or damaged: train again.") from error
+    return msgspec.structs.replace(request, study=str(study.folder), folder=str(folder))
+
+
+def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled) -> Run:
+    """Train, or resume where it stopped, and record what became of it.
+
+    Cancelled where the user asked for it; TrainingError with the child's sentence where the run failed. In
+    both cases the run can be carried out again and goes on from its last checkpoint.
+    """
+    request = request_of(study, run)
+    run = msgspec.structs.replace(run, status=RunStatus.RUNNING)
+    study.runs.update(run)
+
+    def relay(event: Event) -> None:
+        if not isinstance(event, Succeeded | Failed | CancelledByUser):
+            emit(event)
+
+    final = supervise(
+        JobRequest(job="train", arguments=msgspec.to_builtins(request)),
+        emit=relay,
+        cancelled=cancelled,
+        log=Path(request.folder) / "log.txt",
+    )
+    match final:
+        case Succeeded(result=result):
+            return _finished(study, run, result)
+        case Failed(sentence=sentence):
+            study.runs.update(msgspec.structs.replace(run, status=RunStatus.FAILED))
+            raise TrainingError(sentence)
+        case _:
+            study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
+            raise Cancelled
+
+
+def _finished(study: Study, run: Run, result: dict[str, object]) -> Run:
+    card = load_model(study.folder / run.folder / MODEL).card
+    done = msgspec.structs.replace(
+        run, status=RunStatus.FINISHED, metrics=result, data_fingerprint=card.data_fingerprint
+    )
+    study.runs.update(done)
+    study.models.add(
+        ModelRevision(
+            id=uuid.uuid4().hex,
+            run_id=run.id,
+            parent_id=None,
+            prototype_indices=tuple(range(len(card.prototype_class))),
+            reason=UNPRUNED,
+            created_utc=now_utc(),
+        )
+    )
+    return done
+
+
+def find_run(study: Study, name: str) -> Run:
+    """By name or by the beginning of the id; StudyError where there is none, or more than one."""
+    named = study.runs.find(name)
+    if named is not None:
+        return named
+    found = [run for run in study.runs.all() if run.id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(run.name for run in study.runs.all()) or "none yet"
+    raise StudyError(f"This study has no run {name}; its runs are: {known}.")
+
+
+def finished_run(study: Study, name: str) -> Run:
+    run = find_run(study, name)
+    if run.status is not RunStatus.FINISHED:
+        raise StudyError(
+            f"Run {run.name} is {run.status}, not finished: resume it with train --resume {run.name}."
+        )
+    return run
+
+
+def active_model(study: Study, run: Run) -> LoadedModel:
+    """The model of the run's active revision: as trained, or as pruned."""
+    base = load_model(study.folder / run.folder / MODEL)
+    revision = study.models.active(run.id)
+    if revision is None or revision.parent_id is None:
+        return base
+    return apply_revision(base, load_revision(study.folder / run.folder / REVISIONS / revision.id))
+
+
+def card_of(study: Study, run: Run) -> ModelCard:
+    return active_model(study, run).card

@@ -1,0 +1,61 @@
+"""Training a model on a study: the part that runs in the child process.
+
+The child opens the study for reading only; the parent, which may hold the study's writer lock, records what
+became of the run (``core.tasks.runs``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from core.data.roi_set import RoiSet
+from core.data.training_set import build_roi_set
+from core.domain.errors import TrainingError
+from core.domain.events import Emit, IsCancelled, Message
+from core.domain.vocabulary import Part
+from core.store.study import Study
+from core.training.config import TrainingConfig
+from core.training.trainer import train
+
+
+class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the child needs; stands as ``request.json`` in the run's folder, so that a run can be resumed."""
+
+    study: str
+    folder: str
+    """Of the run."""
+    config: TrainingConfig
+    parts: dict[str, Part]
+    """Patient id to part; patients that it does not name are left out."""
+
+
+def rows_of_parts(rois: RoiSet, parts: dict[str, Part]) -> tuple[RoiSet, np.ndarray[Any, np.dtype[np.str_]]]:
+    """The ROIs whose patient has a part, and the part of each."""
+    kept = np.array([patient in parts for patient in rois.patient_ids], dtype=np.bool_)
+    chosen = rois.rows(kept)
+    return chosen, np.array([parts[patient].value for patient in chosen.patient_ids])
+
+
+def train_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
+    request = msgspec.convert(arguments, TrainRequest)
+    config = request.config
+    with Study.open(Path(request.study), writable=False) as study:
+        built = build_roi_set(
+            study,
+            transform=config.transform,
+            class_names=config.class_names,
+            label=config.label,
+            emit=emit,
+            cancelled=cancelled,
+        )
+    for exclusion in built.exclusions:
+        emit(Message(level="info", text=f"Left out: {exclusion}"))
+    rois, parts = rows_of_parts(built.rois, request.parts)
+    if len(rois) == 0:
+        raise TrainingError("No lesion of this study can be trained on: import lesions and label their margins.")
+    result = train(rois, parts, config, Path(request.folder), emit=emit, cancelled=cancelled)
+    return dict(msgspec.to_builtins(result))
