@@ -96,9 +96,7 @@ class Console:
         bars = self._open_bars()
         if event.stage not in self._tasks:
             self._tasks[event.stage] = bars.add_task(event.stage, total=event.total or None, detail="")
-        bars.update(
-            self._tasks[event.stage], completed=event.done, total=event.total or None, detail=event.detail
-        )
+        bars.update(self._tasks[event.stage], completed=event.done, total=event.total or None, detail=event.detail)
 
     def _plain_progress(self, event: Progress) -> None:
         now = time.monotonic()

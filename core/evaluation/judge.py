@@ -66,7 +66,7 @@ def _precision(
     masks = rois.central(rois.fine if fine else rois.lesion)
     if len(rois) == 0 or not masks.any():
         return None
-    pairs = [pair for pair in _pairs(found, rois, masks, prototype_class)]
+    pairs = list(_pairs(found, rois, masks, prototype_class))
     blob = centre_blob(*masks.shape[1:])[None]
     return ScalePrecision(
         pairs=PairTable(

@@ -84,7 +84,9 @@ def evaluate(
     )
 
 
-def evaluate_findings(predictions: Predictions, *, synthetic: bool = False, draws: int = DRAWS) -> EvaluationReport:
+def evaluate_findings(
+    predictions: Predictions, *, synthetic: bool = False, draws: int = DRAWS
+) -> EvaluationReport:
     """Margin and malignancy per finding: the mean of the logits over its views. Activation is per image only."""
     return msgspec.structs.replace(
         evaluate(merged_by_finding(predictions), synthetic=synthetic, draws=draws), unit="finding"
@@ -158,9 +160,7 @@ def _precision(
         ("chance", "by chance", scale.chance),
         ("attainable", "attainable at the most", scale.attainable),
     ):
-        yield Metric(
-            key=f"{key}_{suffix}", label=f"{name} {text}", estimate=mean_estimate(values, resamples)
-        )
+        yield Metric(key=f"{key}_{suffix}", label=f"{name} {text}", estimate=mean_estimate(values, resamples))
     margin = scale.pairs.value - scale.blob[scale.pairs.image]
     yield Metric(
         key=f"{key}_over_blob",

@@ -1,0 +1,31 @@
+"""Verify a study: the database and its references, the hash of every image, the audit trail, the files. Says
+what is wrong and what would be rebuilt by itself; changes nothing.
+
+example:
+  main.py check breast-margins
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.cli.console import Console
+
+HELP = "verify a study's files, references and audit trail"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, help="folder of the study")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    import msgspec
+
+    from core.store.check import check_study
+    from core.store.study import Study
+
+    with Study.open(arguments.study, writable=False) as study:
+        report = check_study(study)
+    console.result(msgspec.to_builtins(report), report.text())
+    return 0 if report.sound else 1

@@ -1,0 +1,41 @@
+"""Make a study, or see what is in one. A study is a folder: what people made lies in its database, pixels and
+other arrays in files beside it.
+
+examples:
+  main.py study create breast-margins --name "Breast margins 2026"
+  main.py study show breast-margins
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.cli.console import Console
+
+HELP = "create a study, or show what is in it"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("create", "show"), help="what to do")
+    parser.add_argument("study", type=Path, help="folder of the study")
+    parser.add_argument("--name", default="", help="name of a new study (default: the folder's)")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    from core.store.study import Study
+    from core.tasks.overview import overview, overview_text
+
+    if arguments.action == "create":
+        name = arguments.name or arguments.study.name
+        with Study.create(arguments.study, name=name):
+            pass
+        console.result(
+            {"study": str(arguments.study), "name": name},
+            f"Created the study {name} in {arguments.study}. Next: main.py import {arguments.study} SOURCE",
+        )
+        return 0
+    with Study.open(arguments.study, writable=False) as study:
+        found = overview(study)
+    console.result(found, overview_text(found))
+    return 0

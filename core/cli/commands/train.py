@@ -1,0 +1,76 @@
+"""Train a model on a study, in a child process that can be stopped and resumed at any moment.
+
+Presets: `compact` (112 px, small network, two CPU cores, from random weights), `frozen` (backbone computed
+once), `paper` (VGG-16 at 224 px from ImageNet weights), `protopnet` (the paper's baseline). `--set` changes
+single values of the configuration, named as in `--show-config`.
+
+examples:
+  main.py train breast-margins
+  main.py train breast-margins --preset paper --set epochs.joint=20 --set loss.fine=0.05
+  main.py train breast-margins --folds 5 --name real     # patient-grouped cross-validation
+  main.py train breast-margins --resume real-fold2
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.cli.console import Console
+
+HELP = "train a model, or resume a training"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, help="folder of the study")
+    parser.add_argument("--preset", default="compact", help="starting configuration (default: compact)")
+    parser.add_argument("--label", choices=("margin", "shape"), default="margin", help="what is classified")
+    parser.add_argument("--name", default="", help="name of the run (default: preset and number)")
+    parser.add_argument("--split", default="", help="name of the split (default: default, made if there is none)")
+    parser.add_argument("--folds", type=int, default=0, help="train one model a fold, by patient")
+    parser.add_argument("--source", action="append", default=[], help="use this data set only; can be repeated")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the training and of new splits (default: 1)")
+    parser.add_argument(
+        "--final", action="store_true", help="train on training and validation together, keep the last epoch"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="change a value of the configuration"
+    )
+    parser.add_argument("--resume", default="", metavar="RUN", help="go on with this run")
+    parser.add_argument("--show-config", action="store_true", help="print the configuration and stop")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    import msgspec
+
+    from core.store.study import Study
+    from core.tasks.runs import carry_out, find_run
+    from core.tasks.training_plan import configure, plan_runs
+    from core.training.presets import deviations
+
+    config = configure(arguments.preset, label=arguments.label, seed=arguments.seed, changes=arguments.set)
+    if arguments.show_config:
+        lines = [f"{item.field}: {item.value} (paper: {item.paper}) {item.why}" for item in deviations(config)]
+        text = msgspec.json.format(msgspec.json.encode(config)).decode() + "\nDeviations from the paper:\n"
+        console.result(msgspec.to_builtins(config), text + "\n".join(lines))
+        return 0
+    with Study.open(arguments.study) as study:
+        if arguments.resume:
+            runs = [find_run(study, arguments.resume)]
+        else:
+            runs = plan_runs(
+                study,
+                config,
+                name=arguments.name,
+                split=arguments.split,
+                folds=arguments.folds,
+                sources=arguments.source,
+                final=arguments.final,
+            )
+        done = [carry_out(study, one, emit=console.emit, cancelled=console.cancelled) for one in runs]
+    names = " ".join(finished.name for finished in done)
+    console.result(
+        {"runs": [{"name": one.name, "id": one.id, "folder": one.folder, "metrics": one.metrics} for one in done]},
+        f"Trained {names}. Next: main.py evaluate {arguments.study} {names}",
+    )
+    return 0

@@ -1,0 +1,75 @@
+"""What is in a study, in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from core.store.study import Study
+
+
+class SourceCount(msgspec.Struct, frozen=True, kw_only=True):
+    source: str
+    patients: int
+    images: int
+    lesions: int
+    margins: dict[str, int]
+    """Lesions per margin word; "not labelled" for the rest."""
+    finely_annotated: int
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    synthetic: bool
+    sources: tuple[SourceCount, ...]
+    splits: tuple[str, ...]
+    runs: tuple[str, ...]
+    """Name and status of each."""
+
+
+UNLABELLED = "not labelled"
+
+
+def overview(study: Study) -> Overview:
+    patients = study.patients.all()
+    source_of = {patient.id: patient.source for patient in patients}
+    image_source = {image.id: source_of[image.patient_id] for image in study.images.all()}
+    annotated = {annotation.lesion_id for annotation in study.annotations.all_current() if annotation.shapes}
+    lesions = study.lesions.all()
+    counts = []
+    for source in sorted(set(source_of.values())):
+        here = [lesion for lesion in lesions if image_source[lesion.image_id] == source]
+        words = Counter(lesion.labels.margin.value if lesion.labels.margin else UNLABELLED for lesion in here)
+        counts.append(
+            SourceCount(
+                source=source,
+                patients=sum(patient.source == source for patient in patients),
+                images=sum(found == source for found in image_source.values()),
+                lesions=len(here),
+                margins=dict(sorted(words.items())),
+                finely_annotated=sum(lesion.id in annotated for lesion in here),
+            )
+        )
+    return Overview(
+        name=study.name,
+        synthetic=study.synthetic,
+        sources=tuple(counts),
+        splits=tuple(split.name for split in study.splits.all()),
+        runs=tuple(f"{run.name} ({run.status})" for run in study.runs.all()),
+    )
+
+
+def overview_text(found: Overview) -> str:
+    lines = [found.name + (" — SYNTHETIC DATA" if found.synthetic else "")]
+    for count in found.sources:
+        lines.append(
+            f"{count.source}: {count.patients} patients, {count.images} images, {count.lesions} lesions, "
+            f"{count.finely_annotated} finely annotated"
+        )
+        lines += [f"  {word}: {number}" for word, number in count.margins.items()]
+    if not found.sources:
+        lines.append("No images yet: import some.")
+    lines.append("Splits: " + (", ".join(found.splits) or "none yet"))
+    lines.append("Runs: " + (", ".join(found.runs) or "none yet"))
+    return "\n".join(lines)

@@ -1,0 +1,109 @@
+"""From what a user asks for to configurations and runs: presets, single changes, splits and folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from core.data.split import PAPER_FRACTIONS
+from core.domain.errors import StudyError, TrainingError
+from core.domain.study import Run, Split
+from core.domain.vocabulary import Part
+from core.store.study import Study
+from core.tasks.runs import plan_run
+from core.tasks.splitting import class_names_of, make_folds, make_split
+from core.training.config import TrainingConfig
+from core.training.presets import load_preset
+
+
+def configure(preset: str, *, label: str, seed: int, changes: Sequence[str]) -> TrainingConfig:
+    """The preset with a label, a seed and single changes ``name.of.value=JSON``.
+
+    TrainingError names a change that the configuration does not know or that is out of its limits.
+    """
+    values: dict[str, Any] = msgspec.to_builtins(load_preset(preset))
+    values |= {"label": label, "seed": seed}
+    if label != "margin":
+        values["class_names"] = class_names_of(label)
+    for change in changes:
+        _apply(values, change)
+    try:
+        return msgspec.convert(values, TrainingConfig)
+    except msgspec.ValidationError as error:
+        raise TrainingError(f"The configuration is not possible: {error}.") from error
+
+
+def _apply(values: dict[str, Any], change: str) -> None:
+    name, equals, text = change.partition("=")
+    *path, last = name.split(".")
+    place = values
+    for step in path:
+        place = place.get(step) if isinstance(place, dict) else None  # type: ignore[assignment]
+    if not equals or not isinstance(place, dict) or last not in place:
+        raise TrainingError(
+            f"--set {change} is not understood: write NAME=VALUE with a name that --show-config prints, such as "
+            "epochs.joint=20."
+        )
+    try:
+        place[last] = msgspec.json.decode(text.encode())
+    except msgspec.DecodeError:
+        place[last] = text
+
+
+def plan_runs(
+    study: Study,
+    config: TrainingConfig,
+    *,
+    name: str = "",
+    split: str = "",
+    folds: int = 0,
+    sources: Sequence[str] = (),
+    final: bool = False,
+) -> list[Run]:
+    """The runs to carry out: one, or one a fold. New splits are stored in the study."""
+    base = name or _free_name(study, config)
+    if folds:
+        splits = make_folds(study, name=base, label=config.label, folds=folds, seed=config.seed, sources=sources)
+        return [plan_run(study, config, found.parts, name=f"{base}-fold{i + 1}") for i, found in enumerate(splits)]
+    chosen = _split(study, split, config)
+    parts = _of_sources(study, chosen, sources)
+    if final:
+        parts = {p: Part.TRAINING if part is Part.VALIDATION else part for p, part in parts.items()}
+        config = msgspec.structs.replace(config, select_on_validation=False)
+    return [plan_run(study, config, parts, name=base)]
+
+
+def _split(study: Study, name: str, config: TrainingConfig) -> Split:
+    if name:
+        found = study.splits.find(name)
+        if found is None:
+            known = ", ".join(one.name for one in study.splits.all()) or "none yet"
+            raise StudyError(f"This study has no split named {name}; its splits are: {known}.")
+        return found
+    latest = study.splits.find("default")
+    if latest is not None:
+        return latest
+    made, _ = make_split(study, name="default", label=config.label, fractions=PAPER_FRACTIONS, seed=config.seed)
+    return made
+
+
+def _of_sources(study: Study, split: Split, sources: Sequence[str]) -> dict[str, Part]:
+    if not sources:
+        return dict(split.parts)
+    source_of = {patient.id: patient.source for patient in study.patients.all()}
+    unknown = set(sources) - set(source_of.values())
+    if unknown:
+        known = ", ".join(sorted(set(source_of.values())))
+        raise StudyError(f"This study has no source named {min(unknown)}; its sources are: {known}.")
+    return {patient: part for patient, part in split.parts.items() if source_of.get(patient) in sources}
+
+
+def _free_name(study: Study, config: TrainingConfig) -> str:
+    stem = config.preset or "run"
+    taken = {run.name for run in (*study.runs.all(), *study.runs.all(archived=True))}
+    number = 1
+    while any(name == f"{stem}-{number}" or name.startswith(f"{stem}-{number}-") for name in taken):
+        number += 1
+    return f"{stem}-{number}"

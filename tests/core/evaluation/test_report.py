@@ -1,0 +1,136 @@
+"""Predictions joined, cut and turned into figures; reference values by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.domain.errors import MarginaliaError
+from core.evaluation.predictions import Predictions, ScalePrecision, pooled
+from core.evaluation.report import evaluate, evaluate_findings, merged_by_finding, report_text
+from core.statistics.activation_summary import PairTable
+
+NAMES = ("circumscribed", "indistinct", "spiculated")
+
+
+def predictions(n: int = 60, seed: int = 0, prefix: str = "") -> Predictions:
+    """Two views a patient; two prototypes a class; the logits carry some signal."""
+    random = np.random.default_rng(seed)
+    patient = np.repeat(np.arange(n // 2), 2)
+    label = (patient % 3).astype(np.int64)
+    logits = random.normal(size=(n, 3)) + 1.5 * np.eye(3)[label]
+    image = np.repeat(np.arange(n), 2)
+    prototype = (label[image] * 2 + np.tile([0, 1], n)).astype(np.int64)
+    pairs = PairTable(
+        image=image, prototype=prototype, klass=label[image], value=random.uniform(0.3, 0.9, 2 * n)
+    )
+    scale = ScalePrecision(
+        pairs=pairs, chance=np.full(n, 0.2), attainable=np.ones(n), blob=random.uniform(0.1, 0.3, n)
+    )
+    return Predictions(
+        model="IAIA-BL",
+        class_names=NAMES,
+        lesion_ids=tuple(f"{prefix}lesion{i}" for i in range(n)),
+        finding_ids=tuple(f"{prefix}finding{p}" for p in patient),
+        patient_ids=tuple(f"{prefix}patient{p}" for p in patient),
+        sources=tuple("film" if p % 2 else "digital" for p in patient),
+        label=label,
+        malignant=(random.random(n) < 0.2 + 0.3 * label).astype(np.int64),
+        logits=logits,
+        malignancy=logits[:, 2] - logits[:, 0],
+        no_precedent=np.zeros(n, dtype=np.bool_),
+        lesion_scale=scale,
+        fine_scale=None,
+    )
+
+
+def test_a_report_gives_every_figure_with_a_clustered_interval() -> None:
+    report = evaluate(predictions(), draws=300)
+    for key in ("margin_auroc", "auroc_spiculated", "kappa", "lesion_precision", "malignancy_auroc", "brier"):
+        estimate = report[key]
+        assert estimate.value is not None, key
+        assert estimate.low is not None, key
+        assert estimate.low <= estimate.value <= estimate.high, key
+        assert estimate.clusters == 30, key
+
+
+def test_the_papers_intervals_are_there_and_marked() -> None:
+    report = evaluate(predictions(), draws=300)
+    marked = {metric.key for metric in report.metrics if metric.as_in_paper}
+    assert {"margin_auroc", "kappa", "lesion_precision", "malignancy_auroc"} <= marked
+    assert all(metric.estimate.clusters is None for metric in report.metrics if metric.as_in_paper)
+
+
+def test_mean_precision_over_pairs_is_the_plain_mean() -> None:
+    given = predictions()
+    assert given.lesion_scale is not None
+    found = evaluate(given, draws=100)["lesion_precision"].value
+    assert found == pytest.approx(float(given.lesion_scale.pairs.value.mean()))
+
+
+def test_no_mask_of_a_scale_gives_no_figure_of_it() -> None:
+    with pytest.raises(KeyError):
+        evaluate(predictions(), draws=100)["fine_precision"]
+
+
+def test_pooling_keeps_rows_pairs_and_counts_prototypes_on() -> None:
+    first, second = predictions(20, 1, "a"), predictions(30, 2, "b")
+    joined = pooled([first, second])
+    assert len(joined) == 50
+    assert joined.lesion_scale is not None
+    assert first.lesion_scale is not None
+    assert second.lesion_scale is not None
+    pairs = joined.lesion_scale.pairs
+    np.testing.assert_array_equal(pairs.image[40:], second.lesion_scale.pairs.image + 20)
+    assert pairs.prototype[40:].min() >= first.lesion_scale.pairs.prototype.max() + 1
+    np.testing.assert_array_equal(joined.label[pairs.image], pairs.klass)
+
+
+def test_a_lesion_tested_twice_is_refused() -> None:
+    with pytest.raises(MarginaliaError, match="same lesions"):
+        pooled([predictions(), predictions()])
+
+
+def test_cutting_by_source_keeps_each_image_with_its_pairs() -> None:
+    given = predictions()
+    film = given.of_source("film")
+    assert film.lesion_scale is not None
+    assert given.lesion_scale is not None
+    assert set(film.sources) == {"film"}
+    np.testing.assert_array_equal(film.label[film.lesion_scale.pairs.image], film.lesion_scale.pairs.klass)
+    kept = np.array([given.sources[i] == "film" for i in given.lesion_scale.pairs.image])
+    np.testing.assert_array_equal(film.lesion_scale.pairs.value, given.lesion_scale.pairs.value[kept])
+
+
+def test_a_finding_takes_the_mean_of_its_views() -> None:
+    given = predictions(6)
+    merged = merged_by_finding(given)
+    assert len(merged) == 3
+    row = merged.finding_ids.index("finding1")
+    np.testing.assert_allclose(merged.logits[row], given.logits[2:4].mean(axis=0))
+    assert evaluate_findings(predictions(), draws=100).unit == "finding"
+
+
+def test_malignancy_is_left_out_where_the_model_has_none() -> None:
+    silent = replace(predictions(), malignancy=np.full(60, np.nan))
+    with pytest.raises(KeyError):
+        evaluate(silent, draws=100)["malignancy_auroc"]
+
+
+def test_lesions_without_a_biopsy_are_left_out_of_malignancy() -> None:
+    given = predictions()
+    some = replace(given, malignant=np.where(np.arange(60) < 10, -1, given.malignant))
+    assert evaluate(some, draws=100)["malignancy_auroc"].n == 50
+
+
+def test_nothing_to_judge_is_said() -> None:
+    with pytest.raises(MarginaliaError, match="nothing can be evaluated"):
+        evaluate(predictions().rows(np.zeros(60, dtype=np.bool_)))
+
+
+def test_the_text_says_synthetic_and_names_the_unit() -> None:
+    text = report_text(evaluate(predictions(), synthetic=True, draws=100))
+    assert text.startswith("SYNTHETIC")
+    assert "60 images of 30 patients" in text
