@@ -67,3 +67,14 @@ def atomic_write(path: Path, content: bytes | Callable[[Path], None]) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder and those above it; StorageFullError where there is no room or no permission."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sentence = storage_error(error, folder)
+        if sentence is None:
+            raise
+        raise sentence from error

@@ -16,19 +16,18 @@ from core.evaluation.predictions import Predictions, pooled
 from core.evaluation.report import EvaluationReport, evaluate, evaluate_findings
 from core.statistics.bootstrap import DRAWS
 from core.store.study import Study
+from core.tasks.overview import is_synthetic
 from core.tasks.runs import active_model, finished_run, request_of
-from core.tasks.train import rows_of_parts
+from core.tasks.train import roi_request, rows_of_parts
 
 METHOD_NAMES = {"iaia-bl": "IAIA-BL", "protopnet": "ProtoPNet"}
 
 
 def predictions_of(study: Study, run: Run, *, part: Part, cancelled: IsCancelled = never) -> Predictions:
     """What the run's active model says of the lesions of this part of the split that it was trained with."""
-    model = active_model(study, run)
-    built = build_roi_set(
-        study, transform=model.card.transform, class_names=model.card.class_names, label=model.card.label
-    )
-    rois, parts = rows_of_parts(built.rois, request_of(study, run).parts)
+    model, request = active_model(study, run), request_of(study, run)
+    built = build_roi_set(study, roi_request(request.config), cancelled=cancelled)
+    rois, parts = rows_of_parts(built.rois, request.parts)
     name = METHOD_NAMES.get(model.card.method, model.card.method)
     return judge(model, rois.rows(parts == part.value), name=name, cancelled=cancelled)
 

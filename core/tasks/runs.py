@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from core.data.training_set import build_roi_set
 from core.domain.atomic import atomic_write
 from core.domain.errors import Cancelled, ModelError, StudyError, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
@@ -16,11 +17,10 @@ from core.domain.version import code_version
 from core.domain.vocabulary import Part
 from core.jobs.catalogue import JobRequest
 from core.jobs.supervisor import supervise
-from core.model.card import ModelCard
 from core.model.checkpoint import LoadedModel, load_model
 from core.pruning.revision import apply_revision, load_revision
 from core.store.study import Study
-from core.tasks.train import TrainRequest
+from core.tasks.train import TrainRequest, roi_request
 from core.training.config import TrainingConfig
 
 RUNS = "runs"
@@ -73,6 +73,8 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled) -> 
     both cases the run can be carried out again and goes on from its last checkpoint.
     """
     request = request_of(study, run)
+    # kept here, where the study can be written, for the child that may only read it
+    build_roi_set(study, roi_request(request.config), emit=emit, cancelled=cancelled)
     run = msgspec.structs.replace(run, status=RunStatus.RUNNING)
     study.runs.update(run)
 
@@ -144,7 +146,3 @@ def active_model(study: Study, run: Run) -> LoadedModel:
     if revision is None or revision.parent_id is None:
         return base
     return apply_revision(base, load_revision(study.folder / run.folder / REVISIONS / revision.id))
-
-
-def card_of(study: Study, run: Run) -> ModelCard:
-    return active_model(study, run).card

@@ -6,6 +6,7 @@ became of the run (``core.tasks.runs``).
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import msgspec
 import numpy as np
 
 from core.data.roi_set import RoiSet
-from core.data.training_set import build_roi_set
+from core.data.training_set import RoiRequest, build_roi_set
 from core.domain.errors import TrainingError
 from core.domain.events import Emit, IsCancelled, Message
 from core.domain.vocabulary import Part
@@ -33,6 +34,11 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Patient id to part; patients that it does not name are left out."""
 
 
+def roi_request(config: TrainingConfig) -> RoiRequest:
+    """The ROIs that a configuration trains on."""
+    return RoiRequest(transform=config.transform, class_names=config.class_names, label=config.label)
+
+
 def rows_of_parts(rois: RoiSet, parts: dict[str, Part]) -> tuple[RoiSet, np.ndarray[Any, np.dtype[np.str_]]]:
     """The ROIs whose patient has a part, and the part of each."""
     kept = np.array([patient in parts for patient in rois.patient_ids], dtype=np.bool_)
@@ -44,16 +50,9 @@ def train_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> 
     request = msgspec.convert(arguments, TrainRequest)
     config = request.config
     with Study.open(Path(request.study), writable=False) as study:
-        built = build_roi_set(
-            study,
-            transform=config.transform,
-            class_names=config.class_names,
-            label=config.label,
-            emit=emit,
-            cancelled=cancelled,
-        )
-    for exclusion in built.exclusions:
-        emit(Message(level="info", text=f"Left out: {exclusion}"))
+        built = build_roi_set(study, roi_request(config), emit=emit, cancelled=cancelled)
+    for reason, count in Counter(exclusion.reason for exclusion in built.exclusions).items():
+        emit(Message(level="info", text=f"{count} lesion{'s' if count > 1 else ''} left out: {reason}."))
     rois, parts = rows_of_parts(built.rois, request.parts)
     if len(rois) == 0:
         raise TrainingError("No lesion of this study can be trained on: import lesions and label their margins.")

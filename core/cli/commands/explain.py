@@ -1,0 +1,52 @@
+"""Explain what a model says of lesions, as in Fig. 4 of the paper: one self-contained HTML page a lesion, with a
+row a prototype (activation, most relevant part, prototypical lesion, similarity x weight = contribution), why
+not the other classes, and the malignancy by prototype. Without lesions: of each class of the test part the one
+with most evidence, and the one that the model gets most wrong.
+
+examples:
+  main.py explain breast-margins compact-1
+  main.py explain breast-margins compact-1 3f2a91 77b0c2 --out pages
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.cli.console import Console
+
+HELP = "explain a model's predictions by its prototypes"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, help="folder of the study")
+    parser.add_argument("run", help="name of the run")
+    parser.add_argument("lesions", nargs="*", help="identifiers of lesions, or their beginnings")
+    parser.add_argument("--out", type=Path, default=None, help="folder for the pages (default: explanations)")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    from core.store.study import Study
+    from core.tasks.explaining import open_model, telling_lesions, write_case_pages
+    from core.tasks.runs import finished_run
+
+    folder = arguments.out or Path("explanations")
+    with Study.open(arguments.study, writable=False) as study:
+        run_ = finished_run(study, arguments.run)
+        opened = open_model(study, run_, emit=console.emit, cancelled=console.cancelled)
+        lesions = arguments.lesions or telling_lesions(opened)
+        pages = write_case_pages(opened, lesions, folder, emit=console.emit, cancelled=console.cancelled)
+    found = [
+        {
+            "lesion": explanation.roi.lesion_id,
+            "predicted": explanation.class_names[explanation.predicted],
+            "labelled": explanation.roi.class_name,
+            "logits": dict(zip(explanation.class_names, map(float, explanation.logits), strict=True)),
+            "has_precedent": explanation.precedent.found,
+            "page": str(path),
+        }
+        for path, explanation in pages
+    ]
+    text = [f"{one['page']}: labelled {one['labelled'] or 'nothing'}, called {one['predicted']}" for one in found]
+    console.result({"explanations": found}, "\n".join(text))
+    return 0

@@ -1,0 +1,128 @@
+"""Pages that explain: one per lesion, and the prototypes of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from core.data.roi_set import RoiSet
+from core.data.training_set import build_roi_set
+from core.domain.atomic import make_folder
+from core.domain.errors import ModelError, StudyError
+from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.study import Run
+from core.domain.vocabulary import Part
+from core.explain.case_page import render_case
+from core.explain.explanation import Explanation, explain, roi_input
+from core.explain.prototype_patches import PrototypePatch, prototype_patches
+from core.explain.report import Provenance, provenance_of, write_page
+from core.model.checkpoint import LoadedModel
+from core.store.study import Study
+from core.tasks.runs import active_model, request_of
+from core.tasks.train import roi_request
+from core.training.inference import infer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelInStudy:
+    """A run's active model with the study's ROIs under its input transform."""
+
+    run: Run
+    model: LoadedModel
+    rois: RoiSet
+    parts: tuple[str, ...]
+    """Part of each ROI in the run's split; "" where its patient was in none."""
+    revision: str
+    """Of the active revision: its reason."""
+
+    def rows_of(self, part: Part) -> RoiSet:
+        return self.rois.rows(np.array([found == part.value for found in self.parts], dtype=np.bool_))
+
+    @property
+    def provenance(self) -> Provenance:
+        return provenance_of(self.model.card, self.model.sha256, revision=self.revision)
+
+    def patches(self, cancelled: IsCancelled = never) -> tuple[PrototypePatch, ...]:
+        """The pictures of the model's prototypes, from the ROIs that they were taken from."""
+        return prototype_patches(self.model.network, self.model.card, self.rois, cancelled=cancelled)
+
+    def row_of(self, lesion_id: str) -> int:
+        """By id or its beginning; StudyError where no ROI, or more than one, answers to it."""
+        found = [row for row, name in enumerate(self.rois.lesion_ids) if name.startswith(lesion_id)]
+        if len(found) != 1:
+            what = "no lesion" if not found else "more than one lesion"
+            raise StudyError(
+                f"This study has {what} {lesion_id} that the model can see; list them with: main.py study lesions."
+            )
+        return found[0]
+
+    def explanation(self, row: int, cancelled: IsCancelled = never) -> Explanation:
+        label = int(self.rois.label[row])
+        name = self.rois.class_names[label] if label >= 0 else None
+        roi = roi_input(self.rois, row, class_name=name)
+        return explain(self.model.network, self.model.card, roi, cancelled=cancelled)
+
+
+def open_model(study: Study, run: Run, *, emit: Emit = silent, cancelled: IsCancelled = never) -> ModelInStudy:
+    """The run's active model and every ROI that its input transform makes of the study."""
+    model, request = active_model(study, run), request_of(study, run)
+    wanted = replace(roi_request(request.config), unlabelled=True)
+    built = build_roi_set(study, wanted, emit=emit, cancelled=cancelled)
+    parts = request.parts
+    active = study.models.active(run.id)
+    return ModelInStudy(
+        run=run,
+        model=model,
+        rois=built.rois,
+        parts=tuple(parts[p].value if p in parts else "" for p in built.rois.patient_ids),
+        revision=active.reason if active is not None else "",
+    )
+
+
+def telling_lesions(opened: ModelInStudy, part: Part = Part.TEST) -> list[str]:
+    """One lesion of each class that the model gets right with most evidence, and one that it gets wrong."""
+    rois = opened.rows_of(part)
+    rois = rois.rows(rois.label >= 0)
+    logits = infer(opened.model.network, rois).logits
+    margin = logits - logits.max(axis=1, keepdims=True)
+    right = logits.argmax(axis=1) == rois.label
+    chosen = []
+    for c in range(len(rois.class_names)):
+        rows = np.flatnonzero(right & (rois.label == c))
+        if len(rows):
+            second = np.sort(logits[rows], axis=1)[:, -2]
+            chosen.append(int(rows[np.argmax(logits[rows, c] - second)]))
+    wrong = np.flatnonzero(~right)
+    if len(wrong):
+        own = margin[wrong, rois.label[wrong]]
+        chosen.append(int(wrong[np.argmin(own)]))
+    return [rois.lesion_ids[row] for row in chosen]
+
+
+def write_case_pages(
+    opened: ModelInStudy,
+    lesion_ids: Sequence[str],
+    folder: Path,
+    *,
+    emit: Emit = silent,
+    cancelled: IsCancelled = never,
+    index_href: str = "",
+) -> list[tuple[Path, Explanation]]:
+    """One self-contained page a lesion, named by the study's own identifier of it."""
+    if not opened.model.card.prototypes:
+        raise ModelError(f"Run {opened.run.name} was never projected: it has no prototypical lesions to show.")
+    make_folder(folder)
+    patches = opened.patches(cancelled)
+    written = []
+    for done, lesion in enumerate(lesion_ids):
+        row = opened.row_of(lesion)
+        explanation = opened.explanation(row, cancelled)
+        path = folder / f"lesion-{opened.rois.lesion_ids[row]}.html"
+        page = render_case(explanation, opened.provenance, patches=patches, index_href=index_href)
+        write_page(path, page)
+        written.append((path, explanation))
+        emit(Progress(stage="explanations", done=done + 1, total=len(lesion_ids)))
+    return written
