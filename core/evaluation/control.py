@@ -43,7 +43,7 @@ def control(training: RoiSet, test: RoiSet) -> Estimate:
     """Weighted mean AUROC, on the test ROIs, of a logistic regression on size, contrast and density alone."""
     training, test = training.rows(training.label >= 0), test.rows(test.label >= 0)
     known, asked = plain_features(training), plain_features(test)
-    usable, judged = ~np.isnan(known).any(axis=1), ~np.isnan(asked).any(axis=1)
+    usable, judged = _complete(known), _complete(asked)
     if not usable.any() or not judged.any():
         return without_value("no lesion has an outline to measure", n=len(test))
     mean, spread = known[usable].mean(axis=0), known[usable].std(axis=0) + 1e-12
@@ -52,12 +52,14 @@ def control(training: RoiSet, test: RoiSet) -> Estimate:
         return np.column_stack([(features - mean) / spread, np.ones(len(features))])
 
     classes = len(training.class_names)
-    weights = refit(
-        design(known[usable]), training.label[usable], np.zeros((classes, 4)), ridge=_RIDGE
-    )
+    weights = refit(design(known[usable]), training.label[usable], np.zeros((classes, 4)), ridge=_RIDGE)
     logits = design(asked[judged]) @ weights.T
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     patients = tuple(p for p, j in zip(test.patient_ids, judged, strict=True) if j)
     return multiclass_auroc(
         test.label[judged], shifted / shifted.sum(axis=1, keepdims=True), test.class_names, patients
     ).mean
+
+
+def _complete(features: Float) -> NDArray[np.bool_]:
+    return np.asarray(~np.isnan(features).any(axis=1))

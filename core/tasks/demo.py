@@ -59,7 +59,9 @@ class _Watch:
         self.seconds[name] = round(time.monotonic() - began, 1)
 
 
-def make_demo(folder: Path, *, config: PhantomConfig, preset: str, emit: Emit, cancelled: IsCancelled) -> DemoResult:
+def make_demo(
+    folder: Path, *, config: PhantomConfig, preset: str, emit: Emit, cancelled: IsCancelled
+) -> DemoResult:
     """Make everything in a new folder: ``study/`` and ``report/index.html``. StudyError where it exists."""
     if folder.exists() and any(folder.iterdir()):
         raise StudyError(f"{folder} exists and is not empty; choose another folder for the demo, or delete it.")

@@ -152,5 +152,3 @@ def _table(report: EvaluationReport) -> Section:
         note="Synthetic data." if report.synthetic else "",
     )
     return Section(title=f"All figures per {report.unit}", tables=(table,))
-
-

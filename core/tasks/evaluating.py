@@ -50,7 +50,7 @@ def evaluate_runs(
     if len(predictions) == 0:
         raise StudyError(f"The {part} part of these runs has no lesion with a trained class: nothing to judge.")
     sources = sorted(set(predictions.sources))
-    synthetic = study.synthetic
+    synthetic = is_synthetic(study)
     reports = []
     if len(sources) > 1:
         reports += [

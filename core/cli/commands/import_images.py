@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
     parser.add_argument("folder", type=Path, help="folder of the images and their table")
     parser.add_argument("--layout", choices=("folder", "mini-mias", "cdd-cesm"), help="layout, if not to be told")
-    parser.add_argument("--table", type=Path, help="table of lesions of the layout `folder` (default: lesions.csv)")
+    parser.add_argument(
+        "--table", type=Path, help="table of lesions of the layout `folder` (default: lesions.csv)"
+    )
     parser.add_argument("--source", default="", help="name of the data set (default: the folder's name)")
     parser.add_argument("--reader", default="", help="who made the fine annotations, where no column says it")
     parser.add_argument("--choices", type=Path, help="cdd-cesm: table of the regions that a person chose")

@@ -23,9 +23,7 @@ def predictions(n: int = 60, seed: int = 0, prefix: str = "") -> Predictions:
     logits = random.normal(size=(n, 3)) + 1.5 * np.eye(3)[label]
     image = np.repeat(np.arange(n), 2)
     prototype = (label[image] * 2 + np.tile([0, 1], n)).astype(np.int64)
-    pairs = PairTable(
-        image=image, prototype=prototype, klass=label[image], value=random.uniform(0.3, 0.9, 2 * n)
-    )
+    pairs = PairTable(image=image, prototype=prototype, klass=label[image], value=random.uniform(0.3, 0.9, 2 * n))
     scale = ScalePrecision(
         pairs=pairs, chance=np.full(n, 0.2), attainable=np.ones(n), blob=random.uniform(0.1, 0.3, n)
     )
