@@ -26,7 +26,6 @@ from core.training.config import TrainingConfig
 RUNS = "runs"
 REQUEST = "request.json"
 MODEL = "model"
-REVISIONS = "revisions"
 UNPRUNED = "As trained"
 """Reason of the first revision of a run."""
 
@@ -145,4 +144,4 @@ def active_model(study: Study, run: Run) -> LoadedModel:
     revision = study.models.active(run.id)
     if revision is None or revision.parent_id is None:
         return base
-    return apply_revision(base, load_revision(study.folder / run.folder / REVISIONS / revision.id))
+    return apply_revision(base, load_revision(study.folder / run.folder, revision.id))

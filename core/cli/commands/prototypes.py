@@ -1,0 +1,34 @@
+"""List a model's prototypes: their class, the lesion each is a patch of, its weights, how many of its nearest
+training patches are of its class, what its removal would cost, and why it might be pruned.
+
+example:
+  main.py prototypes breast-margins compact-1
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.cli.console import Console
+
+HELP = "list a model's prototypes and what each is worth"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, help="folder of the study")
+    parser.add_argument("run", help="name of the run")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    import msgspec
+
+    from core.store.study import Study
+    from core.tasks.prototypes import describe, facts_text
+    from core.tasks.runs import finished_run
+
+    with Study.open(arguments.study, writable=False) as study:
+        facts, together = describe(study, finished_run(study, arguments.run), cancelled=console.cancelled)
+    document = {"prototypes": msgspec.to_builtins(facts), "removable_together": together}
+    console.result(document, facts_text(facts, together))
+    return 0
