@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -27,7 +28,6 @@ COMMANDS = (
     "explain",
     "prototypes",
     "prune",
-    "export",
     "check",
 )
 """In the order of the work; each is a module of ``core.cli.commands`` (``import`` in ``import_images``)."""
@@ -52,7 +52,8 @@ def _command(name: str) -> Command:
     return cast(Command, import_module(f"core.cli.commands.{_MODULES.get(name, name)}"))
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser with these commands; each further one costs the import of its module."""
     parser = argparse.ArgumentParser(
         prog="main.py",
         description="Marginalia: annotate breast-mass margins, train an interpretable classifier (IAIA-BL) on "
@@ -60,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=DISCLAIMER,
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
-    for name in COMMANDS:
+    for name in names:
         command = _command(name)
         sub = commands.add_parser(
             name,
@@ -79,7 +80,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run_command_line(arguments: list[str]) -> int:
     """Run one command and return its exit code; 0 only for success."""
-    parser = build_parser()
+    named = [argument for argument in arguments[:1] if argument in COMMANDS]
+    parser = build_parser(named or COMMANDS)
     parsed = parser.parse_args(arguments)
     if parsed.command is None:
         parser.print_help()
