@@ -67,9 +67,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _show_history(
-    revisions: tuple[ModelRevision, ...], active: ModelRevision | None, console: Console
-) -> int:
+def _show_history(revisions: tuple[ModelRevision, ...], active: ModelRevision | None, console: Console) -> int:
     chosen = active.id if active is not None else ""
     lines = [
         f"{'*' if one.id == chosen else ' '} {one.id[:8]}  {one.created_utc}  "

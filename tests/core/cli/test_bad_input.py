@@ -125,9 +125,11 @@ def test_a_pickle_for_a_checkpoint_is_never_opened(own_study: Path, refused: Run
 
 def test_a_checkpoint_of_another_architecture(own_study: Path, refused: Run) -> None:
     card = run_folder(own_study) / "model" / "model.json"
-    card.write_text(card.read_text().replace('"latent_channels":16', '"latent_channels":32').replace(
-        '"latent_channels": 16', '"latent_channels": 32'
-    ))
+    card.write_text(
+        card.read_text()
+        .replace('"latent_channels":16', '"latent_channels":32')
+        .replace('"latent_channels": 16', '"latent_channels": 32')
+    )
     assert refused("evaluate", own_study, "tiny")
 
 

@@ -92,7 +92,9 @@ def test_a_pruning_is_shown_then_done_then_undone_then_redone(own_study: Path, m
     marginalia("check", own_study)
 
 
-def test_a_pruned_model_explains_with_the_prototypes_that_are_left(own_study: Path, marginalia: Run, tmp_path: Path) -> None:
+def test_a_pruned_model_explains_with_the_prototypes_that_are_left(
+    own_study: Path, marginalia: Run, tmp_path: Path
+) -> None:
     marginalia("prune", own_study, "tiny", 1, 4, "--reason", "test")
     found = marginalia("explain", own_study, "tiny", "--out", tmp_path / "pages")["explanations"]
     assert found
