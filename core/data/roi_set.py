@@ -72,6 +72,8 @@ class RoiSet:
     sources: tuple[str, ...]
     image_to_input: tuple[Affine, ...]
     """From mammogram pixels to pixels of the un-augmented network input."""
+    synthetic: bool = False
+    """True where any of the images is; everything made from the set then says so."""
 
     def __len__(self) -> int:
         return len(self.lesion_ids)

@@ -220,4 +220,5 @@ def _assembled(request: RoiRequest, items: Sequence[_Item], pixels: UInt8, lesio
         finding_ids=tuple(item.lesion.finding_id for item in items),
         sources=tuple(item.source for item in items),
         image_to_input=tuple(image_to_input(square, request.transform) for square in squares),
+        synthetic=any(item.image.synthetic for item in items),
     )

@@ -26,6 +26,7 @@ from core.training.config import TrainingConfig
 RUNS = "runs"
 REQUEST = "request.json"
 MODEL = "model"
+LOG = "log.txt"
 UNPRUNED = "As trained"
 """Reason of the first revision of a run."""
 
@@ -85,14 +86,15 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled) -> 
         JobRequest(job="train", arguments=msgspec.to_builtins(request)),
         emit=relay,
         cancelled=cancelled,
-        log=Path(request.folder) / "log.txt",
+        log=Path(request.folder) / LOG,
     )
     match final:
         case Succeeded(result=result):
             return _finished(study, run, result)
-        case Failed(sentence=sentence):
+        case Failed(sentence=sentence, last_words=words):
             study.runs.update(msgspec.structs.replace(run, status=RunStatus.FAILED))
-            raise TrainingError(sentence)
+            hint = f" Its log is {run.folder}/{LOG} in the study." if words else ""
+            raise TrainingError(sentence + hint)
         case _:
             study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
             raise Cancelled

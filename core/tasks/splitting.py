@@ -61,6 +61,8 @@ def make_folds(
     study: Study, *, name: str, label: str, folds: int, seed: int, sources: Sequence[str] = ()
 ) -> tuple[Split, ...]:
     """Cross-validation: in the i-th split fold i is tested and fold i + 1 serves as validation. Stored."""
+    if folds < 3:
+        raise StudyError("Cross-validation needs at least 3 folds: one to test, one to validate, one to train on.")
     names = class_names_of(label)
     rows = [row for row in split_rows(study, label=label, sources=sources) if row.class_name in names]
     index = {class_name: i for i, class_name in enumerate(names)}

@@ -57,4 +57,4 @@ def train_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> 
     if len(rois) == 0:
         raise TrainingError("No lesion of this study can be trained on: import lesions and label their margins.")
     result = train(rois, parts, config, Path(request.folder), emit=emit, cancelled=cancelled)
-    return dict(msgspec.to_builtins(result))
+    return {"record": msgspec.to_builtins(result.record)}

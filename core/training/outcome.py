@@ -144,6 +144,7 @@ def _card(state: RunState, rois: RoiSet, record: RunRecord, figures: Validation)
     if facts.malignancy_used == 0:
         notes["malignancy"] = "undefined: the biopsied training lesions do not show both outcomes"
     return ModelCard(
+        synthetic=rois.synthetic,
         method=config.method,
         label=config.label,
         class_names=config.class_names,
@@ -160,7 +161,6 @@ def _card(state: RunState, rois: RoiSet, record: RunRecord, figures: Validation)
         data_fingerprint=facts.fingerprint,
         training_lesions=record.lesions[Part.TRAINING.value],
         training_patients=record.patients[Part.TRAINING.value],
-        synthetic=all("synthetic" in source.lower() for source in rois.sources),
-        contains_patient_images=not all("synthetic" in source.lower() for source in rois.sources),
+        contains_patient_images=not rois.synthetic,
         notes=notes,
     )

@@ -22,10 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
+    from core.domain.events import Progress
     from core.store.check import check_study
     from core.store.study import Study
 
     with Study.open(arguments.study, writable=False) as study:
-        report = check_study(study)
-    console.result(msgspec.to_builtins(report), report.text())
-    return 0 if report.sound else 1
+        report = check_study(
+            study, progress=lambda done, total: console.emit(Progress(stage="check", done=done, total=total))
+        )
+    lines = [f"Wrong: {problem.sentence}" for problem in report.problems]
+    lines += [f"Would be made again: {sentence}" for sentence in report.rebuild]
+    lines += [f"Not needed: {sentence}" for sentence in report.unused]
+    verdict = "sound" if report.good else "damaged"
+    lines.append(f"The study is {verdict}: {report.images} images and {report.lesions} lesions were checked.")
+    console.result(msgspec.to_builtins(report), "\n".join(lines))
+    return 0 if report.good else 1

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     config = configure(arguments.preset, label=arguments.label, seed=arguments.seed, changes=arguments.set)
     if arguments.show_config:
-        lines = [f"{item.field}: {item.value} (paper: {item.paper}) {item.why}" for item in deviations(config)]
+        lines = [f"{item.field}: {item.here} (paper: {item.paper}). {item.why}" for item in deviations(config)]
         text = msgspec.json.format(msgspec.json.encode(config)).decode() + "\nDeviations from the paper:\n"
         console.result(msgspec.to_builtins(config), text + "\n".join(lines))
         return 0

@@ -104,9 +104,9 @@ def test_folds_test_every_lesion_once_and_are_pooled(own_study: Path, marginalia
     from tests.core.cli.conftest import TINY
 
     changes = [part for change in (*TINY, "epochs.joint=1") for part in ("--set", change)]
-    runs = marginalia("train", own_study, "--folds", 2, "--name", "cv", *changes)["runs"]
-    assert [run["name"] for run in runs] == ["cv-fold1", "cv-fold2"]
-    report = marginalia("evaluate", own_study, "cv-fold1", "cv-fold2", "--draws", 100)[0]
+    runs = marginalia("train", own_study, "--folds", 3, "--name", "cv", *changes)["runs"]
+    assert [run["name"] for run in runs] == ["cv-fold1", "cv-fold2", "cv-fold3"]
+    report = marginalia("evaluate", own_study, *(run["name"] for run in runs), "--draws", 100)[0]
     assert report["count"] == 48
 
 
