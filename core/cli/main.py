@@ -28,6 +28,7 @@ COMMANDS = (
     "explain",
     "prototypes",
     "prune",
+    "export",
     "check",
 )
 """In the order of the work; each is a module of ``core.cli.commands`` (``import`` in ``import_images``)."""

@@ -42,6 +42,15 @@ def split_rows(study: Study, *, label: str, sources: Sequence[str] = ()) -> list
     return rows
 
 
+def find_split(study: Study, name: str) -> Split:
+    """By name; StudyError with the names there are."""
+    found = study.splits.find(name)
+    if found is None:
+        known = ", ".join(one.name for one in study.splits.all()) or "none yet"
+        raise StudyError(f"This study has no split named {name}; its splits are: {known}.")
+    return found
+
+
 def make_split(
     study: Study, *, name: str, label: str, fractions: tuple[float, float, float], seed: int
 ) -> tuple[Split, tuple[SplitCount, ...]]:

@@ -13,7 +13,7 @@ from core.domain.study import Run, Split
 from core.domain.vocabulary import Part
 from core.store.study import Study
 from core.tasks.runs import plan_run
-from core.tasks.splitting import class_names_of, make_folds, make_split
+from core.tasks.splitting import class_names_of, find_split, make_folds, make_split
 from core.training.config import TrainingConfig
 from core.training.presets import load_preset
 
@@ -77,11 +77,7 @@ def plan_runs(
 
 def _split(study: Study, name: str, config: TrainingConfig) -> Split:
     if name:
-        found = study.splits.find(name)
-        if found is None:
-            known = ", ".join(one.name for one in study.splits.all()) or "none yet"
-            raise StudyError(f"This study has no split named {name}; its splits are: {known}.")
-        return found
+        return find_split(study, name)
     latest = study.splits.find("default")
     if latest is not None:
         return latest

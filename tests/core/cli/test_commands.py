@@ -126,6 +126,17 @@ def test_training_on_shape_runs_end_to_end(own_study: Path, marginalia: Run) -> 
     assert {"auroc_oval", "auroc_round", "auroc_irregular"} <= {metric["key"] for metric in report["metrics"]}
 
 
+@pytest.mark.parametrize("layout", ["authors", "png", "coco"])
+def test_exports_write_every_lesion_under_pseudonyms(
+    trained_study: Path, marginalia: Run, tmp_path: Path, layout: str
+) -> None:
+    folder = tmp_path / layout
+    assert marginalia("export", trained_study, "--format", layout, "--out", folder)["lesions"] == 48
+    for path in folder.rglob("*"):
+        assert "SYN-" not in path.name
+        assert not path.is_file() or b"SYN-5-" not in path.read_bytes()
+
+
 def test_json_output_is_one_document_and_nothing_else(trained_study: Path) -> None:
     done = subprocess.run(
         [sys.executable, "main.py", "study", "show", str(trained_study), "--json"],
