@@ -22,9 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("authors", "png", "coco"), required=True, help="what to write")
     parser.add_argument("--out", type=Path, required=True, help="new folder")
     parser.add_argument("--split", default="", help="name of a split whose parts are written apart")
-    parser.add_argument(
-        "--preset", default="paper", help="authors: preset whose ROIs are written (default: paper)"
-    )
+    parser.add_argument("--preset", default="paper", help="authors: preset of the ROIs (default: paper)")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
