@@ -102,3 +102,28 @@ def part_of(config: PhantomConfig, index: int) -> Part:
 
 def confounder_of(config: PhantomConfig, index: int) -> Confounder:
     return config.test_confounder if part_of(config, index) is Part.TEST else config.confounder
+
+
+SUBTLE = Difficulty(
+    sign_share=(0.35, 0.75),
+    sharp_width=(0.045, 0.1),
+    fade_width=(0.27, 0.42),
+    spicule_strength=(0.4, 0.68),
+)
+"""Margins subtle enough that a marker beside the lesion is the easier evidence."""
+
+
+def confounded(*, patients: int, test_patients: int, seed: int, test: Confounder) -> PhantomConfig:
+    """A study with a marker that goes with the class in training, and is drawn at random or absent in test.
+
+    With the same seed, the ``random`` and the ``absent`` study differ in their test patients' markers only, so
+    models are compared on the same patients with and without the marker.
+    """
+    return PhantomConfig(
+        patients=patients,
+        test_patients=test_patients,
+        seed=seed,
+        confounder="training",
+        test_confounder=test,
+        difficulty=SUBTLE,
+    )

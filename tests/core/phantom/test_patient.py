@@ -16,7 +16,7 @@ from core.domain.geometry import box_around
 from core.domain.shapes import Ellipse, Line, Role
 from core.domain.vocabulary import Laterality, MarginType, MassShape, Part, Pathology, ViewPosition
 from core.imaging.opencv import cv2
-from core.phantom.config import CLASSES, PhantomConfig
+from core.phantom.config import CLASSES, PhantomConfig, confounded
 from core.phantom.labels import category_of, draw_case, margin_of
 from core.phantom.patient import PhantomPatient, PhantomView, make_patient
 
@@ -213,3 +213,12 @@ def test_only_the_trained_margins_are_drawn(patients: list[PhantomPatient]) -> N
         MarginType.INDISTINCT,
         MarginType.SPICULATED,
     }
+
+
+def test_the_random_and_the_absent_study_share_their_training_patients() -> None:
+    studies = [confounded(patients=3, test_patients=1, seed=2, test=test) for test in ("random", "absent")]
+    one, other = (make_patient(config, 1) for config in studies)
+    assert np.array_equal(one.views[0].pixels, other.views[0].pixels)
+    assert one.views[0].truth.marker is not None
+    assert make_patient(studies[1], 2).views[0].truth.marker is None
+    assert make_patient(studies[0], 2).patient_id == make_patient(studies[1], 2).patient_id
