@@ -63,6 +63,9 @@ def band_field(rng: np.random.Generator, shape: tuple[int, int], *, scale_px: fl
 
 def smooth_step(x: NDArray[np.floating]) -> Float:
     """0 below 0, 1 above 1, with a continuous slope."""
-    t = np.clip(x, 0, 1)
-    result: Float = (t * t * (3 - 2 * t)).astype(np.float32, copy=False)
+    t: Float = np.clip(x, 0, 1).astype(np.float32, copy=False)
+    result = np.multiply(t, np.float32(-2))
+    result += 3
+    result *= t
+    result *= t
     return result

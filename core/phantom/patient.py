@@ -103,9 +103,13 @@ def _mirrored(shape: Shape, width: int) -> Shape:
 
 
 def _finish(rng: np.random.Generator, grey: Float, breast: Breast) -> NDArray[np.uint16]:
-    noise = rng.standard_normal(grey.shape, dtype=np.float32) * np.float32(_NOISE)
-    grey = np.where(breast.skin_mm > 0, grey + noise, np.float32(0))
-    return np.clip(np.rint(grey), 0, WHITE).astype(np.uint16)
+    noisy = rng.standard_normal(grey.shape, dtype=np.float32)
+    noisy *= np.float32(_NOISE)
+    noisy += grey
+    np.rint(noisy, out=noisy)
+    np.clip(noisy, 0, WHITE, out=noisy)
+    noisy[breast.skin_mm <= 0] = 0
+    return noisy.astype(np.uint16)
 
 
 def _draw_view(
