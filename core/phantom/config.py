@@ -22,20 +22,24 @@ class Difficulty(msgspec.Struct, frozen=True, kw_only=True):
 
     Each lesion shows its sign on a part of its boundary only; the rest is weakly defined in the same way for
     all classes. All ranges are drawn uniformly and independently of size, contrast, density and shape.
+
+    With the defaults a network of four stages (12-24-48-64 channels), trained for a minute on 410 ROIs of 112 px,
+    reaches a macro AUROC of about 0.96 on 150 others, and 0.6 once a band about the outline is covered
+    (tests/core/phantom/test_difficulty.py).
     """
 
-    sign_share: tuple[Share, Share] = (0.45, 0.9)
+    sign_share: tuple[Share, Share] = (0.38, 0.82)
     """Share of the boundary that shows the sign."""
     rest_width: tuple[Positive, Positive] = (0.12, 0.19)
     """Half-width of the weakly defined edge."""
-    sharp_width: tuple[Positive, Positive] = (0.03, 0.09)
+    sharp_width: tuple[Positive, Positive] = (0.035, 0.1)
     """Half-width of the edge where it is circumscribed."""
-    fade_width: tuple[Positive, Positive] = (0.3, 0.46)
+    fade_width: tuple[Positive, Positive] = (0.27, 0.43)
     """Half-width of the edge where it is indistinct."""
     spicule_count: tuple[int, int] = (22, 36)
     """Spicules of a lesion whose whole boundary shows them."""
     spicule_length: tuple[Positive, Positive] = (0.4, 1.1)
-    spicule_strength: tuple[Positive, Positive] = (0.45, 0.78)
+    spicule_strength: tuple[Positive, Positive] = (0.4, 0.7)
     """Brightness at the root over the brightness of the mass."""
     strands: float = 0.7
     """Brightness of the fibres of ordinary tissue, which resemble spicules, over its usual value."""
@@ -57,7 +61,7 @@ class PhantomConfig(msgspec.Struct, frozen=True, kw_only=True):
     spacing_mm: Annotated[float, msgspec.Meta(ge=0.05, le=0.4)] = 0.2
     diameter_mm: tuple[Positive, Positive] = (9.0, 22.0)
     """Of a circle of the lesion's area."""
-    contrast: tuple[Positive, Positive] = (320.0, 760.0)
+    contrast: tuple[Positive, Positive] = (300.0, 740.0)
     """Brightness of the mass inside its outline over that of the ring around it, in grey levels of 4096."""
     spectral_exponent: tuple[Positive, Positive] = (2.8, 3.2)
     """Of the texture's power spectrum, 1/f^exponent (about 3 in mammograms: Burgess 1999)."""
