@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.domain.geometry import Box
 from core.explain import render
 from core.explain.explanation import Explanation, PrototypeRow
-from core.explain.prototype_patches import PrototypePatch
+from core.explain.prototype_patches import PrototypePatch, patches_for
 from core.explain.render import HeatStyle
 from core.explain.report import Provenance, class_colour, render_template
 
@@ -85,12 +85,10 @@ def render_case(
     colours: render.ColourMap = "magma",
     index_href: str = "",
 ) -> str:
-    """The page. ``patches`` in the prototype layer's order; none where the model has no pictures of its sources.
+    """The page. ``patches`` of the model or the one it was pruned from; none where it came without its sources.
 
     ``title`` names the case by a pseudonym; the lesion's study identifier where empty. ``index_href`` leads back.
     """
-    if patches and len(patches) != len(explanation.rows):
-        raise ValueError(f"{len(patches)} patches do not go with {len(explanation.rows)} prototypes")
     shown = explanation.predicted
     others = [b for b in range(len(explanation.class_names)) if b != shown]
     maps = np.stack([row.activation for row in explanation.rows])
@@ -127,12 +125,13 @@ def evidence_rows(
 ) -> tuple[EvidenceRow, ...]:
     """Rows by their contribution to one class, with the running sum that ends in its score."""
     ranked = explanation.ranked(class_index)
+    pictured = patches_for(explanation, patches)
     values = [float(row.contributions[class_index]) for row in ranked]
     running = np.cumsum(values)
     bars = waterfall(values)
     rows = []
     for row, value, total, bar in zip(ranked, values, running, bars, strict=True):
-        patch = patches[row.index] if patches else None
+        patch = pictured[row.index]
         rows.append(
             EvidenceRow(
                 row=row,

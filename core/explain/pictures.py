@@ -8,7 +8,7 @@ import numpy as np
 
 from core.explain import render
 from core.explain.explanation import Explanation, PrototypeRow
-from core.explain.prototype_patches import PrototypePatch
+from core.explain.prototype_patches import PrototypePatch, patches_for
 from core.explain.render import HeatStyle, Rgb
 
 SIDE = 224
@@ -25,9 +25,10 @@ def case_pictures(
     (columns a to e of Fig. 4; a and b alone without ``patches``), and one class activation view a class."""
     maps = np.stack([row.activation for row in explanation.rows])
     style = HeatStyle(high=float(maps.max()), colours=colours)
+    pictured = patches_for(explanation, patches)
     found = {"roi.png": render.png(explanation.roi.pixels)}
     for rank, row in enumerate(explanation.ranked(explanation.predicted), start=1):
-        patch = patches[row.index] if patches else None
+        patch = pictured[row.index]
         name = f"row-{rank:02d}-prototype-{row.number:02d}-{row.class_name}.png"
         found[name] = render.png(_row(explanation, row, patch, style))
     for c, class_name in enumerate(explanation.class_names):

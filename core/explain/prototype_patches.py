@@ -7,6 +7,7 @@ a model that is shared without its patients' images simply has none.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from core.domain.atomic import atomic_write
 from core.domain.errors import BadFileError, Cancelled, ModelError
 from core.domain.events import IsCancelled, never
 from core.domain.geometry import Box
-from core.explain.explanation import forward_one
+from core.explain.explanation import Explanation, forward_one
 from core.explain.relevance import most_relevant_box
 from core.model.card import ModelCard
 from core.model.network import PrototypeNetwork
@@ -100,6 +101,29 @@ def _source_row(card: ModelCard, training: RoiSet, by_id: dict[str, int], chosen
             "pixels differ): restore the image and its lesion box, or train again."
         )
     return row
+
+
+def patches_for(explanation: Explanation, patches: Sequence[PrototypePatch]) -> tuple[PrototypePatch | None, ...]:
+    """The patch of each row of the explanation, or Nones where there are no patches at all.
+
+    ``patches`` are those of the model or, after pruning, of the unpruned model: each row finds its own by its
+    source (lesion, cell and class). ModelError where one is missing: a picture beside numbers that it does not
+    belong to would explain a model that is not in use.
+    """
+    if not patches:
+        return (None,) * len(explanation.rows)
+    by_source = {(patch.lesion_id, patch.cell, patch.class_name): patch for patch in patches}
+    found = []
+    for row in explanation.rows:
+        origin = row.prototype
+        key = None if origin is None else (origin.lesion_id, origin.cell, origin.class_name)
+        if key not in by_source:
+            raise ModelError(
+                f"The picture of prototype {row.number} is of another model or revision: rebuild the prototype "
+                "patches."
+            )
+        found.append(by_source[key])
+    return tuple(found)
 
 
 def save_patches(path: Path, patches: tuple[PrototypePatch, ...], model_sha256: str) -> None:

@@ -125,7 +125,7 @@ def on_square(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 def png(picture: NDArray[np.uint8]) -> bytes:
     """The picture (H, W) or (H, W, 3) as PNG bytes, without any text chunk."""
     buffer = io.BytesIO()
-    Pillow.fromarray(picture).save(buffer, "PNG", optimize=True)
+    Pillow.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 
 from core.domain.errors import BadFileError, ModelError
-from core.explain.prototype_patches import load_patches, prototype_patches, save_patches
+from core.explain.explanation import explain, roi_input
+from core.explain.prototype_patches import load_patches, patches_for, prototype_patches, save_patches
+from core.model.network import without_prototypes
 from tests.core.explain.world import make_world
 
 NETWORK, CARD, ROIS = make_world()
@@ -61,3 +64,24 @@ def test_kept_patches_come_back_equal_and_only_for_their_model(tmp_path: Path) -
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(BadFileError, match="cannot be read"):
         load_patches(path, "a" * 64)
+
+
+def test_after_pruning_every_row_finds_its_own_picture() -> None:
+    patches = prototype_patches(NETWORK, CARD, ROIS)
+    kept = [1, 2, 3, 5]
+    pruned = without_prototypes(NETWORK, {0, 4})
+    card = msgspec.structs.replace(
+        CARD,
+        prototype_class=tuple(CARD.prototype_class[j] for j in kept),
+        prototypes=tuple(CARD.prototypes[j] for j in kept),
+    )
+    found = patches_for(explain(pruned, card, roi_input(ROIS, 0)), patches)
+    assert [patch.lesion_id for patch in found if patch] == [CARD.prototypes[j].lesion_id for j in kept]
+    assert patches_for(explain(pruned, card, roi_input(ROIS, 0)), ()) == (None,) * 4
+
+
+def test_pictures_of_another_model_are_refused() -> None:
+    patches = prototype_patches(NETWORK, CARD, ROIS)
+    other = tuple(replace(patch, lesion_id="elsewhere") for patch in patches)
+    with pytest.raises(ModelError, match="picture of prototype 1 is of another model"):
+        patches_for(explain(NETWORK, CARD, roi_input(ROIS, 0)), other)
