@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 
 from app.widgets.viewer.viewport import Viewport
+from core.imaging.display import apply
 from core.imaging.opencv import cv2
 
 UInt8 = NDArray[np.uint8]
@@ -47,8 +48,8 @@ class Renderer:
     def render(self, viewport: Viewport, table: UInt8, outside: int = 0) -> QImage:
         """The view as an 8-bit grey image that aliases this renderer's buffer until the next call.
 
-        ``table`` maps a stored value (from the dtype's smallest) to grey; ``outside`` is the grey value beyond
-        the image's edge.
+        ``table`` is one of ``core.imaging.display.display_lut`` for the levels' type; ``outside`` is the grey
+        value beyond the image's edge.
         """
         if viewport != self._resampled_for:
             self._resample(viewport)
@@ -57,14 +58,11 @@ class Renderer:
         self._fill_frame(outside)
         top, left = self._place
         height, width = self._resampled.shape
-        index = self._resampled
-        if index.dtype == np.int16:
-            index = index.view(np.uint16) ^ np.uint16(0x8000)
         target = self._grey[top : top + height, left : left + width]
         if target.flags.c_contiguous:
-            np.take(table, index, out=target, mode="clip")
+            apply(self._resampled, table, out=target)
         else:
-            target[...] = table[index]
+            target[...] = apply(self._resampled, table)
         rows, columns = self._grey.shape
         return QImage(self._grey.data, columns, rows, self._grey.strides[0], QImage.Format.Format_Grayscale8)
 

@@ -1,0 +1,89 @@
+"""Measuring a distance, with what the measure rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from PySide6.QtCore import QCoreApplication, QPointF, QRect, QRectF
+from PySide6.QtGui import QColor, QPainter, QPen
+
+from app.qt.colours import MEASURE, RIM
+from app.widgets.viewer.pointing import Pointer, Tool
+from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.text import draw_plate
+from core.domain.geometry import Point
+
+
+def distance_text(start: Point, end: Point, spacing_mm: float | None, source: str) -> str:
+    """The distance with its basis, such as "12.4 mm" and below it "Pixel Spacing"; pixels without a spacing."""
+    pixels = math.dist(start, end)
+    if spacing_mm is None:
+        return QCoreApplication.translate("Caliper", "{0} px\nno pixel spacing in the file").format(
+            f"{pixels:.0f}"
+        )
+    basis = source or QCoreApplication.translate("Caliper", "basis not stated")
+    return f"{pixels * spacing_mm:.1f} mm\n{basis}"
+
+
+class Caliper(Tool):
+    """Drag from one point to another; the measure stays until the next one or Esc."""
+
+    def __init__(self, repaint: Callable[[], None]) -> None:
+        self._repaint = repaint
+        self._ends: tuple[Point, Point] | None = None
+        self._dragging = False
+        self.spacing_mm: float | None = None
+        self.source = ""
+
+    @property
+    def busy(self) -> bool:
+        return self._ends is not None
+
+    @property
+    def text(self) -> str:
+        """What stands beside the line; empty without one."""
+        return "" if self._ends is None else distance_text(*self._ends, self.spacing_mm, self.source)
+
+    def press(self, pointer: Pointer) -> None:
+        self._ends, self._dragging = (pointer.at, pointer.at), True
+        self._repaint()
+
+    def move(self, pointer: Pointer) -> None:
+        if self._dragging and self._ends is not None:
+            self._ends = (self._ends[0], pointer.at)
+            self._repaint()
+
+    def release(self, pointer: Pointer) -> None:
+        self.move(pointer)
+        self._dragging = False
+        if self._ends is not None and self._ends[0] == self._ends[1]:
+            self.cancel()
+
+    def cancel(self) -> None:
+        self._ends, self._dragging = None, False
+        self._repaint()
+
+    def area(self, sight: Sight) -> QRect:
+        """What the line and its text may cover, in logical pixels."""
+        if self._ends is None:
+            return QRect()
+        a, b = (sight.to_widget(end) for end in self._ends)
+        return QRectF(a, b).normalized().adjusted(-20, -60, 280, 60).toAlignedRect()
+
+    def paint(self, painter: QPainter, sight: Sight) -> None:
+        if self._ends is None:
+            return
+        a, b = (sight.to_widget(end) for end in self._ends)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        length = math.hypot(b.x() - a.x(), b.y() - a.y()) or 1.0
+        across = QPointF(-(b.y() - a.y()) / length * 7, (b.x() - a.x()) / length * 7)
+        for colour, width in ((QColor(RIM), 3.6), (MEASURE, 1.6)):
+            painter.setPen(QPen(colour, width))
+            painter.drawLine(a, b)
+            for end in (a, b):
+                painter.drawLine(end - across, end + across)
+        place = b + QPointF(14, -16) if b.x() >= a.x() else a + QPointF(14, -16)
+        draw_plate(painter, self.text, place, colour=MEASURE)
+        painter.restore()

@@ -1,0 +1,69 @@
+"""What stands in the corners of a view: side and view, zoom, window, and that the display is not calibrated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication, QPointF, QRect
+from PySide6.QtGui import QFont, QPainter
+
+from app.qt.colours import FAINT_TEXT, TEXT, WARNING_TEXT
+from app.widgets.viewer.picture import Picture, voi_name
+from app.widgets.viewer.text import draw_plate, text_box
+from core.domain.vocabulary import Laterality
+
+if TYPE_CHECKING:
+    from app.widgets.viewer.mammogram_view import MammogramView
+
+_EDGE = 10
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("CornerTexts", text)
+
+
+def name_of(picture: Picture) -> str:
+    """Such as "R CC"; empty where the file says neither."""
+    side = {Laterality.LEFT: "L", Laterality.RIGHT: "R"}.get(picture.laterality) if picture.laterality else None
+    return " ".join(part for part in (side, picture.view.value.upper() if picture.view else None) if part)
+
+
+def chest_wall_on_right(picture: Picture) -> bool:
+    """A right breast is hung with its chest wall to the right, towards the left breast beside it."""
+    return picture.laterality is Laterality.RIGHT
+
+
+def paint_corners(view: MammogramView, painter: QPainter, exposed: QRect) -> None:
+    picture, display = view.picture, view.display
+    if picture is None or display is None:
+        return
+    strip = 84
+    if exposed.top() > strip and exposed.bottom() < view.height() - strip:
+        return
+    painter.save()
+    small = QFont(view.font())
+    large = QFont(small)
+    large.setPointSizeF(small.pointSizeF() * 1.35)
+    large.setBold(True)
+    # the side and view stand away from the chest wall, where there is no tissue
+    at_left = chest_wall_on_right(picture)
+    x = _EDGE if at_left else view.width() - _EDGE
+    y = float(_EDGE)
+    if name := name_of(picture):
+        painter.setFont(large)
+        y = draw_plate(painter, name, QPointF(x, y), colour=TEXT, right=not at_left).bottom() + 4
+    painter.setFont(small)
+    if picture.title:
+        draw_plate(painter, picture.title, QPointF(x, y), colour=FAINT_TEXT, right=not at_left)
+    lines = [voi_name(display.voi) + (_tr(", inverted") if display.inverted else "")]
+    lines.append(_tr("zoom {0}").format(f"{view.viewport.zoom * 100:.0f}%"))
+    text = "\n".join(lines)
+    height = text_box(painter, text).height()
+    draw_plate(painter, text, QPointF(x, view.height() - _EDGE - height), colour=FAINT_TEXT, right=not at_left)
+    if not view.calibrated:
+        notice = _tr("Display not calibrated (GSDF)")
+        height = text_box(painter, notice).height()
+        other = view.width() - _EDGE if at_left else _EDGE
+        corner = QPointF(other, view.height() - _EDGE - height)
+        draw_plate(painter, notice, corner, colour=WARNING_TEXT, right=at_left)
+    painter.restore()

@@ -1,0 +1,364 @@
+"""The view of one mammogram: picture, layers over it, a tool, a lens, and what is written in its corners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QFocusEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QTabletEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QWidget
+
+from app.qt.colours import SURROUND
+from app.widgets.viewer.bindings import Bindings, Command
+from app.widgets.viewer.caliper import Caliper
+from app.widgets.viewer.corner_texts import paint_corners
+from app.widgets.viewer.gestures import Gestures
+from app.widgets.viewer.layers import Layer
+from app.widgets.viewer.lens import Lens
+from app.widgets.viewer.picture import Display, Picture, UInt8, Voi
+from app.widgets.viewer.pointing import Tool
+from app.widgets.viewer.renderer import Renderer
+from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.viewport import Viewport
+from core.domain.geometry import Box, Point
+
+FIT_BORDER = 0.01
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What lies under the pointer: an image point and the stored value there (None beyond the edge)."""
+
+    at: Point
+    value: int | None
+
+
+class MammogramView(QWidget):
+    viewport_changed = Signal(object)
+    """The new ``Viewport``."""
+    window_changed = Signal(object)
+    """The new ``Display``."""
+    cursor_moved = Signal(object)
+    """A ``Reading``, or None where the pointer left."""
+    menu_requested = Signal(QPoint, object)
+    """Place in the view, and the image point there."""
+    page_requested = Signal(object)
+    """Steps, as an int, that the wheel asks for: 1 is the next image."""
+    tool_changed = Signal(object)
+    """The ``Tool`` that the pointer has now."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setMinimumSize(160, 120)
+        self.setAccessibleName(self.tr("Mammogram"))
+        self.bindings = Bindings()
+        self.layers: list[Layer] = []
+        self.real_size_mm: float | None = None
+        """Millimetres of the screen in one of its device pixels, measured by the user; None before that."""
+        self.calibrated = False
+        """Whether the user said that the display is calibrated to the GSDF; a notice stands here until then."""
+        self._picture: Picture | None = None
+        self._renderer: Renderer | None = None
+        self._display: Display | None = None
+        self._table: UInt8 | None = None
+        self._viewport = Viewport(width=1, height=1, zoom=1.0, centre=(0.0, 0.0))
+        self._frame: QImage | None = None
+        self._fitted = True
+        self._peeking = False
+        self._tool = Tool()
+        self._measuring = False
+        self._lens: Lens | None = None
+        self._caliper = Caliper(self._repaint_caliper)
+        self._caliper_area = QRect()
+        self._gestures = Gestures(self, self)
+
+    # the picture
+
+    @property
+    def picture(self) -> Picture | None:
+        return self._picture
+
+    def set_picture(self, picture: Picture | None, display: Display | None = None) -> None:
+        """Show this picture as a whole, with its first VOI choice or as ``display`` says."""
+        self.tool.cancel()
+        self._caliper.cancel()
+        self._gestures.abandon()
+        self._picture = picture
+        self._renderer = None if picture is None else Renderer(picture.levels)
+        self._lens = None if picture is None or self._lens is None else Lens(picture)
+        self._fitted = True
+        if picture is None:
+            self._display = self._table = None
+            self.setAccessibleDescription(self.tr("No image"))
+        else:
+            self._caliper.spacing_mm, self._caliper.source = picture.spacing_mm, picture.spacing_source
+            self.setAccessibleDescription(picture.title)
+            self.set_display(display or Display(voi=picture.choices[0]))
+            self.fit()
+        self.update()
+
+    @property
+    def display(self) -> Display | None:
+        return self._display
+
+    def set_display(self, display: Display) -> None:
+        if self._picture is None:
+            return
+        self._display = display
+        self._table = display.table(self._picture)
+        self._redraw()
+        self.window_changed.emit(display)
+
+    def set_voi(self, voi: Voi) -> None:
+        if self._display is not None:
+            self.set_display(replace(self._display, voi=voi))
+
+    def invert(self) -> None:
+        if self._display is not None:
+            self.set_display(replace(self._display, inverted=not self._display.inverted))
+
+    def drag_window(self, dx: float, dy: float) -> None:
+        if self._display is not None:
+            self.set_display(self._display.dragged(dx, dy))
+
+    # where it is seen
+
+    @property
+    def viewport(self) -> Viewport:
+        return self._viewport
+
+    @property
+    def sight(self) -> Sight:
+        return Sight(self._viewport, self.devicePixelRatioF())
+
+    def set_viewport(self, viewport: Viewport) -> None:
+        """Of any size: the view keeps its own."""
+        ratio = self.devicePixelRatioF()
+        viewport = viewport.resized(round(self.width() * ratio), round(self.height() * ratio))
+        if viewport != self._viewport:
+            self._viewport, self._fitted = viewport, False
+            self._redraw()
+            self.viewport_changed.emit(viewport)
+
+    def fit(self) -> None:
+        """The whole picture; it stays whole when the view changes its size, until the user zooms or pans."""
+        if self._picture is not None:
+            self.set_viewport(self._own_size().showing(self._picture.box, border=FIT_BORDER))
+            self._fitted = True
+
+    def show_box(self, box: Box, *, border: float = 0.5) -> None:
+        self.set_viewport(self._own_size().showing(box, border=border))
+
+    def one_to_one(self) -> None:
+        """One pixel of the image on one of the screen."""
+        self.set_viewport(self._viewport.at_zoom(1.0))
+
+    def real_size(self) -> bool:
+        """As large as the breast was; False where the screen or the image has no known spacing."""
+        if self._picture is None or self._picture.spacing_mm is None or self.real_size_mm is None:
+            return False
+        self.set_viewport(self._viewport.at_zoom(self._picture.spacing_mm / self.real_size_mm))
+        return True
+
+    def pan_by(self, dx: float, dy: float) -> None:
+        """Logical pixels."""
+        ratio = self.devicePixelRatioF()
+        self.set_viewport(self._viewport.panned(dx * ratio, dy * ratio))
+
+    def zoom_by(self, factor: float, at: QPointF) -> None:
+        ratio = self.devicePixelRatioF()
+        self.set_viewport(self._viewport.zoomed(factor, (at.x() * ratio, at.y() * ratio)))
+
+    def to_image(self, place: QPointF) -> Point:
+        return self.sight.to_image(place)
+
+    # what lies over it
+
+    @property
+    def tool(self) -> Tool:
+        """What the pointer does now: the caliper while measuring, else the tool that was set."""
+        return self._caliper if self._measuring else self._tool
+
+    def set_tool(self, tool: Tool) -> None:
+        """Also ends measuring."""
+        self.tool.cancel()
+        self._tool, self._measuring = tool, False
+        self.setCursor(tool.cursor)
+        self.update()
+        self.tool_changed.emit(tool)
+
+    def toggle_caliper(self) -> None:
+        self.tool.cancel()
+        self._measuring = not self._measuring
+        self.setCursor(self.tool.cursor)
+        self.tool_changed.emit(self.tool)
+
+    @property
+    def measure(self) -> str:
+        """What the caliper reads, with its basis; empty without a measure."""
+        return self._caliper.text
+
+    def toggle_lens(self) -> None:
+        if self._picture is None:
+            return
+        self._lens = None if self._lens is not None else Lens(self._picture)
+        if self._lens is not None and self.underMouse():
+            self._lens.move_to(QPointF(self.mapFromGlobal(self.cursor().pos())))
+        self.update()
+
+    @property
+    def peeking(self) -> bool:
+        """Whether everything over the picture is hidden for the moment."""
+        return self._peeking
+
+    def set_peeking(self, peeking: bool) -> None:
+        if peeking != self._peeking:
+            self._peeking = peeking
+            self.update()
+
+    def update_box(self, box: Box, *, margin: float = 2.0) -> None:
+        """Paint anew what shows this box of the image, with a margin in logical pixels."""
+        self.update(self.sight.widget_rect(box, margin=margin))
+
+    # asked for by gestures
+
+    def run(self, command: Command) -> None:
+        actions: dict[Command, Callable[[], None]] = {
+            Command.CANCEL: self._cancel,
+            Command.FINISH: self.tool.finish,
+            Command.STEP_BACK: self.tool.step_back,
+            Command.DELETE: self.tool.delete,
+            Command.NARROWER: lambda: self.tool.change_width(-1),
+            Command.WIDER: lambda: self.tool.change_width(1),
+            Command.INVERT: self.invert,
+            Command.FIT: self.fit,
+            Command.ONE_TO_ONE: self.one_to_one,
+            Command.LENS: self.toggle_lens,
+            Command.CALIPER: self.toggle_caliper,
+        }
+        actions[command]()
+
+    def point_at(self, place: QPointF | None) -> None:
+        if self._lens is not None:
+            for area in self._lens.move_to(place):
+                self.update(area)
+        if self._picture is None or place is None:
+            self.cursor_moved.emit(None)
+            return
+        at = self.to_image(place)
+        self.cursor_moved.emit(Reading(at, self._picture.value_at(*at)))
+
+    def ask_for_menu(self, place: QPoint) -> None:
+        self.menu_requested.emit(place, self.to_image(QPointF(place)))
+
+    def ask_for_page(self, steps: int) -> None:
+        self.page_requested.emit(steps)
+
+    def show_cursor(self, shape: Qt.CursorShape) -> None:
+        self.setCursor(shape)
+
+    def _cancel(self) -> None:
+        if self.tool.busy or not self._measuring:
+            self.tool.cancel()
+        else:
+            self.toggle_caliper()
+
+    # Qt
+
+    def sizeHint(self) -> QSize:
+        return QSize(800, 1000)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        exposed, sight = event.rect(), self.sight
+        painter = QPainter(self)
+        if self._renderer is None or self._table is None or self._picture is None:
+            painter.fillRect(exposed, SURROUND)
+            painter.end()
+            return
+        if self._frame is None:
+            self._frame = self._renderer.render(self._viewport, self._table, SURROUND.lightness())
+        with sight.device_pixels(painter):
+            painter.drawImage(0, 0, self._frame)
+        if not self._peeking:
+            for layer in self.layers:
+                layer.paint(painter, sight, exposed)
+            self.tool.paint(painter, sight)
+        if self._lens is not None and self._lens.area.intersects(exposed):
+            self._lens.paint(painter, sight, self._table, SURROUND.lightness())
+        paint_corners(self, painter, exposed)
+        painter.end()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._take_size()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._take_size()
+        return super().event(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._gestures.press(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._gestures.move(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._gestures.release(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self._gestures.double_click(event)
+
+    def tabletEvent(self, event: QTabletEvent) -> None:
+        self._gestures.tablet(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self._gestures.wheel(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not self._gestures.key_press(event):
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        self._gestures.key_release(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._gestures.leave()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self._gestures.let_go()
+        super().focusOutEvent(event)
+
+    def _own_size(self) -> Viewport:
+        ratio = self.devicePixelRatioF()
+        return self._viewport.resized(round(self.width() * ratio), round(self.height() * ratio))
+
+    def _take_size(self) -> None:
+        if self._fitted and self._picture is not None:
+            self.fit()
+        else:
+            self.set_viewport(self._viewport)
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self._frame = None
+        self.update()
+
+    def _repaint_caliper(self) -> None:
+        area = self._caliper.area(self.sight)
+        self.update(area.united(self._caliper_area))
+        self._caliper_area = area

@@ -1,0 +1,138 @@
+"""One mammogram as the viewer needs it: its levels and what the file says about showing and measuring it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.domain.geometry import Box
+from core.domain.study import Image, Window
+from core.domain.vocabulary import Laterality, ViewPosition
+from core.imaging.decoded import VoiLut
+from core.imaging.display import default_window, display_lut, is_inverted
+
+Voi = Window | VoiLut
+UInt8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Picture:
+    """``levels[i]`` is the mammogram area-averaged by ``2 ** i``, as stored values (uint8, uint16 or int16)."""
+
+    levels: tuple[NDArray[Any], ...]
+    choices: tuple[Voi, ...]
+    """VOI choices: the file's windows and tables in its order, then the automatic window. Never empty."""
+    slope: float = 1.0
+    intercept: float = 0.0
+    inverted: bool = False
+    """MONOCHROME1: low values are shown bright."""
+    padding_value: int | None = None
+    spacing_mm: float | None = None
+    spacing_source: str = ""
+    laterality: Laterality | None = None
+    view: ViewPosition | None = None
+    title: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        image: Image,
+        levels: Sequence[NDArray[Any]],
+        *,
+        voi_luts: Sequence[VoiLut] = (),
+        padding_value: int | None = None,
+        title: str = "",
+    ) -> Picture:
+        """The picture of a study's image with the pyramid of ``core.store.arrays``."""
+        inverted = is_inverted(image.photometric)
+        automatic = default_window(
+            levels[min(1, len(levels) - 1)],
+            (),
+            "percentile",
+            slope=image.rescale_slope,
+            intercept=image.rescale_intercept,
+            inverted=inverted,
+            padding_value=padding_value,
+        )
+        return cls(
+            levels=tuple(levels),
+            choices=(*image.windows, *voi_luts, replace_explanation(automatic, "automatic")),
+            slope=image.rescale_slope,
+            intercept=image.rescale_intercept,
+            inverted=inverted,
+            padding_value=padding_value,
+            spacing_mm=image.pixel_spacing_mm,
+            spacing_source=image.spacing_source,
+            laterality=image.laterality,
+            view=image.view,
+            title=title,
+        )
+
+    @property
+    def box(self) -> Box:
+        rows, columns = self.levels[0].shape
+        return Box(x0=0, y0=0, x1=columns, y1=rows)
+
+    def value_at(self, x: float, y: float) -> int | None:
+        """The stored value of the pixel under an image point; None beyond the edge."""
+        rows, columns = self.levels[0].shape
+        if not (0 <= x < columns and 0 <= y < rows):
+            return None
+        return int(self.levels[0][int(y), int(x)])
+
+
+def replace_explanation(window: Window, explanation: str) -> Window:
+    return Window(centre=window.centre, width=window.width, function=window.function, explanation=explanation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Display:
+    """How the reader wants to see a picture just now."""
+
+    voi: Voi
+    inverted: bool = False
+    """Turned by the reader, on top of what the file asks for."""
+
+    def table(self, picture: Picture) -> UInt8:
+        """From stored values to grey, for ``core.imaging.display.apply``."""
+        return display_lut(
+            picture.levels[0].dtype,
+            self.voi,
+            slope=picture.slope,
+            intercept=picture.intercept,
+            inverted=picture.inverted != self.inverted,
+            padding_value=picture.padding_value,
+        )
+
+    def dragged(self, dx: float, dy: float) -> Display:
+        """After a window/level drag: to the right widens, downwards raises the centre.
+
+        250 pixels make the window e times as wide; the height of a step follows the width, so that narrow
+        windows move finely. A table becomes the window over its range of values first.
+        """
+        window = as_window(self.voi)
+        width = min(max(window.width * float(np.exp(dx / 250)), 1.0), 1e6)
+        return replace(
+            self,
+            voi=Window(centre=window.centre + dy * window.width / 400, width=width, function=window.function),
+        )
+
+
+def as_window(voi: Voi) -> Window:
+    """A window, or the linear one over the range of a table."""
+    if isinstance(voi, Window):
+        return voi
+    count = len(voi.data) // 2
+    return Window(centre=voi.first + count / 2, width=float(max(count, 1)))
+
+
+def voi_name(voi: Voi) -> str:
+    """What the file calls it, else its numbers."""
+    if isinstance(voi, VoiLut):
+        return voi.explanation or "VOI LUT"
+    numbers = f"C {voi.centre:.0f} W {voi.width:.0f}"
+    return f"{voi.explanation} ({numbers})" if voi.explanation else numbers

@@ -1,0 +1,65 @@
+"""What a tool gets to hear of the pointer, and the one interface that tools of the viewer have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QPainter
+
+from app.widgets.viewer.sight import Sight
+from core.domain.geometry import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    at: Point
+    """In the image's frame."""
+    place: QPointF
+    """In the widget's."""
+    modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
+    pressure: float | None = None
+    """From 0 to 1 where the pointer is a tablet's pen; None for a mouse."""
+
+
+class Tool:
+    """What the left button does. Every method may be called at any time; the default is to do nothing."""
+
+    cursor = Qt.CursorShape.CrossCursor
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is begun that Esc would cancel."""
+        return False
+
+    def press(self, pointer: Pointer) -> None: ...
+
+    def move(self, pointer: Pointer) -> None:
+        """With the button down."""
+
+    def release(self, pointer: Pointer) -> None: ...
+
+    def hover(self, pointer: Pointer) -> None:
+        """Without the button; also told before ``press``."""
+
+    def leave(self) -> None:
+        """The pointer left the picture."""
+
+    def double_click(self, pointer: Pointer) -> None: ...
+
+    def finish(self) -> None:
+        """Enter."""
+
+    def step_back(self) -> None:
+        """Backspace."""
+
+    def delete(self) -> None: ...
+
+    def cancel(self) -> None:
+        """Esc, or another tool takes over: leave no trace of what is not finished."""
+
+    def change_width(self, steps: float) -> None:
+        """``[``, ``]``, Shift and the wheel, Alt and drag; one step is one notch."""
+
+    def paint(self, painter: QPainter, sight: Sight) -> None:
+        """On top of the picture and its layers, in logical coordinates."""

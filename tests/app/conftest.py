@@ -1,0 +1,57 @@
+"""Any message of Qt fails the test, but for the one that the offscreen platform always gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+
+from app.widgets.viewer.picture import Picture
+from core.domain.study import Window
+from core.domain.vocabulary import Laterality, ViewPosition
+from core.store.arrays import pyramid
+
+_HARMLESS = ("propagateSizeHints",)
+
+
+@pytest.fixture(autouse=True)
+def qt_messages() -> Iterator[list[str]]:
+    messages: list[str] = []
+
+    def note(kind: QtMsgType, _: QMessageLogContext, text: str) -> None:
+        if kind != QtMsgType.QtDebugMsg and not any(part in text for part in _HARMLESS):
+            messages.append(text)
+
+    before = qInstallMessageHandler(note)
+    yield messages
+    qInstallMessageHandler(before)
+    if messages:
+        pytest.fail(f"Qt said: {messages}")
+
+
+def ramp(rows: int = 400, columns: int = 600) -> NDArray[np.uint16]:
+    """Stored value = 10 x column + row."""
+    return (10 * np.arange(columns)[None, :] + np.arange(rows)[:, None]).astype(np.uint16)
+
+
+def picture_of(pixels: NDArray[np.uint16], spacing_mm: float | None = 0.1, **more: object) -> Picture:
+    return Picture(
+        levels=tuple(pyramid(pixels)),
+        choices=(
+            Window(centre=3000, width=6000, explanation="WIDE"),
+            Window(centre=1000, width=500, explanation="NARROW"),
+        ),
+        spacing_mm=spacing_mm,
+        spacing_source="Imager Pixel Spacing",
+        laterality=more.get("laterality", Laterality.LEFT),  # type: ignore[arg-type]
+        view=more.get("view", ViewPosition.CC),  # type: ignore[arg-type]
+        title="SYNTHETIC ramp",
+    )
+
+
+@pytest.fixture
+def picture() -> Picture:
+    return picture_of(ramp())
