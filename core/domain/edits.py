@@ -72,7 +72,7 @@ def vertices(shape: Shape) -> tuple[Point, ...]:
 
 
 def with_vertex(shape: Shape, index: int, to: Point, *, keep_round: bool = True) -> Shape:
-    """The shape with one vertex moved. A box keeps its opposite corner, a circle its roundness if ``keep_round``."""
+    """The shape with one vertex moved. A box keeps its opposite corner; ``keep_round`` is for circles."""
     match shape:
         case Rectangle(box=box):
             return _replace(shape, box=box_around((to, box.corners()[(index + 2) % 4])))
