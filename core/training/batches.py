@@ -40,7 +40,7 @@ class Batch:
     label: torch.Tensor
     """(B,)"""
     mask: torch.Tensor
-    """(B, I, I) uint8, 1 = relevant: the fine mask where there is one, else the lesion mask."""
+    """(B, I, I) uint8, 1 = relevant: the fine mask in the fine part of the batch, else the lesion mask."""
     lesion: torch.Tensor
     """(B, I, I) uint8, 1 = inside the lesion."""
     irrelevant: torch.Tensor
@@ -107,7 +107,8 @@ class Augmented:
         grey, masks, _ = augment(
             random, self.rois.pixels[rows], self.masks[rows], self.rois.transform, self.config.augmentation
         )
-        return _batch(self.rois, rows, normalise(torch.from_numpy(grey[:, 0]), self.rois.transform), masks)
+        inputs = normalise(torch.from_numpy(grey[:, 0]), self.rois.transform)
+        return _batch(self.rois, rows, inputs, _of_part(masks, self.config))
 
     def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor:
         return network.latent(inputs)
@@ -149,7 +150,7 @@ class Cached:
         there = self.masks[version, rows].any(axis=(2, 3))
         version[(there < self.masks[0, rows].any(axis=(2, 3))).any(axis=1)] = 0  # a crop that lost its mask
         inputs = self.features[torch.from_numpy(version), torch.from_numpy(rows)].float()
-        return _batch(self.rois, rows, inputs, self.masks[version, rows])
+        return _batch(self.rois, rows, inputs, _of_part(self.masks[version, rows], self.config))
 
     def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor:
         return network.latent_of_features(inputs)
@@ -159,6 +160,22 @@ def stored_masks(rois: RoiSet) -> UInt8:
     """(n, 2, S, S): the mask of the fine-annotation loss (fine where there is one), and the lesion's."""
     chosen = np.where(rois.has_fine[:, None, None], rois.fine, rois.lesion)
     return np.ascontiguousarray(np.stack([chosen, rois.lesion], axis=1))
+
+
+def _of_part(masks: UInt8, config: TrainingConfig) -> UInt8:
+    """(B, 2, I, I): the lesion part of the batch, its first rows, takes the lesion masks where there are any.
+
+    ``epoch_batches`` draws that part from ROIs without a fine annotation as long as these show every class, so
+    that this is the rule "a finely annotated image uses its fine mask". Where all images are finely annotated it
+    keeps the batch's ratio of lesion-scale to fine masks (75 to 10 in the paper).
+    """
+    coarse = len(masks) - config.batch_fine
+    if coarse <= 0:
+        return masks
+    chosen = masks.copy()
+    outlined = np.flatnonzero(masks[:coarse, 1].any(axis=(1, 2)))
+    chosen[outlined, 0] = masks[outlined, 1]
+    return chosen
 
 
 def features_of(network: PrototypeNetwork, rois: RoiSet, *, cancelled: IsCancelled = never) -> torch.Tensor:

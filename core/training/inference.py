@@ -73,15 +73,15 @@ def exact(network: torch.nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def stream(
+def stream_latents(
     network: PrototypeNetwork,
     rois: RoiSet,
     *,
     batch: int = INFERENCE_BATCH,
     features: torch.Tensor | None = None,
     cancelled: IsCancelled = never,
-) -> Iterator[tuple[NDArray[np.int64], Activations]]:
-    """Rows and their activations, batch by batch in the order of the set; Cancelled between batches.
+) -> Iterator[tuple[NDArray[np.int64], torch.Tensor]]:
+    """Rows and their latent cells (B, C, H, W), batch by batch in the order of the set; Cancelled in between.
 
     ``features`` (n, C0, H, W) are the backbone's outputs for these ROIs where they are cached (frozen mode).
     """
@@ -95,6 +95,20 @@ def stream(
                 latent = network.latent(network_input(rois, rows, device))
             else:
                 latent = network.latent_of_features(features[rows].to(device, torch.float32))
+        yield rows, latent
+
+
+def stream(
+    network: PrototypeNetwork,
+    rois: RoiSet,
+    *,
+    batch: int = INFERENCE_BATCH,
+    features: torch.Tensor | None = None,
+    cancelled: IsCancelled = never,
+) -> Iterator[tuple[NDArray[np.int64], Activations]]:
+    """Rows and all of their activations; the rest as ``stream_latents``."""
+    for rows, latent in stream_latents(network, rois, batch=batch, features=features, cancelled=cancelled):
+        with exact(network):
             activations = network.from_latent(latent)
         yield rows, activations
 

@@ -6,24 +6,26 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from core.model.losses import cluster_cost, fine_cost, separation_cost
+from core.model.losses import cluster_and_separation, fine_cost
 from core.model.network import Activations, PrototypeNetwork
 from core.training.batches import Batch
 from core.training.config import LossWeights
 
 Parts = dict[str, torch.Tensor]
-CLASS_SHARE, BACKGROUND_SHARE = 0.5, 0.0
-"""A latent cell belongs to the class where more than this share of it is marked, to the background where none of
-it lies in the lesion or is marked; cells between are ignored."""
+CLASS_SHARE = 0.5
+"""A latent cell belongs to the class where its marked share is more than this of the best covered cell's, and at
+least this much of it lies in the lesion's outline, where there is one. It is background where nothing of it is
+marked or in the lesion. Cells between, marks beyond the outline included, are ignored."""
 
 
 def joint_loss(network: PrototypeNetwork, found: Activations, batch: Batch, weights: LossWeights) -> Parts:
     """The weighted parts of eq. 6, ``CrsEnt + 0.8 Clst + 0.08 Sep + lambda_f Fine``, means over the batch."""
     own, k = network.prototype_class, network.top_k
+    cluster, separation = cluster_and_separation(found.distances, own, batch.label, k)
     parts = {
         "cross_entropy": weights.cross_entropy * functional.cross_entropy(found.logits, batch.label),
-        "cluster": weights.cluster * cluster_cost(found.distances, own, batch.label, k),
-        "separation": weights.separation * separation_cost(found.distances, own, batch.label, k),
+        "cluster": weights.cluster * cluster,
+        "separation": weights.separation * separation,
     }
     if weights.fine > 0:
         parts["fine"] = weights.fine * fine_cost(
@@ -40,8 +42,9 @@ def cell_targets(batch: Batch, grid: tuple[int, int], classes: int) -> torch.Ten
     # thin marks cover a small part of any cell: the threshold is relative to the best covered one
     covered = mask > CLASS_SHARE * mask.amax((1, 2), keepdim=True)
     target = torch.full_like(mask, -1, dtype=torch.int64)
-    target[torch.maximum(mask, lesion) <= BACKGROUND_SHARE] = classes
-    return torch.where(covered & (mask > 0), batch.label.view(-1, 1, 1).expand_as(target), target)
+    target[torch.maximum(mask, lesion) == 0] = classes
+    inside = (lesion >= CLASS_SHARE) | (lesion.amax((1, 2), keepdim=True) == 0)
+    return torch.where(covered & inside & (mask > 0), batch.label.view(-1, 1, 1).expand_as(target), target)
 
 
 def cell_loss(cells: torch.Tensor, batch: Batch) -> Parts:

@@ -16,8 +16,9 @@ from core.domain.errors import TrainingError
 from core.domain.events import IsCancelled, never
 from core.domain.geometry import Box
 from core.domain.study import Prototype
+from core.model.distances import distances
 from core.model.network import PrototypeNetwork
-from core.training.inference import INFERENCE_BATCH, exact, infer_one, stream
+from core.training.inference import INFERENCE_BATCH, exact, infer_one, stream_latents
 
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-7
 """How far a distance of the streamed pass may lie from that of the single ROI (measured: 1e-6 relative)."""
@@ -46,8 +47,10 @@ def project(
             "training part has this class."
         )
     nearest = np.full((len(training), len(own)), np.inf, np.float32)
-    for rows, found in stream(network, training, batch=batch, features=features, cancelled=cancelled):
-        nearest[rows] = found.distances.flatten(2).amin(2).cpu().numpy()
+    for rows, latent in stream_latents(network, training, batch=batch, features=features, cancelled=cancelled):
+        with exact(network):
+            found = distances(latent.float(), network.prototypes, network.architecture.distance)
+        nearest[rows] = found.flatten(2).amin(2).cpu().numpy()
     nearest[training.label[:, None] != own[None, :]] = np.inf
     shortlist = _shortlist(nearest)
     if not np.isfinite(nearest.min(axis=0)).all():

@@ -32,8 +32,9 @@ def start_from_kmeans(
 ) -> None:
     """Set every prototype to a k-means centre of the add-on's latent cells inside the masks of its class.
 
-    Un-augmented training ROIs only; the fine mask where there is one, else the lesion's. With ``inside_masks``
-    False (models without masks) all cells. TrainingError where a class has no lesion.
+    Un-augmented training ROIs only; the fine mask (its part in the lesion) where there is one, else the
+    lesion's. With ``inside_masks`` False (models without masks) all cells. TrainingError where a class has no
+    lesion.
     """
     cells = _cells_by_class(network, training, inside_masks=inside_masks, features=features, cancelled=cancelled)
     own = network.prototype_class.cpu().numpy()
@@ -58,7 +59,9 @@ def _cells_by_class(
     cancelled: IsCancelled,
 ) -> list[NDArray[np.float32]]:
     """The latent cells (count, C) of each class."""
-    masks = np.ascontiguousarray(training.central(stored_masks(training)[:, 0]))
+    marked, lesion = training.central(stored_masks(training)).swapaxes(0, 1)
+    outlined = lesion.any(axis=(1, 2), keepdims=True)
+    masks = np.where(outlined, marked & lesion, marked)
     found: list[list[NDArray[np.float32]]] = [[] for _ in training.class_names]
     for rows, activations in stream(network, training, features=features, cancelled=cancelled):
         latent = activations.latent.permute(0, 2, 3, 1).cpu().numpy()

@@ -15,10 +15,11 @@ from core.training.batches import Augmented, Batch, Cached
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.inference import infer
 from core.training.losses import cell_loss, cell_targets, joint_loss
+from core.training.precedent import largest_own_evidence
 from core.training.presets import PRESETS, as_protopnet, deviations, leaves, load_preset
 from core.training.prototype_start import start_from_kmeans
 from core.training.stages import Step, plan, rate_factor
-from core.training.validation import Validation, evaluate, largest_own_evidence
+from core.training.validation import Validation, evaluate
 from tests.core.training.tiny import CONFIG, changed, tiny_network, tiny_rois
 
 
@@ -38,6 +39,24 @@ def test_cells_inside_the_mask_are_the_class_those_outside_the_lesion_background
     expected = torch.full((4, 4), 3)
     expected[0, 0], expected[0, 1], expected[1, 0] = 2, -1, -1
     assert torch.equal(target, expected)
+
+
+def test_marked_cells_beyond_the_outline_are_ignored() -> None:
+    mask, lesion = np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8)
+    lesion[0:2, 0:4] = 1
+    mask[0:2, 2:6] = 1  # cell (0, 1) inside the lesion, cell (0, 2) outside
+    target = cell_targets(_batch(mask, lesion, 1), (4, 4), 3)[0]
+    assert target[0].tolist() == [-1, 1, -1, 3]
+
+
+def test_the_lesion_part_of_a_batch_shows_lesion_masks_and_the_fine_part_fine_ones() -> None:
+    rois = replace(tiny_rois(), has_fine=np.ones(24, dtype=bool), fine=np.repeat(tiny_rois().fine[:1], 24, axis=0))
+    for source in (Augmented(rois, CONFIG), Cached(tiny_network(), rois, CONFIG)):
+        batch = source.load(source.order(0)[0], 0, 0)
+        assert len(batch) == CONFIG.batch_lesion + CONFIG.batch_fine
+        is_lesion = (batch.mask == batch.lesion).flatten(1).all(1)
+        assert is_lesion.tolist() == [True] * CONFIG.batch_lesion + [False] * CONFIG.batch_fine
+        assert torch.equal(batch.irrelevant, 1 - batch.mask)
 
 
 def test_the_cell_loss_weighs_mask_and_background_equally() -> None:
