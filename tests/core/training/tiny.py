@@ -53,6 +53,7 @@ def tiny_rois(n: int = 24, *, seed: int = 0, labels: list[int] | None = None) ->
         finding_ids=tuple(f"finding{i:03d}" for i in range(n)),
         sources=("synthetic",) * n,
         image_to_input=(IDENTITY,) * n,
+        synthetic=True,
     )
 
 
