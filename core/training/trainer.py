@@ -21,6 +21,7 @@ from core.domain.atomic import atomic_write
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
 from core.domain.vocabulary import Part
+from core.model.backbones import COMPACT
 from core.model.network import PrototypeNetwork
 from core.model.precision import Precision, resolve_precision
 from core.training import state as run_state
@@ -124,7 +125,7 @@ class Trainer:
         else:
             tensors = None
             device = resolve_device(self.config.device)
-            precision = resolve_precision(self.config.precision, device)
+            precision = choose_precision(self.config, device)
             facts = Facts(
                 config=self.config, fingerprint=fingerprint, device=device.type, precision=precision,
                 at_once=self.config.batch_lesion + self.config.batch_fine,
@@ -341,6 +342,24 @@ def resolve_device(wish: str) -> torch.device:
     if wish == "auto":
         wish = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(wish)
+
+
+def choose_precision(config: TrainingConfig, device: torch.device) -> Precision:
+    """The precision of the gradients of A1 and the warm start, kept for the whole run.
+
+    ``auto``: bfloat16 on CUDA devices that compute in it, and for the compact backbone on CPUs that do (an epoch
+    takes 0.6 of the time; VGG-16 was not faster there); else float32.
+    """
+    small = config.architecture.backbone == COMPACT
+    if config.precision == "auto" and device.type == "cpu" and small and _cpu_computes_bfloat16():
+        return "bfloat16"
+    return resolve_precision(config.precision, device)
+
+
+def _cpu_computes_bfloat16() -> bool:
+    # torch has no public question for it; without an answer float32 is right everywhere
+    asked = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    return any(bool(ask()) for ask in asked if ask is not None)
 
 
 def _check_classes(training: RoiSet) -> None:

@@ -18,7 +18,7 @@ from core.training.inference import infer, infer_one
 from core.training.stages import CHANGES, part_hashes, plan
 from core.training.state import STATE_NAME, load
 from core.training.table import load_table
-from core.training.trainer import Trainer, train
+from core.training.trainer import Trainer, choose_precision, train
 from tests.core.training.tiny import CLASSES, CONFIG, changed, tiny_parts, tiny_rois
 
 
@@ -253,3 +253,20 @@ def test_protopnet_trains_without_masks(tmp_path: Path) -> None:
     train(bare, parts, config, tmp_path / "b")
     # augmentation draws again where a crop loses a mask; the disc of these ROIs is never lost
     assert _same(_weights(tmp_path / "a"), _weights(tmp_path / "b"))
+
+
+def test_a_run_with_bfloat16_gradients_still_projects_and_explains_in_float32(tmp_path: Path) -> None:
+    result = train(tiny_rois(), tiny_parts(), changed(precision="bfloat16"), tmp_path)
+    assert result.record.precision == "bfloat16"
+    model = load_model(result.model_folder)
+    for record in model.card.prototypes:
+        found = infer_one(model.network, tiny_rois(), int(record.lesion_id[-3:]))
+        assert found.similarities[0, record.index][record.cell].item() == pytest.approx(math.log(1e4), abs=1e-6)
+
+
+def test_the_precision_is_the_users_or_what_pays_on_the_device() -> None:
+    cpu = torch.device("cpu")
+    assert choose_precision(changed(precision="float32"), cpu) == "float32"
+    vgg = msgspec.structs.replace(CONFIG.architecture, backbone="vgg16")
+    assert choose_precision(changed(precision="auto", architecture=vgg), cpu) == "float32"
+    assert choose_precision(changed(precision="auto"), cpu) in ("float32", "bfloat16")

@@ -23,6 +23,7 @@ CONFIG = TrainingConfig(
     batch_fine=2,
     prototype_start="kmeans",
     device="cpu",
+    precision="float32",
     preset="tiny",
 )
 
