@@ -7,11 +7,12 @@ from pathlib import Path
 
 from core.domain.vocabulary import Part
 from core.evaluation.report import EvaluationReport
-from core.explain import render
 from core.explain.explanation import Explanation
-from core.explain.report import Figure, Link, Picture, Section, Table, render_index, write_page
+from core.explain.report import Figure, Section, Table, render_index, write_page
+from core.explain.sections import case_link, prototype_section
 from core.statistics.estimate import Estimate
 from core.tasks.explaining import ModelInStudy
+from core.tasks.prototypes import gallery_of
 
 _HEADLINES = (
     ("margin_auroc", "Margin AUROC"),
@@ -33,8 +34,8 @@ def write_demo_report(
     sections = (
         _figures(reports[0], plain),
         _made_of(opened, seconds),
-        _prototypes(opened),
-        _cases(folder, opened, pages),
+        prototype_section(opened.model.card, opened.patches(), gallery_of(opened)),
+        _cases(folder, pages),
         *(_table(report) for report in reports),
     )
     page = render_index(
@@ -94,44 +95,13 @@ def _made_of(opened: ModelInStudy, seconds: dict[str, float]) -> Section:
     return Section(title="What it was made from", tables=(lesions, times))
 
 
-def _prototypes(opened: ModelInStudy) -> Section:
-    pictures = []
-    for patch in opened.patches():
-        style = render.HeatStyle(high=float(patch.activation.max()))
-        heat = render.overlay(patch.source, patch.activation, style)
-        picture = render.with_box(heat, patch.relevant_box)
-        pictures.append(
-            Picture(
-                data=render.png(picture),
-                alt=f"Prototype {patch.index + 1}, {patch.class_name}: source lesion with its activation",
-                caption=f"{patch.index + 1}: {patch.class_name}",
-            )
-        )
-    return Section(
-        title="The prototypes",
-        text=(
-            "Each prototype is a patch of one training lesion. The heat map shows where it finds itself, the box "
-            "its most relevant part.",
-        ),
-        pictures=tuple(pictures),
-    )
-
-
-def _cases(folder: Path, opened: ModelInStudy, pages: Sequence[tuple[Path, Explanation]]) -> Section:
+def _cases(folder: Path, pages: Sequence[tuple[Path, Explanation]]) -> Section:
     links = []
     for path, explanation in pages:
         said = explanation.class_names[explanation.predicted]
-        truth = explanation.roi.class_name or "not labelled"
-        links.append(
-            Link(
-                href=path.relative_to(folder).as_posix(),
-                title=f"{truth}, called {said}",
-                note="right" if truth == said else "wrong",
-                thumbnail=Picture(
-                    data=render.png(explanation.roi.pixels), alt=f"ROI of a {truth} lesion called {said}"
-                ),
-            )
-        )
+        verdict = "right" if explanation.roi.class_name == said else "wrong"
+        title = f"{said.capitalize()}, {verdict}"
+        links.append(case_link(explanation, path.relative_to(folder).as_posix(), title))
     return Section(
         title="Explained cases",
         text=("Of each class the case with most evidence, and the case that the model gets most wrong.",),
