@@ -213,8 +213,13 @@ class Gestures(QObject):
         self._view.show_cursor(Qt.CursorShape.OpenHandCursor if self._space else self._view.tool.cursor)
 
     def _pointer(self, place: QPointF, modifiers: Qt.KeyboardModifier) -> Pointer:
-        return Pointer(self._view.to_image(place), place, modifiers)
+        return Pointer(self._point(place), place, modifiers)
 
     def _pen(self, event: QTabletEvent) -> Pointer:
         place = event.position()
-        return Pointer(self._view.to_image(place), place, event.modifiers(), event.pressure())
+        return Pointer(self._point(place), place, event.modifiers(), event.pressure())
+
+    def _point(self, place: QPointF) -> Point:
+        """Rounded to what no hand can tell, so that stored shapes have short numbers."""
+        x, y = self._view.to_image(place)
+        return round(x, 3), round(y, 3)

@@ -43,6 +43,10 @@ class ShapesLayer:
         self.opacity = 1.0
 
     @property
+    def spacing_mm(self) -> float | None:
+        return self._spacing_mm
+
+    @property
     def shapes(self) -> tuple[Shape, ...]:
         return self._shapes
 

@@ -115,6 +115,11 @@ class MammogramView(QWidget):
     def display(self) -> Display | None:
         return self._display
 
+    @property
+    def table(self) -> UInt8 | None:
+        """From stored values to the grey values on screen."""
+        return self._table
+
     def set_display(self, display: Display) -> None:
         if self._picture is None:
             return

@@ -1,0 +1,174 @@
+"""An annotation document on a view: hands the tools what they need and keeps the layers up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Signal
+
+from app.widgets.drawing.document import AnnotationDocument
+from app.widgets.drawing.host import Host
+from app.widgets.drawing.pen import Pen
+from app.widgets.drawing.tools.areas import BoxTool, EllipseTool, LesionBoxTool
+from app.widgets.drawing.tools.live_wire import LiveWireTool
+from app.widgets.drawing.tools.select import Select
+from app.widgets.drawing.tools.strokes import Brush, Eraser, Freehand, LesionOutlineTool
+from app.widgets.drawing.tools.vertices import PolygonTool, Polyline
+from app.widgets.viewer.layers import OutlineLayer, ShapesLayer
+from app.widgets.viewer.mammogram_view import MammogramView
+from app.widgets.viewer.picture import Picture, UInt8
+from app.widgets.viewer.pointing import Tool
+from core.domain.edits import Shapes
+from core.domain.geometry import Box
+from core.domain.shapes import Shape, bounds
+from core.domain.study import LesionOutline
+
+TOOLS: dict[str, Callable[[Host], Tool]] = {
+    "select": Select,
+    "freehand": Freehand,
+    "polyline": Polyline,
+    "ellipse": EllipseTool,
+    "livewire": LiveWireTool,
+    "brush": Brush,
+    "eraser": Eraser,
+    "polygon": PolygonTool,
+    "box": BoxTool,
+    "lesion_box": LesionBoxTool,
+    "lesion_outline": LesionOutlineTool,
+}
+"""By name, in the order of a tool bar."""
+
+
+class AnnotationCanvas(QObject):
+    pen_changed = Signal(object)
+    """The new ``Pen``."""
+    tool_chosen = Signal(str)
+    """A name of ``TOOLS``."""
+    outline_drawn = Signal(object)
+    """A finished ``LesionOutline``; whoever keeps lesions sets it with ``set_outline``."""
+    refused = Signal(str)
+    """Why nothing can be drawn just now, as a sentence."""
+
+    def __init__(self, view: MammogramView, document: AnnotationDocument, parent: QObject | None = None) -> None:
+        super().__init__(parent or view)
+        self._view = view
+        self._document = document
+        self._pen = Pen()
+        self._layer = ShapesLayer(view.update_box, document.spacing_mm)
+        self._outline = OutlineLayer()
+        self._hidden: frozenset[int] = frozenset()
+        view.layers += [self._outline, self._layer]
+        self._tools = {name: make(self) for name, make in TOOLS.items()}
+        self._name = ""
+        document.shapes_changed.connect(self._refresh)
+        document.selection_changed.connect(self._repaint_selection)
+        self._refresh()
+
+    # for the workspace
+
+    @property
+    def document(self) -> AnnotationDocument:
+        return self._document
+
+    @property
+    def tool_name(self) -> str:
+        """The chosen tool; empty before the first choice."""
+        return self._name
+
+    def choose_tool(self, name: str) -> None:
+        """One of ``TOOLS``; what another tool has begun is cancelled."""
+        self._view.set_tool(self._tools[name])
+        self._name = name
+        self.tool_chosen.emit(name)
+
+    def set_pen(self, pen: Pen) -> None:
+        if pen != self._pen:
+            self._pen = pen
+            self._view.update()
+            self.pen_changed.emit(pen)
+
+    def set_outline(self, outline: LesionOutline | None) -> None:
+        for shape in (self._outline.outline, outline):
+            if shape is not None:
+                self._view.update_box(bounds(shape), margin=4.0)
+        self._outline.outline = outline
+
+    def set_opacity(self, opacity: float) -> None:
+        """Of the shapes, from 0 to 1."""
+        self._layer.opacity = opacity
+        self._view.update()
+
+    # for the tools
+
+    @property
+    def shapes(self) -> Shapes:
+        return self._document.shapes
+
+    @property
+    def selection(self) -> frozenset[int]:
+        return self._document.selection
+
+    @property
+    def pen(self) -> Pen:
+        return self._pen.for_image(self.spacing_mm)
+
+    @property
+    def spacing_mm(self) -> float | None:
+        return self._document.spacing_mm
+
+    @property
+    def picture(self) -> Picture | None:
+        return self._view.picture
+
+    @property
+    def table(self) -> UInt8 | None:
+        return self._view.table
+
+    @property
+    def scale(self) -> float:
+        return self._view.sight.scale
+
+    def may_draw(self) -> bool:
+        if self._view.picture is None:
+            return False
+        if self._document.read_only:
+            self.refused.emit(self.tr("This annotation is open for reading only."))
+        elif self._document.paused:
+            self.refused.emit(self.tr("Drawing waits until the study can be written again."))
+        return self._document.editable
+
+    def set_live(self, shapes: Shapes) -> None:
+        self._layer.set_live(shapes)
+
+    def add_live(self, piece: Shape) -> None:
+        self._layer.add_live(piece)
+
+    def hide(self, indices: frozenset[int]) -> None:
+        self._hidden = indices
+        self._layer.set_shapes(self.shapes, indices)
+
+    def add(self, shape: Shape, text: str) -> None:
+        self._document.replace((*self.shapes, shape), text)
+
+    def replace(self, shapes: Shapes, text: str, select: frozenset[int]) -> None:
+        self._document.replace(shapes, text, select=select)
+
+    def select(self, indices: frozenset[int]) -> None:
+        self._document.select(indices)
+
+    def finish_outline(self, outline: LesionOutline) -> None:
+        self.outline_drawn.emit(outline)
+
+    def change_pen(self, steps: float, *, eraser: bool) -> None:
+        self.set_pen(self.pen.stepped(steps, eraser=eraser))
+
+    def repaint(self, box: Box, margin: float = 3.0) -> None:
+        self._view.update_box(box, margin=margin)
+
+    def _refresh(self) -> None:
+        if self._layer.spacing_mm != self.spacing_mm:
+            self._layer.set_spacing(self.spacing_mm)
+        self._layer.set_shapes(self.shapes, self._hidden)
+
+    def _repaint_selection(self) -> None:
+        self._view.update()

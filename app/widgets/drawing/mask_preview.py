@@ -1,0 +1,111 @@
+"""What the network will see: the ROI at its resolution, with the mask that the shapes make of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer
+from PySide6.QtGui import QImage, QPainter, QPaintEvent
+from PySide6.QtWidgets import QWidget
+
+from app.qt.colours import FAINT_TEXT, MARGIN, SURROUND
+from app.widgets.drawing.document import AnnotationDocument
+from app.widgets.viewer.picture import Picture
+from core.data.roi import extract_pixels, image_to_input, roi_square
+from core.data.roi_set import InputTransform
+from core.domain.geometry import Box
+from core.imaging.raster import rasterise
+
+UInt8 = NDArray[np.uint8]
+_TINT = 0.45
+_CAPTION = 22
+
+
+class MaskPreview(QWidget):
+    """Follows a document; moves between two turns of the event loop are shown once."""
+
+    def __init__(
+        self, document: AnnotationDocument, transform: InputTransform | None = None, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setMinimumSize(120, 120 + _CAPTION)
+        self.setAccessibleName(self.tr("Mask at the resolution of the network"))
+        self._document = document
+        self._transform = transform or InputTransform()
+        self._square: Box | None = None
+        self._grey: UInt8 | None = None
+        self._mask: UInt8 | None = None
+        self._image: QImage | None = None
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(0)
+        self._later.timeout.connect(self._rasterise)
+        document.shapes_changed.connect(self._later.start)
+
+    def set_lesion(self, picture: Picture | None, table: UInt8 | None, box: Box | None) -> None:
+        """The picture, its display table (as the network's window makes it) and the lesion's box."""
+        if picture is None or table is None or box is None:
+            self._square = self._grey = self._mask = self._image = None
+            self._describe()
+            self.update()
+            return
+        self._square = roi_square(box, self._transform)
+        pixels = picture.levels[0]
+        index = pixels if pixels.dtype == np.uint8 else pixels.view(np.uint16)
+        self._grey = extract_pixels(index, self._square, self._transform.input_size, lut=table)
+        self._rasterise()
+
+    @property
+    def network_mask(self) -> UInt8 | None:
+        """(I, I), 1 where marked; None without a lesion."""
+        return self._mask
+
+    @property
+    def share(self) -> float | None:
+        """Of the ROI's pixels, those that are marked; None without a lesion."""
+        return None if self._mask is None else float(self._mask.mean())
+
+    @property
+    def caption(self) -> str:
+        if self.share is None:
+            return self.tr("no lesion")
+        return self.tr("{0}% of the ROI marked relevant").format(f"{self.share * 100:.1f}")
+
+    def sizeHint(self) -> QSize:
+        return QSize(240, 240 + _CAPTION)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), SURROUND)
+        side = min(self.width(), self.height() - _CAPTION)
+        if self._image is not None:
+            left = (self.width() - side) / 2
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, side < self._image.width())
+            painter.drawImage(QRectF(left, 0, side, side), self._image)
+        painter.setPen(FAINT_TEXT)
+        below = QRectF(0, side, self.width(), _CAPTION)
+        painter.drawText(below, int(Qt.AlignmentFlag.AlignCenter), self.caption)
+        painter.end()
+
+    def _rasterise(self) -> None:
+        if self._square is None or self._grey is None:
+            return
+        size = self._transform.input_size
+        self._mask = rasterise(
+            self._document.shapes,
+            width=size,
+            height=size,
+            spacing_mm=self._document.spacing_mm,
+            image_to_grid=image_to_input(self._square, self._transform),
+        )
+        colour = np.array([MARGIN.red(), MARGIN.green(), MARGIN.blue()], np.float32)
+        tint = (self._mask * np.float32(_TINT))[..., None]
+        rgb = np.ascontiguousarray((self._grey[..., None] * (1 - tint) + colour * tint).astype(np.uint8))
+        # copied: the array goes when this function ends
+        self._image = QImage(rgb.data, size, size, rgb.strides[0], QImage.Format.Format_RGB888).copy()
+        self._describe()
+        self.update()
+
+    def _describe(self) -> None:
+        self.setAccessibleDescription(self.caption)

@@ -1,0 +1,44 @@
+"""What the pens are set to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from core.domain.shapes import Length, Role
+
+_PEN = Length(value=2.0, unit="mm")
+_ERASER = Length(value=4.0, unit="mm")
+_A_STEP = 1.15
+_SMALLEST = {"mm": 0.1, "px": 1.0}
+_LARGEST = {"mm": 40.0, "px": 400.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pen:
+    width: Length = _PEN
+    eraser: Length = _ERASER
+    role: Role | None = None
+    """What new shapes mark; None leaves it to the tool (circles are prominent, lines margin)."""
+    pressure: bool = True
+    """Whether a tablet's pressure changes the width."""
+
+    def for_image(self, spacing_mm: float | None) -> Pen:
+        """With widths in pixels where the image has no spacing (a millimetre counts as ten)."""
+        if spacing_mm is not None:
+            return self
+        return replace(self, width=_in_px(self.width), eraser=_in_px(self.eraser))
+
+    def stepped(self, steps: float, *, eraser: bool) -> Pen:
+        """Wider (or narrower) by so many notches of 15%."""
+        if eraser:
+            return replace(self, eraser=_stepped(self.eraser, steps))
+        return replace(self, width=_stepped(self.width, steps))
+
+
+def _stepped(width: Length, steps: float) -> Length:
+    value = width.value * _A_STEP**steps
+    return Length(value=min(max(value, _SMALLEST[width.unit]), _LARGEST[width.unit]), unit=width.unit)
+
+
+def _in_px(width: Length) -> Length:
+    return width if width.unit == "px" else Length(value=width.value * 10, unit="px")

@@ -1,0 +1,221 @@
+"""Selecting, moving and editing vertices.
+
+A click selects, with Shift adds or takes away; a drag moves what is selected, a drag of a handle its vertex, a
+drag from nowhere frames. A double click on a line sets a vertex, Ctrl and a click on one removes it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from PySide6.QtCore import QCoreApplication, QRectF, Qt
+from PySide6.QtGui import QPainter, QPen
+
+from app.qt.colours import SELECTION
+from app.widgets.drawing.handles import paint_selected, shown_vertices
+from app.widgets.drawing.host import DrawingTool, Host
+from app.widgets.viewer.pointing import Pointer
+from app.widgets.viewer.sight import Sight
+from core.domain.edits import (
+    Shapes,
+    moved,
+    replaced,
+    shape_at,
+    vertices,
+    with_vertex,
+    with_vertex_added,
+    without,
+    without_vertex,
+)
+from core.domain.geometry import Box, Point, box_around
+from core.domain.shapes import Shape, bounds
+
+_REACH = 7.0
+"""Logical pixels by which a click may miss."""
+_START = 3.0
+"""Logical pixels after which a press becomes a drag."""
+
+
+class _Drag(Enum):
+    NOTHING = 0
+    SHAPES = 1
+    VERTEX = 2
+    FRAME = 3
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Drawing", text)
+
+
+class Select(DrawingTool):
+    cursor = Qt.CursorShape.ArrowCursor
+    rings = False
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._drag = _Drag.NOTHING
+        self._start: Point = (0.0, 0.0)
+        self._vertex = 0
+        self._edited: Shapes | None = None
+        self._frame: Box | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._drag is not _Drag.NOTHING or bool(self.host.selection)
+
+    def press(self, pointer: Pointer) -> None:
+        self._start = pointer.at
+        handle = self._handle_at(pointer.at)
+        if handle is not None:
+            if pointer.modifiers & Qt.KeyboardModifier.ControlModifier:
+                self._remove_vertex(handle)
+            else:
+                self._drag, self._vertex = _Drag.VERTEX, handle
+            return
+        found = shape_at(
+            self.host.shapes, pointer.at, tolerance=_REACH / self.host.scale, spacing_mm=self.host.spacing_mm
+        )
+        adding = bool(pointer.modifiers & Qt.KeyboardModifier.ShiftModifier)
+        if found is None:
+            if not adding:
+                self._select(frozenset())
+            self._drag = _Drag.FRAME
+        elif adding:
+            self._select(self.host.selection ^ {found})
+        else:
+            if found not in self.host.selection:
+                self._select(frozenset({found}))
+            self._drag = _Drag.SHAPES
+
+    def move(self, pointer: Pointer) -> None:
+        if self._drag is _Drag.NOTHING:
+            return
+        if self._edited is None and self._frame is None and self.near(pointer.at, self._start, _START):
+            return
+        if self._drag is _Drag.FRAME:
+            self._frame_to(box_around((self._start, pointer.at)))
+            return
+        if self._edited is None and not self.host.may_draw():
+            self._drag = _Drag.NOTHING
+            return
+        self._show(self._edit(pointer))
+
+    def release(self, pointer: Pointer) -> None:
+        self.move(pointer)
+        edited, frame, drag = self._edited, self._frame, self._drag
+        selection = self.host.selection
+        self._stop()
+        if edited is not None:
+            text = _tr("Move") if drag is _Drag.SHAPES else _tr("Vertex")
+            self.host.replace(edited, text, selection)
+        elif frame is not None:
+            inside = {i for i, s in enumerate(self.host.shapes) if self._within(frame, s) and not s.erases}
+            self._select(selection | inside)
+
+    def double_click(self, pointer: Pointer) -> None:
+        found = shape_at(
+            self.host.shapes, pointer.at, tolerance=_REACH / self.host.scale, spacing_mm=self.host.spacing_mm
+        )
+        if found is not None and self.host.may_draw():
+            chosen = frozenset({found})
+            changed = replaced(self.host.shapes, chosen, lambda shape: with_vertex_added(shape, pointer.at))
+            self.host.replace(changed, _tr("Add vertex"), chosen)
+
+    def delete(self) -> None:
+        if self.host.selection and self.host.may_draw():
+            self._stop()
+            self.host.replace(without(self.host.shapes, self.host.selection), _tr("Delete"), frozenset())
+
+    def step_back(self) -> None:
+        self.delete()
+
+    def cancel(self) -> None:
+        """First what is dragged, then the selection."""
+        if self._edited is not None or self._frame is not None:
+            self._stop()
+        else:
+            self._stop()
+            self._select(frozenset())
+
+    def change_width(self, steps: float) -> None:
+        """Of the pen for what is drawn next; a selection's width is changed by its own command."""
+        self.host.change_pen(steps, eraser=False)
+
+    def paint(self, painter: QPainter, sight: Sight) -> None:
+        shapes = self.host.shapes if self._edited is None else self._edited
+        paint_selected(painter, sight, [shapes[i] for i in sorted(self.host.selection)])
+        if self._frame is not None:
+            f = self._frame
+            painter.save()
+            painter.setPen(QPen(SELECTION, 1.0, Qt.PenStyle.DashLine))
+            painter.drawRect(QRectF(sight.to_widget((f.x0, f.y0)), sight.to_widget((f.x1, f.y1))))
+            painter.restore()
+
+    def _handle_at(self, at: Point) -> int | None:
+        if len(self.host.selection) != 1:
+            return None
+        shape = self.host.shapes[next(iter(self.host.selection))]
+        places = vertices(shape)
+        near = [i for i in shown_vertices(shape, self.host.scale) if self.near(places[i], at, _REACH)]
+        return min(near, key=lambda i: (places[i][0] - at[0]) ** 2 + (places[i][1] - at[1]) ** 2, default=None)
+
+    def _edit(self, pointer: Pointer) -> Shapes:
+        dx, dy = pointer.at[0] - self._start[0], pointer.at[1] - self._start[1]
+        round_stays = not pointer.modifiers & Qt.KeyboardModifier.ShiftModifier
+
+        def change(shape: Shape) -> Shape:
+            if self._drag is _Drag.SHAPES:
+                return moved(shape, dx, dy)
+            return with_vertex(shape, self._vertex, pointer.at, keep_round=round_stays)
+
+        return replaced(self.host.shapes, self.host.selection, change)
+
+    def _show(self, edited: Shapes) -> None:
+        """The edited shapes stand in for the real ones until the button is released."""
+        self._repaint(self._edited or self.host.shapes)
+        if self._edited is None:
+            self.host.hide(self.host.selection)
+        self._edited = edited
+        self.host.set_live(tuple(edited[i] for i in sorted(self.host.selection)))
+        self._repaint(edited)
+
+    def _remove_vertex(self, index: int) -> None:
+        if not self.host.may_draw():
+            return
+        (chosen,) = self.host.selection
+        rest = without_vertex(self.host.shapes[chosen], index)
+        if rest is None:
+            self.delete()
+        else:
+            changed = replaced(self.host.shapes, frozenset({chosen}), lambda _: rest)
+            self.host.replace(changed, _tr("Remove vertex"), frozenset({chosen}))
+
+    def _frame_to(self, frame: Box) -> None:
+        for box in (self._frame, frame):
+            if box is not None:
+                self.host.repaint(box)
+        self._frame = frame
+
+    def _within(self, frame: Box, shape: Shape) -> bool:
+        box = bounds(shape, self.host.spacing_mm)
+        return frame.x0 <= box.x0 and frame.y0 <= box.y0 and frame.x1 >= box.x1 and frame.y1 >= box.y1
+
+    def _select(self, indices: frozenset[int]) -> None:
+        self._repaint(self.host.shapes)
+        self.host.select(indices)
+        self._repaint(self.host.shapes)
+
+    def _stop(self) -> None:
+        if self._frame is not None:
+            self.host.repaint(self._frame)
+        if self._edited is not None:
+            self._repaint(self._edited)
+            self.host.set_live(())
+            self.host.hide(frozenset())
+        self._edited = self._frame = None
+        self._drag = _Drag.NOTHING
+
+    def _repaint(self, shapes: Shapes) -> None:
+        for index in self.host.selection:
+            if index < len(shapes):
+                self.host.repaint(bounds(shapes[index], self.host.spacing_mm), margin=10.0)
