@@ -4,16 +4,23 @@ margin under the annotation stays visible."""
 from __future__ import annotations
 
 import math
+import sys
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF, QTransform
 
 from app.qt.colours import OF_ROLE
 from core.domain.geometry import Point
 from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Shape, Stroke
+from core.imaging.opencv import cv2
 
+UInt8 = NDArray[np.uint8]
 _Mode = QPainter.CompositionMode
+_OPACITY = 3 if sys.byteorder == "little" else 0
+"""The byte of a pixel that is its opacity."""
 
 
 @lru_cache(maxsize=2048)
@@ -21,29 +28,46 @@ def polygon_of(points: tuple[Point, ...]) -> QPolygonF:
     return QPolygonF([QPointF(x, y) for x, y in points])
 
 
-def cover(painter: QPainter, shape: Shape, colour: QColor, *, inset: float, spacing_mm: float | None) -> None:
-    """Fill what ``shape`` covers, its edge drawn in by ``inset``; all in pixels of the image, as the painter is.
+@lru_cache(maxsize=4096)
+def kept_at(points: tuple[Point, ...], level: int) -> tuple[int, ...]:
+    """Which points are worth drawing where ``2 ** level`` device pixels show an image pixel: none closer than
+    half a device pixel to the one before."""
+    least = (0.5 / 2.0**level) ** 2
+    kept = [0]
+    x, y = points[0]
+    for i in range(1, len(points) - 1):
+        dx, dy = points[i][0] - x, points[i][1] - y
+        if dx * dx + dy * dy >= least:
+            kept.append(i)
+            x, y = points[i]
+    return (*kept, len(points) - 1) if len(points) > 1 else (0,)
 
-    The edge of a polygon stays (see ``Bands``).
-    """
+
+@lru_cache(maxsize=4096)
+def _thinned(points: tuple[Point, ...], level: int) -> tuple[Point, ...]:
+    return tuple(points[i] for i in kept_at(points, level))
+
+
+def cover(painter: QPainter, shape: Shape, colour: QColor, *, spacing_mm: float | None) -> None:
+    """Fill what ``shape`` covers; the painter is in the image's frame."""
+    level = math.floor(math.log2(painter.transform().m11()))
     match shape:
         case Line(points=points, width=width):
-            _cover_line(painter, points, width.in_pixels(spacing_mm) - 2 * inset, colour)
+            _cover_line(painter, _thinned(points, level), width.in_pixels(spacing_mm), colour)
         case Stroke(points=points, widths=widths, unit=unit):
-            across = [Length(value=w, unit=unit).in_pixels(spacing_mm) - 2 * inset for w in widths]
-            _cover_stroke(painter, points, across, colour)
+            kept = kept_at(points, level)
+            across = [Length(value=widths[i], unit=unit).in_pixels(spacing_mm) for i in kept]
+            _cover_stroke(painter, tuple(points[i] for i in kept), across, colour)
         case Ellipse(centre=centre, radius_x=rx, radius_y=ry, angle_deg=angle):
-            if min(rx, ry) > inset:
-                painter.save()
-                painter.translate(*centre)
-                painter.rotate(angle)
-                _fill(painter, colour)
-                painter.drawEllipse(QPointF(0, 0), rx - inset, ry - inset)
-                painter.restore()
+            painter.save()
+            painter.translate(*centre)
+            painter.rotate(angle)
+            _fill(painter, colour)
+            painter.drawEllipse(QPointF(0, 0), rx, ry)
+            painter.restore()
         case Rectangle(box=b):
             _fill(painter, colour)
-            if min(b.width, b.height) > 2 * inset:
-                painter.drawRect(QRectF(b.x0, b.y0, b.width, b.height).adjusted(inset, inset, -inset, -inset))
+            painter.drawRect(QRectF(b.x0, b.y0, b.width, b.height))
         case Polygon(points=points):
             _fill(painter, colour)
             painter.drawPolygon(polygon_of(points), Qt.FillRule.OddEvenFill)
@@ -55,8 +79,6 @@ def _fill(painter: QPainter, colour: QColor) -> None:
 
 
 def _cover_line(painter: QPainter, points: tuple[Point, ...], across: float, colour: QColor) -> None:
-    if across <= 0:
-        return
     if len(points) == 1 or points.count(points[0]) == len(points):
         _fill(painter, colour)
         painter.drawEllipse(QPointF(*points[0]), across / 2, across / 2)
@@ -70,11 +92,9 @@ def _cover_line(painter: QPainter, points: tuple[Point, ...], across: float, col
 def _cover_stroke(painter: QPainter, points: tuple[Point, ...], across: list[float], colour: QColor) -> None:
     _fill(painter, colour)
     for point, width in zip(points, across, strict=True):
-        if width > 0:
-            painter.drawEllipse(QPointF(*point), width / 2, width / 2)
+        painter.drawEllipse(QPointF(*point), width / 2, width / 2)
     for i in range(len(points) - 1):
-        if across[i] > 0 and across[i + 1] > 0:
-            _join(painter, points[i], points[i + 1], across[i] / 2, across[i + 1] / 2)
+        _join(painter, points[i], points[i + 1], across[i] / 2, across[i + 1] / 2)
 
 
 def _join(painter: QPainter, a: Point, b: Point, ra: float, rb: float) -> None:
@@ -93,85 +113,68 @@ def _join(painter: QPainter, a: Point, b: Point, ra: float, rb: float) -> None:
 
 
 class Bands:
-    """Three tiles of the view's size: what is covered, what is covered less a rim, and both put together."""
+    """Two tiles of the view's size: what is covered, and the picture of it."""
 
-    TINT = 0.22
-    RIM = 1.6
-    """Device-independent pixels."""
+    TINT = 0.2
+    RIM = 1.5
+    """Logical pixels."""
 
-    def __init__(self, width: int, height: int, *, rim: float) -> None:
-        self._covered, self._within, self.picture = (_tile(width, height) for _ in range(3))
-        self._rim = rim
+    def __init__(self, width: int, height: int, *, ratio: float) -> None:
+        self._covered, self._coverage = _tile(width, height)
+        self.picture, self._pixels = _tile(width, height)
+        self._rim = max(round(self.RIM * ratio), 1)
+        self._kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * self._rim + 1, 2 * self._rim + 1))
+        # what is left of the coverage where nothing of it is rim
+        self._share = np.round(255 - (1 - self.TINT) * np.arange(256)).astype(np.uint8)
 
     @property
     def size(self) -> tuple[int, int]:
         return self.picture.width(), self.picture.height()
 
+    @property
+    def reach(self) -> int:
+        """Device pixels by which a change shows beyond itself."""
+        return self._rim + 1
+
     def clear(self, rect: QRect) -> None:
-        for tile in (self._covered, self._within, self.picture):
-            painter = QPainter(tile)
-            painter.setCompositionMode(_Mode.CompositionMode_Clear)
-            painter.fillRect(rect, Qt.GlobalColor.black)
-            painter.end()
+        for pixels in (self._coverage, self._pixels):
+            _part(pixels, rect)[...] = 0
 
     def draw(self, shapes: list[Shape], rect: QRect, to_view: QTransform, spacing_mm: float | None) -> None:
         """Add shapes in drawing order, within ``rect`` (device pixels)."""
-        rim = self._rim / to_view.m11()
-        for tile, inset in ((self._covered, 0.0), (self._within, rim)):
-            painter = QPainter(tile)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setClipRect(rect)
-            painter.setTransform(to_view)
-            for shape in shapes:
-                if shape.erases:
-                    painter.setCompositionMode(_Mode.CompositionMode_DestinationOut)
-                    cover(painter, shape, QColor(0, 0, 0), inset=-inset, spacing_mm=spacing_mm)
-                    painter.setCompositionMode(_Mode.CompositionMode_SourceOver)
-                elif inset and isinstance(shape, Polygon):
-                    self._draw_polygon_within(painter, shape, rim, rect, to_view)
-                else:
-                    cover(painter, shape, OF_ROLE[shape.role], inset=inset, spacing_mm=spacing_mm)
-            painter.end()
-
-    def compose(self, rect: QRect) -> None:
-        """Put the picture together within ``rect``: the rim opaque, what is within tinted."""
-        painter = QPainter(self.picture)
-        painter.setCompositionMode(_Mode.CompositionMode_Source)
-        painter.drawImage(rect.topLeft(), self._covered, rect)
-        painter.setCompositionMode(_Mode.CompositionMode_DestinationOut)
-        painter.drawImage(rect.topLeft(), self._within, rect)
-        painter.setCompositionMode(_Mode.CompositionMode_DestinationOver)
-        painter.setOpacity(self.TINT)
-        painter.drawImage(rect.topLeft(), self._within, rect)
+        painter = QPainter(self._covered)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setClipRect(rect)
+        painter.setTransform(to_view)
+        for shape in shapes:
+            erases = shape.erases
+            painter.setCompositionMode(
+                _Mode.CompositionMode_DestinationOut if erases else _Mode.CompositionMode_SourceOver
+            )
+            cover(painter, shape, OF_ROLE[shape.role], spacing_mm=spacing_mm)
         painter.end()
 
-    def _draw_polygon_within(
-        self, painter: QPainter, polygon: Polygon, rim: float, rect: QRect, to_view: QTransform
-    ) -> None:
-        """A polygon less its rim: filled on a tile of its own, its outline taken away there."""
-        corners = polygon_of(polygon.points)
-        area = to_view.mapRect(corners.boundingRect()).toAlignedRect().intersected(rect)
-        if area.isEmpty():
+    def compose(self, rect: QRect) -> None:
+        """Put the picture together within ``rect``: the rim as it is, what lies within it tinted."""
+        view = QRect(0, 0, *self.size)
+        wide = rect.adjusted(-self._rim, -self._rim, self._rim, self._rim).intersected(view)
+        if rect.isEmpty() or wide.isEmpty():
             return
-        alone = _tile(area.width(), area.height())
-        inner = QPainter(alone)
-        inner.setRenderHint(QPainter.RenderHint.Antialiasing)
-        inner.translate(-area.topLeft())
-        inner.setTransform(to_view, True)
-        _fill(inner, OF_ROLE[polygon.role])
-        inner.drawPolygon(corners, Qt.FillRule.OddEvenFill)
-        inner.setCompositionMode(_Mode.CompositionMode_DestinationOut)
-        inner.setPen(QPen(QColor(0, 0, 0), 2 * rim, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
-        inner.setBrush(Qt.BrushStyle.NoBrush)
-        inner.drawPolygon(corners)
-        inner.end()
-        painter.save()
-        painter.resetTransform()
-        painter.drawImage(area.topLeft(), alone)
-        painter.restore()
+        alpha = np.ascontiguousarray(_part(self._coverage[..., _OPACITY], wide))
+        # beyond the view the coverage goes on: the view's edge is no rim
+        within = cv2.erode(alpha, self._kernel)
+        share = np.ascontiguousarray(self._share[_part(within, rect.translated(-wide.topLeft()))])
+        cv2.multiply(
+            _part(self._coverage, rect), cv2.merge([share] * 4), dst=_part(self._pixels, rect), scale=1 / 255
+        )
 
 
-def _tile(width: int, height: int) -> QImage:
-    tile = QImage(width, height, QImage.Format.Format_ARGB32_Premultiplied)
-    tile.fill(Qt.GlobalColor.transparent)
-    return tile
+def _part(array: UInt8, rect: QRect) -> UInt8:
+    return array[rect.top() : rect.bottom() + 1, rect.left() : rect.right() + 1]
+
+
+def _tile(width: int, height: int) -> tuple[QImage, UInt8]:
+    """A transparent image, and its bytes ``(height, width, 4)`` in the same memory."""
+    pixels = np.zeros((height, width, 4), np.uint8)
+    image = QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_ARGB32_Premultiplied)
+    return image, pixels

@@ -52,7 +52,7 @@ class ShapesLayer:
 
     def set_spacing(self, spacing_mm: float | None) -> None:
         """For another image; its shapes come with ``set_shapes``."""
-        self._spacing_mm, self._sight = spacing_mm, None
+        self._spacing_mm, self._bands = spacing_mm, None
 
     def set_shapes(self, shapes: tuple[Shape, ...], hidden: frozenset[int] = frozenset()) -> None:
         """Show these shapes but for the hidden ones (which a tool draws while they are dragged)."""
@@ -71,7 +71,7 @@ class ShapesLayer:
         box = bounds(piece, self._spacing_mm)
         self._used = _hull(self._used, box)
         if self._bands is not None and self._sight is not None:
-            rect = self._sight.device_rect(box)
+            rect = self._sight.device_rect(box, margin=self._bands.reach)
             self._bands.draw([piece], rect, self._sight.image_transform, self._spacing_mm)
             self._bands.compose(rect)
         self._changed(box)
@@ -105,10 +105,11 @@ class ShapesLayer:
         """Bring the tile up to date: all of it for another viewport, else where shapes changed."""
         size = (sight.viewport.width, sight.viewport.height)
         if self._bands is None or self._bands.size != size:
-            self._bands, self._sight = Bands(*size, rim=Bands.RIM * sight.ratio), None
-        if sight != self._sight:
+            self._bands, self._sight = Bands(*size, ratio=sight.ratio), None
+        clean = sight != self._sight
+        if clean:
             if self._sight is not None and self._used is not None:
-                self._bands.clear(self._sight.device_rect(self._used))
+                self._bands.clear(self._sight.device_rect(self._used, margin=self._bands.reach))
             self._sight = sight
             everything = [*self._shown(), *self._live]
             self._used = None
@@ -117,11 +118,12 @@ class ShapesLayer:
             self._stale = self._used
         if self._stale is None:
             return
-        rect = sight.device_rect(self._stale)
+        rect = sight.device_rect(self._stale, margin=self._bands.reach)
         self._stale = None
         if rect.isEmpty():
             return
-        self._bands.clear(rect)
+        if not clean:
+            self._bands.clear(rect)
         area = sight.viewport.view_to_image.of_box(
             Box(x0=rect.left(), y0=rect.top(), x1=rect.right() + 1, y1=rect.bottom() + 1)
         )

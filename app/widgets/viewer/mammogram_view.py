@@ -78,6 +78,7 @@ class MammogramView(QWidget):
         self._viewport = Viewport(width=1, height=1, zoom=1.0, centre=(0.0, 0.0))
         self._frame: QImage | None = None
         self._fitted = True
+        self._pan_rest = (0.0, 0.0)
         self._peeking = False
         self._tool = Tool()
         self._measuring = False
@@ -180,9 +181,12 @@ class MammogramView(QWidget):
         return True
 
     def pan_by(self, dx: float, dy: float) -> None:
-        """Logical pixels."""
+        """Logical pixels. Whole device pixels are panned, so that little is resampled; the rest is kept."""
         ratio = self.devicePixelRatioF()
-        self.set_viewport(self._viewport.panned(dx * ratio, dy * ratio))
+        wish = (dx * ratio + self._pan_rest[0], dy * ratio + self._pan_rest[1])
+        whole = (round(wish[0]), round(wish[1]))
+        self._pan_rest = (wish[0] - whole[0], wish[1] - whole[1])
+        self.set_viewport(self._viewport.panned(*whole))
 
     def zoom_by(self, factor: float, at: QPointF) -> None:
         ratio = self.devicePixelRatioF()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 
 from app.widgets.viewer.viewport import Viewport
+from core.domain.geometry import Point
 from core.imaging.display import apply
 from core.imaging.opencv import cv2
 
@@ -25,6 +27,42 @@ Stored = NDArray[Any]
 
 _NEAREST_FROM_ZOOM = 4.0
 """From here on single pixels are shown as squares: a reader who looks so close wants to see them."""
+_WHOLE = 1e-6
+"""Device pixels by which a pan may miss whole pixels."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rectangle of whole device pixels; ``right`` and ``bottom`` are beyond it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def moved(self, dx: int, dy: int) -> Frame:
+        return Frame(self.left + dx, self.top + dy, self.right + dx, self.bottom + dy)
+
+    def common(self, other: Frame) -> Frame | None:
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
+        return Frame(left, top, right, bottom) if left < right and top < bottom else None
+
+    def less(self, part: Frame) -> tuple[Frame, ...]:
+        """The up to four rectangles that are this one without ``part``, which lies in it; some may be empty."""
+        return (
+            Frame(self.left, self.top, self.right, part.top),
+            Frame(self.left, part.bottom, self.right, self.bottom),
+            Frame(self.left, part.top, part.left, part.bottom),
+            Frame(part.right, part.top, self.right, part.bottom),
+        )
+
+    def within(self, frame: Frame) -> tuple[slice, slice]:
+        """The rows and columns of an array over ``frame`` that this rectangle covers."""
+        return (
+            slice(self.top - frame.top, self.bottom - frame.top),
+            slice(self.left - frame.left, self.right - frame.left),
+        )
 
 
 class Renderer:
@@ -36,7 +74,9 @@ class Renderer:
         self._levels = levels
         self._grey: UInt8 = np.empty((0, 0), np.uint8)
         self._resampled: Stored = np.empty((0, 0), levels[0].dtype)
-        self._place = (0, 0)
+        self._frame = Frame(0, 0, 0, 0)
+        self._used: Stored = np.empty(0, levels[0].dtype)
+        self._spare: Stored = np.empty(0, levels[0].dtype)
         self._resampled_for: Viewport | None = None
 
     def level_for(self, zoom: float) -> int:
@@ -52,58 +92,117 @@ class Renderer:
         value beyond the image's edge.
         """
         if viewport != self._resampled_for:
-            self._resample(viewport)
+            self._follow(viewport)
         if self._grey.shape != (viewport.height, viewport.width):
             self._grey = np.empty((viewport.height, viewport.width), np.uint8)
         self._fill_frame(outside)
-        top, left = self._place
-        height, width = self._resampled.shape
-        target = self._grey[top : top + height, left : left + width]
-        if target.flags.c_contiguous:
-            apply(self._resampled, table, out=target)
-        else:
-            target[...] = apply(self._resampled, table)
+        if self._resampled.size:
+            f = self._frame
+            whole = self._grey[f.top : f.bottom]
+            if whole.shape == self._resampled.shape:
+                _look_up(self._resampled, table, whole)
+            else:
+                part = np.empty(self._resampled.shape, np.uint8)
+                _look_up(self._resampled, table, part)
+                whole[:, f.left : f.right] = part
         rows, columns = self._grey.shape
         return QImage(self._grey.data, columns, rows, self._grey.strides[0], QImage.Format.Format_Grayscale8)
 
     def _fill_frame(self, grey: int) -> None:
         """Everything beyond the image's edge."""
-        top, left = self._place
-        height, width = self._resampled.shape
-        self._grey[:top] = grey
-        self._grey[top + height :] = grey
-        self._grey[top : top + height, :left] = grey
-        self._grey[top : top + height, left + width :] = grey
+        f = self._frame
+        self._grey[: f.top] = grey
+        self._grey[f.bottom :] = grey
+        self._grey[f.top : f.bottom, : f.left] = grey
+        self._grey[f.top : f.bottom, f.right :] = grey
 
-    def _resample(self, viewport: Viewport) -> None:
-        """Fill the part of the view that shows the image; ``_place`` is its top left device pixel."""
+    def _follow(self, viewport: Viewport) -> None:
+        """Fill the part of the view that shows the image; ``_place`` is its top left device pixel.
+
+        After a pan by whole pixels only what came into view is resampled, the rest is moved.
+        """
         rows, columns = self._levels[0].shape
         forward = viewport.image_to_view
         x0, y0 = forward((0.0, 0.0))
         x1, y1 = forward((float(columns), float(rows)))
         left, right = (min(max(round(x), 0), viewport.width) for x in (x0, x1))
         top, bottom = (min(max(round(y), 0), viewport.height) for y in (y0, y1))
-        self._resampled_for = viewport
-        self._place = (top, left)
-        pixels = self._levels[self.level_for(viewport.zoom)]
-        if right <= left or bottom <= top:
-            self._place = (0, 0)
-            self._resampled = np.empty((0, 0), pixels.dtype)
+        target = Frame(left, top, max(right, left), max(bottom, top))
+        source, kept = self._frame, self._kept_by_pan(viewport, target)
+        fresh = self._buffer(target)
+        if kept is None:
+            self._resample(viewport, target, fresh, target)
+        else:
+            part, (dx, dy) = kept
+            fresh[part.within(target)] = self._resampled[part.moved(-dx, -dy).within(source)]
+            for strip in target.less(part):
+                self._resample(viewport, strip, fresh, target)
+        self._resampled, self._frame, self._resampled_for = fresh, target, viewport
+
+    def _kept_by_pan(self, viewport: Viewport, target: Frame) -> tuple[Frame, tuple[int, int]] | None:
+        """What of ``target`` was in view already, and by how much it moved; None where it must be made anew."""
+        before = self._resampled_for
+        if before is None or (before.zoom, before.width, before.height) != (
+            viewport.zoom,
+            viewport.width,
+            viewport.height,
+        ):
+            return None
+        moves = [zoomed * viewport.zoom for zoomed in _difference(before.centre, viewport.centre)]
+        dx, dy = (round(move) for move in moves)
+        if max(abs(moves[0] - dx), abs(moves[1] - dy)) > _WHOLE:
+            return None
+        part = self._frame.moved(dx, dy).common(target)
+        return None if part is None else (part, (dx, dy))
+
+    def _buffer(self, target: Frame) -> Stored:
+        """Room for the target in the one of two kept buffers that is not in use."""
+        size = (target.bottom - target.top) * (target.right - target.left)
+        self._spare, self._used = self._used, self._spare
+        if self._used.size < size:
+            self._used = np.empty(size, self._levels[0].dtype)
+        return self._used[:size].reshape(target.bottom - target.top, target.right - target.left)
+
+    def _resample(self, viewport: Viewport, part: Frame, into: Stored, target: Frame) -> None:
+        width, height = part.right - part.left, part.bottom - part.top
+        if width <= 0 or height <= 0:
             return
+        rows, columns = self._levels[0].shape
+        pixels = self._levels[self.level_for(viewport.zoom)]
         sx, sy = pixels.shape[1] / columns, pixels.shape[0] / rows
         back = viewport.view_to_image
         # OpenCV counts from pixel centres: both grids are moved by half a pixel
         matrix = np.array(
             [
-                [back.a * sx, 0.0, sx * (back.c + back.a * (left + 0.5)) - 0.5],
-                [0.0, back.e * sy, sy * (back.f + back.e * (top + 0.5)) - 0.5],
+                [back.a * sx, 0.0, sx * (back.c + back.a * (part.left + 0.5)) - 0.5],
+                [0.0, back.e * sy, sy * (back.f + back.e * (part.top + 0.5)) - 0.5],
             ]
         )
         method = cv2.INTER_NEAREST if viewport.zoom >= _NEAREST_FROM_ZOOM else cv2.INTER_LINEAR
-        self._resampled = cv2.warpAffine(
-            pixels,
-            matrix,
-            (right - left, bottom - top),
-            flags=method | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
+        into[part.within(target)] = cv2.warpAffine(
+            pixels, matrix, (width, height), flags=method | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
         )
+
+
+def _difference(a: Point, b: Point) -> Point:
+    return a[0] - b[0], a[1] - b[1]
+
+
+def _look_up(pixels: Stored, table: UInt8, out: UInt8) -> None:
+    """``core.imaging.display.apply`` in a tenth of its time where OpenCV (from 5.0) knows 16-bit tables."""
+    if not (_FAST_TABLES and out.flags.c_contiguous):
+        out[...] = apply(pixels, table)
+        return
+    index = pixels if pixels.dtype == np.uint8 else pixels.view(np.uint16)
+    cv2.LUT(index, table, dst=out)
+
+
+def _has_fast_tables() -> bool:
+    probe, table = np.arange(65_536, dtype=np.uint16)[None], (np.arange(65_536) % 251).astype(np.uint8)
+    try:
+        return bool(np.array_equal(cv2.LUT(probe, table)[0], table))
+    except cv2.error:
+        return False
+
+
+_FAST_TABLES = _has_fast_tables()
