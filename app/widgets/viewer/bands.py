@@ -162,7 +162,7 @@ class Bands:
             return
         alpha = np.ascontiguousarray(_part(self._coverage[..., _OPACITY], wide))
         # beyond the view the coverage goes on: the view's edge is no rim
-        within = cv2.erode(alpha, self._kernel)
+        within: UInt8 = cv2.erode(alpha, self._kernel)  # type: ignore[assignment]
         share = np.ascontiguousarray(self._share[_part(within, rect.translated(-wide.topLeft()))])
         cv2.multiply(
             _part(self._coverage, rect), cv2.merge([share] * 4), dst=_part(self._pixels, rect), scale=1 / 255

@@ -151,6 +151,11 @@ class MammogramView(QWidget):
     def sight(self) -> Sight:
         return Sight(self._viewport, self.devicePixelRatioF())
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the whole picture is shown because nothing else was asked for."""
+        return self._fitted
+
     def set_viewport(self, viewport: Viewport) -> None:
         """Of any size: the view keeps its own."""
         ratio = self.devicePixelRatioF()

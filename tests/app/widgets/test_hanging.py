@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from app.widgets.viewer.hanging import HangingView, hang
+from app.widgets.viewer.picture import Picture
+from core.domain.vocabulary import Laterality, ViewPosition
+from tests.app.conftest import picture_of, ramp
+
+L, R = Laterality.LEFT, Laterality.RIGHT
+CC, MLO = ViewPosition.CC, ViewPosition.MLO
+
+
+def shown(side: Laterality | None, view: ViewPosition | None, spacing_mm: float | None = 0.1) -> Picture:
+    return picture_of(ramp(300, 200), spacing_mm, laterality=side, view=view)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "places"),
+    [
+        ([(L, CC), (L, MLO), (R, CC), (R, MLO)], [(0, 1), (1, 1), (0, 0), (1, 0)]),
+        ([(L, CC), (R, CC)], [(0, 1), (0, 0)]),
+        ([(L, MLO), (L, CC)], [(1, 0), (0, 0)]),
+        ([(L, CC), (L, CC)], [(0, 0), (0, 1)]),
+        ([(L, CC), (None, None), (R, MLO)], [(0, 0), (0, 1), (1, 0)]),
+        ([(R, ViewPosition.OTHER)], [(0, 0)]),
+    ],
+)
+def test_right_hangs_beside_left_and_cc_above_mlo(
+    pictures: list[tuple[Laterality, ViewPosition]], places: list[tuple[int, int]]
+) -> None:
+    assert list(hang([shown(*p) for p in pictures])) == places
+
+
+def test_none_and_five_pictures_are_refused() -> None:
+    for count in (0, 5):
+        with pytest.raises(ValueError, match="one to four"):
+            hang([shown(L, CC)] * count)
+
+
+@pytest.fixture
+def wall(qtbot: QtBot) -> HangingView:
+    widget = HangingView()
+    qtbot.addWidget(widget)
+    widget.resize(802, 602)
+    widget.show()
+    widget.set_pictures([shown(L, CC, 0.1), shown(R, CC, 0.05), shown(L, MLO), shown(R, MLO)])
+    qtbot.waitUntil(lambda: widget.views[0].width() == 400 and widget.views[0].viewport.width == 400)
+    qtbot.wait(10)
+    return widget
+
+
+def millimetres(wall: HangingView) -> list[float]:
+    """In a device pixel of each view."""
+    return [(v.picture.spacing_mm or 1) / v.viewport.zoom for v in wall.views if v.picture is not None]
+
+
+def test_all_views_have_one_physical_scale_and_chest_walls_meet(wall: HangingView) -> None:
+    assert millimetres(wall) == pytest.approx([millimetres(wall)[0]] * 4)
+    left, right = wall.views[0], wall.views[1]
+    assert left.x() > right.x()
+    assert left.sight.to_widget((0, 0)).x() == pytest.approx(0, abs=1)
+    assert right.sight.to_widget((200, 0)).x() == pytest.approx(right.width(), abs=1)
+
+
+def test_zooming_one_view_zooms_the_others_by_the_same(wall: HangingView) -> None:
+    before = millimetres(wall)[0]
+    wall.views[2].zoom_by(2.0, QPointF(30, 40))
+    assert millimetres(wall) == pytest.approx([before / 2] * 4)
+    wall.linked = False
+    wall.views[1].zoom_by(2.0, QPointF(30, 40))
+    assert millimetres(wall)[0] == pytest.approx(before / 2)
+
+
+def test_the_view_that_is_touched_becomes_the_active_one(qtbot: QtBot, wall: HangingView) -> None:
+    assert wall.active is wall.views[0]
+    with qtbot.waitSignal(wall.active_changed):
+        QTest.mouseClick(wall.views[3], Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(5, 5))
+    assert wall.active is wall.views[3]
+
+
+def test_fewer_pictures_hide_the_other_views(qtbot: QtBot, wall: HangingView) -> None:
+    wall.set_pictures([shown(L, MLO)])
+    assert len(wall.views) == 1
+    qtbot.waitUntil(lambda: wall.views[0].width() == 802)
