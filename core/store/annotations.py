@@ -55,6 +55,19 @@ class AnnotationRepository:
             rows = connection.execute(self._rows(lesion_id, reader_id).order_by(_T.c.revision)).all()
         return tuple(map(_annotation, rows))
 
+    def dates(self, lesion_id: str, reader_id: str) -> dict[int, str]:
+        """When each revision was committed, in UTC, by its number."""
+        statement = select(_T.c.revision, _T.c.created_utc).order_by(_T.c.revision)
+        statement = statement.where(_T.c.lesion_id == lesion_id, _T.c.reader_id == reader_id)
+        with self._database.read() as connection:
+            return {int(row.revision): str(row.created_utc) for row in connection.execute(statement)}
+
+    def readers_of(self, lesion_id: str) -> tuple[str, ...]:
+        """Ids of the readers who drew something on the lesion."""
+        statement = select(_T.c.reader_id).where(_T.c.lesion_id == lesion_id).distinct().order_by(_T.c.reader_id)
+        with self._database.read() as connection:
+            return tuple(connection.execute(statement).scalars())
+
     def all_current(self, *, reader_id: str | None = None) -> tuple[FineAnnotation, ...]:
         """The current annotation of each lesion and reader (or of one reader), by lesion in the order of entry."""
         newest = (

@@ -53,6 +53,12 @@ class AuditRepository:
                 return
             since = page[-1].counter + 1
 
+    def of(self, action: str, subject: str) -> tuple[AuditRecord, ...]:
+        """What was recorded under this action of this subject, in order."""
+        statement = select(_T).where(_T.c.action == action, _T.c.subject == subject).order_by(_T.c.counter)
+        with self._database.read() as connection:
+            return tuple(from_row(row, AuditRecord) for row in connection.execute(statement))
+
     def verify(self) -> AuditReport:
         """Recompute the chain; the report names the first record that does not fit."""
         with self._database.read() as connection:

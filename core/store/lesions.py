@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -122,6 +122,19 @@ class LesionRepository:
         statement = select(_S).where(_S.c.reader_id == reader_id).order_by(_S.c.id)
         with self._database.read() as connection:
             return {row.lesion_id: from_row(row, Labels) for row in connection.execute(statement)}
+
+    def set_order(self, image_id: str, lesion_ids: Sequence[str]) -> None:
+        """Number the lesions of an image 1, 2, 3 in this order; StudyError where they are not all its lesions."""
+        with self._database.write() as transaction:
+            old = [lesion.id for lesion in sorted(self.of_image(image_id), key=lambda lesion: lesion.number)]
+            if sorted(old) != sorted(lesion_ids):
+                raise StudyError("The order must name every lesion of the image once; nothing was changed.")
+            # through negative numbers, since two lesions never share one
+            for sign in (-1, 1):
+                for number, lesion_id in enumerate(lesion_ids, start=1):
+                    change = update(_L).where(_L.c.id == lesion_id).values(number=sign * number)
+                    transaction.connection.execute(change)
+            transaction.record("lesion.order", f"image {image_id}", old=old, new=list(lesion_ids))
 
     def remove(self, lesion_id: str) -> None:
         """Take out a lesion with its labels and annotations, and its finding where that was its only lesion."""

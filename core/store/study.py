@@ -42,6 +42,7 @@ from core.store.rows import from_row
 from core.store.runs import ModelRepository, RunRepository
 from core.store.splits import SplitRepository
 from core.store.upgrade import bring_up_to_date, make_database
+from core.store.worklist import Worklist
 
 DATABASE, RUNS = "study.db", "runs"
 
@@ -77,6 +78,7 @@ class Study:
         self.models = ModelRepository(self._database)
         self.audit = AuditRepository(self._database)
         self.links = LinkRepository(self._database)
+        self.worklist = Worklist(self._database)
         self.arrays = ArrayStore(folder, writable=writable)
         self.info = _read_info(self._database)
 

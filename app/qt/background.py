@@ -1,0 +1,98 @@
+"""Work beside the window's thread: one thread a kind of work, results delivered in the window's thread.
+
+The receiver of the signal is a QObject that lives in the window's thread, so that Qt queues the delivery.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Signal
+
+from core.domain.errors import MarginaliaError
+
+Work = Callable[[], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one piece of work: its value, or what went wrong."""
+
+    key: Hashable
+    value: object = None
+    error: Exception | None = None
+
+    @property
+    def sentence(self) -> str:
+        """For the user; a defect of the program names itself."""
+        if isinstance(self.error, MarginaliaError):
+            return str(self.error)
+        return "" if self.error is None else f"{type(self.error).__name__}: {self.error}"
+
+
+class Background(QObject):
+    """One thread that takes the newest request first and forgets the oldest beyond ``most``."""
+
+    done = Signal(object)
+    """An ``Outcome``."""
+
+    def __init__(self, parent: QObject | None = None, *, name: str, most: int = 1) -> None:
+        super().__init__(parent)
+        self._name = name
+        self._most = most
+        self._wanted: OrderedDict[Hashable, Work] = OrderedDict()
+        self._changed = threading.Condition()
+        self._busy = False
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def submit(self, key: Hashable, work: Work) -> None:
+        """``work`` runs soon, unless newer requests push it out; a second request of a key replaces the first."""
+        with self._changed:
+            self._wanted.pop(key, None)
+            self._wanted[key] = work
+            while len(self._wanted) > self._most:
+                self._wanted.popitem(last=False)
+            self._stopping = False
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def drain(self) -> None:
+        """Forget what waits, and wait for what runs: afterwards nothing uses the study."""
+        with self._changed:
+            self._wanted.clear()
+            while self._busy:
+                self._changed.wait()
+
+    def stop(self) -> None:
+        """End the thread; a later ``submit`` starts a new one."""
+        with self._changed:
+            self._wanted.clear()
+            self._stopping = True
+            self._changed.notify_all()
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._wanted and not self._stopping:
+                    self._changed.wait()
+                if self._stopping:
+                    return
+                key, work = self._wanted.popitem()
+                self._busy = True
+            try:
+                outcome = Outcome(key=key, value=work())
+            except Exception as error:  # noqa: BLE001 (a worker must never die; the receiver says what happened)
+                outcome = Outcome(key=key, error=error)
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+            self.done.emit(outcome)

@@ -1,0 +1,65 @@
+"""Texts of the window in the user's language.
+
+English stands in the source. Other languages are JSON files in ``resources/translations``, English text to
+translated text, so that a translator needs no tool and a test finds what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QLocale, QTranslator
+
+from core.domain.errors import BadFileError
+
+FOLDER = Path(__file__).resolve().parents[2] / "resources" / "translations"
+_installed: list[QTranslator] = []
+"""Kept here, since the application does not own what it is given."""
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+
+
+class JsonTranslator(QTranslator):
+    """Looks a text up whatever its context: one English text has one meaning in this program."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        super().__init__()
+        self._texts = texts
+
+    def isEmpty(self) -> bool:
+        return not self._texts
+
+    def translate(self, context: str, source: str, disambiguation: str | None = None, n: int = -1) -> str:
+        return self._texts.get(source, "")
+
+
+def tr(text: str, **values: object) -> str:
+    """The text in the user's language, with ``{name}`` replaced by ``values``."""
+    translated = QCoreApplication.translate("Marginalia", text)
+    return translated.format(**values) if values else translated
+
+
+def texts_of(language: str) -> dict[str, str]:
+    """English text to translated text; empty for English."""
+    if language == "en":
+        return {}
+    path = FOLDER / f"{language}.json"
+    try:
+        texts: dict[str, str] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadFileError(f"{path.name} cannot be read; install the program again.") from error
+    return texts
+
+
+def install(application: QCoreApplication, language: str) -> str:
+    """Speak ``language`` ("" or an unknown one: the system's, else English) from now on; which one it is."""
+    if language not in LANGUAGES:
+        system = QLocale.system().name()[:2]
+        language = system if system in LANGUAGES else "en"
+    QLocale.setDefault(QLocale(language))
+    translator = JsonTranslator(texts_of(language))
+    for former in _installed:
+        application.removeTranslator(former)
+    _installed[:] = [translator]
+    application.installTranslator(translator)
+    return language

@@ -1,0 +1,334 @@
+"""The only mutable state of the window, and the only user of the store.
+
+Operations write through the study and emit what they changed (``app.changes``); screens refresh by it. A write
+that finds the disk full or read-only is kept and repeated until there is room: nothing drawn is lost, and drawing
+pauses meanwhile.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.changes import (
+    AnnotationChanged,
+    Change,
+    CheckpointNamed,
+    ImagesImported,
+    LabelsChanged,
+    LesionsChanged,
+    ReaderChanged,
+    SelectionChanged,
+    StorageChanged,
+    StudyClosed,
+    StudyClosing,
+    StudyOpened,
+)
+from app.reads import CHECKPOINT, Reads
+from core.domain.errors import StorageFullError, StudyError, StudyLockedError
+from core.domain.shapes import Shape
+from core.domain.study import Finding, Labels, Lesion, LesionOutline, Reader
+from core.store.annotations import annotation_subject
+from core.store.holder import user_name
+from core.store.passwords import Passwords
+from core.store.study import Study
+
+RETRY_MS = 2000
+
+
+class Session(QObject):
+    changed = Signal(object)
+    """A ``Change``."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._study: Study | None = None
+        self._passwords: Passwords | None = None
+        self.read_only = ""
+        """Why the study cannot be changed, in a sentence; empty where it can."""
+        self.reader: Reader | None = None
+        self.image_id: str | None = None
+        self.lesion_id: str | None = None
+        self._waiting: deque[Callable[[], Change]] = deque()
+        self._retry = QTimer(self)
+        self._retry.setInterval(RETRY_MS)
+        self._retry.timeout.connect(self.retry)
+
+    # the study
+
+    @property
+    def is_open(self) -> bool:
+        return self._study is not None
+
+    @property
+    def study(self) -> Study:
+        """For long work in another thread (import); StudyError where none is open."""
+        if self._study is None:
+            raise StudyError("No study is open; open one or make a new one.")
+        return self._study
+
+    @property
+    def reads(self) -> Reads:
+        """Reading of the open study, from any thread."""
+        return Reads(self.study, self.reader.id if self.reader else "")
+
+    @property
+    def can_write(self) -> bool:
+        """Whether the current reader can draw and label now."""
+        return self._study is not None and self._study.writable and self.reader is not None and not self._waiting
+
+    @property
+    def unsaved(self) -> int:
+        """Changes that wait for room on the disk."""
+        return len(self._waiting)
+
+    def create_study(self, folder: Path, name: str, *, synthetic: bool = False) -> None:
+        study = Study.create(folder, name=name, synthetic=synthetic)
+        self.close_study()
+        self._take(study, "")
+
+    def open_study(self, folder: Path) -> None:
+        """Open for writing, or for reading where somebody else writes in it or its disk cannot be written."""
+        if self._study is not None and self._study.folder == folder.absolute():
+            return
+        try:
+            study, why = Study.open(folder), ""
+        except (StudyLockedError, StorageFullError) as error:
+            study, why = Study.open(folder, writable=False), _why_read_only(error, folder)
+        self.close_study()
+        self._take(study, why)
+
+    def close_study(self) -> None:
+        if self._study is None:
+            return
+        self.retry()
+        self.changed.emit(StudyClosing())
+        study, self._study = self._study, None
+        self._waiting.clear()
+        self._retry.stop()
+        self.reader = self.image_id = self.lesion_id = self._passwords = None
+        study.close()
+        self.changed.emit(StudyClosed())
+
+    def _take(self, study: Study, why: str) -> None:
+        self._study, self.read_only = study, why
+        self._passwords = Passwords(study.folder)
+        self.changed.emit(
+            StudyOpened(
+                folder=study.folder, name=study.info.name, synthetic=study.info.synthetic, read_only=why
+            )
+        )
+        self._sign_in_by_account()
+
+    # the reader
+
+    def readers(self) -> tuple[Reader, ...]:
+        return self.study.readers.all()
+
+    def needs_password(self, name: str) -> bool:
+        found = self.study.readers.find(name)
+        return found is not None and self._passwords is not None and self._passwords.has(found.id)
+
+    def sign_in(self, name: str, password: str = "") -> None:
+        """Make this reader the current one, added where the study does not know the name.
+
+        StudyError where the password does not fit.
+        """
+        name = name.strip()
+        if not name:
+            raise StudyError("A reader needs a name; type one.")
+        known = self.study.readers.find(name)
+        if known is not None and self._passwords is not None and not self._passwords.fits(known.id, password):
+            raise StudyError(f"This is not the password of {name}; try again.")
+        if known is None and not self.study.writable:
+            raise StudyError("This study is open for reading only; a new reader cannot be added.")
+        self.reader = known or self.study.readers.ensure(name)
+        self.study.actor = name
+        self.changed.emit(ReaderChanged(reader=self.reader))
+
+    def set_password(self, password: str) -> None:
+        """Of the current reader; an empty one takes it away."""
+        if self.reader is None or self._passwords is None or not self.study.writable:
+            raise StudyError("Sign in to a study that can be changed first.")
+        self._passwords.put(self.reader.id, password)
+
+    def _sign_in_by_account(self) -> None:
+        """By the name of the system's account, unless that reader has a password."""
+        name = user_name()
+        known = self.study.readers.find(name)
+        if self.needs_password(name) or (known is None and not self.study.writable):
+            self.changed.emit(ReaderChanged(reader=None))
+            return
+        try:
+            self.sign_in(name)
+        except StorageFullError as error:
+            self.changed.emit(StorageChanged(problem=str(error)))
+
+    # what is looked at
+
+    def select(self, image_id: str | None, lesion_id: str | None = None) -> None:
+        """Look at an image and one of its lesions (by default its first)."""
+        if image_id is not None and lesion_id is None:
+            lesions = self.reads.lesions(image_id)
+            lesion_id = lesions[0].id if lesions else None
+        if (image_id, lesion_id) == (self.image_id, self.lesion_id):
+            return
+        other = image_id != self.image_id
+        self.image_id, self.lesion_id = image_id, lesion_id
+        self.changed.emit(SelectionChanged(image_id=image_id, lesion_id=lesion_id, image_changed=other))
+
+    # changes
+
+    def set_labels(self, lesion_id: str, labels: Labels) -> None:
+        """What the current reader says of a lesion."""
+        reader, study = self._writer()
+        image_id = study.lesions.get(lesion_id).image_id
+
+        def write() -> Change:
+            study.lesions.set_labels(lesion_id, labels, reader_id=reader.id)
+            return LabelsChanged(image_id=image_id, lesion_id=lesion_id)
+
+        self._write(write)
+
+    def commit_shapes(self, lesion_id: str, shapes: tuple[Shape, ...]) -> None:
+        """The current reader's fine annotation from now on. On the disk when this returns, unless that is full:
+        then it is kept here and written as soon as there is room."""
+        reader, study = self._writer()
+
+        def write() -> Change:
+            done = study.annotations.commit(lesion_id, reader.id, shapes)
+            return AnnotationChanged(lesion_id=lesion_id, revision=done.revision)
+
+        self._write(write)
+
+    def restore_revision(self, lesion_id: str, revision: int) -> None:
+        reader, study = self._writer()
+
+        def write() -> Change:
+            done = study.annotations.restore(lesion_id, reader.id, revision)
+            return AnnotationChanged(lesion_id=lesion_id, revision=done.revision, restored=True)
+
+        self._write(write)
+
+    def name_checkpoint(self, lesion_id: str, name: str) -> None:
+        """Give the current revision a name, which the history shows."""
+        reader, study = self._writer()
+        current = study.annotations.current(lesion_id, reader.id)
+        revision = 0 if current is None else current.revision
+
+        def write() -> Change:
+            study.audit.record(
+                CHECKPOINT, annotation_subject(lesion_id, reader.id), new={"name": name, "revision": revision}
+            )
+            return CheckpointNamed(lesion_id=lesion_id, name=name, revision=revision)
+
+        self._write(write)
+
+    def add_lesion(self, image_id: str, outline: LesionOutline) -> str:
+        """Its id; it becomes the chosen one."""
+        _, study = self._writer()
+        image = study.images.get(image_id)
+        number = 1 + max((lesion.number for lesion in study.lesions.of_image(image_id)), default=0)
+        finding = Finding(id=str(uuid.uuid4()), patient_id=image.patient_id)
+        lesion = Lesion(
+            id=str(uuid.uuid4()), finding_id=finding.id, image_id=image_id, outline=outline, number=number
+        )
+
+        def write() -> Change:
+            with study.batch():
+                study.lesions.add_finding(finding)
+                study.lesions.add(lesion)
+            return LesionsChanged(image_id=image_id)
+
+        if self._write(write):
+            self.select(image_id, lesion.id)
+        return lesion.id
+
+    def set_outline(self, lesion_id: str, outline: LesionOutline) -> None:
+        _, study = self._writer()
+        image_id = study.lesions.get(lesion_id).image_id
+
+        def write() -> Change:
+            study.lesions.set_outline(lesion_id, outline)
+            return LesionsChanged(image_id=image_id)
+
+        self._write(write)
+
+    def remove_lesion(self, lesion_id: str) -> None:
+        _, study = self._writer()
+        image_id = study.lesions.get(lesion_id).image_id
+
+        def write() -> Change:
+            study.lesions.remove(lesion_id)
+            return LesionsChanged(image_id=image_id)
+
+        if self._write(write) and self.lesion_id == lesion_id:
+            self.select(image_id)
+
+    def order_lesions(self, image_id: str, lesion_ids: Sequence[str]) -> None:
+        _, study = self._writer()
+
+        def write() -> Change:
+            study.lesions.set_order(image_id, lesion_ids)
+            return LesionsChanged(image_id=image_id)
+
+        self._write(write)
+
+    def record_others_shown(self, lesion_id: str) -> None:
+        """The trail keeps that this reader saw the layers of others, and when."""
+        reader, study = self._writer()
+        study.audit.record("annotation.others_shown", annotation_subject(lesion_id, reader.id))
+
+    def imported(self, images: int) -> None:
+        """Images came in by an import in another thread."""
+        self.changed.emit(ImagesImported(images=images))
+
+    def retry(self) -> None:
+        """Write what waits, in its order, until something fails again."""
+        if not self._waiting:
+            return
+        while self._waiting:
+            try:
+                change = self._waiting[0]()
+            except (StorageFullError, StudyLockedError) as error:
+                self.changed.emit(StorageChanged(problem=str(error)))
+                return
+            self._waiting.popleft()
+            self.changed.emit(change)
+        self._retry.stop()
+        self.changed.emit(StorageChanged(problem=""))
+
+    def _writer(self) -> tuple[Reader, Study]:
+        if not self.study.writable:
+            raise StudyError(self.read_only or "This study is open for reading only.")
+        if self.reader is None:
+            raise StudyError("Sign in first, so that the study knows who says so.")
+        return self.reader, self.study
+
+    def _write(self, write: Callable[[], Change]) -> bool:
+        """Whether it is on the disk; where not, it waits for room."""
+        if not self._waiting:
+            try:
+                change = write()
+            except (StorageFullError, StudyLockedError) as error:
+                self._waiting.append(write)
+                self._retry.start()
+                self.changed.emit(StorageChanged(problem=str(error)))
+                return False
+            self.changed.emit(change)
+            return True
+        self._waiting.append(write)
+        return False
+
+
+def _why_read_only(error: StudyError | StorageFullError, folder: Path) -> str:
+    from core.store.holder import present_holder
+
+    holder = present_holder(folder)
+    if isinstance(error, StudyLockedError) and holder is not None:
+        return f"{holder} has this study open. You can look at it; nothing can be changed until it is closed there."
+    return f"{error} You can look at it; nothing can be changed."
