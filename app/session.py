@@ -54,6 +54,8 @@ class Session(QObject):
         self.image_id: str | None = None
         self.lesion_id: str | None = None
         self._waiting: deque[Callable[[], Change]] = deque()
+        self._refused: Callable[[], Change] | None = None
+        """The last commit of shapes, where it failed and its drawer tries again."""
         self._retry = QTimer(self)
         self._retry.setInterval(RETRY_MS)
         self._retry.timeout.connect(self.retry)
@@ -84,7 +86,7 @@ class Session(QObject):
     @property
     def unsaved(self) -> int:
         """Changes that wait for room on the disk."""
-        return len(self._waiting)
+        return len(self._waiting) + (self._refused is not None)
 
     def create_study(self, folder: Path, name: str, *, synthetic: bool = False) -> None:
         study = Study.create(folder, name=name, synthetic=synthetic)
@@ -105,6 +107,7 @@ class Session(QObject):
     def close_study(self) -> None:
         if self._study is None:
             return
+        self._keep_refused()
         self.retry()
         self.changed.emit(StudyClosing())
         study, self._study = self._study, None
@@ -177,6 +180,7 @@ class Session(QObject):
             lesion_id = lesions[0].id if lesions else None
         if (image_id, lesion_id) == (self.image_id, self.lesion_id):
             return
+        self._keep_refused()
         other = image_id != self.image_id
         self.image_id, self.lesion_id = image_id, lesion_id
         self.changed.emit(SelectionChanged(image_id=image_id, lesion_id=lesion_id, image_changed=other))
@@ -195,15 +199,27 @@ class Session(QObject):
         self._write(write)
 
     def commit_shapes(self, lesion_id: str, shapes: tuple[Shape, ...]) -> None:
-        """The current reader's fine annotation from now on. On the disk when this returns, unless that is full:
-        then it is kept here and written as soon as there is room."""
+        """The current reader's fine annotation from now on; on the disk when this returns.
+
+        StorageFullError where it could not be written: the caller tries again, and where the user goes on to
+        another lesion meanwhile, this session does.
+        """
         reader, study = self._writer()
 
         def write() -> Change:
             done = study.annotations.commit(lesion_id, reader.id, shapes)
             return AnnotationChanged(lesion_id=lesion_id, revision=done.revision)
 
-        self._write(write)
+        try:
+            change = write()
+        except (StorageFullError, StudyLockedError) as error:
+            self._refused = write
+            self.changed.emit(StorageChanged(problem=str(error)))
+            raise
+        if self._refused is not None:
+            self._refused = None
+            self.changed.emit(StorageChanged(problem=""))
+        self.changed.emit(change)
 
     def restore_revision(self, lesion_id: str, revision: int) -> None:
         reader, study = self._writer()
@@ -301,6 +317,13 @@ class Session(QObject):
             self.changed.emit(change)
         self._retry.stop()
         self.changed.emit(StorageChanged(problem=""))
+
+    def _keep_refused(self) -> None:
+        """What was drawn and not written stays to be written, whatever is looked at."""
+        if self._refused is not None:
+            self._waiting.append(self._refused)
+            self._refused = None
+            self._retry.start()
 
     def _writer(self) -> tuple[Reader, Study]:
         if not self.study.writable:

@@ -1,0 +1,85 @@
+"""QActions from the catalogue: every one in a menu, with its shortcut and its icon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence, QPalette
+from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
+
+from app.actions.catalogue import ActionSpec, Need, read_actions
+from app.actions.keymap import Keymap, load_keymap, native
+from app.qt.icons import icon
+from app.qt.translation import tr
+
+
+class Actions(QObject):
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self.specs = read_actions()
+        self.keymap: Keymap = load_keymap(self.specs)
+        self.menus: dict[str, QMenu] = {}
+        self._window = window
+        self._actions: dict[str, QAction] = {}
+        self._groups: dict[str, QActionGroup] = {}
+        for spec in self.specs:
+            self._actions[spec.id] = self._make(spec)
+        self.refresh_icons(window.palette())
+
+    def __getitem__(self, action: str) -> QAction:
+        return self._actions[action]
+
+    def connect_to(self, action: str, receiver: Callable[[], object]) -> None:
+        """Call ``receiver`` whenever the action is triggered."""
+        self._actions[action].triggered.connect(lambda _checked=False: receiver())
+
+    def connect_checked(self, action: str, receiver: Callable[[bool], object]) -> None:
+        self._actions[action].triggered.connect(lambda checked=False: receiver(bool(checked)))
+
+    def fill(self, bar: QMenuBar) -> None:
+        """One menu a word of the catalogue, in its order."""
+        for spec in self.specs:
+            if spec.menu not in self.menus:
+                menu = bar.addMenu(tr(spec.menu))
+                menu.setToolTipsVisible(True)
+                self.menus[spec.menu] = menu
+            self.menus[spec.menu].addAction(self._actions[spec.id])
+
+    def enable(self, there: set[Need]) -> None:
+        """Switch every action on or off by what it needs."""
+        for spec in self.specs:
+            self._actions[spec.id].setEnabled(not spec.needs or spec.needs in there)
+
+    def set_keymap(self, keymap: Keymap) -> None:
+        self.keymap = keymap
+        for spec in self.specs:
+            self._set_keys(spec)
+
+    def refresh_icons(self, palette: QPalette) -> None:
+        """After a change of the theme."""
+        for spec in self.specs:
+            if spec.icon:
+                self._actions[spec.id].setIcon(icon(spec.icon, palette))
+
+    def _make(self, spec: ActionSpec) -> QAction:
+        action = QAction(tr(spec.text), self._window)
+        action.setObjectName(spec.id)
+        action.setCheckable(spec.checkable)
+        action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+        if spec.group:
+            group = self._groups.get(spec.group)
+            if group is None:
+                group = self._groups[spec.group] = QActionGroup(self)
+            group.addAction(action)
+        self._actions[spec.id] = action
+        self._set_keys(spec)
+        self._window.addAction(action)
+        return action
+
+    def _set_keys(self, spec: ActionSpec) -> None:
+        action, keys = self._actions[spec.id], self.keymap.get(spec.id, ())
+        action.setShortcuts([QKeySequence(key) for key in keys])
+        label = tr(spec.text).removesuffix("…")
+        tip = f"{label} ({native(keys[:1])})" if keys else label
+        action.setToolTip(f"{tip}\n{tr(spec.tip)}" if spec.tip else tip)

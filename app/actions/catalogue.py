@@ -1,0 +1,43 @@
+"""The actions as data: ``resources/actions.json``. Menus, shortcuts and the sheet on F1 are made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+FILE = Path(__file__).resolve().parents[2] / "resources" / "actions.json"
+
+Need = Literal["", "study", "writing", "reader", "image", "lesion"]
+"""What must be there before the action can do anything."""
+
+
+class ActionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    id: str
+    text: str
+    menu: str
+    shortcut: str = ""
+    """Sequences in Qt's portable form, several separated by "; "."""
+    pacs: str | None = None
+    """Of the preset for who comes from a reading station, where it differs."""
+    icon: str = ""
+    checkable: bool = False
+    group: str = ""
+    """Actions of a group exclude each other."""
+    needs: Need = ""
+    tip: str = ""
+
+    @property
+    def label(self) -> str:
+        """Without the dots that say that a dialog follows."""
+        return self.text.removesuffix("…")
+
+
+def read_actions() -> tuple[ActionSpec, ...]:
+    """In the order of the menus."""
+    return msgspec.json.decode(FILE.read_bytes(), type=tuple[ActionSpec, ...])
+
+
+def sequences(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split("; ") if part)

@@ -1,0 +1,88 @@
+"""Which keys do what: defaults, the PACS preset, the user's own choice, and what is in conflict."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+from PySide6.QtGui import QKeySequence
+
+from app.actions.catalogue import ActionSpec, sequences
+from app.qt import settings
+
+RESERVED = ("Esc", "Return", "Enter", "Backspace", "Del", "Space", "G", "Tab")
+"""Keys of the view itself: cancel, finish, last vertex, delete, pan, peek."""
+_OWN, _PRESET = "shortcuts/own", "shortcuts/preset"
+
+
+class Preset(StrEnum):
+    STANDARD = "standard"
+    PACS = "pacs"
+
+
+Keymap = Mapping[str, tuple[str, ...]]
+"""Action id to key sequences in Qt's portable form."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    sequence: str
+    actions: tuple[str, ...]
+    """Ids; one alone where the key belongs to the view."""
+
+
+def preset_keymap(actions: tuple[ActionSpec, ...], preset: Preset) -> dict[str, tuple[str, ...]]:
+    return {
+        spec.id: sequences(spec.pacs if preset is Preset.PACS and spec.pacs is not None else spec.shortcut)
+        for spec in actions
+    }
+
+
+def conflicts(keymap: Keymap) -> tuple[Conflict, ...]:
+    """Sequences that two actions have, or that the view needs for itself."""
+    users: dict[str, list[str]] = defaultdict(list)
+    for action, keys in keymap.items():
+        for key in keys:
+            users[portable(key)].append(action)
+    reserved = {portable(key) for key in RESERVED}
+    return tuple(
+        Conflict(sequence=key, actions=tuple(found))
+        for key, found in users.items()
+        if len(found) > 1 or key in reserved
+    )
+
+
+def portable(sequence: str) -> str:
+    """One spelling per sequence."""
+    return QKeySequence(sequence).toString(QKeySequence.SequenceFormat.PortableText)
+
+
+def native(keys: tuple[str, ...]) -> str:
+    """As the user knows it."""
+    return ", ".join(QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in keys)
+
+
+def chosen_preset() -> Preset:
+    found = settings.text(_PRESET)
+    return Preset(found) if found in Preset else Preset.STANDARD
+
+
+def load_keymap(actions: tuple[ActionSpec, ...]) -> dict[str, tuple[str, ...]]:
+    """The preset with the user's own changes; what was stored for an action that is gone is passed over."""
+    keymap = preset_keymap(actions, chosen_preset())
+    try:
+        own = msgspec.json.decode(settings.text(_OWN, "{}"), type=dict[str, tuple[str, ...]])
+    except msgspec.MsgspecError:
+        own = {}
+    return keymap | {action: keys for action, keys in own.items() if action in keymap}
+
+
+def store_keymap(actions: tuple[ActionSpec, ...], keymap: Keymap, preset: Preset) -> None:
+    """Remember the preset and what differs from it."""
+    base = preset_keymap(actions, preset)
+    own = {action: keys for action, keys in keymap.items() if base.get(action) != keys}
+    settings.put(_PRESET, preset.value)
+    settings.put(_OWN, msgspec.json.encode(own).decode())

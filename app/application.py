@@ -1,0 +1,53 @@
+"""Starts the window. ``main.py`` comes here where no command is given."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+NO_DISPLAY = (
+    "There is no display to open the window on: neither DISPLAY nor WAYLAND_DISPLAY is set. Start the program from a "
+    "desktop, or use its commands ('main.py --help' lists them).\n"
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Open the window, with the study whose folder is the first argument; the exit code."""
+    if not has_display():
+        sys.stderr.write(NO_DISPLAY)
+        return 2
+
+    from PySide6.QtCore import QTimer
+    from PySide6.QtWidgets import QApplication
+
+    from app.qt import settings
+    from app.qt.theme import Theme, apply_theme
+    from app.qt.translation import install
+
+    application = QApplication.instance()
+    if not isinstance(application, QApplication):
+        application = QApplication([sys.argv[0]])
+    application.setApplicationName("Marginalia")
+    application.setOrganizationName("Marginalia")
+    language = install(application, settings.text("language"))
+    stored = settings.text("theme", Theme.DARK.value)
+    apply_theme(application, Theme(stored) if stored in Theme else Theme.DARK)
+
+    from app.session import Session
+    from app.views.window import MainWindow
+
+    session = Session()
+    window = MainWindow(session, language)
+    window.show()
+    if arguments:
+        # after the window is up: opening may upgrade a study or wait for a slow disk
+        QTimer.singleShot(0, window, lambda: window.open_study(Path(arguments[0])))
+    return application.exec()
+
+
+def has_display() -> bool:
+    """Whether a window can be shown; systems other than X and Wayland always have one."""
+    if sys.platform in ("win32", "darwin") or os.environ.get("QT_QPA_PLATFORM"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,152 @@
+"""The worklist as a Qt model: the keys of all entries, and the rows of those that are looked at."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+
+from app.qt.background import Background, Outcome
+from app.qt.translation import tr
+from app.qt.words import view_name, word
+from app.session import Session
+from core.store.worklist import WorklistKey, WorklistProgress, WorklistQuery, WorklistRow
+
+PAGE = 64
+_PAGES_KEPT = 64
+ROW_ROLE = Qt.ItemDataRole.UserRole + 1
+"""The ``WorklistRow`` of an entry, or None where it is gone."""
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class WorklistModel(QAbstractTableModel):
+    refreshed = Signal()
+    """The keys of the newest query are there."""
+    progressed = Signal(object)
+    """A ``WorklistProgress``."""
+    failed = Signal(str)
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._keys: list[WorklistKey] = []
+        self._pages: OrderedDict[int, list[WorklistRow | None]] = OrderedDict()
+        self._query = WorklistQuery()
+        self._finder = Background(self, name="worklist", most=2)
+        self._finder.done.connect(self._take)
+        self.busy = False
+        """Whether a query is under way."""
+
+    @property
+    def query(self) -> WorklistQuery:
+        return self._query
+
+    def search(self, query: WorklistQuery) -> None:
+        """Show the entries of this query, for the current reader; a newer one overtakes an older one."""
+        if not self._session.is_open:
+            return
+        self._query, self.busy = query, True
+        reads = self._session.reads
+        self._finder.submit("keys", lambda: (query, reads.keys(query)))
+        self.count_progress()
+
+    def count_progress(self) -> None:
+        reads = self._session.reads
+        self._finder.submit("progress", reads.progress)
+
+    def clear(self) -> None:
+        """Before the study closes."""
+        self._finder.drain()
+        self.beginResetModel()
+        self._keys = []
+        self._pages.clear()
+        self.endResetModel()
+
+    def stop(self) -> None:
+        self._finder.stop()
+
+    def row_at(self, row: int) -> WorklistRow | None:
+        """From its page, which is read where it is not there yet."""
+        number, place = divmod(row, PAGE)
+        page = self._pages.get(number)
+        if page is None:
+            page = self._session.reads.rows(self._keys[number * PAGE : (number + 1) * PAGE])
+            self._pages[number] = page
+            while len(self._pages) > _PAGES_KEPT:
+                self._pages.popitem(last=False)
+        else:
+            self._pages.move_to_end(number)
+        return page[place]
+
+    def find(self, image_id: str, lesion_id: str | None) -> int:
+        """The row of an entry, -1 where the query left it out."""
+        key = self._session.reads.key_of(image_id, lesion_id)
+        return self._keys.index(key) if key is not None and key in self._keys else -1
+
+    def refresh(self, image_id: str, lesion_id: str | None) -> None:
+        """Read an entry anew after a change of it; it stays where it is until the next search."""
+        row = self.find(image_id, lesion_id)
+        if row >= 0:
+            self._pages.pop(row // PAGE, None)
+            self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
+        self.count_progress()
+
+    def _take(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self.failed.emit(outcome.sentence)
+            return
+        if isinstance(outcome.value, WorklistProgress):
+            self.progressed.emit(outcome.value)
+            return
+        found: Any = outcome.value
+        query, keys = found
+        if query != self._query or not self._session.is_open:
+            return
+        self.busy = False
+        self.beginResetModel()
+        self._keys = keys
+        self._pages.clear()
+        self.endResetModel()
+        self.refreshed.emit()
+
+    # Qt
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
+        return 0 if parent.isValid() else len(self._keys)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else 1
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid() or not 0 <= index.row() < len(self._keys):
+            return None
+        if role not in (ROW_ROLE, Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            return None
+        row = self.row_at(index.row())
+        if role == ROW_ROLE:
+            return row
+        return "" if row is None else spoken(row)
+
+
+def title(row: WorklistRow) -> str:
+    view = view_name(row.laterality, row.view)
+    return f"{row.pseudonym}  {view}" if view else row.pseudonym
+
+
+def subtitle(row: WorklistRow) -> str:
+    if row.lesion_id is None:
+        return tr("no lesion yet")
+    margin = tr("not labelled") if row.margin is None else word(row.margin)
+    return tr("lesion {number}", number=row.lesion_number) + " · " + margin
+
+
+def spoken(row: WorklistRow) -> str:
+    """For screen readers and plain lists."""
+    parts = [title(row), subtitle(row)]
+    if row.lesion_id is not None:
+        parts.append(tr("annotated") if row.annotated else tr("not annotated"))
+    if row.flagged:
+        parts.append(tr("flagged"))
+    return ", ".join(parts)

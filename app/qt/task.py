@@ -1,0 +1,56 @@
+"""A long piece of work in its own thread, with progress, that can be cancelled and ends exactly once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Signal
+
+from app.qt.background import Outcome
+from core.domain.errors import Cancelled
+from core.domain.events import Emit, Event, IsCancelled
+
+Job = Callable[[Emit, IsCancelled], object]
+
+
+class Task(QObject):
+    said = Signal(object)
+    """An ``Event``, in the order in which they came."""
+    ended = Signal(object)
+    """An ``Outcome``; its error is ``Cancelled`` where the user stopped it."""
+
+    def __init__(self, job: Job, parent: QObject | None = None, *, name: str) -> None:
+        super().__init__(parent)
+        self._job = job
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Ask it to stop; ``ended`` follows soon."""
+        self._stop.set()
+
+    def wait(self) -> None:
+        """Cancel it and wait for its end, before what it uses goes."""
+        self.cancel()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def _emit(self, event: Event) -> None:
+        self.said.emit(event)
+
+    def _run(self) -> None:
+        try:
+            outcome = Outcome(key="task", value=self._job(self._emit, self._stop.is_set))
+        except Cancelled as error:
+            outcome = Outcome(key="task", error=error)
+        except Exception as error:  # noqa: BLE001 (whatever happens, the user is told and the window lives)
+            outcome = Outcome(key="task", error=error)
+        self.ended.emit(outcome)

@@ -1,0 +1,53 @@
+"""The vocabulary's words in the user's language."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from PySide6.QtCore import QDateTime, QLocale
+
+from app.qt.translation import tr
+from core.domain.vocabulary import Laterality, ViewPosition
+
+VOCABULARY = (
+    "circumscribed",
+    "obscured",
+    "microlobulated",
+    "indistinct",
+    "spiculated",
+    "oval",
+    "round",
+    "irregular",
+    "fat-containing",
+    "low",
+    "equal",
+    "high",
+    "benign",
+    "malignant",
+    "training",
+    "validation",
+    "test",
+    "prominent",
+    "margin",
+)
+"""Words of ``core.domain.vocabulary`` that are shown; the translations must have them all."""
+
+
+def word(value: StrEnum) -> str:
+    return tr(value.value)
+
+
+def view_name(laterality: Laterality | None, view: ViewPosition | None) -> str:
+    """As radiologists write it: "R CC"."""
+    shown = view.value if view not in (None, ViewPosition.OTHER) and view is not None else ""
+    return " ".join(part for part in ((laterality.value if laterality else ""), shown) if part)
+
+
+def local_time(at_utc: str) -> str:
+    """A UTC time of the study in the user's own time and form."""
+    at = datetime.fromisoformat(at_utc)
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    moment = QDateTime.fromSecsSinceEpoch(int(at.timestamp()))
+    return QLocale().toString(moment, QLocale.FormatType.ShortFormat)

@@ -1,0 +1,80 @@
+"""The lesions of the image: choose, add, order, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QToolButton, QVBoxLayout, QWidget
+
+from app.qt.translation import tr
+from app.qt.words import word
+from core.domain.study import Image, Labels, Lesion
+
+_ROWS_SHOWN = 4
+
+
+class LesionList(QWidget):
+    chosen = Signal(str)
+    """The id of a lesion."""
+
+    def __init__(self, actions: Sequence[QAction], parent: QWidget | None = None) -> None:
+        """``actions``: what can be done with lesions, as buttons beside the heading."""
+        super().__init__(parent)
+        self._list = QListWidget()
+        self._list.setAccessibleName(tr("Lesions of this image"))
+        self._list.currentRowChanged.connect(self._choose)
+        self._empty = QLabel(tr("No lesion yet. Draw a box around one to begin."))
+        self._empty.setObjectName("faint")
+        self._empty.setWordWrap(True)
+        self._empty.setContentsMargins(6, 0, 6, 4)
+        self._filling = False
+        heading = QLabel(tr("Lesions"))
+        heading.setObjectName("heading")
+        line = QHBoxLayout()
+        line.setContentsMargins(6, 0, 2, 0)
+        line.setSpacing(0)
+        line.addWidget(heading, 1)
+        for action in actions:
+            button = QToolButton()
+            button.setDefaultAction(action)
+            line.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 6, 4, 2)
+        layout.setSpacing(2)
+        layout.addLayout(line)
+        layout.addWidget(self._list)
+        layout.addWidget(self._empty)
+
+    def show_lesions(
+        self, image: Image, lesions: Sequence[Lesion], labels: Sequence[Labels], current: str | None
+    ) -> None:
+        """``labels``: per lesion what the reader says, else the data set."""
+        self._filling = True
+        self._list.clear()
+        for lesion, said in zip(lesions, labels, strict=True):
+            margin = tr("not labelled") if said.margin is None else word(said.margin)
+            item = QListWidgetItem(f"{lesion.number}   {margin}   {size_text(lesion, image)}")
+            item.setData(0x100, lesion.id)
+            self._list.addItem(item)
+            if lesion.id == current:
+                self._list.setCurrentItem(item)
+        self._filling = False
+        rows = min(len(lesions), _ROWS_SHOWN)
+        self._list.setVisible(bool(lesions))
+        self._empty.setVisible(not lesions)
+        if rows:
+            self._list.setFixedHeight(rows * max(self._list.sizeHintForRow(0), 20) + 4)
+
+    def _choose(self, row: int) -> None:
+        if not self._filling and row >= 0:
+            self.chosen.emit(self._list.item(row).data(0x100))
+
+
+def size_text(lesion: Lesion, image: Image) -> str:
+    """The longer side of its box, in mm where the image says how large a pixel is."""
+    longest = max(lesion.box.width, lesion.box.height)
+    if image.pixel_spacing_mm is None:
+        return tr("{n} px", n=round(longest))
+    return tr("{n} mm", n=round(longest * image.pixel_spacing_mm))

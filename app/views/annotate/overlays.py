@@ -1,0 +1,52 @@
+"""What lies over the picture beside the reader's own shapes: other lesions, other readers, past states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.widgets.viewer.layers import OutlineLayer, ShapesLayer
+from app.widgets.viewer.mammogram_view import MammogramView
+from core.domain.shapes import Shape
+from core.domain.study import LesionOutline
+
+
+class Overlays:
+    def __init__(self, view: MammogramView) -> None:
+        self._view = view
+        self._outlines: list[OutlineLayer] = []
+        self._others = ShapesLayer(view.update_box)
+        self._past = ShapesLayer(view.update_box)
+        self._others.opacity = 0.45
+        self._past.opacity = 0.9
+        # below the reader's own shapes, which the canvas added before
+        view.layers[:0] = [self._others, self._past]
+
+    def show_outlines(self, outlines: Sequence[LesionOutline]) -> None:
+        """Of the lesions that are not chosen."""
+        for layer in self._outlines:
+            self._view.layers.remove(layer)
+        self._outlines = []
+        for outline in outlines:
+            layer = OutlineLayer()
+            layer.outline = outline
+            self._outlines.append(layer)
+        self._view.layers[:0] = self._outlines
+        self._view.update()
+
+    def show_others(self, shapes: tuple[Shape, ...]) -> None:
+        self._put(self._others, shapes)
+
+    def show_past(self, shapes: tuple[Shape, ...]) -> None:
+        self._put(self._past, shapes)
+
+    def clear(self) -> None:
+        self.show_outlines([])
+        self.show_others(())
+        self.show_past(())
+
+    def _put(self, layer: ShapesLayer, shapes: tuple[Shape, ...]) -> None:
+        spacing = None if self._view.picture is None else self._view.picture.spacing_mm
+        if layer.spacing_mm != spacing:
+            layer.set_shapes(())
+            layer.set_spacing(spacing)
+        layer.set_shapes(shapes)

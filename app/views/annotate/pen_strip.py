@@ -1,0 +1,102 @@
+"""Above the picture: what new shapes mark, how wide the pen is, and which window of the file is shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPixmap
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QToolButton
+
+from app.actions.actions import Actions
+from app.qt.colours import OF_ROLE
+from app.qt.translation import tr
+from app.widgets.drawing.pen import Pen
+from app.widgets.viewer.picture import Display, Picture, voi_name
+from core.domain.shapes import Length, Role
+
+
+class PenStrip(QFrame):
+    pen_edited = Signal(object)
+    """The new ``Pen``."""
+    voi_chosen = Signal(object)
+    """A VOI choice of the picture."""
+
+    def __init__(self, actions: Actions) -> None:
+        super().__init__()
+        self.setObjectName("toolstrip")
+        self._pen = Pen()
+        self._picture: Picture | None = None
+        self._width = QDoubleSpinBox()
+        self._width.setAccessibleName(tr("Width of the pen"))
+        self._width.setToolTip(tr("Width of the pen ([ and ], or Shift and the wheel)"))
+        self._width.setKeyboardTracking(False)
+        self._width.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self._width.valueChanged.connect(self._widen)
+        self._windows = QComboBox()
+        self._windows.setAccessibleName(tr("Window"))
+        self._windows.setToolTip(tr("Window of the file"))
+        self._windows.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self._windows.setMinimumContentsLength(10)
+        self._windows.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._windows.activated.connect(self._choose_window)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 4, 8, 4)
+        layout.setSpacing(6)
+        for role, name in ((Role.PROMINENT, "role.prominent"), (Role.MARGIN, "role.margin")):
+            actions[name].setIcon(_swatch(OF_ROLE[role]))
+            button = QToolButton()
+            button.setDefaultAction(actions[name])
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            layout.addWidget(button)
+        layout.addSpacing(4)
+        label = QLabel(tr("Pen"))
+        label.setObjectName("faint")
+        layout.addWidget(label)
+        layout.addWidget(self._width)
+        layout.addStretch()
+        layout.addWidget(self._windows)
+
+    def show_pen(self, pen: Pen, *, eraser: bool) -> None:
+        """``pen`` in the unit of the image."""
+        self._pen, self._erases = pen, eraser
+        width = pen.eraser if eraser else pen.width
+        self._width.blockSignals(True)
+        self._width.setDecimals(1 if width.unit == "mm" else 0)
+        self._width.setRange(*((0.1, 40.0) if width.unit == "mm" else (1.0, 400.0)))
+        self._width.setSingleStep(0.2 if width.unit == "mm" else 2)
+        self._width.setSuffix(f" {width.unit}")
+        self._width.setValue(width.value)
+        self._width.blockSignals(False)
+
+    def show_windows(self, picture: Picture | None, display: Display | None) -> None:
+        """The choices of the file, and the reader's own window where a drag left them."""
+        voi = None if display is None else display.voi
+        if picture is not self._picture:
+            self._picture = picture
+            self._windows.clear()
+            for choice in () if picture is None else picture.choices:
+                self._windows.addItem(voi_name(choice))
+            self._windows.setEnabled(picture is not None)
+        place = next((i for i, choice in enumerate(picture.choices) if choice is voi), -1) if picture else -1
+        self._windows.setCurrentIndex(place)
+        self._windows.setPlaceholderText("" if voi is None else voi_name(voi))
+
+    def _widen(self, value: float) -> None:
+        width = Length(value=value, unit=(self._pen.eraser if self._erases else self._pen.width).unit)
+        self.pen_edited.emit(
+            replace(self._pen, eraser=width) if self._erases else replace(self._pen, width=width)
+        )
+
+    def _choose_window(self, place: int) -> None:
+        if self._picture is not None:
+            self.voi_chosen.emit(self._picture.choices[place])
+
+    _erases = False
+
+
+def _swatch(colour: QColor) -> QIcon:
+    picture = QPixmap(24, 24)
+    picture.fill(colour)
+    return QIcon(picture)

@@ -1,0 +1,229 @@
+"""Which action does what in the annotation workspace."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, QPointF
+from PySide6.QtWidgets import QMenu
+
+from app.actions.actions import Actions
+from app.actions.keymap import Preset
+from app.qt.translation import tr
+from app.session import Session
+from app.views.annotate.workspace import AnnotateWorkspace
+from app.widgets.drawing import operations
+from app.widgets.drawing.canvas import TOOLS
+from app.widgets.viewer.bindings import KEYS, PACS, Bindings, Command
+from app.widgets.viewer.caliper import Caliper
+from core.domain.shapes import Role
+from core.domain.study import Image
+from core.domain.vocabulary import ViewPosition
+
+_VIEW_KEYS = {Command.CANCEL, Command.FINISH, Command.STEP_BACK, Command.DELETE}
+"""What the view does by itself; all other keys are actions, which can be remapped."""
+_ZOOM = 1.25
+
+
+class AnnotateWiring(QObject):
+    def __init__(self, session: Session, actions: Actions, workspace: AnnotateWorkspace) -> None:
+        super().__init__(workspace)
+        self._session, self._actions, self._workspace = session, actions, workspace
+        self._connect_drawing()
+        self._connect_view()
+        self._connect_cases()
+        workspace.canvas.tool_chosen.connect(self._show_tool)
+        workspace.view.tool_changed.connect(self._show_tool)
+        workspace.document.undo_changed.connect(self.show_undo)
+        workspace.view.window_changed.connect(self._show_view)
+        workspace.view.menu_requested.connect(self._ask_menu)
+        workspace.canvas.choose_tool("ellipse")
+        actions["role.prominent"].setChecked(True)
+        self.set_role(None)
+
+    def set_preset(self, preset: Preset) -> None:
+        """Mouse and wheel of the standard layout, or as on a reading station."""
+        base = PACS if preset is Preset.PACS else Bindings()
+        keys = {key: command for key, command in KEYS.items() if command in _VIEW_KEYS}
+        self._workspace.view.bindings = replace(base, keys=keys)
+
+    def set_role(self, role: Role | None) -> None:
+        """What new shapes mark (None: by the tool), and what the selected ones do."""
+        canvas = self._workspace.canvas
+        canvas.set_pen(replace(canvas.pen, role=role))
+        if role is not None and canvas.document.selection:
+            operations.set_role(canvas.document, role)
+
+    def _connect_drawing(self) -> None:
+        actions, canvas, document = self._actions, self._workspace.canvas, self._workspace.document
+        for name in TOOLS:
+            actions.connect_to(f"tool.{name}", lambda name=name: self._choose_tool(name))
+        actions.connect_to("tool.caliper", self._workspace.view.toggle_caliper)
+        actions.connect_to("role.prominent", lambda: self.set_role(Role.PROMINENT))
+        actions.connect_to("role.margin", lambda: self.set_role(Role.MARGIN))
+        actions.connect_to("pen.narrower", lambda: self._workspace.view.tool.change_width(-1))
+        actions.connect_to("pen.wider", lambda: self._workspace.view.tool.change_width(1))
+        actions.connect_to("edit.undo", document.undo)
+        actions.connect_to("edit.redo", document.redo)
+        for name in ("duplicate", "simplify", "smooth", "unite", "subtract"):
+            operation = getattr(operations, name)
+            actions.connect_to(f"edit.{name}", lambda operation=operation: operation(canvas.document))
+        for field in ("margin", "shape", "density", "category", "pathology", "probability", "comment"):
+            actions.connect_to(f"label.{field}", lambda field=field: self._focus_label(field))
+        actions.connect_checked("label.flag", self._workspace.panel.form.flag.setChecked)
+        self._workspace.panel.form.flag.toggled.connect(actions["label.flag"].setChecked)
+
+    def _connect_view(self) -> None:
+        actions, view = self._actions, self._workspace.view
+        actions.connect_to("view.fit", view.fit)
+        actions.connect_to("view.lesion", self._zoom_to_lesion)
+        actions.connect_to("view.one_to_one", view.one_to_one)
+        actions.connect_to("view.real_size", self._real_size)
+        actions.connect_to("view.zoom_in", lambda: self._zoom(_ZOOM))
+        actions.connect_to("view.zoom_out", lambda: self._zoom(1 / _ZOOM))
+        actions.connect_to("view.invert", view.invert)
+        actions.connect_to("view.next_window", self._next_window)
+        actions.connect_to("view.lens", view.toggle_lens)
+        actions.connect_checked("view.others", self._show_others)
+        actions.connect_checked("view.worklist", self._workspace.worklist.setVisible)
+        actions.connect_checked("view.panel", self._workspace.panel.setVisible)
+        for name in ("view.worklist", "view.panel"):
+            actions[name].setChecked(True)
+
+    def _connect_cases(self) -> None:
+        actions, worklist = self._actions, self._workspace.worklist
+        actions.connect_to("case.next", lambda: worklist.step(1))
+        actions.connect_to("case.previous", lambda: worklist.step(-1))
+        actions.connect_to("case.next_open", worklist.step_to_open)
+        actions.connect_to("case.search", self._search)
+        actions.connect_to("case.other_view", lambda: self._go_to(other_view=True))
+        actions.connect_to("case.other_side", lambda: self._go_to(other_view=False))
+        actions.connect_to("lesion.next", lambda: self._step_lesion(1))
+        actions.connect_to("lesion.previous", lambda: self._step_lesion(-1))
+        actions.connect_to("lesion.up", lambda: self._move_lesion(-1))
+        actions.connect_to("lesion.down", lambda: self._move_lesion(1))
+
+    # drawing
+
+    def _choose_tool(self, name: str) -> None:
+        canvas = self._workspace.canvas
+        role = Role.PROMINENT if name in ("ellipse",) else Role.MARGIN
+        canvas.set_pen(replace(canvas.pen, role=None))
+        self._actions[f"role.{role.value}"].setChecked(True)
+        canvas.choose_tool(name)
+        self._workspace.view.setFocus()
+
+    def _show_tool(self, _: object) -> None:
+        workspace = self._workspace
+        measuring = isinstance(workspace.view.tool, Caliper)
+        name = "caliper" if measuring else workspace.canvas.tool_name
+        if name:
+            self._actions[f"tool.{name}"].setChecked(True)
+
+    def show_undo(self) -> None:
+        document = self._workspace.document
+        for name, text in (("edit.undo", document.undo_text), ("edit.redo", document.redo_text)):
+            self._actions[name].setEnabled(bool(text) and document.editable)
+
+    def _focus_label(self, field: str) -> None:
+        self._workspace.panel.setVisible(True)
+        self._actions["view.panel"].setChecked(True)
+        self._workspace.panel.form.focus_on(field)
+
+    # the view
+
+    def _zoom(self, factor: float) -> None:
+        view = self._workspace.view
+        view.zoom_by(factor, QPointF(view.width() / 2, view.height() / 2))
+
+    def _zoom_to_lesion(self) -> None:
+        if self._workspace.lesion is not None:
+            self._workspace.view.show_box(self._workspace.lesion.box)
+
+    def _real_size(self) -> None:
+        if not self._workspace.view.real_size():
+            self._workspace.refused.emit(
+                tr("Real size needs an image with a pixel spacing, and the size of this screen (menu View).")
+            )
+
+    def _next_window(self) -> None:
+        view = self._workspace.view
+        if view.picture is None or view.display is None:
+            return
+        choices, voi = view.picture.choices, view.display.voi
+        place = next((i for i, choice in enumerate(choices) if choice is voi), -1)
+        view.set_voi(choices[(place + 1) % len(choices)])
+
+    def _show_view(self, _: object) -> None:
+        display = self._workspace.view.display
+        self._actions["view.invert"].setChecked(display is not None and display.inverted)
+
+    def _show_others(self, on: bool) -> None:
+        workspace, lesion = self._workspace, self._workspace.lesion
+        if on and lesion is not None and not self._session.reads.own_is_finished(lesion.id):
+            self._actions["view.others"].setChecked(False)
+            workspace.refused.emit(
+                tr("Others' layers can be seen when you have drawn this lesion and named its margin.")
+            )
+            return
+        workspace.show_others(on=on)
+
+    def _ask_menu(self, place: object, _at: object) -> None:
+        menu = QMenu(self._workspace)
+        for name in ("edit.undo", "edit.redo", "", "view.fit", "view.lesion", "view.one_to_one", "view.invert",
+                     "view.next_window", "", "edit.duplicate", "edit.smooth", "edit.simplify", "edit.unite",
+                     "edit.subtract", "", "lesion.remove"):  # fmt: skip
+            if name:
+                menu.addAction(self._actions[name])
+            else:
+                menu.addSeparator()
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(self._workspace.view.mapToGlobal(place))  # type: ignore[arg-type]
+
+    # cases
+
+    def _search(self) -> None:
+        self._workspace.worklist.setVisible(True)
+        self._actions["view.worklist"].setChecked(True)
+        self._workspace.worklist.search.setFocus()
+        self._workspace.worklist.search.selectAll()
+
+    def _go_to(self, *, other_view: bool) -> None:
+        """To the picture of the same patient with the other view of this breast, or this view of the other."""
+        if self._session.image_id is None:
+            return
+        reads = self._session.reads
+        here = reads.image(self._session.image_id)
+        found = next((image for image in reads.images_of_patient(here.patient_id) if _fits(image, here, other_view)), None)
+        if found is None:
+            what = tr("The study has no other view of this breast.") if other_view else tr("The study has no picture of the other breast in this view.")
+            self._workspace.refused.emit(what)
+            return
+        self._session.select(found.id)
+
+    def _step_lesion(self, by: int) -> None:
+        ids = self._lesion_ids()
+        if self._session.lesion_id in ids:
+            self._session.select(self._session.image_id, ids[(ids.index(self._session.lesion_id) + by) % len(ids)])
+
+    def _move_lesion(self, by: int) -> None:
+        ids, lesion_id, image_id = self._lesion_ids(), self._session.lesion_id, self._session.image_id
+        if lesion_id is None or image_id is None or lesion_id not in ids:
+            return
+        place = ids.index(lesion_id)
+        if 0 <= place + by < len(ids):
+            ids.insert(place + by, ids.pop(place))
+            self._session.order_lesions(image_id, ids)
+
+    def _lesion_ids(self) -> list[str]:
+        image_id = self._session.image_id
+        return [] if image_id is None else [lesion.id for lesion in self._session.reads.lesions(image_id)]
+
+
+def _fits(image: Image, here: Image, other_view: bool) -> bool:
+    standard = (ViewPosition.CC, ViewPosition.MLO)
+    if image.id == here.id or image.acquired != here.acquired:
+        return False
+    if other_view:
+        return image.laterality == here.laterality and image.view != here.view and image.view in standard
+    return image.laterality != here.laterality and image.view == here.view

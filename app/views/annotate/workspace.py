@@ -1,0 +1,335 @@
+"""The annotation workspace: worklist, picture with its tools, labels. It shows what the session says."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSplitter, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+
+from app.actions.actions import Actions
+from app.changes import (
+    AnnotationChanged,
+    Change,
+    CheckpointNamed,
+    LabelsChanged,
+    LesionsChanged,
+    ReaderChanged,
+    SelectionChanged,
+    StorageChanged,
+    StudyClosed,
+    StudyClosing,
+)
+from app.models.pictures import Pictures, Shown
+from app.qt.translation import tr
+from app.reads import HistoryEntry
+from app.session import Session
+from app.views.annotate.overlays import Overlays
+from app.views.annotate.pen_strip import PenStrip
+from app.views.annotate.side_panel import WIDTH, SidePanel
+from app.views.worklist.panel import WorklistPanel
+from app.widgets.drawing.canvas import AnnotationCanvas
+from app.widgets.drawing.document import AnnotationDocument
+from app.widgets.drawing.mask_preview import MaskPreview
+from app.widgets.viewer.mammogram_view import MammogramView
+from app.widgets.viewer.picture import Display
+from core.domain.shapes import Shape
+from core.domain.study import Labels, Lesion, LesionOutline
+
+_TOOLS = (
+    "select", "freehand", "polyline", "ellipse", "livewire", "brush", "eraser", "polygon", "box", "",
+    "lesion_box", "lesion_outline", "caliper", "",
+)  # fmt: skip
+_HISTORY_MS = 250
+
+
+class AnnotateWorkspace(QWidget):
+    refused = Signal(str)
+    """Why something cannot be done just now."""
+    possible = Signal()
+    """What can be done changed: an image or a lesion came or went."""
+
+    def __init__(self, session: Session, actions: Actions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.worklist = WorklistPanel(session)
+        self.view = MammogramView()
+        self.document = AnnotationDocument(self._refuse_commit, parent=self)
+        self.canvas = AnnotationCanvas(self.view, self.document, self)
+        self.overlays = Overlays(self.view)
+        preview = QFrame()
+        self.preview = MaskPreview(self.document)
+        self.panel = SidePanel(actions, preview)
+        self.strip = PenStrip(actions)
+        self.pictures = Pictures(session, self)
+        self.shown: Shown | None = None
+        self.lesion: Lesion | None = None
+        self._message = QLabel()
+        self._later = QTimer(self, singleShot=True, interval=_HISTORY_MS)
+        self._lay_out(actions, preview)
+        self._connect()
+
+    # made once
+
+    def _lay_out(self, actions: Actions, preview: QFrame) -> None:
+        box = QVBoxLayout(preview)
+        box.setContentsMargins(10, 8, 10, 8)
+        self.preview.setFixedHeight(190)
+        heading = QLabel(tr("Mask as the network sees it"))
+        heading.setObjectName("heading")
+        box.addWidget(heading)
+        box.addWidget(self.preview)
+        self._message.setObjectName("faint")
+        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._message.setWordWrap(True)
+        self._message.setAutoFillBackground(True)
+        self.stack = QStackedLayout()
+        self.stack.addWidget(self.view)
+        self.stack.addWidget(self._message)
+        picture = QHBoxLayout()
+        picture.setSpacing(0)
+        picture.addWidget(_tool_column(actions))
+        picture.addLayout(self.stack, 1)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.strip)
+        column.addLayout(picture, 1)
+        self.splitter = QSplitter()
+        self.splitter.setHandleWidth(1)
+        for widget in (self.worklist, middle, self.panel):
+            self.splitter.addWidget(widget)
+        self.splitter.setStretchFactor(1, 1)
+        self.splitter.setCollapsible(1, False)
+        self.splitter.setSizes([264, 900, WIDTH + 10])
+        self.worklist.setMinimumWidth(220)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.splitter)
+
+    def _connect(self) -> None:
+        self._session.changed.connect(self._on_change)
+        self.pictures.ready.connect(self._show_picture)
+        self.pictures.failed.connect(self._say_lost)
+        self._later.timeout.connect(self._show_history)
+        self.canvas.outline_drawn.connect(self._take_outline)
+        self.canvas.refused.connect(self.refused)
+        self.canvas.pen_changed.connect(self.show_pen)
+        self.canvas.tool_chosen.connect(self.show_pen)
+        self.view.window_changed.connect(self._show_window)
+        self.view.page_requested.connect(self.worklist.step)
+        self.strip.pen_edited.connect(self.canvas.set_pen)
+        self.strip.voi_chosen.connect(self.view.set_voi)
+        self.panel.lesions.chosen.connect(self._choose_lesion)
+        self.panel.form.edited.connect(self._session.set_labels)
+        self.panel.form.finished.connect(self.view.setFocus)
+        self.panel.history.looked_at.connect(self._look_back)
+        self.panel.history.restored.connect(self._restore)
+
+    def stop(self) -> None:
+        """Before the window goes."""
+        self.panel.form.take_typing()
+        self.worklist.stop()
+        self.pictures.stop()
+
+    # what the session says
+
+    def _on_change(self, change: Change) -> None:
+        match change:
+            case SelectionChanged(image_changed=other):
+                self._show_selection(image_changed=other)
+            case ReaderChanged() if self._session.is_open:
+                self._show_lesion()
+            case LesionsChanged(image_id=image) if image == self._session.image_id:
+                self._show_lesion(keep_drawing=True)
+            case LabelsChanged(image_id=image) if image == self._session.image_id:
+                self._show_labels()
+                self.possible.emit()
+            case AnnotationChanged(lesion_id=lesion, restored=restored) if lesion == self._session.lesion_id:
+                if restored:
+                    self._load_document()
+                self._later.start()
+            case CheckpointNamed():
+                self._show_history()
+            case StorageChanged():
+                self._allow_drawing()
+                self.possible.emit()
+            case StudyClosing():
+                self.panel.form.take_typing()
+                self.pictures.clear()
+                self._later.stop()
+            case StudyClosed():
+                self._show_nothing()
+            case _:
+                pass
+
+    def _show_selection(self, *, image_changed: bool) -> None:
+        image_id = self._session.image_id
+        if image_id is None:
+            self._show_nothing()
+        elif image_changed:
+            self.shown = None
+            self.document.read_only = True
+            self._show_lesion()
+            self.pictures.want(image_id)
+            if self.shown is None:
+                self._say(tr("Loading…"))
+        else:
+            self._show_lesion()
+
+    def _show_picture(self, shown: Shown) -> None:
+        self.shown = shown
+        self.stack.setCurrentWidget(self.view)
+        self.view.set_picture(shown.picture)
+        self._show_lesion()
+
+    def _show_lesion(self, *, keep_drawing: bool = False) -> None:
+        """The chosen lesion: outline, shapes, labels, mask, history."""
+        session = self._session
+        reads = session.reads
+        before = self.lesion
+        self.lesion = reads.lesion(session.lesion_id) if session.lesion_id else None
+        same = before is not None and self.lesion is not None and before.id == self.lesion.id
+        if not (keep_drawing and same):
+            self._load_document()
+        self._show_labels()
+        if session.image_id is not None:
+            others = [found for found in reads.lesions(session.image_id) if found.id != session.lesion_id]
+            self.overlays.show_outlines([found.outline for found in others])
+        self.canvas.set_outline(None if self.lesion is None else self.lesion.outline)
+        self.show_others(on=False)
+        self._show_mask()
+        self._show_history()
+        self.possible.emit()
+
+    def _load_document(self) -> None:
+        lesion, spacing = self.lesion, None
+        if self._session.image_id is not None:
+            spacing = self._session.reads.image(self._session.image_id).pixel_spacing_mm
+        if lesion is None:
+            self.document.load((), commit=self._refuse_commit, spacing_mm=spacing)
+        else:
+            past = self._session.reads.history(lesion.id)[::-1]
+            self.document.load(
+                [entry.shapes for entry in past],
+                commit=partial(self._session.commit_shapes, lesion.id),
+                spacing_mm=spacing,
+            )
+        self._allow_drawing()
+        self.show_pen()
+
+    def _allow_drawing(self) -> None:
+        ready = self.shown is not None and self.lesion is not None
+        self.document.read_only = not (ready and self._session.can_write)
+
+    def _show_labels(self) -> None:
+        session, reads = self._session, self._session.reads
+        if session.image_id is None:
+            return
+        lesions = reads.lesions(session.image_id)
+        said = []
+        for lesion in lesions:
+            own, given = reads.labels(lesion.id)
+            said.append(own if own.margin is not None else given)
+        self.panel.lesions.show_lesions(reads.image(session.image_id), lesions, said, session.lesion_id)
+        if session.lesion_id is None:
+            self.panel.form.show_labels("", Labels(), Labels(), editable=False)
+            self.panel.author.setText("")
+            return
+        own, given = reads.labels(session.lesion_id)
+        writable = session.reader is not None and not session.read_only
+        self.panel.form.show_labels(session.lesion_id, own, given, editable=writable)
+        by = tr("nobody is signed in") if session.reader is None else tr("by {name}", name=session.reader.name)
+        self.panel.author.setText(by)
+
+    def _show_mask(self) -> None:
+        if self.shown is None or self.lesion is None:
+            self.preview.set_lesion(None, None, None)
+            return
+        picture = self.shown.picture
+        self.preview.set_lesion(picture, Display(voi=picture.choices[0]).table(picture), self.lesion.box)
+
+    def _show_history(self) -> None:
+        self.overlays.show_past(())
+        self.canvas.set_opacity(1.0)
+        if self._session.is_open:
+            entries = self._session.reads.history(self._session.lesion_id) if self._session.lesion_id else []
+            self.panel.history.show_history(entries)
+
+    def _show_nothing(self) -> None:
+        self.shown = self.lesion = None
+        self.view.set_picture(None)
+        self.canvas.set_outline(None)
+        self.overlays.clear()
+        self.document.load((), commit=self._refuse_commit, spacing_mm=None)
+        self.preview.set_lesion(None, None, None)
+        self.panel.history.show_history([])
+        self._say(tr("Choose an image in the worklist."))
+        self.possible.emit()
+
+    def _say(self, text: str) -> None:
+        """In the place of the picture."""
+        self._message.setText(text)
+        self.stack.setCurrentWidget(self._message)
+
+    def _say_lost(self, _image_id: str, sentence: str) -> None:
+        self._say(tr("This image cannot be shown.") + "\n" + sentence)
+
+    # what the user does
+
+    def _choose_lesion(self, lesion_id: str) -> None:
+        self._session.select(self._session.image_id, lesion_id)
+
+    def _take_outline(self, outline: LesionOutline) -> None:
+        if self._session.image_id is not None and self._session.can_write:
+            self._session.add_lesion(self._session.image_id, outline)
+            self.canvas.choose_tool("ellipse")
+
+    def _look_back(self, entry: HistoryEntry | None) -> None:
+        """Show a past state over the picture, and what is current faintly."""
+        self.overlays.show_past(() if entry is None else entry.shapes)
+        self.canvas.set_opacity(1.0 if entry is None else 0.2)
+
+    def _restore(self, revision: int) -> None:
+        if self.lesion is not None:
+            self._session.restore_revision(self.lesion.id, revision)
+
+    def show_others(self, *, on: bool) -> None:
+        """The layers of other readers, where the reader's own is finished."""
+        shapes: tuple[Shape, ...] = ()
+        if on and self.lesion is not None and self._session.reads.own_is_finished(self.lesion.id):
+            found = self._session.reads.others(self.lesion.id)
+            shapes = tuple(shape for layer in found.values() for shape in layer)
+            if self._session.can_write:
+                self._session.record_others_shown(self.lesion.id)
+        self.overlays.show_others(shapes)
+
+    def show_pen(self, _: object = None) -> None:
+        self.strip.show_pen(self.canvas.pen, eraser=self.canvas.tool_name == "eraser")
+
+    def _show_window(self, display: Display) -> None:
+        self.strip.show_windows(self.view.picture, display)
+
+    def _refuse_commit(self, _shapes: tuple[Shape, ...]) -> None:
+        """Without a lesion the document is read-only, and this is never reached."""
+
+
+
+def _tool_column(actions: Actions) -> QFrame:
+    column = QFrame()
+    column.setObjectName("panel")
+    layout = QVBoxLayout(column)
+    layout.setContentsMargins(4, 6, 4, 6)
+    layout.setSpacing(1)
+    names = [f"tool.{name}" if name else "" for name in _TOOLS]
+    for name in (*names, "edit.undo", "edit.redo", "", "view.fit", "view.invert", "view.lens"):
+        if not name:
+            layout.addSpacing(8)
+            continue
+        button = QToolButton()
+        button.setDefaultAction(actions[name])
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        layout.addWidget(button)
+    layout.addStretch()
+    return column

@@ -1,0 +1,140 @@
+"""Remapping of the shortcuts, with conflicts shown as they arise, and the presets."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QHBoxLayout,
+    QHeaderView,
+    QKeySequenceEdit,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.actions.actions import Actions
+from app.actions.keymap import Preset, chosen_preset, conflicts, native, preset_keymap, store_keymap
+from app.qt.translation import tr
+
+
+class KeymapDialog(QDialog):
+    applied = Signal(object, object)
+    """The new keymap and its ``Preset``."""
+
+    def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("Keyboard and mouse"))
+        self._specs = actions.specs
+        self.keymap = dict(actions.keymap)
+        self.preset = QComboBox()
+        self.preset.addItem(tr("Standard: left draws, wheel zooms"), Preset.STANDARD.value)
+        self.preset.addItem(tr("PACS: left drags the window, wheel turns pages"), Preset.PACS.value)
+        self.preset.setCurrentIndex(self.preset.findData(chosen_preset().value))
+        self.preset.activated.connect(self._take_preset)
+        self._find = QLineEdit()
+        self._find.setPlaceholderText(tr("Search actions"))
+        self._find.textChanged.connect(self._filter)
+        self._table = QTableWidget(len(self._specs), 2)
+        self._table.setHorizontalHeaderLabels([tr("Action"), tr("Keys")])
+        self._table.verticalHeader().hide()
+        self._table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._table.setColumnWidth(1, 190)
+        self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self._table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
+        self._table.currentCellChanged.connect(self._show_current)
+        self.keys = QKeySequenceEdit()
+        self.keys.setMaximumSequenceLength(1)
+        self.keys.editingFinished.connect(self._take_keys)
+        self._none = QPushButton(tr("No key"))
+        self._none.clicked.connect(lambda: self._put(()))
+        self.problem = QLabel()
+        self.problem.setWordWrap(True)
+        self._buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
+        )
+        self._buttons.button(QDialogButtonBox.StandardButton.Cancel).setText(tr("Cancel"))
+        self._buttons.accepted.connect(self._apply)
+        self._buttons.rejected.connect(self.reject)
+        self._lay_out()
+        self._refresh()
+        self._table.setCurrentCell(0, 0)
+
+    def choose(self, action: str) -> None:
+        """Make this action the one that new keys go to."""
+        self._table.setCurrentCell([spec.id for spec in self._specs].index(action), 0)
+
+    def assign(self, *keys: str) -> None:
+        """Give the chosen action these keys."""
+        self._put(keys)
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.preset)
+        layout.addWidget(self._find)
+        layout.addWidget(self._table, 1)
+        line = QHBoxLayout()
+        line.addWidget(QLabel(tr("New key")))
+        line.addWidget(self.keys, 1)
+        line.addWidget(self._none)
+        layout.addLayout(line)
+        layout.addWidget(self.problem)
+        layout.addWidget(self._buttons)
+        self.resize(520, 640)
+
+    def _refresh(self) -> None:
+        found = conflicts(self.keymap)
+        bad = {action for conflict in found for action in conflict.actions}
+        names = {spec.id: tr(spec.text).removesuffix("…") for spec in self._specs}
+        for row, spec in enumerate(self._specs):
+            self._table.setItem(row, 0, QTableWidgetItem(f"{tr(spec.menu)}  ›  {names[spec.id]}"))
+            sign = "⚠ " if spec.id in bad else ""
+            self._table.setItem(row, 1, QTableWidgetItem(sign + native(self.keymap.get(spec.id, ()))))
+        sentences = []
+        for conflict in found:
+            users = " / ".join(names[action] for action in conflict.actions)
+            key = QKeySequence(conflict.sequence).toString(QKeySequence.SequenceFormat.NativeText)
+            if len(conflict.actions) == 1:
+                sentences.append(tr("{key} belongs to the picture itself and cannot be {action}.", key=key, action=users))
+            else:
+                sentences.append(tr("{key} has two meanings: {actions}.", key=key, actions=users))
+        self.problem.setText("\n".join(sentences[:3]))
+        self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not found)
+
+    def _show_current(self, row: int, *_: int) -> None:
+        if row >= 0:
+            keys = self.keymap.get(self._specs[row].id, ())
+            self.keys.setKeySequence(QKeySequence(keys[0] if keys else ""))
+
+    def _take_keys(self) -> None:
+        text = self.keys.keySequence().toString(QKeySequence.SequenceFormat.PortableText)
+        if text:
+            self._put((text,))
+
+    def _put(self, keys: tuple[str, ...]) -> None:
+        row = self._table.currentRow()
+        if row >= 0:
+            self.keymap[self._specs[row].id] = keys
+            self._refresh()
+
+    def _take_preset(self) -> None:
+        self.keymap = preset_keymap(self._specs, Preset(self.preset.currentData()))
+        self._refresh()
+
+    def _filter(self, text: str) -> None:
+        for row in range(self._table.rowCount()):
+            item = self._table.item(row, 0)
+            self._table.setRowHidden(row, item is None or text.lower() not in item.text().lower())
+
+    def _apply(self) -> None:
+        preset = Preset(self.preset.currentData())
+        store_keymap(self._specs, self.keymap, preset)
+        self.applied.emit(self.keymap, preset)
+        self.accept()

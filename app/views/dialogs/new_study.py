@@ -1,0 +1,94 @@
+"""A name and a place for a new study."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.qt import settings
+from app.qt.translation import tr
+
+_PLACE = "folders/studies"
+
+
+class NewStudyDialog(QDialog):
+    """``folder`` and ``name`` hold what was chosen after ``accepted``."""
+
+    def __init__(self, title: str, name: str, note: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self._name = QLineEdit(name)
+        self._place = QLineEdit(settings.text(_PLACE, str(Path.home() / "marginalia")))
+        self._result = QLabel()
+        self._result.setObjectName("faint")
+        self._result.setWordWrap(True)
+        browse = QPushButton(tr("Choose…"))
+        browse.clicked.connect(self._browse)
+        self._name.textChanged.connect(self._show)
+        self._place.textChanged.connect(self._show)
+        row = QHBoxLayout()
+        row.addWidget(self._place, 1)
+        row.addWidget(browse)
+        form = QFormLayout()
+        form.addRow(tr("&Name"), self._name)
+        form.addRow(tr("&In the folder"), row)
+        self._buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
+        )
+        self._buttons.button(QDialogButtonBox.StandardButton.Ok).setText(tr("Make study"))
+        self._buttons.button(QDialogButtonBox.StandardButton.Cancel).setText(tr("Cancel"))
+        self._buttons.accepted.connect(self._accept)
+        self._buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        explained = QLabel(note)
+        explained.setWordWrap(True)
+        layout.addWidget(explained)
+        layout.addLayout(form)
+        layout.addWidget(self._result)
+        layout.addWidget(self._buttons)
+        self.setMinimumWidth(520)
+        self._show()
+
+    @property
+    def name(self) -> str:
+        return self._name.text().strip()
+
+    @property
+    def folder(self) -> Path:
+        return Path(self._place.text().strip()).expanduser() / folder_name(self.name)
+
+    def _browse(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, tr("Folder for studies"), self._place.text())
+        if chosen:
+            self._place.setText(chosen)
+
+    def _show(self) -> None:
+        good = bool(self.name) and bool(self._place.text().strip())
+        taken = good and self.folder.exists() and any(self.folder.iterdir()) if good else False
+        self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(good and not taken)
+        if taken:
+            self._result.setText(tr("{folder} exists already; choose another name.", folder=self.folder))
+        else:
+            self._result.setText(tr("The study will be in {folder}.", folder=self.folder) if good else "")
+
+    def _accept(self) -> None:
+        settings.put(_PLACE, self._place.text().strip())
+        self.accept()
+
+
+def folder_name(name: str) -> str:
+    """The name as a folder's: letters, digits, "-" and "_"."""
+    return re.sub(r"[^\w-]+", "-", name.strip()).strip("-").lower() or "study"

@@ -1,0 +1,68 @@
+"""The sheet on F1, made from the catalogue of actions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from html import escape
+
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
+
+from app.actions.actions import Actions
+from app.actions.keymap import native
+from app.qt.translation import tr
+
+_COLUMNS = 3
+
+
+def mouse_lines() -> list[tuple[str, str]]:
+    """Gestures of the view that are no actions."""
+    return [
+        (tr("Left button"), tr("active tool")),
+        (tr("Right drag"), tr("window width and centre")),
+        (tr("Right click"), tr("menu")),
+        (tr("Middle drag, Space"), tr("move the picture")),
+        (tr("Wheel"), tr("zoom at the pointer")),
+        (tr("Shift+wheel, Alt+drag"), tr("width of the pen")),
+        ("Esc", tr("cancel the stroke")),
+        (tr("Enter, double click"), tr("end a polyline")),
+        (tr("Backspace"), tr("take back its last vertex")),
+        (tr("Delete"), tr("delete selected shapes")),
+        (tr("G held"), tr("hide everything over the picture")),
+    ]
+
+
+def sheet_html(actions: Actions, faint: str) -> str:
+    groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for spec in actions.specs:
+        if keys := actions.keymap.get(spec.id):
+            groups[tr(spec.menu)].append((native(keys), tr(spec.text).removesuffix("…")))
+    groups[tr("Mouse and pen")] = mouse_lines()
+    columns: list[list[str]] = [[] for _ in range(_COLUMNS)]
+    lengths = [0] * _COLUMNS
+    for title, lines in sorted(groups.items(), key=lambda group: -len(group[1])):
+        column = lengths.index(min(lengths))
+        lengths[column] += len(lines) + 2
+        rows = "".join(
+            f"<tr><td style='padding:1px 14px 1px 0'>{escape(text)}</td>"
+            f"<td style='color:{faint};white-space:nowrap'>{escape(keys)}</td></tr>"
+            for keys, text in lines
+        )
+        columns[column].append(f"<h4 style='margin:12px 0 4px 0'>{escape(title)}</h4><table>{rows}</table>")
+    cells = "".join(f"<td style='padding-right:34px' valign='top'>{''.join(column)}</td>" for column in columns)
+    return f"<table><tr>{cells}</tr></table>"
+
+
+class ShortcutSheet(QDialog):
+    def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("Keyboard and mouse"))
+        text = QTextBrowser()
+        text.setFrameShape(QTextBrowser.Shape.NoFrame)
+        text.setHtml(sheet_html(actions, self.palette().placeholderText().color().name()))
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.button(QDialogButtonBox.StandardButton.Close).setText(tr("Close"))
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.addWidget(text)
+        layout.addWidget(buttons)
+        self.resize(1060, 700)

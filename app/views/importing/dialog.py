@@ -1,0 +1,180 @@
+"""Import of a folder: progress while it runs, then what happened to every file. Not modal: drawing goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QCloseEvent, QColor
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.qt.background import Outcome
+from app.qt.colours import ERASER, LESION, PROMINENT
+from app.qt.task import Job, Task
+from app.qt.translation import tr
+from app.views.importing.results import Fate, ImportResult
+from core.domain.errors import Cancelled
+from core.domain.events import Event, Progress
+
+_COLOURS: dict[Fate, QColor] = {Fate.IMPORTED: LESION, Fate.NOTE: PROMINENT, Fate.WRONG: ERASER}
+
+
+def fate_name(fate: Fate) -> str:
+    return {
+        Fate.IMPORTED: tr("imported"),
+        Fate.NOTE: tr("imported, with a note"),
+        Fate.LEFT_OUT: tr("left out"),
+        Fate.WRONG: tr("could not be used"),
+        Fate.UNREACHED: tr("not reached"),
+    }[fate]
+
+
+class ImportDialog(QDialog):
+    imported = Signal(object)
+    """The ``ImportResult``."""
+
+    def __init__(self, folder: Path, job: Job, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("Import images"))
+        self.setWindowModality(Qt.WindowModality.NonModal)
+        self.result_value: ImportResult | None = None
+        self.text = QLabel(tr("Reading {folder} …", folder=folder))
+        self.text.setWordWrap(True)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setMaximum(0)
+        self.which = QComboBox()
+        self.which.setVisible(False)
+        self.which.currentIndexChanged.connect(self._filter)
+        self.table = QTableWidget(0, 3)
+        self.table.setHorizontalHeaderLabels([tr("File"), tr("What happened"), tr("Why")])
+        self.table.verticalHeader().hide()
+        self.table.setShowGrid(False)
+        self.table.setWordWrap(True)
+        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        header = self.table.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self.table.setColumnWidth(0, 190)
+        self.table.setColumnWidth(1, 150)
+        self.table.setVisible(False)
+        self.button = QPushButton(tr("Cancel"))
+        self.button.clicked.connect(self._press)
+        line = QHBoxLayout()
+        line.addWidget(self.which)
+        line.addStretch()
+        line.addWidget(self.button)
+        layout = QVBoxLayout(self)
+        layout.setSpacing(10)
+        layout.addWidget(self.text)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.table, 1)
+        layout.addLayout(line)
+        self.resize(760, 150)
+        self.task = Task(job, self, name="import")
+        self.task.said.connect(self._show_event)
+        self.task.ended.connect(self._end)
+
+    def start(self) -> None:
+        self.show()
+        self.task.start()
+
+    def stop(self) -> None:
+        """Before the study closes."""
+        self.task.wait()
+
+    def _show_event(self, event: Event) -> None:
+        if isinstance(event, Progress) and event.total:
+            self.progress.setMaximum(event.total)
+            self.progress.setValue(event.done)
+            left = "" if event.eta_s is None else tr(", about {n} s left", n=round(event.eta_s))
+            self.text.setText(tr("{done} of {all} images", done=event.done, all=event.total) + left)
+
+    def _end(self, outcome: Outcome) -> None:
+        self.progress.setVisible(False)
+        self.button.setText(tr("Close"))
+        self.button.setEnabled(True)
+        if isinstance(outcome.value, ImportResult):
+            self.result_value = outcome.value
+            self._show_result(outcome.value)
+            self.imported.emit(outcome.value)
+        elif isinstance(outcome.error, Cancelled):
+            self.text.setText(tr("Cancelled before the first image was read."))
+        else:
+            self.text.setText(outcome.sentence)
+
+    def _show_result(self, result: ImportResult) -> None:
+        parts = [
+            tr("{n} images imported", n=result.images),
+            tr("{n} lesions", n=result.lesions),
+            tr("{n} fine annotations", n=result.annotations),
+        ]
+        begin = tr("Cancelled; what was finished is kept:") + " " if result.cancelled else ""
+        self.text.setText(begin + ", ".join(parts if not result.cancelled else parts[:1]) + ".")
+        self.table.setRowCount(len(result.files))
+        for row, found in enumerate(result.files):
+            fate = QTableWidgetItem(fate_name(found.fate))
+            if found.fate in _COLOURS:
+                fate.setIcon(_dot(_COLOURS[found.fate]))
+            why = QTableWidgetItem(" ".join(found.sentences))
+            why.setToolTip("\n".join(found.sentences))
+            for column, item in enumerate((QTableWidgetItem(found.name), fate, why)):
+                self.table.setItem(row, column, item)
+        self.table.setVisible(True)
+        self.table.resizeRowsToContents()
+        present = [fate for fate in Fate if any(found.fate is fate for found in result.files)]
+        self.which.addItem(tr("All files ({n})", n=len(result.files)), None)
+        for fate in present:
+            count = sum(found.fate is fate for found in result.files)
+            self.which.addItem(f"{fate_name(fate)} ({count})", fate.value)
+        self.which.setVisible(len(present) > 1)
+        self.resize(860, 480)
+
+    def _filter(self) -> None:
+        wanted = self.which.currentData()
+        for row, found in enumerate(self.result_value.files if self.result_value else ()):
+            self.table.setRowHidden(row, wanted is not None and found.fate.value != wanted)
+
+    def _press(self) -> None:
+        if self.task.running:
+            self.button.setEnabled(False)
+            self.text.setText(tr("Stopping after the present image …"))
+            self.task.cancel()
+        else:
+            self.close()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self.task.running:
+            event.ignore()
+            self._press()
+        else:
+            super().closeEvent(event)
+
+    def reject(self) -> None:
+        self._press()
+
+
+def _dot(colour: QColor) -> object:
+    from PySide6.QtGui import QIcon, QPainter, QPixmap
+
+    picture = QPixmap(12, 12)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(colour)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.drawEllipse(1, 1, 9, 9)
+    painter.end()
+    return QIcon(picture)

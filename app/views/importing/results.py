@@ -1,0 +1,114 @@
+"""What an import did with every file: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from core.data.importers.importing import ImportReport, run_import
+from core.data.importers.layouts import PlanOptions, make_plan
+from core.data.importers.plan import ImportPlan, Issue, Severity
+from core.domain.errors import BadFileError, Cancelled
+from core.domain.events import Emit, IsCancelled
+from core.store.study import Study
+
+
+class Fate(StrEnum):
+    IMPORTED = "imported"
+    NOTE = "imported with a note"
+    LEFT_OUT = "left out"
+    WRONG = "wrong"
+    UNREACHED = "not reached"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileResult:
+    name: str
+    fate: Fate
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportResult:
+    files: tuple[FileResult, ...]
+    """Every file of the plan, then rows and files that the tables alone speak of."""
+    images: int
+    lesions: int
+    annotations: int
+    cancelled: bool = False
+
+
+def import_folder(folder: Path, study: Study) -> Callable[[Emit, IsCancelled], ImportResult]:
+    """The job that imports a folder of a known layout, or else every image file in it."""
+
+    def job(emit: Emit, cancelled: IsCancelled) -> ImportResult:
+        plan = plan_of(folder)
+        if not plan.images and not plan.issues:
+            raise BadFileError(f"{folder} holds no images; choose a folder with DICOM, PNG, TIFF or PGM files.")
+        before = {image.id for image in study.images.all()}
+        reached = 0
+
+        def count(event: object) -> None:
+            nonlocal reached
+            reached = max(reached, getattr(event, "done", 0))
+            emit(event)  # type: ignore[arg-type]
+
+        try:
+            report: ImportReport | None = run_import(study, plan, emit=count, cancelled=cancelled)
+        except Cancelled:
+            report = None
+        return result_of(plan, report, reached=reached, kept=study.images.count() - len(before))
+
+    return job
+
+
+def plan_of(folder: Path) -> ImportPlan:
+    """By the folder's table; where it has none, its image files alone, each row of patient and view from its header."""
+    from core.data.importers.layouts import recognised
+    from core.data.importers.loose import plan_loose_files
+
+    try:
+        recognised(folder)
+    except BadFileError:
+        if not folder.is_dir():
+            raise
+        return plan_loose_files(folder)
+    return make_plan(folder, PlanOptions(skip_bad_rows=True))
+
+
+def result_of(plan: ImportPlan, report: ImportReport | None, *, reached: int, kept: int) -> ImportResult:
+    issues = plan.issues if report is None else report.issues
+    rest = list(issues)
+    files: list[FileResult] = []
+    for place, planned in enumerate(plan.images):
+        rows = {planned.where, *(lesion.where for lesion in planned.lesions)} - {""}
+        name = planned.path.name
+        mine = [i for i in rest if i.where == name or i.where in rows or i.sentence.startswith(f"{name} ")]
+        rest = [issue for issue in rest if issue not in mine]
+        fate = Fate.UNREACHED if report is None and place >= reached else _fate(name, mine)
+        files.append(FileResult(name=name, fate=fate, sentences=tuple(issue.sentence for issue in mine)))
+    for issue in rest:
+        files.append(
+            FileResult(name=issue.where or plan.source, fate=_FATES[issue.severity], sentences=(issue.sentence,))
+        )
+    return ImportResult(
+        files=tuple(files),
+        images=kept,
+        lesions=0 if report is None else report.lesions,
+        annotations=0 if report is None else report.fine_annotations,
+        cancelled=report is None,
+    )
+
+
+_FATES = {Severity.NOTE: Fate.NOTE, Severity.LEFT_OUT: Fate.LEFT_OUT, Severity.WRONG: Fate.WRONG}
+
+
+def _fate(name: str, issues: list[Issue]) -> Fate:
+    """The worst of what was said; a wrong row of a lesion leaves its image imported."""
+    about_file = [issue for issue in issues if name in issue.sentence]
+    for severity in (Severity.WRONG, Severity.LEFT_OUT):
+        if any(issue.severity is severity for issue in about_file):
+            return _FATES[severity]
+    return Fate.NOTE if issues else Fate.IMPORTED

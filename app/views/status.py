@@ -1,0 +1,75 @@
+"""The line below: what the program must not be used for, where the pointer is, zoom, who reads."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStatusBar, QToolButton, QWidget
+
+from app.qt.icons import icon
+from app.qt.translation import tr
+from app.widgets.viewer.mammogram_view import Reading
+from core.domain.study import Reader
+from core.domain.vocabulary import DISCLAIMER
+
+_MESSAGE_MS = 6000
+
+
+class StatusLine(QStatusBar):
+    reader_clicked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizeGripEnabled(False)
+        self.setContentsMargins(8, 0, 4, 0)
+        warning = QLabel(tr("For research and education only. Not for clinical use."))
+        warning.setObjectName("faint")
+        warning.setToolTip(tr(DISCLAIMER))
+        self._badge = QLabel(tr("SYNTHETIC"))
+        self._badge.setObjectName("badge")
+        self._badge.setToolTip(tr("Every image of this study is computed; none shows a person."))
+        self._pointer, self._zoom = QLabel(), QLabel()
+        for label, width in ((self._pointer, 250), (self._zoom, 52)):
+            label.setMinimumWidth(width)
+            label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._reader = QToolButton()
+        self._reader.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._reader.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
+        self._reader.setToolTip(tr("Who reads; click to sign in as somebody else"))
+        self._reader.clicked.connect(self.reader_clicked)
+        # permanent: a message must not hide the statement
+        for widget in (warning, self._badge):
+            self.insertPermanentWidget(0 if widget is warning else 1, widget)
+        for widget in (self._pointer, self._zoom, self._reader):
+            self.addPermanentWidget(widget)
+        self.show_study(synthetic=False)
+        self.show_reader(None)
+
+    def say(self, sentence: str) -> None:
+        """For some seconds."""
+        self.showMessage(sentence, _MESSAGE_MS)
+
+    def show_study(self, *, synthetic: bool) -> None:
+        self._badge.setVisible(synthetic)
+        self._pointer.clear()
+        self._zoom.clear()
+
+    def show_reader(self, reader: Reader | None) -> None:
+        self._reader.setVisible(reader is not None)
+        self._reader.setIcon(icon("reader", self.palette()))
+        self._reader.setText("" if reader is None else reader.name)
+
+    def show_zoom(self, zoom: float) -> None:
+        self._zoom.setText(f"{zoom * 100:.0f} %")
+
+    def show_pointer(self, reading: object, spacing_mm: float | None) -> None:
+        if not isinstance(reading, Reading):
+            self._pointer.clear()
+            return
+        x, y = reading.at
+        place = (
+            tr("x {x} mm, y {y} mm", x=f"{x * spacing_mm:.1f}", y=f"{y * spacing_mm:.1f}")
+            if spacing_mm is not None
+            else tr("x {x}, y {y} px", x=f"{x:.0f}", y=f"{y:.0f}")
+        )
+        value = "" if reading.value is None else "   " + tr("value {n}", n=reading.value)
+        self._pointer.setText(place + value)

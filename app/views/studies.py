@@ -1,0 +1,158 @@
+"""Opening, making, importing: what the menu File does, with its dialogs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
+
+from app.qt import settings
+from app.qt.task import Job
+from app.qt.translation import tr
+from app.session import Session
+from app.views.dialogs.new_study import NewStudyDialog
+from app.views.importing.dialog import ImportDialog
+from app.views.importing.results import ImportResult, import_folder
+from core.domain.errors import MarginaliaError
+from core.domain.events import Emit, IsCancelled
+
+DEMO_PATIENTS = 8
+
+
+class Studies(QObject):
+    """``say(about, sentence)`` tells the user what went wrong."""
+
+    def __init__(self, session: Session, window: QWidget, say: Callable[[str, str], None]) -> None:
+        super().__init__(window)
+        self._session, self._window, self._say = session, window, say
+        self.importing: ImportDialog | None = None
+
+    def open(self, folder: Path) -> None:
+        """Open a study, or say why not."""
+        self._say("study", "")
+        self.stop()
+        try:
+            self._session.open_study(folder)
+        except MarginaliaError as error:
+            self._say("study", str(error))
+        else:
+            settings.remember_study(folder.absolute())
+
+    def create(self, folder: Path, name: str, *, synthetic: bool = False) -> bool:
+        self._say("study", "")
+        self.stop()
+        try:
+            self._session.create_study(folder, name, synthetic=synthetic)
+        except MarginaliaError as error:
+            self._say("study", str(error))
+            return False
+        settings.remember_study(folder.absolute())
+        return True
+
+    def close(self) -> None:
+        self.stop()
+        self._session.close_study()
+
+    def stop(self) -> None:
+        """End an import that is under way; what it finished is kept."""
+        if self.importing is not None:
+            self.importing.stop()
+            self.importing.close()
+            self.importing = None
+
+    def ask_open(self) -> None:
+        dialog = QFileDialog(self._window, tr("Folder of the study"), str(_last_place()))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.fileSelected.connect(lambda chosen: self.open(Path(chosen)))
+        dialog.open()
+
+    def ask_new(self) -> None:
+        note = tr("A study is a folder that holds images, annotations and models together.")
+        dialog = NewStudyDialog(tr("New study"), "", note, self._window)
+        dialog.accepted.connect(lambda: self.create(dialog.folder, dialog.name))
+        dialog.open()
+
+    def ask_demo(self) -> None:
+        note = tr(
+            "Makes a study of {n} synthetic patients, seen in two views each. No image shows a person.",
+            n=DEMO_PATIENTS,
+        )
+        dialog = NewStudyDialog(tr("New demo study"), "Demo", note, self._window)
+        dialog.accepted.connect(lambda: self.make_demo(dialog.folder, dialog.name, patients=DEMO_PATIENTS))
+        dialog.open()
+
+    def ask_import(self) -> None:
+        dialog = QFileDialog(self._window, tr("Folder with images"), str(_last_place()))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(lambda chosen: self.import_from(Path(chosen)))
+        dialog.open()
+
+    def import_from(self, folder: Path) -> None:
+        self._run(folder, import_folder(folder, self._session.study))
+
+    def make_demo(self, folder: Path, name: str, *, patients: int) -> None:
+        """A new study of synthetic mammograms, made beside it and imported."""
+        if self.create(folder, name, synthetic=True):
+            source = folder / "source"
+            self._run(source, _demo_job(source, patients, import_folder(source, self._session.study)))
+
+    def ask_checkpoint(self) -> None:
+        dialog = QInputDialog(self._window)
+        dialog.setWindowTitle(tr("Name this state"))
+        dialog.setLabelText(
+            tr("Every stroke is saved already. A name makes this state easy to find in the history:")
+        )
+        dialog.textValueSelected.connect(self._name_checkpoint)
+        dialog.open()
+
+    def ask_remove_lesion(self) -> None:
+        lesion_id = self._session.lesion_id
+        if lesion_id is None:
+            return
+        number = self._session.reads.lesion(lesion_id).number
+        box = QMessageBox(self._window)
+        box.setWindowTitle(tr("Remove lesion"))
+        box.setText(tr("Remove lesion {n}, with its labels and every reader's shapes?", n=number))
+        box.setInformativeText(tr("This cannot be undone."))
+        remove = box.addButton(tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(tr("Keep"), QMessageBox.ButtonRole.RejectRole)
+        remove.clicked.connect(lambda: self._session.remove_lesion(lesion_id))
+        box.open()
+
+    def _name_checkpoint(self, name: str) -> None:
+        if name.strip() and self._session.lesion_id is not None:
+            self._session.name_checkpoint(self._session.lesion_id, name.strip())
+
+    def _run(self, folder: Path, job: Job) -> None:
+        self.stop()
+        self.importing = ImportDialog(folder, job, self._window)
+        self.importing.imported.connect(self._take_import)
+        self.importing.start()
+
+    def _take_import(self, result: ImportResult) -> None:
+        self._session.imported(result.images)
+
+
+def _demo_job(source: Path, patients: int, then: Job) -> Job:
+    def job(emit: Emit, cancelled: IsCancelled) -> object:
+        from core.phantom.config import PhantomConfig
+        from core.phantom.source import write_study_source
+
+        config = PhantomConfig(patients=patients)
+        write_study_source(source, config, workers=1, emit=emit, cancelled=cancelled)
+        try:
+            return then(emit, cancelled)
+        finally:
+            # the study holds the decoded pixels; the files would only double the space
+            shutil.rmtree(source, ignore_errors=True)
+
+    return job
+
+
+def _last_place() -> Path:
+    recent = settings.recent_studies()
+    return recent[0].parent if recent else Path.home()

@@ -1,0 +1,116 @@
+"""What the window shows where no study is open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.actions.actions import Actions
+from app.qt import settings
+from app.qt.translation import tr
+
+_PATH = 0x100
+
+
+class WelcomePage(QWidget):
+    study_wanted = Signal(object)
+    """The folder of a recent study."""
+
+    def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        title, line = QLabel("Marginalia"), QLabel()
+        title.setObjectName("title")
+        line.setObjectName("faint")
+        line.setWordWrap(True)
+        line.setText(
+            tr(
+                "Draw the margins of breast masses, train an interpretable classifier on them, and review what "
+                "it learned."
+            )
+        )
+        self.recent = QListWidget()
+        self.recent.setAccessibleName(tr("Recent studies"))
+        self.recent.itemActivated.connect(self._open)
+        self.recent.itemClicked.connect(self._open)
+        self._empty = QLabel(tr("Studies that you open will be listed here."))
+        self._empty.setObjectName("faint")
+        column = QVBoxLayout()
+        column.setSpacing(10)
+        for widget in (title, line):
+            column.addWidget(widget)
+        column.addSpacing(10)
+        cards = QHBoxLayout()
+        cards.setSpacing(16)
+        cards.addWidget(self._begin(actions))
+        cards.addWidget(self._recent(), 1)
+        column.addLayout(cards)
+        middle = QWidget()
+        middle.setLayout(column)
+        middle.setMaximumWidth(820)
+        middle.setMinimumWidth(600)
+        outer = QVBoxLayout(self)
+        outer.addStretch(2)
+        outer.addWidget(middle, 0, Qt.AlignmentFlag.AlignHCenter)
+        outer.addStretch(3)
+        self.refresh()
+
+    def refresh(self) -> None:
+        self.recent.clear()
+        folders = settings.recent_studies()
+        for folder in folders:
+            item = QListWidgetItem(f"{folder.name}\n{folder.parent}")
+            item.setData(_PATH, str(folder))
+            item.setToolTip(str(folder))
+            self.recent.addItem(item)
+        self.recent.setVisible(bool(folders))
+        self._empty.setVisible(not folders)
+
+    def _begin(self, actions: Actions) -> QWidget:
+        card, layout = _card(tr("Begin"))
+        for name in ("study.new", "study.open", "study.demo"):
+            action = actions[name]
+            button = QPushButton(action.icon(), action.text())
+            button.setToolTip(action.toolTip())
+            button.setMinimumWidth(220)
+            button.setStyleSheet("text-align: left")
+            button.clicked.connect(action.trigger)
+            layout.addWidget(button)
+        note = QLabel(tr("The demo makes synthetic mammograms, so that everything can be tried without a patient."))
+        note.setObjectName("faint")
+        note.setWordWrap(True)
+        layout.addWidget(note)
+        layout.addStretch()
+        return card
+
+    def _recent(self) -> QWidget:
+        card, layout = _card(tr("Recent studies"))
+        card.setMinimumHeight(260)
+        layout.addWidget(self.recent, 1)
+        layout.addWidget(self._empty)
+        layout.addStretch()
+        return card
+
+    def _open(self, item: QListWidgetItem) -> None:
+        self.study_wanted.emit(Path(str(item.data(_PATH))))
+
+
+def _card(title: str) -> tuple[QFrame, QVBoxLayout]:
+    card, heading = QFrame(), QLabel(title)
+    card.setObjectName("card")
+    heading.setObjectName("heading")
+    layout = QVBoxLayout(card)
+    layout.setContentsMargins(16, 14, 16, 14)
+    layout.setSpacing(8)
+    layout.addWidget(heading)
+    return card, layout

@@ -1,0 +1,287 @@
+"""The main window: rail, workspaces, banner, status. It arranges; what can be changed is the session's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QSize
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.actions.actions import Actions
+from app.actions.catalogue import Need
+from app.actions.keymap import Keymap, Preset, chosen_preset
+from app.changes import (
+    Change,
+    LesionsChanged,
+    ReaderChanged,
+    SelectionChanged,
+    StorageChanged,
+    StudyClosed,
+    StudyOpened,
+)
+from app.qt import settings
+from app.qt.theme import Theme, apply_theme
+from app.qt.translation import LANGUAGES, tr
+from app.session import Session
+from app.views.annotate.wiring import AnnotateWiring
+from app.views.annotate.workspace import AnnotateWorkspace
+from app.views.coming import explaining_pages
+from app.views.dialogs.about import AboutDialog
+from app.views.dialogs.keymap_dialog import KeymapDialog
+from app.views.dialogs.shortcut_sheet import ShortcutSheet
+from app.views.dialogs.sign_in import SignInDialog, ask_new_password
+from app.views.status import StatusLine
+from app.views.studies import Studies
+from app.views.welcome.page import WelcomePage
+from app.widgets.banner import Banner
+from app.widgets.rail import WORKSPACES, Rail
+
+
+class MainWindow(QMainWindow):
+    def __init__(self, session: Session, language: str = "en") -> None:
+        super().__init__()
+        self.setObjectName("main")
+        self.setWindowTitle("Marginalia")
+        self.session = session
+        self.actions_ = Actions(self)
+        self.banner = Banner()
+        self.studies = Studies(session, self, self.banner.say)
+        self.welcome = WelcomePage(self.actions_)
+        self.annotate = AnnotateWorkspace(session, self.actions_)
+        self.wiring = AnnotateWiring(session, self.actions_, self.annotate)
+        self.rail = Rail(self.actions_)
+        self.pages = QStackedWidget()
+        self.status = StatusLine(self)
+        self._others = explaining_pages()
+        self._language = language
+        self._lay_out()
+        self._fill_menus()
+        self._connect()
+        self.wiring.set_preset(chosen_preset())
+        self._show_welcome()
+        self._restore_place()
+
+    def open_study(self, folder: Path) -> None:
+        self.studies.open(folder)
+
+    # made once
+
+    def _lay_out(self) -> None:
+        for page in (self.welcome, self.annotate, *self._others.values()):
+            self.pages.addWidget(page)
+        right = QVBoxLayout()
+        right.setContentsMargins(0, 0, 0, 0)
+        right.setSpacing(0)
+        right.addWidget(self.banner)
+        right.addWidget(self.pages, 1)
+        layout = QHBoxLayout()
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.rail)
+        layout.addLayout(right, 1)
+        middle = QWidget()
+        middle.setLayout(layout)
+        self.setCentralWidget(middle)
+        self.setStatusBar(self.status)
+        self.setMinimumSize(QSize(960, 600))
+
+    def _fill_menus(self) -> None:
+        self.actions_.fill(self.menuBar())
+        view = self.actions_.menus["View"]
+        view.addSeparator()
+        chosen_theme = settings.text("theme", Theme.DARK.value)
+        names = {Theme.DARK: tr("Dark"), Theme.LIGHT: tr("Light"), Theme.SYSTEM: tr("As the system")}
+        _choice_menu(view, tr("Theme"), {t.value: names[t] for t in Theme}, chosen_theme, self.set_theme)
+        _choice_menu(view, tr("Language"), dict(LANGUAGES), self._language, self._set_language)
+
+    def _connect(self) -> None:
+        act, studies = self.actions_, self.studies
+        act.connect_to("study.new", studies.ask_new)
+        act.connect_to("study.open", studies.ask_open)
+        act.connect_to("study.import", studies.ask_import)
+        act.connect_to("study.demo", studies.ask_demo)
+        act.connect_to("study.checkpoint", studies.ask_checkpoint)
+        act.connect_to("study.close", studies.close)
+        act.connect_to("lesion.remove", studies.ask_remove_lesion)
+        act.connect_to("application.quit", self.close)
+        act.connect_to("edit.shortcuts", self._ask_keymap)
+        act.connect_to("help.shortcuts", lambda: ShortcutSheet(act, self).open())
+        act.connect_to("help.about", lambda: AboutDialog(self).open())
+        act.connect_to("reader.sign_in", self._ask_reader)
+        act.connect_to("reader.password", lambda: ask_new_password(self.session, self).open())
+        act.connect_checked("view.fullscreen", self._set_full_screen)
+        for name in WORKSPACES:
+            act.connect_to(f"workspace.{name}", lambda name=name: self._show_workspace(name))
+        self.status.reader_clicked.connect(self._ask_reader)
+        self.welcome.study_wanted.connect(self.open_study)
+        self.annotate.refused.connect(lambda sentence: self.status.say(sentence))
+        self.annotate.possible.connect(self._enable_actions)
+        self.annotate.worklist.import_wanted.connect(studies.ask_import)
+        self.annotate.worklist.model.failed.connect(lambda sentence: self.banner.say("worklist", sentence))
+        self.annotate.view.cursor_moved.connect(self._show_pointer)
+        self.annotate.view.viewport_changed.connect(lambda seen: self.status.show_zoom(seen.zoom))
+        self.session.changed.connect(self._on_change)
+
+    # what the session says
+
+    def _on_change(self, change: Change) -> None:
+        match change:
+            case StudyOpened(name=name, read_only=why, synthetic=synthetic):
+                self.setWindowTitle(f"{name} — Marginalia")
+                self.banner.clear()
+                self.banner.say("read-only", why, tr("Try again") if why else "", self._open_again)
+                self.status.show_study(synthetic=synthetic)
+                self._show_workspace("annotate")
+            case StudyClosed():
+                self.setWindowTitle("Marginalia")
+                self.banner.clear()
+                self.status.show_study(synthetic=False)
+                self.status.show_reader(None)
+                self._show_welcome()
+            case ReaderChanged(reader=reader) if self.session.is_open:
+                self.status.show_reader(reader)
+                unknown = reader is None and not self.session.read_only
+                sentence = tr("Nobody is signed in. Sign in to draw and label.") if unknown else ""
+                self.banner.say("reader", sentence, tr("Sign in…"), self._ask_reader)
+            case StorageChanged(problem=problem):
+                sentence = tr("Not saved yet, drawing waits:") + f" {problem}" if problem else ""
+                self.banner.say("storage", sentence, tr("Try again"), self._try_writing)
+            case SelectionChanged() | LesionsChanged():
+                pass
+            case _:
+                return
+        self._enable_actions()
+
+    def _enable_actions(self) -> None:
+        session = self.session
+        there: set[Need] = set()
+        if session.is_open:
+            there.add("study")
+            if not session.read_only:
+                there.add("writing")
+                if session.reader is not None:
+                    there.add("reader")
+            if session.image_id is not None and self.annotate.shown is not None:
+                there.add("image")
+                if session.lesion_id is not None:
+                    there.add("lesion")
+        self.actions_.enable(there)
+        self.wiring.show_undo()
+        self.actions_["view.others"].setChecked(False)
+
+    # pages
+
+    def _show_welcome(self) -> None:
+        self.welcome.refresh()
+        self.pages.setCurrentWidget(self.welcome)
+        self.rail.setVisible(False)
+        self._enable_actions()
+
+    def _show_workspace(self, name: str) -> None:
+        self.rail.setVisible(True)
+        self.actions_[f"workspace.{name}"].setChecked(True)
+        self.pages.setCurrentWidget(self.annotate if name == "annotate" else self._others[name])
+        if name == "annotate":
+            self.annotate.view.setFocus()
+
+    # what the user does
+
+    def set_theme(self, theme: str) -> None:
+        settings.put("theme", theme)
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            apply_theme(application, Theme(theme))
+
+    def _set_language(self, language: str) -> None:
+        settings.put("language", language)
+        self.status.say(tr("The language changes when the program is started again."))
+
+    def _set_full_screen(self, on: bool) -> None:
+        self.setWindowState(self.windowState().WindowFullScreen if on else self.windowState().WindowNoState)
+
+    def _ask_keymap(self) -> None:
+        dialog = KeymapDialog(self.actions_, self)
+        dialog.applied.connect(self.take_keymap)
+        dialog.open()
+
+    def take_keymap(self, keymap: Keymap, preset: Preset) -> None:
+        self.actions_.set_keymap(keymap)
+        self.wiring.set_preset(preset)
+
+    def _ask_reader(self) -> None:
+        if self.session.is_open:
+            SignInDialog(self.session, self).open()
+
+    def _open_again(self) -> None:
+        """Where a study was locked: perhaps it is free now."""
+        folder = self.session.study.folder
+        self.studies.close()
+        self.studies.open(folder)
+
+    def _try_writing(self) -> None:
+        self.session.retry()
+        self.annotate.document.retry()
+
+    def _show_pointer(self, reading: object) -> None:
+        picture = self.annotate.view.picture
+        self.status.show_pointer(reading, None if picture is None else picture.spacing_mm)
+
+    # Qt
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.actions_.refresh_icons(self.palette())
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.annotate.panel.form.take_typing()
+        self.session.retry()
+        self.annotate.document.retry()
+        if self.session.unsaved and not self._may_lose():
+            event.ignore()
+            return
+        settings.put("window/geometry", self.saveGeometry())
+        settings.put("window/splitter", self.annotate.splitter.saveState())
+        self.studies.close()
+        self.annotate.stop()
+        super().closeEvent(event)
+
+    def _may_lose(self) -> bool:
+        box = QMessageBox(self)
+        box.setWindowTitle(tr("Not saved yet"))
+        box.setText(tr("The last change could not be written, because the disk is full or read-only."))
+        box.setInformativeText(tr("Make room and try again, or close without it."))
+        box.addButton(tr("Keep open"), QMessageBox.ButtonRole.RejectRole)
+        leave = box.addButton(tr("Close without it"), QMessageBox.ButtonRole.DestructiveRole)
+        box.exec()
+        return box.clickedButton() is leave
+
+    def _restore_place(self) -> None:
+        geometry, splitter = settings.state("window/geometry"), settings.state("window/splitter")
+        if geometry is None or not self.restoreGeometry(geometry):
+            self.resize(1440, 900)
+        if splitter is not None:
+            self.annotate.splitter.restoreState(splitter)
+
+
+def _choice_menu(menu: QMenu, title: str, choices: dict[str, str], chosen: str, take: object) -> None:
+    """A submenu of which one entry is chosen; ``take`` is called with its key."""
+    sub = menu.addMenu(title)
+    group = QActionGroup(sub)
+    for key, text in choices.items():
+        action = QAction(text, sub)
+        action.setCheckable(True)
+        action.setChecked(key == chosen)
+        action.triggered.connect(lambda _checked=False, key=key: take(key))  # type: ignore[operator]
+        group.addAction(action)
+        sub.addAction(action)

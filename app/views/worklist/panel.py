@@ -1,0 +1,274 @@
+"""The worklist beside the picture: search, filters, entries, progress."""
+
+from __future__ import annotations
+
+import msgspec
+from PySide6.QtCore import QModelIndex, QTimer, Signal
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListView,
+    QProgressBar,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.changes import (
+    AnnotationChanged,
+    Change,
+    ImagesImported,
+    LabelsChanged,
+    LesionsChanged,
+    ReaderChanged,
+    SelectionChanged,
+    StudyClosing,
+    StudyOpened,
+)
+from app.models.thumbnails import Thumbnails
+from app.models.worklist import WorklistModel
+from app.qt.translation import tr
+from app.qt.words import word
+from app.session import Session
+from app.views.worklist.delegate import PICTURE, WorklistDelegate
+from core.domain.vocabulary import Part
+from core.store.worklist import WorklistFilter, WorklistOrder, WorklistProgress, WorklistQuery
+
+_TYPING_MS = 120
+
+
+class WorklistPanel(QWidget):
+    import_wanted = Signal()
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self._session = session
+        self.model = WorklistModel(session, self)
+        self.thumbnails = Thumbnails(session, 2 * PICTURE, self)
+        self.search = QLineEdit()
+        self.only, self.order, self.part = QComboBox(), QComboBox(), QComboBox()
+        self.list = QListView()
+        self._progress_text, self._progress = QLabel(), QProgressBar()
+        self._stack = QStackedWidget()
+        self._nothing = QLabel()
+        self._way_out = QPushButton()
+        self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
+        self._build_filters()
+        self._build_list()
+        self._lay_out()
+        self._typing.timeout.connect(self._search)
+        self.model.refreshed.connect(self._refreshed)
+        self.model.progressed.connect(self._show_progress)
+        self.thumbnails.ready.connect(self.list.viewport().update)
+        session.changed.connect(self._on_change)
+
+    def step(self, rows: int) -> None:
+        """To the next (1) or previous (-1) case: another image, not only another lesion."""
+        row = self.list.currentIndex().row()
+        image = self._session.image_id
+        row = row + rows if row >= 0 else 0
+        while 0 <= row < self.model.rowCount():
+            found = self.model.row_at(row)
+            if found is not None and found.image_id != image:
+                self._choose(row)
+                return
+            row += rows
+
+    def step_to_open(self) -> None:
+        """To the next entry after this one that the reader has not annotated, from the top again at the end."""
+        count, here = self.model.rowCount(), self.list.currentIndex().row()
+        for offset in range(1, count + 1):
+            row = (here + offset) % count
+            found = self.model.row_at(row)
+            if found is not None and not found.annotated:
+                self._choose(row)
+                return
+
+    def stop(self) -> None:
+        """Before the window goes."""
+        self.model.stop()
+        self.thumbnails.stop()
+
+    def _build_filters(self) -> None:
+        self.search.setPlaceholderText(tr("Search patient, source, view"))
+        self.search.setAccessibleName(tr("Search in the worklist"))
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(lambda: self._typing.start())
+        self.search.returnPressed.connect(self._first_hit)
+        for text, only in (
+            (tr("All"), WorklistFilter.ALL),
+            (tr("Not labelled"), WorklistFilter.UNLABELLED),
+            (tr("Not annotated"), WorklistFilter.UNANNOTATED),
+            (tr("Mine"), WorklistFilter.MINE),
+            (tr("Flagged"), WorklistFilter.FLAGGED),
+        ):
+            self.only.addItem(text, only.value)
+        for text, order in (
+            (tr("As imported"), WorklistOrder.ENTRY),
+            (tr("Newest first"), WorklistOrder.NEWEST),
+            (tr("By patient"), WorklistOrder.PATIENT),
+            (tr("By margin"), WorklistOrder.MARGIN),
+        ):
+            self.order.addItem(text, order.value)
+        for box, name in (
+            (self.only, tr("Which entries")),
+            (self.order, tr("Order of entries")),
+            (self.part, tr("Part of the split")),
+        ):
+            box.setAccessibleName(name)
+            box.setToolTip(name)
+            box.currentIndexChanged.connect(self._search)
+
+    def _build_list(self) -> None:
+        self.list.setModel(self.model)
+        self.list.setItemDelegate(WorklistDelegate(self.thumbnails, self))
+        self.list.setUniformItemSizes(True)
+        self.list.setMouseTracking(True)
+        self.list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.list.setAccessibleName(tr("Worklist"))
+        self.list.selectionModel().currentChanged.connect(self._chosen)
+
+    def _lay_out(self) -> None:
+        empty = QWidget()
+        box = QVBoxLayout(empty)
+        self._nothing.setWordWrap(True)
+        self._nothing.setObjectName("faint")
+        self._way_out.clicked.connect(self._leave_empty)
+        box.addSpacing(24)
+        box.addWidget(self._nothing)
+        box.addSpacing(6)
+        box.addWidget(self._way_out)
+        box.addStretch()
+        self._stack.addWidget(self.list)
+        self._stack.addWidget(empty)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        head = QVBoxLayout()
+        head.setContentsMargins(10, 10, 10, 8)
+        head.addWidget(self.search)
+        line = QHBoxLayout()
+        line.addWidget(self.only, 1)
+        line.addWidget(self.order, 1)
+        head.addLayout(line)
+        head.addWidget(self.part)
+        layout.addLayout(head)
+        layout.addWidget(self._stack, 1)
+        foot = QVBoxLayout()
+        foot.setContentsMargins(10, 8, 10, 10)
+        self._progress.setTextVisible(False)
+        self._progress.setAccessibleName(tr("Fine annotations"))
+        self._progress_text.setObjectName("faint")
+        foot.addWidget(self._progress_text)
+        foot.addWidget(self._progress)
+        layout.addLayout(foot)
+
+    # what happens
+
+    def _on_change(self, change: Change) -> None:
+        match change:
+            case StudyOpened():
+                self._fill_parts()
+            case ReaderChanged() | ImagesImported() if self._session.is_open:
+                self._fill_parts()
+                self._search()
+            case LesionsChanged():
+                self._search()
+            case LabelsChanged(image_id=image, lesion_id=lesion):
+                self.model.refresh(image, lesion)
+            case AnnotationChanged(lesion_id=lesion) if self._session.image_id is not None:
+                self.model.refresh(self._session.image_id, lesion)
+            case SelectionChanged():
+                self._show_choice()
+            case StudyClosing():
+                self.thumbnails.clear()
+                self.model.clear()
+            case _:
+                pass
+
+    def _fill_parts(self) -> None:
+        self.part.blockSignals(True)
+        self.part.clear()
+        self.part.addItem(tr("All parts"), None)
+        for split in self._session.reads.splits():
+            for part in Part:
+                self.part.addItem(f"{split.name}: {word(part)}", (split.id, part.value))
+        self.part.setVisible(self.part.count() > 1)
+        self.part.blockSignals(False)
+
+    def _search(self) -> None:
+        self._typing.stop()
+        reader = self._session.reader
+        query = WorklistQuery(
+            reader_id=reader.id if reader else "",
+            text=self.search.text().strip(),
+            only=WorklistFilter(self.only.currentData()),
+            order=WorklistOrder(self.order.currentData()),
+        )
+        if (chosen := self.part.currentData()) is not None:
+            query = msgspec.structs.replace(query, split_id=chosen[0], part=Part(chosen[1]))
+        self.model.search(query)
+
+    def _refreshed(self) -> None:
+        filtered = bool(self.search.text().strip() or self.only.currentIndex() or self.part.currentIndex() > 0)
+        if self.model.rowCount():
+            self._stack.setCurrentIndex(0)
+        else:
+            self._stack.setCurrentIndex(1)
+            self._nothing.setText(
+                tr("Nothing in this study matches.") if filtered else tr("This study has no images yet.")
+            )
+            self._way_out.setText(tr("Show everything") if filtered else tr("Import images…"))
+        if self._session.image_id is None and self.model.rowCount():
+            self._choose(0)
+        else:
+            self._show_choice()
+
+    def _leave_empty(self) -> None:
+        if self.search.text() or self.only.currentIndex() or self.part.currentIndex() > 0:
+            for box in (self.only, self.part):
+                box.blockSignals(True)
+                box.setCurrentIndex(0)
+                box.blockSignals(False)
+            self.search.clear()
+            self._search()
+        else:
+            self.import_wanted.emit()
+
+    def _show_progress(self, progress: WorklistProgress) -> None:
+        self._progress_text.setText(
+            tr("{done} of {all} fine annotations", done=progress.annotated, all=progress.lesions)
+        )
+        self._progress.setMaximum(max(progress.lesions, 1))
+        self._progress.setValue(progress.annotated)
+
+    def _first_hit(self) -> None:
+        self._search()
+        self.list.setFocus()
+
+    def _choose(self, row: int) -> None:
+        self.list.setCurrentIndex(self.model.index(row, 0))
+
+    def _chosen(self, index: QModelIndex) -> None:
+        row = self.model.row_at(index.row()) if index.isValid() else None
+        if row is not None:
+            self._session.select(row.image_id, row.lesion_id)
+
+    def _show_choice(self) -> None:
+        """Mark what is looked at, where the filters leave it in."""
+        image = self._session.image_id
+        row = -1 if image is None else self.model.find(image, self._session.lesion_id)
+        if row < 0 or row == self.list.currentIndex().row():
+            return
+        selection = self.list.selectionModel()
+        selection.blockSignals(True)
+        self._choose(row)
+        selection.blockSignals(False)
+        self.list.scrollTo(self.model.index(row, 0))
+        self.list.viewport().update()
