@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 NO_DISPLAY = (
-    "There is no display to open the window on: neither DISPLAY nor WAYLAND_DISPLAY is set. Start the program from a "
-    "desktop, or use its commands ('main.py --help' lists them).\n"
+    "There is no display to open the window on: neither DISPLAY nor WAYLAND_DISPLAY is set. Start the program "
+    "from a desktop, or use its commands ('main.py --help' lists them).\n"
 )
 
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     application.setOrganizationName("Marginalia")
     language = install(application, settings.text("language"))
     stored = settings.text("theme", Theme.DARK.value)
-    apply_theme(application, Theme(stored) if stored in Theme else Theme.DARK)
+    apply_theme(application, Theme(stored) if stored in set(Theme) else Theme.DARK)
 
     from app.session import Session
     from app.views.window import MainWindow

@@ -17,7 +17,6 @@ from core.store.hdf5 import Array
 from core.store.study import Study
 from core.store.worklist import WorklistKey, WorklistProgress, WorklistQuery, WorklistRow
 
-
 CHECKPOINT = "annotation.checkpoint"
 """How the trail calls the naming of a revision."""
 
@@ -95,7 +94,9 @@ class Reads:
 
     def own_is_finished(self, lesion_id: str) -> bool:
         """Whether the reader drew the lesion and named its margin: only then others' layers may be seen."""
-        return bool(self.reader_id) and bool(self.shapes(lesion_id)) and self.labels(lesion_id)[0].margin is not None
+        return (
+            bool(self.reader_id) and bool(self.shapes(lesion_id)) and self.labels(lesion_id)[0].margin is not None
+        )
 
     def history(self, lesion_id: str) -> list[HistoryEntry]:
         """The current reader's revisions, the newest first."""
@@ -134,13 +135,10 @@ class Reads:
         pixels = arrays.read_pixels(image_id, arrays.levels(image_id) - 1)
         inverted = is_inverted(image.photometric)
         slope, intercept = image.rescale_slope, image.rescale_intercept
-        window = default_window(
-            pixels, image.windows, "file", slope=slope, intercept=intercept, inverted=inverted
-        )
+        window = default_window(pixels, image.windows, "file", slope=slope, intercept=intercept, inverted=inverted)
         table = display_lut(pixels.dtype, window, slope=slope, intercept=intercept, inverted=inverted)
         grey = apply(pixels, table)
         rows, columns = grey.shape
         scale = side / max(rows, columns)
         size = (max(round(columns * scale), 1), max(round(rows * scale), 1))
-        small: NDArray[np.uint8] = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-        return small
+        return cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -121,9 +121,7 @@ class Session(QObject):
         self._study, self.read_only = study, why
         self._passwords = Passwords(study.folder)
         self.changed.emit(
-            StudyOpened(
-                folder=study.folder, name=study.info.name, synthetic=study.info.synthetic, read_only=why
-            )
+            StudyOpened(folder=study.folder, name=study.info.name, synthetic=study.info.synthetic, read_only=why)
         )
         self._sign_in_by_account()
 
@@ -280,9 +278,11 @@ class Session(QObject):
 
         def write() -> Change:
             study.lesions.remove(lesion_id)
+            if self.lesion_id == lesion_id:
+                self.lesion_id = None
             return LesionsChanged(image_id=image_id)
 
-        if self._write(write) and self.lesion_id == lesion_id:
+        if self._write(write) and self.lesion_id is None:
             self.select(image_id)
 
     def order_lesions(self, image_id: str, lesion_ids: Sequence[str]) -> None:
@@ -353,5 +353,7 @@ def _why_read_only(error: StudyError | StorageFullError, folder: Path) -> str:
 
     holder = present_holder(folder)
     if isinstance(error, StudyLockedError) and holder is not None:
-        return f"{holder} has this study open. You can look at it; nothing can be changed until it is closed there."
+        return (
+            f"{holder} has this study open. You can look at it; nothing can be changed until it is closed there."
+        )
     return f"{error} You can look at it; nothing can be changed."

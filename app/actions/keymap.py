@@ -67,7 +67,7 @@ def native(keys: tuple[str, ...]) -> str:
 
 def chosen_preset() -> Preset:
     found = settings.text(_PRESET)
-    return Preset(found) if found in Preset else Preset.STANDARD
+    return Preset(found) if found in set(Preset) else Preset.STANDARD
 
 
 def load_keymap(actions: tuple[ActionSpec, ...]) -> dict[str, tuple[str, ...]]:

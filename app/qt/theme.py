@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
+from string import Template
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
+
+
+STYLE = Path(__file__).resolve().parents[2] / "resources" / "style.qss"
 
 
 class Theme(StrEnum):
@@ -117,62 +122,6 @@ def _palette(s: Shades) -> QPalette:
     return palette
 
 
-def _style(s: Shades) -> str:
-    return f"""
-    QToolTip {{ border: 1px solid {s.line}; padding: 4px; }}
-    QMainWindow::separator {{ width: 1px; background: {s.line}; }}
-    QSplitter::handle {{ background: {s.line}; }}
-    QMenuBar {{ background: {s.window}; border-bottom: 1px solid {s.line}; }}
-    QMenuBar::item {{ padding: 5px 9px; background: transparent; }}
-    QMenuBar::item:selected {{ background: {s.raised}; }}
-    QMenu {{ background: {s.panel}; border: 1px solid {s.line}; padding: 4px; }}
-    QMenu::item {{ padding: 5px 26px 5px 26px; border-radius: 3px; }}
-    QMenu::item:selected {{ background: {s.chosen}; }}
-    QMenu::item:disabled {{ color: {s.faint}; }}
-    QMenu::separator {{ height: 1px; background: {s.line}; margin: 4px 6px; }}
-    QStatusBar {{ border-top: 1px solid {s.line}; }}
-    QStatusBar::item {{ border: none; }}
-    QPushButton {{ background: {s.raised}; border: 1px solid {s.line}; border-radius: 4px; padding: 5px 12px; }}
-    QPushButton:hover {{ border-color: {s.faint}; }}
-    QPushButton:focus {{ border-color: {s.accent}; }}
-    QPushButton:default {{ background: {s.accent}; color: {s.on_accent}; border-color: {s.accent}; }}
-    QPushButton:disabled {{ color: {s.faint}; background: {s.panel}; }}
-    QLineEdit, QPlainTextEdit, QComboBox, QDoubleSpinBox {{ background: {s.field}; border: 1px solid {s.line};
-        border-radius: 4px; padding: 4px 6px; selection-background-color: {s.accent}; }}
-    QLineEdit:focus, QPlainTextEdit:focus, QComboBox:focus, QDoubleSpinBox:focus {{ border-color: {s.accent}; }}
-    QComboBox::drop-down {{ border: none; width: 20px; }}
-    QListView, QTableView, QTreeView {{ background: {s.panel}; border: none; outline: none; }}
-    QHeaderView::section {{ background: {s.panel}; border: none; border-bottom: 1px solid {s.line};
-        padding: 5px 6px; color: {s.faint}; }}
-    QProgressBar {{ background: {s.field}; border: none; border-radius: 3px; max-height: 6px; }}
-    QProgressBar::chunk {{ background: {s.accent}; border-radius: 3px; }}
-    QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
-    QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
-    QScrollBar::handle {{ background: {s.line}; border-radius: 4px; min-height: 28px; min-width: 28px; margin: 1px; }}
-    QScrollBar::handle:hover {{ background: {s.faint}; }}
-    QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
-    QToolButton {{ background: transparent; border: 1px solid transparent; border-radius: 4px; padding: 4px; }}
-    QToolButton:hover {{ background: {s.raised}; }}
-    QToolButton:checked {{ background: {s.chosen}; border-color: {s.accent}; }}
-    QToolButton:focus {{ border-color: {s.accent}; }}
-    #rail {{ background: {s.panel}; border-right: 1px solid {s.line}; }}
-    #rail QToolButton {{ padding: 8px 2px; color: {s.faint}; }}
-    #rail QToolButton:checked {{ color: {s.text}; }}
-    #panel {{ background: {s.panel}; }}
-    #panel QScrollArea, #panel QScrollArea > QWidget > QWidget {{ background: {s.panel}; border: none; }}
-    #toolstrip {{ background: {s.panel}; border-bottom: 1px solid {s.line}; }}
-    #faint {{ color: {s.faint}; }}
-    #heading {{ font-weight: 600; }}
-    #title {{ font-size: 20pt; font-weight: 600; }}
-    #choice QToolButton {{ background: {s.raised}; border: 1px solid {s.line}; padding: 4px 3px; }}
-    #choice QToolButton:hover {{ border-color: {s.faint}; }}
-    #choice QToolButton:checked {{ background: {s.accent}; color: {s.on_accent}; border-color: {s.accent}; }}
-    #choice QToolButton:disabled {{ color: {s.faint}; background: {s.panel}; }}
-    #banner {{ background: {s.warning}; }}
-    #banner QLabel {{ color: {s.on_warning}; }}
-    #banner QPushButton {{ background: transparent; color: {s.on_warning}; border-color: {s.on_warning}; }}
-    #badge {{ background: {s.warning}; color: {s.on_warning}; border-radius: 3px; padding: 1px 6px;
-        font-weight: 600; }}
-    #card {{ background: {s.panel}; border: 1px solid {s.line}; border-radius: 8px; }}
-    #card QListView {{ background: transparent; }}
-    """
+def _style(shades: Shades) -> str:
+    """``resources/style.qss`` with the names of shades in it replaced by their colours."""
+    return Template(STYLE.read_text("utf-8")).substitute(asdict(shades))

@@ -30,7 +30,8 @@ class JsonTranslator(QTranslator):
         return not self._texts
 
     def translate(self, context: str, source: str, disambiguation: str | None = None, n: int = -1) -> str:
-        return self._texts.get(source, "")
+        # an empty text would count as a translation
+        return self._texts.get(source, source)
 
 
 def tr(text: str, **values: object) -> str:
@@ -57,9 +58,10 @@ def install(application: QCoreApplication, language: str) -> str:
         system = QLocale.system().name()[:2]
         language = system if system in LANGUAGES else "en"
     QLocale.setDefault(QLocale(language))
-    translator = JsonTranslator(texts_of(language))
+    texts = texts_of(language)
     for former in _installed:
         application.removeTranslator(former)
-    _installed[:] = [translator]
-    application.installTranslator(translator)
+    _installed[:] = [JsonTranslator(texts)] if texts else []
+    for translator in _installed:
+        application.installTranslator(translator)
     return language

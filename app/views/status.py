@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStatusBar, QToolButton, QWidget
 
 from app.qt.icons import icon
@@ -36,22 +36,32 @@ class StatusLine(QStatusBar):
         self._reader.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         self._reader.setToolTip(tr("Who reads; click to sign in as somebody else"))
         self._reader.clicked.connect(self.reader_clicked)
-        # permanent: a message must not hide the statement
-        for widget in (warning, self._badge):
-            self.insertPermanentWidget(0 if widget is warning else 1, widget)
-        for widget in (self._pointer, self._zoom, self._reader):
-            self.addPermanentWidget(widget)
+        # an own label: a message of the status bar would hide the statement
+        self._message = QLabel()
+        self._fading = QTimer(self, singleShot=True, interval=_MESSAGE_MS)
+        self._fading.timeout.connect(self._message.clear)
+        for widget in (self._badge, warning):
+            self.addWidget(widget)
+        self.addWidget(self._message, 1)
+        self.addPermanentWidget(self._pointer)
+        self.addPermanentWidget(self._zoom)
+        self.addPermanentWidget(self._reader)
         self.show_study(synthetic=False)
         self.show_reader(None)
 
     def say(self, sentence: str) -> None:
         """For some seconds."""
-        self.showMessage(sentence, _MESSAGE_MS)
+        self._message.setText(sentence)
+        self._fading.start()
 
     def show_study(self, *, synthetic: bool) -> None:
         self._badge.setVisible(synthetic)
-        self._pointer.clear()
-        self._zoom.clear()
+        for label in (self._pointer, self._zoom, self._message):
+            label.clear()
+
+    @property
+    def message(self) -> str:
+        return self._message.text()
 
     def show_reader(self, reader: Reader | None) -> None:
         self._reader.setVisible(reader is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize
@@ -121,10 +122,10 @@ class MainWindow(QMainWindow):
         act.connect_to("reader.password", lambda: ask_new_password(self.session, self).open())
         act.connect_checked("view.fullscreen", self._set_full_screen)
         for name in WORKSPACES:
-            act.connect_to(f"workspace.{name}", lambda name=name: self._show_workspace(name))
+            act.connect_to(f"workspace.{name}", partial(self._show_workspace, name))
         self.status.reader_clicked.connect(self._ask_reader)
         self.welcome.study_wanted.connect(self.open_study)
-        self.annotate.refused.connect(lambda sentence: self.status.say(sentence))
+        self.annotate.refused.connect(self.status.say)
         self.annotate.possible.connect(self._enable_actions)
         self.annotate.worklist.import_wanted.connect(studies.ask_import)
         self.annotate.worklist.model.failed.connect(lambda sentence: self.banner.say("worklist", sentence))

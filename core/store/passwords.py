@@ -69,4 +69,6 @@ class Passwords:
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=dict[str, _Entry])
         except (OSError, msgspec.MsgspecError) as error:
-            raise BadFileError(f"{FILE} of the study cannot be read; restore it, or delete it to start anew.") from error
+            raise BadFileError(
+                f"{FILE} of the study cannot be read; restore it, or delete it to start anew."
+            ) from error

@@ -161,16 +161,16 @@ def _has_shapes(reader_id: str) -> ColumnElement[bool]:
         later.c.reader_id == _A.c.reader_id,
         later.c.revision > _A.c.revision,
     )
-    return exists().where(
-        _A.c.lesion_id == _L.c.id, _A.c.reader_id == reader_id, _A.c.shapes != _NOTHING, ~newer
-    )
+    return exists().where(_A.c.lesion_id == _L.c.id, _A.c.reader_id == reader_id, _A.c.shapes != _NOTHING, ~newer)
 
 
 def _joined(statement: Select[Any], query: WorklistQuery, *, everything: bool = True) -> Select[Any]:
     """Joined with what the query needs, or with ``everything`` that a row shows."""
     only, order = query.only, query.order
     margins = order is WorklistOrder.MARGIN
-    mine = everything or margins or bool(query.text) or only not in (WorklistFilter.ALL, WorklistFilter.UNANNOTATED)
+    mine = (
+        everything or margins or bool(query.text) or only not in (WorklistFilter.ALL, WorklistFilter.UNANNOTATED)
+    )
     own = everything or margins or only in (WorklistFilter.UNLABELLED, WorklistFilter.FLAGGED)
     statement = statement.select_from(_I)
     if everything or query.text or query.part is not None or order is WorklistOrder.PATIENT:
@@ -210,7 +210,9 @@ def _conditions(query: WorklistQuery) -> list[ColumnElement[bool]]:
             pass
     if query.split_id and query.part is not None:
         part = schema.split_part
-        inside = select(part.c.patient_id).where(part.c.split_id == query.split_id, part.c.part == query.part.value)
+        inside = select(part.c.patient_id).where(
+            part.c.split_id == query.split_id, part.c.part == query.part.value
+        )
         found.append(_P.c.id.in_(inside))
     return found
 

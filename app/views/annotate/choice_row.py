@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QButtonGroup, QGridLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +35,9 @@ class ChoiceRow(QWidget):
     left = Signal()
     """The user is done with this group and goes on to the next."""
 
-    def __init__(self, name: str, choices: Sequence[Choice], *, columns: int, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, name: str, choices: Sequence[Choice], *, columns: int, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("choice")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -38,13 +49,15 @@ class ChoiceRow(QWidget):
         self.note = QLabel()
         """What the data set says of it."""
         self.note.setObjectName("faint")
-        self.note.setVisible(False)
         title = QLabel(name)
-        title.setObjectName("faint")
+        head = QHBoxLayout()
+        head.addWidget(title)
+        head.addStretch()
+        head.addWidget(self.note)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 3, 6, 5)
         layout.setSpacing(3)
-        layout.addWidget(title)
+        layout.addLayout(head)
         grid = QGridLayout()
         grid.setSpacing(4)
         for place, choice in enumerate(choices):
@@ -52,7 +65,6 @@ class ChoiceRow(QWidget):
         for column in range(columns):
             grid.setColumnStretch(column, 1)
         layout.addLayout(grid)
-        layout.addWidget(self.note)
 
     @property
     def value(self) -> str | None:
@@ -68,7 +80,6 @@ class ChoiceRow(QWidget):
 
     def set_note(self, text: str) -> None:
         self.note.setText(text)
-        self.note.setVisible(bool(text))
 
     def _button(self, place: int, choice: Choice, name: str) -> QToolButton:
         button = QToolButton()

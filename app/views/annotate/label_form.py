@@ -22,7 +22,7 @@ _KINDS: dict[str, type[StrEnum]] = {
     "category": BiradsCategory,
     "pathology": Pathology,
 }
-_COLUMNS = {"margin": 2, "shape": 3, "density": 2, "category": 5, "pathology": 2}
+_COLUMNS = {"margin": 3, "shape": 3, "density": 2, "category": 5, "pathology": 2}
 _UNKNOWN = -1.0
 
 
@@ -69,7 +69,7 @@ class LabelForm(QWidget):
         for field, row in self.rows.items():
             value, given = getattr(own, field), getattr(of_data_set, field)
             row.set_value(None if value is None else value.value)
-            row.set_note("" if given is None else tr("Data set: {word}", word=word(given)))
+            row.set_note("" if given is None else tr("data set: {word}", word=word(given)))
         chance = own.probability_of_malignancy
         self.probability.setValue(_UNKNOWN if chance is None else 100 * chance)
         if self.comment.toPlainText() != own.comment:
@@ -115,6 +115,8 @@ class LabelForm(QWidget):
         box.setAccessibleName(tr("My probability of malignancy"))
         box.setToolTip(tr("Your own estimate, recorded before any output of a model is shown"))
         box.setKeyboardTracking(False)
+        box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        box.setFixedWidth(86)
         box.valueChanged.connect(self._estimate)
         box.installEventFilter(self)
         line = QHBoxLayout()

@@ -31,13 +31,15 @@ class PenStrip(QFrame):
         self._width.setAccessibleName(tr("Width of the pen"))
         self._width.setToolTip(tr("Width of the pen ([ and ], or Shift and the wheel)"))
         self._width.setKeyboardTracking(False)
+        self._width.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        self._width.setFixedWidth(68)
         self._width.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._width.valueChanged.connect(self._widen)
         self._windows = QComboBox()
         self._windows.setAccessibleName(tr("Window"))
         self._windows.setToolTip(tr("Window of the file"))
         self._windows.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self._windows.setMinimumContentsLength(10)
+        self._windows.setMinimumContentsLength(14)
         self._windows.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._windows.activated.connect(self._choose_window)
         layout = QHBoxLayout(self)
@@ -85,9 +87,7 @@ class PenStrip(QFrame):
 
     def _widen(self, value: float) -> None:
         width = Length(value=value, unit=(self._pen.eraser if self._erases else self._pen.width).unit)
-        self.pen_edited.emit(
-            replace(self._pen, eraser=width) if self._erases else replace(self._pen, width=width)
-        )
+        self.pen_edited.emit(replace(self._pen, eraser=width) if self._erases else replace(self._pen, width=width))
 
     def _choose_window(self, place: int) -> None:
         if self._picture is not None:

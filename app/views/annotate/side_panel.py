@@ -11,7 +11,7 @@ from app.views.annotate.history_list import HistoryList
 from app.views.annotate.label_form import LabelForm
 from app.views.annotate.lesion_list import LesionList
 
-WIDTH = 300
+WIDTH = 320
 
 
 class SidePanel(QScrollArea):

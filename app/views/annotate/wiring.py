@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
-from PySide6.QtCore import QObject, QPointF
+from PySide6.QtCore import QObject, QPoint, QPointF
 from PySide6.QtWidgets import QMenu
 
 from app.actions.actions import Actions
@@ -50,14 +51,14 @@ class AnnotateWiring(QObject):
     def set_role(self, role: Role | None) -> None:
         """What new shapes mark (None: by the tool), and what the selected ones do."""
         canvas = self._workspace.canvas
-        canvas.set_pen(replace(canvas.pen, role=role))
+        canvas.set_role(role)
         if role is not None and canvas.document.selection:
             operations.set_role(canvas.document, role)
 
     def _connect_drawing(self) -> None:
         actions, canvas, document = self._actions, self._workspace.canvas, self._workspace.document
         for name in TOOLS:
-            actions.connect_to(f"tool.{name}", lambda name=name: self._choose_tool(name))
+            actions.connect_to(f"tool.{name}", partial(self._choose_tool, name))
         actions.connect_to("tool.caliper", self._workspace.view.toggle_caliper)
         actions.connect_to("role.prominent", lambda: self.set_role(Role.PROMINENT))
         actions.connect_to("role.margin", lambda: self.set_role(Role.MARGIN))
@@ -67,9 +68,9 @@ class AnnotateWiring(QObject):
         actions.connect_to("edit.redo", document.redo)
         for name in ("duplicate", "simplify", "smooth", "unite", "subtract"):
             operation = getattr(operations, name)
-            actions.connect_to(f"edit.{name}", lambda operation=operation: operation(canvas.document))
+            actions.connect_to(f"edit.{name}", partial(operation, canvas.document))
         for field in ("margin", "shape", "density", "category", "pathology", "probability", "comment"):
-            actions.connect_to(f"label.{field}", lambda field=field: self._focus_label(field))
+            actions.connect_to(f"label.{field}", partial(self._focus_label, field))
         actions.connect_checked("label.flag", self._workspace.panel.form.flag.setChecked)
         self._workspace.panel.form.flag.toggled.connect(actions["label.flag"].setChecked)
 
@@ -108,7 +109,7 @@ class AnnotateWiring(QObject):
     def _choose_tool(self, name: str) -> None:
         canvas = self._workspace.canvas
         role = Role.PROMINENT if name in ("ellipse",) else Role.MARGIN
-        canvas.set_pen(replace(canvas.pen, role=None))
+        canvas.set_role(None)
         self._actions[f"role.{role.value}"].setChecked(True)
         canvas.choose_tool(name)
         self._workspace.view.setFocus()
@@ -168,7 +169,7 @@ class AnnotateWiring(QObject):
             return
         workspace.show_others(on=on)
 
-    def _ask_menu(self, place: object, _at: object) -> None:
+    def _ask_menu(self, place: QPoint, _at: object) -> None:
         menu = QMenu(self._workspace)
         for name in ("edit.undo", "edit.redo", "", "view.fit", "view.lesion", "view.one_to_one", "view.invert",
                      "view.next_window", "", "edit.duplicate", "edit.smooth", "edit.simplify", "edit.unite",
@@ -178,7 +179,7 @@ class AnnotateWiring(QObject):
             else:
                 menu.addSeparator()
         menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(self._workspace.view.mapToGlobal(place))  # type: ignore[arg-type]
+        menu.popup(self._workspace.view.mapToGlobal(place))
 
     # cases
 
@@ -194,9 +195,15 @@ class AnnotateWiring(QObject):
             return
         reads = self._session.reads
         here = reads.image(self._session.image_id)
-        found = next((image for image in reads.images_of_patient(here.patient_id) if _fits(image, here, other_view)), None)
+        found = next(
+            (image for image in reads.images_of_patient(here.patient_id) if _fits(image, here, other_view)), None
+        )
         if found is None:
-            what = tr("The study has no other view of this breast.") if other_view else tr("The study has no picture of the other breast in this view.")
+            what = (
+                tr("The study has no other view of this breast.")
+                if other_view
+                else tr("The study has no picture of the other breast in this view.")
+            )
             self._workspace.refused.emit(what)
             return
         self._session.select(found.id)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSplitter, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QSplitter,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.actions.actions import Actions
 from app.changes import (
@@ -313,7 +322,6 @@ class AnnotateWorkspace(QWidget):
 
     def _refuse_commit(self, _shapes: tuple[Shape, ...]) -> None:
         """Without a lesion the document is read-only, and this is never reached."""
-
 
 
 def _tool_column(actions: Actions) -> QFrame:

@@ -102,7 +102,9 @@ class KeymapDialog(QDialog):
             users = " / ".join(names[action] for action in conflict.actions)
             key = QKeySequence(conflict.sequence).toString(QKeySequence.SequenceFormat.NativeText)
             if len(conflict.actions) == 1:
-                sentences.append(tr("{key} belongs to the picture itself and cannot be {action}.", key=key, action=users))
+                sentences.append(
+                    tr("{key} belongs to the picture itself and cannot be {action}.", key=key, action=users)
+                )
             else:
                 sentences.append(tr("{key} has two meanings: {actions}.", key=key, actions=users))
         self.problem.setText("\n".join(sentences[:3]))

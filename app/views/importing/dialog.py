@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent, QColor
+from PySide6.QtGui import QCloseEvent, QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -125,12 +125,12 @@ class ImportDialog(QDialog):
         self.text.setText(begin + ", ".join(parts if not result.cancelled else parts[:1]) + ".")
         self.table.setRowCount(len(result.files))
         for row, found in enumerate(result.files):
-            fate = QTableWidgetItem(fate_name(found.fate))
+            what = QTableWidgetItem(fate_name(found.fate))
             if found.fate in _COLOURS:
-                fate.setIcon(_dot(_COLOURS[found.fate]))
+                what.setIcon(_dot(_COLOURS[found.fate]))
             why = QTableWidgetItem(" ".join(found.sentences))
             why.setToolTip("\n".join(found.sentences))
-            for column, item in enumerate((QTableWidgetItem(found.name), fate, why)):
+            for column, item in enumerate((QTableWidgetItem(found.name), what, why)):
                 self.table.setItem(row, column, item)
         self.table.setVisible(True)
         self.table.resizeRowsToContents()
@@ -166,9 +166,7 @@ class ImportDialog(QDialog):
         self._press()
 
 
-def _dot(colour: QColor) -> object:
-    from PySide6.QtGui import QIcon, QPainter, QPixmap
-
+def _dot(colour: QColor) -> QIcon:
     picture = QPixmap(12, 12)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)

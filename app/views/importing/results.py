@@ -65,7 +65,7 @@ def import_folder(folder: Path, study: Study) -> Callable[[Emit, IsCancelled], I
 
 
 def plan_of(folder: Path) -> ImportPlan:
-    """By the folder's table; where it has none, its image files alone, each row of patient and view from its header."""
+    """By the folder's table; where it has none, its image files, told apart by their headers."""
     from core.data.importers.layouts import recognised
     from core.data.importers.loose import plan_loose_files
 

@@ -98,7 +98,7 @@ class WorklistPanel(QWidget):
         self.search.setPlaceholderText(tr("Search patient, source, view"))
         self.search.setAccessibleName(tr("Search in the worklist"))
         self.search.setClearButtonEnabled(True)
-        self.search.textChanged.connect(lambda: self._typing.start())
+        self.search.textChanged.connect(self._type)
         self.search.returnPressed.connect(self._first_hit)
         for text, only in (
             (tr("All"), WorklistFilter.ALL),
@@ -247,6 +247,9 @@ class WorklistPanel(QWidget):
         )
         self._progress.setMaximum(max(progress.lesions, 1))
         self._progress.setValue(progress.annotated)
+
+    def _type(self, _text: str) -> None:
+        self._typing.start()
 
     def _first_hit(self) -> None:
         self._search()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
 
@@ -20,7 +21,7 @@ from app.widgets.viewer.picture import Picture, UInt8
 from app.widgets.viewer.pointing import Tool
 from core.domain.edits import Shapes
 from core.domain.geometry import Box
-from core.domain.shapes import Shape, bounds
+from core.domain.shapes import Role, Shape, bounds
 from core.domain.study import LesionOutline
 
 TOOLS: dict[str, Callable[[Host], Tool]] = {
@@ -86,6 +87,10 @@ class AnnotationCanvas(QObject):
             self._pen = pen
             self._view.update()
             self.pen_changed.emit(pen)
+
+    def set_role(self, role: Role | None) -> None:
+        """What new shapes mark; None leaves it to the tool. The widths stay in their own unit."""
+        self.set_pen(replace(self._pen, role=role))
 
     def set_outline(self, outline: LesionOutline | None) -> None:
         for shape in (self._outline.outline, outline):
@@ -167,6 +172,8 @@ class AnnotationCanvas(QObject):
 
     def _refresh(self) -> None:
         if self._layer.spacing_mm != self.spacing_mm:
+            # what goes is measured by the spacing that it was drawn with
+            self._layer.set_shapes(())
             self._layer.set_spacing(self.spacing_mm)
         self._layer.set_shapes(self.shapes, self._hidden)
 

@@ -12,7 +12,7 @@ _MOST = 100_000
 
 
 def plan_loose_files(folder: Path) -> ImportPlan:
-    """Every file that may be an image, below ``folder`` too. Files with other endings are left out with a sentence.
+    """Every file that may be an image, below ``folder`` too; files with other endings are left out.
 
     A PNG, PGM or TIFF says nothing of its patient: each one is taken as a patient of its own, by its file name.
     BadFileError where there is nothing at all.
