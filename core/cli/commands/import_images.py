@@ -1,9 +1,9 @@
 """Bring images and lesions into a study, each file decoded in a child process with limits.
 
-Layouts, told from the files: `folder` (images with a lesions.csv; one row a lesion), `mini-mias` (Info.txt) and
-`cdd-cesm` (index.csv). Columns of lesions.csv: image (required), patient_id, finding, laterality, view, margin,
-shape, density, category, pathology, probability, outline (JSON, or x,y,radius, or x0,y0,x1,y1), fine (JSON),
-reader, spacing_mm, comment.
+Layouts, told from the files: `folder` (images with a lesions.csv; one row a lesion), `mini-mias` (Info.txt),
+`cdd-cesm` (index.csv) and `images` (mammograms without a table, to be annotated). Columns of lesions.csv: image
+(required), patient_id, finding, laterality, view, margin, shape, density, category, pathology, probability,
+outline (JSON, or x,y,radius, or x0,y0,x1,y1), fine (JSON), reader, spacing_mm, comment.
 
 Patient identifiers become pseudonyms of the study. The link back is dropped unless `--identity` keeps it, in a
 separate encrypted file: under a passphrase, which is asked for each time, or in the system's key store.
@@ -34,7 +34,9 @@ HELP = "bring images and lesions into a study"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
     parser.add_argument("folder", type=Path, help="folder of the images and their table")
-    parser.add_argument("--layout", choices=("folder", "mini-mias", "cdd-cesm"), help="layout, if not to be told")
+    parser.add_argument(
+        "--layout", choices=("folder", "mini-mias", "cdd-cesm", "images"), help="layout, if not to be told"
+    )
     parser.add_argument(
         "--table", type=Path, help="table of lesions of the layout `folder` (default: lesions.csv)"
     )

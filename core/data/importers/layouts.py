@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.data.importers.cdd_cesm import ReadMask, read_cdd_cesm, read_choices
 from core.data.importers.folder import DEFAULT_READER, DEFAULT_TABLE, read_folder
+from core.data.importers.images import image_files, read_images
 from core.data.importers.mini_mias import read_mini_mias
 from core.data.importers.plan import ImportPlan
 from core.domain.errors import BadFileError
@@ -23,6 +24,8 @@ class Layout(StrEnum):
     FOLDER = "folder"
     MINI_MIAS = "mini-mias"
     CDD_CESM = "cdd-cesm"
+    IMAGES = "images"
+    """Images alone, without a table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +53,11 @@ def recognised(folder: Path) -> Layout:
         return Layout.CDD_CESM
     if (folder / DEFAULT_TABLE).is_file():
         return Layout.FOLDER
+    if image_files(folder):
+        return Layout.IMAGES
     raise BadFileError(
-        f"{folder} has no table of a known layout: {DEFAULT_TABLE}, Info.txt (mini-MIAS) or index.csv (CDD-CESM). "
-        "Name the table, or choose another folder."
+        f"{folder} holds neither images nor a table of a known layout: {DEFAULT_TABLE}, Info.txt (mini-MIAS) or "
+        "index.csv (CDD-CESM). Name the table, or choose another folder."
     )
 
 
@@ -60,6 +65,8 @@ def make_plan(folder: Path, options: PlanOptions | None = None) -> ImportPlan:
     """Read the tables of a folder. BadFileError and BadTableError as the layout's own reader raises them."""
     options = options or PlanOptions()
     layout = options.layout or (Layout.FOLDER if options.table is not None else recognised(folder))
+    if layout is Layout.IMAGES:
+        return read_images(folder, source=options.source or folder.resolve().name)
     if layout is Layout.MINI_MIAS:
         return read_mini_mias(folder, skip_bad_rows=options.skip_bad_rows)
     if layout is Layout.CDD_CESM:
