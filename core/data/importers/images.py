@@ -40,7 +40,7 @@ def read_images(folder: Path, *, source: str) -> ImportPlan:
     if unknown:
         sentence = (
             f"{unknown} file{'s say' if unknown > 1 else ' says'} nothing of the patient; each is taken for a "
-            "patient of its own. Give a table with patient_id where that is wrong: training and test must not share one."
+            "patient of its own. Give a table with patient_id where that is wrong, or a split may part a patient."
         )
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     return ImportPlan(source=source, images=tuple(images), issues=tuple(issues))
