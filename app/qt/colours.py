@@ -11,7 +11,7 @@ PROMINENT = QColor(0xF2, 0xA9, 0x0F)
 """Orange: a most telling feature."""
 MARGIN = QColor(0x56, 0xB4, 0xE9)
 """Sky blue: the rest of the margin."""
-LESION = QColor(0x2B, 0xCB, 0x9C)
+LESION = QColor(0x36, 0xE0, 0xAE)
 """Bluish green: the outline of a lesion."""
 ERASER = QColor(0xE8, 0x6A, 0x1C)
 """Vermilion: what takes away."""

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.qt.colours import FAINT_TEXT, MARGIN, SURROUND
+from app.qt.colours import FAINT_TEXT, MASK, SURROUND
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.viewer.picture import Picture
 from core.data.roi import extract_pixels, image_to_input, roi_square
@@ -30,6 +30,9 @@ class MaskPreview(QWidget):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(120, 120 + _CAPTION)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
         self.setAccessibleName(self.tr("Mask at the resolution of the network"))
         self._document = document
         self._transform = transform or InputTransform()
@@ -72,6 +75,9 @@ class MaskPreview(QWidget):
             return self.tr("no lesion")
         return self.tr("{0}% of the ROI marked relevant").format(f"{self.share * 100:.1f}")
 
+    def heightForWidth(self, width: int) -> int:
+        return width + _CAPTION
+
     def sizeHint(self) -> QSize:
         return QSize(240, 240 + _CAPTION)
 
@@ -99,7 +105,7 @@ class MaskPreview(QWidget):
             spacing_mm=self._document.spacing_mm,
             image_to_grid=image_to_input(self._square, self._transform),
         )
-        colour = np.array([MARGIN.red(), MARGIN.green(), MARGIN.blue()], np.float32)
+        colour = np.array([MASK.red(), MASK.green(), MASK.blue()], np.float32)
         tint = (self._mask * np.float32(_TINT))[..., None]
         rgb = np.ascontiguousarray((self._grey[..., None] * (1 - tint) + colour * tint).astype(np.uint8))
         # copied: the array goes when this function ends

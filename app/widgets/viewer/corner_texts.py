@@ -60,7 +60,7 @@ def paint_corners(view: MammogramView, painter: QPainter, exposed: QRect) -> Non
     text = "\n".join(lines)
     height = text_box(painter, text).height()
     draw_plate(painter, text, QPointF(x, view.height() - _EDGE - height), colour=FAINT_TEXT, right=not at_left)
-    if not view.calibrated:
+    if view.has_notice and not view.calibrated:
         notice = _tr("Display not calibrated (GSDF)")
         height = text_box(painter, notice).height()
         other = view.width() - _EDGE if at_left else _EDGE

@@ -56,6 +56,7 @@ class HangingView(QWidget):
         self._active = 0
         self._linking = False
         self._fitted = True
+        self._seen: dict[MammogramView, Viewport] = {}
         self.linked = True
         """Whether zooming one view zooms the others."""
         self._grid = QGridLayout(self)
@@ -78,7 +79,7 @@ class HangingView(QWidget):
 
     @property
     def active(self) -> MammogramView | None:
-        return self._views[self._active] if self._active < self._shown else None
+        return self._views[self._active] if 0 <= self._active < self._shown else None
 
     def set_pictures(self, pictures: Sequence[Picture]) -> None:
         """Hang one to four pictures; the first one's view becomes the active one."""
@@ -93,10 +94,12 @@ class HangingView(QWidget):
             view = self._views[index]
             self._grid.addWidget(view, *place)
             view.set_picture(picture)
+            view.has_notice = index == 0
             view.setVisible(True)
         for row in range(2):
             self._grid.setRowStretch(row, int(any(place[0] == row for place in places)))
             self._grid.setColumnStretch(row, int(any(place[1] == row for place in places)))
+        self._active = -1
         self._set_active(0)
         self._fitted = True
         self._later.start()
@@ -138,8 +141,13 @@ class HangingView(QWidget):
         self._views.append(view)
 
     def _set_active(self, index: int) -> None:
-        if index != self._active or self._shown == 1:
-            self._active = index
+        changed, self._active = index != self._active, index
+        for number, view in enumerate(self._views):
+            framed = number == index and self._shown > 1
+            if framed != view.framed:
+                view.framed = framed
+                view.update()
+        if changed:
             self.active_changed.emit(self._views[index])
 
     def _refit(self) -> None:
@@ -149,10 +157,13 @@ class HangingView(QWidget):
     def _follow(self, viewport: Viewport) -> None:
         """A view zoomed: the others show as many millimetres in a pixel."""
         leader = self.sender()
-        if self._linking or not isinstance(leader, MammogramView) or leader not in self.views:
+        if not isinstance(leader, MammogramView) or leader not in self.views:
             return
-        if not leader.is_fitted:
-            self._fitted = False
+        before, self._seen[leader] = self._seen.get(leader), viewport
+        resized = before is not None and (before.zoom, before.centre) == (viewport.zoom, viewport.centre)
+        if self._linking or resized or leader.is_fitted:
+            return
+        self._fitted = False
         if not self.linked:
             return
         mm = _spacing(leader) / viewport.zoom

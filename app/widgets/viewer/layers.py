@@ -147,13 +147,13 @@ class OutlineLayer:
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for colour, width, style in (
             (RIM, 3.0, Qt.PenStyle.SolidLine),
-            (self._colour, 1.4, Qt.PenStyle.CustomDashLine),
+            (self._colour, 1.6, Qt.PenStyle.CustomDashLine),
         ):
             shade = QColor(colour)
-            shade.setAlphaF(0.45 if colour is RIM else 1.0)
+            shade.setAlphaF(0.3 if colour is RIM else 1.0)
             pen = QPen(shade, width, style)
             if style == Qt.PenStyle.CustomDashLine:
-                pen.setDashPattern([5, 4])
+                pen.setDashPattern([6, 3])
             painter.setPen(pen)
             draw_outline(painter, self.outline, sight)
         painter.restore()

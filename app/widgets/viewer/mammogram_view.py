@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -71,6 +72,10 @@ class MammogramView(QWidget):
         """Millimetres of the screen in one of its device pixels, measured by the user; None before that."""
         self.calibrated = False
         """Whether the user said that the display is calibrated to the GSDF; a notice stands here until then."""
+        self.has_notice = True
+        """False where the view beside this one shows that notice for both."""
+        self.framed = False
+        """Whether a thin frame says that this one of several views is worked in."""
         self._picture: Picture | None = None
         self._renderer: Renderer | None = None
         self._display: Display | None = None
@@ -158,21 +163,15 @@ class MammogramView(QWidget):
 
     def set_viewport(self, viewport: Viewport) -> None:
         """Of any size: the view keeps its own."""
-        ratio = self.devicePixelRatioF()
-        viewport = viewport.resized(round(self.width() * ratio), round(self.height() * ratio))
-        if viewport != self._viewport:
-            self._viewport, self._fitted = viewport, False
-            self._redraw()
-            self.viewport_changed.emit(viewport)
+        self._see(viewport, fitted=False)
 
     def fit(self) -> None:
         """The whole picture; it stays whole when the view changes its size, until the user zooms or pans."""
         if self._picture is not None:
-            self.set_viewport(self._own_size().showing(self._picture.box, border=FIT_BORDER))
-            self._fitted = True
+            self._see(self._sized(self._viewport).showing(self._picture.box, border=FIT_BORDER), fitted=True)
 
     def show_box(self, box: Box, *, border: float = 0.5) -> None:
-        self.set_viewport(self._own_size().showing(box, border=border))
+        self.set_viewport(self._sized(self._viewport).showing(box, border=border))
 
     def one_to_one(self) -> None:
         """One pixel of the image on one of the screen."""
@@ -314,6 +313,9 @@ class MammogramView(QWidget):
         if self._lens is not None and self._lens.area.intersects(exposed):
             self._lens.paint(painter, sight, self._table, SURROUND.lightness())
         paint_corners(self, painter, exposed)
+        if self.framed:
+            painter.setPen(self.palette().highlight().color())
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -357,9 +359,18 @@ class MammogramView(QWidget):
         self._gestures.let_go()
         super().focusOutEvent(event)
 
-    def _own_size(self) -> Viewport:
+    def _see(self, viewport: Viewport, *, fitted: bool) -> None:
+        self._fitted = fitted
+        viewport = self._sized(viewport)
+        if viewport != self._viewport:
+            self._viewport = viewport
+            self._redraw()
+            self.viewport_changed.emit(viewport)
+
+    def _sized(self, viewport: Viewport) -> Viewport:
+        """With this widget's size; where it ends within a device pixel, that pixel is painted too."""
         ratio = self.devicePixelRatioF()
-        return self._viewport.resized(round(self.width() * ratio), round(self.height() * ratio))
+        return viewport.resized(math.ceil(self.width() * ratio - 1e-6), math.ceil(self.height() * ratio - 1e-6))
 
     def _take_size(self) -> None:
         if self._fitted and self._picture is not None:

@@ -86,3 +86,24 @@ def test_fewer_pictures_hide_the_other_views(qtbot: QtBot, wall: HangingView) ->
     wall.set_pictures([shown(L, MLO)])
     assert len(wall.views) == 1
     qtbot.waitUntil(lambda: wall.views[0].width() == 802)
+
+
+def test_a_fitted_wall_stays_fitted_when_it_grows_and_a_zoomed_one_keeps_its_scale(
+    qtbot: QtBot, wall: HangingView
+) -> None:
+    wall.resize(1002, 602)
+    qtbot.waitUntil(lambda: wall.views[0].width() == 500)
+    left, right = wall.views[0], wall.views[1]
+    qtbot.waitUntil(lambda: abs(left.sight.to_widget((0, 0)).x()) < 1)
+    assert right.sight.to_widget((200, 0)).x() == pytest.approx(right.width(), abs=1)
+    left.zoom_by(3.0, QPointF(10, 10))
+    before = millimetres(wall)
+    wall.resize(802, 602)
+    qtbot.waitUntil(lambda: wall.views[0].width() == 400)
+    qtbot.wait(10)
+    assert millimetres(wall) == pytest.approx(before)
+
+
+def test_one_view_of_the_wall_is_framed_and_one_says_that_the_display_is_not_calibrated(wall: HangingView) -> None:
+    assert [view.framed for view in wall.views] == [True, False, False, False]
+    assert sum(view.has_notice for view in wall.views) == 1
