@@ -26,6 +26,8 @@ def judge(model: LoadedModel, rois: RoiSet, *, name: str, cancelled: IsCancelled
     labelled = rois.rows(rois.label >= 0)
     found = infer(model.network, labelled, keep_maps=True, cancelled=cancelled)
     prototype_class = np.asarray(model.card.prototype_class, dtype=np.int64)
+    maps = found.maps
+    assert maps is not None
     return Predictions(
         model=name,
         class_names=model.card.class_names,
@@ -38,8 +40,8 @@ def judge(model: LoadedModel, rois: RoiSet, *, name: str, cancelled: IsCancelled
         logits=found.logits.astype(np.float64),
         malignancy=_malignancy(model, found),
         no_precedent=_no_precedent(model, found, prototype_class),
-        lesion_scale=_precision(labelled, found, prototype_class, fine=False),
-        fine_scale=_precision(labelled, found, prototype_class, fine=True),
+        lesion_scale=scale_precision(labelled, maps, prototype_class, fine=False),
+        fine_scale=scale_precision(labelled, maps, prototype_class, fine=True),
     )
 
 
@@ -59,14 +61,17 @@ def _no_precedent(model: LoadedModel, found: Inference, prototype_class: NDArray
     return np.asarray(evidence < threshold)
 
 
-def _precision(
-    rois: RoiSet, found: Inference, prototype_class: NDArray[np.int64], *, fine: bool
+def scale_precision(
+    rois: RoiSet, small: NDArray[np.float32], prototype_class: NDArray[np.int64], *, fine: bool
 ) -> ScalePrecision | None:
-    """Precision of the maps of each image's own class; None where no image has a mask of this scale."""
+    """Precision of the maps of each image's own class; None where no image has a mask of this scale.
+
+    ``small`` (n, m, h, w) are maps on the latent grid, ``prototype_class`` (m,) the class that each is for.
+    """
     masks = rois.central(rois.fine if fine else rois.lesion)
     if len(rois) == 0 or not masks.any():
         return None
-    pairs = list(_pairs(found, rois, masks, prototype_class))
+    pairs = list(_pairs(small, rois, masks, prototype_class))
     blob = centre_blob(*masks.shape[1:])[None]
     return ScalePrecision(
         pairs=PairTable(
@@ -82,13 +87,12 @@ def _precision(
 
 
 def _pairs(
-    found: Inference, rois: RoiSet, masks: NDArray[np.uint8], prototype_class: NDArray[np.int64]
+    small: NDArray[np.float32], rois: RoiSet, masks: NDArray[np.uint8], prototype_class: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Float]]:
-    assert found.maps is not None
     own = prototype_class[None, :] == rois.label[:, None]
     for first in range(0, len(rois), _CHUNK):
         image, prototype = np.nonzero(own[first : first + _CHUNK])
         image = image + first
-        small = torch.from_numpy(found.maps[image, prototype])[:, None]
-        maps = upsample(small, masks.shape[1])[:, 0].numpy()
+        chosen = torch.from_numpy(small[image, prototype])[:, None]
+        maps = upsample(chosen, masks.shape[1])[:, 0].numpy()
         yield image, prototype, activation_precision(maps, masks[image])

@@ -78,6 +78,8 @@ class PhantomConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the patients of the test part carry instead of ``confounder``."""
     marker_agreement: Share = 0.8
     """Share of the ``training`` images whose marker is the one of their class."""
+    test_only: bool = False
+    """Make the patients of the test part alone: the twin of a test part needs no training part of its own."""
     patient_prefix: str = "SYN"
     """Begins every patient identifier; another one lets two studies of one seed stand side by side."""
     difficulty: Difficulty = Difficulty()
@@ -102,6 +104,11 @@ def patient_id(config: PhantomConfig, index: int) -> str:
 def part_of(config: PhantomConfig, index: int) -> Part:
     """The part that a patient was made for; all TRAINING where ``test_patients`` is 0."""
     return Part.TEST if index >= config.patients - config.test_patients else Part.TRAINING
+
+
+def patients_of(config: PhantomConfig) -> range:
+    """The patients that are made."""
+    return range(config.patients - config.test_patients if config.test_only else 0, config.patients)
 
 
 def confounder_of(config: PhantomConfig, index: int) -> Confounder:

@@ -24,7 +24,7 @@ from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.shapes import encode_shapes
 from core.domain.study import Window
 from core.imaging.write_dicom import MammogramHeader, write_mammogram
-from core.phantom.config import PhantomConfig
+from core.phantom.config import PhantomConfig, patients_of
 from core.phantom.patient import PhantomPatient, PhantomView, make_patient
 from core.phantom.records import ANNOTATOR, AnnotationFile, LesionRecord
 
@@ -128,7 +128,7 @@ def _work(folder: Path, config: PhantomConfig, indices: range, answers: Connecti
 
 
 def _made_here(folder: Path, config: PhantomConfig) -> Iterator[tuple[int, Made]]:
-    for index in range(config.patients):
+    for index in patients_of(config):
         yield index, write_patient(folder, config, index)
 
 
@@ -139,7 +139,7 @@ def _made_by(workers: int, folder: Path, config: PhantomConfig) -> Iterator[tupl
     try:
         for first in range(workers):
             here, there = context.Pipe(duplex=False)
-            job = (folder, config, range(first, config.patients, workers), there)
+            job = (folder, config, patients_of(config)[first::workers], there)
             process: BaseProcess = context.Process(target=_work, args=job, daemon=True)
             process.start()
             there.close()
@@ -168,7 +168,8 @@ def _collect(
 ) -> tuple[list[Row], list[LesionRecord]]:
     made: dict[int, Made] = {}
     started = time.monotonic()
-    several = workers > 1 and config.patients > workers
+    wanted = patients_of(config)
+    several = workers > 1 and len(wanted) > workers
     for item in _made_by(workers, folder, config) if several else _made_here(folder, config):
         if cancelled():
             raise Cancelled
@@ -176,13 +177,13 @@ def _collect(
             continue
         made[item[0]] = item[1]
         done = len(made)
-        eta = (time.monotonic() - started) / done * (config.patients - done)
-        emit(Progress(stage="synthetic mammograms", done=done, total=config.patients, eta_s=round(eta, 1)))
-    if len(made) < config.patients:
+        eta = (time.monotonic() - started) / done * (len(wanted) - done)
+        emit(Progress(stage="synthetic mammograms", done=done, total=len(wanted), eta_s=round(eta, 1)))
+    if len(made) < len(wanted):
         raise StudyError(
             "A process that makes synthetic mammograms died; there may be too little memory. Try again."
         )
-    ordered = [made[index] for index in range(config.patients)]
+    ordered = [made[index] for index in wanted]
     return [row for rows, _ in ordered for row in rows], [r for _, records in ordered for r in records]
 
 
@@ -201,7 +202,9 @@ def _fill(folder: Path, config: PhantomConfig, workers: int, emit: Emit, cancell
     parts = {record.patient_id: {"patient_id": record.patient_id, "part": record.part.value} for record in records}
     atomic_write(folder / PARTS, _table(list(parts.values()), ("patient_id", "part")))
     atomic_write(folder / ANNOTATIONS, msgspec.json.format(msgspec.json.encode(document), indent=1))
-    atomic_write(folder / "README.txt", _README.format(seed=config.seed, patients=config.patients).encode())
+    atomic_write(
+        folder / "README.txt", _README.format(seed=config.seed, patients=len(patients_of(config))).encode()
+    )
     atomic_write(folder / LESIONS, _table(rows, COLUMNS))
 
 

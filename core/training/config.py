@@ -76,6 +76,9 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     """kmeans: over the latent cells inside the masks of each class (all cells for ``warm_start = image``)."""
     select_on_validation: bool = True
     """Keep the projected epoch with the best validation AUROC; False keeps the last (the ``final`` model)."""
+    project: bool = True
+    """False leaves stage A2 out: prototypes that are no patch of any image, for comparison only; such a model
+    has no prototypical lesions to show."""
     table_rows: Literal["unaugmented", "augmented"] = "unaugmented"
     malignancy_fit: Literal["out-of-fold", "in-sample"] = "out-of-fold"
     frozen_backbone: bool = False

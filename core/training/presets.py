@@ -14,7 +14,9 @@ import msgspec
 from core.domain.errors import TrainingError
 from core.training.config import TrainingConfig
 
-PRESETS = ("paper", "compact", "frozen", "protopnet")
+PRESETS = ("paper", "compact", "frozen", "protopnet", "protopnet-compact")
+DERIVED = {"protopnet-compact": "compact"}
+"""ProtoPNet on the network of another preset, so that the same trunk lies under both."""
 PAPER = "paper"
 
 
@@ -47,9 +49,21 @@ def read_preset(name: str) -> Preset:
     """The preset with its reasons; TrainingError for a name that there is none of."""
     if name not in PRESETS:
         raise TrainingError(f"There is no preset {name}: choose one of {', '.join(PRESETS)}.")
+    if name in DERIVED:
+        return _protopnet_of(name, DERIVED[name])
     content = files("resources").joinpath("presets", f"{name}.json").read_bytes()
     preset = msgspec.json.decode(content, type=Preset)
     return msgspec.structs.replace(preset, config=msgspec.structs.replace(preset.config, preset=name))
+
+
+def _protopnet_of(name: str, like: str) -> Preset:
+    basis, own = read_preset(like), read_preset("protopnet").why
+    config = msgspec.structs.replace(as_protopnet(basis.config), preset=name)
+    return Preset(
+        description=f"ProtoPNet (k = 1, no fine-annotation loss) on the network of the preset {like}.",
+        config=config,
+        why=basis.why | own,
+    )
 
 
 def load_preset(name: str) -> TrainingConfig:

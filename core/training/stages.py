@@ -58,7 +58,8 @@ def plan(config: TrainingConfig) -> tuple[Step, ...]:
     for epoch in range(1, epochs.joint + 1):
         steps.append(Step(stage="A1", epoch=epoch, epochs=epochs.joint))
         if epoch % epochs.project_every == 0 or epoch == epochs.joint:
-            steps.append(Step(stage="A2", epoch=epoch, epochs=epochs.joint))
+            if config.project:
+                steps.append(Step(stage="A2", epoch=epoch, epochs=epochs.joint))
             steps.append(Step(stage="A3", epoch=epoch, epochs=epochs.joint))
     steps += [Step(stage="selection"), Step(stage="B")]
     return tuple(steps)

@@ -1,0 +1,69 @@
+"""What a baseline classifier is trained with: the data, augmentation and trunk of a prototype network's run.
+
+A classifier is always derived from a configuration of the prototype network, so that the same trunk, input
+transform, draws and number of epochs lie under every model of a comparison.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from core.domain.errors import TrainingError
+from core.training.config import Positive, Rate, TrainingConfig
+from core.training.presets import load_preset
+
+Target = Literal["margin", "malignancy"]
+OUTCOMES = ("benign", "malignant")
+"""Classes of the end-to-end classifier of malignancy."""
+
+BASELINES: dict[str, tuple[Target, str]] = {
+    "vgg": ("margin", "paper"),
+    "vgg-compact": ("margin", "compact"),
+    "malignancy": ("malignancy", "paper"),
+    "malignancy-compact": ("malignancy", "compact"),
+}
+"""Name of a classifier's preset to what it classifies and the preset it is derived from."""
+
+
+class ClassifierConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a classifier."""
+
+    target: Target = "margin"
+    base: TrainingConfig = TrainingConfig()
+    """Trunk, transform, augmentation, batches, seed, device, precision and weight decay; its prototypes, losses
+    and stages are without effect."""
+    epochs: Positive = 50
+    rate_trunk: Rate = 2e-4
+    rate_head: Rate = 3e-3
+    """Of the add-on and the linear layer."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.base.class_names if self.target == "margin" else OUTCOMES
+
+
+def classifier_of(base: TrainingConfig, target: Target) -> ClassifierConfig:
+    """The classifier that goes with a prototype network: as many epochs of gradients, the same rates.
+
+    Without pretrained weights the trunk learns at the rate of the supervised warm start, which for a classifier
+    is the whole training; with them at the joint rate.
+    """
+    rates, epochs = base.rates, base.epochs
+    pretrained = base.architecture.weights != "random"
+    return ClassifierConfig(
+        target=target,
+        base=base,
+        epochs=(0 if pretrained else epochs.warm_start) + epochs.warm_up + epochs.joint,
+        rate_trunk=rates.joint_features if pretrained else rates.warm_start,
+        rate_head=rates.joint_addon,
+    )
+
+
+def load_classifier_preset(name: str) -> ClassifierConfig:
+    """The configuration of a classifier's preset; TrainingError for a name that there is none of."""
+    if name not in BASELINES:
+        raise TrainingError(f"There is no classifier {name}: choose one of {', '.join(BASELINES)}.")
+    target, base = BASELINES[name]
+    return classifier_of(load_preset(base), target)

@@ -1,0 +1,91 @@
+"""The black-box baseline (paper, "VGG-16 with GradCAM"): trunk, the prototype network's add-on, pooling, a linear
+layer. The trunk is any of ``core.model.backbones``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from core.baselines.config import ClassifierConfig
+from core.domain.errors import ModelError
+from core.model.architecture import Architecture
+from core.model.backbones import make_backbone, shapes_of
+
+
+class ClassifierNetwork(nn.Module):
+    """Input (B, 3, I, I) after the input transform, output (B, K) logits.
+
+    The two 1x1 convolutions between trunk and pooling are those of the prototype network: the paper's "added
+    parameters". What the prototype layer has besides, m C numbers, stands against K C of the linear layer.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        class_names: Sequence[str],
+        input_size: int,
+        backbone: nn.Module | None = None,
+    ) -> None:
+        """``backbone`` replaces the architecture's; ModelError for fewer than two classes."""
+        super().__init__()
+        if len(class_names) < 2:
+            raise ModelError("A model tells classes apart: name two or more.")
+        self.architecture = architecture
+        self.class_names = tuple(class_names)
+        self.input_size = input_size
+        if backbone is None:
+            backbone = make_backbone(
+                architecture.backbone, weights=architecture.weights, input_size=input_size
+            ).module
+        shapes = shapes_of(backbone, input_size)
+        size = architecture.latent_channels
+        self.grid = shapes.grid
+        self.features = backbone
+        # never in place: the class-activation methods read what goes into these layers
+        self.addon = nn.Sequential(
+            nn.Conv2d(shapes.channels, size, 1), nn.ReLU(), nn.Conv2d(size, size, 1), nn.ReLU()
+        )
+        for layer in self.addon:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                assert layer.bias is not None
+                nn.init.zeros_(layer.bias)
+        self.head = nn.Linear(size, len(self.class_names))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def cells(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) output of the last convolutional layer, not negative: what GradCAM looks at."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        out: Tensor = self.addon(self.features(x))
+        return out
+
+    def of_cells(self, cells: Tensor) -> Tensor:
+        """(B, K) logits from ``cells``: global average pooling and the linear layer."""
+        out: Tensor = self.head(cells.float().mean((2, 3)))
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.of_cells(self.cells(x))
+
+
+def make_classifier(config: ClassifierConfig, *, fresh: bool) -> ClassifierNetwork:
+    """The network of a configuration, initialised from its seed; not ``fresh``: its weights are about to be
+    replaced, so none are downloaded or read."""
+    architecture = config.base.architecture
+    if not fresh:
+        architecture = msgspec.structs.replace(architecture, weights="random")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.base.seed)
+        network = ClassifierNetwork(
+            architecture, class_names=config.class_names, input_size=config.base.transform.input_size
+        )
+    network.architecture = config.base.architecture
+    return network
+
+
+def parameter_count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,262 @@
+"""Training of a classifier: the data pipeline of the prototype network, the epoch chosen on validation.
+
+The state is saved after every epoch; an interrupted run goes on from there, on the CPU to the same bits.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from core.baselines.checkpoint import ClassifierCard, LoadedClassifier, load_classifier, save_classifier
+from core.baselines.config import OUTCOMES, ClassifierConfig, Target
+from core.baselines.inference import classify
+from core.baselines.network import ClassifierNetwork, make_classifier
+from core.data.roi_set import RoiSet
+from core.domain.errors import Cancelled, TrainingError
+from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
+from core.domain.version import code_version
+from core.domain.vocabulary import Part
+from core.model.precision import resolve_precision
+from core.model.tensor_file import load_state, save_state
+from core.statistics.multiclass import multiclass_auroc
+from core.training.batches import Augmented, Batch
+from core.training.epoch import EpochTask, Memory, run_epoch
+from core.training.losses import Parts
+from core.training.progress import Clock
+from core.training.stages import Step, rate_factor, set_rates
+from core.training.trainer import data_fingerprint, resolve_device
+from core.training.validation import Validation
+
+STATE = "classifier-state.safetensors"
+Tensors = dict[str, torch.Tensor]
+
+
+class _Facts(msgspec.Struct, kw_only=True):
+    config: ClassifierConfig
+    fingerprint: str
+    device: str
+    precision: str
+    epoch: int = 0
+    """Epochs that are done."""
+    at_once: int = 0
+    best_epoch: int = 0
+    best_figures: dict[str, float | None] = {}
+    history: list[dict[str, float | None]] = []
+    seconds: float = 0.0
+
+
+@dataclass(kw_only=True, eq=False)
+class _State:
+    facts: _Facts
+    network: ClassifierNetwork
+    optimiser: torch.optim.Adam
+    best: Tensors = field(default_factory=dict)
+
+
+def target_rois(rois: RoiSet, target: Target) -> RoiSet:
+    """The ROIs that a target is known of, with its classes: margins as they are, or the biopsied ones of these."""
+    labelled = rois.rows(rois.label >= 0)
+    if target == "margin":
+        return labelled
+    biopsied = labelled.rows(labelled.malignant >= 0)
+    return replace(biopsied, label=biopsied.malignant.copy(), class_names=OUTCOMES)
+
+
+def train_classifier(
+    rois: RoiSet,
+    parts: NDArray[np.str_],
+    config: ClassifierConfig,
+    folder: Path,
+    *,
+    emit: Emit = silent,
+    cancelled: IsCancelled = never,
+) -> LoadedClassifier:
+    """Train on the ROIs whose ``parts`` entry is training, and choose the epoch on those of validation.
+
+    ``folder`` receives classifier-state.safetensors and, at the end, classifier.safetensors. An unfinished run of
+    the same configuration and data is gone on with. TrainingError where a class has no training lesion, where the
+    folder holds another run, or where the loss is not finite; Cancelled with every finished epoch kept.
+    """
+    if len(parts) != len(rois):
+        raise ValueError("parts needs one entry a ROI")
+    base = config.base
+    if rois.transform != base.transform or rois.class_names != base.class_names:
+        raise TrainingError(
+            "The ROIs were made with another input transform or other classes than the configuration says: "
+            "extract them again."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    training = target_rois(rois.rows(parts == Part.TRAINING.value), config.target)
+    validation = target_rois(rois.rows(parts == Part.VALIDATION.value), config.target)
+    _check_classes(training, config.target)
+    state = _begin(config, folder, data_fingerprint(rois, parts))
+    _epochs(state, training, validation, folder, emit, cancelled)
+    facts = state.facts
+    state.network.load_state_dict(state.best)
+    card = ClassifierCard(
+        config=config, data_fingerprint=facts.fingerprint, training_lesions=len(training),
+        training_patients=len(set(training.patient_ids)), best_epoch=facts.best_epoch,
+        prior_logit=_prior(training) if config.target == "malignancy" else None,
+        validation=facts.best_figures, synthetic=rois.synthetic, code_version=code_version(),
+        seconds=facts.seconds, device=facts.device,
+    )  # fmt: skip
+    save_classifier(folder, state.network, card)
+    return load_classifier(folder)
+
+
+def _check_classes(training: RoiSet, target: Target) -> None:
+    present = set(training.label.tolist())
+    for index, name in enumerate(training.class_names):
+        if index not in present:
+            what = "the class" if target == "margin" else "the biopsy result"
+            raise TrainingError(
+                f"No lesion of the training part has {what} {name}: label some, or leave this model out."
+            )
+
+
+def _prior(training: RoiSet) -> float:
+    malignant = int((training.label == 1).sum())
+    return float(np.log(malignant / (len(training) - malignant)))
+
+
+def _begin(config: ClassifierConfig, folder: Path, fingerprint: str) -> _State:
+    """The state of the unfinished run in the folder, or that of a new one."""
+    tensors: Tensors | None = None
+    if (folder / STATE).exists():
+        tensors, meta = load_state(folder / STATE)
+        facts = msgspec.convert(meta, _Facts)
+        if facts.config != config or facts.fingerprint != fingerprint:
+            raise TrainingError(
+                f"The folder {folder} holds a run of another configuration or of other data: choose a new folder."
+            )
+    else:
+        device = resolve_device(config.base.device)
+        facts = _Facts(
+            config=config, fingerprint=fingerprint, device=device.type,
+            precision=resolve_precision(config.base.precision, device),
+            at_once=config.base.batch_lesion + config.base.batch_fine,
+        )  # fmt: skip
+    network = make_classifier(config, fresh=tensors is None).to(torch.device(facts.device))
+    state = _State(facts=facts, network=network, optimiser=_optimiser(network, config))
+    if tensors is not None:
+        _restore(state, tensors)
+    return state
+
+
+def _optimiser(network: ClassifierNetwork, config: ClassifierConfig) -> torch.optim.Adam:
+    decay = config.base.rates.weight_decay
+    frozen = config.base.frozen_backbone
+    network.features.requires_grad_(not frozen)
+    parts = [] if frozen else [(network.features, config.rate_trunk, decay)]
+    parts += [(network.addon, config.rate_head, decay), (network.head, config.rate_head, 0.0)]
+    groups = [
+        {"params": list(module.parameters()), "lr": rate, "rate": rate, "weight_decay": wd}
+        for module, rate, wd in parts
+    ]
+    return torch.optim.Adam(groups, lr=config.rate_head, foreach=True)
+
+
+def _restore(state: _State, tensors: Tensors) -> None:
+    state.network.load_state_dict(_under(tensors, "network."))
+    state.best = _under(tensors, "best.")
+    described: dict[str, Any] = state.optimiser.state_dict()
+    for name, value in _under(tensors, "optimiser.").items():
+        index, key = name.split(".", 1)
+        described["state"].setdefault(int(index), {})[key] = value
+    state.optimiser.load_state_dict(described)
+
+
+def _under(tensors: Tensors, prefix: str) -> Tensors:
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _save(folder: Path, state: _State) -> None:
+    tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in state.best.items()}
+    for index, moments in state.optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
+    save_state(folder / STATE, tensors, msgspec.to_builtins(state.facts))
+
+
+def _epochs(
+    state: _State, training: RoiSet, validation: RoiSet, folder: Path, emit: Emit, cancelled: IsCancelled
+) -> None:
+    facts, config = state.facts, state.facts.config
+    source = Augmented(training, config.base)
+    steps = [Step(stage="A1", epoch=e + 1, epochs=config.epochs) for e in range(config.epochs)]
+    clock = Clock(steps, facts.epoch, len(source.order(0)))
+    name = "VGG" if config.target == "margin" else "malignancy"
+    while facts.epoch < config.epochs:
+        if cancelled():
+            raise Cancelled
+        step, began = steps[facts.epoch], time.monotonic()
+
+        def before_batch(batch: int, batches: int, step: Step = step) -> None:
+            set_rates(state.optimiser, rate_factor(step, batch, batches, config.base.rates.schedule))
+            told = clock.tick(facts.epoch, batch)
+            if told is not None:
+                done, total, eta = told
+                detail = f"epoch {step.epoch} of {step.epochs}"
+                emit(Progress(stage=name, done=done, total=total, eta_s=eta, detail=detail))
+
+        losses = _one_epoch(state, source, before_batch, emit, cancelled)
+        figures = validated(state.network, validation, cancelled)
+        facts.epoch += 1
+        last = facts.epoch == config.epochs
+        best = Validation(**facts.best_figures) if facts.best_epoch else None
+        if figures.better_than(best) if config.base.select_on_validation else last:
+            state.best = {key: value.detach().clone() for key, value in state.network.state_dict().items()}
+            facts.best_epoch, facts.best_figures = facts.epoch, msgspec.to_builtins(figures)
+        values = {**losses, "validation_auroc": figures.auroc}
+        facts.history.append(values)
+        facts.seconds += time.monotonic() - began
+        _save(folder, state)
+        emit(Metrics(stage=name, epoch=facts.epoch, values=values))
+
+
+def _one_epoch(
+    state: _State, source: Augmented, before_batch: Any, emit: Emit, cancelled: IsCancelled
+) -> dict[str, float]:
+    facts, network = state.facts, state.network
+    network.train()
+    if facts.config.base.frozen_backbone:
+        network.features.eval()
+
+    def loss(batch: Batch) -> Parts:
+        return {"cross_entropy": functional.cross_entropy(network(batch.inputs), batch.label)}
+
+    memory = Memory(at_once=facts.at_once)
+    task = EpochTask(
+        name=f"epoch {facts.epoch + 1} of {facts.config.target}", loss=loss, optimiser=state.optimiser,
+        device=torch.device(facts.device), precision="bfloat16" if facts.precision == "bfloat16" else "float32",
+        memory=memory, before_batch=before_batch, cancelled=cancelled,
+    )  # fmt: skip
+    losses = run_epoch(task, source, source.order(facts.epoch), facts.epoch)
+    if memory.halvings:
+        text = f"The memory did not suffice: {memory.at_once} images at a time from now on."
+        emit(Message(level="warning", text=text))
+        facts.at_once = memory.at_once
+    return losses
+
+
+def validated(network: ClassifierNetwork, rois: RoiSet, cancelled: IsCancelled = never) -> Validation:
+    """AUROC and cross-entropy of these ROIs, all of which have a class of the network."""
+    if len(rois) == 0:
+        return Validation()
+    logits = classify(network, rois, cancelled=cancelled).astype(np.float64)
+    logits -= logits.max(axis=1, keepdims=True)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    own = probabilities[np.arange(len(rois)), rois.label]
+    return Validation(
+        auroc=multiclass_auroc(rois.label, probabilities, rois.class_names).mean.value,
+        cross_entropy=float(-np.log(np.maximum(own, 1e-300)).mean()),
+    )

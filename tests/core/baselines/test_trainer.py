@@ -1,0 +1,174 @@
+"""Classifiers: what they learn from, what chooses the epoch, resuming, refusals, judging."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from core.baselines.checkpoint import CLASSIFIER, load_classifier
+from core.baselines.config import OUTCOMES, classifier_of, load_classifier_preset
+from core.baselines.judge import judge_classifier, judge_malignancy
+from core.baselines.network import make_classifier, parameter_count
+from core.baselines.trainer import target_rois, train_classifier
+from core.domain.errors import Cancelled, ModelError, TrainingError
+from core.domain.events import Metrics
+from core.domain.vocabulary import Part
+from core.evaluation.report import evaluate
+from core.training.presets import load_preset
+from core.training.trainer import make_network
+from tests.core.training.tiny import CLASSES, CONFIG, changed, tiny_parts, tiny_rois
+
+VGG = msgspec.structs.replace(classifier_of(CONFIG, "margin"), epochs=3)
+MALIGNANCY = msgspec.structs.replace(classifier_of(CONFIG, "malignancy"), epochs=2)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_presets_lay_the_same_trunk_under_every_model() -> None:
+    base = load_preset("compact")
+    for name in ("vgg-compact", "malignancy-compact"):
+        assert load_classifier_preset(name).base == base
+    protopnet = load_preset("protopnet-compact")
+    assert protopnet.method == "protopnet"
+    assert protopnet.architecture == msgspec.structs.replace(base.architecture, top_k=1)
+    assert (protopnet.loss.fine, protopnet.warm_start) == (0.0, "image")
+    assert protopnet.transform == base.transform
+
+
+def test_a_classifier_has_as_many_epochs_of_gradients_as_its_prototype_network() -> None:
+    compact = load_preset("compact")
+    epochs = compact.epochs
+    assert load_classifier_preset("vgg-compact").epochs == epochs.warm_start + epochs.warm_up + epochs.joint
+    with pytest.raises(TrainingError, match="no classifier"):
+        load_classifier_preset("vgg99")
+
+
+def test_added_parameters_make_up_for_the_prototype_network() -> None:
+    ours = parameter_count(make_classifier(VGG, fresh=True))
+    theirs = parameter_count(make_network(CONFIG, fresh=True))
+    # what is left are the prototypes and heads against the linear layer
+    assert abs(ours - theirs) < 0.01 * theirs
+
+
+def test_training_writes_a_classifier_that_loads_again(tmp_path: Path) -> None:
+    seen: list[Metrics] = []
+    made = train_classifier(
+        tiny_rois(), tiny_parts(), VGG, tmp_path, emit=lambda e: seen.append(e) if isinstance(e, Metrics) else None
+    )
+    again = load_classifier(tmp_path)
+    assert again.sha256 == made.sha256
+    for name, value in made.network.state_dict().items():
+        assert torch.equal(value, again.network.state_dict()[name])
+    assert [event.epoch for event in seen] == [1, 2, 3]
+
+
+def test_the_best_epoch_of_validation_is_kept(tmp_path: Path) -> None:
+    seen: list[Metrics] = []
+    made = train_classifier(
+        tiny_rois(), tiny_parts(), VGG, tmp_path, emit=lambda e: seen.append(e) if isinstance(e, Metrics) else None
+    )
+    areas = [event.values["validation_auroc"] for event in seen]
+    assert areas[made.card.best_epoch - 1] == max(a for a in areas if a is not None)
+    assert made.card.validation["auroc"] == max(a for a in areas if a is not None)
+
+
+def test_the_final_model_keeps_the_last_epoch(tmp_path: Path) -> None:
+    config = msgspec.structs.replace(VGG, base=changed(select_on_validation=False))
+    assert train_classifier(tiny_rois(), tiny_parts(), config, tmp_path).card.best_epoch == VGG.epochs
+
+
+def test_test_images_change_nothing(tmp_path: Path) -> None:
+    rois, parts = tiny_rois(), tiny_parts()
+    plain = train_classifier(rois, parts, VGG, tmp_path / "a").network.state_dict()
+    test = parts == Part.TEST.value
+    pixels = rois.pixels.copy()
+    pixels[test] = 0
+    other = train_classifier(replace(rois, pixels=pixels), parts, VGG, tmp_path / "b").network.state_dict()
+    assert all(torch.equal(plain[name], other[name]) for name in plain)
+
+
+def test_an_interrupted_training_ends_in_the_same_bits(tmp_path: Path) -> None:
+    rois, parts = tiny_rois(), tiny_parts()
+    whole = train_classifier(rois, parts, VGG, tmp_path / "whole").network.state_dict()
+    epochs: list[int] = []
+    with pytest.raises(Cancelled):
+        train_classifier(
+            rois, parts, VGG, tmp_path / "cut", cancelled=lambda: len(epochs) == 2,
+            emit=lambda e: epochs.append(e.epoch) if isinstance(e, Metrics) else None,
+        )  # fmt: skip
+    assert not (tmp_path / "cut" / CLASSIFIER).exists()
+    resumed = train_classifier(rois, parts, VGG, tmp_path / "cut").network.state_dict()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
+    train_classifier(tiny_rois(), tiny_parts(), MALIGNANCY, tmp_path)
+    with pytest.raises(TrainingError, match="another configuration"):
+        train_classifier(tiny_rois(), tiny_parts(), VGG, tmp_path)
+
+
+def test_a_class_without_training_lesions_is_named(tmp_path: Path) -> None:
+    rois = tiny_rois(labels=[i % 2 for i in range(24)])
+    with pytest.raises(TrainingError, match="the class spiculated"):
+        train_classifier(rois, tiny_parts(), VGG, tmp_path)
+
+
+def test_one_outcome_only_is_named(tmp_path: Path) -> None:
+    rois = replace(tiny_rois(), malignant=np.zeros(24, np.int64))
+    with pytest.raises(TrainingError, match="biopsy result malignant"):
+        train_classifier(rois, tiny_parts(), MALIGNANCY, tmp_path)
+
+
+def test_a_damaged_classifier_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no classifier"):
+        load_classifier(tmp_path)
+    train_classifier(tiny_rois(), tiny_parts(), MALIGNANCY, tmp_path)
+    content = bytearray((tmp_path / CLASSIFIER).read_bytes())
+    content[-3] ^= 1
+    (tmp_path / CLASSIFIER).write_bytes(bytes(content))
+    with pytest.raises(ModelError, match="altered"):
+        load_classifier(tmp_path)
+
+
+def test_malignancy_is_learned_from_the_biopsied_lesions_alone() -> None:
+    found = target_rois(tiny_rois(), "malignancy")
+    assert found.class_names == OUTCOMES
+    assert set(found.label.tolist()) == {0, 1}
+    assert len(found) == int((tiny_rois().malignant >= 0).sum())
+
+
+def test_a_classifier_is_judged_like_a_prototype_network(tmp_path: Path) -> None:
+    rois = tiny_rois()
+    model = train_classifier(rois, tiny_parts(), VGG, tmp_path)
+    found = judge_classifier(model, rois, name="VGG-16")
+    assert [p.model for p in found.values()] == ["VGG-16 with GradCAM", "VGG-16 with GradCAM++"]
+    for predictions in found.values():
+        scale = predictions.lesion_scale
+        assert scale is not None
+        # one map an image: that of its own class
+        np.testing.assert_array_equal(scale.pairs.image, np.arange(24))
+        np.testing.assert_array_equal(scale.pairs.prototype, rois.label)
+        report = evaluate(predictions, draws=100)
+        assert report["lesion_precision"].value is not None
+        assert report["margin_auroc"].value is not None
+    plain, plus = found.values()
+    np.testing.assert_array_equal(plain.logits, plus.logits)
+
+
+def test_the_balance_of_the_draws_is_undone_in_the_malignancy_logit(tmp_path: Path) -> None:
+    rois = tiny_rois()
+    model = train_classifier(rois, tiny_parts(), MALIGNANCY, tmp_path)
+    found = judge_malignancy(model, rois, name="end to end")
+    training = target_rois(rois.rows(tiny_parts() == Part.TRAINING.value), "malignancy")
+    prior = np.log((training.label == 1).sum() / (training.label == 0).sum())
+    np.testing.assert_allclose(found.malignancy - (found.logits[:, 1] - found.logits[:, 0]), prior)
+    assert found.class_names == OUTCOMES
+    assert CLASSES == rois.class_names
