@@ -72,11 +72,13 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     """Cells as text; the first column is the row's head."""
     note: str = ""
+    strong: frozenset[tuple[int, int]] = frozenset()
+    """(row, column) of the cells that stand in bold: the best of a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A picture with its words. ``data`` is a PNG or JPEG."""
+    """A picture with its words. ``data`` is a PNG, a JPEG or an SVG without anything to load."""
 
     data: bytes
     alt: str
@@ -148,10 +150,16 @@ def _environment() -> Environment:
     return environment
 
 
+def picture_kind(data: bytes) -> str:
+    """png, jpeg or svg+xml."""
+    if data.startswith(b"\x89PNG"):
+        return "png"
+    return "svg+xml" if data.lstrip().startswith((b"<?xml", b"<svg")) else "jpeg"
+
+
 def data_uri(data: bytes) -> str:
     """The picture inside the page."""
-    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return f"data:image/{picture_kind(data)};base64,{base64.b64encode(data).decode()}"
 
 
 def number(value: float, digits: int = 2) -> str:

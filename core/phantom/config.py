@@ -78,8 +78,8 @@ class PhantomConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the patients of the test part carry instead of ``confounder``."""
     marker_agreement: Share = 0.8
     """Share of the ``training`` images whose marker is the one of their class."""
-    test_only: bool = False
-    """Make the patients of the test part alone: the twin of a test part needs no training part of its own."""
+    only: Part | None = None
+    """Make the patients of this part alone (training or test): parts can then be separate sources."""
     patient_prefix: str = "SYN"
     """Begins every patient identifier; another one lets two studies of one seed stand side by side."""
     difficulty: Difficulty = Difficulty()
@@ -108,7 +108,11 @@ def part_of(config: PhantomConfig, index: int) -> Part:
 
 def patients_of(config: PhantomConfig) -> range:
     """The patients that are made."""
-    return range(config.patients - config.test_patients if config.test_only else 0, config.patients)
+    first_of_test = config.patients - config.test_patients
+    return range(
+        first_of_test if config.only is Part.TEST else 0,
+        first_of_test if config.only is Part.TRAINING else config.patients,
+    )
 
 
 def confounder_of(config: PhantomConfig, index: int) -> Confounder:

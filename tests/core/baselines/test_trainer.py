@@ -171,4 +171,4 @@ def test_the_balance_of_the_draws_is_undone_in_the_malignancy_logit(tmp_path: Pa
     prior = np.log((training.label == 1).sum() / (training.label == 0).sum())
     np.testing.assert_allclose(found.malignancy - (found.logits[:, 1] - found.logits[:, 0]), prior)
     assert found.class_names == OUTCOMES
-    assert CLASSES == rois.class_names
+    assert rois.class_names == CLASSES

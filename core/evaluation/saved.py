@@ -1,0 +1,119 @@
+"""Predictions on disk, as JSON; an undefined number is null."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from core.domain.atomic import atomic_write
+from core.domain.errors import ModelError
+from core.evaluation.predictions import Float, Predictions, ScalePrecision
+from core.statistics.activation_summary import PairTable
+
+Numbers = list[float | None]
+
+
+class _Scale(msgspec.Struct, frozen=True, kw_only=True):
+    image: list[int]
+    prototype: list[int]
+    klass: list[int]
+    value: Numbers
+    chance: Numbers
+    attainable: Numbers
+    blob: Numbers
+
+
+class _Saved(msgspec.Struct, frozen=True, kw_only=True):
+    model: str
+    class_names: tuple[str, ...]
+    lesion_ids: tuple[str, ...]
+    finding_ids: tuple[str, ...]
+    patient_ids: tuple[str, ...]
+    sources: tuple[str, ...]
+    label: list[int]
+    malignant: list[int]
+    logits: list[list[float]]
+    malignancy: Numbers
+    no_precedent: list[bool]
+    lesion_scale: _Scale | None
+    fine_scale: _Scale | None
+
+
+_TEXT = ("model", "class_names", "lesion_ids", "finding_ids", "patient_ids", "sources")
+
+
+def save_predictions(path: Path, predictions: Predictions) -> None:
+    """Written whole or not at all; read again they are equal to the bit."""
+    values: dict[str, Any] = {name: getattr(predictions, name) for name in _TEXT}
+    saved = _Saved(
+        **values,
+        label=predictions.label.tolist(),
+        malignant=predictions.malignant.tolist(),
+        logits=predictions.logits.tolist(),
+        malignancy=_listed(predictions.malignancy),
+        no_precedent=predictions.no_precedent.tolist(),
+        lesion_scale=_scale(predictions.lesion_scale),
+        fine_scale=_scale(predictions.fine_scale),
+    )
+    atomic_write(path, msgspec.json.encode(saved))
+
+
+def load_predictions(path: Path) -> Predictions:
+    """ModelError where the file is missing or damaged."""
+    try:
+        saved = msgspec.json.decode(path.read_bytes(), type=_Saved)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ModelError(f"{path} is lost or damaged: delete its folder and repeat this part.") from error
+    values: dict[str, Any] = {name: getattr(saved, name) for name in _TEXT}
+    return Predictions(
+        **values,
+        label=np.array(saved.label, np.int64),
+        malignant=np.array(saved.malignant, np.int64),
+        logits=np.array(saved.logits, np.float64).reshape(len(saved.label), len(saved.class_names)),
+        malignancy=_array(saved.malignancy),
+        no_precedent=np.array(saved.no_precedent, np.bool_),
+        lesion_scale=_precision(saved.lesion_scale),
+        fine_scale=_precision(saved.fine_scale),
+    )
+
+
+def _listed(values: Float) -> Numbers:
+    return [None if np.isnan(v) else float(v) for v in values]
+
+
+def _array(values: Numbers) -> Float:
+    return np.array([np.nan if v is None else v for v in values], np.float64)
+
+
+def _scale(found: ScalePrecision | None) -> _Scale | None:
+    if found is None:
+        return None
+    pairs = found.pairs
+    return _Scale(
+        image=pairs.image.tolist(),
+        prototype=pairs.prototype.tolist(),
+        klass=pairs.klass.tolist(),
+        value=_listed(pairs.value),
+        chance=_listed(found.chance),
+        attainable=_listed(found.attainable),
+        blob=_listed(found.blob),
+    )
+
+
+def _precision(saved: _Scale | None) -> ScalePrecision | None:
+    if saved is None:
+        return None
+    return ScalePrecision(
+        pairs=PairTable(
+            image=np.array(saved.image, np.int64),
+            prototype=np.array(saved.prototype, np.int64),
+            klass=np.array(saved.klass, np.int64),
+            value=_array(saved.value),
+        ),
+        chance=_array(saved.chance),
+        attainable=_array(saved.attainable),
+        blob=_array(saved.blob),
+    )

@@ -1,0 +1,255 @@
+"""Table 1 of the paper and its tests, from the predictions of the methods on one set of test lesions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.evaluation.repeated import Figures, Method, compare_methods, precision_ratio, summarise_method
+from core.explain.report import Table
+from core.statistics.estimate import Comparison, Estimate, p_text
+from core.statistics.multiplicity import holm
+
+NOT_BELOW, POST_HOC = "ᵃ", "ᵇ"
+SIGNIFICANT = 0.05
+MARGIN_OF_NON_INFERIORITY = -0.03
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestSet:
+    """Test lesions that are judged together."""
+
+    __test__ = False  # no test, whatever its name begins with
+
+    title: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judged:
+    """Methods on one test set, with their figures; the first method is the one that is compared with the rest."""
+
+    test_set: TestSet
+    methods: tuple[Method, ...]
+    figures: tuple[Figures, ...]
+    draws: int
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return next(method.first.class_names for method in self.methods if method.margins)
+
+
+def judge_methods(test_set: TestSet, methods: Sequence[Method], *, draws: int) -> Judged:
+    here = tuple(method.of_sources(test_set.sources) for method in methods)
+    return Judged(
+        test_set=test_set,
+        methods=here,
+        figures=tuple(summarise_method(method, draws=draws) for method in here),
+        draws=draws,
+    )
+
+
+def short(estimate: Estimate | None, digits: int = 3) -> str:
+    """ "0.951 [0.905, 0.996]", as the paper prints it."""
+    if estimate is None or estimate.value is None:
+        return "undefined"
+    value = f"{estimate.value:.{digits}f}"
+    if estimate.low is None or estimate.high is None:
+        return f"{value} [no interval]"
+    return f"{value} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+
+
+def table_rows(class_names: Sequence[str]) -> list[tuple[str, str]]:
+    """(key, what the row is called), in the paper's order."""
+    return [
+        ("margin_auroc", "Mass margin classification (AUROC)"),
+        *((f"auroc_{name}", f"{name.capitalize()} versus all (AUROC)") for name in reversed(class_names)),
+        ("kappa", "Cohen's κ"),
+        ("fine_precision", "Fine-scale activation precision"),
+        ("lesion_precision", "Lesion-scale activation precision"),
+    ]
+
+
+def table_one(judged: Judged) -> Table:
+    """Every row with intervals, the best in bold, ᵃ what is not significantly below it, ᵇ post-hoc maps."""
+    methods = [i for i, method in enumerate(judged.methods) if method.margins]
+    rows, strong = [], set()
+    for number, (key, label) in enumerate(table_rows(judged.class_names)):
+        estimates = [judged.figures[i].estimates.get(key) for i in methods]
+        best = _best(estimates)
+        marks = _marks(judged, methods, key, best)
+        cells = []
+        for column, (i, estimate) in enumerate(zip(methods, estimates, strict=True)):
+            post_hoc = POST_HOC if judged.methods[i].post_hoc and key.endswith("precision") else ""
+            cells.append(short(estimate) + marks[column] + post_hoc)
+            if best is not None and estimate is not None and estimate.value == estimates[best].value:  # type: ignore[union-attr]
+                strong.add((number, column + 1))
+        rows.append((label, *cells))
+    first = judged.figures[methods[0]]
+    runs = f", means over {first.runs} trainings (seeds)" if first.runs > 1 else ""
+    return Table(
+        caption=f"{judged.test_set.title}: {first.count} images of {first.patients} patients{runs}",
+        columns=("", *(judged.methods[i].name for i in methods)),
+        rows=tuple(rows),
+        strong=frozenset(strong),
+        note="The best value of a row is in bold. 95% intervals, clustered by patient. "
+        f"{NOT_BELOW} Not significantly below the best (paired test clustered by patient, Holm-corrected over the "
+        f"row, p ≥ {SIGNIFICANT}); κ is not tested. {POST_HOC} Post-hoc: nothing guarantees that the map shows "
+        "what the model computed its answer from.",
+    )
+
+
+def _best(estimates: Sequence[Estimate | None]) -> int | None:
+    known = [(e.value, -i) for i, e in enumerate(estimates) if e is not None and e.value is not None]
+    return -max(known)[1] if known else None
+
+
+def _marks(judged: Judged, methods: Sequence[int], key: str, best: int | None) -> list[str]:
+    """ᵃ for each method that no test shows to lie below the best."""
+    marks = [""] * len(methods)
+    if best is None or key == "kappa":
+        return marks
+    others = [column for column in range(len(methods)) if column != best]
+    tests = [
+        compare_methods(judged.methods[methods[best]], judged.methods[methods[column]], draws=judged.draws).get(key)
+        for column in others
+    ]
+    corrected = holm([None if test is None else test.p_value for test in tests])
+    for column, p in zip(others, corrected, strict=True):
+        if p is not None and p >= SIGNIFICANT:
+            marks[column] = NOT_BELOW
+    return marks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Against:
+    """The first method against one other."""
+
+    other: str
+    comparisons: dict[str, Comparison]
+    ratios: dict[str, Estimate | None]
+    """Of the activation precisions, by scale."""
+    corrected: dict[str, float | None]
+    """Holm-corrected p-values, over the other methods, by key."""
+
+
+def against_the_rest(judged: Judged, others: Sequence[int] | None = None) -> list[Against]:
+    """The first method compared with each of the others (by default all that know margins)."""
+    chosen = list(others) if others is not None else [
+        i for i, method in enumerate(judged.methods) if i and method.margins
+    ]  # fmt: skip
+    first = judged.methods[0]
+    comparisons = [compare_methods(first, judged.methods[i], draws=judged.draws) for i in chosen]
+    keys = sorted({key for found in comparisons for key in found})
+    corrected = {
+        key: holm([found[key].p_value if key in found else None for found in comparisons]) for key in keys
+    }
+    return [
+        Against(
+            other=judged.methods[i].name,
+            comparisons=found,
+            ratios={s: precision_ratio(first, judged.methods[i], s, draws=judged.draws) for s in ("lesion", "fine")},
+            corrected={key: corrected[key][position] for key in found},
+        )
+        for position, (i, found) in enumerate(zip(chosen, comparisons, strict=True))
+    ]
+
+
+def paired_table(judged: Judged, found: Sequence[Against]) -> Table:
+    """Differences from the first method with corrected p-values, and ratios of activation precision."""
+    rows = []
+    for one in found:
+        rows.append(
+            (
+                one.other,
+                _difference(one, "margin_auroc"),
+                _difference(one, "fine_precision"),
+                _difference(one, "lesion_precision"),
+                short(one.ratios.get("lesion"), 2) if one.ratios.get("lesion") is not None else "undefined",
+            )
+        )
+    name = judged.methods[0].name
+    return Table(
+        caption=f"{judged.test_set.title}: {name} minus each other model, paired",
+        columns=("Against", "Margin AUROC", "Fine-scale precision", "Lesion-scale precision", "Lesion-scale ratio"),
+        rows=tuple(rows),
+        note="Areas: paired DeLong test clustered by patient. Activation precision: bootstrap over patients. "
+        "p-values are Holm-corrected over the models of the column.",
+    )
+
+
+def _difference(one: Against, key: str) -> str:
+    comparison = one.comparisons.get(key)
+    if comparison is None:
+        return "undefined"
+    p = one.corrected[key]
+    return f"{short(comparison.difference)}, {'p undefined' if p is None else p_text(p)}"
+
+
+def verdicts(judged: Judged, found: Sequence[Against]) -> list[str]:
+    """In words: is attention closer to the lesion, and at what price in accuracy?"""
+    name = judged.methods[0].name
+    said = []
+    for one in found:
+        gap = one.comparisons.get("margin_auroc")
+        ratio = one.ratios.get("lesion")
+        if gap is None or gap.difference.low is None or ratio is None or ratio.value is None:
+            continue
+        kept = gap.difference.low > MARGIN_OF_NON_INFERIORITY
+        accuracy = (
+            f"its margin AUROC is not lower by {-MARGIN_OF_NON_INFERIORITY} or more"
+            if kept
+            else f"a margin AUROC lower by {-MARGIN_OF_NON_INFERIORITY} or more is not excluded"
+        )
+        said.append(
+            f"Against {one.other}: {name}'s lesion-scale activation precision is {short(ratio, 2)} times as high, "
+            f"and {accuracy} (difference {short(gap.difference)})."
+        )
+    return said
+
+
+def agreement_table(judged: Judged) -> Table:
+    """Cohen's kappa overall and per class."""
+    keys = [("kappa", "overall"), *((f"kappa_{name}", name) for name in judged.class_names)]
+    chosen = [(m, f) for m, f in zip(judged.methods, judged.figures, strict=True) if m.margins and not m.post_hoc]
+    black_box = [
+        (m, f) for m, f in zip(judged.methods, judged.figures, strict=True) if m.margins and m.post_hoc
+    ][:1]
+    return Table(
+        caption=f"{judged.test_set.title}: Cohen's κ with the reader",
+        columns=("Model", *(label for _, label in keys)),
+        rows=tuple((m.name, *(short(f.estimates.get(key), 2) for key, _ in keys)) for m, f in chosen + black_box),
+        note="Between radiologists the paper cites κ of 0.48 to 0.65 on real mammograms.",
+    )
+
+
+def figures_table(caption: str, figures: Sequence[Figures], note: str = "") -> Table:
+    """A row a model: margin AUROC, kappa, activation precision at both scales, malignancy."""
+    keys = (
+        ("margin_auroc", "Margin AUROC"),
+        ("kappa", "κ"),
+        ("lesion_precision", "Lesion-scale precision"),
+        ("fine_precision", "Fine-scale precision"),
+        ("malignancy_auroc", "Malignancy AUROC"),
+    )
+    return Table(
+        caption=caption,
+        columns=("Model", *(label for _, label in keys)),
+        rows=tuple((one.model, *(short(one.estimates.get(key)) for key, _ in keys)) for one in figures),
+        note=note,
+    )
+
+
+def seeds_table(judged: Judged) -> Table:
+    """What another seed does: the same figures run by run."""
+    keys = (("margin_auroc", "Margin AUROC"), ("lesion_precision", "Lesion-scale precision"),
+            ("fine_precision", "Fine-scale precision"), ("malignancy_auroc", "Malignancy AUROC"))  # fmt: skip
+
+    def cell(values: Sequence[float | None]) -> str:
+        return ", ".join("undefined" if v is None else f"{v:.3f}" for v in values) or "none"
+
+    return Table(
+        caption=f"{judged.test_set.title}: run by run",
+        columns=("Model", *(label for _, label in keys)),
+        rows=tuple((one.model, *(cell(one.per_run.get(key, ())) for key, _ in keys)) for one in judged.figures),
+    )
