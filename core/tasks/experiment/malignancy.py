@@ -1,0 +1,110 @@
+"""Malignancy on the page: the equation in the paper's form, the reader's estimate as a comparator."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.roi_set import RoiSet
+from core.evaluation.predictions import Predictions
+from core.explain.report import Section, Table
+from core.model.checkpoint import LoadedModel
+from core.statistics.auroc import auroc
+from core.statistics.estimate import Estimate
+from core.store.study import Study
+from core.tasks.experiment.table import Judged, against_the_rest, short
+from core.statistics.estimate import p_text
+
+
+def equation(model: LoadedModel) -> tuple[str, ...]:
+    """Eq. 2 and 3 with this model's coefficients, in hundredths as the paper prints them; () where undefined."""
+    if model.card.malignancy_ridge is None or "malignancy" in model.card.notes:
+        return ()
+    weights = model.network.malignancy.weight.detach().numpy()[0] * 100
+    bias = float(model.network.malignancy.bias.detach()[0]) * 100
+    terms = [f"{w:+.0f} ŷ_{name}" for w, name in zip(weights, model.card.class_names, strict=True)]
+    line = " ".join(terms).replace("+", "+ ").replace("-", "− ").removeprefix("+ ")
+    sign = "+" if bias >= 0 else "−"
+    return (f"ŷ_mal = {line}", f"Prob(malignancy) = σ((ŷ_mal {sign} {abs(bias):.0f})/100)")
+
+
+def readers_estimates(study: Study, rois: RoiSet) -> NDArray[np.float64]:
+    """(n,) a person's probability of malignancy recorded before any model's output; NaN where there is none.
+
+    The data set's own estimate, else the mean of the readers'.
+    """
+    by_reader = [study.lesions.labels_of_reader(reader.id) for reader in study.readers.all()]
+    own = {lesion.id: lesion.labels.probability_of_malignancy for lesion in study.lesions.all()}
+    found = np.full(len(rois), np.nan)
+    for row, lesion in enumerate(rois.lesion_ids):
+        value = own.get(lesion)
+        if value is not None:
+            found[row] = value
+            continue
+        said = [
+            labels[lesion].probability_of_malignancy for labels in by_reader if lesion in labels
+        ]
+        known = [v for v in said if v is not None]
+        if known:
+            found[row] = float(np.mean(known))
+    return found
+
+
+def reader_auroc(predictions: Predictions, estimates: NDArray[np.float64]) -> Estimate | None:
+    """AUROC of a reader's estimates (n,) on the biopsied lesions that have one; None where none has."""
+    known = (predictions.malignant >= 0) & ~np.isnan(estimates)
+    if not known.any():
+        return None
+    patients = tuple(p for p, k in zip(predictions.patient_ids, known, strict=True) if k)
+    return auroc(predictions.malignant[known] == 1, estimates[known], patients)
+
+
+def malignancy_section(
+    model: LoadedModel, judged: list[Judged], estimates: list[NDArray[np.float64]]
+) -> Section:
+    """The equation, and a table a test set; ``estimates`` are the reader's for the lesions of each."""
+    lines = equation(model)
+    text = (
+        "Malignancy is predicted from the margin scores alone (first training), as in eq. 2 and 3:",
+        *lines,
+        "The paper's: ŷ_mal = − 16 ŷ_circumscribed − 10 ŷ_indistinct + 6 ŷ_spiculated, σ((ŷ_mal − 155)/100). The "
+        "coefficients depend on the scale of the scores; only their signs and order compare.",
+    )
+    if not lines:
+        text = ("Malignancy is undefined: the biopsied training lesions do not show both outcomes.",)
+    return Section(
+        title="Malignancy",
+        text=text,
+        tables=tuple(_table(one, reader) for one, reader in zip(judged, estimates, strict=True)),
+    )
+
+
+def _table(judged: Judged, estimates: NDArray[np.float64]) -> Table:
+    with_malignancy = [
+        i for i, figures in enumerate(judged.figures) if "malignancy_auroc" in figures.estimates
+    ]
+    others = [i for i in with_malignancy if i]
+    tests = {one.other: one for one in against_the_rest(judged, others)}
+    rows = []
+    for i in with_malignancy:
+        figures = judged.figures[i]
+        estimate = figures.estimates["malignancy_auroc"]
+        rows.append((figures.model, short(estimate), str(estimate.n), _test(tests.get(figures.model))))
+    reader = reader_auroc(judged.methods[0].first, estimates)
+    if reader is not None:
+        rows.append(("Reader's estimate", short(reader), str(reader.n), ""))
+    return Table(
+        caption=f"{judged.test_set.title}: malignancy AUROC on the biopsied lesions",
+        columns=("", "AUROC", "lesions", f"{judged.methods[0].name} minus this, paired"),
+        rows=tuple(rows),
+    )
+
+
+def _test(one: object) -> str:
+    from core.tasks.experiment.table import Against
+
+    if not isinstance(one, Against) or "malignancy_auroc" not in one.comparisons:
+        return ""
+    p = one.corrected["malignancy_auroc"]
+    gap = short(one.comparisons["malignancy_auroc"].difference)
+    return f"{gap}, {'p undefined' if p is None else p_text(p)}"
