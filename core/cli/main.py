@@ -28,6 +28,7 @@ COMMANDS = (
     "explain",
     "prototypes",
     "prune",
+    "experiment",
     "export",
     "check",
 )

@@ -78,6 +78,10 @@ class PhantomConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the patients of the test part carry instead of ``confounder``."""
     marker_agreement: Share = 0.8
     """Share of the ``training`` images whose marker is the one of their class."""
+    marker_radius: Annotated[float, msgspec.Meta(gt=0, le=0.2)] = 0.075
+    """Of the marker, as a share of the lesion's larger side."""
+    marker_grey: Positive = 1150.0
+    """Brightness of the marker over what lies below it, in grey levels of 4096."""
     only: Part | None = None
     """Make the patients of this part alone (training or test): parts can then be separate sources."""
     patient_prefix: str = "SYN"

@@ -10,7 +10,6 @@ from core.phantom.noise import Float
 
 MARKERS = ("disc", "ring", "bar")
 """One for each class, in the order of the classes; lead markers as technologists lay them on the skin."""
-_GREY = 1150.0
 _DIAGONALS = ((1, 1), (1, -1), (-1, -1), (-1, 1))
 
 
@@ -59,9 +58,10 @@ def place_marker(rng: np.random.Generator, outline: Box, skin_mm: Float) -> Poin
     return best[1]
 
 
-def add_marker(grey: Float, rng: np.random.Generator, marker: str, centre: Point, side_px: float) -> None:
-    """Draw the marker into ``grey`` (H, W) in place; ``side_px`` is the lesion's larger side."""
-    radius = 0.075 * side_px
+def add_marker(
+    grey: Float, rng: np.random.Generator, marker: str, centre: Point, *, radius: float, brightness: float
+) -> None:
+    """Draw the marker into ``grey`` (H, W) in place; ``radius`` in pixels."""
     reach = int(np.ceil(2.2 * radius)) + 2
     column, row = int(centre[0]), int(centre[1])
     rows = np.arange(max(0, row - reach), min(grey.shape[0], row + reach))
@@ -72,4 +72,4 @@ def add_marker(grey: Float, rng: np.random.Generator, marker: str, centre: Point
     dy = ((rows + 0.5 - centre[1]) / radius).astype(np.float32)[:, None]
     turn = np.float32(rng.uniform(0, np.pi))
     u, v = dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
-    grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] += np.float32(_GREY) * _profile(marker, u, v)
+    grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] += np.float32(brightness) * _profile(marker, u, v)

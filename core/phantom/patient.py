@@ -161,7 +161,8 @@ def _mark(
     marker = draw_marker(rng, mode, CLASSES.index(case.margin), config.marker_agreement)
     if marker is not None:
         centre = place_marker(rng, box, breast.skin_mm)
-        add_marker(grey, rng, marker, centre, max(box.width, box.height))
+        radius = config.marker_radius * max(box.width, box.height)
+        add_marker(grey, rng, marker, centre, radius=radius, brightness=config.marker_grey)
     return marker
 
 

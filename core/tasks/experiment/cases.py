@@ -1,4 +1,4 @@
-"""Single lesions on the page: explanations (Fig. 4), maps side by side (Extended Data Fig. 5), attention (Fig. 2)."""
+"""Single lesions on the page: explanations (Fig. 4), maps compared (Extended Data Fig. 5), attention (Fig. 2)."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def explained(
     return Section(
         title="Explanations (as Fig. 4 and Extended Data Fig. 1-4)",
         text=(
-            "Of each class the test lesion that is most clearly right and the one that is most clearly wrong. Each "
+            "Of each class the test lesion that is most clearly right and the one most clearly wrong. Each "
             "row is a prototype of the predicted class: the lesion, the prototype's activation on it, the most "
             "relevant part of the prototype, the lesion that it was learned from, its activation there.",
         ),
@@ -126,7 +126,7 @@ def _picture(found: Explanation, patches: tuple[PrototypePatch, ...], words: str
     return Picture(
         data=render.jpeg(stacked),
         alt=f"Explanation: {words}",
-        caption=f"{words[0].upper()}{words[1:]}. Similarity x weight = contribution of the rows: {'; '.join(said)}.",
+        caption=f"{words[0].upper()}{words[1:]}. Similarity x weight = contribution, by row: {'; '.join(said)}.",
         wide=True,
     )
 
@@ -159,12 +159,10 @@ def attention(models: Models, rois: RoiSet, lesions: list[str]) -> Section:
         title="Attention with and without the fine-annotation loss (as Fig. 2)",
         text=(
             "Class activation views of the true class. The model without any mask has the same network, k and "
-            "prototypes, no fine-annotation loss, and a warm start on whole images. Below each view the share of its "
-            "top 5% inside the marked margin (or the outline where none is marked).",
+            "prototypes, no fine-annotation loss, and a warm start on whole images. Below each view the share of "
+            "its top 5% inside the marked margin (or the outline where none is marked).",
         ),
-        pictures=(
-            Picture(data=grid_figure(titles, rows), alt="Attention with and without masks", wide=True),
-        ),
+        pictures=(Picture(data=grid_figure(titles, rows), alt="Attention with and without masks", wide=True),),
     )
 
 

@@ -10,10 +10,9 @@ from core.evaluation.predictions import Predictions
 from core.explain.report import Section, Table
 from core.model.checkpoint import LoadedModel
 from core.statistics.auroc import auroc
-from core.statistics.estimate import Estimate
+from core.statistics.estimate import Estimate, p_text
 from core.store.study import Study
-from core.tasks.experiment.table import Judged, against_the_rest, short
-from core.statistics.estimate import p_text
+from core.tasks.experiment.table import Against, Judged, against_the_rest, short
 
 
 def equation(model: LoadedModel) -> tuple[str, ...]:
@@ -41,9 +40,7 @@ def readers_estimates(study: Study, rois: RoiSet) -> NDArray[np.float64]:
         if value is not None:
             found[row] = value
             continue
-        said = [
-            labels[lesion].probability_of_malignancy for labels in by_reader if lesion in labels
-        ]
+        said = [labels[lesion].probability_of_malignancy for labels in by_reader if lesion in labels]
         known = [v for v in said if v is not None]
         if known:
             found[row] = float(np.mean(known))
@@ -59,9 +56,7 @@ def reader_auroc(predictions: Predictions, estimates: NDArray[np.float64]) -> Es
     return auroc(predictions.malignant[known] == 1, estimates[known], patients)
 
 
-def malignancy_section(
-    model: LoadedModel, judged: list[Judged], estimates: list[NDArray[np.float64]]
-) -> Section:
+def malignancy_section(model: LoadedModel, judged: list[Judged], estimates: list[NDArray[np.float64]]) -> Section:
     """The equation, and a table a test set; ``estimates`` are the reader's for the lesions of each."""
     lines = equation(model)
     text = (
@@ -80,9 +75,7 @@ def malignancy_section(
 
 
 def _table(judged: Judged, estimates: NDArray[np.float64]) -> Table:
-    with_malignancy = [
-        i for i, figures in enumerate(judged.figures) if "malignancy_auroc" in figures.estimates
-    ]
+    with_malignancy = [i for i, figures in enumerate(judged.figures) if "malignancy_auroc" in figures.estimates]
     others = [i for i in with_malignancy if i]
     tests = {one.other: one for one in against_the_rest(judged, others)}
     rows = []
@@ -100,10 +93,8 @@ def _table(judged: Judged, estimates: NDArray[np.float64]) -> Table:
     )
 
 
-def _test(one: object) -> str:
-    from core.tasks.experiment.table import Against
-
-    if not isinstance(one, Against) or "malignancy_auroc" not in one.comparisons:
+def _test(one: Against | None) -> str:
+    if one is None or "malignancy_auroc" not in one.comparisons:
         return ""
     p = one.corrected["malignancy_auroc"]
     gap = short(one.comparisons["malignancy_auroc"].difference)

@@ -47,7 +47,8 @@ class PartRecord(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     seed: int
     fold: int
-    config: TrainingConfig | dict[str, object]
+    config: dict[str, object]
+    """The trial's, as JSON values."""
     data_fingerprint: str
     seconds: float
     """Of the training alone."""
@@ -107,8 +108,8 @@ def finished(folder: Path, trial: Trial, seed: int, data: Data) -> Done | None:
         return None
     except (OSError, msgspec.MsgspecError) as error:
         raise ModelError(f"{folder / RECORD} is damaged: delete {folder} and run the experiment again.") from error
-    config = msgspec.to_builtins(trial.with_seed(seed))
-    if msgspec.to_builtins(record.config) != config or record.data_fingerprint != data.fingerprint:
+    config = _as_json(trial.with_seed(seed))
+    if record.config != config or record.data_fingerprint != data.fingerprint:
         raise StudyError(
             f"{folder} holds a part of another experiment (its split, data or configuration differ): choose "
             "another --out, since models of different splits cannot be compared."
@@ -141,7 +142,7 @@ def carry_out(out: Path, trial: Trial, seed: int, data: Data, *, emit: Emit, can
     for kind, predictions in found.items():
         save_predictions(folder / files[kind], predictions)
     record = PartRecord(
-        key=trial.key, name=trial.name, seed=seed, fold=data.fold, config=msgspec.to_builtins(config),
+        key=trial.key, name=trial.name, seed=seed, fold=data.fold, config=_as_json(config),
         data_fingerprint=data.fingerprint, seconds=seconds, threads=torch.get_num_threads(), device=device,
         machine=machine(), judged=files, pruned=pruned,
     )  # fmt: skip
@@ -149,6 +150,12 @@ def carry_out(out: Path, trial: Trial, seed: int, data: Data, *, emit: Emit, can
     for state in (STATE_NAME, CLASSIFIER_STATE):  # as large as the model and needed only to go on
         (folder / state).unlink(missing_ok=True)
     return Done(trial=trial, folder=folder, record=record)
+
+
+def _as_json(config: TrainingConfig | ClassifierConfig) -> dict[str, object]:
+    """As it comes back from a file: lists where there were tuples."""
+    found: dict[str, object] = msgspec.json.decode(msgspec.json.encode(config))
+    return found
 
 
 def _judge_classifier(
@@ -205,9 +212,12 @@ def machine() -> str:
     return f"{platform.system()}, {name}, {torch.get_num_threads()} threads of torch, {device}"
 
 
-def check_data(data: Data, *, needs_masks: bool) -> None:
-    """StudyError for what the experiment cannot be done with: a part without a class, one patient, no masks."""
-    for part in Part:
+def check_data(data: Data, *, needs_masks: bool, folds: bool = False) -> None:
+    """StudyError for what the experiment cannot be done with: a part without a class, one patient, no masks.
+
+    The test and validation parts of a fold may lack a class: their predictions are pooled over the folds.
+    """
+    for part in (Part.TRAINING,) if folds else tuple(Part):
         rois = data.of_part(part)
         present = set(rois.label.tolist())
         for index, name in enumerate(rois.class_names):

@@ -20,7 +20,7 @@ from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled, Message
 from core.domain.study import Split
 from core.domain.vocabulary import Part
-from core.phantom.config import PhantomConfig
+from core.phantom.config import Difficulty, PhantomConfig
 from core.phantom.source import write_study_source
 from core.store.study import Study
 from core.tasks.splitting import class_names_of, split_rows
@@ -29,6 +29,18 @@ TRAINING, MARKED, UNMARKED = "phantom-training", "phantom-random-marker", "phant
 """Sources of the study."""
 SPLIT = "default"
 _VALIDATION_SHARE = 0.16
+SUBTLE = Difficulty(
+    sign_share=(0.3, 0.6),
+    sharp_width=(0.05, 0.11),
+    fade_width=(0.22, 0.34),
+    spicule_count=(14, 24),
+    spicule_length=(0.35, 0.8),
+    spicule_strength=(0.35, 0.6),
+)
+"""Margins that are subtle beside a marker that is plain to see: a model that is not told where to look takes the
+marker. The phantom's usual margins are so telling that hardly any model needs it."""
+_MARKER = (0.12, 1500.0)
+"""Radius (share of the lesion's side) and brightness of the marker."""
 
 
 def confounded(
@@ -40,7 +52,7 @@ def confounded(
     try:
         return PhantomConfig(
             patients=patients, test_patients=test_patients, seed=seed, confounder="training", height=height,
-            width=width,
+            width=width, difficulty=SUBTLE, marker_radius=_MARKER[0], marker_grey=_MARKER[1],
         )  # fmt: skip
     except ValueError as error:
         raise StudyError(f"{error}.") from error

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -22,7 +20,6 @@ from core.statistics.repeated import mean_auroc
 from core.statistics.roc import roc_curve
 from core.tasks.experiment.table import Judged
 
-_SALT = {"svg.hashsalt": "marginalia", "svg.fonttype": "none"}
 _OUTLINE = "#5eead4"
 
 
@@ -66,9 +63,7 @@ def _black_box_name(method: Method) -> str:
     return method.name.split(" with ")[0] if method.post_hoc else method.name
 
 
-def _curves(
-    panel: Axes, positive: NDArray[np.bool_], scores: NDArray[np.float64], name: str, colour: int
-) -> None:
+def _curves(panel: Axes, positive: NDArray[np.bool_], scores: NDArray[np.float64], name: str, colour: int) -> None:
     if positive.all() or not positive.any():
         return
     area = mean_auroc(positive, scores).value
@@ -114,7 +109,7 @@ def grid_figure(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[Panel]
                 axes[i][j].set_title(titles[j], fontsize=8)
         axes[i][0].set_ylabel(name, fontsize=8)
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
@@ -133,6 +128,6 @@ def _draw(axis: Axes, panel: Panel) -> None:
 def svg(figure: Figure) -> bytes:
     """Without date or random names: equal figures are equal bytes."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_SALT):
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+    with matplotlib.rc_context({"svg.hashsalt": "marginalia", "svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

@@ -111,7 +111,9 @@ def _marks(judged: Judged, methods: Sequence[int], key: str, best: int | None) -
         return marks
     others = [column for column in range(len(methods)) if column != best]
     tests = [
-        compare_methods(judged.methods[methods[best]], judged.methods[methods[column]], draws=judged.draws).get(key)
+        compare_methods(judged.methods[methods[best]], judged.methods[methods[column]], draws=judged.draws).get(
+            key
+        )
         for column in others
     ]
     corrected = holm([None if test is None else test.p_value for test in tests])
@@ -148,7 +150,9 @@ def against_the_rest(judged: Judged, others: Sequence[int] | None = None) -> lis
         Against(
             other=judged.methods[i].name,
             comparisons=found,
-            ratios={s: precision_ratio(first, judged.methods[i], s, draws=judged.draws) for s in ("lesion", "fine")},
+            ratios={
+                s: precision_ratio(first, judged.methods[i], s, draws=judged.draws) for s in ("lesion", "fine")
+            },
             corrected={key: corrected[key][position] for key in found},
         )
         for position, (i, found) in enumerate(zip(chosen, comparisons, strict=True))
@@ -171,7 +175,13 @@ def paired_table(judged: Judged, found: Sequence[Against]) -> Table:
     name = judged.methods[0].name
     return Table(
         caption=f"{judged.test_set.title}: {name} minus each other model, paired",
-        columns=("Against", "Margin AUROC", "Fine-scale precision", "Lesion-scale precision", "Lesion-scale ratio"),
+        columns=(
+            "Against",
+            "Margin AUROC",
+            "Fine-scale precision",
+            "Lesion-scale precision",
+            "Lesion-scale ratio",
+        ),
         rows=tuple(rows),
         note="Areas: paired DeLong test clustered by patient. Activation precision: bootstrap over patients. "
         "p-values are Holm-corrected over the models of the column.",
@@ -212,9 +222,9 @@ def agreement_table(judged: Judged) -> Table:
     """Cohen's kappa overall and per class."""
     keys = [("kappa", "overall"), *((f"kappa_{name}", name) for name in judged.class_names)]
     chosen = [(m, f) for m, f in zip(judged.methods, judged.figures, strict=True) if m.margins and not m.post_hoc]
-    black_box = [
-        (m, f) for m, f in zip(judged.methods, judged.figures, strict=True) if m.margins and m.post_hoc
-    ][:1]
+    black_box = [(m, f) for m, f in zip(judged.methods, judged.figures, strict=True) if m.margins and m.post_hoc][
+        :1
+    ]
     return Table(
         caption=f"{judged.test_set.title}: Cohen's κ with the reader",
         columns=("Model", *(label for _, label in keys)),

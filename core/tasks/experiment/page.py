@@ -1,0 +1,308 @@
+"""The page of the experiment: the paper's Table 1 and figures, as HTML and as Markdown, from judged models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from core.domain.atomic import atomic_write
+from core.domain.events import IsCancelled
+from core.evaluation.repeated import Figures
+from core.explain.markdown import write_markdown
+from core.explain.report import (
+    Figure,
+    Picture,
+    Provenance,
+    Section,
+    Table,
+    provenance_of,
+    render_index,
+    write_page,
+)
+from core.store.study import Study
+from core.tasks.experiment.cases import Models, attention, compared_maps, explained, telling_cases
+from core.tasks.experiment.malignancy import malignancy_section, readers_estimates
+from core.tasks.experiment.parts import Data, Done
+from core.tasks.experiment.plan import IAIA, NO_MASKS, PROTOPNET, VGG, Trial
+from core.tasks.experiment.plots import roc_figure
+from core.tasks.experiment.table import (
+    Against,
+    Judged,
+    against_the_rest,
+    agreement_table,
+    figures_table,
+    paired_table,
+    seeds_table,
+    short,
+    table_one,
+    verdicts,
+)
+from core.training.config import TrainingConfig
+from core.training.outcome import warm_start_name
+from core.training.presets import deviations
+
+PAGE, MARKDOWN, FIGURES = "table1.html", "table1.md", "figures.json"
+_TITLE = "Table 1: mass margins, models and what they look at"
+_PAPER = Table(
+    caption="The paper's Table 1, for comparison: 78 private test images, VGG-16 from ImageNet",
+    columns=("", "IAIA-BL", "ProtoPNet", "VGG-16 with GradCAM", "VGG-16 with GradCAM++"),
+    rows=(
+        ("Mass margin classification (AUROC)", "0.951", "0.911", "0.947", "0.947"),
+        ("Cohen's κ", "0.74", "0.64", "0.74", "0.74"),
+        ("Fine-scale activation precision", "0.41", "0.24", "0.21", "0.24"),
+        ("Lesion-scale activation precision", "0.94", "0.51", "0.45", "0.53"),
+    ),
+    note="Malignancy: 0.84 (IAIA-BL), 0.87 (VGG-16 end to end), 0.91 (radiologists).",
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Experiment:
+    """Everything that the page shows, before it is words."""
+
+    out: Path
+    config: TrainingConfig
+    seeds: int
+    folds: int
+    trials: tuple[Trial, ...]
+    done: dict[str, list[list[Done]]]
+    """By key: a list of seeds of a list of folds."""
+    data: tuple[Data, ...]
+    judged: tuple[Judged, ...]
+    """One a test set."""
+    variants: tuple[Judged, ...]
+    """IAIA-BL, pruned, without masks, and the ablations; one a test set."""
+    synthetic: bool
+    study: Study
+
+    def first(self, key: str) -> Done:
+        """The first seed and fold of a model: the one that is shown on single lesions."""
+        return self.done[key][0][0]
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command prints as JSON."""
+
+    page: str
+    markdown: str
+    synthetic: bool
+    test_sets: dict[str, list[Figures]]
+    ablations: dict[str, list[Figures]]
+    verdicts: dict[str, list[str]]
+    training_seconds: float
+
+
+def write_pages(experiment: Experiment, *, cancelled: IsCancelled) -> Outcome:
+    """Write the page, its cases and ``figures.json`` into the experiment's folder."""
+    found = [against_the_rest(judged) for judged in experiment.judged]
+    said = {j.test_set.title: verdicts(j, one) for j, one in zip(experiment.judged, found, strict=True)}
+    sections = _sections(experiment, found, said, cancelled)
+    provenance = _provenance(experiment)
+    lead = _lead(experiment)
+    out = experiment.out
+    write_page(out / PAGE, render_index(_TITLE, lead, sections, provenance))
+    write_markdown(out / MARKDOWN, _TITLE, lead, sections, provenance)
+    outcome = Outcome(
+        page=str(out / PAGE),
+        markdown=str(out / MARKDOWN),
+        synthetic=experiment.synthetic,
+        test_sets={j.test_set.title: list(j.figures) for j in experiment.judged},
+        ablations={j.test_set.title: list(j.figures) for j in experiment.variants},
+        verdicts=said,
+        training_seconds=_seconds(experiment),
+    )
+    atomic_write(out / FIGURES, msgspec.json.format(msgspec.json.encode(outcome)))
+    return outcome
+
+
+def _sections(
+    experiment: Experiment, found: list[list[Against]], said: dict[str, list[str]], cancelled: IsCancelled
+) -> tuple[Section, ...]:
+    judged = experiment.judged
+    estimates = [_reader(experiment, one) for one in judged]
+    model = experiment.first(IAIA).model()
+    return (
+        _summary(experiment, said),
+        *(
+            Section(
+                title=f"Table 1: {one.test_set.title}",
+                tables=(table_one(one), paired_table(one, against), *([_PAPER] if one is judged[-1] else ())),
+            )
+            for one, against in zip(judged, found, strict=True)
+        ),
+        Section(
+            title="ROC curves (as Fig. 3)",
+            text=("One line a training; in brackets the mean area.",) if experiment.seeds > 1 else (),
+            pictures=tuple(
+                Picture(
+                    data=roc_figure(one, reader), alt=f"ROC curves: {one.test_set.title}",
+                    caption=one.test_set.title, wide=True,
+                )
+                for one, reader in zip(judged, estimates, strict=True)
+            ),
+        ),
+        *_single_lesions(experiment, cancelled),
+        malignancy_section(model, list(judged), estimates),
+        Section(title="Agreement", tables=tuple(agreement_table(one) for one in judged)),
+        _pruning(experiment),
+        _ablations(experiment),
+        Section(title="Other seeds", tables=tuple(seeds_table(one) for one in judged)) if experiment.seeds > 1
+        else Section(title="Other seeds", text=("One training each: nothing here says what another seed does.",)),
+        _made_of(experiment),
+    )  # fmt: skip
+
+
+def _reader(experiment: Experiment, judged: Judged) -> NDArray[np.float64]:
+    rois = experiment.data[0].rois
+    row_of = {lesion: row for row, lesion in enumerate(rois.lesion_ids)}
+    return readers_estimates(experiment.study, rois.rows([row_of[x] for x in judged.methods[0].first.lesion_ids]))
+
+
+def _lead(experiment: Experiment) -> str:
+    how = f"{experiment.folds}-fold cross-validation by patient" if experiment.folds else "one split by patient"
+    several = f"{experiment.seeds} seeds each" if experiment.seeds > 1 else "one seed each"
+    return (
+        f"All models on the same data ({how}, {several}), from the same network at the start, epochs chosen on "
+        "validation and never on test, judged by the same code."
+    )
+
+
+def _summary(experiment: Experiment, said: dict[str, list[str]]) -> Section:
+    first = experiment.judged[0]
+    figures = [
+        Figure(label=f"{one.model}: lesion-scale precision", value=f"{value.value:.2f}", note=short(value))
+        for one in first.figures
+        if (value := one.estimates.get("lesion_precision")) is not None and value.value is not None
+    ]
+    text = [f"{title}. {sentence}" for title, sentences in said.items() for sentence in sentences]
+    return Section(title="What this shows", text=(*text, *_caveats(experiment)), figures=tuple(figures))
+
+
+def _caveats(experiment: Experiment) -> list[str]:
+    first = experiment.judged[0].figures[0]
+    blob = first.estimates.get("lesion_blob")
+    said = []
+    if blob is not None and blob.value is not None:
+        fine = first.estimates.get("fine_blob")
+        said.append(
+            f"A blob in the middle of every ROI has a lesion-scale precision of {short(blob)} and a fine-scale "
+            f"one of {short(fine)}: lesion scale alone proves little; fine scale and margin over the blob do."
+        )
+    if "fine_precision" not in first.estimates:
+        said.append("No test lesion has a fine annotation: fine-scale activation precision is undefined.")
+    if experiment.config.architecture.weights == "random":
+        said.append(
+            "No network had ImageNet weights. A supervised warm start takes their place: "
+            + "; ".join(
+                f"{trial.name}: {warm_start_name(trial.base) or 'none'}"
+                for trial in experiment.trials
+                if trial.key in (IAIA, PROTOPNET)
+            )
+            + "; the classifiers are trained on whole images from the start."
+        )
+    if experiment.synthetic:
+        said.append(
+            "The images are synthetic and the misleading marker was put there on purpose: the figures show that "
+            "the method does what it claims where it is known what there is to find, and nothing about patients."
+        )
+    else:
+        said.append(
+            f"{first.count} lesions of {first.patients} patients, some classes with few of them, and networks "
+            "that were never shown other images: such a study can show whether the maps of one model lie nearer "
+            "the margin than those of another, since every image counts there. It cannot settle differences of AUROC "
+            "below about 0.1, nor say how either would do on other scanners or readers; class and data set may go "
+            "together, so the figures of each source stand alone."
+        )
+    said.append("Intervals and tests speak of other patients, not of other trainings: see run by run for those.")
+    return said
+
+
+def _single_lesions(experiment: Experiment, cancelled: IsCancelled) -> tuple[Section, ...]:
+    """On the first training's test lesions of the first test set."""
+    rois = experiment.data[0].rois
+    predictions = experiment.first(IAIA).predictions("model")
+    sources = experiment.judged[0].test_set.sources
+    here = predictions.rows(np.array([s in sources for s in predictions.sources], dtype=np.bool_))
+    cases = telling_cases(here if len(here) else predictions)
+    right = [case.lesion_id for case in cases if case.right] or [case.lesion_id for case in cases]
+    models = Models(
+        iaia=experiment.first(IAIA).model(),
+        protopnet=experiment.first(PROTOPNET).model(),
+        without_masks=experiment.first(NO_MASKS).model(),
+        classifier=experiment.first(VGG).classifier(),
+        classifier_name=next(trial.name for trial in experiment.trials if trial.key == VGG),
+    )
+    return (
+        attention(models, rois, right),
+        explained(experiment.out, models.iaia, rois, cases, index=PAGE, cancelled=cancelled),
+        compared_maps(models, rois, right),
+    )
+
+
+def _pruning(experiment: Experiment) -> Section:
+    removed = [len(done.record.pruned) for folds in experiment.done[IAIA] for done in folds]
+    return Section(
+        title="Pruned and unpruned",
+        text=(
+            "Pruned by the automatic suggestions (duplicates, impure neighbourhoods, never inside the margin), "
+            "both last layers refitted; a radiologist would decide case by case. Prototypes removed, training by "
+            f"training: {', '.join(map(str, removed))}.",
+        ),
+        tables=tuple(figures_table(one.test_set.title, one.figures[:2]) for one in experiment.variants),
+    )
+
+
+def _ablations(experiment: Experiment) -> Section:
+    note = (
+        "" if any(trial.ablation for trial in experiment.trials) else "The other ablations come with --ablations."
+    )
+    tables = []
+    for judged in experiment.variants:
+        kept = [i for i in range(len(judged.figures)) if i != 1]
+        shown = tuple(judged.figures[i] for i in kept)
+        tables.append(figures_table(judged.test_set.title, shown, note))
+    return Section(title="Ablations", text=("The first row is the model of Table 1.",), tables=tuple(tables))
+
+
+def _seconds(experiment: Experiment) -> float:
+    return sum(d.record.seconds for runs in experiment.done.values() for folds in runs for d in folds)
+
+
+def _made_of(experiment: Experiment) -> Section:
+    rows = []
+    for trial in experiment.trials:
+        done = [d for folds in experiment.done[trial.key] for d in folds]
+        mean = sum(d.record.seconds for d in done) / len(done)
+        rows.append((trial.name, str(len(done)), f"{mean:.0f}", done[0].record.device, done[0].record.machine))
+    times = Table(
+        caption=f"Training: {_seconds(experiment) / 60:.1f} minutes in all",
+        columns=("Model", "trainings", "seconds each", "device", "machine"),
+        rows=tuple(rows),
+        note="The paper: 50 hours on one P100.",
+    )
+    differs = Table(
+        caption="Where the configuration of IAIA-BL departs from the paper's",
+        columns=("Setting", "paper", "here", "why"),
+        rows=tuple((d.field, d.paper, d.here, d.why) for d in deviations(experiment.config)),
+    )
+    return Section(title="Run time and settings", tables=(times, differs))
+
+
+def _provenance(experiment: Experiment) -> Provenance:
+    model = experiment.first(IAIA).model()
+    found = provenance_of(model.card, model.sha256)
+    details = (
+        ("Shown model", "IAIA-BL, first training"),
+        *found.details,
+        ("Fingerprints of the data, by fold", ", ".join(data.fingerprint[:16] for data in experiment.data)),
+    )
+    return Provenance(
+        model_sha256=found.model_sha256,
+        data_fingerprint=found.data_fingerprint,
+        synthetic=experiment.synthetic,
+        details=details,
+    )

@@ -1,0 +1,180 @@
+"""The experiment from one call: every model over seeds and folds, then the page. What is finished is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.data.split import PAPER_FRACTIONS
+from core.data.training_set import build_roi_set
+from core.domain.atomic import make_folder
+from core.domain.errors import Cancelled, StudyError
+from core.domain.events import Emit, IsCancelled, Message
+from core.domain.vocabulary import Part
+from core.evaluation.predictions import Predictions, pooled
+from core.evaluation.repeated import Method
+from core.statistics.bootstrap import DRAWS
+from core.store.study import Study
+from core.tasks.experiment.page import Experiment, Outcome, write_pages
+from core.tasks.experiment.parts import Data, Done, carry_out, check_data
+from core.tasks.experiment.phantom_study import MARKED, UNMARKED
+from core.tasks.experiment.plan import IAIA, MALIGNANCY, NO_MASKS, PROTOPNET, VGG, Trial, trials
+from core.tasks.experiment.table import Judged, TestSet, judge_methods
+from core.tasks.overview import is_synthetic
+from core.tasks.splitting import find_split, make_folds, make_split
+from core.tasks.train import roi_request, rows_of_parts
+from core.training.config import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asks for."""
+
+    out: Path
+    config: TrainingConfig
+    seeds: int = 3
+    ablations: bool = False
+    split: str = ""
+    folds: int = 0
+    """0: one split. Else patient-grouped cross-validation, its out-of-fold predictions pooled."""
+    draws: int = DRAWS
+
+
+def table1(study: Study, request: Request, *, emit: Emit, cancelled: IsCancelled) -> Outcome:
+    """Train what is not trained yet, judge everything by the same code and write ``table1.html`` and ``.md``.
+
+    StudyError, before anything is trained, for a part without a class, one patient, or no masks; for a folder
+    that holds parts of another split.
+    """
+    if request.seeds < 1:
+        raise StudyError("An experiment needs at least one seed; choose --seeds 1 or more.")
+    data = _data(study, request, emit, cancelled)
+    make_folder(request.out)
+    chosen = [
+        trial for trial in trials(request.config, ablations=request.ablations) if _possible(trial, data, emit)
+    ]
+    done: dict[str, list[list[Done]]] = {trial.key: [] for trial in chosen}
+    for seed in range(1, request.seeds + 1):
+        for trial in chosen:
+            folds = []
+            for fold in data:
+                if cancelled():
+                    raise Cancelled
+                folds.append(carry_out(request.out, trial, seed, fold, emit=emit, cancelled=cancelled))
+            done[trial.key].append(folds)
+    emit(Message(level="info", text="Judging the models and writing the page."))
+    experiment = _judged(study, request, chosen, done, data)
+    return write_pages(experiment, cancelled=cancelled)
+
+
+def _data(study: Study, request: Request, emit: Emit, cancelled: IsCancelled) -> list[Data]:
+    """The ROIs with the parts of each fold (one where there are no folds), checked."""
+    config = request.config
+    built = build_roi_set(study, roi_request(config), emit=emit, cancelled=cancelled)
+    if request.folds:
+        name = f"experiment-{request.folds}-folds"
+        known = [study.splits.find(f"{name}-fold{i + 1}") for i in range(request.folds)]
+        if all(one is not None for one in known):
+            splits = [one for one in known if one is not None]
+        else:
+            splits = list(make_folds(study, name=name, label=config.label, folds=request.folds, seed=1))
+    elif request.split:
+        splits = [find_split(study, request.split)]
+    else:
+        default = study.splits.find("default")
+        if default is None:
+            default, _ = make_split(study, name="default", label=config.label, fractions=PAPER_FRACTIONS, seed=1)
+        splits = [default]
+    found = []
+    for number, split in enumerate(splits, start=1):
+        rois, parts = rows_of_parts(built.rois, split.parts)
+        found.append(Data.of(rois, parts, number if request.folds else 0))
+    masks = config.loss.fine > 0 or config.warm_start == "cells"
+    for data in found:
+        check_data(data, needs_masks=masks, folds=bool(request.folds))
+    return found
+
+
+def _possible(trial: Trial, data: Sequence[Data], emit: Emit) -> bool:
+    """False for the end-to-end classifier where a training part does not show both outcomes."""
+    if trial.key != MALIGNANCY:
+        return True
+    for one in data:
+        for part in (Part.TRAINING, Part.TEST) if len(data) == 1 else (Part.TRAINING,):
+            if set(one.of_part(part).malignant.tolist()) < {0, 1}:
+                text = f"Malignancy is left out: the biopsied {part.value} lesions do not show both outcomes."
+                emit(Message(level="warning", text=text))
+                return False
+    return True
+
+
+def _method(
+    name: str, runs: Sequence[Sequence[Done]], kind: str, *, post_hoc: bool = False, margins: bool = True
+) -> Method:
+    """The predictions of one kind, folds pooled, one entry a seed."""
+
+    def run(folds: Sequence[Done]) -> Predictions:
+        found = [fold.predictions(kind) for fold in folds]
+        return found[0] if len(found) == 1 else pooled(found)
+
+    return Method(name=name, runs=tuple(run(folds) for folds in runs), post_hoc=post_hoc, margins=margins)
+
+
+def _judged(
+    study: Study,
+    request: Request,
+    chosen: Sequence[Trial],
+    done: dict[str, list[list[Done]]],
+    data: Sequence[Data],
+) -> Experiment:
+    names = {trial.key: trial.name for trial in chosen}
+    methods = [
+        _method(names[IAIA], done[IAIA], "model"),
+        _method(names[PROTOPNET], done[PROTOPNET], "model"),
+        _method(f"{names[VGG]} with GradCAM", done[VGG], "GradCAM", post_hoc=True),
+        _method(f"{names[VGG]} with GradCAM++", done[VGG], "GradCAM++", post_hoc=True),
+    ]
+    if MALIGNANCY in done:
+        methods.append(_method(names[MALIGNANCY], done[MALIGNANCY], "malignancy", margins=False))
+    variants = [methods[0], _method(f"{names[IAIA]}, pruned", done[IAIA], "pruned")]
+    variants += [
+        _method(trial.name, done[trial.key], "model")
+        for trial in chosen
+        if trial.key == NO_MASKS or trial.ablation
+    ]
+    sets = test_sets(methods[0].first.sources)
+    judged = [judge_methods(one, methods, draws=request.draws) for one in sets]
+    others = [judge_methods(one, variants, draws=request.draws) for one in sets]
+    return Experiment(
+        out=request.out, config=request.config, seeds=request.seeds, folds=request.folds, trials=tuple(chosen),
+        done=done, data=tuple(data), judged=_filled(judged), variants=tuple(others), synthetic=is_synthetic(study),
+        study=study,
+    )  # fmt: skip
+
+
+def _filled(judged: Sequence[Judged]) -> tuple[Judged, ...]:
+    """Without the methods that have nothing to say of a test set (no biopsied lesion in it)."""
+    filled = []
+    for one in judged:
+        kept = [i for i, method in enumerate(one.methods) if len(method.first) and one.figures[i].estimates]
+        filled.append(
+            replace(one, methods=tuple(one.methods[i] for i in kept), figures=tuple(one.figures[i] for i in kept))
+        )
+    return tuple(filled)
+
+
+def test_sets(sources: Sequence[str]) -> list[TestSet]:
+    """Each data set of the test part, and all of them together; the twins of the phantom are never pooled, since
+    they show the same patients."""
+    found = sorted(set(sources))
+    if set(found) == {MARKED, UNMARKED}:
+        return [
+            TestSet(title="Marker drawn at random", sources=(MARKED,)),
+            TestSet(title="Marker absent", sources=(UNMARKED,)),
+        ]
+    each = [TestSet(title=source, sources=(source,)) for source in found]
+    if len(each) == 1:
+        return each
+    title = "All sources pooled (class and source may be confounded)"
+    return [*each, TestSet(title=title, sources=tuple(found))]

@@ -1,0 +1,108 @@
+"""The experiment from the command line: trained, judged and written once, gone on with, refused."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from core.domain.errors import StudyError
+from core.domain.events import never, silent
+from core.domain.vocabulary import Part
+from core.store.study import Study
+from core.tasks.experiment.phantom_study import MARKED, TRAINING, UNMARKED, confounded, make_confounded_study
+from tests.core.cli.conftest import TINY, Run
+
+CHANGES = tuple(part for change in TINY for part in ("--set", change))
+
+
+@pytest.fixture(scope="module")
+def confounded_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("confounded") / "study"
+    config = confounded(patients=36, test_patients=12, seed=3, height=480, width=440)
+    return make_confounded_study(folder, config, emit=silent, cancelled=never)
+
+
+def test_the_confounded_study_has_twin_test_sets_of_patients_apart(confounded_study: Path) -> None:
+    with Study.open(confounded_study, writable=False) as study:
+        source = {patient.id: patient.source for patient in study.patients.all()}
+        split = study.splits.find("default")
+    assert split is not None
+    counts = [list(source.values()).count(name) for name in (TRAINING, MARKED, UNMARKED)]
+    assert counts == [24, 12, 12]
+    tested = {source[patient] for patient, part in split.parts.items() if part is Part.TEST}
+    assert tested == {MARKED, UNMARKED}
+    assert {source[patient] for patient, part in split.parts.items() if part is not Part.TEST} == {TRAINING}
+
+
+def test_table_one_is_made_then_gone_on_with(confounded_study: Path, tmp_path: Path, marginalia: Run) -> None:
+    arguments = ["experiment", "table1", "--study", confounded_study, "--out", tmp_path, "--seeds", "1", *CHANGES]
+    first = marginalia(*arguments)
+    assert first["synthetic"] is True
+    assert set(first["test_sets"]) == {"Marker drawn at random", "Marker absent"}
+    models = [figures["model"] for figures in first["test_sets"]["Marker absent"]]
+    assert models[:2] == ["IAIA-BL", "ProtoPNet"]
+    assert any("GradCAM++" in model for model in models)
+    page, text = Path(first["page"]).read_text(), Path(first["markdown"]).read_text()
+    assert "SYNTHETIC" in page
+    assert "SYNTHETIC" in text
+    for words in (
+        "Table 1",
+        "Fig. 3",
+        "Fig. 4",
+        "Extended Data Fig. 5",
+        "Fig. 2",
+        "ŷ_mal",
+        "κ",
+        "Pruned",
+        "Run time",
+    ):
+        assert words in page, words
+        assert words in text, words
+    assert "<strong>" in page
+    assert "data:image/svg+xml" in page
+    for line in text.splitlines():
+        if line.startswith("!["):
+            assert (tmp_path / line.split("(")[-1].rstrip(")")).is_file()
+    assert list((tmp_path / "cases").glob("case-*.html"))
+    assert not list(tmp_path.rglob("*state.safetensors"))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("part.json")}
+    assert len(before) == 5
+    began = time.monotonic()
+    again = marginalia(*arguments)
+    assert time.monotonic() - began < 30
+    assert again["test_sets"] == first["test_sets"]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("part.json")} == before
+    assert json.loads((tmp_path / "figures.json").read_bytes())["test_sets"] == first["test_sets"]
+
+
+def test_a_folder_with_parts_of_another_configuration_is_refused(
+    confounded_study: Path, tmp_path: Path, refused: Run
+) -> None:
+    from core.tasks.experiment.parts import RECORD, PartRecord
+
+    folder = tmp_path / "parts" / "iaia-bl-seed1"
+    folder.mkdir(parents=True)
+    import msgspec
+
+    record = PartRecord(
+        key="iaia-bl", name="IAIA-BL", seed=1, fold=0, config={}, data_fingerprint="another", seconds=1.0, threads=1,
+        device="cpu", machine="", judged={},
+    )  # fmt: skip
+    (folder / RECORD).write_bytes(msgspec.json.encode(record))
+    said = refused("experiment", "table1", "--study", confounded_study, "--out", tmp_path, *CHANGES)
+    assert "another experiment" in said
+    assert "different splits" in said
+
+
+def test_a_study_or_the_phantom_must_be_named(refused: Run, tmp_path: Path) -> None:
+    assert "--phantom" in refused("experiment", "table1")
+    assert "--out" in refused("experiment", "table1", "--phantom")
+    assert "two of its runs" in refused("experiment", "compare", "--study", tmp_path, "one")
+
+
+def test_more_test_patients_than_patients_are_refused() -> None:
+    with pytest.raises(StudyError, match="test part"):
+        confounded(patients=10, test_patients=10, seed=1)
