@@ -12,7 +12,7 @@ that goes with the class, and judges on two test sets: marker at random, and abs
 examples:
   main.py experiment table1 --phantom --out table1-phantom
   main.py experiment table1 --study breast-margins --folds 5 --seeds 1 --out table1-real
-  main.py experiment compare --study breast-margins compact-1 protopnet-compact-1
+  main.py experiment compare --study breast-margins --runs compact-1 protopnet-compact-1
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ HELP = "train the baselines and reproduce the paper's Table 1 and figures"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("table1", "compare"), help="what to do")
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="compare: runs, the first against each other")
     parser.add_argument("--study", type=Path, help="folder of the study")
     parser.add_argument("--phantom", action="store_true", help="make the confounded synthetic study in OUT/study")
     parser.add_argument("--patients", type=int, default=330, help="with --phantom: patients (default: 330)")
@@ -41,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ablations", action="store_true", help="train the ablations too")
     parser.add_argument("--split", default="", help="name of the split (default: default, made if there is none)")
     parser.add_argument("--folds", type=int, default=0, help="patient-grouped cross-validation instead of a split")
+    parser.add_argument(
+        "--runs", nargs="+", default=[], metavar="RUN", help="compare: the first run against each of the others"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a value of the configuration"
     )
@@ -93,7 +95,7 @@ def _compare(arguments: argparse.Namespace, console: Console) -> int:
     from core.tasks.experiment.compare import compare_runs, comparison_text
 
     if arguments.study is None or len(arguments.runs) < 2:
-        raise MarginaliaError("Name a study with --study and at least two of its runs.")
+        raise MarginaliaError("Name a study with --study and at least two of its runs with --runs.")
     with Study.open(arguments.study, writable=False) as study:
         found = compare_runs(study, arguments.runs, cancelled=console.cancelled)
     console.result(msgspec.to_builtins(found), comparison_text(found))

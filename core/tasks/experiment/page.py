@@ -213,9 +213,9 @@ def _caveats(experiment: Experiment) -> list[str]:
         said.append(
             f"{first.count} lesions of {first.patients} patients, some classes with few of them, and networks "
             "that were never shown other images: such a study can show whether the maps of one model lie nearer "
-            "the margin than those of another, since every image counts there. It cannot settle differences of AUROC "
-            "below about 0.1, nor say how either would do on other scanners or readers; class and data set may go "
-            "together, so the figures of each source stand alone."
+            "the margin than those of another, since every image counts there. It cannot settle differences of "
+            "AUROC below about 0.1, nor say how either would do on other scanners or readers. Class and data set "
+            "may go together, so the figures of each source stand alone."
         )
     said.append("Intervals and tests speak of other patients, not of other trainings: see run by run for those.")
     return said

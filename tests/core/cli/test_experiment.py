@@ -15,13 +15,13 @@ from core.store.study import Study
 from core.tasks.experiment.phantom_study import MARKED, TRAINING, UNMARKED, confounded, make_confounded_study
 from tests.core.cli.conftest import TINY, Run
 
-CHANGES = tuple(part for change in TINY for part in ("--set", change))
+CHANGES = tuple(part for change in (*TINY, "epochs.joint=1") for part in ("--set", change))
 
 
 @pytest.fixture(scope="module")
 def confounded_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("confounded") / "study"
-    config = confounded(patients=36, test_patients=12, seed=3, height=480, width=440)
+    config = confounded(patients=30, test_patients=9, seed=3, height=480, width=440)
     return make_confounded_study(folder, config, emit=silent, cancelled=never)
 
 
@@ -31,7 +31,7 @@ def test_the_confounded_study_has_twin_test_sets_of_patients_apart(confounded_st
         split = study.splits.find("default")
     assert split is not None
     counts = [list(source.values()).count(name) for name in (TRAINING, MARKED, UNMARKED)]
-    assert counts == [24, 12, 12]
+    assert counts == [21, 9, 9]
     tested = {source[patient] for patient, part in split.parts.items() if part is Part.TEST}
     assert tested == {MARKED, UNMARKED}
     assert {source[patient] for patient, part in split.parts.items() if part is not Part.TEST} == {TRAINING}
@@ -88,8 +88,8 @@ def test_a_folder_with_parts_of_another_configuration_is_refused(
     import msgspec
 
     record = PartRecord(
-        key="iaia-bl", name="IAIA-BL", seed=1, fold=0, config={}, data_fingerprint="another", seconds=1.0, threads=1,
-        device="cpu", machine="", judged={},
+        key="iaia-bl", name="IAIA-BL", seed=1, fold=0, config={}, data_fingerprint="another", seconds=1.0,
+        threads=1, device="cpu", machine="", judged={},
     )  # fmt: skip
     (folder / RECORD).write_bytes(msgspec.json.encode(record))
     said = refused("experiment", "table1", "--study", confounded_study, "--out", tmp_path, *CHANGES)
@@ -100,9 +100,33 @@ def test_a_folder_with_parts_of_another_configuration_is_refused(
 def test_a_study_or_the_phantom_must_be_named(refused: Run, tmp_path: Path) -> None:
     assert "--phantom" in refused("experiment", "table1")
     assert "--out" in refused("experiment", "table1", "--phantom")
-    assert "two of its runs" in refused("experiment", "compare", "--study", tmp_path, "one")
+    assert "two of its runs" in refused("experiment", "compare", "--study", tmp_path, "--runs", "one")
 
 
 def test_more_test_patients_than_patients_are_refused() -> None:
     with pytest.raises(StudyError, match="test part"):
         confounded(patients=10, test_patients=10, seed=1)
+
+
+def test_runs_of_one_split_are_compared(trained_study: Path, own_study: Path, marginalia: Run) -> None:
+    changes = ("epochs.joint=1", "seed=2")
+    more = [part for change in (*TINY, *changes) for part in ("--set", change)]
+    marginalia("train", own_study, "--name", "other", *more)
+    [found] = marginalia("experiment", "compare", "--study", own_study, "--runs", "tiny", "other")
+    assert (found["first"], found["second"], found["synthetic"]) == ("tiny", "other", True)
+    assert set(found["corrected"]) >= {"margin_auroc", "lesion_precision", "fine_precision"}
+
+
+def test_runs_of_other_splits_are_refused(own_study: Path, marginalia: Run, refused: Run) -> None:
+    marginalia("split", own_study, "--name", "second", "--seed", "9", "--fractions", "0.5", "0.25", "0.25")
+    more = [part for change in (*TINY, "epochs.joint=1") for part in ("--set", change)]
+    marginalia("train", own_study, "--name", "elsewhere", "--split", "second", *more)
+    said = refused("experiment", "compare", "--study", own_study, "--runs", "tiny", "elsewhere")
+    assert "trained on other splits" in said
+    assert "test patients differ" in said
+
+
+def test_a_run_that_was_never_projected_is_refused(own_study: Path, marginalia: Run, refused: Run) -> None:
+    more = [part for change in (*TINY, "epochs.joint=1", "project=false") for part in ("--set", change)]
+    marginalia("train", own_study, "--name", "free", *more)
+    assert "never projected" in refused("experiment", "compare", "--study", own_study, "--runs", "tiny", "free")
