@@ -104,7 +104,7 @@ class Gestures(QObject):
             self._view.tool.release(self._pointer(event.position(), event.modifiers()))
         elif drag is Drag.PAN:
             self._rest_cursor()
-        if self._clicking and event.button() == Qt.MouseButton.RightButton:
+        if self._clicking and drag is not Drag.TOOL and event.button() == Qt.MouseButton.RightButton:
             self._view.ask_for_menu(event.position().toPoint())
         self._sizing = self._clicking = False
 

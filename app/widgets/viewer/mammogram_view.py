@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt, Signal
 from PySide6.QtGui import (
+    QContextMenuEvent,
     QFocusEvent,
     QImage,
     QKeyEvent,
@@ -351,6 +352,12 @@ class MammogramView(QWidget):
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         self._gestures.key_release(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """The menu key; a right click asks when it is released, since it may become a drag."""
+        if event.reason() == QContextMenuEvent.Reason.Keyboard:
+            self.ask_for_menu(self.rect().center())
+        event.accept()
 
     def leaveEvent(self, event: QEvent) -> None:
         self._gestures.leave()

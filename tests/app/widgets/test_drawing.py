@@ -430,3 +430,26 @@ def test_zooming_in_the_middle_of_a_stroke_keeps_it_whole(desk: Desk) -> None:
     (line,) = desk.document.shapes
     assert isinstance(line, Line)
     assert line.points[0] == (100, 100) and line.points[-1] == pytest.approx((200, 150))
+
+
+def test_tablet_events_draw_a_stroke_of_changing_width(desk: Desk) -> None:
+    from PySide6.QtCore import QEvent
+    from PySide6.QtGui import QPointingDevice, QTabletEvent
+
+    desk.canvas.choose_tool("freehand")
+    device = QPointingDevice.primaryPointingDevice()
+    way = (
+        (QEvent.Type.TabletPress, 100, 0.2, Left),
+        (QEvent.Type.TabletMove, 150, 0.6, Qt.MouseButton.NoButton),
+        (QEvent.Type.TabletRelease, 200, 1.0, Left),
+    )
+    for kind, x, pressure, button in way:
+        at = QPointF(x, 100)
+        event = QTabletEvent(
+            kind, device, at, desk.view.mapToGlobal(at), pressure, 0, 0, 0.0, 0.0, 0.0, NONE, button, Left
+        )
+        QApplication.sendEvent(desk.view, event)
+    (stroke,) = desk.document.shapes
+    assert isinstance(stroke, Stroke)
+    assert stroke.points == ((100, 100), (150, 100), (200, 100))
+    assert stroke.widths[0] < stroke.widths[1] < stroke.widths[2] == 2.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QImage, QPainter, QWheelEvent
+from PySide6.QtGui import QContextMenuEvent, QImage, QPainter, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -347,3 +347,47 @@ def test_show_box_holds_the_box(view: MammogramView) -> None:
     view.show_box(box)
     visible = view.viewport.visible
     assert visible.x0 <= 100 and visible.x1 >= 300 and visible.y0 <= 50 and visible.y1 >= 150
+
+
+def test_the_menu_key_asks_for_the_menu_in_the_middle(qtbot: QtBot, view: MammogramView) -> None:
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Keyboard, QPoint(1, 1), view.mapToGlobal(QPoint(1, 1)))
+    with qtbot.waitSignal(view.menu_requested) as asked:
+        QApplication.sendEvent(view, event)
+    assert asked.args is not None and asked.args[0] == view.rect().center()
+
+
+def test_a_right_click_draws_and_asks_for_nothing_in_the_pacs_preset(qtbot: QtBot, view: MammogramView) -> None:
+    view.bindings = PACS
+    tool = _Recorder()
+    view.set_tool(tool)
+    with qtbot.assertNotEmitted(view.menu_requested):
+        QTest.mouseClick(view, Right, NONE, QPoint(50, 50))
+    assert tool.told[:1] == ["press"] and "release" in tool.told
+
+
+def test_views_that_are_closed_are_collected(qtbot: QtBot, picture: Picture) -> None:
+    """Nothing keeps a view alive: not its tools, layers or gestures."""
+    import gc
+    import weakref
+
+    from app.widgets.drawing.canvas import AnnotationCanvas
+    from app.widgets.drawing.document import AnnotationDocument
+
+    def open_and_close() -> list[weakref.ref[object]]:
+        view = MammogramView()
+        document = AnnotationDocument(lambda _: None, 0.1)
+        canvas = AnnotationCanvas(view, document)
+        canvas.choose_tool("freehand")
+        view.resize(300, 200)
+        view.set_picture(picture)
+        view.show()
+        drag(view, Left, (10, 10), (50, 50), (90, 20))
+        view.close()
+        view.deleteLater()
+        return [weakref.ref(view), weakref.ref(document), weakref.ref(canvas)]
+
+    references = open_and_close()
+    QApplication.sendPostedEvents(None, 52)  # QEvent.DeferredDelete
+    QApplication.processEvents()
+    gc.collect()
+    assert [reference() for reference in references] == [None, None, None]
