@@ -31,6 +31,9 @@ COMMANDS = (
     "experiment",
     "export",
     "check",
+    "backup",
+    "restore",
+    "forget",
 )
 """In the order of the work; each is a module of ``core.cli.commands`` (``import`` in ``import_images``)."""
 

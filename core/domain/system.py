@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -114,3 +115,8 @@ def peak_memory_bytes() -> int | None:
         return None
     peak = int(_resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss)
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def free_bytes(folder: Path) -> int:
+    """Room that this user may fill on the file system of an existing folder."""
+    return shutil.disk_usage(folder).free

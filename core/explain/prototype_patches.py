@@ -26,6 +26,7 @@ from core.explain.relevance import most_relevant_box
 from core.model.card import ModelCard
 from core.model.network import PrototypeNetwork
 from core.model.similarity import upsample
+from core.store.hdf5 import open_guarded
 from core.training.inference import exact
 
 SCHEMA = 1
@@ -142,12 +143,12 @@ def load_patches(path: Path, model_sha256: str) -> tuple[PrototypePatch, ...]:
     """The kept patches of this very model; BadFileError where they are another's, damaged or missing."""
     kind = list[tuple[int, str, str, Box, tuple[int, int]]]
     try:
-        with h5py.File(io.BytesIO(path.read_bytes()), "r") as file:
+        with open_guarded(path) as file:
             if file.attrs.get("schema") != SCHEMA or file.attrs.get("model_sha256") != model_sha256:
                 raise BadFileError(f"{path.name} holds the prototype patches of another model; rebuild it.")
             source, activation = file["source"][:], file["activation"][:]
             records = msgspec.json.decode(file.attrs["records"], type=kind)
-    except (OSError, KeyError, ValueError, msgspec.MsgspecError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError, msgspec.MsgspecError) as error:
         raise BadFileError(f"{path.name} cannot be read as prototype patches; rebuild it.") from error
     return tuple(
         PrototypePatch(index=index, class_name=name, lesion_id=lesion, source=source[i],

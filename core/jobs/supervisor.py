@@ -6,6 +6,7 @@ native code, a kill or a hang in the child never reaches the caller as anything 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -58,15 +59,18 @@ def _pump_events(stream: IO[bytes], queue: Queue[bytes | None]) -> None:
 
 
 def _keep_last_words(stream: IO[bytes], kept: deque[str], log: Path | None) -> None:
-    sink = log.open("ab") if log is not None else None
-    try:
+    with contextlib.ExitStack() as stack:
+        sink: IO[bytes] | None = None
+        # without a log, where it cannot be written; a stream that nobody reads would stop the child
+        with contextlib.suppress(OSError):
+            sink = stack.enter_context(log.open("ab", buffering=0)) if log is not None else None
         for line in stream:
             kept.append(line.decode("utf-8", "replace").rstrip())
             if sink is not None:
-                sink.write(line)
-    finally:
-        if sink is not None:
-            sink.close()
+                try:
+                    sink.write(line)
+                except OSError:
+                    sink = None
 
 
 class _Stopper:

@@ -5,6 +5,7 @@ Order for ImageNet: the converted file in the cache, the published file put ther
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import tempfile
@@ -17,8 +18,8 @@ from platformdirs import user_cache_path
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from core.domain.atomic import atomic_write
-from core.domain.errors import WeightsUnavailableError
+from core.domain.atomic import atomic_write, make_folder
+from core.domain.errors import StorageFullError, WeightsUnavailableError
 
 Tensors = dict[str, Tensor]
 
@@ -153,8 +154,9 @@ def _download(url: str, wanted: Path) -> Tensors:
 def _keep(folder: Path, stem: str, tensors: Tensors) -> None:
     """Converted, under a name that carries its own hash; what cannot be kept is converted again next time."""
     content = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()})
-    folder.mkdir(parents=True, exist_ok=True)
-    atomic_write(folder / f"{stem}-{hashlib.sha256(content).hexdigest()}.safetensors", content)
+    with contextlib.suppress(StorageFullError):
+        make_folder(folder)
+        atomic_write(folder / f"{stem}-{hashlib.sha256(content).hexdigest()}.safetensors", content)
 
 
 def _from_cache(folder: Path, stem: str) -> Tensors | None:

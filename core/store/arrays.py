@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from core.domain.atomic import storage_error
+from core.domain.atomic import make_folder
 from core.domain.content import content_sha256
 from core.domain.errors import ArrayLostError, StudyError
 from core.store.hdf5 import Array, arrays_sha256, read_arrays, write_arrays
@@ -92,7 +92,7 @@ class ArrayStore:
                 )
         encoded = np.frombuffer(msgspec.json.encode(attributes or {}), dtype=np.uint8)
         stored = {**arrays, _ATTRIBUTES: encoded}
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         write_arrays(path, stored, sha256=arrays_sha256(stored))
 
     def read_derived(self, name: str) -> tuple[dict[str, Array], dict[str, object]]:
@@ -124,10 +124,7 @@ class ArrayStore:
         sha256 = content_sha256(pixels)
         levels = pyramid(pixels)
         arrays: dict[str, Array] = {f"level{i}": level for i, level in enumerate(levels)}
-        try:
-            path.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise storage_error(error, path) or error from error
+        make_folder(path.parent)
         write_arrays(path, arrays | {"levels": np.array(len(levels), dtype=np.int64)}, sha256=sha256)
         return sha256
 

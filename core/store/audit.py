@@ -12,7 +12,7 @@ from core.domain.atomic import atomic_write
 from core.store import schema
 from core.store.database import Database
 from core.store.rows import count, from_row
-from core.store.trail import FIRST, AuditRecord, record_sha256
+from core.store.trail import FIRST, AuditRecord, erased_by, record_sha256
 
 _T = schema.audit
 _PAGE = 2000
@@ -76,6 +76,8 @@ class AuditRepository:
 def verify_chain(records: Iterator[AuditRecord], *, last: tuple[int, str] | None = None) -> AuditReport:
     """Verify records in order; ``last`` is the counter and hash that the newest one must have, if known."""
     counter, previous = 0, FIRST
+    # emptied records, by what a later tombstone must say of them: (counter, hash, hash of the rest)
+    emptied: dict[tuple[int, str, str], str] = {}
     for record in records:
         counter += 1
         reason = ""
@@ -83,16 +85,28 @@ def verify_chain(records: Iterator[AuditRecord], *, last: tuple[int, str] | None
             reason = f"record {counter} is missing; {record.counter} stands in its place"
         elif record.previous != previous:
             reason = f"record {counter} does not follow the one before it"
-        elif record.sha256 != record_sha256(record):
+        elif record.sha256 != (found := record_sha256(record)):
             reason = f"record {counter} was changed"
+            if record.old is None and record.new is None:
+                emptied[counter, record.sha256, found] = reason
+                reason = ""
         if reason:
-            return AuditReport(records=counter, first_bad=counter, reason=reason)
+            return _report(counter, counter, reason, emptied)
+        for one in erased_by(record):
+            emptied.pop((one.counter, one.sha256, one.rest), None)
         previous = record.sha256
     if last is not None and (counter, previous) != last:
         bad = counter + 1 if counter < last[0] else counter
         reason = f"record {bad} is missing at the end" if counter < last[0] else f"record {bad} was put in later"
-        return AuditReport(records=counter, first_bad=bad, reason=reason)
-    return AuditReport(records=counter)
+        return _report(counter, bad, reason, emptied)
+    return _report(counter, None, "", emptied)
+
+
+def _report(records: int, bad: int | None, reason: str, emptied: dict[tuple[int, str, str], str]) -> AuditReport:
+    """What no tombstone accounts for was changed, and comes before a later fault."""
+    for (counter, _, _), why in emptied.items():
+        return AuditReport(records=records, first_bad=counter, reason=why)
+    return AuditReport(records=records, first_bad=bad, reason=reason)
 
 
 def read_exported(path: Path) -> Iterator[AuditRecord]:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from core.domain.content import content_sha256
-from core.domain.errors import ArrayLostError
 from core.domain.study import Image, RunStatus
+from core.store.arrays import DERIVED, PIXELS
 from core.store.audit import AuditReport
 from core.store.study import Study
+from core.store.vet import ArrayVetter
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +39,8 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
 def check_study(study: Study, *, progress: Callable[[int, int], None] | None = None) -> CheckReport:
     """Read everything and compare it with its hashes; changes nothing.
 
+    Array files are read in a child process with limits, so that a study from elsewhere can be checked before it is
+    used.
     ``progress`` is told the number of images done and their total.
     """
     problems = [
@@ -47,11 +49,12 @@ def check_study(study: Study, *, progress: Callable[[int, int], None] | None = N
     ]
     rebuild: list[str] = []
     images = study.images.all()
-    for done, image in enumerate(images, start=1):
-        _check_pixels(study, image, problems, rebuild)
-        if progress is not None:
-            progress(done, len(images))
-    _check_derived(study, rebuild)
+    with ArrayVetter(study.folder) as vetter:
+        for done, image in enumerate(images, start=1):
+            _check_pixels(study, vetter, image, problems, rebuild)
+            if progress is not None:
+                progress(done, len(images))
+        _check_derived(study, vetter, rebuild)
     _check_runs(study, problems)
     audit = study.audit.verify()
     if not audit.good:
@@ -74,33 +77,36 @@ def check_study(study: Study, *, progress: Callable[[int, int], None] | None = N
     )
 
 
-def _check_pixels(study: Study, image: Image, problems: list[Problem], rebuild: list[str]) -> None:
+def _check_pixels(
+    study: Study, vetter: ArrayVetter, image: Image, problems: list[Problem], rebuild: list[str]
+) -> None:
     def problem(sentence: str) -> None:
         problems.append(Problem(subject=f"image {image.id}", sentence=sentence))
 
     file = f"pixels/{image.id}.h5"
-    if not study.arrays.has_pixels(image.id):
+    try:
+        there = study.arrays.has_pixels(image.id)
+    except ValueError:
+        problem("An image has an identifier that cannot name a file; the study was not made by this program.")
+        return
+    if not there:
         problem(f"{file} is missing; restore it from a copy or import the image again.")
         return
-    try:
-        pixels = study.arrays.read_pixels(image.id)
-    except ArrayLostError:
-        problem(f"{file} is damaged; restore it from a copy or import the image again.")
+    found = vetter.vet(PIXELS, image.id)
+    if not found.readable:
+        why = found.sentence.rstrip(".")
+        problem(f"{file} is damaged; restore it from a copy or import the image again ({why}).")
         return
-    if content_sha256(pixels) != image.content_sha256 or pixels.shape != (image.height, image.width):
+    if found.sha256 != image.content_sha256 or found.shape != (image.height, image.width):
         problem(f"{file} does not hold the pixels that were imported; restore it from a copy.")
         return
-    try:
-        study.arrays.read_pyramid(image.id)
-    except ArrayLostError:
+    if not found.pyramid:
         rebuild.append(f"The pyramid of image {image.id} is damaged and would be made again from its pixels.")
 
 
-def _check_derived(study: Study, rebuild: list[str]) -> None:
+def _check_derived(study: Study, vetter: ArrayVetter, rebuild: list[str]) -> None:
     for name in study.arrays.derived_files():
-        try:
-            study.arrays.read_derived(name)
-        except ArrayLostError:
+        if not vetter.vet(DERIVED, name).readable:
             rebuild.append(f"derived/{name}.h5 is damaged and would be computed again when it is needed.")
 
 

@@ -1,15 +1,21 @@
 """Whole HDF5 files from and to arrays.
 
 A file is built in memory and written as bytes: on a full disk the HDF5 library can end the process (safety.md,
-F4), a plain write cannot. It is opened for reading only ever after.
+F4), a plain write cannot. It is opened for reading only ever after, and only through ``open_guarded``: a study
+that somebody else made is foreign, and HDF5 can name other files to read from (safety.md, F7).
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+# before the library starts: it then loads no filter from anywhere, whatever HDF5_PLUGIN_PATH says
+os.environ["HDF5_PLUGIN_PRELOAD"] = "::"
 
 import h5py
 import numpy as np
@@ -23,6 +29,65 @@ Array = NDArray[Any]
 SCHEMA = 1
 _CHUNK = 256
 _GROWTH = 1 << 22
+
+_LARGEST_ARRAY = 4 << 30
+_SMALL = 1 << 20
+_MOST_PACKED = 1100
+"""Bytes of an array to bytes stored; deflate reaches 1,030 on constants."""
+_MOST_NAMES = 4096
+_LARGEST_ATTRIBUTE = 1 << 22
+_FILTERS = frozenset(
+    {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
+)
+
+
+class HostileArrayError(ValueError):
+    """An HDF5 file that asks for what no file of this program holds; the text says what."""
+
+
+@contextlib.contextmanager
+def open_guarded(path: Path) -> Iterator[h5py.File]:
+    """The file for reading, after everything in it was looked at and nothing was read.
+
+    HostileArrayError for links, groups, arrays stored in or assembled from other files, foreign filters, kinds
+    other than numbers and texts, and arrays that announce more than 4 GiB or 1,100 times what is stored.
+    OSError, KeyError or RuntimeError where it is damaged.
+    """
+    with h5py.File(path, "r", locking=False) as file:
+        _guard(file)
+        yield file
+
+
+def _guard(file: h5py.File) -> None:
+    if len(file) > _MOST_NAMES:
+        raise HostileArrayError("too many names")
+    for index in range(h5py.h5a.get_num_attrs(file.id)):
+        attribute = h5py.h5a.open(file.id, index=index)
+        if attribute.get_storage_size() > _LARGEST_ATTRIBUTE or attribute.dtype.kind not in "iufOSU":
+            raise HostileArrayError("an attribute of another kind")
+    for name in file:
+        if type(file.get(name, getlink=True)) is not h5py.HardLink:
+            raise HostileArrayError(f"{name} is a link to somewhere else")
+        array = file[name]
+        if not isinstance(array, h5py.Dataset):
+            raise HostileArrayError(f"{name} is no array")
+        _guard_array(name, array)
+
+
+def _guard_array(name: str, array: h5py.Dataset) -> None:
+    # in this order: the size of an array assembled from other files is found by opening them
+    plist = array.id.get_create_plist()
+    if plist.get_layout() == h5py.h5d.VIRTUAL or plist.get_external_count():
+        raise HostileArrayError(f"{name} lies in other files")
+    if {plist.get_filter(i)[0] for i in range(plist.get_nfilters())} - _FILTERS:
+        raise HostileArrayError(f"{name} needs a filter that is not used here")
+    text = h5py.check_string_dtype(array.dtype) is not None
+    if array.dtype.kind not in "biufc" and not text:
+        raise HostileArrayError(f"{name} holds neither numbers nor texts")
+    size = int(array.size or 0) * array.dtype.itemsize
+    stored = array.id.get_storage_size()
+    if size > _LARGEST_ARRAY or (size > _SMALL and size > _MOST_PACKED * stored) or (size and not stored):
+        raise HostileArrayError(f"{name} announces {size:,} bytes and stores {stored:,}")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array], *, sha256: str) -> None:
@@ -49,7 +114,7 @@ def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> tuple[dict[
     if not path.is_file():
         raise ArrayLostError(f"{path.parent.name}/{path.name} is missing from the study; rebuild or restore it.")
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with open_guarded(path) as file:
             schema = int(file.attrs["schema"])
             if schema > SCHEMA:
                 raise ArrayLostError(
@@ -60,7 +125,12 @@ def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> tuple[dict[
     except PermissionError as error:
         sentence = f"{path.parent.name}/{path.name} may not be read by you; change its permissions."
         raise ArrayLostError(sentence) from error
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+    except HostileArrayError as error:
+        raise ArrayLostError(
+            f"{path.parent.name}/{path.name} was not read: {error}. It was not written by this program; restore "
+            "it from a copy that you trust."
+        ) from error
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError) as error:
         raise ArrayLostError(
             f"{path.parent.name}/{path.name} is damaged ({type(error).__name__}); rebuild or restore it."
         ) from error

@@ -67,7 +67,7 @@ class PatientRepository:
         """
         with self._database.write() as transaction:
             patient = self.get(patient_id)
-            images = _remove_rows(transaction, patient_id)
+            images = remove_rows(transaction, patient_id)
             transaction.record("patient.remove", f"patient {patient_id}", old=patient)
         return images
 
@@ -77,7 +77,8 @@ class PatientRepository:
         return None if row is None else from_row(row, Patient)
 
 
-def _remove_rows(transaction: Transaction, patient_id: str) -> tuple[str, ...]:
+def remove_rows(transaction: Transaction, patient_id: str) -> tuple[str, ...]:
+    """Delete the rows about a patient, in an order that the references allow; ids of the images."""
     run = transaction.connection.execute
     image, finding, lesion = schema.image, schema.finding, schema.lesion
     images = tuple(run(select(image.c.id).where(image.c.patient_id == patient_id).order_by(image.c.seq)).scalars())

@@ -22,7 +22,7 @@ from typing import Self
 import msgspec
 from sqlalchemy import insert, select
 
-from core.domain.atomic import storage_error
+from core.domain.atomic import make_folder, storage_error
 from core.domain.errors import StudyError
 from core.domain.system import sync_folder
 from core.store import schema
@@ -31,6 +31,7 @@ from core.store.arrays import DERIVED, PIXELS, ArrayStore
 from core.store.audit import AuditRepository
 from core.store.batch import Batch
 from core.store.database import Database, now_utc
+from core.store.erasure import Tombstone, forget_rows
 from core.store.filesystem import refuse_network
 from core.store.holder import Holder, WriteLock, present_holder, user_name
 from core.store.images import ImageRepository
@@ -41,7 +42,7 @@ from core.store.readers import ReaderRepository
 from core.store.rows import from_row
 from core.store.runs import ModelRepository, RunRepository
 from core.store.splits import SplitRepository
-from core.store.upgrade import bring_up_to_date, make_database
+from core.store.upgrade import BACKUPS, bring_up_to_date, make_database
 from core.store.worklist import Worklist
 
 DATABASE, RUNS = "study.db", "runs"
@@ -165,13 +166,27 @@ class Study:
         for image_id in self.patients.remove(patient_id):
             self.arrays.delete_pixels(image_id)
 
+    def forget_patient(self, patient_id: str) -> Tombstone:
+        """Delete pixels, derived arrays, old copies of the database, rows and audited values of a patient.
+
+        Files go first: after a crash the patient is still there to be forgotten again. What remains is the
+        tombstone in the audit trail. The identity file is the caller's, who has its key; models too.
+        """
+        for image in self.images.of_patient(self.patients.get(patient_id).id):
+            self.arrays.delete_pixels(image.id)
+        for name in self.arrays.derived_files():
+            self.arrays.delete_derived(name)
+        for copy in (self.folder / BACKUPS).glob("*.db"):
+            copy.unlink()
+        return forget_rows(self._database, patient_id)
+
     def run_folder(self, run_id: str) -> Path:
         """Where the run's checkpoints and reports are; made where it is missing and the study is writable."""
         folder = self.folder / (self.runs.get(run_id).folder or f"{RUNS}/{run_id}")
         if not folder.resolve().is_relative_to(self.folder.resolve()):
             raise StudyError(f"Run {run_id} points outside the study; nothing was read or written there.")
         if self.writable:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         return folder
 
     def close(self) -> None:

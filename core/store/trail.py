@@ -15,6 +15,8 @@ from sqlalchemy import Connection, insert, select, update
 from core.store.schema import audit, audit_head, canonical_json
 
 FIRST = "0" * 64
+FORGET = "patient.forget"
+"""Action of the record that a forgotten patient leaves (core.store.erasure)."""
 
 _Waiting = tuple[str, str, str, str | None, str | None]
 """Time, action, subject, old and new of a record that has no number yet."""
@@ -33,6 +35,30 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     new: str | None
     previous: str
     sha256: str
+
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """A record whose old and new values were taken out with the patient they were about."""
+
+    counter: int
+    sha256: str
+    """That it had, and has."""
+    rest: str
+    """Hash of the record as it is now, without the values."""
+
+
+class _Stone(msgspec.Struct, frozen=True):
+    erased: tuple[Erased, ...]
+
+
+def erased_by(record: AuditRecord) -> tuple[Erased, ...]:
+    """The records that a tombstone lists; none where the record is no tombstone."""
+    if record.action != FORGET or record.new is None:
+        return ()
+    try:
+        return msgspec.json.decode(record.new, type=_Stone).erased
+    except msgspec.MsgspecError:
+        return ()
 
 
 def record_sha256(record: AuditRecord) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 from sqlalchemy import Connection, select, text
 from sqlalchemy import table as sql_table
 
-from core.domain.atomic import atomic_write
-from core.domain.errors import BadFileError, StudyError
+from core.domain.atomic import atomic_write, make_folder
+from core.domain.errors import BadFileError, StorageFullError, StudyError
 from core.store.database import make_engine, translated
 
 HEAD = "0001"
@@ -74,7 +74,7 @@ def bring_up_to_date(path: Path, *, writable: bool) -> Path | None:
 
 def _back_up(path: Path, version: str) -> Path:
     folder = path.parent / BACKUPS
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     target = folder / f"{path.stem}-{version}-{stamp}{path.suffix}"
 
@@ -82,6 +82,11 @@ def _back_up(path: Path, version: str) -> Path:
         source, copied = sqlite3.connect(path), sqlite3.connect(temporary)
         try:
             source.backup(copied)
+        except sqlite3.Error as error:
+            raise StorageFullError(
+                f"A copy of {path.name} could not be written to {folder}: the disk is full or failing. The study "
+                "was not upgraded and nothing was changed; make room and try again."
+            ) from error
         finally:
             copied.close()
             source.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from core.data.training_set import build_roi_set
-from core.domain.atomic import atomic_write
+from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import Cancelled, ModelError, StudyError, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
 from core.domain.study import ModelRevision, Run, RunStatus
@@ -41,7 +41,7 @@ def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, na
         raise StudyError(f"This study has a run named {name} already; choose another name or resume it.")
     identifier = uuid.uuid4().hex
     folder = study.folder / RUNS / identifier
-    folder.mkdir(parents=True)
+    make_folder(folder)
     request = TrainRequest(study=str(study.folder), folder=str(folder), config=config, parts=parts)
     atomic_write(folder / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
     run = Run(
@@ -58,7 +58,7 @@ def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, na
 
 def request_of(study: Study, run: Run) -> TrainRequest:
     """The request of a planned run, with the paths of where the study lies now."""
-    folder = study.folder / run.folder
+    folder = study.run_folder(run.id)
     try:
         request = msgspec.json.decode((folder / REQUEST).read_bytes(), type=TrainRequest)
     except (OSError, msgspec.MsgspecError) as error:
@@ -101,7 +101,7 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled) -> 
 
 
 def _finished(study: Study, run: Run, result: dict[str, object]) -> Run:
-    card = load_model(study.folder / run.folder / MODEL).card
+    card = load_model(study.run_folder(run.id) / MODEL).card
     done = msgspec.structs.replace(
         run, status=RunStatus.FINISHED, metrics=result, data_fingerprint=card.data_fingerprint
     )
@@ -142,8 +142,8 @@ def finished_run(study: Study, name: str) -> Run:
 
 def active_model(study: Study, run: Run) -> LoadedModel:
     """The model of the run's active revision: as trained, or as pruned."""
-    base = load_model(study.folder / run.folder / MODEL)
+    base = load_model(study.run_folder(run.id) / MODEL)
     revision = study.models.active(run.id)
     if revision is None or revision.parent_id is None:
         return base
-    return apply_revision(base, load_revision(study.folder / run.folder, revision.id))
+    return apply_revision(base, load_revision(study.run_folder(run.id), revision.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sized
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from core.data.roi_set import RoiSet
 from core.domain.atomic import atomic_write
 from core.domain.errors import ModelError
 from core.domain.vocabulary import Part
+from core.store.hdf5 import open_guarded
 
 SCHEMA = 1
 _TEXT = ("patient_ids", "lesion_ids", "part")
@@ -81,21 +83,20 @@ def make_table(scores: NDArray[np.float32], rois: RoiSet, parts: NDArray[np.str_
 
 def save_table(path: Path, table: SimilarityTable) -> None:
     """Write the table as HDF5, whole or not at all; StorageFullError where there is no room."""
-
-    def write(temporary: Path) -> None:
-        with h5py.File(temporary, "w") as file:
-            file.attrs["schema"] = SCHEMA
-            file["scores"], file["label"], file["malignant"] = table.scores, table.label, table.malignant
-            for name in _TEXT:
-                file.create_dataset(name, data=list(getattr(table, name)), dtype=h5py.string_dtype())
-
-    atomic_write(path, write)
+    # in memory: on a full disk the HDF5 library can end the process
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs["schema"] = SCHEMA
+        file["scores"], file["label"], file["malignant"] = table.scores, table.label, table.malignant
+        for name in _TEXT:
+            file.create_dataset(name, data=list(getattr(table, name)), dtype=h5py.string_dtype())
+    atomic_write(path, buffer.getvalue())
 
 
 def load_table(path: Path) -> SimilarityTable:
     """The table at ``path``; ModelError where it is missing, cut short or of another kind."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_guarded(path) as file:
             if file.attrs.get("schema") != SCHEMA:
                 raise ModelError(f"{path.name} is no similarity table that this version can read.")
             text = {name: tuple(file[name].asstr()[:].tolist()) for name in _TEXT}
@@ -105,7 +106,7 @@ def load_table(path: Path) -> SimilarityTable:
                 malignant=file["malignant"][:].astype(np.int64),
                 **text,
             )
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
         raise ModelError(
             f"{path.name} cannot be read as a similarity table; train or project again to rebuild it."
         ) from error

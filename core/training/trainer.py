@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
-from core.domain.atomic import atomic_write
+from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
 from core.domain.vocabulary import Part
@@ -66,7 +66,7 @@ def train(
             "The ROIs were made with another input transform or other classes than the configuration says: "
             "extract them again."
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return Trainer(rois, parts, config, folder, emit, cancelled).run()
 
 

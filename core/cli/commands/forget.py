@@ -1,0 +1,52 @@
+"""Forget a patient: delete pixels, labels, annotations and the link to identifiers, every derived array, and what
+the audit trail said of them; a tombstone keeps the trail verifiable. Names the models and prototypes that hold
+something of the patient. Without --yes it only says what it would do.
+
+examples:
+  main.py forget breast-margins P7K2QM4X
+  main.py forget breast-margins P7K2QM4X --yes
+"""
+
+from __future__ import annotations
+
+import argparse
+from getpass import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.cli.console import Console
+
+if TYPE_CHECKING:
+    from core.store.identity import IdentityFile
+    from core.store.study import Study
+
+HELP = "delete a patient from a study for good"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, help="folder of the study")
+    parser.add_argument("patient", help="pseudonym of the patient")
+    parser.add_argument("--yes", action="store_true", help="really do it; it cannot be undone")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    import msgspec
+
+    from core.store.study import Study
+    from core.tasks.forgetting import find_patient, forget, forget_text, planned
+
+    with Study.open(arguments.study, writable=arguments.yes) as study:
+        if arguments.yes:
+            report = forget(study, arguments.patient, open_identity=lambda: _identity(study))
+        else:
+            report = planned(study, find_patient(study, arguments.patient))
+    console.result(msgspec.to_builtins(report), forget_text(report))
+    return 0
+
+
+def _identity(study: Study) -> IdentityFile:
+    from core.store.identity import IdentityFile, KeyStore, Passphrase, identity_key_kind
+
+    if identity_key_kind(study.folder) == "key store":
+        return IdentityFile.open(study.folder, KeyStore(study.info.id))
+    return IdentityFile.open(study.folder, Passphrase(lambda: getpass("Passphrase: ")))

@@ -1,0 +1,196 @@
+"""A whole study as one file, and back: a zip archive of stored members with a manifest of their hashes.
+
+Members are stored, never compressed: an archive cannot unpack to more than its own size. Names are the study's own
+and are matched against a pattern before anything is written, so that an archive from elsewhere reaches no place
+outside its new folder. Derived arrays, which are computed again, are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from core.domain.atomic import atomic_write
+from core.domain.errors import BadFileError, StorageFullError, StudyError
+from core.store.arrays import PIXELS
+from core.store.database import now_utc
+from core.store.identity import IDENTITY
+from core.store.study import DATABASE, RUNS, Study
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+_LARGEST_MANIFEST = 256 << 20
+_MOST_MEMBERS = 1_000_000
+_BLOCK = 1 << 20
+_SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,126}[A-Za-z0-9_-]|[A-Za-z0-9_]"
+_NAME = re.compile(
+    rf"{re.escape(DATABASE)}|{re.escape(IDENTITY)}|{PIXELS}/[A-Za-z0-9_-][A-Za-z0-9._-]{{0,127}}\.h5"
+    rf"|{RUNS}(?:/(?:{_SEGMENT})){{2,8}}"
+)
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices."""
+
+Progress = Callable[[int, int], None]
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    size: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    format: int
+    study_id: str
+    study_name: str
+    created_utc: str
+    files: dict[str, Member]
+
+
+def safe_name(name: str) -> bool:
+    """Whether a member of this name may be written: one of the study's own places, on every system."""
+    return _NAME.fullmatch(name) is not None and not any(_RESERVED.fullmatch(part) for part in name.split("/"))
+
+
+def write_archive(study: Study, target: Path, *, progress: Progress | None = None) -> Manifest:
+    """Write the study, open for writing so that nothing changes meanwhile, and verify what was written.
+
+    StudyError where ``target`` exists or the study lacks a file; StorageFullError where there is no room.
+    """
+    if target.exists():
+        raise StudyError(f"{target} exists already; choose another name for the backup.")
+    study.audit.record("study.backup", f"study {study.info.id}")
+    made: list[Manifest] = []
+
+    def write(temporary: Path) -> None:
+        snapshot = temporary.with_name(f"{temporary.name}.db")
+        try:
+            _snapshot(study.folder / DATABASE, snapshot)
+            made.append(_fill(study, snapshot, temporary, progress))
+        finally:
+            snapshot.unlink(missing_ok=True)
+        with zipfile.ZipFile(temporary) as archive:
+            for name, member in made[0].files.items():
+                if _digest(archive, name) != member.sha256:
+                    raise BadFileError(f"The backup {target} did not come back as it was written; check the disk.")
+
+    atomic_write(target, write)
+    return made[0]
+
+
+def _snapshot(database: Path, target: Path) -> None:
+    """A copy of the database as of now, in one file, whatever lies in its write-ahead log."""
+    try:
+        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.Error as error:
+        raise StorageFullError(
+            f"A copy of {database.name} could not be written to {target.parent}: the disk is full or failing. "
+            "Nothing was changed; make room and try again."
+        ) from error
+
+
+def _members(study: Study, snapshot: Path) -> Iterator[tuple[str, Path]]:
+    yield DATABASE, snapshot
+    if (study.folder / IDENTITY).is_file():
+        yield IDENTITY, study.folder / IDENTITY
+    for image in study.images.all():
+        path = study.folder / PIXELS / f"{image.id}.h5"
+        if not path.is_file():
+            raise StudyError(f"{PIXELS}/{path.name} is missing; run 'check' and restore it before a backup.")
+        yield f"{PIXELS}/{path.name}", path
+    for path in sorted((study.folder / RUNS).rglob("*")):
+        name = path.relative_to(study.folder).as_posix()
+        if path.is_file() and not path.is_symlink() and not path.name.endswith(".part"):
+            if not safe_name(name):
+                raise StudyError(f"{name} was not made by this program; move it out of the study before a backup.")
+            yield name, path
+
+
+def _fill(study: Study, snapshot: Path, target: Path, progress: Progress | None) -> Manifest:
+    files: dict[str, Member] = {}
+    members = list(_members(study, snapshot))
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for done, (name, path) in enumerate(members, start=1):
+            archive.write(path, name)
+            files[name] = Member(size=path.stat().st_size, sha256=_digest_file(path))
+            if progress is not None:
+                progress(done, len(members))
+        manifest = Manifest(
+            format=FORMAT,
+            study_id=study.info.id,
+            study_name=study.info.name,
+            created_utc=now_utc(),
+            files=files,
+        )
+        archive.writestr(MANIFEST, msgspec.json.encode(manifest))
+    return manifest
+
+
+def _digest_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(archive: zipfile.ZipFile, name: str) -> str:
+    with archive.open(name) as file:
+        digest = hashlib.sha256()
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
+    """The manifest, after every member was held against it; nothing but the manifest was read.
+
+    BadFileError for names outside the study, links and devices, compressed or encrypted members, doubles (also by
+    upper and lower case) and members that together are larger than the file.
+    """
+    members = archive.infolist()
+    if len(members) > _MOST_MEMBERS:
+        raise _refusal(path, f"it lists {len(members):,} files")
+    total = 0
+    seen: set[str] = set()
+    for member in members:
+        _check_member(path, member)
+        total += member.file_size
+        if member.orig_filename.casefold() in seen:
+            raise _refusal(path, f"it holds {member.filename[:80]!r} twice")
+        seen.add(member.orig_filename.casefold())
+    if total > path.stat().st_size:
+        raise _refusal(path, "its files overlap")
+    if MANIFEST not in seen or archive.getinfo(MANIFEST).file_size > _LARGEST_MANIFEST:
+        raise _refusal(path, f"it has no {MANIFEST} that can be read")
+    try:
+        manifest = msgspec.json.decode(archive.read(MANIFEST), type=Manifest)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise _refusal(path, f"its {MANIFEST} is damaged") from error
+    if manifest.format > FORMAT:
+        raise BadFileError(f"{path.name} was made by a newer version of Marginalia; restore it with that one.")
+    sizes = {member.filename: member.file_size for member in members if member.filename != MANIFEST}
+    if sizes != {name: member.size for name, member in manifest.files.items()} or DATABASE not in sizes:
+        raise _refusal(path, "its files are not those of its manifest")
+    return manifest
+
+
+def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
+    name = member.orig_filename
+    if name != member.filename or not (name == MANIFEST or safe_name(name)):
+        raise _refusal(path, f"it holds {name[:80]!r}, which is no place in a study")
+    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+        raise _refusal(path, f"{name[:80]} is a link or a device")
+    encrypted = member.flag_bits & 0x1
+    if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size or encrypted:
+        raise _refusal(path, f"{name[:80]} is compressed or encrypted, which a backup never is")
+
+
+def _refusal(path: Path, why: str) -> BadFileError:
+    return BadFileError(f"{path.name} is not a backup that this program made, or was changed: {why}.")

@@ -1,0 +1,112 @@
+"""From an archive to a study in a new folder, verified before it appears there."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import struct
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+
+from core.domain.atomic import atomic_write, make_folder, storage_error
+from core.domain.errors import BadFileError, StorageFullError, StudyError
+from core.domain.system import free_bytes, sync_folder
+from core.store.archive import Manifest, Member, Progress, read_manifest
+from core.store.arrays import DERIVED, PIXELS
+from core.store.check import check_study
+from core.store.filesystem import refuse_network
+from core.store.study import DATABASE, RUNS, Study
+from core.store.upgrade import bring_up_to_date
+
+_BLOCK = 1 << 20
+_SPARE = 64 << 20
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    KeyError,
+    OverflowError,
+    MemoryError,
+)
+"""What the standard library raises for archives made by hand."""
+
+
+def restore_archive(path: Path, folder: Path, *, progress: Progress | None = None) -> Manifest:
+    """Unpack a backup beside ``folder``, verify every hash and the study itself, then put it in place.
+
+    BadFileError for an archive that is not one of ours or whose study is not whole; StudyError where ``folder``
+    is not empty; StorageFullError before anything is written where there is no room. Then nothing is left.
+    """
+    folder = folder.absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StudyError(f"{folder} is not empty; choose a new folder for the study.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = read_manifest(archive, path)
+            _unpack(archive, path, manifest, folder, progress)
+    except FileNotFoundError as error:
+        raise BadFileError(f"There is no backup {path}.") from error
+    except OSError as error:
+        raise storage_error(error, folder) or BadFileError(f"{path.name} cannot be read ({error}).") from error
+    except _ZIP_ERRORS as error:
+        raise BadFileError(f"{path.name} is damaged or no backup ({type(error).__name__}).") from error
+    return manifest
+
+
+def _unpack(
+    archive: zipfile.ZipFile, path: Path, manifest: Manifest, folder: Path, progress: Progress | None
+) -> None:
+    make_folder(folder.parent)
+    refuse_network(folder.parent)
+    needed = sum(member.size for member in manifest.files.values())
+    room = free_bytes(folder.parent)
+    if needed + _SPARE > room:
+        raise StorageFullError(
+            f"{path.name} needs {needed:,} bytes and {folder.parent} has {room:,}; make room or choose another "
+            "place."
+        )
+    making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        for place in (PIXELS, DERIVED, RUNS):
+            make_folder(making / place)
+        for done, (name, member) in enumerate(manifest.files.items(), start=1):
+            make_folder((making / name).parent)
+            _extract(archive, name, member, making / name, path)
+            if progress is not None:
+                progress(done, len(manifest.files))
+        _verify(making, path)
+        if folder.exists():
+            folder.rmdir()
+        making.rename(folder)
+        sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def _extract(archive: zipfile.ZipFile, name: str, member: Member, target: Path, path: Path) -> None:
+    def write(temporary: Path) -> None:
+        digest, left = hashlib.sha256(), member.size
+        with archive.open(name) as source, temporary.open("wb") as file:
+            while left and (block := source.read(min(_BLOCK, left))):
+                digest.update(block)
+                file.write(block)
+                left -= len(block)
+        if left or digest.hexdigest() != member.sha256:
+            raise BadFileError(f"{path.name} is damaged: {name} is not what was backed up. Use another backup.")
+
+    atomic_write(target, write)
+
+
+def _verify(making: Path, path: Path) -> None:
+    """The study itself: an archive whose hashes agree may have been made by anybody."""
+    bring_up_to_date(making / DATABASE, writable=True)
+    with Study.open(making, writable=False) as study:
+        report = check_study(study)
+    if report.problems:
+        raise BadFileError(f"The study in {path.name} is not whole: {report.problems[0].sentence}")
