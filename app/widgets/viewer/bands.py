@@ -160,10 +160,10 @@ class Bands:
         wide = rect.adjusted(-self._rim, -self._rim, self._rim, self._rim).intersected(view)
         if rect.isEmpty() or wide.isEmpty():
             return
-        alpha = np.ascontiguousarray(_part(self._coverage[..., _OPACITY], wide))
+        alpha = cv2.extractChannel(_part(self._coverage, wide), _OPACITY)
         # beyond the view the coverage goes on: the view's edge is no rim
         within: UInt8 = cv2.erode(alpha, self._kernel)  # type: ignore[assignment]
-        share = np.ascontiguousarray(self._share[_part(within, rect.translated(-wide.topLeft()))])
+        share = cv2.LUT(_part(within, rect.translated(-wide.topLeft())), self._share)
         cv2.multiply(
             _part(self._coverage, rect), cv2.merge([share] * 4), dst=_part(self._pixels, rect), scale=1 / 255
         )
