@@ -12,8 +12,9 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 
 from app.qt.colours import SURROUND
 from app.widgets.viewer.corner_texts import chest_wall_on_right
-from app.widgets.viewer.mammogram_view import FIT_BORDER, MammogramView
+from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Picture
+from app.widgets.viewer.picture_view import FIT_BORDER
 from app.widgets.viewer.viewport import Viewport
 from core.domain.vocabulary import Laterality, ViewPosition
 

@@ -182,8 +182,8 @@ class MaskLayer:
     def __init__(self, colour: QColor = MASK, opacity: float = 0.35) -> None:
         self._mask: UInt8 | None = None
         self._to_mask: Affine | None = None
-        self._tile: UInt8 = np.empty((0, 0), np.uint8)
-        self._tile_for: tuple[Sight, QRect] | None = None
+        self._tile = QImage()
+        self._tile_for: tuple[Sight, QRect, float] | None = None
         self._colour = colour
         self.opacity = opacity
 
@@ -199,27 +199,28 @@ class MaskLayer:
         rect = sight.device_rect(box, margin=0)
         if rect.isEmpty():
             return
-        if self._tile_for != (sight, rect):
-            self._resample(self._mask, self._to_mask, sight, rect)
-            self._tile_for = (sight, rect)
-        rows, columns = self._tile.shape
-        image = QImage(self._tile.data, columns, rows, self._tile.strides[0], QImage.Format.Format_Indexed8)
-        c = self._colour
-        image.setColorTable([0, qRgba(c.red(), c.green(), c.blue(), 255)])
+        if self._tile_for != (sight, rect, self.opacity):
+            self._tile = self._resampled(self._mask, self._to_mask, sight, rect)
+            self._tile_for = (sight, rect, self.opacity)
         with sight.device_pixels(painter):
-            painter.setOpacity(self.opacity)
-            painter.drawImage(rect.topLeft(), image)
+            painter.drawImage(rect.topLeft(), self._tile)
 
-    def _resample(self, mask: UInt8, to_mask: Affine, sight: Sight, rect: QRect) -> None:
+    def _resampled(self, mask: UInt8, to_mask: Affine, sight: Sight, rect: QRect) -> QImage:
         m = sight.viewport.view_to_image.then(to_mask)
         x, y = rect.left() + 0.5, rect.top() + 0.5
         matrix = np.array([[m.a, m.b, m.a * x + m.b * y + m.c - 0.5], [m.d, m.e, m.d * x + m.e * y + m.f - 0.5]])
-        self._tile = cv2.warpAffine(  # type: ignore[assignment]
+        tile = cv2.warpAffine(
             np.minimum(mask, 1),
             matrix,
             (rect.width(), rect.height()),
             flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
         )
+        rows, columns = tile.shape
+        image = QImage(tile.data, columns, rows, tile.strides[0], QImage.Format.Format_Indexed8)
+        c = self._colour
+        image.setColorTable([0, qRgba(c.red(), c.green(), c.blue(), round(255 * self.opacity))])
+        # painted many times while the window is dragged: an indexed image is slow to paint
+        return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
 
 
 def _on_widget(sight: Sight) -> QTransform:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFocusEvent,
-    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QResizeEvent,
     QTabletEvent,
     QWheelEvent,
 )
@@ -28,14 +25,10 @@ from app.widgets.viewer.corner_texts import paint_corners
 from app.widgets.viewer.gestures import Gestures
 from app.widgets.viewer.layers import Layer
 from app.widgets.viewer.lens import Lens
-from app.widgets.viewer.picture import Display, Picture, UInt8, Voi
+from app.widgets.viewer.picture import Display, Picture
+from app.widgets.viewer.picture_view import PictureView
 from app.widgets.viewer.pointing import Tool
-from app.widgets.viewer.renderer import Renderer
-from app.widgets.viewer.sight import Sight
-from app.widgets.viewer.viewport import Viewport
 from core.domain.geometry import Box, Point
-
-FIT_BORDER = 0.01
 
 
 @dataclass(frozen=True)
@@ -46,11 +39,7 @@ class Reading:
     value: int | None
 
 
-class MammogramView(QWidget):
-    viewport_changed = Signal(object)
-    """The new ``Viewport``."""
-    window_changed = Signal(object)
-    """The new ``Display``."""
+class MammogramView(PictureView):
     cursor_moved = Signal(object)
     """A ``Reading``, or None where the pointer left."""
     menu_requested = Signal(QPoint, object)
@@ -62,29 +51,17 @@ class MammogramView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
-        self.setMinimumSize(160, 120)
         self.setAccessibleName(self.tr("Mammogram"))
         self.bindings = Bindings()
         self.layers: list[Layer] = []
-        self.real_size_mm: float | None = None
-        """Millimetres of the screen in one of its device pixels, measured by the user; None before that."""
         self.calibrated = False
         """Whether the user said that the display is calibrated to the GSDF; a notice stands here until then."""
         self.has_notice = True
         """False where the view beside this one shows that notice for both."""
         self.framed = False
         """Whether a thin frame says that this one of several views is worked in."""
-        self._picture: Picture | None = None
-        self._renderer: Renderer | None = None
-        self._display: Display | None = None
-        self._table: UInt8 | None = None
-        self._viewport = Viewport(width=1, height=1, zoom=1.0, centre=(0.0, 0.0))
-        self._frame: QImage | None = None
-        self._fitted = True
-        self._pan_rest = (0.0, 0.0)
         self._peeking = False
         self._tool = Tool()
         self._measuring = False
@@ -93,112 +70,15 @@ class MammogramView(QWidget):
         self._caliper_area = QRect()
         self._gestures = Gestures(self, self)
 
-    # the picture
-
-    @property
-    def picture(self) -> Picture | None:
-        return self._picture
-
     def set_picture(self, picture: Picture | None, display: Display | None = None) -> None:
         """Show this picture as a whole, with its first VOI choice or as ``display`` says."""
         self.tool.cancel()
         self._caliper.cancel()
         self._gestures.abandon()
-        self._picture = picture
-        self._renderer = None if picture is None else Renderer(picture.levels)
         self._lens = None if picture is None or self._lens is None else Lens(picture)
-        self._fitted = True
-        if picture is None:
-            self._display = self._table = None
-            self.setAccessibleDescription(self.tr("No image"))
-        else:
+        if picture is not None:
             self._caliper.spacing_mm, self._caliper.source = picture.spacing_mm, picture.spacing_source
-            self.setAccessibleDescription(picture.title)
-            self.set_display(display or Display(voi=picture.choices[0]))
-            self.fit()
-        self.update()
-
-    @property
-    def display(self) -> Display | None:
-        return self._display
-
-    @property
-    def table(self) -> UInt8 | None:
-        """From stored values to the grey values on screen."""
-        return self._table
-
-    def set_display(self, display: Display) -> None:
-        if self._picture is None:
-            return
-        self._display = display
-        self._table = display.table(self._picture)
-        self._redraw()
-        self.window_changed.emit(display)
-
-    def set_voi(self, voi: Voi) -> None:
-        if self._display is not None:
-            self.set_display(replace(self._display, voi=voi))
-
-    def invert(self) -> None:
-        if self._display is not None:
-            self.set_display(replace(self._display, inverted=not self._display.inverted))
-
-    def drag_window(self, dx: float, dy: float) -> None:
-        if self._display is not None:
-            self.set_display(self._display.dragged(dx, dy))
-
-    # where it is seen
-
-    @property
-    def viewport(self) -> Viewport:
-        return self._viewport
-
-    @property
-    def sight(self) -> Sight:
-        return Sight(self._viewport, self.devicePixelRatioF())
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether the whole picture is shown because nothing else was asked for."""
-        return self._fitted
-
-    def set_viewport(self, viewport: Viewport) -> None:
-        """Of any size: the view keeps its own."""
-        self._see(viewport, fitted=False)
-
-    def fit(self) -> None:
-        """The whole picture; it stays whole when the view changes its size, until the user zooms or pans."""
-        if self._picture is not None:
-            self._see(self._sized(self._viewport).showing(self._picture.box, border=FIT_BORDER), fitted=True)
-
-    def show_box(self, box: Box, *, border: float = 0.5) -> None:
-        self.set_viewport(self._sized(self._viewport).showing(box, border=border))
-
-    def one_to_one(self) -> None:
-        """One pixel of the image on one of the screen."""
-        self.set_viewport(self._viewport.at_zoom(1.0))
-
-    def real_size(self) -> bool:
-        """As large as the breast was; False where the screen or the image has no known spacing."""
-        if self._picture is None or self._picture.spacing_mm is None or self.real_size_mm is None:
-            return False
-        self.set_viewport(self._viewport.at_zoom(self._picture.spacing_mm / self.real_size_mm))
-        return True
-
-    def pan_by(self, dx: float, dy: float) -> None:
-        """Logical pixels. Whole device pixels are panned, so that little is resampled; the rest is kept."""
-        ratio = self.devicePixelRatioF()
-        wish = (dx * ratio + self._pan_rest[0], dy * ratio + self._pan_rest[1])
-        whole = (round(wish[0]), round(wish[1]))
-        self._pan_rest = (wish[0] - whole[0], wish[1] - whole[1])
-        self.set_viewport(self._viewport.panned(*whole))
-
-    def zoom_by(self, factor: float, at: QPointF) -> None:
-        ratio = self.devicePixelRatioF()
-        self.set_viewport(self._viewport.zoomed(factor, (at.x() * ratio, at.y() * ratio)))
-
-    def to_image(self, place: QPointF) -> Point:
-        return self.sight.to_image(place)
+        super().set_picture(picture, display)
 
     # what lies over it
 
@@ -293,20 +173,13 @@ class MammogramView(QWidget):
 
     # Qt
 
-    def sizeHint(self) -> QSize:
-        return QSize(800, 1000)
-
     def paintEvent(self, event: QPaintEvent) -> None:
         exposed, sight = event.rect(), self.sight
         painter = QPainter(self)
-        if self._renderer is None or self._table is None or self._picture is None:
+        if not self.paint_picture(painter, sight) or self._table is None:
             painter.fillRect(exposed, SURROUND)
             painter.end()
             return
-        if self._frame is None:
-            self._frame = self._renderer.render(self._viewport, self._table, SURROUND.lightness())
-        with sight.device_pixels(painter):
-            painter.drawImage(0, 0, self._frame)
         if not self._peeking:
             for layer in self.layers:
                 layer.paint(painter, sight, exposed)
@@ -318,15 +191,6 @@ class MammogramView(QWidget):
             painter.setPen(self.palette().highlight().color())
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._take_size()
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.DevicePixelRatioChange:
-            self._take_size()
-        return super().event(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._gestures.press(event)
@@ -365,30 +229,6 @@ class MammogramView(QWidget):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         self._gestures.let_go()
         super().focusOutEvent(event)
-
-    def _see(self, viewport: Viewport, *, fitted: bool) -> None:
-        self._fitted = fitted
-        viewport = self._sized(viewport)
-        if viewport != self._viewport:
-            self._viewport = viewport
-            self._redraw()
-            self.viewport_changed.emit(viewport)
-
-    def _sized(self, viewport: Viewport) -> Viewport:
-        """With this widget's size; where it ends within a device pixel, that pixel is painted too."""
-        ratio = self.devicePixelRatioF()
-        return viewport.resized(math.ceil(self.width() * ratio - 1e-6), math.ceil(self.height() * ratio - 1e-6))
-
-    def _take_size(self) -> None:
-        if self._fitted and self._picture is not None:
-            self.fit()
-        else:
-            self.set_viewport(self._viewport)
-        self._redraw()
-
-    def _redraw(self) -> None:
-        self._frame = None
-        self.update()
 
     def _repaint_caliper(self) -> None:
         area = self._caliper.area(self.sight)
