@@ -71,16 +71,23 @@ def split_patients(
     return dict(sorted(parts.items()))
 
 
-def grouped_folds(patient: Sequence[str], label: Sequence[int], k: int, seed: int) -> NDArray[np.int64]:
+def grouped_folds(
+    patient: Sequence[str],
+    label: Sequence[int],
+    k: int,
+    seed: int,
+    *,
+    content: Sequence[tuple[str, ...]] | None = None,
+) -> NDArray[np.int64]:
     """The fold, 0 to k - 1, of each row: no patient in two folds, classes spread evenly (-1: no class).
 
-    StudyError where a class has one patient only: the fold that holds him would be trained without the class.
+    Patients who share an identical image (``content``, as in ``SplitRow``) stay together. StudyError where a class has one patient only: the fold that holds him would be trained without the class.
     """
     if k < 2:
         raise StudyError(f"Cross-validation needs at least 2 folds, not {k}; choose 5, for instance.")
     rows = [
-        SplitRow(patient_id=p, class_name=None if y < 0 else str(int(y)))
-        for p, y in zip(patient, label, strict=True)
+        SplitRow(patient_id=p, class_name=None if y < 0 else str(int(y)), content=same)
+        for p, y, same in zip(patient, label, content or [()] * len(patient), strict=True)
     ]
     names = sorted({row.class_name for row in rows if row.class_name is not None}, key=int)
     strata = _strata(rows, _groups(rows), names)

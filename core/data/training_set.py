@@ -88,7 +88,7 @@ def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
     return _extracted(study, request, [item], silent, never)
 
 
-def split_rows(study: Study, rois: RoiSet) -> list[SplitRow]:
+def roi_split_rows(study: Study, rois: RoiSet) -> list[SplitRow]:
     """The ROIs as ``core.data.split`` wants them, with the hashes of their images and of their inputs."""
     image_of = {lesion.id: lesion.image_id for lesion in study.lesions.all()}
     sha256 = {image.id: image.content_sha256 for image in study.images.all()}

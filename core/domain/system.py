@@ -10,7 +10,9 @@ import contextlib
 import ctypes
 import os
 import shutil
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import IO
@@ -120,3 +122,21 @@ def peak_memory_bytes() -> int | None:
 def free_bytes(folder: Path) -> int:
     """Room that this user may fill on the file system of an existing folder."""
     return shutil.disk_usage(folder).free
+
+
+@contextlib.contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Hold back Ctrl-C while a process is started, which then never hears it: its parent does, and stops it.
+
+    A terminal sends it to every process in the foreground; one that still imports would die with a traceback.
+    This process hears at the end what came in between. Without POSIX signals nothing is held back.
+    """
+    mask = getattr(signal, "pthread_sigmask", None)
+    if mask is None:
+        yield
+        return
+    before = mask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        mask(signal.SIG_SETMASK, before)

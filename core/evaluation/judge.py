@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
 from core.domain.events import IsCancelled, never
-from core.evaluation.predictions import Bool, Float, Predictions, ScalePrecision
+from core.evaluation.predictions import Float, Predictions, ScalePrecision
 from core.model.checkpoint import LoadedModel
 from core.model.similarity import upsample
 from core.statistics.activation import activation_precision, attainable, centre_blob, chance
 from core.statistics.activation_summary import PairTable
 from core.training.inference import Inference, infer
+from core.training.precedent import largest_own_evidence
 
 _CHUNK = 64
 """Images whose upsampled maps exist at a time."""
@@ -28,6 +29,8 @@ def judge(model: LoadedModel, rois: RoiSet, *, name: str, cancelled: IsCancelled
     prototype_class = np.asarray(model.card.prototype_class, dtype=np.int64)
     maps = found.maps
     assert maps is not None
+    threshold = model.card.precedent_threshold
+    evidence = largest_own_evidence(found.scores, found.logits, prototype_class)
     return Predictions(
         model=name,
         class_names=model.card.class_names,
@@ -39,7 +42,8 @@ def judge(model: LoadedModel, rois: RoiSet, *, name: str, cancelled: IsCancelled
         malignant=labelled.malignant,
         logits=found.logits.astype(np.float64),
         malignancy=_malignancy(model, found),
-        no_precedent=_no_precedent(model, found, prototype_class),
+        no_precedent=np.zeros(len(evidence), np.bool_) if threshold is None else evidence < threshold,
+        evidence=None if threshold is None else evidence - threshold,
         lesion_scale=scale_precision(labelled, maps, prototype_class, fine=False),
         fine_scale=scale_precision(labelled, maps, prototype_class, fine=True),
     )
@@ -50,15 +54,6 @@ def _malignancy(model: LoadedModel, found: Inference) -> Float:
     if model.card.malignancy_ridge is None:
         return np.full(len(found.malignancy), np.nan)
     return found.malignancy.astype(np.float64)
-
-
-def _no_precedent(model: LoadedModel, found: Inference, prototype_class: NDArray[np.int64]) -> Bool:
-    threshold = model.card.precedent_threshold
-    if threshold is None:
-        return np.zeros(len(found.scores), dtype=np.bool_)
-    own = prototype_class[None, :] == found.logits.argmax(axis=1)[:, None]
-    evidence = np.where(own, found.scores, -np.inf).max(axis=1)
-    return np.asarray(evidence < threshold)
 
 
 def scale_precision(

@@ -55,6 +55,9 @@ class Predictions:
     """(n,) malignancy logit; NaN where the model has none."""
     no_precedent: Bool
     """(n,) True where no prototype is similar enough and the program gives no prediction."""
+    evidence: Float | None = None
+    """(n,) largest own evidence less the threshold of the model that judged the lesion, so that the lesions of
+    several folds can be ordered; None where a model has no threshold (trained without validation)."""
     lesion_scale: ScalePrecision | None = None
     fine_scale: ScalePrecision | None = None
 
@@ -92,6 +95,7 @@ class Predictions:
             logits=self.logits[index],
             malignancy=self.malignancy[index],
             no_precedent=self.no_precedent[index],
+            evidence=None if self.evidence is None else self.evidence[index],
             lesion_scale=_rows_of_pairs(self.lesion_scale, chosen),
             fine_scale=_rows_of_pairs(self.fine_scale, chosen),
         )
@@ -131,15 +135,32 @@ def pooled(folds: Sequence[Predictions]) -> Predictions:
         logits=np.concatenate([fold.logits for fold in folds]),
         malignancy=np.concatenate([fold.malignancy for fold in folds]),
         no_precedent=np.concatenate([fold.no_precedent for fold in folds]),
+        evidence=_pooled_evidence([fold.evidence for fold in folds]),
         lesion_scale=_pooled_pairs([fold.lesion_scale for fold in folds], [len(fold) for fold in folds]),
         fine_scale=_pooled_pairs([fold.fine_scale for fold in folds], [len(fold) for fold in folds]),
     )
 
 
-def _pooled_pairs(folds: Sequence[ScalePrecision | None], sizes: Sequence[int]) -> ScalePrecision | None:
+def _pooled_evidence(folds: Sequence[Float | None]) -> Float | None:
     present = [fold for fold in folds if fold is not None]
-    if len(present) != len(folds):
+    return np.concatenate(present) if len(present) == len(folds) else None
+
+
+def _unmarked(images: int) -> ScalePrecision:
+    """Of a fold none of whose images has a mask of the scale: no pairs, and undefined values."""
+    none, undefined = np.empty(0, dtype=np.int64), np.full(images, np.nan)
+    return ScalePrecision(
+        pairs=PairTable(image=none, prototype=none, klass=none, value=np.empty(0)),
+        chance=undefined,
+        attainable=undefined,
+        blob=undefined,
+    )
+
+
+def _pooled_pairs(folds: Sequence[ScalePrecision | None], sizes: Sequence[int]) -> ScalePrecision | None:
+    if all(fold is None for fold in folds):
         return None
+    present = [_unmarked(size) if fold is None else fold for fold, size in zip(folds, sizes, strict=True)]
     tables = [fold.pairs for fold in present]
     first_row = np.cumsum([0, *sizes[:-1]])
     counts = [int(table.prototype.max(initial=-1)) + 1 for table in tables]

@@ -12,15 +12,23 @@ import msgspec
 import numpy as np
 
 from core.domain.errors import MarginaliaError
-from core.evaluation.predictions import Float, Predictions, ScalePrecision
+from core.evaluation.predictions import Bool, Float, Predictions, ScalePrecision
 from core.statistics.activation_summary import over_images, over_pairs, summarise
 from core.statistics.agreement import agreement
 from core.statistics.auroc import auroc
 from core.statistics.bootstrap import DRAWS, Resamples, mean_estimate, resample
 from core.statistics.calibration import calibration
+from core.statistics.coverage import coverage_curve
+from core.statistics.decision import decision_curve
 from core.statistics.estimate import Estimate
 from core.statistics.grouping import by_finding, first_rows, label_by_finding
 from core.statistics.multiclass import multiclass_auroc
+from core.statistics.proportion import proportion
+
+COVERAGES = (0.9, 0.75, 0.5)
+"""Shares of the lesions, those of most evidence, on which the margin AUROC is given too."""
+DECISIONS = (0.01, 0.02, 0.05)
+"""Thresholds of the decision curve that are reported: BI-RADS recommends a biopsy above 2%."""
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +75,7 @@ def evaluate(
     resamples = resample(predictions.patient_ids, len(predictions), draws=draws)
     metrics = [
         *_margin(predictions, resamples, clusters=predictions.patient_ids),
+        *_abstention(predictions, clusters=predictions.patient_ids),
         *_precision("lesion", "Lesion-scale", predictions.lesion_scale, resamples, predictions),
         *_precision("fine", "Fine-scale", predictions.fine_scale, resamples, predictions),
         *_malignancy(predictions, resamples, clusters=predictions.patient_ids),
@@ -85,11 +94,11 @@ def evaluate(
 
 
 def evaluate_findings(
-    predictions: Predictions, *, synthetic: bool = False, draws: int = DRAWS
+    predictions: Predictions, *, source: str = "all", synthetic: bool = False, draws: int = DRAWS
 ) -> EvaluationReport:
     """Margin and malignancy per finding: the mean of the logits over its views. Activation is per image only."""
     return msgspec.structs.replace(
-        evaluate(merged_by_finding(predictions), synthetic=synthetic, draws=draws), unit="finding"
+        evaluate(merged_by_finding(predictions), source=source, synthetic=synthetic, draws=draws), unit="finding"
     )
 
 
@@ -110,6 +119,7 @@ def merged_by_finding(predictions: Predictions) -> Predictions:
         logits=by_finding(predictions.logits, ids),
         malignancy=by_finding(predictions.malignancy, ids),
         no_precedent=by_finding(predictions.no_precedent.astype(np.float64), ids) == 1.0,
+        evidence=None if predictions.evidence is None else by_finding(predictions.evidence, ids),
     )
     return merged.rows(label >= 0)
 
@@ -142,6 +152,25 @@ def _margin(
             as_in_paper=as_in_paper,
         )
     yield Metric(key="accuracy", label="Accuracy", estimate=kappa.accuracy, as_in_paper=as_in_paper)
+
+
+def _abstention(predictions: Predictions, *, clusters: tuple[str, ...]) -> Iterator[Metric]:
+    """How often the model has no precedent, and its margin AUROC on the lesions of most evidence."""
+    if predictions.evidence is None:
+        return
+    abstained = proportion(predictions.no_precedent, clusters)
+    yield Metric(key="abstention", label="Abstention (no precedent)", estimate=abstained)
+
+    def on(kept: Bool) -> Estimate:
+        chosen = predictions.rows(kept)
+        return multiclass_auroc(chosen.label, chosen.probabilities, chosen.class_names, chosen.patient_ids).mean
+
+    for share, point in zip(COVERAGES, coverage_curve(predictions.evidence, on, COVERAGES), strict=True):
+        yield Metric(
+            key=f"margin_auroc_coverage_{share * 100:.0f}",
+            label=f"AUROC on the {share:.0%} with most evidence",
+            estimate=point.statistic,
+        )
 
 
 def _precision(
@@ -187,10 +216,17 @@ def _malignancy(
     if as_in_paper:
         return
     probability = 1 / (1 + np.exp(-logit))
-    found = calibration(outcome == 1, probability, resample(ids, int(known.sum()), draws=resamples.draws))
+    drawn = resample(ids, int(known.sum()), draws=resamples.draws)
+    found = calibration(outcome == 1, probability, drawn)
     yield Metric(key="brier", label="Malignancy Brier score", estimate=found.brier)
     yield Metric(key="calibration_slope", label="Malignancy calibration slope", estimate=found.slope)
     yield Metric(key="calibration_intercept", label="Malignancy calibration intercept", estimate=found.intercept)
+    for point in decision_curve(outcome == 1, probability, drawn, DECISIONS):
+        yield Metric(
+            key=f"decision_gain_{point.threshold * 100:g}",
+            label=f"Net benefit at {point.threshold:.0%}, over biopsying all or nobody",
+            estimate=point.gain,
+        )
 
 
 def _as_in_paper(predictions: Predictions, draws: int) -> Iterator[Metric]:

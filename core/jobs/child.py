@@ -8,6 +8,7 @@ taken for an event.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -56,6 +57,7 @@ class EventWriter:
 
 
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where there are no sessions, Ctrl-C reaches us too
     limit_this_process()
     events = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -45,6 +45,7 @@ def _start(request: JobRequest) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is the parent's to handle
     )
     assert process.stdin is not None
     process.stdin.write(msgspec.json.encode(request) + b"\n")

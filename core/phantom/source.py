@@ -23,6 +23,7 @@ from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.shapes import encode_shapes
 from core.domain.study import Window
+from core.domain.system import interrupts_held_back
 from core.imaging.write_dicom import MammogramHeader, write_mammogram
 from core.phantom.config import PhantomConfig, patients_of
 from core.phantom.patient import PhantomPatient, PhantomView, make_patient
@@ -141,7 +142,8 @@ def _made_by(workers: int, folder: Path, config: PhantomConfig) -> Iterator[tupl
             here, there = context.Pipe(duplex=False)
             job = (folder, config, patients_of(config)[first::workers], there)
             process: BaseProcess = context.Process(target=_work, args=job, daemon=True)
-            process.start()
+            with interrupts_held_back():
+                process.start()
             there.close()
             running[here] = process
         while running:

@@ -60,5 +60,5 @@ def evaluate_runs(
     label = sources[0] if len(sources) == 1 else "all sources pooled (class and source may be confounded)"
     reports.append(evaluate(predictions, source=label, synthetic=synthetic, draws=draws))
     if len(np.unique(predictions.finding_ids)) < len(predictions):
-        reports.append(evaluate_findings(predictions, synthetic=synthetic, draws=draws))
+        reports.append(evaluate_findings(predictions, source=label, synthetic=synthetic, draws=draws))
     return reports

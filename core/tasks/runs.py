@@ -70,8 +70,13 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled) -> 
     """Train, or resume where it stopped, and record what became of it.
 
     Cancelled where the user asked for it; TrainingError with the child's sentence where the run failed. In
-    both cases the run can be carried out again and goes on from its last checkpoint.
+    both cases the run can be carried out again and goes on from its last checkpoint. StudyError where it is
+    finished: its revisions stand.
     """
+    if run.status is RunStatus.FINISHED:
+        raise StudyError(
+            f"Run {run.name} is finished; there is nothing to resume. Train a new one under another name."
+        )
     request = request_of(study, run)
     # kept here, where the study can be written, for the child that may only read it
     build_roi_set(study, roi_request(request.config), emit=emit, cancelled=cancelled)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
+from core.data.labels import LabelName, Opinions
 from core.data.split import SplitCount, SplitRow, check_split, grouped_folds, split_patients, split_report
 from core.domain.errors import StudyError
-from core.domain.study import Lesion, Split
+from core.domain.study import Split
 from core.domain.vocabulary import TRAINED_MARGINS, MassShape, Part
 from core.store.study import Study
 
@@ -17,13 +18,10 @@ def class_names_of(label: str) -> tuple[str, ...]:
     return tuple(word.value for word in (TRAINED_MARGINS if label == "margin" else MassShape))
 
 
-def class_of(lesion: Lesion, label: str) -> str | None:
-    word = lesion.labels.margin if label == "margin" else lesion.labels.shape
-    return word.value if word is not None else None
-
-
-def split_rows(study: Study, *, label: str, sources: Sequence[str] = ()) -> list[SplitRow]:
-    """One row a lesion; only those of these sources where some are named."""
+def split_rows(study: Study, *, label: LabelName, sources: Sequence[str] = ()) -> list[SplitRow]:
+    """One row a lesion, with the class that training takes for true; only those of these sources where some are
+    named."""
+    opinions = Opinions(study, label=label)
     image = {found.id: found for found in study.images.all()}
     source_of = {patient.id: patient.source for patient in study.patients.all()}
     rows = []
@@ -33,7 +31,7 @@ def split_rows(study: Study, *, label: str, sources: Sequence[str] = ()) -> list
             rows.append(
                 SplitRow(
                     patient_id=patient,
-                    class_name=class_of(lesion, label),
+                    class_name=opinions.of(lesion).word,
                     content=(image[lesion.image_id].content_sha256,),
                 )
             )
@@ -52,7 +50,7 @@ def find_split(study: Study, name: str) -> Split:
 
 
 def make_split(
-    study: Study, *, name: str, label: str, fractions: tuple[float, float, float], seed: int
+    study: Study, *, name: str, label: LabelName, fractions: tuple[float, float, float], seed: int
 ) -> tuple[Split, tuple[SplitCount, ...]]:
     """A new split of the study, stored; StudyError where the name is taken or a class is too rare."""
     if study.splits.find(name) is not None:
@@ -67,7 +65,7 @@ def make_split(
 
 
 def make_folds(
-    study: Study, *, name: str, label: str, folds: int, seed: int, sources: Sequence[str] = ()
+    study: Study, *, name: str, label: LabelName, folds: int, seed: int, sources: Sequence[str] = ()
 ) -> tuple[Split, ...]:
     """Cross-validation: in the i-th split fold i is tested and fold i + 1 serves as validation. Stored."""
     if folds < 3:
@@ -76,15 +74,22 @@ def make_folds(
     rows = [row for row in split_rows(study, label=label, sources=sources) if row.class_name in names]
     index = {class_name: i for i, class_name in enumerate(names)}
     fold = grouped_folds(
-        [row.patient_id for row in rows], [index[row.class_name or ""] for row in rows], folds, seed
+        [row.patient_id for row in rows],
+        [index[row.class_name or ""] for row in rows],
+        folds,
+        seed,
+        content=[row.content for row in rows],
     )
     fold_of = {row.patient_id: int(f) for row, f in zip(rows, fold, strict=True)}
-    made = []
+    made: list[Split] = []
+    taken = {split.name for split in study.splits.all()} & {f"{name}-fold{i + 1}" for i in range(folds)}
+    if taken:
+        raise StudyError(f"This study has a split named {min(taken)} already; choose another name.")
     for i in range(folds):
         parts = {patient: _part(f, i, folds) for patient, f in fold_of.items()}
         made.append(Split(id=uuid.uuid4().hex, name=f"{name}-fold{i + 1}", seed=seed, parts=parts))
-    for split in made:
-        if study.splits.find(split.name) is None:
+    with study.batch():
+        for split in made:
             study.splits.add(split)
     return tuple(made)
 

@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 
 from core.data.roi_set import RoiSet
-from core.data.training_set import RoiRequest, build_roi_set
+from core.data.split import check_split
+from core.data.training_set import RoiRequest, build_roi_set, roi_split_rows
 from core.domain.errors import TrainingError
 from core.domain.events import Emit, IsCancelled, Message
 from core.domain.vocabulary import Part
@@ -51,9 +52,14 @@ def train_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> 
     config = request.config
     with Study.open(Path(request.study), writable=False) as study:
         built = build_roi_set(study, roi_request(config), emit=emit, cancelled=cancelled)
+        rois, parts = rows_of_parts(built.rois, request.parts)
+        check_split(roi_split_rows(study, rois), [Part(part) for part in parts])
     for reason, count in Counter(exclusion.reason for exclusion in built.exclusions).items():
         emit(Message(level="info", text=f"{count} lesion{'s' if count > 1 else ''} left out: {reason}."))
-    rois, parts = rows_of_parts(built.rois, request.parts)
+    outside = len(built.rois) - len(rois)
+    if outside:
+        why = "their patients are in no part of this split (another source, or imported after it was made)"
+        emit(Message(level="warning", text=f"{outside} lesion{'s' if outside > 1 else ''} left out: {why}."))
     if len(rois) == 0:
         raise TrainingError("No lesion of this study can be trained on: import lesions and label their margins.")
     result = train(rois, parts, config, Path(request.folder), emit=emit, cancelled=cancelled)

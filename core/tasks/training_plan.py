@@ -64,6 +64,8 @@ def plan_runs(
 ) -> list[Run]:
     """The runs to carry out: one, or one a fold. New splits are stored in the study."""
     base = name or _free_name(study, config)
+    if folds and (final or split):
+        raise TrainingError("--folds makes its own splits and validates in each: leave out --final and --split.")
     if folds:
         splits = make_folds(study, name=base, label=config.label, folds=folds, seed=config.seed, sources=sources)
         return [plan_run(study, config, found.parts, name=f"{base}-fold{i + 1}") for i, found in enumerate(splits)]

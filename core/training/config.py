@@ -75,7 +75,8 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     prototype_start: Literal["random", "kmeans"] = "random"
     """kmeans: over the latent cells inside the masks of each class (all cells for ``warm_start = image``)."""
     select_on_validation: bool = True
-    """Keep the projected epoch with the best validation AUROC; False keeps the last (the ``final`` model)."""
+    """Keep the projected epoch with the best validation AUROC; False, or without a validation part, the last (the
+    ``final`` model)."""
     project: bool = True
     """False leaves stage A2 out: prototypes that are no patch of any image, for comparison only; such a model
     has no prototypical lesions to show."""

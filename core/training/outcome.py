@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
 from core.domain.atomic import atomic_write
+from core.domain.version import code_version
 from core.domain.vocabulary import Part
 from core.model.card import ModelCard
 from core.model.checkpoint import save_model
@@ -64,14 +64,6 @@ class RunResult:
     card: ModelCard
     record: RunRecord
     history: tuple[EpochRecord, ...]
-
-
-def code_version() -> str:
-    """The installed version of the program, or "source" where it is not installed."""
-    try:
-        return importlib.metadata.version("marginalia")
-    except importlib.metadata.PackageNotFoundError:
-        return "source"
 
 
 def warm_start_name(config: TrainingConfig) -> str:
@@ -143,6 +135,10 @@ def _card(state: RunState, rois: RoiSet, record: RunRecord, figures: Validation)
     notes = {"preset": config.preset, "backbone_features": "float32"}
     if facts.malignancy_used == 0:
         notes["malignancy"] = "undefined: the biopsied training lesions do not show both outcomes"
+    if figures.precedent_threshold is None:
+        notes["precedent"] = (
+            "no threshold: trained without a validation part, so that it predicts for every lesion"
+        )
     return ModelCard(
         synthetic=rois.synthetic,
         method=config.method,
@@ -153,7 +149,7 @@ def _card(state: RunState, rois: RoiSet, record: RunRecord, figures: Validation)
         architecture=config.architecture,
         prototypes=facts.prototypes,
         ridge=facts.ridge,
-        malignancy_ridge=MALIGNANCY_RIDGE,
+        malignancy_ridge=MALIGNANCY_RIDGE if facts.malignancy_used else None,
         precedent_threshold=figures.precedent_threshold,
         warm_start=record.warm_start,
         seed=config.seed,

@@ -27,7 +27,7 @@ def fit_table(
     cancelled: IsCancelled = never,
 ) -> SimilarityTable:
     """The training rows of stage A3 and B: the un-augmented ROIs, or ``epochs.draws`` augmented draws of them."""
-    if config.table_rows == "unaugmented" or features is not None:
+    if config.table_rows == "unaugmented":
         scores = infer(network, training, features=features, cancelled=cancelled).scores
         return make_table(scores, training, np.full(len(training), Part.TRAINING.value))
     rows, scores = _augmented_scores(network, training, config, cancelled)

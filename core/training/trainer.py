@@ -66,6 +66,10 @@ def train(
             "The ROIs were made with another input transform or other classes than the configuration says: "
             "extract them again."
         )
+    if config.frozen_backbone and config.table_rows == "augmented":
+        raise TrainingError(
+            "The cache of a frozen backbone holds un-augmented rows of the table only: set table_rows=unaugmented."
+        )
     make_folder(folder)
     return Trainer(rois, parts, config, folder, emit, cancelled).run()
 
@@ -274,7 +278,8 @@ class Trainer:
         with torch.no_grad():
             self.network.last.weight.copy_(torch.from_numpy(weights.astype(np.float32)))
         figures = self._figures()
-        if not self.config.select_on_validation or figures.better_than(self.state.best_validation()):
+        selects = self.config.select_on_validation and len(self.data.validation) > 0
+        if not selects or figures.better_than(self.state.best_validation()):
             self.state.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
             facts.best_epoch, facts.best_prototypes = step.epoch, facts.prototypes
             facts.best_figures = msgspec.to_builtins(figures)

@@ -104,6 +104,17 @@ def test_nothing_to_undo(own_study: Path, refused: Run) -> None:
     assert "no pruning to undo" in refused("prune", own_study, "tiny", "--undo")
 
 
+def test_a_finished_run_is_not_resumed_over_its_prunings(own_study: Path, refused: Run, marginalia: Run) -> None:
+    marginalia("prune", own_study, "tiny", 1, "--reason", "on the nipple")
+    assert "is finished" in refused("train", own_study, "--resume", "tiny")
+    *_, active = marginalia("prune", own_study, "tiny", "--history")["revisions"]
+    assert (active["active"], active["reason"]) == (True, "on the nipple")
+
+
+def test_folds_with_a_split_or_as_the_final_model_are_refused(trained_study: Path, refused: Run) -> None:
+    assert "leave out --final" in refused("train", trained_study, "--folds", 3, "--final")
+
+
 def test_a_truncated_checkpoint(own_study: Path, refused: Run) -> None:
     [weights] = (run_folder(own_study) / "model").glob("*.safetensors")
     weights.write_bytes(weights.read_bytes()[:2000])

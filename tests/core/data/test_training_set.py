@@ -9,7 +9,7 @@ import pytest
 from core.data.importers.contours import CONTOUR_BAND
 from core.data.roi_set import InputTransform
 from core.data.split import check_split
-from core.data.training_set import RoiRequest, build_roi_set, roi_of_lesion, split_rows
+from core.data.training_set import RoiRequest, build_roi_set, roi_of_lesion, roi_split_rows
 from core.domain.content import content_sha256
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Event, Progress
@@ -216,10 +216,10 @@ def test_the_roi_of_one_lesion_is_its_row_of_the_set(study: Study) -> None:
     assert roi_of_lesion(study, "l9", REQUEST).label.tolist() == [-1]
 
 
-def test_split_rows_hold_what_a_split_must_keep_together(study: Study) -> None:
+def test_roi_split_rows_hold_what_a_split_must_keep_together(study: Study) -> None:
     _add(study, 0, SPICULATED)
     _add(study, 1, CIRCUMSCRIBED, pixels=_pixels(0))
-    rows = split_rows(study, build_roi_set(study, REQUEST).rois)
+    rows = roi_split_rows(study, build_roi_set(study, REQUEST).rois)
     assert [row.class_name for row in rows] == ["spiculated", "circumscribed"]
     assert rows[0].content == rows[1].content and rows[0].patient_id != rows[1].patient_id
     with pytest.raises(StudyError, match="identical image"):

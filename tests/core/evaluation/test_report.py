@@ -132,3 +132,36 @@ def test_the_text_says_synthetic_and_names_the_unit() -> None:
     text = report_text(evaluate(predictions(), synthetic=True, draws=100))
     assert text.startswith("SYNTHETIC")
     assert "60 images of 30 patients" in text
+
+
+def test_abstention_is_counted_and_the_area_given_for_the_lesions_of_most_evidence() -> None:
+    """15 of 60 lie below the threshold, and they alone are judged at random: without them the area is larger."""
+    given = predictions()
+    evidence = np.where(np.arange(60) % 4 == 0, -1.0, 1.0) + np.arange(60) * 1e-3
+    logits = np.where((evidence < 0)[:, None], 0.0, 8.0 * np.eye(3)[given.label])
+    report = evaluate(replace(given, evidence=evidence, no_precedent=evidence < 0, logits=logits), draws=100)
+    assert report["abstention"].value == pytest.approx(0.25)
+    assert report["margin_auroc_coverage_75"].value == 1.0
+    assert (report["margin_auroc"].value or 0) < 1.0
+
+
+def test_a_model_without_a_threshold_reports_no_abstention() -> None:
+    with pytest.raises(KeyError):
+        evaluate(predictions(), draws=100)["abstention"]
+
+
+def test_the_decision_curve_is_given_around_the_threshold_of_biopsy() -> None:
+    """Certain and right about everybody, against biopsying all: each benign lesion spared is worth 0.02/0.98."""
+    given = predictions()
+    right = np.where(given.malignant == 1, 40.0, -40.0)
+    gain = evaluate(replace(given, malignancy=right), draws=100)["decision_gain_2"].value
+    assert gain == pytest.approx((given.malignant == 0).mean() * 0.02 / 0.98)
+
+
+def test_a_fold_without_masks_leaves_the_figures_of_the_others() -> None:
+    first, second = predictions(20, 1, "a"), replace(predictions(30, 2, "b"), lesion_scale=None)
+    joined = pooled([first, second])
+    assert first.lesion_scale is not None
+    report = evaluate(joined, draws=100)
+    assert report["lesion_precision"].value == pytest.approx(float(first.lesion_scale.pairs.value.mean()))
+    assert report["lesion_blob"].value == pytest.approx(float(first.lesion_scale.blob.mean()))

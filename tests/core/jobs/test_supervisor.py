@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -109,3 +110,18 @@ def test_an_unknown_job_is_refused_with_the_known_ones() -> None:
     supervise(JobRequest(job="dance"), emit=seen.append)
     assert isinstance(seen[-1], Failed)
     assert "rehearsal" in seen[-1].sentence
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of POSIX sends Ctrl-C to a process group")
+def test_ctrl_c_of_the_terminal_is_the_parents_to_handle() -> None:
+    """The terminal sends it to every process of the foreground; the job goes on until its parent stops it."""
+    groups = []
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Started):
+            groups.append(os.getpgid(event.pid))
+            os.kill(event.pid, signal.SIGINT)
+
+    request = JobRequest(job="rehearsal", arguments={"steps": 5, "pause_s": 0.05})
+    assert supervise(request, emit=interrupt) == Succeeded(result={"counted": 5})
+    assert groups[0] != os.getpgid(0)

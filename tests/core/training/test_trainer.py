@@ -204,8 +204,19 @@ def test_without_validation_or_biopsies_a_run_still_ends(tmp_path: Path) -> None
     parts = np.full(24, Part.TRAINING.value)
     result = train(rois, parts, changed(select_on_validation=False), tmp_path, emit=events.append)
     assert result.record.best_epoch == 2 and result.card.precedent_threshold is None
-    assert "malignancy" in result.card.notes
+    assert "malignancy" in result.card.notes and result.card.malignancy_ridge is None
+    assert "every lesion" in result.card.notes["precedent"]
     assert any(isinstance(e, Message) and "Malignancy" in e.text for e in events)
+
+
+def test_without_a_validation_part_the_last_projected_epoch_is_kept(tmp_path: Path) -> None:
+    parts = np.where(tiny_parts() == Part.VALIDATION.value, Part.TEST.value, tiny_parts())
+    assert train(tiny_rois(), parts, CONFIG, tmp_path).record.best_epoch == 2
+
+
+def test_a_frozen_backbone_refuses_augmented_rows_of_the_table(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="table_rows=unaugmented"):
+        train(tiny_rois(), tiny_parts(), changed(frozen_backbone=True, table_rows="augmented"), tmp_path)
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
