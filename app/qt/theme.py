@@ -11,7 +11,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
-
 STYLE = Path(__file__).resolve().parents[2] / "resources" / "style.qss"
 
 

@@ -55,7 +55,7 @@ class ModelInStudy:
         if len(found) != 1:
             what = "no lesion" if not found else "more than one lesion"
             raise StudyError(
-                f"This study has {what} {lesion_id} that the model can see; list them with: main.py study lesions."
+                f"This study has {what} {lesion_id} that the model can see; list them with: main.py study lesions STUDY."
             )
         return found[0]
 
@@ -82,11 +82,11 @@ def open_model(study: Study, run: Run, *, emit: Emit = silent, cancelled: IsCanc
     )
 
 
-def telling_lesions(opened: ModelInStudy, part: Part = Part.TEST) -> list[str]:
+def telling_lesions(opened: ModelInStudy, part: Part = Part.TEST, *, cancelled: IsCancelled = never) -> list[str]:
     """One lesion of each class that the model gets right with most evidence, and one that it gets wrong."""
     rois = opened.rows_of(part)
     rois = rois.rows(rois.label >= 0)
-    logits = infer(opened.model.network, rois).logits
+    logits = infer(opened.model.network, rois, cancelled=cancelled).logits
     margin = logits - logits.max(axis=1, keepdims=True)
     right = logits.argmax(axis=1) == rois.label
     chosen = []

@@ -6,6 +6,7 @@ from collections import Counter
 
 import msgspec
 
+from core.data.labels import Opinions
 from core.store.study import Study
 
 
@@ -63,6 +64,52 @@ def overview(study: Study) -> Overview:
         splits=tuple(split.name for split in study.splits.all()),
         runs=tuple(f"{run.name} ({run.status})" for run in study.runs.all()),
     )
+
+
+class LesionLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One lesion, as `explain` and a person name it."""
+
+    lesion: str
+    patient: str
+    """Pseudonym."""
+    source: str
+    laterality: str
+    view: str
+    margin: str
+    """What training takes for true; why there is none in brackets."""
+    finely_annotated: bool
+
+
+def lesion_lines(study: Study) -> list[LesionLine]:
+    """Every lesion in the order of entry."""
+    patients = {patient.id: patient for patient in study.patients.all()}
+    images = {image.id: image for image in study.images.all()}
+    opinions = Opinions(study, label="margin")
+    lines = []
+    for lesion in study.lesions.all():
+        image, truth = images[lesion.image_id], opinions.of(lesion)
+        patient = patients[image.patient_id]
+        lines.append(
+            LesionLine(
+                lesion=lesion.id,
+                patient=patient.pseudonym,
+                source=patient.source,
+                laterality=image.laterality.value if image.laterality else "",
+                view=image.view.value if image.view else "",
+                margin=truth.word or f"({truth.doubt})",
+                finely_annotated=bool(truth.fine),
+            )
+        )
+    return lines
+
+
+def lesions_text(lines: list[LesionLine]) -> str:
+    rows = [
+        f"{one.lesion[:8]}  {one.patient:<12} {one.source:<12} {one.laterality:<1} {one.view:<4} {one.margin}"
+        + (", finely annotated" if one.finely_annotated else "")
+        for one in lines
+    ]
+    return "\n".join(rows) or "No lesions yet: import images with lesions, or draw some."
 
 
 def overview_text(found: Overview) -> str:

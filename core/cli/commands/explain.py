@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     with Study.open(arguments.study, writable=False) as study:
         run_ = finished_run(study, arguments.run)
         opened = open_model(study, run_, emit=console.emit, cancelled=console.cancelled)
-        lesions = arguments.lesions or telling_lesions(opened)
+        lesions = arguments.lesions or telling_lesions(opened, cancelled=console.cancelled)
         pages = write_case_pages(opened, lesions, folder, emit=console.emit, cancelled=console.cancelled)
     found = [
         {

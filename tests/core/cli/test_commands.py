@@ -46,6 +46,20 @@ def test_the_study_is_shown_and_says_synthetic(trained_study: Path, marginalia: 
     assert found["runs"] == ["tiny (finished)"]
 
 
+def test_lesions_are_listed_by_the_identifiers_that_explain_takes(
+    trained_study: Path, marginalia: Run, tmp_path: Path
+) -> None:
+    lesions = marginalia("study", "lesions", trained_study)["lesions"]
+    assert len(lesions) == 48 and {one["margin"] for one in lesions} == {
+        "circumscribed",
+        "indistinct",
+        "spiculated",
+    }
+    name = lesions[0]["lesion"]
+    [page] = marginalia("explain", trained_study, "tiny", name[:8], "--out", tmp_path / "p")["explanations"]
+    assert page["lesion"] == name
+
+
 def test_a_fresh_study_is_sound(trained_study: Path, marginalia: Run) -> None:
     marginalia("check", trained_study)
 
