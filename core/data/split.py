@@ -81,7 +81,8 @@ def grouped_folds(
 ) -> NDArray[np.int64]:
     """The fold, 0 to k - 1, of each row: no patient in two folds, classes spread evenly (-1: no class).
 
-    Patients who share an identical image (``content``, as in ``SplitRow``) stay together. StudyError where a class has one patient only: the fold that holds him would be trained without the class.
+    Patients who share an identical image (``content``, as in ``SplitRow``) stay together. StudyError where a class
+    has one patient only: the fold that holds him would be trained without the class.
     """
     if k < 2:
         raise StudyError(f"Cross-validation needs at least 2 folds, not {k}; choose 5, for instance.")
