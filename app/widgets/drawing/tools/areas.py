@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import Qt
 
+from app.qt.translation import tr
 from app.widgets.drawing.host import DrawingTool, Host
 from app.widgets.viewer.pointing import Pointer
 from core.domain.geometry import Point, box_around
@@ -92,7 +93,7 @@ class EllipseTool(AreaTool):
     def _finish(self, shape: Shape) -> None:
         if isinstance(shape, Ellipse):
             self._last_radius = max(shape.radius_x, shape.radius_y)
-        self.host.add(shape, QCoreApplication.translate("Drawing", "Circle"))
+        self.host.add(shape, tr("Circle"))
 
 
 class BoxTool(AreaTool):
@@ -102,7 +103,7 @@ class BoxTool(AreaTool):
         return Rectangle(box=box_around((start, pointer.at)), role=self.role())
 
     def _finish(self, shape: Shape) -> None:
-        self.host.add(shape, QCoreApplication.translate("Drawing", "Box"))
+        self.host.add(shape, tr("Box"))
 
 
 class LesionBoxTool(BoxTool):
