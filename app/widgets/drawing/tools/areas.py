@@ -44,11 +44,13 @@ class AreaTool(DrawingTool):
         if self._start is None:
             return
         self.move(pointer)
-        start, shape = self._start, self._shape or self._stamp(self._start)
+        shape = self._shape or self._stamp(self._start)
         self._start = self._shape = None
-        if shape is not None and start is not None:
-            self._finish(shape)
-        self.host.set_live(())
+        try:
+            if shape is not None:
+                self._finish(shape)
+        finally:
+            self.host.set_live(())
 
     def cancel(self) -> None:
         if self._start is not None:

@@ -134,6 +134,15 @@ class Select(DrawingTool):
             self._stop()
             self._select(frozenset())
 
+    def nudge(self, dx: float, dy: float) -> bool:
+        if not self.host.selection or self._drag is not _Drag.NOTHING:
+            return False
+        if self.host.may_draw():
+            x, y = dx / self.host.scale, dy / self.host.scale
+            after = replaced(self.host.shapes, self.host.selection, lambda shape: moved(shape, x, y))
+            self.host.replace(after, tr("Move"), self.host.selection)
+        return True
+
     def change_width(self, steps: float) -> None:
         """Of the pen for what is drawn next; a selection's width is changed by its own command."""
         self.host.change_pen(steps, eraser=False)

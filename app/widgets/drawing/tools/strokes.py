@@ -51,8 +51,10 @@ class StrokeTool(DrawingTool):
         self.move(pointer)
         points, widths = tuple(self._points), tuple(self._widths)
         self._points, self._widths = [], []
-        self._finish(points, widths)
-        self.host.set_live(())
+        try:
+            self._finish(points, widths)
+        finally:
+            self.host.set_live(())
 
     def cancel(self) -> None:
         if self._points:

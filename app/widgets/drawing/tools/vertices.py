@@ -55,8 +55,10 @@ class VertexTool(DrawingTool):
             return
         self._repaint_handles()
         self._points = []
-        self.host.add(self._shape(points), self.text)
-        self.host.set_live(())
+        try:
+            self.host.add(self._shape(points), self.text)
+        finally:
+            self.host.set_live(())
 
     def step_back(self) -> None:
         if self._points:
