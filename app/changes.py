@@ -80,6 +80,28 @@ class StorageChanged:
     problem: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunsChanged:
+    """A run was planned, went on, ended, was renamed, noted or put away."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRevised:
+    """Another revision of the run's model is the active one: pruned, undone or redone."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpinionGiven:
+    """A reader said something of an explanation or a prototype."""
+
+    run_id: str
+    subject: str
+
+
 Change = (
     StudyOpened
     | StudyClosing
@@ -92,4 +114,7 @@ Change = (
     | CheckpointNamed
     | ImagesImported
     | StorageChanged
+    | RunsChanged
+    | ModelRevised
+    | OpinionGiven
 )

@@ -40,3 +40,5 @@ def real_mammograms() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real mammograms at {folder}; set MARGINALIA_DATA")
     return folder
+
+pytest_plugins = ["tests.trained_study"]

@@ -30,6 +30,7 @@ from app.changes import (
     StudyClosed,
     StudyOpened,
 )
+from app.model_desk import ModelDesk
 from app.qt import settings
 from app.qt.theme import Theme, apply_theme
 from app.qt.translation import LANGUAGES, tr
@@ -41,6 +42,7 @@ from app.views.dialogs.about import AboutDialog
 from app.views.dialogs.keymap_dialog import KeymapDialog
 from app.views.dialogs.shortcut_sheet import ShortcutSheet
 from app.views.dialogs.sign_in import SignInDialog, ask_new_password
+from app.views.review.screen import ReviewScreen
 from app.views.status import StatusLine
 from app.views.studies import Studies
 from app.views.welcome.page import WelcomePage
@@ -63,7 +65,9 @@ class MainWindow(QMainWindow):
         self.rail = Rail(self.actions_)
         self.pages = QStackedWidget()
         self.status = StatusLine(self)
-        self._others = explaining_pages()
+        self.desk = ModelDesk(session, self)
+        self.review = ReviewScreen(session, self.desk)
+        self._others: dict[str, QWidget] = {**explaining_pages(), "review": self.review}
         self._language = language
         self._lay_out()
         self._fill_menus()
@@ -131,6 +135,8 @@ class MainWindow(QMainWindow):
         self.annotate.worklist.model.failed.connect(lambda sentence: self.banner.say("worklist", sentence))
         self.annotate.view.cursor_moved.connect(self._show_pointer)
         self.annotate.view.viewport_changed.connect(lambda seen: self.status.show_zoom(seen.zoom))
+        self.review.refused.connect(self.status.say)
+        self.review.train_wanted.connect(self.actions_["workspace.train"].trigger)
         self.session.changed.connect(self._on_change)
 
     # what the session says

@@ -121,6 +121,8 @@ class Explanation:
     """(K,)"""
     malignancy_logit: float | None
     """``v . z + b``; None where the model's stage B found no malignancy to fit."""
+    malignancy_weights: NDArray[np.float64]
+    """(K,) ``v``; all 0 where the model predicts no malignancy."""
     malignancy_bias: float
     precedent: Precedent
     receptive_field: ReceptiveField
@@ -201,6 +203,7 @@ def explain(
         rows=tuple(rows),
         logits=logits,
         malignancy_logit=float(found.malignancy.reshape(-1)[0]) if v.any() else None,
+        malignancy_weights=v,
         malignancy_bias=float(network.malignancy.bias.detach()[0]),
         precedent=Precedent(evidence=float(evidence[0]), threshold=card.precedent_threshold),
         receptive_field=field,

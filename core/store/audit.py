@@ -59,6 +59,12 @@ class AuditRepository:
         with self._database.read() as connection:
             return tuple(from_row(row, AuditRecord) for row in connection.execute(statement))
 
+    def all_of(self, action: str) -> tuple[AuditRecord, ...]:
+        """What was recorded under this action, in order."""
+        statement = select(_T).where(_T.c.action == action).order_by(_T.c.counter)
+        with self._database.read() as connection:
+            return tuple(from_row(row, AuditRecord) for row in connection.execute(statement))
+
     def verify(self) -> AuditReport:
         """Recompute the chain; the report names the first record that does not fit."""
         with self._database.read() as connection:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from app.qt.translation import tr
+from PySide6.QtCore import QCoreApplication
+
 from app.widgets.drawing.host import DrawingTool, Host
 from app.widgets.viewer.pointing import Pointer
 from core.domain.edits import kept_by_simplifying, simplified
@@ -51,10 +52,8 @@ class StrokeTool(DrawingTool):
         self.move(pointer)
         points, widths = tuple(self._points), tuple(self._widths)
         self._points, self._widths = [], []
-        try:
-            self._finish(points, widths)
-        finally:
-            self.host.set_live(())
+        self._finish(points, widths)
+        self.host.set_live(())
 
     def cancel(self) -> None:
         if self._points:
@@ -91,16 +90,13 @@ class Freehand(StrokeTool):
             shape = simplified(
                 Line(points=points, width=self.width, role=self.role()), _STRAIGHT / self.host.scale
             )
-        self.host.add(shape, tr("Line"))
+        self.host.add(shape, QCoreApplication.translate("Drawing", "Line"))
 
 
 class Brush(StrokeTool):
     """Paints an area dab by dab."""
 
-    @property
-    def text(self) -> str:
-        """Names the edit."""
-        return tr("Brush")
+    text = "Brush"
 
     def _finish(self, points: tuple[Point, ...], widths: tuple[float, ...]) -> None:
         if not self._pressed:
@@ -109,17 +105,14 @@ class Brush(StrokeTool):
         if len(points) > 1 and len(points) == points.count(points[0]):
             points, widths = points[:1], widths[:1]
         stroke = Stroke(points=points, widths=widths, unit=self.width.unit, role=self.role(), erases=self.erases)
-        self.host.add(stroke, self.text)
+        self.host.add(stroke, QCoreApplication.translate("Drawing", self.text))
 
 
 class Eraser(Brush):
     """Takes away what earlier shapes marked; has its own width."""
 
     erases = True
-
-    @property
-    def text(self) -> str:
-        return tr("Erase")
+    text = "Erase"
 
     def press(self, pointer: Pointer) -> None:
         if self.host.shapes:

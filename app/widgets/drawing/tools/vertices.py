@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QPainter
 
-from app.qt.translation import tr
 from app.widgets.drawing.handles import paint_handles
 from app.widgets.drawing.host import DrawingTool, Host
 from app.widgets.viewer.pointing import Pointer
@@ -15,6 +15,7 @@ from core.domain.shapes import Line, Polygon, Shape
 
 class VertexTool(DrawingTool):
     fewest = 2
+    text = "Polyline"
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
@@ -23,11 +24,6 @@ class VertexTool(DrawingTool):
     @property
     def busy(self) -> bool:
         return bool(self._points)
-
-    @property
-    def text(self) -> str:
-        """Names the edit."""
-        return tr("Polyline")
 
     def press(self, pointer: Pointer) -> None:
         if not self._points and not self.host.may_draw():
@@ -55,10 +51,8 @@ class VertexTool(DrawingTool):
             return
         self._repaint_handles()
         self._points = []
-        try:
-            self.host.add(self._shape(points), self.text)
-        finally:
-            self.host.set_live(())
+        self.host.add(self._shape(points), QCoreApplication.translate("Drawing", self.text))
+        self.host.set_live(())
 
     def step_back(self) -> None:
         if self._points:
@@ -107,10 +101,7 @@ class PolygonTool(VertexTool):
 
     fewest = 3
     rings = False
-
-    @property
-    def text(self) -> str:
-        return tr("Polygon")
+    text = "Polygon"
 
     def _closes(self, at: Point) -> bool:
         return len(self._points) >= self.fewest and self.near(at, self._points[0])

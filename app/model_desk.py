@@ -1,0 +1,270 @@
+"""The model that Review and Prototypes look at: opened, asked and pruned beside the window's thread.
+
+One thread asks the network, newest request first; the next and the previous case wait behind the one that is
+looked at. torch is imported there, never in the window's thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from app.changes import (
+    Change,
+    LabelsChanged,
+    ModelRevised,
+    ReaderChanged,
+    RunsChanged,
+    StudyClosed,
+    StudyClosing,
+    StudyOpened,
+)
+from app.qt.background import Background, Outcome
+from app.session import Session
+from core.domain.study import ModelRevision, Run, RunStatus
+
+if TYPE_CHECKING:
+    from core.explain.panel import Panel
+    from core.explain.prototype_patches import PrototypePatch
+    from core.tasks.cases import Case
+    from core.tasks.explaining import ModelInStudy
+    from core.tasks.prototypes import Pruning
+
+_KEPT = 24
+"""Panels kept: a few megabytes each."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OpenedModel:
+    """A run's active model with all that both screens need of it. Its network is for the desk's thread only."""
+
+    opened: ModelInStudy
+    pruning: Pruning
+    revision: ModelRevision
+    patches: tuple[PrototypePatch, ...]
+    """Of the unpruned model; () where they cannot be shown."""
+    no_patches: str
+    """Why there are none, in a sentence."""
+    cases: tuple[Case, ...]
+
+    @property
+    def run(self) -> Run:
+        return self.opened.run
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.opened.model.card.class_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Key:
+    what: str
+    turn: int
+    lesion_id: str = ""
+
+
+@dataclass(kw_only=True)
+class _State:
+    run: str = ""
+    """Id of the run that is open or being opened."""
+    model: OpenedModel | None = None
+    problem: str = ""
+    turn: int = 0
+    """One more with every model: what was asked of another one is forgotten."""
+    panels: OrderedDict[str, Panel] = field(default_factory=OrderedDict)
+    wanted: str = ""
+
+
+class ModelDesk(QObject):
+    model_changed = Signal()
+    """Another model, none, or one that is being opened."""
+    runs_changed = Signal()
+    cases_changed = Signal()
+    explained = Signal(object)
+    """The ``Panel`` of the lesion that was asked for last."""
+    refused = Signal(str)
+    """Why the lesion that was asked for last cannot be explained."""
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self._state = _State()
+        self._closing = False
+        """Between the announcement that the study closes and its end nothing may be begun."""
+        self._stop = threading.Event()
+        self._network = Background(self, name="model", most=4)
+        self._rest = Background(self, name="predictions", most=1)
+        for worker in (self._network, self._rest):
+            worker.done.connect(self._take)
+        session.changed.connect(self._follow)
+
+    @property
+    def model(self) -> OpenedModel | None:
+        return self._state.model
+
+    @property
+    def problem(self) -> str:
+        """Why no model is open, in a sentence; empty where one is, or where none was asked for."""
+        return self._state.problem
+
+    @property
+    def is_opening(self) -> bool:
+        return bool(self._state.run) and self._state.model is None and not self._state.problem
+
+    @property
+    def run_id(self) -> str:
+        return self._state.run
+
+    def runs(self) -> tuple[Run, ...]:
+        """The finished runs of the study, the newest first."""
+        if not self.session.is_open or self._closing:
+            return ()
+        runs = self.session.study.runs.all()
+        return tuple(run for run in reversed(runs) if run.status is RunStatus.FINISHED)
+
+    def open_newest(self) -> None:
+        """Open the newest finished run, unless one is open."""
+        runs = self.runs()
+        if not self._state.run and runs:
+            self.open(runs[0].id)
+
+    def open(self, run_id: str) -> None:
+        """Open the run's active model; ``model_changed`` says when it is there, or why it is not."""
+        turn = self._state.turn + 1
+        self._state = _State(run=run_id, turn=turn, wanted=self._state.wanted)
+        self._submit_opening()
+        self.model_changed.emit()
+
+    def ask(self, lesion_id: str, neighbours: Sequence[str] = ()) -> None:
+        """Explain this lesion, then its neighbours for when they are wanted."""
+        state = self._state
+        state.wanted = lesion_id
+        if state.model is None or not lesion_id:
+            return
+        for one in reversed([lesion_id, *neighbours]):
+            if one not in state.panels:
+                self._submit_panel(one)
+        if lesion_id in state.panels:
+            state.panels.move_to_end(lesion_id)
+            self.explained.emit(state.panels[lesion_id])
+
+    def close(self) -> None:
+        """Stop what runs and forget the model; afterwards nothing here uses the study."""
+        self._stop.set()
+        for worker in (self._network, self._rest):
+            worker.stop()
+        self._stop.clear()
+        self._state = _State(turn=self._state.turn + 1)
+        self.model_changed.emit()
+
+    def _submit_opening(self) -> None:
+        state, study = self._state, self.session.study
+        reader = self.session.reader.id if self.session.reader else ""
+        stop, run_id = self._stop, state.run
+
+        def work() -> OpenedModel:
+            from app.model_opening import open_run
+
+            return open_run(study, run_id, reader_id=reader, cancelled=stop.is_set)
+
+        self._network.submit(_Key(what="open", turn=state.turn), work)
+
+    def _submit_panel(self, lesion_id: str) -> None:
+        state, stop = self._state, self._stop
+        model = state.model
+        assert model is not None
+
+        def work() -> Panel:
+            from core.explain.panel import make_panel
+
+            row = model.opened.row_of(lesion_id)
+            explanation = model.opened.explanation(row, stop.is_set)
+            return make_panel(explanation, model.patches, model.opened.rois, row)
+
+        self._network.submit(_Key(what="explain", turn=state.turn, lesion_id=lesion_id), work)
+
+    def _submit_rest(self) -> None:
+        model, stop = self._state.model, self._stop
+        if model is None or all(case.probabilities is not None for case in model.cases):
+            return
+
+        def work() -> tuple[Case, ...]:
+            from core.tasks.cases import complete
+
+            return complete(model.cases, model.opened, stop.is_set)
+
+        self._rest.submit(_Key(what="cases", turn=self._state.turn), work)
+
+    def _take(self, outcome: Outcome) -> None:
+        key = outcome.key
+        if not isinstance(key, _Key) or key.turn != self._state.turn:
+            return
+        take = {"open": self._take_model, "explain": self._take_panel, "cases": self._take_cases}
+        take[key.what](key, outcome)
+
+    def _take_model(self, key: _Key, outcome: Outcome) -> None:
+        self._state.model = outcome.value  # type: ignore[assignment]
+        self._state.problem = outcome.sentence
+        self.model_changed.emit()
+        if self._state.model is not None:
+            self._submit_rest()
+            if self._state.wanted:
+                self.ask(self._state.wanted)
+
+    def _take_panel(self, key: _Key, outcome: Outcome) -> None:
+        state = self._state
+        if outcome.error is None:
+            state.panels[key.lesion_id] = outcome.value  # type: ignore[assignment]
+            while len(state.panels) > _KEPT:
+                state.panels.popitem(last=False)
+        if key.lesion_id == state.wanted:
+            if outcome.error is None:
+                self.explained.emit(outcome.value)
+            else:
+                self.refused.emit(outcome.sentence)
+
+    def _take_cases(self, key: _Key, outcome: Outcome) -> None:
+        if outcome.error is None and self._state.model is not None:
+            self._state.model = replace(self._state.model, cases=outcome.value)  # type: ignore[arg-type]
+            self.cases_changed.emit()
+
+    def _follow(self, change: Change) -> None:
+        match change:
+            case StudyClosing():
+                self._closing = True
+                self.close()
+            case StudyOpened() | StudyClosed():
+                self._closing = False
+                self.runs_changed.emit()
+                self.model_changed.emit()
+            case ModelRevised(run_id=run_id) if run_id == self._state.run:
+                self.open(run_id)
+            case RunsChanged():
+                self.runs_changed.emit()
+            case LabelsChanged(lesion_id=lesion_id):
+                self._relabel({lesion_id})
+            case ReaderChanged():
+                model = self._state.model
+                if model is not None:
+                    self._relabel({case.lesion_id for case in model.cases})
+
+    def _relabel(self, lesions: set[str]) -> None:
+        """The reader's own calls in the list of cases, as they are now."""
+        model, reader = self._state.model, self.session.reader
+        if model is None:
+            return
+        said = self.session.study.lesions.labels_of_reader(reader.id) if reader else {}
+        name = model.opened.model.card.label
+        cases = []
+        for case in model.cases:
+            if case.lesion_id in lesions:
+                word = getattr(said[case.lesion_id], name) if case.lesion_id in said else None
+                case = replace(case, own=None if word is None else word.value)
+            cases.append(case)
+        self._state.model = replace(model, cases=tuple(cases))
+        self.cases_changed.emit()

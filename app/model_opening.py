@@ -1,0 +1,51 @@
+"""Opening a run's model for the screens. Imports torch: for threads beside the window's."""
+
+from __future__ import annotations
+
+from app.model_desk import OpenedModel
+from core.domain.errors import ModelError, StudyError
+from core.domain.events import IsCancelled
+from core.domain.study import RunStatus
+from core.explain.prototype_patches import PrototypePatch, prototype_patches
+from core.explain.render import HeatStyle, colour_bar
+from core.store.study import Study
+from core.tasks.cases import list_cases
+from core.tasks.explaining import ModelInStudy, open_model
+from core.tasks.prototypes import Pruning
+
+
+def open_run(study: Study, run_id: str, *, reader_id: str, cancelled: IsCancelled) -> OpenedModel:
+    """ModelError or StudyError, one sentence, where the run, its files or its classes are not as they must be."""
+    run = study.runs.get(run_id)
+    if run.status is not RunStatus.FINISHED:
+        raise StudyError(f"Run {run.name} is {run.status}, not finished: there is no model to look at yet.")
+    opened = open_model(study, run, cancelled=cancelled)
+    card, rois = opened.model.card, opened.rois
+    if card.class_names != rois.class_names:
+        raise ModelError(
+            f"The model of run {run.name} knows the classes {', '.join(card.class_names)}, but its configuration "
+            f"names {', '.join(rois.class_names)}: it is not the model of this run; train again."
+        )
+    if not card.prototypes:
+        raise ModelError(f"Run {run.name} was never projected: it has no prototypical lesions to show.")
+    pruning = Pruning(study, run)
+    patches, why = _patches(opened, pruning, cancelled)
+    colour_bar(HeatStyle(high=1.0))  # the colour maps' library loads here and not under the mouse
+    return OpenedModel(
+        opened=opened,
+        pruning=pruning,
+        revision=pruning.active,
+        patches=patches,
+        no_patches=why,
+        cases=list_cases(study, opened, reader_id=reader_id),
+    )
+
+
+def _patches(
+    opened: ModelInStudy, pruning: Pruning, cancelled: IsCancelled
+) -> tuple[tuple[PrototypePatch, ...], str]:
+    base = pruning.base
+    try:
+        return prototype_patches(base.network, base.card, opened.rois, cancelled=cancelled), ""
+    except ModelError as error:
+        return (), str(error)

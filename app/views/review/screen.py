@@ -1,0 +1,387 @@
+"""Review: why the model says what it says of a lesion, and what the reader says of that."""
+
+from __future__ import annotations
+
+from dataclasses import replace as replaced
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QHBoxLayout,
+    QPushButton,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import model_edits
+from app.changes import Change, OpinionGiven, StudyClosing
+from app.model_desk import ModelDesk
+from app.qt import settings
+from app.qt.background import Background, Outcome
+from app.qt.translation import tr
+from app.session import Session
+from app.views.review.ask_first import AskFirst
+from app.views.review.case_list import CaseList
+from app.views.review.explanation_tabs import ExplanationTabs
+from app.views.review.opinion_bar import OpinionBar
+from app.widgets.explain.heat import HeatLook
+from app.widgets.explain.heat_controls import HeatControls
+from app.widgets.explain.pictures import CasePictures
+from app.widgets.explain.roi_view import ColourBar, RoiView
+from app.widgets.explain.run_bar import RunBar
+from app.widgets.explain.verdict import VerdictPanel
+from app.widgets.notice import Notice
+from core.domain.errors import MarginaliaError
+from core.domain.vocabulary import MarginType, MassShape
+from core.explain.hypothetical import Supposition, suppose
+from core.tasks.opinions import GivenOpinion, Opinion, Verdict, opinions_of
+
+if TYPE_CHECKING:
+    from core.explain.panel import Panel
+
+_ASK = "review/ask_first"
+
+
+class ReviewScreen(QWidget):
+    refused = Signal(str)
+    """One sentence for the status line."""
+    train_wanted = Signal()
+
+    def __init__(self, session: Session, desk: ModelDesk, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session, self.desk = session, desk
+        self.run_bar, self.cases, self.roi = RunBar(desk), CaseList(), RoiView()
+        self.controls, self.bar, self.verdict = HeatControls(), ColourBar(), VerdictPanel()
+        self.tabs, self.opinions, self.ask, self.notice = ExplanationTabs(), OpinionBar(), AskFirst(), Notice()
+        self.case_notice = Notice()
+        self.ask_first = QCheckBox(tr("My reading first"))
+        self.ask_first.setToolTip(tr("Ask for your own reading before the model's answer is shown"))
+        self.ask_first.setChecked(settings.text(_ASK, "on") == "on")
+        self.export_button = QPushButton(tr("Export…"))
+        self.pages, self.right = QStackedWidget(), QStackedWidget()
+        self._pictures: CasePictures | None = None
+        self._supposition = Supposition()
+        self._shown_without_call: set[str] = set()
+        self._stale = True
+        self._exporting = Background(self, name="export", most=4)
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    # made once
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.setContentsMargins(12, 6, 12, 6)
+        top.addWidget(self.run_bar, 1)
+        top.addWidget(self.ask_first)
+        top.addSpacing(10)
+        top.addWidget(self.export_button)
+        self._middle = QWidget()
+        middle = QVBoxLayout(self._middle)
+        middle.setContentsMargins(10, 8, 10, 8)
+        middle.addWidget(self.roi, 1)
+        middle.addWidget(self.bar)
+        middle.addWidget(self.controls)
+        middle.addWidget(self.verdict)
+        answer = QWidget()
+        column = QVBoxLayout(answer)
+        column.setContentsMargins(8, 4, 10, 8)
+        column.addWidget(self.tabs, 1)
+        column.addWidget(self.opinions)
+        self._answer = answer
+        for page in (answer, self.ask, self.case_notice):
+            self.right.addWidget(page)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        for part, share in ((self.cases, 0), (self._middle, 2), (self.right, 5)):
+            self.splitter.addWidget(part)
+            self.splitter.setStretchFactor(self.splitter.count() - 1, share)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.setSizes([215, 320, 960])
+        self.cases.setMinimumWidth(180)
+        self._middle.setMinimumWidth(280)
+        self.right.setMinimumWidth(420)
+        for page in (self.notice, self.splitter):
+            self.pages.addWidget(page)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(top)
+        layout.addWidget(self.pages, 1)
+
+    def _connect(self) -> None:
+        self.desk.model_changed.connect(self.refresh)
+        self.desk.runs_changed.connect(self.refresh)
+        self.desk.cases_changed.connect(self._show_cases)
+        self.desk.explained.connect(self._take_panel)
+        self.desk.refused.connect(self._refuse_case)
+        self.session.changed.connect(self._follow)
+        self.cases.case_chosen.connect(self._case_chosen)
+        self.controls.changed.connect(self._show_look)
+        self.tabs.row_shown.connect(self._show_row)
+        self.tabs.switched.connect(self._switch)
+        self.tabs.evidence.pointed.connect(self._point)
+        self.roi.pointed.connect(self._point)
+        self.verdict.score_set.connect(self._set_score)
+        self.verdict.reset_wanted.connect(self._reset)
+        self.ask.called.connect(self._keep_call)
+        self.ask.skipped.connect(self._skip_call)
+        self.ask_first.toggled.connect(self._set_ask_first)
+        self.opinions.said.connect(self._say)
+        self.export_button.clicked.connect(self._ask_export)
+        self.notice.pressed.connect(self.train_wanted)
+        self._exporting.done.connect(self._exported)
+
+    # what is shown
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.desk.open_newest()
+        if self._stale:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Everything, after another model; put off while nobody looks."""
+        self._stale = not self.isVisible()
+        if self._stale:
+            return
+        model = self.desk.model
+        self.export_button.setEnabled(model is not None)
+        self.desk.open_newest()
+        if model is None:
+            self._pictures = None
+            self.roi.show_case(None)
+            self.pages.setCurrentWidget(self.notice)
+            self._explain_absence()
+            return
+        self.tabs.library.clear()
+        self.pages.setCurrentWidget(self.splitter)
+        self._show_cases()
+        if self.cases.lesion_id:
+            self._case_chosen(self.cases.lesion_id)
+
+    def _explain_absence(self) -> None:
+        if self.desk.problem:
+            self.notice.say(tr("This model cannot be shown"), self.desk.problem)
+        elif self.desk.is_opening:
+            self.notice.say(
+                tr("Opening the model …"), tr("The first time, the regions of all lesions are cut out.")
+            )
+        elif not self.session.is_open:
+            self.notice.say(tr("No study is open"), tr("Open a study to review what its model says."))
+        else:
+            text = tr("Once a model is trained, its answers are explained here, lesion by lesion.")
+            self.notice.say(tr("No model yet"), text, tr("Train a model"))
+
+    def _show_cases(self) -> None:
+        model = self.desk.model
+        if model is None or not self.isVisible():
+            self._stale = True
+            return
+        self.cases.set_ask_first(self._asks)
+        self.cases.show_cases(model.cases, model.class_names, opinions_of(self.session.study, model.run))
+
+    @property
+    def _asks(self) -> bool:
+        """Whether readings are asked for: also only where they can be kept."""
+        return self.ask_first.isChecked() and self.session.can_write
+
+    def _must_call(self) -> bool:
+        case = self.cases.case
+        if case is None or not self._asks or case.own is not None:
+            return False
+        return case.lesion_id not in self._shown_without_call
+
+    def _case_chosen(self, lesion_id: str) -> None:
+        self._supposition = Supposition()
+        current = self._pictures
+        if current is not None and current.panel.explanation.roi.lesion_id == lesion_id:
+            self._show_panel()
+        self.desk.ask(lesion_id, self.cases.neighbours())
+
+    def _take_panel(self, panel: Panel) -> None:
+        if panel.explanation.roi.lesion_id != self.cases.lesion_id:
+            return
+        if self._pictures is None or self._pictures.panel is not panel:
+            self._pictures = CasePictures(panel)
+            self._supposition = Supposition()
+        self._show_panel()
+
+    def _show_panel(self) -> None:
+        pictures = self._pictures
+        if pictures is None:
+            return
+        ask = self._must_call()
+        self.roi.show_case(pictures)
+        # others' lines would lead the reader too
+        self.roi.show_look(replaced(self.controls.look, annotation=self.controls.look.annotation and not ask))
+        for widget in (self.verdict, self.controls, self.bar):
+            widget.setVisible(not ask)
+        if ask:
+            model = self.desk.model
+            label = "margin" if model is None else model.opened.model.card.label
+            self.ask.ask(label, [w.value for w in (MarginType if label == "margin" else MassShape)])
+            self.right.setCurrentWidget(self.ask)
+            return
+        self.right.setCurrentWidget(self._answer)
+        self._show_answer()
+        self._show_past()
+
+    def _show_answer(self) -> None:
+        pictures, supposition = self._pictures, self._supposition
+        if pictures is None:
+            return
+        explanation = pictures.panel.explanation
+        supposed = suppose(explanation, supposition) if supposition else None
+        self.verdict.show_verdict(explanation, supposed, supposition.scores)
+        self.tabs.show_case(pictures, supposition.off)
+
+    def _refuse_case(self, sentence: str) -> None:
+        self._pictures = None
+        self.roi.show_case(None)
+        self.case_notice.say(tr("This lesion cannot be explained"), sentence)
+        self.right.setCurrentWidget(self.case_notice)
+
+    def _show_row(self, row: object) -> None:
+        self.roi.show_row(row if isinstance(row, int) and not self._must_call() else None)
+        if self._pictures is not None and isinstance(row, int):
+            self.bar.show_scale(self.controls.look, *self._pictures.scale(row, common=self.controls.look.common))
+
+    def _show_look(self, look: HeatLook) -> None:
+        self.roi.show_look(look)
+        self.tabs.evidence.show_look(look)
+        self._show_row(self.roi.row)
+
+    def _point(self, at: object) -> None:
+        where = at if isinstance(at, QPointF) else None
+        self.roi.show_cross(where)
+        self.tabs.evidence.show_cross(where)
+
+    def _show_past(self) -> None:
+        self.opinions.show_past(self._said().get(self.cases.lesion_id, ()))
+
+    def _said(self) -> dict[str, tuple[GivenOpinion, ...]]:
+        model = self.desk.model
+        return {} if model is None else opinions_of(self.session.study, model.run)
+
+    def _follow(self, change: Change) -> None:
+        match change:
+            case StudyClosing():
+                self._exporting.stop()
+                self._shown_without_call.clear()
+                self._pictures = None
+            case OpinionGiven() if self.isVisible():
+                self._show_cases()
+                self._show_past()
+
+    # what the user does
+
+    @property
+    def lesion_shown(self) -> str:
+        """The lesion whose explanation is there; empty where none is."""
+        return "" if self._pictures is None else self._pictures.panel.explanation.roi.lesion_id
+
+    def step(self, by: int) -> None:
+        self.cases.step(by)
+
+    def _switch(self, row: int, on: bool) -> None:
+        off = self._supposition.off - {row} if on else self._supposition.off | {row}
+        self._supposition = replaced(self._supposition, off=off)
+        self._show_answer()
+
+    def _set_score(self, class_index: int, score: float) -> None:
+        scores = {**self._supposition.scores, class_index: score}
+        self._supposition = replaced(self._supposition, scores=scores)
+        self._show_answer()
+
+    def _reset(self) -> None:
+        self._supposition = Supposition()
+        self._show_answer()
+
+    def _set_ask_first(self, on: bool) -> None:
+        settings.put(_ASK, "on" if on else "off")
+        self.cases.set_ask_first(self._asks)
+        self._show_panel()
+
+    def _keep_call(self, word: str, probability: object) -> None:
+        model, lesion_id = self.desk.model, self.cases.lesion_id
+        if model is None or not lesion_id:
+            return
+        own, _ = self.session.reads.labels(lesion_id)
+        if model.opened.model.card.label == "margin":
+            own = msgspec.structs.replace(own, margin=MarginType(word))
+        else:
+            own = msgspec.structs.replace(own, shape=MassShape(word))
+        if isinstance(probability, float):
+            own = msgspec.structs.replace(own, probability_of_malignancy=probability)
+        try:
+            self.session.set_labels(lesion_id, own)
+        except MarginaliaError as error:
+            self.refused.emit(str(error))
+            return
+        self._shown_without_call.add(lesion_id)
+        self.cases.choose(lesion_id)
+        self._show_panel()
+
+    def _skip_call(self) -> None:
+        self._shown_without_call.add(self.cases.lesion_id)
+        self._show_panel()
+
+    def _say(self, verdict: Verdict, comment: str) -> None:
+        model, pictures = self.desk.model, self._pictures
+        if model is None or pictures is None:
+            return
+        row = self.roi.row
+        about = verdict in (Verdict.WRONG_PROTOTYPE, Verdict.WRONG_REGION) and row is not None
+        opinion = Opinion(
+            lesion_id=pictures.panel.explanation.roi.lesion_id,
+            run_id=model.run.id,
+            verdict=verdict,
+            prototype=pictures.panel.explanation.rows[row].number if about and row is not None else None,
+            comment=comment,
+            revision_id=model.revision.id,
+        )
+        try:
+            model_edits.say(self.session, opinion)
+        except MarginaliaError as error:
+            self.refused.emit(str(error))
+
+    def _ask_export(self) -> None:
+        if self._pictures is None:
+            return
+        dialog = QFileDialog(self, tr("Export this explanation"))
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters([tr("Web page (*.html)"), tr("PDF (*.pdf)"), tr("Picture (*.png)")])
+        dialog.selectFile(f"lesion-{self._pictures.panel.explanation.roi.lesion_id[:8]}.html")
+        dialog.fileSelected.connect(lambda name: self.export_to(Path(name)))
+        dialog.open()
+
+    def export_to(self, path: Path) -> None:
+        """Write the page beside the window's thread; the status line says what became of it."""
+        from app.views.review.printed import Page, export
+
+        model, pictures = self.desk.model, self._pictures
+        if model is None or pictures is None:
+            return
+        page = Page(
+            panel=pictures.panel,
+            patches=model.patches,
+            provenance=model.opened.provenance,
+            title=tr("Lesion {name}", name=pictures.panel.explanation.roi.lesion_id[:8]),
+            look=self.controls.look,
+        )
+        self._exporting.submit(str(path), lambda: export(page, path))
+
+    def _exported(self, outcome: Outcome) -> None:
+        done = tr("Exported to {path}.", path=str(outcome.key))
+        self.refused.emit(outcome.sentence or done)
+
+    def stop(self) -> None:
+        self._exporting.stop()

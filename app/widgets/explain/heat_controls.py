@@ -1,0 +1,74 @@
+"""How the activation maps are laid over the pictures: opacity, colours, scale, outlines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLabel, QSlider, QWidget
+
+from app.qt import settings
+from app.qt.translation import tr
+from app.widgets.explain.heat import COLOUR_MAPS, HeatLook
+
+_KEY = "explain/colours"
+
+
+class HeatControls(QWidget):
+    changed = Signal(object)
+    """A ``HeatLook``."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        kept = settings.text(_KEY, "magma")
+        self.look = HeatLook(colours=next((c for c in COLOUR_MAPS if c == kept), "magma"))
+        self.opacity = QSlider(Qt.Orientation.Horizontal)
+        self.opacity.setRange(0, 100)
+        self.opacity.setValue(round(100 * self.look.strength))
+        self.opacity.setAccessibleName(tr("Opacity of the activation"))
+        self.colours = QComboBox()
+        self.colours.addItems([name if name != "jet" else tr("jet (as in the paper)") for name in COLOUR_MAPS])
+        self.colours.setCurrentIndex(COLOUR_MAPS.index(self.look.colours))
+        self.colours.setAccessibleName(tr("Colours of the activation"))
+        self.common = _box(tr("Common scale"), self.look.common, tr("One scale for all maps of the case"))
+        self.contour = _box(tr("Top 5%"), self.look.contour, tr("Outline of the most active 5%; else its box"))
+        self.receptive = _box(
+            tr("Receptive field"), self.look.receptive, tr("What the strongest cell can see at most")
+        )
+        self.annotation = _box(tr("Annotation"), self.look.annotation, tr("The fine annotation of the margin"))
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setHorizontalSpacing(10)
+        layout.setVerticalSpacing(4)
+        top = QHBoxLayout()
+        top.addWidget(QLabel(tr("Opacity")))
+        top.addWidget(self.opacity, 1)
+        top.addWidget(self.colours)
+        layout.addLayout(top, 0, 0, 1, 2)
+        for place, box in enumerate((self.contour, self.annotation, self.common, self.receptive)):
+            layout.addWidget(box, 1 + place // 2, place % 2)
+            box.toggled.connect(self._read)
+        self.opacity.valueChanged.connect(self._read)
+        self.colours.currentIndexChanged.connect(self._read)
+
+    def _read(self) -> None:
+        colours = COLOUR_MAPS[self.colours.currentIndex()]
+        if colours != self.look.colours:
+            settings.put(_KEY, colours)
+        self.look = replace(
+            self.look,
+            colours=colours,
+            strength=self.opacity.value() / 100,
+            common=self.common.isChecked(),
+            contour=self.contour.isChecked(),
+            receptive=self.receptive.isChecked(),
+            annotation=self.annotation.isChecked(),
+        )
+        self.changed.emit(self.look)
+
+
+def _box(text: str, on: bool, tip: str) -> QCheckBox:
+    box = QCheckBox(text)
+    box.setChecked(on)
+    box.setToolTip(tip)
+    return box

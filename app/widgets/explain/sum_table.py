@@ -1,0 +1,151 @@
+"""A sum by prototype with its waterfall: why one class and not another, or what speaks for malignancy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QPainter, QPen
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
+
+from app.qt.translation import tr
+from app.widgets.explain.numbers import number, signed
+
+FOR, AGAINST = QColor("#56b4e9"), QColor("#e69f00")
+"""Sky blue adds, orange takes away: told apart by colour-blind readers."""
+Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass(frozen=True, kw_only=True)
+class SumLine:
+    name: str
+    colour: QColor | None
+    """Of the prototype's class; None for a line that is no prototype."""
+    factors: tuple[float, ...]
+    """Numbers between the name and the share."""
+    share: float
+    row: int | None = None
+    """In the explanation's order."""
+
+
+class SumModel(QAbstractTableModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self._head: tuple[str, ...] = ()
+        self.lines: tuple[SumLine, ...] = ()
+        self.total_name = ""
+        self.total = 0.0
+        self.bars: list[tuple[float, float]] = []
+        """(start, end) of each line's bar, in the units of the sum."""
+
+    def show(self, head: Sequence[str], lines: Sequence[SumLine], total_name: str, total: float) -> None:
+        """``total`` is the model's own number, not the sum of the lines: that they agree is to be seen."""
+        self.beginResetModel()
+        self._head, self.lines = tuple(head), tuple(lines)
+        self.total_name, self.total = total_name, total
+        self.bars, running = [], 0.0
+        for line in lines:
+            self.bars.append((running, running + line.share))
+            running += line.share
+        self.bars.append((0.0, total))
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() or not self.lines else len(self.lines) + 1
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._head) + 3
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
+        if orientation is not Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return (tr("Prototype"), *self._head, tr("adds"), "")[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole and 0 < section <= len(self._head) + 1:
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        last = index.row() == len(self.lines)
+        if role == Qt.ItemDataRole.TextAlignmentRole and index.column():
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        if role == Qt.ItemDataRole.FontRole and last:
+            bold = QFont()
+            bold.setBold(True)
+            return bold
+        if role == Qt.ItemDataRole.ForegroundRole and not last and index.column() == 0:
+            return self.lines[index.row()].colour
+        if role != Qt.ItemDataRole.DisplayRole:
+            return None
+        if last:
+            values = (self.total_name, *("" for _ in self._head), signed(self.total, 3), "")
+        else:
+            line = self.lines[index.row()]
+            factors = tuple(number(value, 3) for value in line.factors)
+            blank = ("",) * (len(self._head) - len(factors))
+            values = (line.name, *factors, *blank, signed(line.share, 3), "")
+        return values[index.column()]
+
+
+class _BarDelegate(QStyledItemDelegate):
+    def __init__(self, table: SumTable) -> None:
+        super().__init__(table)
+        self._table = table
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        model = self._table.sums
+        if index.column() != model.columnCount() - 1:
+            super().paint(painter, option, index)
+            return
+        area = QRectF(option.rect).adjusted(8, 5, -8, -5)
+        ends = [end for bar in model.bars for end in bar]
+        low, high = min(0.0, *ends), max(0.0, *ends)
+        scale = area.width() / ((high - low) or 1.0)
+        start, end = model.bars[index.row()]
+        left, right = min(start, end), max(start, end)
+        bar = QRectF(
+            area.left() + (left - low) * scale, area.top(), max((right - left) * scale, 1.0), area.height()
+        )
+        painter.fillRect(bar, FOR if end >= start else AGAINST)
+        zero = area.left() - low * scale
+        painter.setPen(QPen(self._table.palette().placeholderText().color(), 1))
+        painter.drawLine(int(zero), int(area.top()) - 5, int(zero), int(area.bottom()) + 5)
+
+
+class SumTable(QTableView):
+    row_shown = Signal(object)
+    """The row of the explanation whose line was chosen."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.sums = SumModel()
+        self.setModel(self.sums)
+        self.setItemDelegate(_BarDelegate(self))
+        self.setAccessibleName(name)
+        self.setShowGrid(False)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(26)
+        self.horizontalHeader().setHighlightSections(False)
+        self.horizontalHeader().setStretchLastSection(True)
+        self.selectionModel().currentRowChanged.connect(self._current_changed)
+
+    def show_sum(self, head: Sequence[str], lines: Sequence[SumLine], total_name: str, total: float) -> None:
+        self.sums.show(head, lines, total_name, total)
+        header = self.horizontalHeader()
+        for column in range(self.sums.columnCount() - 1):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+
+    def _current_changed(self, current: QModelIndex) -> None:
+        if current.isValid() and current.row() < len(self.sums.lines):
+            self.row_shown.emit(self.sums.lines[current.row()].row)

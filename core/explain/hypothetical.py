@@ -1,0 +1,68 @@
+"""What the model would say if a prototype were not there or a margin score were another, without a refit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # an explanation is made with torch, which reading its numbers does not need
+    from core.explain.explanation import Explanation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supposition:
+    """What is supposed of one case; empty, it changes nothing."""
+
+    off: frozenset[int] = frozenset()
+    """Rows of the explanation whose contributions are left out."""
+    scores: Mapping[int, float] = field(default_factory=dict)
+    """Class index to the margin score that is put in the place of the model's."""
+
+    def __bool__(self) -> bool:
+        return bool(self.off) or bool(self.scores)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Supposed:
+    """What follows from a supposition, by the weights that the model has."""
+
+    logits: NDArray[np.float64]
+    """(K,)"""
+    malignancy_logit: float | None
+    """``v . z + b`` of these scores; None where the model predicts no malignancy."""
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """(K,) softmax of the logits."""
+        raised: NDArray[np.float64] = np.exp(self.logits - self.logits.max())
+        share: NDArray[np.float64] = raised / raised.sum()
+        return share
+
+    @property
+    def predicted(self) -> int:
+        return int(self.logits.argmax())
+
+    @property
+    def malignancy_probability(self) -> float | None:
+        logit = self.malignancy_logit
+        return None if logit is None else 0.5 * (1 + math.tanh(logit / 2))
+
+
+def suppose(explanation: Explanation, supposition: Supposition) -> Supposed:
+    """Leave out the contributions that are off, then put in the scores that are set."""
+    gone = np.zeros(len(explanation.class_names))
+    for row in explanation.rows:
+        if row.index in supposition.off:
+            gone += row.contributions
+    logits = explanation.logits - gone
+    for class_index, score in supposition.scores.items():
+        logits[class_index] = score
+    malignancy = None
+    if explanation.malignancy_logit is not None:
+        malignancy = float(explanation.malignancy_weights @ logits + explanation.malignancy_bias)
+    return Supposed(logits=logits, malignancy_logit=malignancy)
