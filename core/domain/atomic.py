@@ -73,6 +73,9 @@ def make_folder(folder: Path) -> None:
     """Make the folder and those above it; StorageFullError where there is no room or no permission."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        taken = next(path for path in (folder, *folder.parents) if path.exists())
+        raise StorageFullError(f"{taken} is a file, not a folder; choose another name.") from error
     except OSError as error:
         sentence = storage_error(error, folder)
         if sentence is None:

@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import IO
@@ -135,6 +136,8 @@ def interrupts_held_back() -> Iterator[None]:
     if mask is None:
         yield
         return
+    # the helper of multiprocessing lets interrupts through again when it starts, so it is started before
+    import_module("multiprocessing.resource_tracker").ensure_running()
     before = mask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

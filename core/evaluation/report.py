@@ -27,6 +27,7 @@ from core.statistics.proportion import proportion
 
 COVERAGES = (0.9, 0.75, 0.5)
 """Shares of the lesions, those of most evidence, on which the margin AUROC is given too."""
+FEWEST_DRAWS = 10
 DECISIONS = (0.01, 0.02, 0.05)
 """Thresholds of the decision curve that are reported: BI-RADS recommends a biopsy above 2%."""
 
@@ -70,6 +71,8 @@ def evaluate(
     predictions: Predictions, *, source: str = "all", synthetic: bool = False, draws: int = DRAWS
 ) -> EvaluationReport:
     """Every metric of the predictions, per image. MarginaliaError where there is nothing to judge."""
+    if draws < FEWEST_DRAWS:
+        raise MarginaliaError(f"{draws} resamples give no interval: take at least {FEWEST_DRAWS} (5000 is usual).")
     if len(predictions) == 0:
         raise MarginaliaError("There are no labelled lesions in this part: nothing can be evaluated.")
     resamples = resample(predictions.patient_ids, len(predictions), draws=draws)

@@ -22,16 +22,28 @@ from core.domain.system import limit_this_process
 from core.jobs.catalogue import JobRequest, find_job
 
 
-def _watch_for_end_of_input(stream: BinaryIO, cancelled: threading.Event) -> None:
-    while stream.read(4096):
-        pass
-    cancelled.set()
+class _Watcher(threading.Thread):
+    """Asks the job to stop when standard input ends; one not yet begun (imports take seconds) ends at once."""
+
+    def __init__(self, stream: BinaryIO, emit_event: EventWriter) -> None:
+        super().__init__(daemon=True)
+        self.cancelled, self.begun = threading.Event(), threading.Event()
+        self._stream, self._emit = stream, emit_event
+
+    def run(self) -> None:
+        while self._stream.read(4096):
+            pass
+        self.cancelled.set()
+        if not self.begun.is_set():
+            self._emit(CancelledByUser())
+            os._exit(1)
 
 
-def _outcome(request: JobRequest, emit_event: EventWriter, cancelled: threading.Event) -> Event:
+def _outcome(request: JobRequest, emit_event: EventWriter, watcher: _Watcher) -> Event:
     try:
         job = find_job(request.job)
-        return Succeeded(result=job(request.arguments, emit_event, cancelled.is_set))
+        watcher.begun.set()
+        return Succeeded(result=job(request.arguments, emit_event, watcher.cancelled.is_set))
     except Cancelled:
         return CancelledByUser()
     except MarginaliaError as error:
@@ -63,11 +75,11 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     source = sys.stdin.buffer
     request = msgspec.json.decode(source.readline(), type=JobRequest)
-    cancelled = threading.Event()
-    threading.Thread(target=_watch_for_end_of_input, args=(source, cancelled), daemon=True).start()
     emit = EventWriter(events)
+    watcher = _Watcher(source, emit)
+    watcher.start()
     emit(Started(job=request.job, pid=os.getpid()))
-    final = _outcome(request, emit, cancelled)
+    final = _outcome(request, emit, watcher)
     emit(final)
     # the watcher still sits in a blocking read of standard input; a normal exit would wait for its lock
     sys.stderr.flush()

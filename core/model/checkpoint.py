@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 import torch
 
-from core.domain.atomic import atomic_write
-from core.domain.errors import ModelError, StorageFullError
+from core.domain.atomic import atomic_write, make_folder
+from core.domain.errors import ModelError
 from core.model.card import SCHEMA, ModelCard
 from core.model.network import PrototypeNetwork
 from core.model.tensor_file import Header, Tensors, decode, encode, first_not_finite, read_header
@@ -65,7 +65,7 @@ def save_model(folder: Path, network: PrototypeNetwork, card: ModelCard) -> str:
     content = encode(tensors)
     sha256 = hashlib.sha256(content).hexdigest()
     name = f"model-{sha256[:16]}.safetensors"
-    _make_folder(folder)
+    make_folder(folder)
     atomic_write(folder / name, content)
     manifest = _Manifest(weights=name, sha256=sha256, card=_without_paths(card))
     atomic_write(folder / CARD_NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
@@ -82,15 +82,6 @@ def _without_paths(card: ModelCard) -> ModelCard:
         architecture, weights=architecture.weights.replace("\\", "/").rsplit("/", 1)[-1]
     )
     return msgspec.structs.replace(card, architecture=bare)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageFullError(
-            f"The folder {folder} cannot be made ({error.strerror}): choose another."
-        ) from error
 
 
 def _check_card(network: PrototypeNetwork, card: ModelCard) -> None:

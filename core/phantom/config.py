@@ -89,13 +89,15 @@ class PhantomConfig(msgspec.Struct, frozen=True, kw_only=True):
     difficulty: Difficulty = Difficulty()
 
     def __post_init__(self) -> None:
+        if self.patients < 1 or self.test_patients < 0 or self.seed < 0:
+            raise ValueError("A phantom study needs at least one patient, and a seed that is not negative")
         if self.test_patients > self.patients:
-            raise ValueError("a phantom study cannot have more test patients than patients")
+            raise ValueError("A phantom study cannot have more test patients than patients")
         if min(self.height, self.width) * self.spacing_mm < 4 * self.diameter_mm[1]:
-            raise ValueError("the images are too small for the lesions: enlarge them or make the lesions smaller")
+            raise ValueError("The images are too small for the lesions: enlarge them or make the lesions smaller")
         for low, high in (self.diameter_mm, self.contrast, self.spectral_exponent):
             if low > high:
-                raise ValueError("a range of the phantom's configuration ends before it begins")
+                raise ValueError("A range of the phantom's configuration ends before it begins")
 
 
 CLASSES = TRAINED_MARGINS

@@ -53,6 +53,8 @@ def make_split(
     study: Study, *, name: str, label: LabelName, fractions: tuple[float, float, float], seed: int
 ) -> tuple[Split, tuple[SplitCount, ...]]:
     """A new split of the study, stored; StudyError where the name is taken or a class is too rare."""
+    if not name.strip():
+        raise StudyError("A split needs a name.")
     if study.splits.find(name) is not None:
         raise StudyError(f"This study has a split named {name} already; choose another name.")
     rows = split_rows(study, label=label)

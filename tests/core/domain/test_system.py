@@ -29,6 +29,23 @@ def test_a_process_started_while_interrupts_are_held_back_never_hears_ctrl_c() -
 
 
 @posix_only
+def test_the_processes_of_multiprocessing_do_not_hear_it_either() -> None:
+    code = (
+        "import multiprocessing, os, signal, sys, time\n"
+        "from core.domain.system import interrupts_held_back\n"
+        "if __name__ == '__main__':\n"
+        "    process = multiprocessing.get_context('spawn').Process(target=time.sleep, args=(0.5,))\n"
+        "    with interrupts_held_back():\n"
+        "        process.start()\n"
+        "    os.kill(process.pid, signal.SIGINT)\n"
+        "    process.join()\n"
+        "    sys.exit(process.exitcode)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@posix_only
 def test_an_interrupt_that_was_held_back_is_heard_afterwards() -> None:
     with pytest.raises(KeyboardInterrupt), interrupts_held_back():
         os.kill(os.getpid(), signal.SIGINT)

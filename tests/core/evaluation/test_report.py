@@ -158,6 +158,12 @@ def test_the_decision_curve_is_given_around_the_threshold_of_biopsy() -> None:
     assert gain == pytest.approx((given.malignant == 0).mean() * 0.02 / 0.98)
 
 
+@pytest.mark.parametrize("draws", [-5, 0, 9])
+def test_too_few_resamples_are_refused(draws: int) -> None:
+    with pytest.raises(MarginaliaError, match="at least 10"):
+        evaluate(predictions(), draws=draws)
+
+
 def test_a_fold_without_masks_leaves_the_figures_of_the_others() -> None:
     first, second = predictions(20, 1, "a"), replace(predictions(30, 2, "b"), lesion_scale=None)
     joined = pooled([first, second])

@@ -125,3 +125,11 @@ def test_ctrl_c_of_the_terminal_is_the_parents_to_handle() -> None:
     request = JobRequest(job="rehearsal", arguments={"steps": 5, "pause_s": 0.05})
     assert supervise(request, emit=interrupt) == Succeeded(result={"counted": 5})
     assert groups[0] != os.getpgid(0)
+
+
+def test_a_job_that_has_not_begun_ends_at_once() -> None:
+    """The imports of a training take seconds; a wish to stop does not wait for them."""
+    began = time.monotonic()
+    final = supervise(JobRequest(job="train", arguments={}), emit=lambda event: None, cancelled=lambda: True)
+    assert final == CancelledByUser()
+    assert time.monotonic() - began < 9.0, "killed at the end of the grace period"
