@@ -15,9 +15,18 @@ def main(arguments: list[str]) -> int:
 
         return run_window(arguments)
 
-    from core.cli.main import run_command_line
+    from core.cli.main import run_command_line, study_of_demo
 
-    return run_command_line(arguments)
+    code = run_command_line(arguments)
+    study = study_of_demo(arguments) if code == 0 else None
+    if study is not None:
+        from app.application import has_display
+        from app.application import main as run_window
+
+        if has_display():
+            return run_window([str(study)])
+        sys.stderr.write("There is no display, so the window was not opened; the report stands for it.\n")
+    return code
 
 
 def opens_the_window(arguments: list[str]) -> bool:

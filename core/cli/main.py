@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, cast
 
 from core.cli.console import Console
@@ -81,6 +82,16 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
         shared.add_argument("--quiet", action="store_true", help="show no progress")
         shared.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
+
+
+def study_of_demo(arguments: list[str]) -> Path | None:
+    """The study that a demo command made and that the window should show; None for any other command."""
+    if arguments[:1] != ["demo"]:
+        return None
+    parsed = build_parser(("demo",)).parse_args(arguments)
+    if parsed.json or parsed.no_window:
+        return None
+    return Path(parsed.folder, "study")
 
 
 def run_command_line(arguments: list[str]) -> int:

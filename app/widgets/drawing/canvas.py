@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
 
+from app.qt.translation import tr
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.drawing.host import Host
 from app.widgets.drawing.pen import Pen
@@ -137,9 +138,9 @@ class AnnotationCanvas(QObject):
         if self._view.picture is None:
             return False
         if self._document.read_only:
-            self.refused.emit(self.tr("This annotation is open for reading only."))
+            self.refused.emit(tr("This annotation is open for reading only."))
         elif self._document.paused:
-            self.refused.emit(self.tr("Drawing waits until the study can be written again."))
+            self.refused.emit(tr("Drawing waits until the study can be written again."))
         return self._document.editable
 
     def set_live(self, shapes: Shapes) -> None:

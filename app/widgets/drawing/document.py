@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QUndoStack
 
 from app.commands.replace_shapes import ReplaceShapes
+from app.qt.translation import tr
 from core.domain.edits import Shapes, replay
 from core.domain.errors import MarginaliaError
 
@@ -60,7 +61,7 @@ class AnnotationDocument(QObject):
         self._shapes = ()
         self.blockSignals(True)
         for before, after in pairwise(states):
-            self._stack.push(ReplaceShapes(self._apply, before, after, self.tr("Edit")))
+            self._stack.push(ReplaceShapes(self._apply, before, after, tr("Edit")))
         self._stack.setIndex(current)
         self.blockSignals(False)
         self._selection = frozenset()

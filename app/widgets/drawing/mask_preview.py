@@ -9,6 +9,7 @@ from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.qt.colours import FAINT_TEXT, MASK, SURROUND
+from app.qt.translation import tr
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.viewer.picture import Picture
 from core.data.roi import extract_pixels, image_to_input, roi_square
@@ -33,7 +34,7 @@ class MaskPreview(QWidget):
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
-        self.setAccessibleName(self.tr("Mask at the resolution of the network"))
+        self.setAccessibleName(tr("Mask at the resolution of the network"))
         self._document = document
         self._transform = transform or InputTransform()
         self._square: Box | None = None
@@ -72,8 +73,8 @@ class MaskPreview(QWidget):
     @property
     def caption(self) -> str:
         if self.share is None:
-            return self.tr("no lesion")
-        return self.tr("{0}% of the ROI marked relevant").format(f"{self.share * 100:.1f}")
+            return tr("no lesion")
+        return tr("{0}% of the ROI marked relevant").format(f"{self.share * 100:.1f}")
 
     def heightForWidth(self, width: int) -> int:
         return width + _CAPTION

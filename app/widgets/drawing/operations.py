@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QCoreApplication
-
+from app.qt.translation import tr
 from app.widgets.drawing.document import AnnotationDocument
 from core.domain.combine import subtracted, united
 from core.domain.edits import (
@@ -25,17 +24,13 @@ _OFFSET_PX = 12.0
 _TOLERANCE_PX = 1.5
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("Operations", text)
-
-
 def _change(document: AnnotationDocument, change: Callable[[Shape], Shape], text: str) -> bool:
     chosen = document.selection
     return document.replace(replaced(document.shapes, chosen, change), text, select=chosen)
 
 
 def delete(document: AnnotationDocument) -> bool:
-    return document.replace(without(document.shapes, document.selection), _tr("Delete"))
+    return document.replace(without(document.shapes, document.selection), tr("Delete"))
 
 
 def duplicate(document: AnnotationDocument, offset: float = _OFFSET_PX) -> bool:
@@ -43,28 +38,28 @@ def duplicate(document: AnnotationDocument, offset: float = _OFFSET_PX) -> bool:
     count = len(document.shapes)
     copies = frozenset(range(count, count + len(document.selection)))
     after = duplicated(document.shapes, document.selection, offset=offset)
-    return document.replace(after, _tr("Duplicate"), select=copies)
+    return document.replace(after, tr("Duplicate"), select=copies)
 
 
 def nudge(document: AnnotationDocument, dx: float, dy: float) -> bool:
     """By so many pixels of the image (arrow keys)."""
-    return _change(document, lambda shape: moved(shape, dx, dy), _tr("Move"))
+    return _change(document, lambda shape: moved(shape, dx, dy), tr("Move"))
 
 
 def set_role(document: AnnotationDocument, role: Role) -> bool:
-    return _change(document, lambda shape: with_role(shape, role), _tr("Class"))
+    return _change(document, lambda shape: with_role(shape, role), tr("Class"))
 
 
 def set_width(document: AnnotationDocument, width: Length) -> bool:
-    return _change(document, lambda shape: with_width(shape, width, document.spacing_mm), _tr("Width"))
+    return _change(document, lambda shape: with_width(shape, width, document.spacing_mm), tr("Width"))
 
 
 def simplify(document: AnnotationDocument, tolerance: float = _TOLERANCE_PX) -> bool:
-    return _change(document, lambda shape: simplified(shape, tolerance), _tr("Simplify"))
+    return _change(document, lambda shape: simplified(shape, tolerance), tr("Simplify"))
 
 
 def smooth(document: AnnotationDocument) -> bool:
-    return _change(document, smoothed, _tr("Smooth"))
+    return _change(document, smoothed, tr("Smooth"))
 
 
 def unite(document: AnnotationDocument) -> bool:
@@ -73,7 +68,7 @@ def unite(document: AnnotationDocument) -> bool:
     if len(chosen) < 2:
         return False
     together = united([document.shapes[i] for i in chosen], document.spacing_mm)
-    return _put(document, chosen, together, _tr("Unite"))
+    return _put(document, chosen, together, tr("Unite"))
 
 
 def subtract(document: AnnotationDocument) -> bool:
@@ -82,7 +77,7 @@ def subtract(document: AnnotationDocument) -> bool:
     if len(chosen) < 2:
         return False
     first, *others = (document.shapes[i] for i in chosen)
-    return _put(document, chosen, subtracted(first, others, document.spacing_mm), _tr("Subtract"))
+    return _put(document, chosen, subtracted(first, others, document.spacing_mm), tr("Subtract"))
 
 
 def _put(document: AnnotationDocument, chosen: list[int], parts: Shapes, text: str) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from PySide6.QtCore import QCoreApplication, QPointF, QRect, QRectF
+from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from app.qt.colours import MEASURE, RIM
+from app.qt.translation import tr
 from app.widgets.viewer.pointing import Pointer, Tool
 from app.widgets.viewer.sight import Sight
 from app.widgets.viewer.text import draw_plate
@@ -19,10 +20,8 @@ def distance_text(start: Point, end: Point, spacing_mm: float | None, source: st
     """The distance with its basis, such as "12.4 mm" and below it "Pixel Spacing"; pixels without a spacing."""
     pixels = math.dist(start, end)
     if spacing_mm is None:
-        return QCoreApplication.translate("Caliper", "{0} px\nno pixel spacing in the file").format(
-            f"{pixels:.0f}"
-        )
-    basis = source or QCoreApplication.translate("Caliper", "basis not stated")
+        return tr("{0} px\nno pixel spacing in the file").format(f"{pixels:.0f}")
+    basis = source or tr("basis not stated")
     return f"{pixels * spacing_mm:.1f} mm\n{basis}"
 
 

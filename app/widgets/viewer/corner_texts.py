@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QPointF, QRect
+from PySide6.QtCore import QPointF, QRect
 from PySide6.QtGui import QFont, QPainter
 
 from app.qt.colours import FAINT_TEXT, TEXT, WARNING_TEXT
+from app.qt.translation import tr
 from app.widgets.viewer.picture import Picture, voi_name
 from app.widgets.viewer.text import draw_plate, text_box
 from core.domain.vocabulary import Laterality
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from app.widgets.viewer.mammogram_view import MammogramView
 
 _EDGE = 10
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("CornerTexts", text)
 
 
 def name_of(picture: Picture) -> str:
@@ -55,13 +52,13 @@ def paint_corners(view: MammogramView, painter: QPainter, exposed: QRect) -> Non
     painter.setFont(small)
     if picture.title:
         draw_plate(painter, picture.title, QPointF(x, y), colour=FAINT_TEXT, right=not at_left)
-    lines = [voi_name(display.voi) + (_tr(", inverted") if display.inverted else "")]
-    lines.append(_tr("zoom {0}").format(f"{view.viewport.zoom * 100:.0f}%"))
+    lines = [voi_name(display.voi) + (tr(", inverted") if display.inverted else "")]
+    lines.append(tr("zoom {0}").format(f"{view.viewport.zoom * 100:.0f}%"))
     text = "\n".join(lines)
     height = text_box(painter, text).height()
     draw_plate(painter, text, QPointF(x, view.height() - _EDGE - height), colour=FAINT_TEXT, right=not at_left)
     if view.has_notice and not view.calibrated:
-        notice = _tr("Display not calibrated (GSDF)")
+        notice = tr("Display not calibrated (GSDF)")
         height = text_box(painter, notice).height()
         other = view.width() - _EDGE if at_left else _EDGE
         corner = QPointF(other, view.height() - _EDGE - height)

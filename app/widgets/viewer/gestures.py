@@ -19,6 +19,16 @@ _ZOOM_A_NOTCH = 1.2
 _STILL = 4.0
 """Logical pixels within which a press and release is a click."""
 _Modifier = Qt.KeyboardModifier
+_ARROWS = {
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, -1),
+    Qt.Key.Key_Down: (0, 1),
+}
+_NUDGE = 10
+"""Logical pixels that an arrow key with Shift moves what is selected; without, it is one."""
+_PAN = 60
+"""Logical pixels that an arrow key moves the view."""
 
 
 class Target(Protocol):
@@ -164,6 +174,9 @@ class Gestures(QObject):
         if key == bindings.peek_key and not modifiers & _Modifier.ControlModifier:
             self._view.set_peeking(True)
             return True
+        if key in _ARROWS and not modifiers & _Modifier.ControlModifier:
+            self._arrow(*_ARROWS[key], large=bool(modifiers & _Modifier.ShiftModifier))
+            return True
         command = bindings.keys.get((key, bool(modifiers & _Modifier.ControlModifier)))
         if command is None:
             return False
@@ -195,6 +208,12 @@ class Gestures(QObject):
         self._drag, self._button = Drag.NOTHING, Qt.MouseButton.NoButton
         self._pending = QPointF(0, 0)
         self._pen_down = self._sizing = False
+
+    def _arrow(self, x: int, y: int, *, large: bool) -> None:
+        """Moves the selection, else looks further in that direction."""
+        step = _NUDGE if large else 1
+        if not self._view.tool.nudge(x * step, y * step):
+            self._view.pan_by(-x * _PAN, -y * _PAN)
 
     def _settle(self) -> None:
         self._settle_drag(self._drag)

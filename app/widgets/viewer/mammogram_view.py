@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from app.qt.colours import SURROUND
+from app.qt.translation import tr
 from app.widgets.viewer.bindings import Bindings, Command
 from app.widgets.viewer.caliper import Caliper
 from app.widgets.viewer.corner_texts import paint_corners
@@ -53,7 +54,7 @@ class MammogramView(PictureView):
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
-        self.setAccessibleName(self.tr("Mammogram"))
+        self.setAccessibleName(tr("Mammogram"))
         self.bindings = Bindings()
         self.layers: list[Layer] = []
         self.calibrated = False

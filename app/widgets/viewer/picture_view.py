@@ -10,6 +10,7 @@ from PySide6.QtGui import QImage, QPainter, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from app.qt.colours import SURROUND
+from app.qt.translation import tr
 from app.widgets.viewer.picture import Display, Picture, UInt8, Voi
 from app.widgets.viewer.renderer import Renderer
 from app.widgets.viewer.sight import Sight
@@ -54,7 +55,7 @@ class PictureView(QWidget):
         self._fitted = True
         if picture is None:
             self._display = self._table = None
-            self.setAccessibleDescription(self.tr("No image"))
+            self.setAccessibleDescription(tr("No image"))
         else:
             self.setAccessibleDescription(picture.title)
             self.set_display(display or Display(voi=picture.choices[0]))

@@ -58,6 +58,11 @@ class Tool:
     def cancel(self) -> None:
         """Esc, or another tool takes over: leave no trace of what is not finished."""
 
+    def nudge(self, dx: float, dy: float) -> bool:
+        """An arrow key: move what is selected by so many logical pixels. False where nothing is, then the view
+        is panned."""
+        return False
+
     def change_width(self, steps: float) -> None:
         """``[``, ``]``, Shift and the wheel, Alt and drag; one step is one notch."""
 

@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--patients", type=int, default=330, help="patients of the study (default: 330)")
     parser.add_argument("--seed", type=int, default=1, help="seed of study, split and training (default: 1)")
     parser.add_argument("--preset", default="compact", help="configuration of the training (default: compact)")
+    parser.add_argument("--no-window", action="store_true", help="do not open the window at the end")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -49,6 +50,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     )
     times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result.seconds.items())
     lines.append(f"Time: {times}.")
-    lines.append(f"Open {result.report} in a browser. The window is not part of this version yet.")
+    lines.append(f"Report: {result.report} (open it in a browser). Study: {result.study}")
     console.result(msgspec.to_builtins(result), "\n\n".join(lines))
     return 0

@@ -453,3 +453,16 @@ def test_tablet_events_draw_a_stroke_of_changing_width(desk: Desk) -> None:
     assert isinstance(stroke, Stroke)
     assert stroke.points == ((100, 100), (150, 100), (200, 100))
     assert stroke.widths[0] < stroke.widths[1] < stroke.widths[2] == 2.0
+
+
+def test_arrow_keys_move_the_selection_and_else_the_view(desk: Desk) -> None:
+    desk.document.replace((circle((100, 100), 30),), "Circle")
+    desk.canvas.choose_tool("select")
+    desk.key(Qt.Key.Key_Right)
+    assert desk.view.to_image(QPointF(0, 0)) == (60, 0)
+    assert desk.document.shapes == (circle((100, 100), 30),)
+    desk.document.select(frozenset({0}))
+    desk.key(Qt.Key.Key_Right)
+    desk.key(Qt.Key.Key_Down, SHIFT)
+    assert desk.document.shapes == (circle((101, 110), 30),) and desk.document.selection == {0}
+    assert desk.view.to_image(QPointF(0, 0)) == (60, 0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import Qt
 
+from app.qt.translation import tr
 from app.widgets.drawing.host import DrawingTool, Host
 from app.widgets.viewer.pointing import Pointer
 from core.domain.geometry import Point, box_around
@@ -43,11 +44,13 @@ class AreaTool(DrawingTool):
         if self._start is None:
             return
         self.move(pointer)
-        start, shape = self._start, self._shape or self._stamp(self._start)
+        shape = self._shape or self._stamp(self._start)
         self._start = self._shape = None
-        if shape is not None and start is not None:
-            self._finish(shape)
-        self.host.set_live(())
+        try:
+            if shape is not None:
+                self._finish(shape)
+        finally:
+            self.host.set_live(())
 
     def cancel(self) -> None:
         if self._start is not None:
@@ -92,7 +95,7 @@ class EllipseTool(AreaTool):
     def _finish(self, shape: Shape) -> None:
         if isinstance(shape, Ellipse):
             self._last_radius = max(shape.radius_x, shape.radius_y)
-        self.host.add(shape, QCoreApplication.translate("Drawing", "Circle"))
+        self.host.add(shape, tr("Circle"))
 
 
 class BoxTool(AreaTool):
@@ -102,7 +105,7 @@ class BoxTool(AreaTool):
         return Rectangle(box=box_around((start, pointer.at)), role=self.role())
 
     def _finish(self, shape: Shape) -> None:
-        self.host.add(shape, QCoreApplication.translate("Drawing", "Box"))
+        self.host.add(shape, tr("Box"))
 
 
 class LesionBoxTool(BoxTool):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QPainter
 
+from app.qt.translation import tr
 from app.widgets.drawing.handles import paint_handles
 from app.widgets.drawing.host import DrawingTool, Host
 from app.widgets.viewer.pointing import Pointer
@@ -50,7 +50,7 @@ class LiveWireTool(DrawingTool):
         self.cancel()
         if len(points) >= 2:
             line = Line(points=points, width=self.width, role=self.role())
-            self.host.add(line, QCoreApplication.translate("Drawing", "Live wire"))
+            self.host.add(line, tr("Live wire"))
 
     def step_back(self) -> None:
         if len(self._parts) <= 1:

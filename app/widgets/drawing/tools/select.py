@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from enum import Enum
 
-from PySide6.QtCore import QCoreApplication, QRectF, Qt
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 
 from app.qt.colours import SELECTION
+from app.qt.translation import tr
 from app.widgets.drawing.handles import paint_selected, shown_vertices
 from app.widgets.drawing.host import DrawingTool, Host
 from app.widgets.viewer.pointing import Pointer
@@ -41,10 +42,6 @@ class _Drag(Enum):
     SHAPES = 1
     VERTEX = 2
     FRAME = 3
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("Drawing", text)
 
 
 class Select(DrawingTool):
@@ -106,7 +103,7 @@ class Select(DrawingTool):
         selection = self.host.selection
         self._stop()
         if edited is not None:
-            text = _tr("Move") if drag is _Drag.SHAPES else _tr("Vertex")
+            text = tr("Move") if drag is _Drag.SHAPES else tr("Vertex")
             self.host.replace(edited, text, selection)
         elif frame is not None:
             inside = {i for i, s in enumerate(self.host.shapes) if self._within(frame, s) and not s.erases}
@@ -119,12 +116,12 @@ class Select(DrawingTool):
         if found is not None and self.host.may_draw():
             chosen = frozenset({found})
             changed = replaced(self.host.shapes, chosen, lambda shape: with_vertex_added(shape, pointer.at))
-            self.host.replace(changed, _tr("Add vertex"), chosen)
+            self.host.replace(changed, tr("Add vertex"), chosen)
 
     def delete(self) -> None:
         if self.host.selection and self.host.may_draw():
             self._stop()
-            self.host.replace(without(self.host.shapes, self.host.selection), _tr("Delete"), frozenset())
+            self.host.replace(without(self.host.shapes, self.host.selection), tr("Delete"), frozenset())
 
     def step_back(self) -> None:
         self.delete()
@@ -136,6 +133,15 @@ class Select(DrawingTool):
         else:
             self._stop()
             self._select(frozenset())
+
+    def nudge(self, dx: float, dy: float) -> bool:
+        if not self.host.selection or self._drag is not _Drag.NOTHING:
+            return False
+        if self.host.may_draw():
+            x, y = dx / self.host.scale, dy / self.host.scale
+            after = replaced(self.host.shapes, self.host.selection, lambda shape: moved(shape, x, y))
+            self.host.replace(after, tr("Move"), self.host.selection)
+        return True
 
     def change_width(self, steps: float) -> None:
         """Of the pen for what is drawn next; a selection's width is changed by its own command."""
@@ -188,7 +194,7 @@ class Select(DrawingTool):
             self.delete()
         else:
             changed = replaced(self.host.shapes, frozenset({chosen}), lambda _: rest)
-            self.host.replace(changed, _tr("Remove vertex"), frozenset({chosen}))
+            self.host.replace(changed, tr("Remove vertex"), frozenset({chosen}))
 
     def _frame_to(self, frame: Box) -> None:
         for box in (self._frame, frame):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QCoreApplication
-
+from app.qt.translation import tr
 from app.widgets.drawing.host import DrawingTool, Host
 from app.widgets.viewer.pointing import Pointer
 from core.domain.edits import kept_by_simplifying, simplified
@@ -52,8 +51,10 @@ class StrokeTool(DrawingTool):
         self.move(pointer)
         points, widths = tuple(self._points), tuple(self._widths)
         self._points, self._widths = [], []
-        self._finish(points, widths)
-        self.host.set_live(())
+        try:
+            self._finish(points, widths)
+        finally:
+            self.host.set_live(())
 
     def cancel(self) -> None:
         if self._points:
@@ -90,13 +91,16 @@ class Freehand(StrokeTool):
             shape = simplified(
                 Line(points=points, width=self.width, role=self.role()), _STRAIGHT / self.host.scale
             )
-        self.host.add(shape, QCoreApplication.translate("Drawing", "Line"))
+        self.host.add(shape, tr("Line"))
 
 
 class Brush(StrokeTool):
     """Paints an area dab by dab."""
 
-    text = "Brush"
+    @property
+    def text(self) -> str:
+        """Names the edit."""
+        return tr("Brush")
 
     def _finish(self, points: tuple[Point, ...], widths: tuple[float, ...]) -> None:
         if not self._pressed:
@@ -105,14 +109,17 @@ class Brush(StrokeTool):
         if len(points) > 1 and len(points) == points.count(points[0]):
             points, widths = points[:1], widths[:1]
         stroke = Stroke(points=points, widths=widths, unit=self.width.unit, role=self.role(), erases=self.erases)
-        self.host.add(stroke, QCoreApplication.translate("Drawing", self.text))
+        self.host.add(stroke, self.text)
 
 
 class Eraser(Brush):
     """Takes away what earlier shapes marked; has its own width."""
 
     erases = True
-    text = "Erase"
+
+    @property
+    def text(self) -> str:
+        return tr("Erase")
 
     def press(self, pointer: Pointer) -> None:
         if self.host.shapes:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QPainter
 
+from app.qt.translation import tr
 from app.widgets.drawing.handles import paint_handles
 from app.widgets.drawing.host import DrawingTool, Host
 from app.widgets.viewer.pointing import Pointer
@@ -15,7 +15,6 @@ from core.domain.shapes import Line, Polygon, Shape
 
 class VertexTool(DrawingTool):
     fewest = 2
-    text = "Polyline"
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
@@ -24,6 +23,11 @@ class VertexTool(DrawingTool):
     @property
     def busy(self) -> bool:
         return bool(self._points)
+
+    @property
+    def text(self) -> str:
+        """Names the edit."""
+        return tr("Polyline")
 
     def press(self, pointer: Pointer) -> None:
         if not self._points and not self.host.may_draw():
@@ -51,8 +55,10 @@ class VertexTool(DrawingTool):
             return
         self._repaint_handles()
         self._points = []
-        self.host.add(self._shape(points), QCoreApplication.translate("Drawing", self.text))
-        self.host.set_live(())
+        try:
+            self.host.add(self._shape(points), self.text)
+        finally:
+            self.host.set_live(())
 
     def step_back(self) -> None:
         if self._points:
@@ -101,7 +107,10 @@ class PolygonTool(VertexTool):
 
     fewest = 3
     rings = False
-    text = "Polygon"
+
+    @property
+    def text(self) -> str:
+        return tr("Polygon")
 
     def _closes(self, at: Point) -> bool:
         return len(self._points) >= self.fewest and self.near(at, self._points[0])

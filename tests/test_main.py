@@ -1,0 +1,43 @@
+"""The program's entry: what opens the window and what does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.cli.main import study_of_demo
+from main import opens_the_window
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_no_command_and_the_folder_of_a_study_open_the_window(tmp_path: Path) -> None:
+    (tmp_path / "study.db").touch()
+    assert opens_the_window([])
+    assert opens_the_window([str(tmp_path)])
+    assert not opens_the_window(["check", str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "study"),
+    [
+        (["demo"], Path("demo-study/study")),
+        (["demo", "x", "--seed", "3"], Path("x/study")),
+        (["demo", "x", "--no-window"], None),
+        (["demo", "x", "--json"], None),
+        (["study", "show", "x"], None),
+    ],
+)
+def test_the_demo_alone_leads_on_to_the_window(arguments: list[str], study: Path | None) -> None:
+    assert study_of_demo(arguments) == study
+
+
+def test_an_unknown_command_is_refused_with_the_usage() -> None:
+    done = subprocess.run(
+        [sys.executable, "main.py", "dance"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "usage" in done.stderr
