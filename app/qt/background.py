@@ -74,6 +74,7 @@ class Background(QObject):
         with self._changed:
             self._wanted.clear()
             self._stopping = True
+            self._wanted.clear()
             self._changed.notify_all()
             thread, self._thread = self._thread, None
         if thread is not None:

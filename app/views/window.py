@@ -39,6 +39,8 @@ from app.views.annotate.wiring import AnnotateWiring
 from app.views.annotate.workspace import AnnotateWorkspace
 from app.views.coming import explaining_pages
 from app.views.dialogs.about import AboutDialog
+from app.views.dialogs.agreement import AgreementDialog
+from app.views.dialogs.calibrate import CalibrateDialog, store_calibration, stored_calibration
 from app.views.dialogs.keymap_dialog import KeymapDialog
 from app.views.dialogs.shortcut_sheet import ShortcutSheet
 from app.views.dialogs.sign_in import SignInDialog, ask_new_password
@@ -75,6 +77,7 @@ class MainWindow(QMainWindow):
         self.wiring.set_preset(chosen_preset())
         self._show_welcome()
         self._restore_place()
+        self._show_calibration()
 
     def open_study(self, folder: Path) -> None:
         self.studies.open(folder)
@@ -124,6 +127,8 @@ class MainWindow(QMainWindow):
         act.connect_to("help.about", lambda: AboutDialog(self).open())
         act.connect_to("reader.sign_in", self._ask_reader)
         act.connect_to("reader.password", lambda: ask_new_password(self.session, self).open())
+        act.connect_to("reader.agreement", lambda: AgreementDialog(self.session, self).open())
+        act.connect_to("view.calibrate", self._ask_screen)
         act.connect_checked("view.fullscreen", self._set_full_screen)
         for name in WORKSPACES:
             act.connect_to(f"workspace.{name}", partial(self._show_workspace, name))
@@ -228,6 +233,22 @@ class MainWindow(QMainWindow):
     def _ask_reader(self) -> None:
         if self.session.is_open:
             SignInDialog(self.session, self).open()
+
+    def _ask_screen(self) -> None:
+        screen = self.screen().name()
+        mm, grey = stored_calibration(screen)
+        dialog = CalibrateDialog(self.devicePixelRatioF(), mm, grey, self)
+        dialog.measured.connect(lambda mm, grey: self._take_calibration(screen, mm, grey))
+        dialog.open()
+
+    def _take_calibration(self, screen: str, mm: float, calibrated: bool) -> None:
+        store_calibration(screen, mm, calibrated)
+        self._show_calibration()
+
+    def _show_calibration(self) -> None:
+        view = self.annotate.view
+        view.real_size_mm, view.calibrated = stored_calibration(self.screen().name())
+        view.update()
 
     def _open_again(self) -> None:
         """Where a study was locked: perhaps it is free now."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.widgets.viewer.layers import OutlineLayer, ShapesLayer
+import numpy as np
+from numpy.typing import NDArray
+
+from app.widgets.viewer.layers import MaskLayer, OutlineLayer, ShapesLayer
 from app.widgets.viewer.mammogram_view import MammogramView
+from core.domain.geometry import Box, box_to_grid
 from core.domain.shapes import Shape
 from core.domain.study import LesionOutline
 
@@ -16,10 +20,11 @@ class Overlays:
         self._outlines: list[OutlineLayer] = []
         self._others = ShapesLayer(view.update_box)
         self._past = ShapesLayer(view.update_box)
+        self._mask = MaskLayer()
         self._others.opacity = 0.45
         self._past.opacity = 0.9
         # below the reader's own shapes, which the canvas added before
-        view.layers[:0] = [self._others, self._past]
+        view.layers[:0] = [self._mask, self._others, self._past]
 
     def show_outlines(self, outlines: Sequence[LesionOutline]) -> None:
         """Of the lesions that are not chosen."""
@@ -39,10 +44,20 @@ class Overlays:
     def show_past(self, shapes: tuple[Shape, ...]) -> None:
         self._put(self._past, shapes)
 
+    def show_mask(self, mask: NDArray[np.uint8] | None, square: Box | None) -> None:
+        """The mask of the network's input over the picture; ``square`` is the part of the image that it covers."""
+        to_mask = None
+        if mask is not None and square is not None:
+            rows, columns = mask.shape
+            to_mask = box_to_grid(square, width=columns, height=rows)
+        self._mask.set_mask(mask, to_mask)
+        self._view.update()
+
     def clear(self) -> None:
         self.show_outlines([])
         self.show_others(())
         self.show_past(())
+        self.show_mask(None, None)
 
     def _put(self, layer: ShapesLayer, shapes: tuple[Shape, ...]) -> None:
         spacing = None if self._view.picture is None else self._view.picture.spacing_mm

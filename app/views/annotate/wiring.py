@@ -85,6 +85,7 @@ class AnnotateWiring(QObject):
         actions.connect_to("view.invert", view.invert)
         actions.connect_to("view.next_window", self._next_window)
         actions.connect_to("view.lens", view.toggle_lens)
+        actions.connect_checked("view.mask", lambda on: self._workspace.show_mask(on=on))
         actions.connect_checked("view.others", self._show_others)
         actions.connect_checked("view.worklist", self._workspace.worklist.setVisible)
         actions.connect_checked("view.panel", self._workspace.panel.setVisible)

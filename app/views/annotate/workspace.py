@@ -42,6 +42,8 @@ from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.drawing.mask_preview import MaskPreview
 from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Display
+from core.data.roi import roi_square
+from core.data.roi_set import InputTransform
 from core.domain.shapes import Shape
 from core.domain.study import Labels, Lesion, LesionOutline
 
@@ -74,6 +76,8 @@ class AnnotateWorkspace(QWidget):
         self.shown: Shown | None = None
         self.lesion: Lesion | None = None
         self._message = QLabel()
+        self._mask_on = False
+        self._mask_later = QTimer(self, singleShot=True, interval=0)
         self._later = QTimer(self, singleShot=True, interval=_HISTORY_MS)
         self._lay_out(actions, preview)
         self._connect()
@@ -121,6 +125,9 @@ class AnnotateWorkspace(QWidget):
         self._session.changed.connect(self._on_change)
         self.pictures.ready.connect(self._show_picture)
         self.pictures.failed.connect(self._say_lost)
+        # the preview, which makes the mask, listens to the same signal before this
+        self.document.shapes_changed.connect(self._mask_later.start)
+        self._mask_later.timeout.connect(self._update_mask)
         self._later.timeout.connect(self._show_history)
         self.canvas.outline_drawn.connect(self._take_outline)
         self.canvas.refused.connect(self.refused)
@@ -258,6 +265,7 @@ class AnnotateWorkspace(QWidget):
             return
         picture = self.shown.picture
         self.preview.set_lesion(picture, Display(voi=picture.choices[0]).table(picture), self.lesion.box)
+        self._update_mask()
 
     def _show_history(self) -> None:
         self.overlays.show_past(())
@@ -313,6 +321,17 @@ class AnnotateWorkspace(QWidget):
             if self._session.can_write:
                 self._session.record_others_shown(self.lesion.id)
         self.overlays.show_others(shapes)
+
+    def show_mask(self, *, on: bool) -> None:
+        """Whether the network's mask lies over the picture."""
+        self._mask_on = on
+        self._update_mask()
+
+    def _update_mask(self) -> None:
+        if self._mask_on and self.lesion is not None:
+            self.overlays.show_mask(self.preview.mask, roi_square(self.lesion.box, InputTransform()))
+        else:
+            self.overlays.show_mask(None, None)
 
     def show_pen(self, _: object = None) -> None:
         self.strip.show_pen(self.canvas.pen, eraser=self.canvas.tool_name == "eraser")

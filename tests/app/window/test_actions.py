@@ -1,0 +1,84 @@
+"""Every action is somewhere, does something, and no two share a key."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import SIGNAL, Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QDialogButtonBox, QToolButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.actions.catalogue import read_actions
+from app.actions.keymap import Preset, conflicts, load_keymap, preset_keymap
+from app.qt.icons import FOLDER
+from app.views.dialogs.keymap_dialog import KeymapDialog
+from app.views.dialogs.shortcut_sheet import sheet_html
+from app.views.window import MainWindow
+
+
+def test_no_preset_gives_one_key_to_two_actions_or_takes_a_key_of_the_view() -> None:
+    for preset in Preset:
+        assert conflicts(preset_keymap(read_actions(), preset)) == ()
+
+
+def test_two_actions_with_one_key_are_a_conflict_however_it_is_written() -> None:
+    [found] = conflicts({"a": ("Ctrl+Shift+A",), "b": ("Shift+Ctrl+a",)})
+    assert found.actions == ("a", "b")
+    [reserved] = conflicts({"a": ("Esc",)})
+    assert reserved.actions == ("a",)
+
+
+def test_every_action_has_a_unique_name_and_its_icon_exists() -> None:
+    specs = read_actions()
+    assert len({spec.id for spec in specs}) == len(specs)
+    assert [spec.icon for spec in specs if spec.icon and not (FOLDER / f"{spec.icon}.svg").is_file()] == []
+
+
+def test_every_action_is_in_a_menu_and_does_something(window: MainWindow) -> None:
+    in_menus = {action.objectName() for menu in window.actions_.menus.values() for action in menu.actions()}
+    for spec in window.actions_.specs:
+        action = window.actions_[spec.id]
+        assert spec.id in in_menus
+        assert action.receivers(SIGNAL("triggered(bool)")) > 0, spec.id
+
+
+def test_every_button_and_field_has_a_name_for_screen_readers(opened: MainWindow) -> None:
+    for button in opened.findChildren(QToolButton):
+        if button.isVisible():
+            assert button.accessibleName() or button.text(), button
+    for widget in opened.annotate.findChildren(QWidget):
+        if widget.isVisible() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.metaObject():
+            named = widget.accessibleName() or getattr(widget, "text", lambda: "")()
+            assert named or isinstance(widget, QToolButton), widget
+
+
+def test_a_conflict_cannot_be_applied_and_a_free_key_works_and_is_remembered(
+    qtbot: QtBot, opened: MainWindow
+) -> None:
+    dialog = KeymapDialog(opened.actions_, opened)
+    dialog.applied.connect(opened.take_keymap)
+    qtbot.addWidget(dialog)
+    good = dialog._buttons.button(QDialogButtonBox.StandardButton.Ok)
+    dialog.choose("view.fit")
+    dialog.assign("I")
+    assert "two meanings" in dialog.problem.text()
+    assert not good.isEnabled()
+    dialog.assign("Ctrl+Shift+F")
+    assert good.isEnabled() and dialog.problem.text() == ""
+    good.click()
+    assert opened.actions_["view.fit"].shortcut() == QKeySequence("Ctrl+Shift+F")
+    assert load_keymap(opened.actions_.specs)["view.fit"] == ("Ctrl+Shift+F",)
+    view = opened.annotate.view
+    whole = view.viewport
+    qtbot.keyClick(view, Qt.Key.Key_Plus)
+    assert view.viewport != whole
+    qtbot.keyClick(view, Qt.Key.Key_F)
+    assert view.viewport != whole
+    qtbot.keyClick(view, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    assert view.viewport == whole
+
+
+def test_the_sheet_names_every_action_that_has_a_key(window: MainWindow) -> None:
+    html = sheet_html(window.actions_, "#999999")
+    for spec in window.actions_.specs:
+        if window.actions_.keymap[spec.id]:
+            assert spec.label in html
