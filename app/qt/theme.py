@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
+ICONS = Path(__file__).resolve().parents[2] / "resources" / "icons"
 STYLE = Path(__file__).resolve().parents[2] / "resources" / "style.qss"
 
 
@@ -123,4 +124,4 @@ def _palette(s: Shades) -> QPalette:
 
 def _style(shades: Shades) -> str:
     """``resources/style.qss`` with the names of shades in it replaced by their colours."""
-    return Template(STYLE.read_text("utf-8")).substitute(asdict(shades))
+    return Template(STYLE.read_text("utf-8")).substitute(asdict(shades), icons=ICONS.as_posix())

@@ -25,10 +25,9 @@ class ExplainingPage(QWidget):
         for label in (sign, heading, body, hint):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             label.setWordWrap(True)
-            label.setMaximumWidth(560)
+            label.setFixedWidth(600)
             layout.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
             layout.addSpacing(8)
-        body.setMinimumWidth(460)
         layout.addStretch(3)
 
 

@@ -99,8 +99,7 @@ def _compare(study: Study, lesion_id: str, *layers: tuple[Shape, ...]) -> tuple[
     to_input = image_to_input(square, transform)
     size = transform.input_size
     a, b = (
-        rasterise(shapes, width=size, height=size, spacing_mm=spacing, image_to_grid=to_input)
-        for shapes in layers
+        rasterise(shapes, width=size, height=size, spacing_mm=spacing, image_to_grid=to_input) for shapes in layers
     )
     millimetres = math.nan if spacing is None else spacing * square.width / size
     return dice(a, b), mean_border_distance(a, b) * millimetres

@@ -56,8 +56,10 @@ class LabelForm(QWidget):
         layout.addLayout(self._probability_line())
         layout.addLayout(self._comment_box())
         self.flag.toggled.connect(lambda on: self._put(flagged=on))
-        self.flag.setContentsMargins(6, 0, 0, 0)
-        layout.addWidget(self.flag)
+        flagging = QHBoxLayout()
+        flagging.setContentsMargins(6, 2, 6, 4)
+        flagging.addWidget(self.flag)
+        layout.addLayout(flagging)
         self._chain()
 
     def show_labels(self, lesion_id: str, own: Labels, of_data_set: Labels, *, editable: bool) -> None:

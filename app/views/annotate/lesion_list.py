@@ -46,6 +46,7 @@ class LesionList(QWidget):
         layout.addLayout(line)
         layout.addWidget(self._list)
         layout.addWidget(self._empty)
+        self._list.hide()
 
     def show_lesions(
         self, image: Image, lesions: Sequence[Lesion], labels: Sequence[Labels], current: str | None
@@ -66,6 +67,11 @@ class LesionList(QWidget):
         self._empty.setVisible(not lesions)
         if rows:
             self._list.setFixedHeight(rows * max(self._list.sizeHintForRow(0), 20) + 4)
+
+    def show_nothing(self) -> None:
+        """No image is on screen."""
+        self._list.hide()
+        self._empty.hide()
 
     def _choose(self, row: int) -> None:
         if not self._filling and row >= 0:

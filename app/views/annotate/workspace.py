@@ -28,6 +28,7 @@ from app.changes import (
     StorageChanged,
     StudyClosed,
     StudyClosing,
+    StudyOpened,
 )
 from app.models.pictures import Pictures, Shown
 from app.qt.translation import tr
@@ -153,6 +154,8 @@ class AnnotateWorkspace(QWidget):
 
     def _on_change(self, change: Change) -> None:
         match change:
+            case StudyOpened():
+                self._show_nothing()
             case SelectionChanged(image_changed=other):
                 self._show_selection(image_changed=other)
             case ReaderChanged() if self._session.is_open:
@@ -281,8 +284,11 @@ class AnnotateWorkspace(QWidget):
         self.overlays.clear()
         self.document.load((), commit=self._refuse_commit, spacing_mm=None)
         self.preview.set_lesion(None, None, None)
+        self.panel.lesions.show_nothing()
+        self.panel.form.show_labels("", Labels(), Labels(), editable=False)
         self.panel.history.show_history([])
-        self._say(tr("Choose an image in the worklist."))
+        self.strip.show_windows(None, None)
+        self._say(tr("No image is chosen."))
         self.possible.emit()
 
     def _say(self, text: str) -> None:
@@ -329,7 +335,7 @@ class AnnotateWorkspace(QWidget):
 
     def _update_mask(self) -> None:
         if self._mask_on and self.lesion is not None:
-            self.overlays.show_mask(self.preview.mask, roi_square(self.lesion.box, InputTransform()))
+            self.overlays.show_mask(self.preview.network_mask, roi_square(self.lesion.box, InputTransform()))
         else:
             self.overlays.show_mask(None, None)
 

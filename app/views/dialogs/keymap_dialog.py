@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QComboBox,
@@ -45,6 +45,7 @@ class KeymapDialog(QDialog):
         self._table = QTableWidget(len(self._specs), 2)
         self._table.setHorizontalHeaderLabels([tr("Action"), tr("Keys")])
         self._table.verticalHeader().hide()
+        self._table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
         self._table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self._table.setColumnWidth(1, 190)
         self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)

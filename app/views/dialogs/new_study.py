@@ -43,8 +43,8 @@ class NewStudyDialog(QDialog):
         row.addWidget(self._place, 1)
         row.addWidget(browse)
         form = QFormLayout()
-        form.addRow(tr("&Name"), self._name)
-        form.addRow(tr("&In the folder"), row)
+        form.addRow(tr("Name"), self._name)
+        form.addRow(tr("In the folder"), row)
         self._buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )

@@ -43,12 +43,12 @@ def sheet_html(actions: Actions, faint: str) -> str:
         column = lengths.index(min(lengths))
         lengths[column] += len(lines) + 2
         rows = "".join(
-            f"<tr><td style='padding:1px 14px 1px 0'>{escape(text)}</td>"
+            f"<tr><td style='padding:1px 14px 1px 0;white-space:nowrap'>{escape(text)}</td>"
             f"<td style='color:{faint};white-space:nowrap'>{escape(keys)}</td></tr>"
             for keys, text in lines
         )
         columns[column].append(f"<h4 style='margin:12px 0 4px 0'>{escape(title)}</h4><table>{rows}</table>")
-    cells = "".join(f"<td style='padding-right:34px' valign='top'>{''.join(column)}</td>" for column in columns)
+    cells = "".join(f"<td style='padding-right:30px' valign='top'>{''.join(column)}</td>" for column in columns)
     return f"<table><tr>{cells}</tr></table>"
 
 

@@ -1,0 +1,183 @@
+"""Pictures of every screen: ``python -m tests.app.screenshots OUT``.
+
+Each look (theme, language, scale, size) runs in a process of its own, since the scale is fixed when Qt starts.
+The mammograms are synthetic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+LOOKS = ("dark", "light", "125", "german", "1920")
+LESIONS = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    theme: str = "dark"
+    language: str = "en"
+    scale: str = "1"
+    size: tuple[int, int] = (1280, 800)
+
+
+_LOOKS = {
+    "dark": Look(),
+    "light": Look(theme="light"),
+    "125": Look(scale="1.25", size=(1024, 700)),
+    "german": Look(language="de"),
+    "1920": Look(size=(1920, 1160)),
+}
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.app.screenshots")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--look", choices=LOOKS)
+    chosen = parser.parse_args(arguments)
+    folder: Path = chosen.folder.absolute()
+    if chosen.look:
+        take(folder, chosen.look)
+        return 0
+    folder.mkdir(parents=True, exist_ok=True)
+    make_studies(folder / "studies")
+    for look in LOOKS:
+        environment = os.environ | {
+            "QT_QPA_PLATFORM": "offscreen",
+            "QT_SCALE_FACTOR": _LOOKS[look].scale,
+            "MARGINALIA_SETTINGS": str(folder / "studies" / f"{look}.ini"),
+        }
+        command = [sys.executable, "-m", "tests.app.screenshots", str(folder), "--look", look]
+        subprocess.run(command, env=environment, check=True)
+    return 0
+
+
+def make_studies(folder: Path) -> None:
+    from tests.app.studies import make_large_study, make_small_study
+
+    if not (folder / "large").exists():
+        make_small_study(folder / "small", folder / "source")
+        make_large_study(folder / "large", folder / "small", lesions=LESIONS)
+        from core.store.study import Study
+
+        Study.create(folder / "empty", name="Empty study").close()
+
+
+def take(folder: Path, name: str) -> None:
+    """All screens in one look."""
+    from PySide6.QtWidgets import QApplication
+
+    from app.qt.theme import Theme, apply_theme
+    from app.qt.translation import install
+    from app.session import Session
+    from app.views.window import MainWindow
+
+    look = _LOOKS[name]
+    application = QApplication([])
+    install(application, look.language)
+    apply_theme(application, Theme(look.theme))
+    window = MainWindow(Session(), look.language)
+    window.resize(*look.size)
+    window.show()
+    shots = Shots(application, window, folder, name)
+    shots.all(folder / "studies")
+    window.close()
+
+
+class Shots:
+    def __init__(self, application: object, window: object, folder: Path, look: str) -> None:
+        from PySide6.QtWidgets import QApplication
+
+        from app.views.window import MainWindow
+
+        assert isinstance(application, QApplication) and isinstance(window, MainWindow)
+        self.application, self.window, self.folder, self.look = application, window, folder, look
+
+    def shoot(self, screen: str, widget: object = None) -> None:
+        from PySide6.QtWidgets import QWidget
+
+        self.settle(0.3)
+        target = widget if isinstance(widget, QWidget) else self.window
+        target.grab().save(str(self.folder / f"{self.look}-{screen}.png"))
+
+    def settle(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.application.processEvents()
+            time.sleep(0.005)
+
+    def until(self, there: Callable[[], bool]) -> None:
+        end = time.monotonic() + 30
+        while not there() and time.monotonic() < end:
+            self.settle(0.02)
+
+    def open(self, folder: Path) -> None:
+        self.window.open_study(folder)
+        self.until(lambda: self.window.annotate.shown is not None)
+        self.settle(0.5)
+
+    def all(self, studies: Path) -> None:
+        from core.phantom.records import ANNOTATOR
+
+        window = self.window
+        self.shoot("welcome-first")
+        window.open_study(studies / "empty")
+        self.shoot("empty")
+        self.open(studies / "small")
+        self.shoot("small-unlabelled")
+        window.session.sign_in(ANNOTATOR)
+        window.actions_["view.lesion"].trigger()
+        window.actions_["view.zoom_out"].trigger()
+        window.actions_["tool.freehand"].trigger()
+        self.shoot("small")
+        window.annotate.panel.form.focus_on("category")
+        window.actions_["view.mask"].trigger()
+        self.shoot("small-labelling")
+        bar = window.annotate.panel.verticalScrollBar()
+        bar.setValue(bar.maximum())
+        self.shoot("small-history")
+        window.actions_["view.mask"].trigger()
+        for name in ("train", "review", "prototypes"):
+            window.actions_[f"workspace.{name}"].trigger()
+            self.shoot(name)
+        window.actions_["workspace.annotate"].trigger()
+        self.dialogs(studies)
+        window.banner.say("storage", "study.db could not be written: the disk is full. Make room.", "Try again")
+        self.shoot("banner")
+        self.open(studies / "large")
+        self.shoot("large")
+        window.annotate.worklist.search.setText("nobody")
+        self.settle(0.6)
+        self.shoot("large-nothing-found")
+        window.studies.close()
+        self.shoot("welcome")
+
+    def dialogs(self, studies: Path) -> None:
+        from PySide6.QtWidgets import QDialog
+
+        window = self.window
+        for name in ("help.shortcuts", "help.about", "edit.shortcuts", "reader.sign_in", "reader.agreement",
+                     "view.calibrate", "study.new"):  # fmt: skip
+            window.actions_[name].trigger()
+            self.settle(0.2)
+            [dialog] = [found for found in window.findChildren(QDialog) if found.isVisible()]
+            self.shoot(name.replace(".", "-"), dialog)
+            dialog.close()
+            dialog.deleteLater()
+            self.settle(0.05)
+        window.studies.import_from(studies / "source")
+        importing = window.studies.importing
+        assert importing is not None
+        self.until(lambda: importing.result_value is not None)
+        self.shoot("import", importing)
+        importing.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
