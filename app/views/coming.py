@@ -26,6 +26,8 @@ class ExplainingPage(QWidget):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             label.setWordWrap(True)
             label.setFixedWidth(600)
+            # the layout aligns labels by their own size, which knows nothing of wrapped lines
+            label.setMinimumHeight(max(label.heightForWidth(600), 0))
             layout.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
             layout.addSpacing(8)
         layout.addStretch(3)

@@ -31,7 +31,6 @@ class PenStrip(QFrame):
         self._width.setAccessibleName(tr("Width of the pen"))
         self._width.setToolTip(tr("Width of the pen ([ and ], or Shift and the wheel)"))
         self._width.setKeyboardTracking(False)
-        self._width.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         self._width.setFixedWidth(68)
         self._width.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._width.valueChanged.connect(self._widen)

@@ -11,7 +11,8 @@ from app.views.annotate.history_list import HistoryList
 from app.views.annotate.label_form import LabelForm
 from app.views.annotate.lesion_list import LesionList
 
-WIDTH = 320
+WIDTH = 300
+_SCROLL_BAR = 12
 
 
 class SidePanel(QScrollArea):
@@ -40,7 +41,7 @@ class SidePanel(QScrollArea):
         layout.addWidget(self.history)
         layout.addStretch()
         self.setWidget(inner)
-        self.setMinimumWidth(WIDTH)
+        self.setMinimumWidth(max(WIDTH, inner.minimumSizeHint().width() + _SCROLL_BAR))
 
 
 def _heading(text: str) -> QLabel:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
+
 from core.data.importers.importing import ImportReport, run_import
-from core.data.importers.layouts import PlanOptions, make_plan
+from core.data.importers.layouts import Layout, PlanOptions, make_plan, recognised
 from core.data.importers.plan import ImportPlan, Issue, Severity
-from core.domain.errors import BadFileError, Cancelled
+from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled
 from core.store.study import Study
 
@@ -45,8 +47,6 @@ def import_folder(folder: Path, study: Study) -> Callable[[Emit, IsCancelled], I
 
     def job(emit: Emit, cancelled: IsCancelled) -> ImportResult:
         plan = plan_of(folder)
-        if not plan.images and not plan.issues:
-            raise BadFileError(f"{folder} holds no images; choose a folder with DICOM, PNG, TIFF or PGM files.")
         before = {image.id for image in study.images.all()}
         reached = 0
 
@@ -65,17 +65,18 @@ def import_folder(folder: Path, study: Study) -> Callable[[Emit, IsCancelled], I
 
 
 def plan_of(folder: Path) -> ImportPlan:
-    """By the folder's table; where it has none, its image files, told apart by their headers."""
-    from core.data.importers.layouts import recognised
-    from core.data.importers.loose import plan_loose_files
-
-    try:
-        recognised(folder)
-    except BadFileError:
-        if not folder.is_dir():
-            raise
-        return plan_loose_files(folder)
-    return make_plan(folder, PlanOptions(skip_bad_rows=True))
+    """By the folder's table, or of its images alone; then every other file is among the issues."""
+    layout = recognised(folder)
+    plan = make_plan(folder, PlanOptions(layout=layout, skip_bad_rows=True))
+    if layout is not Layout.IMAGES:
+        return plan
+    known = {image.path for image in plan.images}
+    others = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in known]
+    left_out = [
+        Issue(where=path.name, sentence=f"{path.name} is no image by its ending.", severity=Severity.LEFT_OUT)
+        for path in others
+    ]
+    return msgspec.structs.replace(plan, issues=(*plan.issues, *left_out))
 
 
 def result_of(plan: ImportPlan, report: ImportReport | None, *, reached: int, kept: int) -> ImportResult:

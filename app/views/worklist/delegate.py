@@ -42,7 +42,7 @@ class WorklistDelegate(QStyledItemDelegate):
         if row is not None:
             self._picture(painter, rect, row)
             self._texts(painter, rect, row, palette, option.font)
-            self._signs(painter, rect, row)
+            self._signs(painter, rect, row, light=palette.color(QPalette.ColorRole.Base).lightness() > 128)
         painter.restore()
 
     def _picture(self, painter: QPainter, rect: QRect, row: WorklistRow) -> None:
@@ -72,12 +72,14 @@ class WorklistDelegate(QStyledItemDelegate):
         text = metrics.elidedText(subtitle(row), Qt.TextElideMode.ElideRight, width)
         painter.drawText(left, middle + metrics.ascent() + 3, text)
 
-    def _signs(self, painter: QPainter, rect: QRect, row: WorklistRow) -> None:
+    def _signs(self, painter: QPainter, rect: QRect, row: WorklistRow, *, light: bool) -> None:
         ratio = painter.device().devicePixelRatioF()
         left = rect.right() - _GAP - _SIGN + 2
         if row.annotated:
             place = QPoint(left, rect.center().y() - _SIGN - 1)
-            painter.drawPixmap(place, pixmap("done", LESION, _SIGN, ratio))
+            painter.drawPixmap(place, pixmap("done", LESION.darker(170) if light else LESION, _SIGN, ratio))
         if row.flagged:
             place = QPoint(left, rect.center().y() + 3)
-            painter.drawPixmap(place, pixmap("flag-full", PROMINENT, _SIGN, ratio))
+            painter.drawPixmap(
+                place, pixmap("flag-full", PROMINENT.darker(130) if light else PROMINENT, _SIGN, ratio)
+            )

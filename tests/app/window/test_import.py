@@ -1,0 +1,106 @@
+"""The import dialog says of every file what happened to it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+from pytestqt.qtbot import QtBot
+
+from app.views.importing.dialog import ImportDialog
+from app.views.importing.results import Fate, ImportResult
+from app.views.window import MainWindow
+from core.domain.events import Emit, IsCancelled
+from core.phantom.config import PhantomConfig
+from core.phantom.source import write_study_source
+
+
+def write_png(path: Path, seed: int) -> None:
+    grey = np.random.default_rng(seed).integers(0, 255, (90, 70), dtype=np.uint8)
+    Picture.fromarray(grey).save(path)
+
+
+def finished(qtbot: QtBot, dialog: ImportDialog | None) -> ImportResult:
+    assert dialog is not None
+    qtbot.waitUntil(lambda: dialog.result_value is not None or not dialog.task.running, timeout=60_000)
+    qtbot.waitUntil(lambda: dialog.button.text() == "Close")
+    assert dialog.result_value is not None, dialog.text.text()
+    return dialog.result_value
+
+
+def test_every_file_of_a_folder_is_in_the_result(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    write_png(folder / "a.png", 1)
+    write_png(folder / "b.png", 2)
+    (folder / "c.png").write_bytes((folder / "a.png").read_bytes())
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing more")
+    (folder / "notes.txt").write_text("no image")
+    window.studies.create(tmp_path / "study", "New")
+    window.studies.import_from(folder)
+    result = finished(qtbot, window.studies.importing)
+    fates = {found.name: found.fate for found in result.files}
+    assert fates == {
+        "a.png": Fate.IMPORTED,
+        "b.png": Fate.IMPORTED,
+        "c.png": Fate.LEFT_OUT,
+        "broken.png": Fate.WRONG,
+        "notes.txt": Fate.LEFT_OUT,
+        "images": Fate.NOTE,  # of the folder: nobody knows whose the images are
+    }
+    assert all(found.sentences for found in result.files if found.fate is not Fate.IMPORTED)
+    assert result.images == 2
+    panel = window.annotate.worklist
+    qtbot.waitUntil(lambda: panel.model.rowCount() == 2)
+    dialog = window.studies.importing
+    assert dialog is not None
+    dialog.which.setCurrentIndex(dialog.which.findData(Fate.WRONG.value))
+    assert [dialog.table.isRowHidden(row) for row in range(5)].count(False) == 1
+
+
+def test_a_folder_without_images_is_said_in_place(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    window.studies.create(tmp_path / "study", "New")
+    window.studies.import_from(tmp_path / "nothing")
+    dialog = window.studies.importing
+    assert dialog is not None
+    qtbot.waitUntil(lambda: dialog.button.text() == "Close" and not dialog.task.running)
+    assert "holds neither images nor a table" in dialog.text.text()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_phantom_study_is_imported_while_the_window_lives(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    write_study_source(tmp_path / "source", PhantomConfig(patients=1), workers=1)
+    window.studies.create(tmp_path / "study", "Phantom", synthetic=True)
+    window.studies.import_from(tmp_path / "source")
+    result = finished(qtbot, window.studies.importing)
+    assert (result.images, result.lesions, result.annotations) == (2, 2, 2)
+    assert {found.fate for found in result.files} <= {Fate.IMPORTED, Fate.NOTE}
+    assert window.status._badge.isVisible()
+
+
+def test_cancelling_stops_the_work_and_the_dialog_says_so(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    from core.domain.errors import Cancelled
+
+    begun = threading.Event()
+
+    def job(_emit: Emit, cancelled: IsCancelled) -> object:
+        begun.set()
+        while not cancelled():
+            threading.Event().wait(0.005)
+        raise Cancelled
+
+    dialog = ImportDialog(tmp_path, job, window)
+    qtbot.addWidget(dialog)
+    dialog.start()
+    qtbot.waitUntil(begun.is_set)
+    dialog.button.click()
+    qtbot.waitUntil(lambda: dialog.button.text() == "Close")
+    assert "Cancelled" in dialog.text.text()
