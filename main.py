@@ -35,4 +35,8 @@ def opens_the_window(arguments: list[str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # before a command, which hears it itself, had begun
+        sys.stderr.write("Error: Cancelled; nothing was begun.\n")
+        sys.exit(130)

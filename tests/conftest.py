@@ -41,4 +41,5 @@ def real_mammograms() -> Path:
         pytest.skip(f"no real mammograms at {folder}; set MARGINALIA_DATA")
     return folder
 
+
 pytest_plugins = ["tests.trained_study"]

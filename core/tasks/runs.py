@@ -11,7 +11,7 @@ import msgspec
 from core.data.training_set import build_roi_set
 from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import Cancelled, ModelError, StudyError, TrainingError
-from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
+from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Message, Succeeded
 from core.domain.study import ModelRevision, Run, RunStatus
 from core.domain.version import code_version
 from core.domain.vocabulary import Part
@@ -87,12 +87,17 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled) -> 
         if not isinstance(event, Succeeded | Failed | CancelledByUser):
             emit(event)
 
-    final = supervise(
-        JobRequest(job="train", arguments=msgspec.to_builtins(request)),
-        emit=relay,
-        cancelled=cancelled,
-        log=Path(request.folder) / LOG,
-    )
+    try:
+        final = supervise(
+            JobRequest(job="train", arguments=msgspec.to_builtins(request)),
+            emit=relay,
+            cancelled=cancelled,
+            log=Path(request.folder) / LOG,
+        )
+    except BaseException:
+        # a second Ctrl-C, or a consumer that broke: the child was ended, and nothing runs any more
+        study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
+        raise
     match final:
         case Succeeded(result=result):
             return _finished(study, run, result)
@@ -102,6 +107,7 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled) -> 
             raise TrainingError(sentence + hint)
         case _:
             study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
+            emit(Message(level="info", text=f"Go on later with: main.py train {study.folder} --resume {run.name}"))
             raise Cancelled
 
 
@@ -110,17 +116,17 @@ def _finished(study: Study, run: Run, result: dict[str, object]) -> Run:
     done = msgspec.structs.replace(
         run, status=RunStatus.FINISHED, metrics=result, data_fingerprint=card.data_fingerprint
     )
-    study.runs.update(done)
-    study.models.add(
-        ModelRevision(
-            id=uuid.uuid4().hex,
-            run_id=run.id,
-            parent_id=None,
-            prototype_indices=tuple(range(len(card.prototype_class))),
-            reason=UNPRUNED,
-            created_utc=now_utc(),
-        )
+    trained = ModelRevision(
+        id=uuid.uuid4().hex,
+        run_id=run.id,
+        parent_id=None,
+        prototype_indices=tuple(range(len(card.prototype_class))),
+        reason=UNPRUNED,
+        created_utc=now_utc(),
     )
+    with study.batch():  # a finished run has a model, whatever happens in between
+        study.runs.update(done)
+        study.models.add(trained)
     return done
 
 

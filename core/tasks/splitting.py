@@ -18,12 +18,22 @@ def class_names_of(label: str) -> tuple[str, ...]:
     return tuple(word.value for word in (TRAINED_MARGINS if label == "margin" else MassShape))
 
 
+def check_sources(study: Study, sources: Sequence[str]) -> dict[str, str]:
+    """The source of each patient; StudyError where one of ``sources`` is none of the study's."""
+    source_of = {patient.id: patient.source for patient in study.patients.all()}
+    unknown = set(sources) - set(source_of.values())
+    if unknown:
+        known = ", ".join(sorted(set(source_of.values()))) or "none yet"
+        raise StudyError(f"This study has no source named {min(unknown)}; its sources are: {known}.")
+    return source_of
+
+
 def split_rows(study: Study, *, label: LabelName, sources: Sequence[str] = ()) -> list[SplitRow]:
     """One row a lesion, with the class that training takes for true; only those of these sources where some are
     named."""
     opinions = Opinions(study, label=label)
     image = {found.id: found for found in study.images.all()}
-    source_of = {patient.id: patient.source for patient in study.patients.all()}
+    source_of = check_sources(study, sources)
     rows = []
     for lesion in study.lesions.all():
         patient = image[lesion.image_id].patient_id

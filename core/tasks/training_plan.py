@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from core.data.split import PAPER_FRACTIONS
-from core.domain.errors import StudyError, TrainingError
+from core.domain.errors import TrainingError
 from core.domain.study import Run, Split
 from core.domain.vocabulary import Part
 from core.store.study import Study
 from core.tasks.runs import plan_run
-from core.tasks.splitting import class_names_of, find_split, make_folds, make_split
+from core.tasks.splitting import check_sources, class_names_of, find_split, make_folds, make_split
 from core.training.config import TrainingConfig
 from core.training.presets import load_preset
 
@@ -90,11 +90,7 @@ def _split(study: Study, name: str, config: TrainingConfig) -> Split:
 def _of_sources(study: Study, split: Split, sources: Sequence[str]) -> dict[str, Part]:
     if not sources:
         return dict(split.parts)
-    source_of = {patient.id: patient.source for patient in study.patients.all()}
-    unknown = set(sources) - set(source_of.values())
-    if unknown:
-        known = ", ".join(sorted(set(source_of.values())))
-        raise StudyError(f"This study has no source named {min(unknown)}; its sources are: {known}.")
+    source_of = check_sources(study, sources)
     return {patient: part for patient, part in split.parts.items() if source_of.get(patient) in sources}
 
 
