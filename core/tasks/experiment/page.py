@@ -179,7 +179,20 @@ def _summary(experiment: Experiment, said: dict[str, list[str]]) -> Section:
         if (value := one.estimates.get("lesion_precision")) is not None and value.value is not None
     ]
     text = [f"{title}. {sentence}" for title, sentences in said.items() for sentence in sentences]
+    text += [_without_masks(judged) for judged in experiment.variants]
     return Section(title="What this shows", text=(*text, *_caveats(experiment)), figures=tuple(figures))
+
+
+def _without_masks(judged: Judged) -> str:
+    """What becomes of attention and accuracy where no mask is used."""
+    with_masks, without = judged.figures[0], judged.figures[2]
+    return (
+        f"{judged.test_set.title}. The same network trained without any mask: lesion-scale activation precision "
+        f"{short(without.estimates.get('lesion_precision'))} instead of "
+        f"{short(with_masks.estimates.get('lesion_precision'))}, margin AUROC "
+        f"{short(without.estimates.get('margin_auroc'))} instead of "
+        f"{short(with_masks.estimates.get('margin_auroc'))}."
+    )
 
 
 def _caveats(experiment: Experiment) -> list[str]:
@@ -265,6 +278,7 @@ def _ablations(experiment: Experiment) -> Section:
         kept = [i for i in range(len(judged.figures)) if i != 1]
         shown = tuple(judged.figures[i] for i in kept)
         tables.append(figures_table(judged.test_set.title, shown, note))
+        tables.append(paired_table(judged, against_the_rest(judged, kept[1:])))
     return Section(title="Ablations", text=("The first row is the model of Table 1.",), tables=tuple(tables))
 
 

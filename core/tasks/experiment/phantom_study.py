@@ -30,12 +30,12 @@ TRAINING, MARKED, UNMARKED = "phantom-training", "phantom-random-marker", "phant
 SPLIT = "default"
 _VALIDATION_SHARE = 0.16
 SUBTLE = Difficulty(
-    sign_share=(0.3, 0.6),
-    sharp_width=(0.05, 0.11),
-    fade_width=(0.22, 0.34),
-    spicule_count=(14, 24),
-    spicule_length=(0.35, 0.8),
-    spicule_strength=(0.35, 0.6),
+    sign_share=(0.4, 0.8),
+    sharp_width=(0.04, 0.1),
+    fade_width=(0.26, 0.4),
+    spicule_count=(18, 30),
+    spicule_length=(0.38, 0.95),
+    spicule_strength=(0.4, 0.69),
 )
 """Margins that are subtle beside a marker that is plain to see: a model that is not told where to look takes the
 marker. The phantom's usual margins are so telling that hardly any model needs it."""

@@ -73,11 +73,12 @@ def table_rows(class_names: Sequence[str]) -> list[tuple[str, str]]:
 def table_one(judged: Judged) -> Table:
     """Every row with intervals, the best in bold, ᵃ what is not significantly below it, ᵇ post-hoc maps."""
     methods = [i for i, method in enumerate(judged.methods) if method.margins]
+    tests = _PairedTests(judged)
     rows, strong = [], set()
     for number, (key, label) in enumerate(table_rows(judged.class_names)):
         estimates = [judged.figures[i].estimates.get(key) for i in methods]
         best = _best(estimates)
-        marks = _marks(judged, methods, key, best)
+        marks = _marks(tests, methods, key, best)
         cells = []
         for column, (i, estimate) in enumerate(zip(methods, estimates, strict=True)):
             post_hoc = POST_HOC if judged.methods[i].post_hoc and key.endswith("precision") else ""
@@ -104,19 +105,29 @@ def _best(estimates: Sequence[Estimate | None]) -> int | None:
     return -max(known)[1] if known else None
 
 
-def _marks(judged: Judged, methods: Sequence[int], key: str, best: int | None) -> list[str]:
+class _PairedTests:
+    """Each pair of methods is compared once, whatever rows ask for it."""
+
+    def __init__(self, judged: Judged) -> None:
+        self.judged = judged
+        self.found: dict[tuple[int, int], dict[str, Comparison]] = {}
+
+    def of(self, first: int, second: int) -> dict[str, Comparison]:
+        pair = (first, second)
+        if pair not in self.found:
+            methods = self.judged.methods
+            self.found[pair] = compare_methods(methods[first], methods[second], draws=self.judged.draws)
+        return self.found[pair]
+
+
+def _marks(tests: _PairedTests, methods: Sequence[int], key: str, best: int | None) -> list[str]:
     """ᵃ for each method that no test shows to lie below the best."""
     marks = [""] * len(methods)
     if best is None or key == "kappa":
         return marks
     others = [column for column in range(len(methods)) if column != best]
-    tests = [
-        compare_methods(judged.methods[methods[best]], judged.methods[methods[column]], draws=judged.draws).get(
-            key
-        )
-        for column in others
-    ]
-    corrected = holm([None if test is None else test.p_value for test in tests])
+    found = [tests.of(methods[best], methods[column]).get(key) for column in others]
+    corrected = holm([None if test is None else test.p_value for test in found])
     for column, p in zip(others, corrected, strict=True):
         if p is not None and p >= SIGNIFICANT:
             marks[column] = NOT_BELOW
