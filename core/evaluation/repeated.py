@@ -244,5 +244,9 @@ def precision_ratio(first: Method, second: Method, scale: str, *, draws: int) ->
     resamples = resample(first.first.patient_ids, len(first.first), draws=draws)
     top, bottom = pair_draws(a, resamples)[0], pair_draws(b, resamples)[0]
     ratio = np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0)
-    base = float(np.nanmean(b.value))
-    return interval(float(np.nanmean(a.value)) / base if base > 0 else None, ratio, resamples)
+    mine, base = (float(t.value[~np.isnan(t.value)].mean()) if _defined(t) else 0.0 for t in (a, b))
+    return interval(mine / base if base > 0 and _defined(a) else None, ratio, resamples)
+
+
+def _defined(table: PairTable) -> bool:
+    return not bool(np.isnan(table.value).all())

@@ -180,7 +180,30 @@ def _summary(experiment: Experiment, said: dict[str, list[str]]) -> Section:
     ]
     text = [f"{title}. {sentence}" for title, sentences in said.items() for sentence in sentences]
     text += [_without_masks(judged) for judged in experiment.variants]
-    return Section(title="What this shows", text=(*text, *_caveats(experiment)), figures=tuple(figures))
+    return Section(
+        title="What this shows",
+        text=(*text, *_caveats(experiment)),
+        figures=tuple(figures),
+        tables=_side_by_side(experiment),
+    )
+
+
+def _side_by_side(experiment: Experiment) -> tuple[Table, ...]:
+    """Margin AUROC and lesion-scale precision of every model on each test set; () for a single one."""
+    if len(experiment.judged) < 2:
+        return ()
+    keys = (("margin_auroc", "margin AUROC"), ("lesion_precision", "lesion-scale precision"))
+    pairs = [(one, more) for one, more in zip(experiment.judged, experiment.variants, strict=True)]
+    columns = [f"{label}: {one.test_set.title}" for key, label in keys for one, _ in pairs]
+    shown = [
+        [*(f for m, f in zip(one.methods, one.figures, strict=True) if m.margins), more.figures[2]]
+        for one, more in pairs
+    ]
+    rows = [
+        (column[0].model, *(short(figures.estimates.get(key)) for key, _ in keys for figures in column))
+        for column in zip(*shown, strict=True)
+    ]
+    return (Table(caption="Every model on every test set", columns=("", *columns), rows=tuple(rows)),)
 
 
 def _without_masks(judged: Judged) -> str:

@@ -82,7 +82,8 @@ def _finish(panel: Axes, title: str) -> None:
     panel.plot([0, 1], [0, 1], color="#94a3b8", linewidth=0.8, linestyle=":")
     panel.set(title=title, xlabel="1 - specificity", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1.01))
     panel.set_aspect("equal")
-    panel.legend(loc="lower right", fontsize=7, frameon=False)
+    if len(panel.get_legend_handles_labels()[0]):
+        panel.legend(loc="lower right", fontsize=7, frameon=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -154,6 +154,31 @@ def test_the_verdict_gives_ratio_and_difference_with_intervals() -> None:
     assert len(paired_table(judged, found).rows) == 1
 
 
+def test_a_source_with_one_class_and_no_mask_is_undefined_and_breaks_nothing() -> None:
+    given = predictions()
+    scale = given.lesion_scale
+    assert scale is not None
+    one = given.label == 0
+    blank = replace(
+        scale,
+        pairs=replace(scale.pairs, value=np.where(one[scale.pairs.image], np.nan, scale.pairs.value)),
+        blob=np.where(one, np.nan, scale.blob),
+        chance=np.where(one, np.nan, scale.chance),
+        attainable=np.where(one, np.nan, scale.attainable),
+    )
+    sources = tuple("film" if c else "digital" for c in one)
+    found = replace(given, sources=sources, lesion_scale=blank)
+    twice = [Method(name="a", runs=(found,)), Method(name="b", runs=(found,))]
+    judged = judge_methods(TestSet(title="film", sources=("film",)), twice, draws=50)
+    rows = {row[0]: row[1:] for row in table_one(judged).rows}
+    assert rows["Mass margin classification (AUROC)"] == ("undefined", "undefined")
+    assert rows["Lesion-scale activation precision"] == ("undefined", "undefined")
+    assert verdicts(judged, against_the_rest(judged)) == []
+    undefined = ("undefined, p undefined", "undefined", "undefined, p undefined")
+    assert paired_table(judged, against_the_rest(judged)).rows[0][1:4] == undefined
+    assert roc_figure(judged)
+
+
 def test_roc_curves_are_svg_and_the_same_bytes_again() -> None:
     judged = judge_methods(TestSet(title="all", sources=("film", "digital")), methods(), draws=20)
     picture = roc_figure(judged, np.linspace(0, 1, 60))
