@@ -213,7 +213,8 @@ def _epochs(
         facts.epoch += 1
         last = facts.epoch == config.epochs
         best = Validation(**facts.best_figures) if facts.best_epoch else None
-        if figures.better_than(best) if config.base.select_on_validation else last:
+        selects = config.base.select_on_validation and len(validation) > 0
+        if figures.better_than(best) if selects else last:
             state.best = {key: value.detach().clone() for key, value in state.network.state_dict().items()}
             facts.best_epoch, facts.best_figures = facts.epoch, msgspec.to_builtins(figures)
         values = {**losses, "validation_auroc": figures.auroc}

@@ -38,6 +38,7 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True):
     logits: list[list[float]]
     malignancy: Numbers
     no_precedent: list[bool]
+    evidence: Numbers | None = None
     lesion_scale: _Scale | None
     fine_scale: _Scale | None
 
@@ -55,6 +56,7 @@ def save_predictions(path: Path, predictions: Predictions) -> None:
         logits=predictions.logits.tolist(),
         malignancy=_listed(predictions.malignancy),
         no_precedent=predictions.no_precedent.tolist(),
+        evidence=None if predictions.evidence is None else _listed(predictions.evidence),
         lesion_scale=_scale(predictions.lesion_scale),
         fine_scale=_scale(predictions.fine_scale),
     )
@@ -75,6 +77,7 @@ def load_predictions(path: Path) -> Predictions:
         logits=np.array(saved.logits, np.float64).reshape(len(saved.label), len(saved.class_names)),
         malignancy=_array(saved.malignancy),
         no_precedent=np.array(saved.no_precedent, np.bool_),
+        evidence=None if saved.evidence is None else _array(saved.evidence),
         lesion_scale=_precision(saved.lesion_scale),
         fine_scale=_precision(saved.fine_scale),
     )

@@ -6,7 +6,8 @@ judge them by the same code, and write one page (HTML and Markdown).
   compare  paired tests of runs that `train` made, on the test patients that they share
 
 Parts that are finished are kept in the folder and not repeated: run the same command again to go on, with more
---seeds or --ablations to add to it. --phantom makes a SYNTHETIC study first whose training images carry a marker
+--seeds or --ablations to add to it. The folder holds models and pictures of the study's patients: keep it as you
+keep the study. --phantom makes a SYNTHETIC study first whose training images carry a marker
 that goes with the class, and judges on two test sets: marker at random, and absent.
 
 examples:
@@ -33,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test-patients", type=int, default=78, help="with --phantom: of them, in the test part (default: 78)"
     )
-    parser.add_argument("--out", type=Path, help="folder of the parts and the page (default: in the study)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("table1"), help="folder of the models and the page (default: table1)"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each model (default: 3)")
     parser.add_argument("--preset", default="compact", help="configuration of IAIA-BL (default: compact)")
     parser.add_argument("--label", choices=("margin", "shape"), default="margin", help="what is classified")
@@ -61,7 +64,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def _table1(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
-    from core.domain.errors import MarginaliaError
     from core.store.study import Study
     from core.tasks.experiment.phantom_study import confounded, make_confounded_study
     from core.tasks.experiment.run import Request, table1
@@ -70,12 +72,10 @@ def _table1(arguments: argparse.Namespace, console: Console) -> int:
     config = configure(arguments.preset, label=arguments.label, seed=1, changes=arguments.set)
     folder, out = arguments.study, arguments.out
     if arguments.phantom:
-        if out is None:
-            raise MarginaliaError("Say with --out where the synthetic study and the page go.")
         wanted = confounded(patients=arguments.patients, test_patients=arguments.test_patients, seed=1)
         folder = make_confounded_study(out / "study", wanted, emit=console.emit, cancelled=console.cancelled)
     request = Request(
-        out=out or folder / "experiments" / "table1", config=config, seeds=arguments.seeds,
+        out=out, config=config, seeds=arguments.seeds,
         ablations=arguments.ablations, split=arguments.split, folds=arguments.folds,
     )  # fmt: skip
     with Study.open(folder) as study:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.data.split import PAPER_FRACTIONS
-from core.data.training_set import build_roi_set
+from core.data.split import PAPER_FRACTIONS, check_split
+from core.data.training_set import build_roi_set, roi_split_rows
 from core.domain.atomic import make_folder
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Message
@@ -44,8 +44,8 @@ class Request:
 def table1(study: Study, request: Request, *, emit: Emit, cancelled: IsCancelled) -> Outcome:
     """Train what is not trained yet, judge everything by the same code and write ``table1.html`` and ``.md``.
 
-    StudyError, before anything is trained, for a part without a class, one patient, or no masks; for a folder
-    that holds parts of another split.
+    StudyError, before anything is trained, for a part without a class, one patient, no masks, or one image in
+    two parts; for a folder that holds parts of another split.
     """
     if request.seeds < 1:
         raise StudyError("An experiment needs at least one seed; choose --seeds 1 or more.")
@@ -89,6 +89,7 @@ def _data(study: Study, request: Request, emit: Emit, cancelled: IsCancelled) ->
     found = []
     for number, split in enumerate(splits, start=1):
         rois, parts = rows_of_parts(built.rois, split.parts)
+        check_split(roi_split_rows(study, rois), [Part(part) for part in parts])
         found.append(Data.of(rois, parts, number if request.folds else 0))
     masks = config.loss.fine > 0 or config.warm_start == "cells"
     for data in found:

@@ -99,7 +99,7 @@ def test_a_folder_with_parts_of_another_configuration_is_refused(
 
 def test_a_study_or_the_phantom_must_be_named(refused: Run, tmp_path: Path) -> None:
     assert "--phantom" in refused("experiment", "table1")
-    assert "--out" in refused("experiment", "table1", "--phantom")
+    assert "--phantom" in refused("experiment", "table1", "--phantom", "--study", tmp_path)
     assert "two of its runs" in refused("experiment", "compare", "--study", tmp_path, "--runs", "one")
 
 

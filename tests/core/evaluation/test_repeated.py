@@ -105,12 +105,13 @@ def test_a_classifier_of_malignancy_is_paired_on_the_lesions_that_both_know() ->
 
 
 def test_predictions_come_back_from_disk_to_the_bit(tmp_path: Path) -> None:
-    given = replace(predictions(), malignancy=np.where(np.arange(60) < 3, np.nan, 0.1))
+    gaps = np.where(np.arange(60) < 3, np.nan, 0.1)
+    given = replace(predictions(), malignancy=gaps, evidence=np.arange(60) / 7)
     save_predictions(tmp_path / "p.json", given)
     again = load_predictions(tmp_path / "p.json")
     assert given.lesion_scale is not None
     assert again.lesion_scale is not None
-    for name in ("logits", "label", "malignant", "malignancy", "no_precedent"):
+    for name in ("logits", "label", "malignant", "malignancy", "no_precedent", "evidence"):
         np.testing.assert_array_equal(getattr(again, name), getattr(given, name))
     np.testing.assert_array_equal(again.lesion_scale.pairs.value, given.lesion_scale.pairs.value)
     np.testing.assert_array_equal(again.lesion_scale.blob, given.lesion_scale.blob)
