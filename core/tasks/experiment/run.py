@@ -98,7 +98,16 @@ def _data(study: Study, request: Request, emit: Emit, cancelled: IsCancelled) ->
 
 
 def _possible(trial: Trial, data: Sequence[Data], emit: Emit) -> bool:
-    """False for the end-to-end classifier where a training part does not show both outcomes."""
+    """False for the end-to-end classifier where a part does not show both outcomes, and for a number of finely
+    annotated images that are all there are."""
+    if trial.fine_images:
+        few = all(int(one.of_part(Part.TRAINING).has_fine.sum()) <= trial.fine_images for one in data)
+        if few:
+            text = (
+                f"No more than {trial.fine_images} training images are finely annotated: left out as an ablation."
+            )
+            emit(Message(level="info", text=text))
+        return not few
     if trial.key != MALIGNANCY:
         return True
     for one in data:
