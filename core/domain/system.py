@@ -112,14 +112,6 @@ def _windows_process_alive(pid: int) -> bool:
     return code.value == _STILL_ACTIVE
 
 
-def peak_memory_bytes() -> int | None:
-    """Largest resident set of this process so far; None where the system does not say."""
-    if _resource is None:
-        return None
-    peak = int(_resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss)
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 def free_bytes(folder: Path) -> int:
     """Room that this user may fill on the file system of an existing folder."""
     return shutil.disk_usage(folder).free

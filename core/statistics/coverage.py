@@ -1,4 +1,4 @@
-"""Abstention: how often a model says that it has no precedent, and how good it is on what it keeps."""
+"""Abstention: how good a model is on what it keeps when it may say that it has no precedent."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core.statistics.estimate import Estimate
-from core.statistics.grouping import Bool, Clusters
-from core.statistics.proportion import proportion
+from core.statistics.grouping import Bool
 
 SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 
@@ -23,11 +22,6 @@ class CoveragePoint:
     """Smallest evidence that is kept."""
     kept: int
     statistic: Estimate
-
-
-def abstention_rate(evidence: ArrayLike, threshold: float, clusters: Clusters | None = None) -> Estimate:
-    """Share of the images whose evidence (n,) lies below the threshold, so that the model abstains."""
-    return proportion(np.asarray(evidence, dtype=np.float64) < threshold, clusters)
 
 
 def coverage_curve(

@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import auc
 
 from core.statistics.auroc import auroc
-from core.statistics.coverage import abstention_rate, coverage_curve
+from core.statistics.coverage import coverage_curve
 from core.statistics.faithfulness import SHARES, area_under, first_pixels
 from core.statistics.stability import rank_correlation, top_overlap
 
@@ -75,7 +75,6 @@ def test_coverage_keeps_the_images_of_most_evidence_and_ties_together() -> None:
     assert points[0].statistic.value is None  # one image, one class
     assert points[1].statistic.value == 1
     assert points[3].statistic.value == pytest.approx(auroc(y, s).value)
-    assert abstention_rate(evidence, 3.0, [0, 0, 1, 2, 3]).value == pytest.approx(0.2)
     with pytest.raises(ValueError, match="shares"):
         coverage_curve(evidence, lambda keep: auroc(y[keep], s[keep]), (0.0,))
     with pytest.raises(ValueError, match="NaN"):
