@@ -31,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", action="append", default=[], help="use this data set only; can be repeated")
     parser.add_argument("--seed", type=int, default=1, help="seed of the training and of new splits (default: 1)")
     parser.add_argument(
-        "--final", action="store_true", help="train on training and validation together, keep the last epoch"
+        "--final",
+        action="store_true",
+        help="train on training and validation together and keep the last epoch; without validation lesions such a "
+        "model has no threshold of precedent and never abstains",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a value of the configuration"

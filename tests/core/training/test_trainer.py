@@ -13,6 +13,7 @@ from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Message, Metrics, Progress
 from core.domain.vocabulary import Part
 from core.model.checkpoint import load_model
+from core.training import trainer
 from core.training.config import Epochs, LossWeights
 from core.training.inference import infer, infer_one
 from core.training.stages import CHANGES, part_hashes, plan
@@ -207,6 +208,27 @@ def test_without_validation_or_biopsies_a_run_still_ends(tmp_path: Path) -> None
     assert "malignancy" in result.card.notes and result.card.malignancy_ridge is None
     assert "every lesion" in result.card.notes["precedent"]
     assert any(isinstance(e, Message) and "Malignancy" in e.text for e in events)
+
+
+def test_the_ridge_is_chosen_once_and_kept_for_every_later_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen, fitted = [], []
+    choose, fit = trainer.choose_ridge, trainer.refit
+
+    def counting(*arguments: object) -> object:
+        chosen.append(choose(*arguments))  # type: ignore[arg-type]
+        return chosen[-1]
+
+    def noting(*arguments: object, ridge: float) -> object:
+        fitted.append(ridge)
+        return fit(*arguments, ridge=ridge)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trainer, "choose_ridge", counting)
+    monkeypatch.setattr(trainer, "refit", noting)
+    result = train(tiny_rois(), tiny_parts(), CONFIG, tmp_path)
+    assert len(chosen) == 1 and fitted == [chosen[0].chosen] * 2
+    assert result.card.ridge == chosen[0].chosen
 
 
 def test_without_a_validation_part_the_last_projected_epoch_is_kept(tmp_path: Path) -> None:
