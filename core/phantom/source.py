@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.domain.atomic import atomic_write, storage_error
+from core.domain.atomic import atomic_write, make_folder, storage_error
 from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.shapes import encode_shapes
@@ -227,7 +227,7 @@ def write_study_source(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StudyError(f"{folder} exists and is not empty; choose another folder for the synthetic mammograms.")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     except OSError as error:
         sentence = storage_error(error, folder)

@@ -91,7 +91,7 @@ class Study:
             raise StudyError(f"{folder} is not empty; choose a new folder for the study.")
         refuse_network(_existing(folder))
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(folder.parent)
             there = folder.exists()
             place = folder if there else folder.parent
             making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=place))

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--final",
         action="store_true",
-        help="train on training and validation together and keep the last epoch; without validation lesions such a "
+        help="train on training and validation together and keep the last epoch; without validation lesions the "
         "model has no threshold of precedent and never abstains",
     )
     parser.add_argument(

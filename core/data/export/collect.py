@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.data.labels import LabelName, LesionTruth, Opinions
-from core.domain.atomic import atomic_write, storage_error
+from core.domain.atomic import atomic_write, make_folder, storage_error
 from core.domain.errors import StudyError
 from core.domain.spreadsheet import Cell, csv_document
 from core.domain.study import Image, Lesion, Patient, Split
@@ -97,7 +97,7 @@ def write_export(folder: Path, what: str, layout: str, write: Callable[[Path], S
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StudyError(f"{folder} is not empty; choose a new folder for the export.")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=_beside(folder)))
     except OSError as error:
         raise storage_error(error, folder) or error from error

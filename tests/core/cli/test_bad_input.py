@@ -55,6 +55,13 @@ def test_a_study_is_not_made_over_something(refused: Run, tmp_path: Path) -> Non
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("command", ["study create {}", "phantom {} --patients 3"])
+def test_a_file_in_the_way_of_a_new_folder_is_named(command: str, refused: Run, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    wish = str(tmp_path / "thesis.txt" / "new")
+    assert "thesis.txt is a file" in refused(*command.format(wish).split())
+
+
 def test_a_study_of_a_newer_version(own_study: Path, refused: Run) -> None:
     database = sqlite3.connect(own_study / "study.db")
     database.execute("update alembic_version set version_num = '9999'")

@@ -112,6 +112,14 @@ def test_without_a_precedent_the_page_gives_no_prediction() -> None:
     assert "softmax" not in words
 
 
+def test_a_model_without_a_threshold_says_that_it_never_abstains() -> None:
+    card = msgspec.structs.replace(CARD, precedent_threshold=None)
+    text = render_case(explain(NETWORK, card, roi_input(ROIS, 2)), PROVENANCE)
+    assert "it scores whatever it is shown" in text
+    known = msgspec.structs.replace(CARD, precedent_threshold=0.0)
+    assert "whatever it is shown" not in render_case(explain(NETWORK, known, roi_input(ROIS, 2)), PROVENANCE)
+
+
 def test_a_margin_that_was_not_trained_is_named() -> None:
     rois = make_rois()
     rois.label[0] = -1
