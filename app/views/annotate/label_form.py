@@ -117,7 +117,7 @@ class LabelForm(QWidget):
         box.setAccessibleName(tr("My probability of malignancy"))
         box.setToolTip(tr("Your own estimate, recorded before any output of a model is shown"))
         box.setKeyboardTracking(False)
-        box.setFixedWidth(86)
+        box.setFixedWidth(104)
         box.valueChanged.connect(self._estimate)
         box.installEventFilter(self)
         line = QHBoxLayout()

@@ -31,7 +31,7 @@ class PenStrip(QFrame):
         self._width.setAccessibleName(tr("Width of the pen"))
         self._width.setToolTip(tr("Width of the pen ([ and ], or Shift and the wheel)"))
         self._width.setKeyboardTracking(False)
-        self._width.setFixedWidth(68)
+        self._width.setFixedWidth(74)
         self._width.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._width.valueChanged.connect(self._widen)
         self._windows = QComboBox()
@@ -44,8 +44,12 @@ class PenStrip(QFrame):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 4)
         layout.setSpacing(6)
-        for role, name in ((Role.PROMINENT, "role.prominent"), (Role.MARGIN, "role.margin")):
+        for role, name, short in (
+            (Role.PROMINENT, "role.prominent", tr("Prominent")),
+            (Role.MARGIN, "role.margin", tr("Margin")),
+        ):
             actions[name].setIcon(_swatch(OF_ROLE[role]))
+            actions[name].setIconText(short)
             button = QToolButton()
             button.setDefaultAction(actions[name])
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)

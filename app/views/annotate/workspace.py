@@ -69,7 +69,7 @@ class AnnotateWorkspace(QWidget):
         self.document = AnnotationDocument(self._refuse_commit, parent=self)
         self.canvas = AnnotationCanvas(self.view, self.document, self)
         self.overlays = Overlays(self.view)
-        preview = QFrame()
+        self.mask_frame = preview = QFrame()
         self.preview = MaskPreview(self.document)
         self.panel = SidePanel(actions, preview)
         self.strip = PenStrip(actions)
@@ -263,6 +263,7 @@ class AnnotateWorkspace(QWidget):
         self.panel.author.setText(by)
 
     def _show_mask(self) -> None:
+        self.mask_frame.setVisible(self.lesion is not None)
         if self.shown is None or self.lesion is None:
             self.preview.set_lesion(None, None, None)
             return
@@ -284,6 +285,7 @@ class AnnotateWorkspace(QWidget):
         self.overlays.clear()
         self.document.load((), commit=self._refuse_commit, spacing_mm=None)
         self.preview.set_lesion(None, None, None)
+        self.mask_frame.hide()
         self.panel.lesions.show_nothing()
         self.panel.form.show_labels("", Labels(), Labels(), editable=False)
         self.panel.history.show_history([])

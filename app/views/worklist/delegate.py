@@ -64,7 +64,7 @@ class WorklistDelegate(QStyledItemDelegate):
         painter.setFont(bold)
         painter.setPen(palette.color(QPalette.ColorRole.Text))
         metrics = QFontMetrics(bold)
-        text = metrics.elidedText(title(row), Qt.TextElideMode.ElideRight, width)
+        text = metrics.elidedText(title(row), Qt.TextElideMode.ElideMiddle, width)
         painter.drawText(left, middle - metrics.descent() - 2, text)
         painter.setFont(font)
         painter.setPen(faint(palette))
