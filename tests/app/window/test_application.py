@@ -72,7 +72,6 @@ def test_main_opens_the_study_that_it_is_given(
         seen.append(window.session.image_id)
         window.close()
         window.deleteLater()
-        qapp.exit(0)
 
     QTimer.singleShot(300, drive)
     assert main.main([str(study_folder)]) == 0
