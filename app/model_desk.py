@@ -26,6 +26,7 @@ from app.changes import (
 )
 from app.qt.background import Background, Outcome
 from app.session import Session
+from core.domain.errors import Cancelled
 from core.domain.study import ModelRevision, Run, RunStatus
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from core.tasks.cases import Case
     from core.tasks.explaining import ModelInStudy
     from core.tasks.prototypes import Pruning
+    from core.tasks.survey import Survey
 
 _KEPT = 24
 """Panels kept: a few megabytes each."""
@@ -74,10 +76,14 @@ class _State:
     """Id of the run that is open or being opened."""
     model: OpenedModel | None = None
     problem: str = ""
+    is_opening: bool = False
     turn: int = 0
     """One more with every model: what was asked of another one is forgotten."""
     panels: OrderedDict[str, Panel] = field(default_factory=OrderedDict)
     wanted: str = ""
+    survey: Survey | None = None
+    survey_problem: str = ""
+    survey_wanted: bool = False
 
 
 class ModelDesk(QObject):
@@ -87,6 +93,7 @@ class ModelDesk(QObject):
     cases_changed = Signal()
     explained = Signal(object)
     """The ``Panel`` of the lesion that was asked for last."""
+    surveyed = Signal()
     refused = Signal(str)
     """Why the lesion that was asked for last cannot be explained."""
 
@@ -97,10 +104,8 @@ class ModelDesk(QObject):
         self._closing = False
         """Between the announcement that the study closes and its end nothing may be begun."""
         self._stop = threading.Event()
-        self._network = Background(self, name="model", most=4)
-        self._rest = Background(self, name="predictions", most=1)
-        for worker in (self._network, self._rest):
-            worker.done.connect(self._take)
+        self._network = Background(self, name="model", most=6)
+        self._network.done.connect(self._take)
         session.changed.connect(self._follow)
 
     @property
@@ -113,8 +118,18 @@ class ModelDesk(QObject):
         return self._state.problem
 
     @property
+    def surveyed_model(self) -> Survey | None:
+        """What was found of every prototype of the model; None while that is not known."""
+        return self._state.survey
+
+    @property
+    def survey_problem(self) -> str:
+        return self._state.survey_problem
+
+    @property
     def is_opening(self) -> bool:
-        return bool(self._state.run) and self._state.model is None and not self._state.problem
+        """Whether a model is on its way; one that is shown meanwhile is no longer the active one."""
+        return self._state.is_opening
 
     @property
     def run_id(self) -> str:
@@ -133,10 +148,21 @@ class ModelDesk(QObject):
         if not self._state.run and runs:
             self.open(runs[0].id)
 
-    def open(self, run_id: str) -> None:
-        """Open the run's active model; ``model_changed`` says when it is there, or why it is not."""
+    def open(self, run_id: str, *, keep: bool = False) -> None:
+        """Open the run's active model; ``model_changed`` says when it is there, or why it is not.
+
+        ``keep``: the model that is open, of the same run, is shown until then.
+        """
         turn = self._state.turn + 1
-        self._state = _State(run=run_id, turn=turn, wanted=self._state.wanted)
+        former = self._state
+        self._state = _State(
+            run=run_id,
+            turn=turn,
+            model=former.model if keep else None,
+            wanted=former.wanted,
+            survey_wanted=former.survey_wanted,
+            is_opening=True,
+        )
         self._submit_opening()
         self.model_changed.emit()
 
@@ -144,7 +170,7 @@ class ModelDesk(QObject):
         """Explain this lesion, then its neighbours for when they are wanted."""
         state = self._state
         state.wanted = lesion_id
-        if state.model is None or not lesion_id:
+        if state.model is None or state.is_opening or not lesion_id:
             return
         for one in reversed([lesion_id, *neighbours]):
             if one not in state.panels:
@@ -156,8 +182,7 @@ class ModelDesk(QObject):
     def close(self) -> None:
         """Stop what runs and forget the model; afterwards nothing here uses the study."""
         self._stop.set()
-        for worker in (self._network, self._rest):
-            worker.stop()
+        self._network.stop()
         self._stop.clear()
         self._state = _State(turn=self._state.turn + 1)
         self.model_changed.emit()
@@ -165,12 +190,12 @@ class ModelDesk(QObject):
     def _submit_opening(self) -> None:
         state, study = self._state, self.session.study
         reader = self.session.reader.id if self.session.reader else ""
-        stop, run_id = self._stop, state.run
+        stop, run_id, former = self._stop, state.run, state.model
 
         def work() -> OpenedModel:
             from app.model_opening import open_run
 
-            return open_run(study, run_id, reader_id=reader, cancelled=stop.is_set)
+            return open_run(study, run_id, reader_id=reader, former=former, cancelled=stop.is_set)
 
         self._network.submit(_Key(what="open", turn=state.turn), work)
 
@@ -188,31 +213,63 @@ class ModelDesk(QObject):
 
         self._network.submit(_Key(what="explain", turn=state.turn, lesion_id=lesion_id), work)
 
+    def survey(self) -> None:
+        """Look at every prototype over all lesions, unless that is done; ``surveyed`` follows."""
+        self._state.survey_wanted = True
+        if self._state.model is not None and self._state.survey is None and not self._state.is_opening:
+            self._submit_survey()
+
     def _submit_rest(self) -> None:
-        model, stop = self._state.model, self._stop
+        model = self._state.model
         if model is None or all(case.probabilities is not None for case in model.cases):
             return
 
         def work() -> tuple[Case, ...]:
             from core.tasks.cases import complete
 
-            return complete(model.cases, model.opened, stop.is_set)
+            return complete(model.cases, model.opened, self._give_way)
 
-        self._rest.submit(_Key(what="cases", turn=self._state.turn), work)
+        self._network.submit(_Key(what="cases", turn=self._state.turn), work)
+
+    def _submit_survey(self) -> None:
+        model = self._state.model
+        assert model is not None
+
+        def work() -> Survey:
+            from core.tasks.survey import survey_prototypes
+
+            return survey_prototypes(model.opened, model.pruning, self._give_way)
+
+        self._network.submit(_Key(what="survey", turn=self._state.turn), work)
+
+    def _give_way(self) -> bool:
+        """For long work: whether the study closes, or somebody waits for an explanation."""
+        return self._stop.is_set() or self._network.has_waiting
 
     def _take(self, outcome: Outcome) -> None:
         key = outcome.key
         if not isinstance(key, _Key) or key.turn != self._state.turn:
             return
-        take = {"open": self._take_model, "explain": self._take_panel, "cases": self._take_cases}
+        if isinstance(outcome.error, Cancelled) and key.what in ("cases", "survey"):
+            (self._submit_rest if key.what == "cases" else self._submit_survey)()
+            return
+        take = {
+            "open": self._take_model,
+            "explain": self._take_panel,
+            "cases": self._take_cases,
+            "survey": self._take_survey,
+        }
         take[key.what](key, outcome)
 
     def _take_model(self, key: _Key, outcome: Outcome) -> None:
         self._state.model = outcome.value  # type: ignore[assignment]
         self._state.problem = outcome.sentence
+        self._state.is_opening = False
         self.model_changed.emit()
         if self._state.model is not None:
             self._submit_rest()
+            if self._state.survey_wanted:
+                self._submit_survey()
             if self._state.wanted:
                 self.ask(self._state.wanted)
 
@@ -233,6 +290,11 @@ class ModelDesk(QObject):
             self._state.model = replace(self._state.model, cases=outcome.value)  # type: ignore[arg-type]
             self.cases_changed.emit()
 
+    def _take_survey(self, key: _Key, outcome: Outcome) -> None:
+        self._state.survey = outcome.value  # type: ignore[assignment]
+        self._state.survey_problem = outcome.sentence
+        self.surveyed.emit()
+
     def _follow(self, change: Change) -> None:
         match change:
             case StudyClosing():
@@ -243,7 +305,7 @@ class ModelDesk(QObject):
                 self.runs_changed.emit()
                 self.model_changed.emit()
             case ModelRevised(run_id=run_id) if run_id == self._state.run:
-                self.open(run_id)
+                self.open(run_id, keep=True)
             case RunsChanged():
                 self.runs_changed.emit()
             case LabelsChanged(lesion_id=lesion_id):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.model_desk import OpenedModel
 from core.domain.errors import ModelError, StudyError
 from core.domain.events import IsCancelled
@@ -12,14 +14,19 @@ from core.store.study import Study
 from core.tasks.cases import list_cases
 from core.tasks.explaining import ModelInStudy, open_model
 from core.tasks.prototypes import Pruning
+from core.tasks.runs import active_model
 
 
-def open_run(study: Study, run_id: str, *, reader_id: str, cancelled: IsCancelled) -> OpenedModel:
-    """ModelError or StudyError, one sentence, where the run, its files or its classes are not as they must be."""
+def open_run(
+    study: Study, run_id: str, *, reader_id: str, former: OpenedModel | None, cancelled: IsCancelled
+) -> OpenedModel:
+    """The run's active model; what an earlier revision of it (``former``) shares with it is not made again.
+
+    ModelError or StudyError, one sentence, where the run, its files or its classes are not as they must be."""
     run = study.runs.get(run_id)
     if run.status is not RunStatus.FINISHED:
         raise StudyError(f"Run {run.name} is {run.status}, not finished: there is no model to look at yet.")
-    opened = open_model(study, run, cancelled=cancelled)
+    opened = open_model(study, run, cancelled=cancelled) if former is None else _revised(study, former)
     card, rois = opened.model.card, opened.rois
     if card.class_names != rois.class_names:
         raise ModelError(
@@ -29,7 +36,10 @@ def open_run(study: Study, run_id: str, *, reader_id: str, cancelled: IsCancelle
     if not card.prototypes:
         raise ModelError(f"Run {run.name} was never projected: it has no prototypical lesions to show.")
     pruning = Pruning(study, run)
-    patches, why = _patches(opened, pruning, cancelled)
+    if former is None:
+        patches, why = _patches(opened, pruning, cancelled)
+    else:
+        patches, why = former.patches, former.no_patches
     colour_bar(HeatStyle(high=1.0))  # the colour maps' library loads here and not under the mouse
     return OpenedModel(
         opened=opened,
@@ -38,6 +48,15 @@ def open_run(study: Study, run_id: str, *, reader_id: str, cancelled: IsCancelle
         patches=patches,
         no_patches=why,
         cases=list_cases(study, opened, reader_id=reader_id),
+    )
+
+
+def _revised(study: Study, former: OpenedModel) -> ModelInStudy:
+    active = study.models.active(former.run.id)
+    return replace(
+        former.opened,
+        model=active_model(study, former.run),
+        revision="" if active is None else active.reason,
     )
 
 

@@ -62,6 +62,11 @@ class Background(QObject):
                 self._thread.start()
             self._changed.notify_all()
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether something waits behind what runs; long work that can begin again gives way to it."""
+        return bool(self._wanted)
+
     def drain(self) -> None:
         """Forget what waits, and wait for what runs: afterwards nothing uses the study."""
         with self._changed:

@@ -44,6 +44,7 @@ from app.views.dialogs.calibrate import CalibrateDialog, store_calibration, stor
 from app.views.dialogs.keymap_dialog import KeymapDialog
 from app.views.dialogs.shortcut_sheet import ShortcutSheet
 from app.views.dialogs.sign_in import SignInDialog, ask_new_password
+from app.views.prototypes.screen import PrototypesScreen
 from app.views.review.screen import ReviewScreen
 from app.views.status import StatusLine
 from app.views.studies import Studies
@@ -69,7 +70,12 @@ class MainWindow(QMainWindow):
         self.status = StatusLine(self)
         self.desk = ModelDesk(session, self)
         self.review = ReviewScreen(session, self.desk)
-        self._others: dict[str, QWidget] = {**explaining_pages(), "review": self.review}
+        self.prototypes = PrototypesScreen(session, self.desk)
+        self._others: dict[str, QWidget] = {
+            **explaining_pages(),
+            "review": self.review,
+            "prototypes": self.prototypes,
+        }
         self._language = language
         self._lay_out()
         self._fill_menus()
@@ -140,8 +146,9 @@ class MainWindow(QMainWindow):
         self.annotate.worklist.model.failed.connect(lambda sentence: self.banner.say("worklist", sentence))
         self.annotate.view.cursor_moved.connect(self._show_pointer)
         self.annotate.view.viewport_changed.connect(lambda seen: self.status.show_zoom(seen.zoom))
-        self.review.refused.connect(self.status.say)
-        self.review.train_wanted.connect(self.actions_["workspace.train"].trigger)
+        for screen in (self.review, self.prototypes):
+            screen.refused.connect(self.status.say)
+            screen.train_wanted.connect(self.actions_["workspace.train"].trigger)
         self.session.changed.connect(self._on_change)
 
     # what the session says

@@ -138,13 +138,18 @@ def prune(
     validation = table.judged.get(Part.VALIDATION)
     if validation is not None and state.precedent_threshold is not None:
         after = replace(after, precedent_threshold=_threshold(after, validation))
+    return compare_states(table, state, after)
+
+
+def compare_states(table: PreparedTable, before: PrunableState, after: PrunableState) -> PruneOutcome:
+    """Two states of one run's model, such as two of its revisions, on the rows to judge by."""
     return PruneOutcome(
-        removed=tuple(sorted(gone)),
-        before=state,
+        removed=tuple(sorted(set(before.kept) - set(after.kept))),
+        before=before,
         after=after,
-        figures_before={part: _figures(state, rows) for part, rows in table.judged.items()},
+        figures_before={part: _figures(before, rows) for part, rows in table.judged.items()},
         figures_after={part: _figures(after, rows) for part, rows in table.judged.items()},
-        flips=tuple(flip for part, rows in table.judged.items() for flip in _flips(state, after, part, rows)),
+        flips=tuple(flip for part, rows in table.judged.items() for flip in _flips(before, after, part, rows)),
     )
 
 

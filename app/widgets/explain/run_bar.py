@@ -40,7 +40,7 @@ class RunBar(QWidget):
 
     def _state(self) -> str:
         model = self._desk.model
-        if model is None:
+        if model is None or self._desk.is_opening:
             return tr("opening …") if self._desk.is_opening else ""
         kept, count = len(model.pruning.state.kept), len(model.pruning.state.prototype_class)
         said = tr("{kept} of {count} prototypes", kept=kept, count=count) + f" · {tr(model.revision.reason)}"

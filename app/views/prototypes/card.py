@@ -1,0 +1,174 @@
+"""One prototype as a card that can be ticked: where it comes from, how well it behaves, what it is worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QEnterEvent, QFocusEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import QAbstractButton, QWidget
+
+from app.qt.colours import WARNING_TEXT
+from app.qt.translation import tr
+from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to
+from app.widgets.explain.numbers import MISSING, class_qcolour, percent, signed
+from app.widgets.explain.pictures import PatchPictures
+from core.tasks.opinions import Mark
+
+if TYPE_CHECKING:
+    from core.tasks.survey import Surveyed
+
+SIZE = QSize(204, 196)
+_SOURCE, _PART = QRectF(10, 32, 100, 100), QRectF(116, 32, 78, 78)
+
+
+class PrototypeCard(QAbstractButton):
+    looked_at = Signal(int)
+    """Its index, when it gets the focus or the pointer."""
+
+    def __init__(self, index: int, class_index: int, class_name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.index, self.class_index = index, class_index
+        self._name = f"{index + 1}  {tr(class_name)}"
+        self._pictures: PatchPictures | None = None
+        self._facts: Surveyed | None = None
+        self._mark = Mark.NONE
+        self._pruned = False
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setFixedSize(SIZE)
+        self._describe()
+
+    def show_pictures(self, pictures: PatchPictures | None) -> None:
+        self._pictures = pictures
+        self.update()
+
+    def show_facts(self, facts: Surveyed | None, mark: Mark) -> None:
+        self._facts, self._mark = facts, mark
+        self._describe()
+        self.update()
+
+    def show_pruned(self, pruned: bool) -> None:
+        """Whether it is no longer in the model; it cannot be ticked then."""
+        self._pruned = pruned
+        self.setCheckable(not pruned)
+        self._describe()
+        self.update()
+
+    def lines(self) -> list[str]:
+        """What stands beneath the pictures, in words."""
+        facts = self._facts
+        if self._pruned:
+            return [tr("pruned")]
+        if facts is None:
+            return [tr("is being looked at …")]
+        margin = MISSING if facts.fine_precision is None else percent(facts.fine_precision)
+        own, looked_at = facts.purity
+        if facts.must_stay:
+            cost = tr("last of its class")
+        elif facts.auroc_cost is None:
+            cost = tr("AUROC cost undefined")
+        else:
+            cost = tr("AUROC {change}", change=signed(-facts.auroc_cost, 4))
+        return [
+            tr("pure {own}/{all} · in margin {share}", own=own, all=looked_at, share=margin),
+            f"{cost} · {tr('top {count}×', count=facts.top_reason)}",
+        ]
+
+    def sizeHint(self) -> QSize:
+        return SIZE
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        super().enterEvent(event)
+        self.looked_at.emit(self.index)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.looked_at.emit(self.index)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        palette, role = self.palette(), QPalette.ColorRole
+        edge = palette.color(role.Mid)
+        if self.isChecked() or self.hasFocus():
+            edge = palette.color(role.Highlight)
+        elif self.underMouse():
+            edge = palette.color(role.PlaceholderText)
+        painter.setPen(QPen(edge, 2 if self.isChecked() else 1))
+        painter.setBrush(palette.color(role.AlternateBase))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 7, 7)
+        if self._pruned:
+            painter.setOpacity(0.45)
+        self._draw_head(painter)
+        self._draw_pictures(painter)
+        self._draw_lines(painter)
+
+    def _draw_head(self, painter: QPainter) -> None:
+        painter.setPen(class_qcolour(self.class_index))
+        painter.drawText(QRectF(12, 6, 150, 22), Qt.AlignmentFlag.AlignVCenter, self._name)
+        if self._pruned:
+            return
+        box = QRectF(self.width() - 28, 9, 16, 16)
+        accent = self.palette().color(QPalette.ColorRole.Highlight)
+        painter.setPen(QPen(accent if self.isChecked() else self.palette().color(QPalette.ColorRole.Mid), 1.5))
+        painter.setBrush(accent if self.isChecked() else QColor(0, 0, 0, 0))
+        painter.drawRoundedRect(box, 3, 3)
+        if self.isChecked():
+            painter.setPen(QPen(self.palette().color(QPalette.ColorRole.HighlightedText), 2))
+            foot = QPointF(box.left() + 7, box.bottom() - 4)
+            painter.drawLine(QPointF(box.left() + 4, box.center().y()), foot)
+            painter.drawLine(foot, QPointF(box.right() - 3, box.top() + 4))
+
+    def _draw_pictures(self, painter: QPainter) -> None:
+        pictures = self._pictures
+        if pictures is None:
+            painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
+            painter.drawText(_SOURCE, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, tr("no picture"))
+            return
+        place = fitted((pictures.side, pictures.side), _SOURCE)
+        painter.drawImage(place, pictures.source)
+        draw_box(painter, pictures.patch.relevant_box, frame_to(place, pictures.side, pictures.side), RELEVANT)
+        painter.drawImage(fitted((pictures.part.width(), pictures.part.height()), _PART), pictures.part)
+
+    def _draw_lines(self, painter: QPainter) -> None:
+        font = painter.font()
+        font.setPointSizeF(font.pointSizeF() * 0.88)
+        painter.setFont(font)
+        palette = self.palette()
+        painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
+        if self._mark is not Mark.NONE:
+            area = QRectF(_PART.left(), _PART.bottom() + 2, _PART.width(), 24)
+            text = tr("keep") if self._mark is Mark.KEEP else tr("not relevant")
+            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, text)
+        for place, line in enumerate(self.lines()):
+            area = QRectF(10, 136 + 18 * place, self.width() - 18, 18)
+            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, line)
+        if self._facts is not None and self._facts.suggestions and not self._pruned:
+            painter.setPen(WARNING_TEXT)
+            words = ", ".join(tr(one.reason.value) for one in self._facts.suggestions)
+            shown = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, self.width() - 18)
+            painter.drawText(QRectF(10, 172, self.width() - 18, 18), Qt.AlignmentFlag.AlignVCenter, shown)
+
+    def _describe(self) -> None:
+        reasons = [one.sentence for one in self._facts.suggestions] if self._facts is not None else []
+        self.setAccessibleName(". ".join([self._name, *self.lines(), *reasons]))
+        self.setToolTip("\n".join([*reasons, *_meaning(self._facts)]))
+
+
+def _meaning(facts: Surveyed | None) -> list[str]:
+    """What the lines of the card say, at length."""
+    if facts is None:
+        return []
+    own, looked_at = facts.purity
+    return [
+        tr("{own} of its {all} nearest training patches are of its class.", own=own, all=looked_at),
+        tr("AUROC: how the validation margin AUROC changes without it, everything refitted."),
+        tr("It adds most to the predicted class of {count} validation and test lesions.", count=facts.top_reason),
+    ]

@@ -1,0 +1,174 @@
+"""What pruning the ticked prototypes would do: figures before and after, differences with intervals, flips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHeaderView,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.qt.translation import tr
+from app.widgets.explain.numbers import MISSING, optional, signed
+from core.domain.vocabulary import Part
+from core.statistics.estimate import Comparison, p_text
+
+if TYPE_CHECKING:
+    from core.pruning.compare import Difference
+    from core.pruning.figures import PartFigures
+    from core.pruning.prune import PruneOutcome
+    from core.tasks.survey import Survey
+
+_PARTS = (Part.VALIDATION, Part.TEST)
+
+
+class EffectTable(QWidget):
+    """Two states of a model side by side."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.part = QComboBox()
+        self.part.addItems([tr(part.value) for part in _PARTS])
+        self.part.setAccessibleName(tr("Part that is judged"))
+        self.table = QTableWidget(0, 5)
+        self.table.setHorizontalHeaderLabels(
+            [tr("Figure"), tr("now"), tr("after"), tr("change"), tr("95% interval")]
+        )
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.table.setShowGrid(False)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(26)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
+        self.flips_title = QLabel()
+        self.flips_title.setObjectName("heading")
+        self.flips = QTableWidget(0, 4)
+        self.flips.setHorizontalHeaderLabels([tr("Lesion"), tr("labelled"), tr("now"), tr("after")])
+        self.flips.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.flips.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.flips.setShowGrid(False)
+        self.flips.verticalHeader().hide()
+        self.flips.verticalHeader().setDefaultSectionSize(24)
+        self.flips.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.part)
+        layout.addWidget(self.table, 3)
+        layout.addWidget(self.flips_title)
+        layout.addWidget(self.flips, 2)
+        self._outcome: PruneOutcome | None = None
+        self._survey: Survey | None = None
+        self._differences: Sequence[Difference] = ()
+        self._titles: dict[str, str] = {}
+        self.part.currentIndexChanged.connect(self._fill)
+
+    def show_outcome(self, outcome: PruneOutcome | None, survey: Survey | None, titles: dict[str, str]) -> None:
+        """``titles``: what lesions are called, by their id. The intervals of another outcome go."""
+        self._outcome, self._survey, self._titles, self._differences = outcome, survey, titles, ()
+        self._fill()
+
+    def show_differences(self, found: Sequence[Difference]) -> None:
+        self._differences = found
+        self._fill()
+
+    def text_of(self, key: str, column: int) -> str:
+        """What stands in a cell; ``key`` is the figure's (for tests and screen readers)."""
+        for row in range(self.table.rowCount()):
+            item = self.table.item(row, 0)
+            if item is not None and item.data(Qt.ItemDataRole.UserRole) == key:
+                found = self.table.item(row, column)
+                return "" if found is None else found.text()
+        return ""
+
+    def _fill(self) -> None:
+        part, outcome = _PARTS[self.part.currentIndex()], self._outcome
+        if outcome is None or part not in outcome.figures_before:
+            self.table.setRowCount(0)
+            self.flips.setRowCount(0)
+            self.flips_title.setText("")
+            return
+        before, after = outcome.figures_before[part], outcome.figures_after[part]
+        rows = [
+            *((f"auroc:{n}", tr("AUROC {name}", name=tr(n))) for n in outcome.before.class_names),
+            ("auroc_mean", tr("Margin AUROC")),
+            ("kappa", tr("Kappa with the labels")),
+            ("malignancy_auroc", tr("Malignancy AUROC")),
+            ("cross_entropy", tr("Cross-entropy")),
+        ]
+        known = {one.key: one.comparison for one in self._differences if one.part is part}
+        self.table.setRowCount(len(rows) + 2)
+        for place, (key, label) in enumerate(rows):
+            pair = (_value(before, key, outcome), _value(after, key, outcome))
+            self._put(place, key, label, pair, known.get(key))
+        for place, (key, label) in enumerate(
+            (("lesion_precision", tr("Activation in lesion")), ("fine_precision", tr("Activation in margin"))),
+            start=len(rows),
+        ):
+            precision = None if self._survey is None else getattr(self._survey, key)
+            states = (outcome.before.kept, outcome.after.kept)
+            values = (None, None) if precision is None else tuple(precision.mean(kept) for kept in states)
+            self._put(place, key, label, (values[0], values[1]), None)
+        self._fill_flips(outcome, part)
+
+    def _put(
+        self,
+        row: int,
+        key: str,
+        label: str,
+        pair: tuple[float | None, float | None],
+        comparison: Comparison | None,
+    ) -> None:
+        before, after = pair
+        change = MISSING if before is None or after is None else signed(after - before, 4)
+        values = (label, optional(before, 4), optional(after, 4), change, _interval(comparison))
+        for column, value in enumerate(values):
+            item = QTableWidgetItem(value)
+            if column:
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            else:
+                item.setData(Qt.ItemDataRole.UserRole, key)
+            if column == 4 and comparison is not None:
+                item.setToolTip(comparison.difference.method)
+            self.table.setItem(row, column, item)
+
+    def _fill_flips(self, outcome: PruneOutcome, part: Part) -> None:
+        flips = [flip for flip in outcome.flips if flip.part is part]
+        names = outcome.before.class_names
+        lesions = outcome.figures_before[part].lesions
+        self.flips_title.setText(tr("{count} of {all} lesions change their class", count=len(flips), all=lesions))
+        self.flips.setRowCount(len(flips))
+        for row, flip in enumerate(flips):
+            title = self._titles.get(flip.lesion_id, flip.lesion_id[:8])
+            for column, value in enumerate(
+                (title, tr(names[flip.label]), tr(names[flip.before]), tr(names[flip.after]))
+            ):
+                self.flips.setItem(row, column, QTableWidgetItem(value))
+
+
+def _value(figures: PartFigures, key: str, outcome: PruneOutcome) -> float | None:
+    if key.startswith("auroc:"):
+        return figures.auroc[outcome.before.class_names.index(key.removeprefix("auroc:"))]
+    value: float | None = getattr(figures, key)
+    return value
+
+
+def _interval(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return ""
+    found = comparison.difference
+    if found.low is None or found.high is None:
+        return tr("undefined")
+    text = f"{signed(found.low, 3)} … {signed(found.high, 3)}"
+    return text if comparison.p_value is None else f"{text}, {p_text(comparison.p_value)}"

@@ -1,0 +1,113 @@
+"""Works out beside the window's thread what a pruning would do: point values at once, then intervals.
+
+The newest request wins: what is no longer asked for is neither finished nor shown.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from app.model_desk import OpenedModel
+from app.qt.background import Background, Outcome
+from core.domain.study import ModelRevision
+
+if TYPE_CHECKING:
+    from core.pruning.compare import Difference
+    from core.pruning.prune import PruneOutcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Key:
+    turn: int
+
+
+class Supposing(QObject):
+    found = Signal(object)
+    """A ``PruneOutcome``."""
+    compared = Signal(object)
+    """The ``Difference`` of each figure, for the outcome that was found last."""
+    refused = Signal(str)
+    """Why the set cannot be pruned, in a sentence."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._turn = 0
+        self._model: OpenedModel | None = None
+        self._newest = threading.Event()
+        self._points = Background(self, name="pruning", most=1)
+        self._intervals = Background(self, name="intervals", most=1)
+        self._points.done.connect(self._take_outcome)
+        self._intervals.done.connect(self._take_differences)
+
+    def ask(self, model: OpenedModel, remove: frozenset[int]) -> None:
+        """What the model would be without these; with none, what it is."""
+
+        def work() -> PruneOutcome:
+            from core.pruning.prune import compare_states
+
+            pruning = model.pruning
+            if not remove:
+                return compare_states(pruning.table, pruning.state, pruning.state)
+            return pruning.outcome(set(remove))
+
+        self._begin(model)
+        self._points.submit(_Key(turn=self._turn), work)
+
+    def compare(self, model: OpenedModel, first: ModelRevision, second: ModelRevision) -> None:
+        """Two revisions of the model's run."""
+
+        def work() -> PruneOutcome:
+            from core.pruning.prune import compare_states
+            from core.pruning.revision import load_revision, revised_state
+
+            pruning = model.pruning
+            folder = pruning.study.run_folder(pruning.run.id)
+            states = [
+                revised_state(pruning.base, None if one.parent_id is None else load_revision(folder, one.id))
+                for one in (first, second)
+            ]
+            return compare_states(pruning.table, states[0], states[1])
+
+        self._begin(model)
+        self._points.submit(_Key(turn=self._turn), work)
+
+    def stop(self) -> None:
+        self._turn += 1
+        self._newest.set()
+        self._points.stop()
+        self._intervals.stop()
+        self._model = None
+
+    def _begin(self, model: OpenedModel) -> None:
+        self._turn += 1
+        self._model = model
+        # what is being worked out for the request before stops; the next has an event of its own
+        self._newest.set()
+        self._newest = threading.Event()
+
+    def _take_outcome(self, outcome: Outcome) -> None:
+        if outcome.key != _Key(turn=self._turn) or self._model is None:
+            return
+        if outcome.error is not None:
+            self.refused.emit(outcome.sentence)
+            return
+        found: PruneOutcome = outcome.value  # type: ignore[assignment]
+        self.found.emit(found)
+        if found.before is found.after:
+            return
+        judged, stop = self._model.pruning.table.judged, self._newest
+
+        def work() -> tuple[Difference, ...]:
+            from core.pruning.compare import differences
+
+            return differences(found, judged, cancelled=stop.is_set)
+
+        self._intervals.submit(outcome.key, work)
+
+    def _take_differences(self, outcome: Outcome) -> None:
+        if outcome.key == _Key(turn=self._turn) and outcome.error is None:
+            self.compared.emit(outcome.value)

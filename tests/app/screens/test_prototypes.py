@@ -1,0 +1,162 @@
+"""Pruning with real events: figures at once, a revision in the store, undo and redo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from app.views.window import MainWindow
+from app.widgets.explain.numbers import read_number
+from core.domain.vocabulary import Part
+from core.tasks.opinions import Mark, marks_of
+from core.tasks.prototypes import Pruning
+from tests.app.screens.conftest import wait_for_case, wait_for_model
+
+
+@pytest.fixture
+def gallery(qtbot: QtBot, window: MainWindow, own_study: Path) -> MainWindow:
+    window.open_study(own_study)
+    window.actions_["workspace.prototypes"].trigger()
+    wait_for_model(qtbot, window)
+    qtbot.waitUntil(lambda: window.desk.surveyed_model is not None, timeout=60_000)
+    return window
+
+
+def active(window: MainWindow) -> tuple[int, ...]:
+    [run] = window.session.study.runs.all()
+    found = window.session.study.models.active(run.id)
+    assert found is not None
+    return found.prototype_indices
+
+
+def tick(qtbot: QtBot, window: MainWindow, *indices: int) -> None:
+    screen = window.prototypes
+    for index in indices:
+        qtbot.mouseClick(screen.grid.cards[index], Qt.MouseButton.LeftButton)
+    wanted = tuple(sorted(screen.grid.ticked))
+    qtbot.waitUntil(lambda: screen.outcome is not None and screen.outcome.removed == wanted)
+
+
+def wait_for_revision(qtbot: QtBot, window: MainWindow, kept: tuple[int, ...]) -> None:
+    def there() -> bool:
+        model = window.desk.model
+        return model is not None and model.pruning.state.kept == kept
+
+    qtbot.waitUntil(there, timeout=30_000)
+
+
+def test_ticking_shows_the_figures_that_the_engine_computes_then_their_intervals(
+    qtbot: QtBot, gallery: MainWindow
+) -> None:
+    screen, model = gallery.prototypes, gallery.desk.model
+    assert model is not None
+    tick(qtbot, gallery, 0, 3)
+    expected = Pruning(gallery.session.study, model.run).outcome({0, 3})
+    for column, figures in ((1, expected.figures_before), (2, expected.figures_after)):
+        found = figures[Part.VALIDATION]
+        assert found.auroc_mean is not None
+        shown = read_number(screen.effect.text_of("auroc_mean", column))
+        assert shown == pytest.approx(found.auroc_mean, abs=5e-5)
+    assert screen.effect.flips.rowCount() == sum(f.part is Part.VALIDATION for f in expected.flips)
+    qtbot.waitUntil(lambda: screen.effect.text_of("auroc_mean", 4) != "", timeout=10_000)
+
+
+def test_pruning_undo_and_redo_change_the_store(qtbot: QtBot, gallery: MainWindow) -> None:
+    screen = gallery.prototypes
+    assert active(gallery) == (0, 1, 2, 3, 4, 5)
+    tick(qtbot, gallery, 1, 2)
+    assert not screen.prune.isEnabled()  # a reason is missing
+    qtbot.keyClicks(screen.reason, "vessels")
+    qtbot.mouseClick(screen.prune, Qt.MouseButton.LeftButton)
+    assert active(gallery) == (0, 3, 4, 5)
+    wait_for_revision(qtbot, gallery, (0, 3, 4, 5))
+    model = gallery.desk.model
+    assert model is not None
+    assert model.revision.reason == "vessels"
+    assert not screen.grid.cards[1].isCheckable()
+    assert screen.reason.text() == ""
+    qtbot.mouseClick(screen.undo, Qt.MouseButton.LeftButton)
+    assert active(gallery) == (0, 1, 2, 3, 4, 5)
+    wait_for_revision(qtbot, gallery, (0, 1, 2, 3, 4, 5))
+    assert not screen.undo.isEnabled()
+    qtbot.mouseClick(screen.redo, Qt.MouseButton.LeftButton)
+    assert active(gallery) == (0, 3, 4, 5)
+    wait_for_revision(qtbot, gallery, (0, 3, 4, 5))
+    gallery.actions_["workspace.review"].trigger()
+    wait_for_case(qtbot, gallery)
+    assert gallery.review.tabs.evidence.model().rowCount() == 4
+
+
+def test_the_last_prototype_of_a_class_is_refused_in_a_sentence(qtbot: QtBot, gallery: MainWindow) -> None:
+    screen = gallery.prototypes
+    qtbot.mouseClick(screen.grid.cards[0], Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(screen.grid.cards[1], Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(screen.problem.isVisible)
+    assert screen.problem.text().startswith("Class circumscribed would lose its last prototype")
+    screen.reason.setText("anyway")
+    assert not screen.prune.isEnabled()
+    qtbot.mouseClick(screen.grid.cards[1], Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: screen.outcome is not None)
+    assert not screen.problem.isVisible()
+
+
+def test_a_mark_is_kept_with_the_run(qtbot: QtBot, gallery: MainWindow) -> None:
+    screen, model = gallery.prototypes, gallery.desk.model
+    assert model is not None
+    screen.tabs.setCurrentWidget(screen.detail)
+    screen.grid.cards[4].setFocus()
+    qtbot.waitUntil(lambda: screen.detail.index == 4)
+    qtbot.mouseClick(screen.detail.buttons[Mark.NOT_RELEVANT], Qt.MouseButton.LeftButton)
+    assert marks_of(gallery.session.study, model.run) == {4: Mark.NOT_RELEVANT}
+    qtbot.mouseClick(screen.detail.buttons[Mark.NONE], Qt.MouseButton.LeftButton)
+    assert marks_of(gallery.session.study, model.run) == {}
+
+
+def test_two_revisions_are_compared_and_an_older_one_is_taken(qtbot: QtBot, gallery: MainWindow) -> None:
+    screen = gallery.prototypes
+    tick(qtbot, gallery, 5)
+    qtbot.keyClicks(screen.reason, "impure")
+    qtbot.keyClick(screen.reason, Qt.Key.Key_Return)
+    wait_for_revision(qtbot, gallery, (0, 1, 2, 3, 4))
+    screen.tabs.setCurrentWidget(screen.revisions)
+    tree = screen.revisions.tree
+    top = tree.topLevelItem(0)
+    assert top is not None
+    tree.selectAll()
+    with qtbot.waitSignal(screen.supposing.found, timeout=10_000) as found:
+        qtbot.mouseClick(screen.revisions.compare, Qt.MouseButton.LeftButton)
+    assert found.args is not None
+    assert found.args[0].removed == (5,)
+    screen.tabs.setCurrentWidget(screen.revisions)
+    tree.clearSelection()
+    top.setSelected(True)
+    qtbot.mouseClick(screen.revisions.use, Qt.MouseButton.LeftButton)
+    assert active(gallery) == (0, 1, 2, 3, 4, 5)
+
+
+def test_suggested_prototypes_can_go_together(qtbot: QtBot, gallery: MainWindow) -> None:
+    screen, survey = gallery.prototypes, gallery.desk.surveyed_model
+    assert survey is not None
+    screen.suggested.setCurrentIndex(0)
+    qtbot.mouseClick(screen.select, Qt.MouseButton.LeftButton)
+    assert screen.grid.ticked == set(survey.removable)
+    if survey.removable:
+        qtbot.waitUntil(lambda: screen.outcome is not None)
+
+
+def test_a_study_for_reading_only_shows_everything_and_prunes_nothing(
+    qtbot: QtBot, window: MainWindow, own_study: Path
+) -> None:
+    from core.store.study import Study
+
+    with Study.open(own_study):  # somebody else writes in it
+        window.open_study(own_study)
+        window.actions_["workspace.prototypes"].trigger()
+        wait_for_model(qtbot, window)
+        tick(qtbot, window, 0)
+        window.prototypes.reason.setText("why not")
+        assert not window.prototypes.prune.isEnabled()
+        window.studies.close()
