@@ -30,8 +30,29 @@ VOCABULARY = (
     "test",
     "prominent",
     "margin",
+    "agree",
+    "disagree",
+    "wrong region",
+    "wrong prototype",
+    "comment",
+    "keep",
+    "not medically relevant",
+    "no mark",
+    "disagreement",
+    "low evidence",
+    "error",
+    "order of the study",
+    "all lesions",
+    "without precedent",
+    "not read by you",
+    "with an opinion",
+    "exact duplicate",
+    "near duplicate",
+    "impure",
+    "never inside the margin",
+    "As trained",
 )
-"""Words of ``core.domain.vocabulary`` that are shown; the translations must have them all."""
+"""Words of the engine's vocabularies that are shown; the translations must have them all."""
 
 
 def word(value: StrEnum) -> str:

@@ -40,7 +40,7 @@ class PrototypeDetail(QScrollArea):
         self.buttons: dict[Mark, QPushButton] = {}
         marks = QHBoxLayout()
         for mark in Mark:
-            button = QPushButton(tr(mark.value.capitalize()))
+            button = QPushButton(tr(mark.value))
             button.setCheckable(True)
             button.clicked.connect(lambda _checked=False, mark=mark: self.marked.emit(self.index, mark))
             self.buttons[mark] = button

@@ -12,10 +12,10 @@ from app.qt.words import local_time
 from core.tasks.opinions import GivenOpinion, Verdict
 
 _TIPS = {
-    Verdict.AGREE: "You agree with the class and with the reasons",
-    Verdict.DISAGREE: "You disagree with the class",
-    Verdict.WRONG_REGION: "The model looks at the wrong place",
-    Verdict.WRONG_PROTOTYPE: "The chosen prototype is no fair comparison",
+    Verdict.AGREE: lambda: tr("You agree with the class and with the reasons"),
+    Verdict.DISAGREE: lambda: tr("You disagree with the class"),
+    Verdict.WRONG_REGION: lambda: tr("The model looks at the wrong place"),
+    Verdict.WRONG_PROTOTYPE: lambda: tr("The chosen prototype is no fair comparison"),
 }
 
 
@@ -35,8 +35,8 @@ class OpinionBar(QWidget):
         line, first = QHBoxLayout(), QHBoxLayout()
         first.addWidget(self.comment, 1)
         for verdict in Verdict:
-            button = QPushButton(tr(verdict.value.capitalize()))
-            button.setToolTip(tr(_TIPS.get(verdict, "")) if verdict in _TIPS else "")
+            button = QPushButton(_capital(tr(verdict.value)))
+            button.setToolTip(_TIPS[verdict]() if verdict in _TIPS else "")
             button.clicked.connect(lambda _checked=False, verdict=verdict: self._say(verdict))
             self.buttons[verdict] = button
             (first if verdict is Verdict.COMMENT else line).addWidget(button)
@@ -61,6 +61,10 @@ class OpinionBar(QWidget):
             return
         self.comment.clear()
         self.said.emit(verdict, comment)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _text(given: GivenOpinion) -> str:
