@@ -139,7 +139,8 @@ def subtitle(row: WorklistRow) -> str:
     if row.lesion_id is None:
         return tr("no lesion yet")
     margin = tr("not labelled") if row.margin is None else word(row.margin)
-    return tr("lesion {number}", number=row.lesion_number) + " · " + margin
+    # the margin first: it is what is left where the list is narrow
+    return margin + " · " + tr("lesion {number}", number=row.lesion_number)
 
 
 def spoken(row: WorklistRow) -> str:

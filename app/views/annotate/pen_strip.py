@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPixmap
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QToolButton
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton
 
 from app.actions.actions import Actions
 from app.qt.colours import OF_ROLE
@@ -38,7 +38,8 @@ class PenStrip(QFrame):
         self._windows.setAccessibleName(tr("Window"))
         self._windows.setToolTip(tr("Window of the file"))
         self._windows.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self._windows.setMinimumContentsLength(14)
+        self._windows.setMinimumContentsLength(7)
+        self._windows.setMaximumWidth(240)
         self._windows.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._windows.activated.connect(self._choose_window)
         layout = QHBoxLayout(self)
@@ -54,6 +55,7 @@ class PenStrip(QFrame):
             button.setDefaultAction(actions[name])
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
             layout.addWidget(button)
         layout.addSpacing(4)
         label = QLabel(tr("Pen"))
@@ -61,7 +63,7 @@ class PenStrip(QFrame):
         layout.addWidget(label)
         layout.addWidget(self._width)
         layout.addStretch()
-        layout.addWidget(self._windows)
+        layout.addWidget(self._windows, 4)
 
     def show_pen(self, pen: Pen, *, eraser: bool) -> None:
         """``pen`` in the unit of the image."""
