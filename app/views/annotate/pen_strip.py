@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPixmap
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QToolButton
 
 from app.actions.actions import Actions
 from app.qt.colours import OF_ROLE
@@ -55,7 +55,8 @@ class PenStrip(QFrame):
             button.setDefaultAction(actions[name])
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
+            # its own size hint leaves out the padding of the style
+            button.setMinimumWidth(button.fontMetrics().horizontalAdvance(short) + 48)
             layout.addWidget(button)
         layout.addSpacing(4)
         label = QLabel(tr("Pen"))
