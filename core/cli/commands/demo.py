@@ -20,7 +20,7 @@ HELP = "make a synthetic study, train on it, explain it, and open the result"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=Path("demo-study"), help="new folder (demo-study)")
     parser.add_argument("--patients", type=int, default=330, help="patients of the study (default: 330)")
-    parser.add_argument("--seed", type=int, default=1, help="seed of study, split and training (default: 1)")
+    parser.add_argument("--seed", type=int, default=2026, help="seed of study, split and training (2026)")
     parser.add_argument("--preset", default="compact", help="configuration of the training (default: compact)")
     parser.add_argument("--no-window", action="store_true", help="do not open the window at the end")
 
