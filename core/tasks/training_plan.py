@@ -12,7 +12,7 @@ from core.domain.errors import TrainingError
 from core.domain.study import Run, Split
 from core.domain.vocabulary import Part
 from core.store.study import Study
-from core.tasks.runs import plan_run
+from core.tasks.runs import plan_run, request_of
 from core.tasks.splitting import check_sources, class_names_of, find_split, make_folds, make_split
 from core.training.config import TrainingConfig
 from core.training.presets import load_preset
@@ -60,21 +60,37 @@ def plan_runs(
     split: str = "",
     folds: int = 0,
     sources: Sequence[str] = (),
-    final: bool = False,
 ) -> list[Run]:
     """The runs to carry out: one, or one a fold. New splits are stored in the study."""
     base = name or _free_name(study, config)
-    if folds and (final or split):
-        raise TrainingError("--folds makes its own splits and validates in each: leave out --final and --split.")
+    if folds and split:
+        raise TrainingError("--folds makes its own splits and validates in each: leave out --split.")
     if folds:
         splits = make_folds(study, name=base, label=config.label, folds=folds, seed=config.seed, sources=sources)
         return [plan_run(study, config, found.parts, name=f"{base}-fold{i + 1}") for i, found in enumerate(splits)]
     chosen = _split(study, split, config)
     parts = _of_sources(study, chosen, sources)
-    if final:
-        parts = {p: Part.TRAINING if part is Part.VALIDATION else part for p, part in parts.items()}
-        config = msgspec.structs.replace(config, select_on_validation=False)
     return [plan_run(study, config, parts, name=base)]
+
+
+def plan_final(study: Study, validated: Run, *, name: str = "") -> Run:
+    """The final model after a validated run, as the paper's: its configuration, trained on training and validation
+    together to the epoch that validation chose, and tested on the same test part.
+
+    TrainingError where the run had no validation part, so that nothing chose its epoch.
+    """
+    request = request_of(study, validated)
+    record = validated.metrics.get("record")
+    epoch = record.get("best_epoch") if isinstance(record, dict) else None
+    if not isinstance(epoch, int) or Part.VALIDATION not in request.parts.values():
+        raise TrainingError(
+            f"Run {validated.name} has no epoch that validation chose; train one with a validation part first."
+        )
+    parts: dict[str, Part] = dict(request.parts)
+    parts.update({p: Part.TRAINING for p, part in request.parts.items() if part is Part.VALIDATION})
+    epochs = msgspec.structs.replace(request.config.epochs, joint=epoch)
+    config = msgspec.structs.replace(request.config, epochs=epochs, select_on_validation=False)
+    return plan_run(study, config, parts, name=name or f"{validated.name}-final")
 
 
 def _split(study: Study, name: str, config: TrainingConfig) -> Split:

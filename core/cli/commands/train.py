@@ -9,6 +9,7 @@ examples:
   main.py train breast-margins --preset paper --set epochs.joint=20 --set loss.fine=0.05
   main.py train breast-margins --folds 5 --name real     # patient-grouped cross-validation
   main.py train breast-margins --resume real-fold2
+  main.py train breast-margins --final compact-1         # with the epoch that validation chose
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the training and of new splits (default: 1)")
     parser.add_argument(
         "--final",
-        action="store_true",
-        help="train on training and validation together and keep the last epoch; without validation lesions the "
-        "model has no threshold of precedent and never abstains",
+        default="",
+        metavar="RUN",
+        help="train this run's configuration again on training and validation together, to the epoch that "
+        "validation chose; without validation lesions the model has no threshold of precedent and never abstains",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a value of the configuration"
@@ -46,11 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
+    from core.domain.errors import TrainingError
     from core.store.study import Study
-    from core.tasks.runs import carry_out, find_run
-    from core.tasks.training_plan import configure, plan_runs
+    from core.tasks.runs import carry_out, find_run, finished_run
+    from core.tasks.training_plan import configure, plan_final, plan_runs
     from core.training.presets import deviations
 
+    if arguments.final and (arguments.folds or arguments.split or arguments.set or arguments.resume):
+        raise TrainingError(
+            "--final takes split and configuration from its run: leave out --folds, --split, --set and --resume."
+        )
     config = configure(arguments.preset, label=arguments.label, seed=arguments.seed, changes=arguments.set)
     if arguments.show_config:
         lines = [f"{item.field}: {item.here} (paper: {item.paper}). {item.why}" for item in deviations(config)]
@@ -60,6 +67,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     with Study.open(arguments.study) as study:
         if arguments.resume:
             runs = [find_run(study, arguments.resume)]
+        elif arguments.final:
+            runs = [plan_final(study, finished_run(study, arguments.final), name=arguments.name)]
         else:
             runs = plan_runs(
                 study,
@@ -68,7 +77,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 split=arguments.split,
                 folds=arguments.folds,
                 sources=arguments.source,
-                final=arguments.final,
             )
         done = [carry_out(study, one, emit=console.emit, cancelled=console.cancelled) for one in runs]
     names = " ".join(finished.name for finished in done)

@@ -119,7 +119,7 @@ def test_a_finished_run_is_not_resumed_over_its_prunings(own_study: Path, refuse
 
 
 def test_folds_with_a_split_or_as_the_final_model_are_refused(trained_study: Path, refused: Run) -> None:
-    assert "leave out --final" in refused("train", trained_study, "--folds", 3, "--final")
+    assert "leave out --folds" in refused("train", trained_study, "--folds", 3, "--final", "tiny")
 
 
 def test_a_truncated_checkpoint(own_study: Path, refused: Run) -> None:

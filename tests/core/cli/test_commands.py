@@ -124,6 +124,19 @@ def test_folds_test_every_lesion_once_and_are_pooled(own_study: Path, marginalia
     assert report["count"] == 48
 
 
+def test_the_final_model_is_trained_to_the_chosen_epoch_on_training_and_validation(
+    own_study: Path, marginalia: Run
+) -> None:
+    validated = json.loads(next((own_study / "runs").glob("*/run.json")).read_bytes())
+    [run] = marginalia("train", own_study, "--final", "tiny")["runs"]
+    record = run["metrics"]["record"]
+    assert run["name"] == "tiny-final"
+    assert record["best_epoch"] == validated["best_epoch"]
+    assert record["lesions"]["training"] == sum(validated["lesions"][part] for part in ("training", "validation"))
+    assert record["lesions"]["validation"] == 0
+    assert record["lesions"]["test"] == validated["lesions"]["test"]
+
+
 def test_the_configuration_can_be_shown_with_its_deviations(trained_study: Path, marginalia: Run) -> None:
     config = marginalia("train", trained_study, "--preset", "paper", "--show-config")
     assert config["architecture"]["backbone"] == "vgg16"
