@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.core.cli.conftest import marginalia, refused
+
+__all__ = ["marginalia", "refused"]
