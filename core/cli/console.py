@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 _PLAIN_EVERY_S = 10.0
 
 
+def _plain_text(text: str, *, lines: bool = True) -> str:
+    """Without what steers a terminal or turns the reading order: names of files and people are foreign."""
+    kept = "\n" if lines else ""
+    return "".join(c if c.isprintable() or c in kept else "\ufffd" for c in text)
+
+
 class Console:
     """Results on standard output, everything else on standard error.
 
@@ -75,14 +81,15 @@ class Console:
         if self._as_json:
             sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
         else:
-            sys.stdout.write(text.rstrip("\n") + "\n")
+            sys.stdout.write(_plain_text(text.rstrip("\n")) + "\n")
         sys.stdout.flush()
 
     def error(self, sentence: str) -> None:
         self._close_bars()
-        sys.stderr.write(f"Error: {sentence}\n")
+        sys.stderr.write(f"Error: {_plain_text(sentence, lines=False)}\n")
 
     def _line(self, text: str) -> None:
+        text = _plain_text(text)
         if self._bars is not None:
             self._bars.console.print(text, highlight=False, markup=False)
         else:

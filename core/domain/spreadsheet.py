@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
-_TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\x00")
+# also the full-width forms, which some spreadsheets read as the plain ones
+_TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\x00", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# a spreadsheet that separates by another character begins a cell in the middle of ours
+_AFTER_SEPARATOR = re.compile(r"([;,|\t\r\n]\s*)(?='*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_QUOTED = re.compile(r"([;,|\t\r\n]\s*)'(?='*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 Cell = str | int | float | bool | None
 
@@ -17,18 +22,20 @@ def csv_cell(value: Cell) -> str:
         return ""
     if not isinstance(value, str):
         return str(value)
-    return f"'{value}" if value.startswith(_TRIGGERS) or value.startswith("'") else value
+    value = _AFTER_SEPARATOR.sub(r"\1'", value)
+    return f"'{value}" if value.startswith((*_TRIGGERS, "'", " ")) else value
 
 
 def read_cell(text: str) -> str:
     """Inverse of ``csv_cell`` for text."""
-    return text[1:] if text.startswith("'") else text
+    return _QUOTED.sub(r"\1", text[1:] if text.startswith("'") else text)
 
 
 def csv_document(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """UTF-8 CSV with a heading row."""
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
+    # a cell with a carriage return is quoted only where one ends the line
+    writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow([csv_cell(column) for column in columns])
     writer.writerows([csv_cell(value) for value in row] for row in rows)
     return buffer.getvalue().encode()

@@ -87,14 +87,15 @@ def _readme(shared: SharedModel) -> str:
     if shared.synthetic:
         lines += ["SYNTHETIC: it was trained on computer-made images of no patient.", ""]
     lines += [
-        f"{CARD_NAME} and the safetensors file that it names are the network: no picture of a training image is",
-        f"among its arrays ({shared.closest.compared:,} pairs of array and crop of {shared.training_crops} training",
-        f"ROIs were compared; the largest correlation is {shared.closest.correlation:.2f}, the limit {LIMIT}).",
+        f"{CARD_NAME} and the safetensors file that it names are the network. No picture of a training image",
+        f"is among its arrays: {shared.closest.compared:,} pairs of an array and a crop were compared, of",
+        f"{shared.training_crops} training ROIs; the largest correlation is {shared.closest.correlation:.2f}, the",
+        f"limit {LIMIT}.",
         "",
-        f"It holds {shared.latent_prototypes} prototypes. Each is the latent vector of a patch of a training image",
-        "and equal to the bit to what the network computes from that patch. Who has the network can search pictures",
-        "for one that gives the vector, and who has an image can find out whether it was trained on. The source",
-        "lesions are named by the identifiers of the study; their pictures are shown where that study is.",
+        f"It holds {shared.latent_prototypes} prototypes. Each is the latent vector of a patch of a training",
+        "image, equal to the bit to what the network computes from that patch. Who has the network can search",
+        "pictures for one that gives the vector, and who has an image can find out whether it was trained on.",
+        "The source lesions are named by the identifiers of the study; their pictures are shown where that is.",
         f"The weights were fitted to images of {shared.training_patients} patients.",
         "",
     ]
