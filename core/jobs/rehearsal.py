@@ -16,8 +16,13 @@ from core.domain.events import Emit, IsCancelled, Progress
 
 
 def rehearse(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
-    """Counts to ``steps``, then ends as ``end`` says: succeed, fail, defect, exit, garbage, hang or deaf."""
+    """Counts to ``steps``, then ends as ``end`` says: succeed, fail, defect, exit, garbage, hang or deaf.
+
+    Before that it writes ``chatter`` bytes to standard error.
+    """
     steps, end = int(arguments.get("steps", 3)), str(arguments.get("end", "succeed"))
+    for _ in range(int(arguments.get("chatter", 0)) // 100):
+        sys.stderr.write("." * 99 + "\n")
     for step in range(steps):
         if cancelled():
             raise Cancelled

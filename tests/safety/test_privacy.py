@@ -168,7 +168,7 @@ _TEXTS = {"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
 
 
 def test_of_every_text_of_the_standard_only_the_listed_ones_are_read(tmp_path: Path) -> None:
-    """All of the dictionary that is text, filled in; what is not read needs no profile (PS3.15 E.1-1) to remove it."""
+    """All of the dictionary that is text; what is not read needs no profile (PS3.15 E.1-1) to remove it."""
     found = dataset(tmp_path)
     words: dict[str, str] = {}
     with warnings.catch_warnings():
