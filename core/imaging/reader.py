@@ -14,7 +14,6 @@ import numpy as np
 from msgspec.structs import replace
 
 from core.imaging.decoded import (
-    FOREIGN_ERRORS,
     MAX_FILE_BYTES,
     DecodedImage,
     Refusal,
@@ -46,7 +45,7 @@ def read_image(path: Path, *, frame: int = 0) -> DecodedImage:
         raise RefusedImageError(
             f"{name} cannot be opened ({error.strerror}); check the path and its permissions.", Refusal.UNREADABLE
         ) from error
-    except FOREIGN_ERRORS as error:
+    except dicom_header.PARSER_ERRORS as error:
         # without the cause: its text may quote the file
         raise RefusedImageError(
             f"{name} is damaged and could not be read ({type(error).__name__}).", Refusal.DAMAGED

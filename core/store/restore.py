@@ -22,7 +22,7 @@ from core.store.upgrade import bring_up_to_date
 
 _BLOCK = 1 << 20
 _SPARE = 64 << 20
-_ZIP_ERRORS = (
+ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -54,7 +54,7 @@ def restore_archive(path: Path, folder: Path, *, progress: Progress | None = Non
         raise BadFileError(f"There is no backup {path}.") from error
     except OSError as error:
         raise storage_error(error, folder) or BadFileError(f"{path.name} cannot be read ({error}).") from error
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise BadFileError(f"{path.name} is damaged or no backup ({type(error).__name__}).") from error
     return manifest
 

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
 
@@ -29,6 +30,8 @@ IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MAX_INFLATED_BYTES = 64_000_000
 """What a deflated file may unpack to: more than the largest mammogram (5,625 x 4,096 x 2 bytes) needs."""
+PARSER_ERRORS = (*FOREIGN_ERRORS, BytesLengthException, InvalidDicomError)
+"""With those of the parser that derive from nothing but Exception."""
 _MAX_ITEMS = 16
 
 _KEYWORDS = (
@@ -96,7 +99,7 @@ class Attributes:
     def value(self, keyword: str) -> Any:
         try:
             return self._dataset.get(keyword)
-        except FOREIGN_ERRORS:
+        except PARSER_ERRORS:
             self.unreadable.append(keyword)
             return None
 
@@ -111,7 +114,7 @@ class Attributes:
     def text(self, keyword: str) -> str:
         try:
             return clean_text(str(self.value(keyword) or ""))
-        except FOREIGN_ERRORS:
+        except PARSER_ERRORS:
             self.unreadable.append(keyword)
             return ""
 
@@ -126,7 +129,7 @@ class Attributes:
         """The finite numbers of a multi-valued attribute; none where any is not a number."""
         try:
             found = [float(v) for v in self.values(keyword)]
-        except FOREIGN_ERRORS:
+        except PARSER_ERRORS:
             self.unreadable.append(keyword)
             return []
         return found if all(math.isfinite(v) for v in found) else []
@@ -140,7 +143,7 @@ class Attributes:
         value = self.value(keyword)
         try:
             return [Attributes(item) for item in list(value or [])[:_MAX_ITEMS] if isinstance(item, Dataset)]
-        except FOREIGN_ERRORS:
+        except PARSER_ERRORS:
             self.unreadable.append(keyword)
             return []
 
