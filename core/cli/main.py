@@ -35,10 +35,11 @@ COMMANDS = (
     "backup",
     "restore",
     "forget",
+    "self-test",
 )
 """In the order of the work; each is a module of ``core.cli.commands`` (``import`` in ``import_images``)."""
 
-_MODULES = {"import": "import_images"}
+_MODULES = {"import": "import_images", "self-test": "self_test"}
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect."""

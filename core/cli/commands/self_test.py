@@ -1,0 +1,37 @@
+"""Test on this machine, in less than a minute, what must hold everywhere: acknowledged strokes survive a kill, a
+backup comes back, hostile files are refused, workers may die, tampering is found, training repeats to the bit.
+Works in a temporary folder and writes a report (JSON and text) that names versions and no study and no patient.
+
+example:
+  main.py self-test --out self-test
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.cli.console import Console
+
+HELP = "test on this machine what must hold, and write a report"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("self-test"), help="folder of the report (self-test)")
+    parser.add_argument("--place", type=Path, help="folder whose disk is tested (default: that of the report)")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    import msgspec
+
+    from core.domain.atomic import atomic_write, make_folder
+    from core.tasks.self_test import self_test, self_test_text
+
+    make_folder(arguments.out)
+    report = self_test(arguments.place or arguments.out, emit=console.emit, cancelled=console.cancelled)
+    text = self_test_text(report)
+    document = {**msgspec.to_builtins(report), "passed": report.passed}
+    atomic_write(arguments.out / "report.json", msgspec.json.format(msgspec.json.encode(document), indent=1))
+    atomic_write(arguments.out / "report.txt", (text + "\n").encode())
+    console.result(document, f"{text}\nThe report is in {arguments.out}.")
+    return 0 if report.passed else 1
