@@ -24,7 +24,7 @@ from core.domain.events import Emit, Failed, IsCancelled, Progress, Started, Suc
 from core.domain.geometry import Box
 from core.domain.shapes import Rectangle, circle
 from core.domain.study import Finding, Image, Lesion, Patient
-from core.domain.system import free_bytes, peak_memory_bytes, process_alive
+from core.domain.system import free_bytes, process_alive
 from core.domain.version import code_version
 from core.domain.vocabulary import DISCLAIMER
 from core.imaging.decoded import RefusedImageError
@@ -287,9 +287,6 @@ def self_test_text(report: SelfTestReport) -> str:
         verdict = "passed" if outcome.passed else "FAILED"
         lines.append(f"{verdict}  {outcome.name}: {outcome.figure} ({outcome.seconds:.1f} s)")
     lines.append("Parts: " + ", ".join(f"{name} {number}" for name, number in report.parts.items()))
-    peak = peak_memory_bytes()
-    if peak:
-        lines.append(f"Peak memory {peak / 1e6:.0f} MB")
     lines.append("Everything holds here." if report.passed else "Something does not hold here; see above.")
     lines.append(DISCLAIMER)
     return "\n".join(lines)

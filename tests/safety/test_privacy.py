@@ -22,7 +22,7 @@ from pydicom.dataset import Dataset
 from core.cli.main import run_command_line
 from core.imaging.reader import read_image
 from tests.core.imaging.samples import dataset
-from tests.studies import TINY
+from tests.trained_study import TINY
 
 WORD = "KANARIE"
 KEYWORDS = (

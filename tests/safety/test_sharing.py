@@ -14,8 +14,8 @@ from core.model.checkpoint import load_model, save_model
 from core.model.likeness import closest_picture
 from core.store.study import Study
 from core.tasks.runs import find_run
-from tests.core.explain.world import make_network
 from tests.core.cli.conftest import Run
+from tests.core.explain.world import make_network
 
 RNG = np.random.default_rng(3)
 
@@ -75,7 +75,7 @@ def test_a_shared_model_has_no_picture_and_says_that_its_prototypes_are_latents(
     loaded = load_model(out)
     assert loaded.sha256 == report["model_sha256"]
     assert loaded.card.contains_patient_images is False
-    assert "latent vector of a patch of a training image" in (out / "README.txt").read_text()
+    assert "latent vector of a patch of a training" in (out / "README.txt").read_text()
 
 
 def test_a_model_with_a_picture_in_it_is_not_exported(own_study: Path, refused: Run, tmp_path: Path) -> None:
