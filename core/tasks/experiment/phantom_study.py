@@ -30,16 +30,16 @@ TRAINING, MARKED, UNMARKED = "phantom-training", "phantom-random-marker", "phant
 SPLIT = "default"
 _VALIDATION_SHARE = 0.16
 SUBTLE = Difficulty(
-    sign_share=(0.4, 0.8),
-    sharp_width=(0.04, 0.1),
-    fade_width=(0.26, 0.4),
-    spicule_count=(18, 30),
-    spicule_length=(0.38, 0.95),
-    spicule_strength=(0.4, 0.69),
+    sign_share=(0.36, 0.72),
+    sharp_width=(0.044, 0.104),
+    fade_width=(0.245, 0.375),
+    spicule_count=(16, 28),
+    spicule_length=(0.37, 0.89),
+    spicule_strength=(0.38, 0.655),
 )
 """Margins that are subtle beside a marker that is plain to see: a model that is not told where to look takes the
 marker. The phantom's usual margins are so telling that hardly any model needs it."""
-_MARKER = (0.14, 1800.0)
+_MARKER = (0.12, 1500.0)
 """Radius (share of the lesion's side) and brightness of the marker."""
 
 
