@@ -64,7 +64,7 @@ def test_two_hundred_kills_in_training_change_no_bit(tmp_path: Path) -> None:
     whole = _weights(tmp_path / "whole")
 
     def step(number: int) -> Counter[str]:
-        """Five kills at random, going on after each; a training that ends in between is compared and begun anew."""
+        """Five kills at random, going on after each; a training that ends first is compared and begun anew."""
         chance, folder, kills = random.Random(number), tmp_path / "killed", 0
         shutil.rmtree(folder, ignore_errors=True)
         while kills < 5:
