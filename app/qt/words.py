@@ -51,6 +51,12 @@ VOCABULARY = (
     "impure",
     "never inside the margin",
     "As trained",
+    "planned",
+    "running",
+    "finished",
+    "failed",
+    "cancelled",
+    "not divided yet",
 )
 """Words of the engine's vocabularies that are shown; the translations must have them all."""
 

@@ -35,9 +35,9 @@ from app.qt import settings
 from app.qt.theme import Theme, apply_theme
 from app.qt.translation import LANGUAGES, tr
 from app.session import Session
+from app.training_desk import TrainingDesk
 from app.views.annotate.wiring import AnnotateWiring
 from app.views.annotate.workspace import AnnotateWorkspace
-from app.views.coming import explaining_pages
 from app.views.dialogs.about import AboutDialog
 from app.views.dialogs.agreement import AgreementDialog
 from app.views.dialogs.calibrate import CalibrateDialog, store_calibration, stored_calibration
@@ -48,6 +48,7 @@ from app.views.prototypes.screen import PrototypesScreen
 from app.views.review.screen import ReviewScreen
 from app.views.status import StatusLine
 from app.views.studies import Studies
+from app.views.train.screen import TrainScreen
 from app.views.welcome.page import WelcomePage
 from app.widgets.banner import Banner
 from app.widgets.rail import WORKSPACES, Rail
@@ -71,8 +72,10 @@ class MainWindow(QMainWindow):
         self.desk = ModelDesk(session, self)
         self.review = ReviewScreen(session, self.desk)
         self.prototypes = PrototypesScreen(session, self.desk)
+        self.training = TrainingDesk(session, self)
+        self.train = TrainScreen(session, self.desk, self.training)
         self._others: dict[str, QWidget] = {
-            **explaining_pages(),
+            "train": self.train,
             "review": self.review,
             "prototypes": self.prototypes,
         }
@@ -146,6 +149,8 @@ class MainWindow(QMainWindow):
         self.annotate.worklist.model.failed.connect(lambda sentence: self.banner.say("worklist", sentence))
         self.annotate.view.cursor_moved.connect(self._show_pointer)
         self.annotate.view.viewport_changed.connect(lambda seen: self.status.show_zoom(seen.zoom))
+        self.train.refused.connect(self.status.say)
+        self.train.model_wanted.connect(self.actions_["workspace.review"].trigger)
         for screen in (self.review, self.prototypes):
             screen.refused.connect(self.status.say)
             screen.train_wanted.connect(self.actions_["workspace.train"].trigger)
@@ -285,6 +290,9 @@ class MainWindow(QMainWindow):
         if self.session.unsaved and not self._may_lose():
             event.ignore()
             return
+        if self.training.running and not self._may_stop_training():
+            event.ignore()
+            return
         settings.put("window/geometry", self.saveGeometry())
         settings.put("window/splitter", self.annotate.splitter.saveState())
         self.studies.close()
@@ -298,6 +306,15 @@ class MainWindow(QMainWindow):
         box.setInformativeText(tr("Make room and try again, or close without it."))
         box.addButton(tr("Keep open"), QMessageBox.ButtonRole.RejectRole)
         leave = box.addButton(tr("Close without it"), QMessageBox.ButtonRole.DestructiveRole)
+        box.exec()
+        return box.clickedButton() is leave
+
+    def _may_stop_training(self) -> bool:
+        box = QMessageBox(self)
+        box.setWindowTitle(tr("A training is running"))
+        box.setText(tr("Closing stops it after its last checkpoint; it can be resumed at the next start."))
+        box.addButton(tr("Keep open"), QMessageBox.ButtonRole.RejectRole)
+        leave = box.addButton(tr("Stop it and close"), QMessageBox.ButtonRole.DestructiveRole)
         box.exec()
         return box.clickedButton() is leave
 

@@ -23,12 +23,13 @@ from core.phantom.config import PhantomConfig
 from core.phantom.source import write_study_source
 from core.statistics.estimate import Estimate
 from core.store.study import Study
+from core.tasks.configuring import configure
 from core.tasks.demo_report import write_demo_report
 from core.tasks.evaluating import evaluate_runs
 from core.tasks.explaining import open_model, telling_lesions, write_case_pages
 from core.tasks.runs import carry_out
 from core.tasks.splitting import make_split
-from core.tasks.training_plan import configure, plan_runs
+from core.tasks.training_plan import plan_runs
 
 STUDY, SOURCE, REPORT = "study", "source", "report"
 FRACTIONS = (0.64, 0.13, 0.23)

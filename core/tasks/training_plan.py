@@ -1,9 +1,8 @@
-"""From what a user asks for to configurations and runs: presets, single changes, splits and folds."""
+"""From what a user asks for to runs: splits, folds, sources."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -13,43 +12,8 @@ from core.domain.study import Run, Split
 from core.domain.vocabulary import Part
 from core.store.study import Study
 from core.tasks.runs import plan_run, request_of
-from core.tasks.splitting import check_sources, class_names_of, find_split, make_folds, make_split
+from core.tasks.splitting import check_sources, find_split, make_folds, make_split
 from core.training.config import TrainingConfig
-from core.training.presets import load_preset
-
-
-def configure(preset: str, *, label: str, seed: int, changes: Sequence[str]) -> TrainingConfig:
-    """The preset with a label, a seed and single changes ``name.of.value=JSON``.
-
-    TrainingError names a change that the configuration does not know or that is out of its limits.
-    """
-    values: dict[str, Any] = msgspec.to_builtins(load_preset(preset))
-    values |= {"label": label, "seed": seed}
-    if label != "margin":
-        values["class_names"] = class_names_of(label)
-    for change in changes:
-        _apply(values, change)
-    try:
-        return msgspec.convert(values, TrainingConfig)
-    except msgspec.ValidationError as error:
-        raise TrainingError(f"The configuration is not possible: {error}.") from error
-
-
-def _apply(values: dict[str, Any], change: str) -> None:
-    name, equals, text = change.partition("=")
-    *path, last = name.split(".")
-    place = values
-    for step in path:
-        place = place.get(step) if isinstance(place, dict) else None  # type: ignore[assignment]
-    if not equals or not isinstance(place, dict) or last not in place:
-        raise TrainingError(
-            f"--set {change} is not understood: write NAME=VALUE with a name that --show-config prints, such as "
-            "epochs.joint=20."
-        )
-    try:
-        place[last] = msgspec.json.decode(text.encode())
-    except msgspec.DecodeError:
-        place[last] = text
 
 
 def plan_runs(

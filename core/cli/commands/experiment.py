@@ -65,9 +65,9 @@ def _table1(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
     from core.store.study import Study
+    from core.tasks.configuring import configure
     from core.tasks.experiment.phantom_study import confounded, make_confounded_study
     from core.tasks.experiment.run import Request, table1
-    from core.tasks.training_plan import configure
 
     config = configure(arguments.preset, label=arguments.label, seed=1, changes=arguments.set)
     folder, out = arguments.study, arguments.out

@@ -50,8 +50,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     from core.domain.errors import TrainingError
     from core.store.study import Study
+    from core.tasks.configuring import configure
     from core.tasks.runs import carry_out, find_run, finished_run
-    from core.tasks.training_plan import configure, plan_final, plan_runs
+    from core.tasks.training_plan import plan_final, plan_runs
     from core.training.presets import deviations
 
     if arguments.final and (arguments.folds or arguments.split or arguments.set or arguments.resume):

@@ -13,7 +13,8 @@ from core.domain.events import Succeeded
 from core.domain.study import RunStatus
 from core.store.study import Study
 from core.tasks import runs
-from core.tasks.training_plan import configure, plan_runs
+from core.tasks.configuring import configure
+from core.tasks.training_plan import plan_runs
 from tests.core.store.helpers import add_case
 
 

@@ -13,8 +13,8 @@ from core.domain.errors import StudyError, TrainingError
 from core.domain.events import Message
 from core.domain.vocabulary import Part
 from core.store.study import Study
+from core.tasks.configuring import configure
 from core.tasks.train import TrainRequest, train_job
-from core.tasks.training_plan import configure
 from tests.core.store import helpers
 
 

@@ -1,0 +1,173 @@
+"""Training jobs of the window: one runs, the others wait; each in a child process that a thread watches over."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from PySide6.QtCore import QObject, Signal
+
+from app.changes import Change, RunsChanged, StudyClosing
+from app.model_edits import writable
+from app.qt.background import Outcome
+from app.qt.task import Task
+from app.session import Session
+from core.domain.errors import Cancelled
+from core.domain.events import Emit, Event, IsCancelled, Message, Metrics, Progress
+from core.domain.study import Run
+from core.training.config import TrainingConfig
+
+
+@dataclass(kw_only=True)
+class JobState:
+    """What is known of the job that runs, or of the one that ran last."""
+
+    run: Run
+    progress: Progress | None = None
+    metrics: list[Metrics] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    problem: str = ""
+    """Why it failed, in a sentence."""
+    ended: bool = False
+    stopped: bool = False
+    """By the user; it can be resumed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRequest:
+    config: TrainingConfig
+    name: str = ""
+    split: str = ""
+    """Name of a split; empty: the default one, made where there is none."""
+    folds: int = 0
+
+
+class TrainingDesk(QObject):
+    changed = Signal()
+    """The queue, or what runs."""
+    said = Signal(object)
+    """An ``Event`` of the job that runs."""
+    ended = Signal(object)
+    """The ``JobState`` of a job that ended, however it did."""
+    planned = Signal(object)
+    """An ``Outcome``: the new runs, or why there are none."""
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self.job: JobState | None = None
+        self.waiting: deque[Run] = deque()
+        self._task: Task | None = None
+        self._planning: Task | None = None
+        session.changed.connect(self._follow)
+
+    @property
+    def running(self) -> bool:
+        return self._task is not None
+
+    @property
+    def planning(self) -> bool:
+        return self._planning is not None
+
+    def plan(self, request: PlanRequest) -> None:
+        """Make the runs (``planned`` follows); they wait their turn. StudyError where nothing can be written."""
+        study = writable(self.session)
+
+        def job(emit: Emit, cancelled: IsCancelled) -> object:
+            from core.tasks.training_plan import plan_runs
+
+            return plan_runs(study, request.config, name=request.name, split=request.split, folds=request.folds)
+
+        self._planning = self._begin(job, "planning", self._take_plan)
+        self.changed.emit()
+
+    def enqueue(self, runs: Sequence[Run]) -> None:
+        """New runs, or ones to go on with; one that is there already is not taken twice."""
+        writable(self.session)
+        known = {run.id for run in self.waiting}
+        if self.running and self.job is not None:
+            known.add(self.job.run.id)
+        self.waiting.extend(run for run in runs if run.id not in known)
+        self._go_on()
+        self.changed.emit()
+
+    def withdraw(self, run: Run) -> None:
+        """Take a waiting run out of the queue; it stays planned."""
+        self.waiting = deque(one for one in self.waiting if one.id != run.id)
+        self.changed.emit()
+
+    def stop(self) -> None:
+        """Stop what runs after its checkpoint; it can be resumed. The next one in the queue begins."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def stop_all(self) -> None:
+        """Forget the queue, stop what runs and wait for its end."""
+        self.waiting.clear()
+        for task in (self._task, self._planning):
+            if task is not None:
+                task.wait()
+        self._task = self._planning = None
+
+    def _begin(
+        self, job: Callable[[Emit, IsCancelled], object], name: str, receiver: Callable[[Outcome], None]
+    ) -> Task:
+        task = Task(job, self, name=name)
+        task.said.connect(self._hear)
+        task.ended.connect(receiver)
+        task.start()
+        return task
+
+    def _go_on(self) -> None:
+        if self._task is not None or not self.waiting:
+            return
+        run, study = self.waiting.popleft(), self.session.study
+        self.job = JobState(run=run)
+
+        def job(emit: Emit, cancelled: IsCancelled) -> object:
+            from core.tasks.runs import carry_out
+
+            return carry_out(study, run, emit=emit, cancelled=cancelled)
+
+        self._task = self._begin(job, "training", self._take_end)
+        self.changed.emit()
+
+    def _take_plan(self, outcome: Outcome) -> None:
+        self._planning = None
+        if isinstance(outcome.value, list):
+            for run in outcome.value:
+                self.session.changed.emit(RunsChanged(run_id=run.id))
+            self.enqueue(outcome.value)
+        self.planned.emit(outcome)
+        self.changed.emit()
+
+    def _hear(self, event: Event) -> None:
+        if self.job is None:
+            return
+        match event:
+            case Progress():
+                self.job.progress = event
+            case Metrics():
+                self.job.metrics.append(event)
+            case Message():
+                self.job.messages.append(event)
+        self.said.emit(event)
+
+    def _take_end(self, outcome: Outcome) -> None:
+        job, self._task = self.job, None
+        if job is None or not self.session.is_open:
+            return
+        job.ended = True
+        job.stopped = isinstance(outcome.error, Cancelled)
+        job.problem = "" if job.stopped else outcome.sentence
+        self.session.changed.emit(RunsChanged(run_id=job.run.id))
+        self.ended.emit(job)
+        self._go_on()
+        self.changed.emit()
+
+    def _follow(self, change: Change) -> None:
+        if isinstance(change, StudyClosing):
+            self.stop_all()
+            self.job = None
+            self.changed.emit()

@@ -1,0 +1,70 @@
+"""What will be trained on, at a glance, with what should be known before starting."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.qt.translation import tr
+from core.tasks.training_data import TrainingData
+
+
+class DataPanel(QWidget):
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.table = QTableWidget(0, 5)
+        self.table.setHorizontalHeaderLabels(
+            [tr("Part"), tr("Class"), tr("Patients"), tr("Lesions"), tr("finely annotated")]
+        )
+        self.table.setAccessibleName(tr("What will be trained on"))
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.table.setShowGrid(False)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(22)
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.horizontalHeader().setStretchLastSection(True)
+        self.warnings, self.exclusions = QLabel(), QLabel()
+        self.warnings.setWordWrap(True)
+        self.warnings.setObjectName("badge")
+        self.warnings.setMargin(4)
+        self.exclusions.setWordWrap(True)
+        self.exclusions.setObjectName("faint")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.table)
+        layout.addWidget(self.warnings)
+        layout.addWidget(self.exclusions)
+        self.show_data(None)
+
+    def show_data(self, data: TrainingData | None) -> None:
+        counts = () if data is None else data.counts
+        self.table.setRowCount(len(counts))
+        before = ""
+        for row, count in enumerate(counts):
+            part = tr(count.part) if count.part != before else ""
+            before = count.part
+            values = (part, tr(count.class_name), count.patients, count.lesions, count.finely_annotated)
+            for column, value in enumerate(values):
+                item = QTableWidgetItem(str(value))
+                if column > 1:
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                self.table.setItem(row, column, item)
+        height = self.table.horizontalHeader().sizeHint().height() + 22 * max(len(counts), 1) + 4
+        self.table.setFixedHeight(height)
+        warnings = () if data is None else data.warnings
+        self.warnings.setText("\n".join(warnings))
+        self.warnings.setVisible(bool(warnings))
+        left_out = () if data is None else data.exclusions
+        lines = [tr("{count} left out: {reason}", count=count, reason=reason) for reason, count in left_out[:4]]
+        self.exclusions.setText("\n".join(lines))
+        self.exclusions.setVisible(bool(lines))

@@ -1,0 +1,128 @@
+"""The job that runs: stage, progress, time left, curves; pause, cancel, what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from app.qt.translation import tr
+from app.training_desk import JobState
+from app.views.train.history import Point
+from core.domain.study import Run
+
+if TYPE_CHECKING:
+    from app.views.train.curves import Curves
+
+
+class JobPanel(QWidget):
+    stop_wanted = Signal(bool)
+    """Whether only for now: a paused job is gone on with by one press."""
+    resume_wanted = Signal()
+    log_wanted = Signal(object)
+    """The ``Run`` whose log is to be shown."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.title, self.detail, self.problem, self.queue = QLabel(), QLabel(), QLabel(), QLabel()
+        self.title.setObjectName("heading")
+        self.detail.setObjectName("faint")
+        self.queue.setObjectName("faint")
+        self.problem.setObjectName("badge")
+        self.problem.setWordWrap(True)
+        self.problem.setMargin(4)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.pause, self.cancel = QPushButton(tr("Pause")), QPushButton(tr("Cancel"))
+        self.resume, self.log = QPushButton(tr("Resume")), QPushButton(tr("Show the log"))
+        self.curves: Curves | None = None
+        """Made when there is something to draw: its library takes half a second to load."""
+        self._job: JobState | None = None
+        line = QHBoxLayout()
+        line.addWidget(self.title, 1)
+        for button in (self.pause, self.cancel, self.resume, self.log):
+            line.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(line)
+        for part in (self.bar, self.detail, self.queue, self.problem):
+            layout.addWidget(part)
+        self._rest = QWidget()
+        layout.addWidget(self._rest, 1)
+        self.pause.clicked.connect(lambda: self.stop_wanted.emit(True))
+        self.cancel.clicked.connect(lambda: self.stop_wanted.emit(False))
+        self.resume.clicked.connect(self.resume_wanted)
+        self.log.clicked.connect(self._show_log)
+        self.show_job(None, (), paused=False)
+
+    def show_job(self, job: JobState | None, waiting: Sequence[Run], *, paused: bool) -> None:
+        self._job = job
+        running = job is not None and not job.ended
+        for widget in (self.bar, self.pause, self.cancel):
+            widget.setVisible(running)
+        self.resume.setVisible(job is not None and job.ended and (job.stopped or bool(job.problem)))
+        self.log.setVisible(job is not None and bool(job.problem))
+        self.problem.setVisible(job is not None and bool(job.problem))
+        self.problem.setText("" if job is None else job.problem)
+        names = ", ".join(run.name for run in waiting)
+        self.queue.setText(tr("Waiting: {names}", names=names) if names else "")
+        self.queue.setVisible(bool(names))
+        self.title.setText(_title(job, paused))
+        self.detail.setVisible(running)
+        if job is not None:
+            self.show_progress(job)
+
+    def show_progress(self, job: JobState) -> None:
+        progress = job.progress
+        if progress is None:
+            self.bar.setRange(0, 0)
+            self.detail.setText(tr("starting …"))
+            return
+        self.bar.setRange(0, progress.total)
+        self.bar.setValue(progress.done)
+        parts = [progress.stage, progress.detail, f"{progress.done} / {progress.total}" if progress.total else ""]
+        if progress.eta_s is not None:
+            parts.append(tr("about {time} left", time=duration(progress.eta_s)))
+        if job.messages:
+            parts.append(job.messages[-1].text)
+        self.detail.setText(" · ".join(part for part in parts if part))
+
+    def show_histories(self, histories: Mapping[str, Sequence[Point]]) -> None:
+        if self.curves is None:
+            if not histories:
+                return
+            from app.views.train.curves import Curves
+
+            self.curves = Curves()
+            layout = self.layout()
+            assert layout is not None
+            layout.replaceWidget(self._rest, self.curves)
+            self._rest.deleteLater()
+        self.curves.show_runs(histories)
+
+    def _show_log(self) -> None:
+        if self._job is not None:
+            self.log_wanted.emit(self._job.run)
+
+
+def _title(job: JobState | None, paused: bool) -> str:
+    if job is None:
+        return tr("No training is running")
+    name = job.run.name
+    if not job.ended:
+        return tr("{name} is being trained", name=name)
+    if job.problem:
+        return tr("{name} failed", name=name)
+    if job.stopped:
+        return tr("{name} is paused", name=name) if paused else tr("{name} was cancelled", name=name)
+    return tr("{name} is finished", name=name)
+
+
+def duration(seconds: float) -> str:
+    """In the largest units that fit."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return tr("{n} s", n=round(seconds))
+    return tr("{n} min", n=minutes) if minutes < 120 else tr("{n} h", n=f"{seconds / 3600:.1f}")

@@ -1,0 +1,229 @@
+"""Before a training: the data, the preset with its deviations, the advanced form, device and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QSpinBox,
+    QTableWidget,
+    QTableWidgetItem,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.qt.translation import tr
+from app.training_desk import PlanRequest
+from app.views.train.config_form import ConfigForm
+from app.views.train.data_panel import DataPanel
+from app.views.train.job_panel import duration
+from core.domain.errors import MarginaliaError
+from core.domain.study import Run, RunStatus, Split
+from core.tasks.configuring import configure
+from core.tasks.training_data import TrainingData
+from core.training.config import TrainingConfig
+from core.training.presets import PRESETS, deviations, read_preset
+
+_LABELS = ("margin", "shape")
+
+
+class PlanPanel(QWidget):
+    start_wanted = Signal(object)
+    """A ``PlanRequest``."""
+    data_wanted = Signal()
+    """What would be trained on is to be counted again."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.setMinimumWidth(360)
+        self.config: TrainingConfig | None = None
+        self._splits: tuple[Split, ...] = ()
+        self._runs: tuple[Run, ...] = ()
+        self._able, self._busy, self._data_problem = True, False, ""
+        self.preset, self.label, self.split_box = QComboBox(), QComboBox(), QComboBox()
+        self.preset.addItems(PRESETS)
+        self.preset.setCurrentText("compact")
+        self.label.addItems([tr(name) for name in _LABELS])
+        self.name, self.seed, self.folds = QLineEdit(), QSpinBox(), QSpinBox()
+        self.name.setPlaceholderText(tr("made from the preset"))
+        self.seed.setRange(0, 100_000)
+        self.seed.setValue(1)
+        self.folds.setRange(0, 20)
+        self.folds.setSpecialValueText(tr("none"))
+        self.description, self.estimate, self.problem = QLabel(), QLabel(), QLabel()
+        self.data, self.form, self.deviations = DataPanel(), ConfigForm(), QTableWidget(0, 3)
+        self.start = QPushButton(tr("Start training"))
+        self.start.setDefault(True)
+        self._lay_out()
+        self.preset.currentIndexChanged.connect(self._preset_chosen)
+        self.label.currentIndexChanged.connect(self._preset_chosen)
+        self.split_box.currentIndexChanged.connect(self.data_wanted)
+        self.seed.valueChanged.connect(self._read)
+        self.form.edited.connect(self._read)
+        self.start.clicked.connect(self._start)
+        self._preset_chosen()
+
+    def _lay_out(self) -> None:
+        for label in (self.description, self.estimate, self.problem):
+            label.setWordWrap(True)
+        self.description.setObjectName("faint")
+        self.estimate.setObjectName("faint")
+        self.problem.setObjectName("badge")
+        self.problem.setMargin(4)
+        self.problem.hide()
+        form = QFormLayout()
+        form.addRow(tr("Preset"), self.preset)
+        form.addRow(self.description)
+        form.addRow(tr("Learn the"), self.label)
+        form.addRow(tr("Split"), self.split_box)
+        form.addRow(tr("Name"), self.name)
+        form.addRow(tr("Seed"), self.seed)
+        form.addRow(tr("Cross-validation folds"), self.folds)
+        self.deviations.setHorizontalHeaderLabels([tr("Field"), tr("paper"), tr("here, and why")])
+        self.deviations.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.deviations.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.deviations.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.deviations.setWordWrap(True)
+        self.deviations.verticalHeader().hide()
+        self.deviations.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header = self.deviations.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setStretchLastSection(True)
+        self.deviations.setColumnWidth(0, 120)
+        self.deviations.setColumnWidth(1, 110)
+        first = QWidget()
+        column = QVBoxLayout(first)
+        column.setContentsMargins(0, 6, 0, 0)
+        column.addLayout(form)
+        column.addWidget(self.data)
+        column.addStretch()
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(first)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(scroll, tr("Plan"))
+        self.tabs.addTab(self.deviations, tr("Deviations"))
+        self.tabs.addTab(self.form, tr("Advanced"))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 8, 12, 10)
+        layout.addWidget(self.tabs, 1)
+        for part in (self.problem, self.estimate, self.start):
+            layout.addWidget(part)
+
+    @property
+    def split(self) -> Split | None:
+        """The chosen one; None where one is made at the start."""
+        place = self.split_box.currentIndex()
+        return self._splits[place] if 0 <= place < len(self._splits) else None
+
+    def show_study(self, splits: Sequence[Split], runs: Sequence[Run]) -> None:
+        chosen = self.split.name if self.split is not None else "default"
+        self._splits, self._runs = tuple(splits), tuple(runs)
+        self.split_box.blockSignals(True)
+        self.split_box.clear()
+        self.split_box.addItems([split.name for split in splits] or [tr("made at the start, by patient")])
+        names = [split.name for split in splits]
+        self.split_box.setCurrentIndex(names.index(chosen) if chosen in names else 0)
+        self.split_box.blockSignals(False)
+        self._show_estimate()
+
+    def show_data(self, data: TrainingData | None, problem: str) -> None:
+        self.data.show_data(data)
+        self._data_problem = problem
+        if data is not None and not data.lesions:
+            self._data_problem = tr(
+                "No lesion of this study has a class that can be trained: import or label some."
+            )
+        self.show_problem(self._data_problem)
+        self._enable()
+
+    def show_problem(self, sentence: str) -> None:
+        self.problem.setText(sentence)
+        self.problem.setVisible(bool(sentence))
+
+    def set_busy(self, busy: bool, *, able: bool) -> None:
+        self._busy, self._able = busy, able
+        self._enable()
+
+    def clear_name(self) -> None:
+        self.name.clear()
+
+    def _enable(self) -> None:
+        ready = self.config is not None and not self._data_problem
+        self.start.setEnabled(ready and self._able and not self._busy)
+
+    def _preset_chosen(self) -> None:
+        preset = self.preset.currentText()
+        self.description.setText(read_preset(preset).description)
+        label = _LABELS[self.label.currentIndex()]
+        self.form.show_config(configure(preset, label=label, seed=self.seed.value(), changes=()))
+        self._read()
+
+    def _read(self) -> None:
+        """The configuration as the form says it; a value that cannot be is said in place."""
+        label = _LABELS[self.label.currentIndex()]
+        try:
+            self.config = configure(
+                self.preset.currentText(), label=label, seed=self.seed.value(), changes=self.form.changes()
+            )
+        except MarginaliaError as error:
+            self.config = None
+            self.show_problem(str(error))
+            self._enable()
+            return
+        self.show_problem("")
+        self._show_deviations(self.config)
+        self._show_estimate()
+        self._enable()
+        self.data_wanted.emit()
+
+    def _show_deviations(self, config: TrainingConfig) -> None:
+        rows = deviations(config)
+        self.deviations.setRowCount(len(rows))
+        for row, found in enumerate(rows):
+            here = f"{found.here}: {found.why}" if found.why else found.here
+            for column, value in enumerate((found.field, found.paper, here)):
+                item = QTableWidgetItem(value)
+                item.setToolTip(value)
+                item.setTextAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+                self.deviations.setItem(row, column, item)
+        self.tabs.setTabText(1, tr("Deviations ({count})", count=len(rows)))
+
+    def _show_estimate(self) -> None:
+        """By the last run of the preset in this study: nothing else knows this computer."""
+        preset = self.preset.currentText()
+        like = [r for r in self._runs if r.status is RunStatus.FINISHED and r.config.get("preset") == preset]
+        if not like:
+            self.estimate.setText(tr("The time is known once this preset has run here."))
+            return
+        record = like[-1].metrics.get("record")
+        seconds = record.get("seconds") if isinstance(record, dict) else None
+        device = record.get("device", "") if isinstance(record, dict) else ""
+        total = sum(float(value) for value in seconds.values()) if isinstance(seconds, dict) else 0.0
+        self.estimate.setText(
+            tr("{name} took {time} on {device}.", name=like[-1].name, time=duration(total), device=device)
+        )
+
+    def _start(self) -> None:
+        if self.config is not None:
+            split = "" if self.split is None else self.split.name
+            self.start_wanted.emit(
+                PlanRequest(
+                    config=self.config, name=self.name.text().strip(), split=split, folds=self.folds.value()
+                )
+            )

@@ -1,0 +1,147 @@
+"""The runs of a study: how far each came, its figures and notes; several can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.qt.translation import tr
+from app.qt.words import local_time
+from app.widgets.explain.numbers import MISSING, number
+from core.domain.study import Run, RunStatus
+
+_ID = Qt.ItemDataRole.UserRole
+_NOTES = 6
+_RESUMABLE = (RunStatus.PLANNED, RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+class RunsTable(QWidget):
+    chosen = Signal()
+    """Which runs are chosen changed."""
+    open_wanted = Signal(object)
+    """A ``Run`` whose model is to be the current one."""
+    resume_wanted = Signal(object)
+    log_wanted = Signal(object)
+    archive_wanted = Signal(object, bool)
+    note_written = Signal(object, str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._runs: list[Run] = []
+        self._live = ""
+        self.table = QTableWidget(0, 7)
+        self.table.setHorizontalHeaderLabels(
+            [tr("Run"), tr("State"), tr("Preset"), tr("AUROC"), tr("In margin"), tr("Made"), tr("Notes")]
+        )
+        self.table.setAccessibleName(tr("Runs of the study"))
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setShowGrid(False)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(26)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
+        self.open, self.resume = QPushButton(tr("Open its model")), QPushButton(tr("Resume"))
+        self.log, self.archive = QPushButton(tr("Log")), QPushButton(tr("Archive"))
+        self.archived = QCheckBox(tr("Archived ones too"))
+        line = QHBoxLayout()
+        for button in (self.open, self.resume, self.log, self.archive):
+            line.addWidget(button)
+        line.addStretch()
+        line.addWidget(self.archived)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.table, 1)
+        layout.addLayout(line)
+        self.table.itemSelectionChanged.connect(self._selection_changed)
+        self.table.itemChanged.connect(self._item_changed)
+        self.open.clicked.connect(lambda: self.open_wanted.emit(self.selected[0]))
+        self.resume.clicked.connect(lambda: self.resume_wanted.emit(self.selected[0]))
+        self.log.clicked.connect(lambda: self.log_wanted.emit(self.selected[0]))
+        self.archive.clicked.connect(self._archive)
+        self._selection_changed()
+
+    @property
+    def selected(self) -> list[Run]:
+        rows = sorted({index.row() for index in self.table.selectionModel().selectedRows()})
+        return [self._runs[row] for row in rows]
+
+    def show_runs(self, runs: Sequence[Run], live: str, states: Mapping[str, str]) -> None:
+        """The newest first. ``live``: id of the one that is trained now; ``states``: words for some ids."""
+        chosen = {run.id for run in self.selected}
+        self._runs, self._live = list(reversed(runs)), live
+        self.table.blockSignals(True)
+        self.table.setRowCount(len(self._runs))
+        for row, run in enumerate(self._runs):
+            figures = _figures(run)
+            values = (
+                run.name,
+                states.get(run.id, tr(run.status.value)),
+                str(run.config.get("preset", "")) or MISSING,
+                _shown(figures.get("validation_auroc")),
+                _shown(figures.get("validation_fine_precision")),
+                local_time(run.created_utc),
+                run.notes,
+            )
+            for column, value in enumerate(values):
+                item = QTableWidgetItem(value)
+                flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled
+                item.setFlags(flags | Qt.ItemFlag.ItemIsEditable if column == _NOTES else flags)
+                item.setData(_ID, run.id)
+                self.table.setItem(row, column, item)
+        self.table.clearSelection()
+        mode = self.table.selectionMode()
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.MultiSelection)
+        for row, run in enumerate(self._runs):
+            if run.id in chosen:
+                self.table.selectRow(row)
+        self.table.setSelectionMode(mode)
+        self.table.blockSignals(False)
+        self._selection_changed()
+
+    def choose(self, run_id: str) -> None:
+        for row, run in enumerate(self._runs):
+            if run.id == run_id:
+                self.table.selectRow(row)
+
+    def _selection_changed(self) -> None:
+        chosen = self.selected
+        one = chosen[0] if len(chosen) == 1 else None
+        live = one is not None and one.id == self._live
+        self.open.setEnabled(one is not None and one.status is RunStatus.FINISHED)
+        self.resume.setEnabled(one is not None and not live and one.status in _RESUMABLE)
+        self.log.setEnabled(one is not None)
+        self.archive.setEnabled(one is not None and not live)
+        self.archive.setText(tr("Bring back") if one is not None and one.archived else tr("Archive"))
+        self.chosen.emit()
+
+    def _archive(self) -> None:
+        run = self.selected[0]
+        self.archive_wanted.emit(run, not run.archived)
+
+    def _item_changed(self, item: QTableWidgetItem) -> None:
+        run = self._runs[item.row()]
+        if item.column() == _NOTES and item.text() != run.notes:
+            self.note_written.emit(run, item.text())
+
+
+def _figures(run: Run) -> dict[str, object]:
+    record = run.metrics.get("record")
+    found = record.get("validation") if isinstance(record, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _shown(value: object) -> str:
+    return number(value, 3) if isinstance(value, float) else MISSING

@@ -1,0 +1,284 @@
+"""Train: what will be trained on, how, how far it is, and what came of the runs before."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QPlainTextEdit,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import model_edits
+from app.changes import (
+    AnnotationChanged,
+    Change,
+    ImagesImported,
+    LabelsChanged,
+    LesionsChanged,
+    ReaderChanged,
+    RunsChanged,
+    StudyClosed,
+    StudyClosing,
+    StudyOpened,
+)
+from app.model_desk import ModelDesk
+from app.qt.background import Background, Outcome
+from app.qt.translation import tr
+from app.session import Session
+from app.training_desk import JobState, PlanRequest, TrainingDesk
+from app.views.train.history import Point, read_history
+from app.views.train.job_panel import JobPanel
+from app.views.train.plan_panel import PlanPanel
+from app.views.train.runs_table import RunsTable
+from app.widgets.notice import Notice
+from core.domain.errors import MarginaliaError
+from core.domain.events import Event, Metrics
+from core.domain.study import Run, RunStatus
+
+if TYPE_CHECKING:
+    from core.tasks.training_data import TrainingData
+
+LOG, HISTORY = "log.txt", "history.json"
+_LOG_END = 20_000
+"""Characters of a log that are shown, from its end."""
+
+
+class TrainScreen(QWidget):
+    refused = Signal(str)
+    """One sentence for the status line."""
+    model_wanted = Signal()
+    """The model that was opened is to be looked at."""
+
+    def __init__(
+        self, session: Session, desk: ModelDesk, training: TrainingDesk, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.session, self.desk, self.training = session, desk, training
+        self.plan, self.job, self.runs, self.notice = PlanPanel(), JobPanel(), RunsTable(), Notice()
+        self.pages = QStackedWidget()
+        self._paused = False
+        self._stale = True
+        self._looking = Background(self, name="training data", most=1)
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        right = QSplitter(Qt.Orientation.Vertical)
+        right.addWidget(_padded(self.job))
+        right.addWidget(_padded(self.runs))
+        right.setStretchFactor(0, 3)
+        right.setStretchFactor(1, 2)
+        right.setChildrenCollapsible(False)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.addWidget(self.plan)
+        self.splitter.addWidget(right)
+        self.splitter.setStretchFactor(1, 1)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.setSizes([440, 900])
+        for page in (self.notice, self.splitter):
+            self.pages.addWidget(page)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.pages)
+
+    def _connect(self) -> None:
+        self.session.changed.connect(self._follow)
+        self.training.changed.connect(self._show_job)
+        self.training.said.connect(self._hear)
+        self.training.ended.connect(self._ended)
+        self.training.planned.connect(self._planned)
+        self._looking.done.connect(self._take_data)
+        self.plan.data_wanted.connect(self._look)
+        self.plan.start_wanted.connect(self._start)
+        self.job.stop_wanted.connect(self._stop)
+        self.job.resume_wanted.connect(self._resume_last)
+        self.job.log_wanted.connect(self._show_log)
+        self.runs.chosen.connect(self._show_curves)
+        self.runs.open_wanted.connect(self._open_model)
+        self.runs.resume_wanted.connect(self._resume)
+        self.runs.log_wanted.connect(self._show_log)
+        self.runs.archive_wanted.connect(self._archive)
+        self.runs.note_written.connect(self._note)
+        self.runs.archived.toggled.connect(self._show_runs)
+
+    # what is shown
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._stale:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Everything, after another study or other data; put off while nobody looks."""
+        self._stale = not self.isVisible()
+        if self._stale:
+            return
+        if not self.session.is_open:
+            self.notice.say(tr("No study is open"), tr("Open a study to train a model on its lesions."))
+            self.pages.setCurrentWidget(self.notice)
+            return
+        self.pages.setCurrentWidget(self.splitter)
+        study = self.session.study
+        self.plan.show_study(study.splits.all(), study.runs.all(archived=True))
+        self._look()
+        self._show_runs()
+        self._show_job()
+
+    def _look(self) -> None:
+        """Count what would be trained on, beside the window's thread."""
+        config = self.plan.config
+        if not self.session.is_open or config is None:
+            return
+        study, split = self.session.study, self.plan.split
+
+        def work() -> TrainingData:
+            from core.tasks.training_data import look_at_data
+
+            return look_at_data(study, config, None if split is None else split.parts)
+
+        self._looking.submit("data", work)
+
+    def _take_data(self, outcome: Outcome) -> None:
+        self.plan.show_data(outcome.value, outcome.sentence)  # type: ignore[arg-type]
+
+    def _show_job(self) -> None:
+        if not self.session.is_open:
+            return
+        self.job.show_job(self.training.job, list(self.training.waiting), paused=self._paused)
+        self.plan.set_busy(self.training.planning, able=self.session.can_write)
+        self._show_runs()
+
+    def _show_runs(self) -> None:
+        if not self.session.is_open or not self.isVisible():
+            return
+        runs = self.session.study.runs.all(archived=self.runs.archived.isChecked())
+        job = self.training.job
+        live = job.run.id if job is not None and self.training.running else ""
+        states = {run.id: tr("waiting") for run in self.training.waiting}
+        for run in runs:
+            if run.status is RunStatus.RUNNING and run.id != live and run.id not in states:
+                states[run.id] = tr("interrupted")
+        self.runs.show_runs(runs, live, states)
+
+    def _show_curves(self) -> None:
+        """Of the chosen runs, or of the job."""
+        chosen = self.runs.selected
+        job = self.training.job
+        if not chosen and job is not None:
+            chosen = [job.run]
+        histories = {run.name: self._history(run) for run in chosen}
+        self.job.show_histories({name: points for name, points in histories.items() if points})
+
+    def _history(self, run: Run) -> list[Point]:
+        job = self.training.job
+        if job is not None and job.run.id == run.id and job.metrics:
+            return [Point(stage=m.stage, epoch=m.epoch, values=m.values) for m in job.metrics]
+        return read_history(self.session.study.folder / run.folder / HISTORY)
+
+    def _hear(self, event: Event) -> None:
+        job = self.training.job
+        if job is None or not self.isVisible():
+            return
+        self.job.show_progress(job)
+        if isinstance(event, Metrics):
+            self._show_curves()
+
+    def _ended(self, job: JobState) -> None:
+        window = self.window()
+        QApplication.alert(window)
+        if job.problem:
+            self.refused.emit(tr("{name} failed", name=job.run.name) + f": {job.problem}")
+        elif not job.stopped:
+            self.refused.emit(tr("{name} is finished", name=job.run.name))
+        self._show_curves()
+
+    def _planned(self, outcome: Outcome) -> None:
+        self.plan.show_problem(outcome.sentence)
+        if not outcome.sentence:
+            self.plan.clear_name()
+
+    def _follow(self, change: Change) -> None:
+        match change:
+            case StudyClosing():
+                self._looking.stop()
+            case RunsChanged():
+                self._show_runs()
+            case StudyOpened() | StudyClosed() | ImagesImported() | ReaderChanged():
+                self.refresh()
+            case LabelsChanged() | LesionsChanged() | AnnotationChanged():
+                self._stale = True
+
+    # what the user does
+
+    def _start(self, request: PlanRequest) -> None:
+        self._paused = False
+        self._try(lambda: self.training.plan(request))
+
+    def _stop(self, paused: bool) -> None:
+        self._paused = paused
+        self.job.detail.setText(tr("stopping after the checkpoint …"))
+        self.training.stop()
+
+    def _resume_last(self) -> None:
+        if self.training.job is not None:
+            self._resume(self.training.job.run)
+
+    def _resume(self, run: Run) -> None:
+        self._paused = False
+        self._try(lambda: self.training.enqueue([self.session.study.runs.get(run.id)]))
+
+    def _open_model(self, run: Run) -> None:
+        self.desk.open(run.id)
+        self.model_wanted.emit()
+
+    def _archive(self, run: Run, archived: bool) -> None:
+        self._try(lambda: model_edits.note_run(self.session, run, archived=archived))
+
+    def _note(self, run: Run, notes: str) -> None:
+        self._try(lambda: model_edits.note_run(self.session, run, notes=notes))
+
+    def _show_log(self, run: Run) -> None:
+        path = self.session.study.folder / run.folder / LOG
+        dialog = QDialog(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setWindowTitle(tr("Log of {name}", name=run.name))
+        dialog.resize(760, 460)
+        text = QPlainTextEdit(_end_of(path))
+        text.setReadOnly(True)
+        text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        layout = QVBoxLayout(dialog)
+        layout.addWidget(text)
+        dialog.show()
+        QTimer.singleShot(0, text, partial(text.verticalScrollBar().setValue, text.verticalScrollBar().maximum()))
+
+    def _try(self, act: object) -> None:
+        try:
+            act()  # type: ignore[operator]
+        except MarginaliaError as error:
+            self.plan.show_problem(str(error))
+
+
+def _end_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")[-_LOG_END:] or tr("The log is empty.")
+    except OSError:
+        return tr("There is no log: the run has not begun.")
+
+
+def _padded(widget: QWidget) -> QWidget:
+    page = QWidget()
+    layout = QVBoxLayout(page)
+    layout.setContentsMargins(12, 8, 12, 8)
+    layout.addWidget(widget)
+    return page

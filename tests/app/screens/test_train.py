@@ -1,0 +1,136 @@
+"""Training through the screen with a real child process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QCheckBox, QComboBox
+from pytestqt.qtbot import QtBot
+
+from app.views.window import MainWindow
+from core.domain.study import Run, RunStatus
+from core.store.study import Study
+from tests.trained_study import TINY
+
+
+@pytest.fixture
+def train(qtbot: QtBot, window: MainWindow, own_study: Path) -> MainWindow:
+    window.open_study(own_study)
+    window.actions_["workspace.train"].trigger()
+    qtbot.waitUntil(lambda: window.train.plan.data.table.rowCount() > 0, timeout=20_000)
+    yield window
+    window.training.stop_all()
+
+
+def set_tiny(window: MainWindow, *more: str) -> None:
+    form = window.train.plan.form
+    for change in (*TINY, *more):
+        name, _, value = change.partition("=")
+        field = form.fields[name]
+        assert not isinstance(field, QCheckBox | QComboBox)
+        field.setText(value)
+        field.editingFinished.emit()
+
+
+def run_named(window: MainWindow, name: str) -> Run | None:
+    return window.session.study.runs.find(name)
+
+
+def test_what_will_be_trained_on_is_counted(train: MainWindow) -> None:
+    table = train.train.plan.data.table
+    rows = [[table.item(r, c).text() for c in range(5)] for r in range(table.rowCount())]
+    assert rows[0] == ["training", "circumscribed", "4", "8", "8"]
+    assert len(rows) == 9
+    assert "Only 4 patients" in train.train.plan.data.warnings.text()
+    assert train.train.plan.start.isEnabled()
+
+
+def test_a_training_is_started_cancelled_resumed_and_its_model_opened(qtbot: QtBot, train: MainWindow) -> None:
+    screen = train.train
+    set_tiny(train, "epochs.joint=30", "epochs.project_every=30")
+    screen.plan.name.setText("mine")
+    qtbot.mouseClick(screen.plan.start, Qt.MouseButton.LeftButton)
+    job = train.training
+    qtbot.waitUntil(lambda: job.job is not None and len(job.job.metrics) >= 3, timeout=90_000)
+    assert screen.job.curves is not None
+    assert screen.job.curves.shown(screen.job.curves.loss)
+    assert screen.job.bar.isVisible()
+    qtbot.mouseClick(screen.job.cancel, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not job.running, timeout=30_000)
+    found = run_named(train, "mine")
+    assert found is not None
+    assert found.status is RunStatus.CANCELLED
+    assert screen.job.title.text() == "mine was cancelled"
+    before = len(screen._history(found))
+    screen.runs.table.clearSelection()
+    screen.runs.choose(found.id)
+    qtbot.mouseClick(screen.runs.resume, Qt.MouseButton.LeftButton)
+    assert job.running
+    qtbot.waitUntil(lambda: not job.running, timeout=120_000)
+    done = run_named(train, "mine")
+    assert done is not None
+    assert done.status is RunStatus.FINISHED
+    assert len(screen._history(done)) >= before
+    screen.runs.table.clearSelection()
+    screen.runs.choose(done.id)
+    qtbot.mouseClick(screen.runs.open, Qt.MouseButton.LeftButton)
+    assert train.pages.currentWidget() is train.review
+    qtbot.waitUntil(lambda: train.desk.model is not None or bool(train.desk.problem), timeout=60_000)
+    assert train.desk.model is not None
+    assert train.desk.model.run.name == "mine"
+
+
+def test_a_value_out_of_its_limits_is_said_in_place(qtbot: QtBot, train: MainWindow) -> None:
+    plan = train.train.plan
+    field = plan.form.fields["loss.fine"]
+    field.setText("-3")  # type: ignore[union-attr]
+    field.editingFinished.emit()  # type: ignore[union-attr]
+    assert "loss.fine: expected float >= 0.0" in plan.problem.text()
+    assert not plan.start.isEnabled()
+    field.setText("0.01")  # type: ignore[union-attr]
+    field.editingFinished.emit()  # type: ignore[union-attr]
+    assert plan.config is not None
+    assert plan.config.loss.fine == 0.01
+    fields = [plan.deviations.item(r, 0).text() for r in range(plan.deviations.rowCount())]
+    assert "loss.fine" in fields
+
+
+def test_no_graphics_card_where_one_was_chosen_fails_in_a_sentence(qtbot: QtBot, train: MainWindow) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this computer has one")
+    set_tiny(train)
+    screen = train.train
+    device = screen.plan.form.fields["device"]
+    assert isinstance(device, QComboBox)
+    device.setCurrentText("cuda")
+    qtbot.mouseClick(screen.plan.start, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(screen.job.problem.isVisible, timeout=60_000)
+    assert "Traceback" not in screen.job.problem.text()
+    assert screen.job.log.isVisible()
+
+
+def test_a_note_is_kept_and_an_archived_run_leaves_the_table(qtbot: QtBot, train: MainWindow) -> None:
+    runs = train.train.runs
+    [run] = train.session.study.runs.all()
+    item = runs.table.item(0, 6)
+    assert item is not None
+    item.setText("the first one")
+    assert train.session.study.runs.get(run.id).notes == "the first one"
+    runs.choose(run.id)
+    qtbot.mouseClick(runs.archive, Qt.MouseButton.LeftButton)
+    assert runs.table.rowCount() == 0
+    runs.archived.setChecked(True)
+    assert runs.table.rowCount() == 1
+
+
+def test_an_empty_study_says_what_is_missing(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    Study.create(tmp_path / "empty", name="Empty", synthetic=True).close()
+    window.open_study(tmp_path / "empty")
+    window.actions_["workspace.train"].trigger()
+    qtbot.waitUntil(window.train.plan.problem.isVisible, timeout=10_000)
+    assert "import or label" in window.train.plan.problem.text()
+    assert not window.train.plan.start.isEnabled()
