@@ -89,6 +89,12 @@ def faint(palette: QPalette) -> QColor:
     return palette.color(QPalette.ColorRole.PlaceholderText)
 
 
+def warning(palette: QPalette) -> QColor:
+    """Of a text that warns, on any background of the theme."""
+    dark = palette.color(QPalette.ColorRole.Window).lightness() < 128
+    return QColor("#f0c26b") if dark else QColor("#8a5200")
+
+
 def _palette(s: Shades) -> QPalette:
     role = QPalette.ColorRole
     palette = QPalette()

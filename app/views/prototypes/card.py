@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QEnterEvent, QFocusEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
-from app.qt.colours import WARNING_TEXT
+from app.qt.theme import warning
 from app.qt.translation import tr
 from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to
 from app.widgets.explain.numbers import MISSING, class_qcolour, percent, signed
@@ -151,7 +151,7 @@ class PrototypeCard(QAbstractButton):
             area = QRectF(10, 136 + 18 * place, self.width() - 18, 18)
             painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, line)
         if self._facts is not None and self._facts.suggestions and not self._pruned:
-            painter.setPen(WARNING_TEXT)
+            painter.setPen(warning(palette))
             words = ", ".join(tr(one.reason.value) for one in self._facts.suggestions)
             shown = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, self.width() - 18)
             painter.drawText(QRectF(10, 172, self.width() - 18, 18), Qt.AlignmentFlag.AlignVCenter, shown)

@@ -133,6 +133,8 @@ class EffectTable(QWidget):
         before, after = pair
         change = MISSING if before is None or after is None else signed(after - before, 4)
         values = (label, optional(before, 4), optional(after, 4), change, _interval(comparison))
+        if self._outcome is not None and self._outcome.before is self._outcome.after:
+            values = (label, optional(before, 4), "", "", "")
         for column, value in enumerate(values):
             item = QTableWidgetItem(value)
             if column:
@@ -147,7 +149,8 @@ class EffectTable(QWidget):
         flips = [flip for flip in outcome.flips if flip.part is part]
         names = outcome.before.class_names
         lesions = outcome.figures_before[part].lesions
-        self.flips_title.setText(tr("{count} of {all} lesions change their class", count=len(flips), all=lesions))
+        said = tr("{count} of {all} lesions change their class", count=len(flips), all=lesions)
+        self.flips_title.setText("" if outcome.before is outcome.after else said)
         self.flips.setRowCount(len(flips))
         for row, flip in enumerate(flips):
             title = self._titles.get(flip.lesion_id, flip.lesion_id[:8])

@@ -30,7 +30,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.qt.colours import WARNING_TEXT
+from app.qt.theme import warning
 from app.qt.translation import tr
 from app.widgets.explain.numbers import class_qcolour, percent
 from core.domain.vocabulary import Part
@@ -130,7 +130,7 @@ class _Delegate(QStyledItemDelegate):
         painter.drawText(inner, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight, mark)
         hidden = self._cases.is_hidden(case)
         if not case.has_precedent and not hidden:
-            painter.setPen(WARNING_TEXT)
+            painter.setPen(warning(palette))
         text = metrics.elidedText(self._cases.readings(case), Qt.TextElideMode.ElideRight, inner.width())
         painter.drawText(inner, Qt.AlignmentFlag.AlignBottom, text)
         if case.predicted is not None and not hidden:

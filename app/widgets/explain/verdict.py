@@ -68,7 +68,6 @@ class _ClassLine:
         self.score.setDecimals(3)
         self.score.setSingleStep(0.5)
         self.score.setKeyboardTracking(False)
-        self.score.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         self.score.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.score.setMaximumWidth(84)
         self.score.setAccessibleName(tr("Score of {name}", name=tr(name)))
