@@ -122,7 +122,8 @@ def interrupts_held_back() -> Iterator[None]:
     """Hold back Ctrl-C while a process is started, which then never hears it: its parent does, and stops it.
 
     A terminal sends it to every process in the foreground; one that still imports would die with a traceback.
-    This process hears at the end what came in between. Without POSIX signals nothing is held back.
+    This process hears at the end what came in between, unless another of its threads may hear it at once. Without
+    POSIX signals nothing is held back.
     """
     mask = getattr(signal, "pthread_sigmask", None)
     if mask is None:
