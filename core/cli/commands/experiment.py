@@ -34,8 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test-patients", type=int, default=78, help="with --phantom: of them, in the test part (default: 78)"
     )
+    parser.add_argument("--phantom-seed", type=int, default=1, help="with --phantom: its seed (default: 1)")
     parser.add_argument(
-        "--out", type=Path, default=Path("table1"), help="folder of the models and the page (default: table1)"
+        "--out",
+        type=Path,
+        default=Path("table1"),
+        help="folder of the models and the page (default: table1)",
     )
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each model (default: 3)")
     parser.add_argument("--preset", default="compact", help="configuration of IAIA-BL (default: compact)")
@@ -72,7 +76,9 @@ def _table1(arguments: argparse.Namespace, console: Console) -> int:
     config = configure(arguments.preset, label=arguments.label, seed=1, changes=arguments.set)
     folder, out = arguments.study, arguments.out
     if arguments.phantom:
-        wanted = confounded(patients=arguments.patients, test_patients=arguments.test_patients, seed=1)
+        wanted = confounded(
+            patients=arguments.patients, test_patients=arguments.test_patients, seed=arguments.phantom_seed
+        )
         folder = make_confounded_study(out / "study", wanted, emit=console.emit, cancelled=console.cancelled)
     request = Request(
         out=out, config=config, seeds=arguments.seeds,
