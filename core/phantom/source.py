@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from core.data.importers.folder import COLUMNS
 from core.domain.atomic import atomic_write, make_folder, storage_error
 from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
@@ -30,22 +31,6 @@ from core.phantom.patient import PhantomPatient, PhantomView, make_patient
 from core.phantom.records import ANNOTATOR, AnnotationFile, LesionRecord
 
 LESIONS, ANNOTATIONS, PARTS, IMAGES = "lesions.csv", "annotations.json", "parts.csv", "images"
-COLUMNS = (
-    "image",
-    "patient_id",
-    "finding",
-    "laterality",
-    "view",
-    "margin",
-    "shape",
-    "density",
-    "category",
-    "pathology",
-    "probability",
-    "outline",
-    "fine",
-)
-"""Of ``lesions.csv``, the folder importer's documented layout; one row a lesion, empty = unknown."""
 WINDOW = Window(centre=2000.0, width=2400.0, explanation="NORMAL")
 _NAME = "SYNTHETIC PHANTOM"
 _README = """SYNTHETIC MAMMOGRAMS

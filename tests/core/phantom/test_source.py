@@ -9,13 +9,14 @@ import numpy as np
 import pydicom
 import pytest
 
+from core.data.importers.folder import COLUMNS
 from core.domain.errors import BadFileError, Cancelled, StudyError
 from core.domain.events import Event, Progress
 from core.domain.shapes import Polygon, decode_shapes
 from core.phantom.config import PhantomConfig
 from core.phantom.patient import make_patient
 from core.phantom.records import read_annotations
-from core.phantom.source import COLUMNS, write_study_source
+from core.phantom.source import write_study_source
 
 CONFIG = PhantomConfig(patients=3, seed=6, test_patients=1)
 
