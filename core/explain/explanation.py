@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from core.domain.events import IsCancelled, never
 from core.domain.geometry import Affine, Box
 from core.domain.study import Prototype
 from core.explain.relevance import ReceptiveField, most_relevant_box, receptive_field
+from core.explain.scores import Scored
 from core.model.card import ModelCard
 from core.model.network import Activations, PrototypeNetwork
 from core.model.similarity import largest_similarity, upsample
@@ -110,7 +110,7 @@ class Precedent:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Explanation:
+class Explanation(Scored):
     """Why the network says what it says of one ROI."""
 
     roi: RoiInput
@@ -127,23 +127,6 @@ class Explanation:
     precedent: Precedent
     receptive_field: ReceptiveField
     synthetic: bool
-
-    @property
-    def probabilities(self) -> NDArray[np.float64]:
-        """(K,) softmax of the logits."""
-        raised: NDArray[np.float64] = np.exp(self.logits - self.logits.max())
-        share: NDArray[np.float64] = raised / raised.sum()
-        return share
-
-    @property
-    def predicted(self) -> int:
-        """The class of the largest logit, also where there is no precedent: callers look at ``precedent``."""
-        return int(self.logits.argmax())
-
-    @property
-    def malignancy_probability(self) -> float | None:
-        logit = self.malignancy_logit
-        return None if logit is None else 0.5 * (1 + math.tanh(logit / 2))
 
     @property
     def class_is_trained(self) -> bool | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.explain.scores import Scored
 
 if TYPE_CHECKING:  # an explanation is made with torch, which reading its numbers does not need
     from core.explain.explanation import Explanation
@@ -28,29 +29,13 @@ class Supposition:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Supposed:
+class Supposed(Scored):
     """What follows from a supposition, by the weights that the model has."""
 
     logits: NDArray[np.float64]
     """(K,)"""
     malignancy_logit: float | None
     """``v . z + b`` of these scores; None where the model predicts no malignancy."""
-
-    @property
-    def probabilities(self) -> NDArray[np.float64]:
-        """(K,) softmax of the logits."""
-        raised: NDArray[np.float64] = np.exp(self.logits - self.logits.max())
-        share: NDArray[np.float64] = raised / raised.sum()
-        return share
-
-    @property
-    def predicted(self) -> int:
-        return int(self.logits.argmax())
-
-    @property
-    def malignancy_probability(self) -> float | None:
-        logit = self.malignancy_logit
-        return None if logit is None else 0.5 * (1 + math.tanh(logit / 2))
 
 
 def suppose(explanation: Explanation, supposition: Supposition) -> Supposed:
