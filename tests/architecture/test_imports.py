@@ -14,8 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 ORDER = (
     "domain",
     "imaging",
+    "deidentify",
     "store",
     "data",
+    "pacs",
     "statistics",
     "model",
     "training",
@@ -24,6 +26,7 @@ ORDER = (
     "evaluation",
     "baselines",
     "phantom",
+    "interchange",
     "jobs",
     "tasks",
     "cli",
