@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStatusBar, QToolButton, QWidget
+from PySide6.QtWidgets import QSizePolicy, QStatusBar, QToolButton, QWidget
 
 from app.qt.icons import icon
 from app.qt.translation import tr
+from app.widgets.label import Label
 from app.widgets.viewer.mammogram_view import Reading
 from core.domain.study import Reader
 from core.domain.vocabulary import DISCLAIMER
@@ -21,13 +22,13 @@ class StatusLine(QStatusBar):
         super().__init__(parent)
         self.setSizeGripEnabled(False)
         self.setContentsMargins(8, 0, 4, 0)
-        warning = QLabel(tr("For research and education only. Not for clinical use."))
+        warning = Label(tr("For research and education only. Not for clinical use."))
         warning.setObjectName("faint")
         warning.setToolTip(tr(DISCLAIMER))
-        self._badge = QLabel(tr("SYNTHETIC"))
+        self._badge = Label(tr("SYNTHETIC"))
         self._badge.setObjectName("badge")
         self._badge.setToolTip(tr("Every image of this study is computed; none shows a person."))
-        self._pointer, self._zoom = QLabel(), QLabel()
+        self._pointer, self._zoom = Label(), Label()
         for label, width in ((self._pointer, 250), (self._zoom, 52)):
             label.setMinimumWidth(width)
             label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -37,7 +38,7 @@ class StatusLine(QStatusBar):
         self._reader.setToolTip(tr("Who reads; click to sign in as somebody else"))
         self._reader.clicked.connect(self.reader_clicked)
         # an own label: a message of the status bar would hide the statement
-        self._message = QLabel()
+        self._message = Label()
         self._fading = QTimer(self, singleShot=True, interval=_MESSAGE_MS)
         self._fading.timeout.connect(self._message.clear)
         for widget in (self._badge, warning):
@@ -66,7 +67,7 @@ class StatusLine(QStatusBar):
     def show_reader(self, reader: Reader | None) -> None:
         self._reader.setVisible(reader is not None)
         self._reader.setIcon(icon("reader", self.palette()))
-        self._reader.setText("" if reader is None else reader.name)
+        self._reader.setText("" if reader is None else reader.name.replace("&", "&&"))
 
     def show_zoom(self, zoom: float) -> None:
         self._zoom.setText(f"{zoom * 100:.0f} %")

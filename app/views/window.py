@@ -51,6 +51,7 @@ from app.views.studies import Studies
 from app.views.train.screen import TrainScreen
 from app.views.welcome.page import WelcomePage
 from app.widgets.banner import Banner
+from app.widgets.label import in_title
 from app.widgets.rail import WORKSPACES, Rail
 
 
@@ -161,7 +162,7 @@ class MainWindow(QMainWindow):
     def _on_change(self, change: Change) -> None:
         match change:
             case StudyOpened(name=name, read_only=why, synthetic=synthetic):
-                self.setWindowTitle(f"{name} — Marginalia")
+                self.setWindowTitle(f"{in_title(name)} — Marginalia")
                 self.banner.clear()
                 self.banner.say("read-only", why, tr("Try again") if why else "", self._open_again)
                 self.status.show_study(synthetic=synthetic)

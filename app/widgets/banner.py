@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from app.qt.icons import pixmap
 from app.qt.translation import tr
+from app.widgets.label import Label
 
 
 class Banner(QFrame):
@@ -18,7 +19,7 @@ class Banner(QFrame):
         super().__init__(parent)
         self.setObjectName("banner")
         self._sentences: dict[str, tuple[str, str, Callable[[], object] | None]] = {}
-        self._sign, self._text = QLabel(), QLabel()
+        self._sign, self._text = Label(), Label()
         self._text.setWordWrap(True)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._button, self._close = QPushButton(), QPushButton(tr("Dismiss"))

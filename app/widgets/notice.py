@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from app.widgets.label import Label
 
 
 class Notice(QWidget):
@@ -11,7 +13,7 @@ class Notice(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._title, self._text, self._button = QLabel(), QLabel(), QPushButton()
+        self._title, self._text, self._button = Label(), Label(), QPushButton()
         self._title.setObjectName("title")
         self._text.setObjectName("faint")
         layout = QVBoxLayout(self)

@@ -11,12 +11,13 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
+
+from app.widgets.label import Label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +47,10 @@ class ChoiceRow(QWidget):
         self._group = QButtonGroup(self)
         self._group.setExclusive(False)
         self._value: str | None = None
-        self.note = QLabel()
+        self.note = Label()
         """What the data set says of it."""
         self.note.setObjectName("faint")
-        title = QLabel(name)
+        title = Label(name)
         head = QHBoxLayout()
         head.addWidget(title)
         head.addStretch()

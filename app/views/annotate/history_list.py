@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
 from app.qt.words import local_time
 from app.reads import HistoryEntry
+from app.widgets.label import Label
 
 _MOST = 300
 """Revisions that are listed; older ones are reached by undo."""
@@ -31,10 +32,10 @@ class HistoryList(QWidget):
         self._restore = QPushButton(tr("Restore"))
         self._restore.setToolTip(tr("Makes the chosen state current again; nothing of the history is lost"))
         self._restore.clicked.connect(self._ask)
-        self._empty = QLabel(tr("Nothing drawn yet. Every stroke is saved here by itself."))
+        self._empty = Label(tr("Nothing drawn yet. Every stroke is saved here by itself."))
         self._empty.setObjectName("faint")
         self._empty.setWordWrap(True)
-        heading = QLabel(tr("History"))
+        heading = Label(tr("History"))
         heading.setObjectName("heading")
         line = QHBoxLayout()
         line.addWidget(heading, 1)

@@ -7,11 +7,12 @@ from enum import StrEnum
 import msgspec
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
 from app.qt.words import word
 from app.views.annotate.choice_row import Choice, ChoiceRow
+from app.widgets.label import Label
 from core.domain.study import Labels
 from core.domain.vocabulary import BiradsCategory, MarginType, MassDensity, MassShape, Pathology
 
@@ -122,7 +123,7 @@ class LabelForm(QWidget):
         box.installEventFilter(self)
         line = QHBoxLayout()
         line.setContentsMargins(6, 4, 6, 2)
-        label = QLabel(tr("Malignant, my estimate"))
+        label = Label(tr("Malignant, my estimate"))
         label.setObjectName("faint")
         label.setBuddy(box)
         line.addWidget(label, 1)

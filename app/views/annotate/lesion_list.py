@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QToolButton, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
 from app.qt.words import word
+from app.widgets.label import Label
 from core.domain.study import Image, Labels, Lesion
 
 _ROWS_SHOWN = 4
@@ -25,12 +26,12 @@ class LesionList(QWidget):
         self._list = QListWidget()
         self._list.setAccessibleName(tr("Lesions of this image"))
         self._list.currentRowChanged.connect(self._choose)
-        self._empty = QLabel(tr("No lesion yet. Draw a box around one to begin."))
+        self._empty = Label(tr("No lesion yet. Draw a box around one to begin."))
         self._empty.setObjectName("faint")
         self._empty.setWordWrap(True)
         self._empty.setContentsMargins(6, 0, 6, 4)
         self._filling = False
-        heading = QLabel(tr("Lesions"))
+        heading = Label(tr("Lesions"))
         heading.setObjectName("heading")
         line = QHBoxLayout()
         line.setContentsMargins(6, 0, 2, 0)

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPixmap
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QToolButton
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QToolButton
 
 from app.actions.actions import Actions
 from app.qt.colours import OF_ROLE
 from app.qt.translation import tr
 from app.widgets.drawing.pen import Pen
+from app.widgets.label import Label
 from app.widgets.viewer.picture import Display, Picture, voi_name
 from core.domain.shapes import Length, Role
 
@@ -59,7 +60,7 @@ class PenStrip(QFrame):
             button.setMinimumWidth(button.fontMetrics().horizontalAdvance(short) + 48)
             layout.addWidget(button)
         layout.addSpacing(4)
-        label = QLabel(tr("Pen"))
+        label = Label(tr("Pen"))
         label.setObjectName("faint")
         layout.addWidget(label)
         layout.addWidget(self._width)

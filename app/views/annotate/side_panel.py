@@ -10,6 +10,7 @@ from app.qt.translation import tr
 from app.views.annotate.history_list import HistoryList
 from app.views.annotate.label_form import LabelForm
 from app.views.annotate.lesion_list import LesionList
+from app.widgets.label import Label
 
 WIDTH = 300
 _SCROLL_BAR = 12
@@ -28,7 +29,7 @@ class SidePanel(QScrollArea):
         self.form = LabelForm()
         self.history = HistoryList()
         self._labels = _heading(tr("Labels"))
-        self.author = QLabel()
+        self.author = Label()
         self.author.setObjectName("faint")
         self.author.setContentsMargins(10, 0, 8, 2)
         inner = QWidget()
@@ -45,7 +46,7 @@ class SidePanel(QScrollArea):
 
 
 def _heading(text: str) -> QLabel:
-    label = QLabel(text)
+    label = Label(text)
     label.setObjectName("heading")
     label.setContentsMargins(10, 6, 8, 0)
     return label

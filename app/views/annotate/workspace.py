@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QSplitter,
     QStackedLayout,
     QToolButton,
@@ -41,6 +40,7 @@ from app.views.worklist.panel import WorklistPanel
 from app.widgets.drawing.canvas import AnnotationCanvas
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.drawing.mask_preview import MaskPreview
+from app.widgets.label import Label
 from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Display
 from core.data.roi import roi_square
@@ -76,7 +76,7 @@ class AnnotateWorkspace(QWidget):
         self.pictures = Pictures(session, self)
         self.shown: Shown | None = None
         self.lesion: Lesion | None = None
-        self._message = QLabel()
+        self._message = Label()
         self._mask_on = False
         self._mask_later = QTimer(self, singleShot=True, interval=0)
         self._later = QTimer(self, singleShot=True, interval=_HISTORY_MS)
@@ -89,7 +89,7 @@ class AnnotateWorkspace(QWidget):
         box = QVBoxLayout(preview)
         box.setContentsMargins(10, 8, 10, 8)
         self.preview.setFixedHeight(190)
-        heading = QLabel(tr("Mask as the network sees it"))
+        heading = Label(tr("Mask as the network sees it"))
         heading.setObjectName("heading")
         box.addWidget(heading)
         box.addWidget(self.preview)

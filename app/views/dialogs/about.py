@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from PySide6.QtCore import Qt, qVersion
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
+from app.widgets.label import Label
 from core.domain.vocabulary import DISCLAIMER
 
 
@@ -22,17 +23,17 @@ class AboutDialog(QDialog):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("About Marginalia"))
-        title = QLabel("Marginalia")
+        title = Label("Marginalia")
         title.setObjectName("title")
-        purpose = QLabel(
+        purpose = Label(
             tr(
                 "Radiologists annotate the margins of breast masses, train an interpretable classifier (IAIA-BL, "
                 "Barnett and colleagues, 2021) on them, and review and prune its prototypes."
             )
         )
-        warning = QLabel(tr(DISCLAIMER))
+        warning = Label(tr(DISCLAIMER))
         warning.setObjectName("heading")
-        facts = QLabel(tr("Version {version}, Qt {qt}", version=program_version(), qt=qVersion()))
+        facts = Label(tr("Version {version}, Qt {qt}", version=program_version(), qt=qVersion()))
         facts.setObjectName("faint")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -20,6 +19,7 @@ from app.changes import Change, StudyClosing
 from app.qt.background import Background, Outcome
 from app.qt.translation import tr
 from app.session import Session
+from app.widgets.label import Label
 from core.domain.study import Reader
 from core.tasks.reader_agreement import ReaderAgreement, reader_agreement
 
@@ -40,7 +40,7 @@ class AgreementDialog(QDialog):
             box.setAccessibleName(tr("First reader") if place == 0 else tr("Second reader"))
             box.currentIndexChanged.connect(self._compute)
             line.addWidget(box, 1)
-        self.text = QLabel()
+        self.text = Label()
         self.text.setWordWrap(True)
         self.table = QTableWidget(0, 4)
         self.table.setHorizontalHeaderLabels([tr("Label"), tr("Lesions"), tr("Same"), tr("Cohen's kappa")])

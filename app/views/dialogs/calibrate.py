@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QCheckBox, QDialog, QDialogButtonBox, QLabel, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialog, QDialogButtonBox, QSlider, QVBoxLayout, QWidget
 
 from app.qt import settings
 from app.qt.translation import tr
+from app.widgets.label import Label
 
 CARD_MM = 85.6
 """Width of an ID-1 card (ISO/IEC 7810)."""
@@ -40,7 +41,7 @@ class CalibrateDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(tr("Size and quality of this screen"))
         self._ratio = ratio
-        text = QLabel(
+        text = Label(
             tr("Hold a bank card against the screen and move the slider until the frame is as wide as the card.")
         )
         text.setWordWrap(True)

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QKeySequenceEdit,
-    QLabel,
     QLineEdit,
     QPushButton,
     QTableWidget,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 from app.actions.actions import Actions
 from app.actions.keymap import Preset, chosen_preset, conflicts, native, preset_keymap, store_keymap
 from app.qt.translation import tr
+from app.widgets.label import Label
 
 
 class KeymapDialog(QDialog):
@@ -57,7 +57,7 @@ class KeymapDialog(QDialog):
         self.keys.editingFinished.connect(self._take_keys)
         self._none = QPushButton(tr("No key"))
         self._none.clicked.connect(lambda: self._put(()))
-        self.problem = QLabel()
+        self.problem = Label()
         self.problem.setWordWrap(True)
         self._buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
@@ -83,7 +83,7 @@ class KeymapDialog(QDialog):
         layout.addWidget(self._find)
         layout.addWidget(self._table, 1)
         line = QHBoxLayout()
-        line.addWidget(QLabel(tr("New key")))
+        line.addWidget(Label(tr("New key")))
         line.addWidget(self.keys, 1)
         line.addWidget(self._none)
         layout.addLayout(line)

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QVBoxLayout,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.qt import settings
 from app.qt.translation import tr
+from app.widgets.label import Label
 
 _PLACE = "folders/studies"
 
@@ -32,7 +32,7 @@ class NewStudyDialog(QDialog):
         self.setWindowTitle(title)
         self._name = QLineEdit(name)
         self._place = QLineEdit(settings.text(_PLACE, str(Path.home() / "marginalia")))
-        self._result = QLabel()
+        self._result = Label()
         self._result.setObjectName("faint")
         self._result.setWordWrap(True)
         browse = QPushButton(tr("Choose…"))
@@ -53,7 +53,7 @@ class NewStudyDialog(QDialog):
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
-        explained = QLabel(note)
+        explained = Label(note)
         explained.setWordWrap(True)
         layout.addWidget(explained)
         layout.addLayout(form)

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFormLayout,
     QInputDialog,
-    QLabel,
     QLineEdit,
     QVBoxLayout,
     QWidget,
@@ -16,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from app.qt.translation import tr
 from app.session import Session
+from app.widgets.label import Label
 from core.domain.errors import MarginaliaError
 
 
@@ -31,12 +31,12 @@ class SignInDialog(QDialog):
         self.reader_name.setAccessibleName(tr("Name"))
         self.password = QLineEdit()
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
-        self.problem = QLabel()
+        self.problem = Label()
         self.problem.setWordWrap(True)
         self._form = QFormLayout()
         self._form.addRow(tr("Name"), self.reader_name)
         self._form.addRow(tr("Password"), self.password)
-        note = QLabel(tr("Each reader has an own layer of shapes and labels. A new name adds a reader."))
+        note = Label(tr("Each reader has an own layer of shapes and labels. A new name adds a reader."))
         note.setObjectName("faint")
         note.setWordWrap(True)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)

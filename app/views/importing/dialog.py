@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QProgressBar,
     QPushButton,
     QTableWidget,
@@ -25,6 +24,7 @@ from app.qt.colours import ERASER, LESION, PROMINENT
 from app.qt.task import Job, Task
 from app.qt.translation import tr
 from app.views.importing.results import Fate, ImportResult
+from app.widgets.label import Label, tip
 from core.domain.errors import Cancelled
 from core.domain.events import Event, Progress
 
@@ -50,7 +50,7 @@ class ImportDialog(QDialog):
         self.setWindowTitle(tr("Import images"))
         self.setWindowModality(Qt.WindowModality.NonModal)
         self.result_value: ImportResult | None = None
-        self.text = QLabel(tr("Reading {folder} …", folder=folder))
+        self.text = Label(tr("Reading {folder} …", folder=folder))
         self.text.setWordWrap(True)
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
@@ -129,7 +129,7 @@ class ImportDialog(QDialog):
             if found.fate in _COLOURS:
                 what.setIcon(_dot(_COLOURS[found.fate]))
             why = QTableWidgetItem(" ".join(found.sentences))
-            why.setToolTip("\n".join(found.sentences))
+            why.setToolTip(tip("\n".join(found.sentences)))
             for column, item in enumerate((QTableWidgetItem(found.name), what, why)):
                 self.table.setItem(row, column, item)
         self.table.setVisible(True)

@@ -13,6 +13,7 @@ from app.qt.translation import tr
 from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to
 from app.widgets.explain.numbers import MISSING, class_qcolour, percent, signed
 from app.widgets.explain.pictures import PatchPictures
+from app.widgets.label import tip
 from core.tasks.opinions import Mark
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class PrototypeCard(QAbstractButton):
     def _describe(self) -> None:
         reasons = [one.sentence for one in self._facts.suggestions] if self._facts is not None else []
         self.setAccessibleName(". ".join([self._name, *self.lines(), *reasons]))
-        self.setToolTip("\n".join([*reasons, *_meaning(self._facts)]))
+        self.setToolTip(tip("\n".join([*reasons, *_meaning(self._facts)])))
 
 
 def _meaning(facts: Surveyed | None) -> list[str]:

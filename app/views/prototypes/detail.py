@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from app.model_desk import OpenedModel
 from app.qt.translation import tr
 from app.widgets.explain.heat import RELEVANT, HeatLook, coloured, draw_box, fitted, frame_to, grey_picture
 from app.widgets.explain.numbers import MISSING, class_qcolour, number, percent, signed
 from app.widgets.explain.pictures import PatchPictures
+from app.widgets.label import Label
 from core.tasks.opinions import Mark
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class PrototypeDetail(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.index = -1
-        self.title, self.facts, self.reasons = QLabel(), QLabel(), QLabel()
+        self.title, self.facts, self.reasons = Label(), Label(), Label()
         self.title.setObjectName("heading")
         self.facts.setWordWrap(True)
         self.reasons.setWordWrap(True)
@@ -56,7 +57,7 @@ class PrototypeDetail(QScrollArea):
             (tr("Nearest training patches"), self.training),
             (tr("Nearest test patches"), self.test),
         ):
-            heading = QLabel(text)
+            heading = Label(text)
             heading.setObjectName("heading")
             layout.addWidget(heading)
             layout.addWidget(strip)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QHeaderView,
-    QLabel,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from app.qt.translation import tr
 from app.widgets.explain.numbers import MISSING, optional, signed
+from app.widgets.label import Label
 from core.domain.vocabulary import Part
 from core.statistics.estimate import Comparison, p_text
 
@@ -52,7 +52,7 @@ class EffectTable(QWidget):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
-        self.flips_title = QLabel()
+        self.flips_title = Label()
         self.flips_title.setObjectName("heading")
         self.flips = QTableWidget(0, 4)
         self.flips.setHorizontalHeaderLabels([tr("Lesion"), tr("labelled"), tr("now"), tr("after")])

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.model_desk import OpenedModel
 from app.qt.flow import FlowLayout
 from app.qt.translation import tr
 from app.views.prototypes.card import PrototypeCard
 from app.widgets.explain.pictures import PatchLibrary
+from app.widgets.label import Label
 from core.tasks.opinions import Mark
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class PrototypeGrid(QScrollArea):
         state = model.pruning.state
         own = [j for j, c in enumerate(state.prototype_class) if c == class_index]
         kept = [j for j in own if j in state.kept]
-        title = QLabel(tr("{name}: {kept} of {count}", name=tr(name), kept=len(kept), count=len(own)))
+        title = Label(tr("{name}: {kept} of {count}", name=tr(name), kept=len(kept), count=len(own)))
         title.setObjectName("heading")
         column.addWidget(title)
         groups = {} if survey is None else {one.index: one.group for one in survey.prototypes}

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from app.qt.translation import tr
 from app.qt.words import local_time
+from app.widgets.label import Label
 from core.domain.study import ModelRevision
 
 _ID = Qt.ItemDataRole.UserRole
@@ -41,7 +41,7 @@ class RevisionTree(QWidget):
         self.tree.header().setStretchLastSection(False)
         self.use = QPushButton(tr("Use this one"))
         self.compare = QPushButton(tr("Compare"))
-        self.hint = QLabel(tr("Choose two to compare them."))
+        self.hint = Label(tr("Choose two to compare them."))
         self.hint.setObjectName("faint")
         line = QHBoxLayout()
         line.addWidget(self.use)

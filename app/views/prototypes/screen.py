@@ -9,7 +9,6 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QSplitter,
@@ -30,6 +29,7 @@ from app.views.prototypes.grid import PrototypeGrid
 from app.views.prototypes.revisions import RevisionTree
 from app.views.prototypes.supposing import Supposing
 from app.widgets.explain.run_bar import RunBar
+from app.widgets.label import Label
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
 from core.domain.study import ModelRevision
@@ -57,7 +57,7 @@ class PrototypesScreen(QWidget):
         self.undo, self.redo = QPushButton(tr("Undo")), QPushButton(tr("Redo"))
         self.suggested = QComboBox()
         self.select, self.clear = QPushButton(tr("Select")), QPushButton(tr("Clear"))
-        self.state, self.problem, self.reason = QLabel(), QLabel(), QLineEdit()
+        self.state, self.problem, self.reason = Label(), Label(), QLineEdit()
         self.prune = QPushButton(tr("Prune"))
         self.tabs, self.pages = QTabWidget(), QStackedWidget()
         self.outcome: PruneOutcome | None = None

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSlider,
     QVBoxLayout,
@@ -17,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.qt.translation import tr
+from app.widgets.label import Label
 
 
 class AskFirst(QWidget):
@@ -26,12 +26,12 @@ class AskFirst(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        title = QLabel(tr("What do you say?"))
+        title = Label(tr("What do you say?"))
         title.setObjectName("title")
-        note = QLabel(tr("Your own reading comes first and is kept; then you see what the model says, and why."))
+        note = Label(tr("Your own reading comes first and is kept; then you see what the model says, and why."))
         note.setObjectName("faint")
         note.setWordWrap(True)
-        self.question = QLabel()
+        self.question = Label()
         self.words = QButtonGroup(self)
         self._words = QHBoxLayout()
         self.estimate = QCheckBox(tr("Probability of malignancy"))
@@ -40,7 +40,7 @@ class AskFirst(QWidget):
         self.probability.setValue(50)
         self.probability.setEnabled(False)
         self.probability.setAccessibleName(tr("Probability of malignancy"))
-        self.percent = QLabel("")
+        self.percent = Label("")
         self.percent.setMinimumWidth(44)
         self.done = QPushButton(tr("Keep and show the model"))
         self.done.setEnabled(False)

@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QFormLayout,
-    QLabel,
     QListView,
     QStyle,
     QStyledItemDelegate,
@@ -33,6 +32,7 @@ from PySide6.QtWidgets import (
 from app.qt.theme import warning
 from app.qt.translation import tr
 from app.widgets.explain.numbers import class_qcolour, percent
+from app.widgets.label import Label, tip
 from core.domain.vocabulary import Part
 from core.tasks.opinions import GivenOpinion, Verdict
 
@@ -80,7 +80,7 @@ class CaseModel(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return case.title
         if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole):
-            return f"{case.title}. {self.readings(case)}"
+            return tip(f"{case.title}. {self.readings(case)}")
         return None
 
     def is_hidden(self, case: Case) -> bool:
@@ -166,7 +166,7 @@ class CaseList(QWidget):
         self.view.setUniformItemSizes(True)
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.view.setAccessibleName(tr("Lesions to review"))
-        self.count = QLabel()
+        self.count = Label()
         self.count.setObjectName("faint")
         form = QFormLayout()
         form.setContentsMargins(10, 8, 10, 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QTabWidget, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
 from app.widgets.explain.all_table import AllTable
@@ -13,6 +13,7 @@ from app.widgets.explain.evidence_table import EvidenceTable
 from app.widgets.explain.numbers import class_qcolour, number
 from app.widgets.explain.pictures import CasePictures, PatchLibrary
 from app.widgets.explain.sum_table import SumLine, SumTable
+from app.widgets.label import Label
 
 if TYPE_CHECKING:
     from core.explain.explanation import Explanation
@@ -31,14 +32,14 @@ class ExplanationTabs(QTabWidget):
         self.difference = SumTable(tr("What speaks for one class over another"))
         self.malignancy = SumTable(tr("What speaks for malignancy"))
         self.everything = AllTable()
-        self.total, self.other = QLabel(), QComboBox()
-        self.no_malignancy = QLabel(tr("This model predicts no malignancy: too few lesions had a biopsy result."))
+        self.total, self.other = Label(), QComboBox()
+        self.no_malignancy = Label(tr("This model predicts no malignancy: too few lesions had a biopsy result."))
         self.no_malignancy.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._explanation: Explanation | None = None
         self.setDocumentMode(True)
         self.addTab(_column(self.evidence, self.total), tr("Why"))
         top = QHBoxLayout()
-        self._first = QLabel()
+        self._first = Label()
         top.addWidget(self._first)
         top.addWidget(self.other)
         top.addStretch()

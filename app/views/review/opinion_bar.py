@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
 from app.qt.words import local_time
+from app.widgets.label import Label, tip
 from core.tasks.opinions import GivenOpinion, Verdict
 
 _TIPS = {
@@ -29,7 +30,7 @@ class OpinionBar(QWidget):
         self.comment = QLineEdit()
         self.comment.setPlaceholderText(tr("Comment on this explanation"))
         self.comment.returnPressed.connect(lambda: self._say(Verdict.COMMENT))
-        self.past = QLabel()
+        self.past = Label()
         self.past.setObjectName("faint")
         self.past.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         line, first = QHBoxLayout(), QHBoxLayout()
@@ -51,7 +52,7 @@ class OpinionBar(QWidget):
         """The newest first."""
         texts = [_text(one) for one in reversed(given)]
         self.past.setText(" · ".join(texts))
-        self.past.setToolTip("\n".join(texts))
+        self.past.setToolTip(tip("\n".join(texts)))
         self.past.setVisible(bool(texts))
 
     def _say(self, verdict: Verdict) -> None:

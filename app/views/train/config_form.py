@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QFrame, QLabel, QLineEdit, QScrollArea, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QFrame, QLineEdit, QScrollArea, QWidget
 
 from app.qt.translation import tr
+from app.widgets.label import Label
 from core.training.config import TrainingConfig
 from core.training.presets import leaves
 
@@ -80,11 +81,11 @@ class ConfigForm(QScrollArea):
             made.setAccessibleName(name)
             made.setToolTip(limits(field.type))
             self.fields[name] = made
-            label = QLabel(field.name.replace("_", " "))
+            label = Label(field.name.replace("_", " "))
             label.setToolTip(name)
             self._form.addRow(label, made)
         for field, name in nested:
-            title = QLabel(field.name.replace("_", " ").capitalize())
+            title = Label(field.name.replace("_", " ").capitalize())
             title.setObjectName("heading")
             self._form.addRow(title)
             self._add(field.type, f"{name}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 
 import pyqtgraph as pg
@@ -75,5 +76,6 @@ def _draw(
     if not values:
         return
     pen = pg.mkPen(colour, width=2, style=pg.QtCore.Qt.PenStyle(style))
-    more = {"name": name} if name else {}
+    # the legend takes names for markup
+    more = {"name": html.escape(name)} if name else {}
     plot.plot([x for x, _ in values], [y for _, y in values], pen=pen, **more)

@@ -6,7 +6,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QLabel,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -14,6 +13,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.qt.translation import tr
+from app.widgets.label import Label
 from core.tasks.training_data import TrainingData
 
 
@@ -33,7 +33,7 @@ class DataPanel(QWidget):
         self.table.verticalHeader().setDefaultSectionSize(22)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.horizontalHeader().setStretchLastSection(True)
-        self.warnings, self.exclusions = QLabel(), QLabel()
+        self.warnings, self.exclusions = Label(), Label()
         self.warnings.setWordWrap(True)
         self.warnings.setObjectName("badge")
         self.warnings.setMargin(4)

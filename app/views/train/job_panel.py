@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
 from app.training_desk import JobState
 from app.views.train.history import Point
+from app.widgets.label import Label
 from core.domain.study import Run
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class JobPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title, self.detail, self.problem, self.queue = QLabel(), QLabel(), QLabel(), QLabel()
+        self.title, self.detail, self.problem, self.queue = Label(), Label(), Label(), Label()
         self.title.setObjectName("heading")
         self.detail.setObjectName("faint")
         self.queue.setObjectName("faint")

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -28,6 +27,7 @@ from app.training_desk import PlanRequest
 from app.views.train.config_form import ConfigForm
 from app.views.train.data_panel import DataPanel
 from app.views.train.job_panel import duration
+from app.widgets.label import Label, tip
 from core.domain.errors import MarginaliaError
 from core.domain.study import Run, RunStatus, Split
 from core.tasks.configuring import configure
@@ -62,7 +62,7 @@ class PlanPanel(QWidget):
         self.seed.setValue(1)
         self.folds.setRange(0, 20)
         self.folds.setSpecialValueText(tr("none"))
-        self.description, self.estimate, self.problem = QLabel(), QLabel(), QLabel()
+        self.description, self.estimate, self.problem = Label(), Label(), Label()
         self.data, self.form, self.deviations = DataPanel(), ConfigForm(), QTableWidget(0, 3)
         self.start = QPushButton(tr("Start training"))
         self.start.setDefault(True)
@@ -199,7 +199,7 @@ class PlanPanel(QWidget):
             here = f"{found.here}: {found.why}" if found.why else found.here
             for column, value in enumerate((found.field, found.paper, here)):
                 item = QTableWidgetItem(value)
-                item.setToolTip(value)
+                item.setToolTip(tip(value))
                 item.setTextAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
                 self.deviations.setItem(row, column, item)
         self.tabs.setTabText(1, tr("Deviations ({count})", count=len(rows)))

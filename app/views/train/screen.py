@@ -40,6 +40,7 @@ from app.views.train.history import Point, read_history
 from app.views.train.job_panel import JobPanel
 from app.views.train.plan_panel import PlanPanel
 from app.views.train.runs_table import RunsTable
+from app.widgets.label import in_title
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
 from core.domain.events import Event, Metrics
@@ -252,7 +253,7 @@ class TrainScreen(QWidget):
         path = self.session.study.folder / run.folder / LOG
         dialog = QDialog(self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setWindowTitle(tr("Log of {name}", name=run.name))
+        dialog.setWindowTitle(in_title(tr("Log of {name}", name=run.name)))
         dialog.resize(760, 460)
         text = QPlainTextEdit(_end_of(path))
         text.setReadOnly(True)

@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QPushButton,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 from app.actions.actions import Actions
 from app.qt import settings
 from app.qt.translation import tr
+from app.widgets.label import Label, tip
 
 _PATH = 0x100
 
@@ -29,7 +29,7 @@ class WelcomePage(QWidget):
 
     def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        title, line = QLabel("Marginalia"), QLabel()
+        title, line = Label("Marginalia"), Label()
         title.setObjectName("title")
         line.setObjectName("faint")
         line.setWordWrap(True)
@@ -45,7 +45,7 @@ class WelcomePage(QWidget):
         self.recent.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.recent.itemActivated.connect(self._open)
         self.recent.itemClicked.connect(self._open)
-        self._empty = QLabel(tr("Studies that you open will be listed here."))
+        self._empty = Label(tr("Studies that you open will be listed here."))
         self._empty.setObjectName("faint")
         column = QVBoxLayout()
         column.setSpacing(10)
@@ -72,7 +72,7 @@ class WelcomePage(QWidget):
         for folder in folders:
             item = QListWidgetItem(f"{folder.name}\n{folder.parent}")
             item.setData(_PATH, str(folder))
-            item.setToolTip(str(folder))
+            item.setToolTip(tip(str(folder)))
             self.recent.addItem(item)
         self.recent.setVisible(bool(folders))
         self._empty.setVisible(not folders)
@@ -87,9 +87,7 @@ class WelcomePage(QWidget):
             button.setStyleSheet("text-align: left")
             button.clicked.connect(action.trigger)
             layout.addWidget(button)
-        note = QLabel(
-            tr("The demo makes synthetic mammograms, so that everything can be tried without a patient.")
-        )
+        note = Label(tr("The demo makes synthetic mammograms, so that everything can be tried without a patient."))
         note.setObjectName("faint")
         note.setWordWrap(True)
         layout.addWidget(note)
@@ -108,7 +106,7 @@ class WelcomePage(QWidget):
 
 
 def _card(title: str) -> tuple[QFrame, QVBoxLayout]:
-    card, heading = QFrame(), QLabel(title)
+    card, heading = QFrame(), Label(title)
     card.setObjectName("card")
     heading.setObjectName("heading")
     layout = QVBoxLayout(card)

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QListView,
     QProgressBar,
@@ -35,6 +34,7 @@ from app.qt.translation import tr
 from app.qt.words import word
 from app.session import Session
 from app.views.worklist.delegate import PICTURE, WorklistDelegate
+from app.widgets.label import Label
 from core.domain.vocabulary import Part
 from core.store.worklist import WorklistFilter, WorklistOrder, WorklistProgress, WorklistQuery
 
@@ -53,9 +53,9 @@ class WorklistPanel(QWidget):
         self.search = QLineEdit()
         self.only, self.order, self.part = QComboBox(), QComboBox(), QComboBox()
         self.list = QListView()
-        self._progress_text, self._progress = QLabel(), QProgressBar()
+        self._progress_text, self._progress = Label(), QProgressBar()
         self._stack = QStackedWidget()
-        self._nothing = QLabel()
+        self._nothing = Label()
         self._way_out = QPushButton()
         self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
         self._build_filters()

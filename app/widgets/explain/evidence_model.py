@@ -12,6 +12,7 @@ from PySide6.QtGui import QFont
 from app.qt.translation import tr
 from app.widgets.explain.numbers import MISSING, class_qcolour, number, percent, signed
 from app.widgets.explain.pictures import CasePictures, PatchLibrary, PatchPictures
+from app.widgets.label import tip
 
 if TYPE_CHECKING:
     from core.explain.panel import PanelRow
@@ -104,7 +105,7 @@ class EvidenceModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole and column in NUMBERS:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _tip(line, column)
+            return tip(_tip(line, column))
         if role == Qt.ItemDataRole.ForegroundRole and column is Column.PROTOTYPE:
             return class_qcolour(line.shown.row.class_index)
         if role == Qt.ItemDataRole.FontRole and line.off:

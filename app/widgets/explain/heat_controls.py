@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLabel, QSlider, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QSlider, QWidget
 
 from app.qt import settings
 from app.qt.translation import tr
 from app.widgets.explain.heat import COLOUR_MAPS, HeatLook
+from app.widgets.label import Label
 
 _KEY = "explain/colours"
 
@@ -41,7 +42,7 @@ class HeatControls(QWidget):
         layout.setHorizontalSpacing(10)
         layout.setVerticalSpacing(4)
         top = QHBoxLayout()
-        top.addWidget(QLabel(tr("Opacity")))
+        top.addWidget(Label(tr("Opacity")))
         top.addWidget(self.opacity, 1)
         top.addWidget(self.colours)
         layout.addLayout(top, 0, 0, 1, 2)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QWidget
 
 from app.model_desk import ModelDesk
 from app.qt.translation import tr
+from app.widgets.label import Label, tip
 
 
 class RunBar(QWidget):
@@ -15,12 +16,12 @@ class RunBar(QWidget):
         self.runs = QComboBox()
         self.runs.setAccessibleName(tr("Run whose model is looked at"))
         self.runs.setMinimumWidth(130)
-        self.state = QLabel()
+        self.state = Label()
         self.state.setObjectName("faint")
         self.state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(QLabel(tr("Model")))
+        layout.addWidget(Label(tr("Model")))
         layout.addWidget(self.runs)
         layout.addWidget(self.state, 1)
         self.runs.activated.connect(self._open)
@@ -36,7 +37,7 @@ class RunBar(QWidget):
         self.runs.setCurrentIndex(self.runs.findData(self._desk.run_id))
         self.runs.setEnabled(bool(runs))
         self.state.setText(self._state())
-        self.state.setToolTip(self.state.text())
+        self.state.setToolTip(tip(self.state.text()))
 
     def _state(self) -> str:
         model = self._desk.model

@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -24,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from app.qt.translation import tr
 from app.widgets.explain.numbers import class_qcolour, number, percent
+from app.widgets.label import Label
 
 if TYPE_CHECKING:
     from core.explain.explanation import Explanation
@@ -59,9 +59,9 @@ class _ClassLine:
     """The widgets of one class."""
 
     def __init__(self, index: int, name: str) -> None:
-        self.name = QLabel(tr(name))
+        self.name = Label(tr(name))
         self.bar = ShareBar(class_qcolour(index))
-        self.percent = QLabel()
+        self.percent = Label()
         self.percent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.score = QDoubleSpinBox()
         self.score.setRange(-999.0, 999.0)
@@ -81,11 +81,11 @@ class VerdictPanel(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.headline, self.precedent = QLabel(), QLabel()
-        self.malignancy = QLabel()
+        self.headline, self.precedent = Label(), Label()
+        self.malignancy = Label()
         self.headline.setObjectName("heading")
         self.precedent.setWordWrap(True)
-        self.hypothetical = QLabel(tr("HYPOTHETICAL"))
+        self.hypothetical = Label(tr("HYPOTHETICAL"))
         self.hypothetical.setObjectName("badge")
         self.reset = QPushButton(tr("Back to the model"))
         self.reset.clicked.connect(self.reset_wanted)
