@@ -22,13 +22,6 @@ RUNS_TEXT = {"eval", "exec", "compile", "yaml.load", "os.system", "os.popen", "_
 WRITERS = {"np.save", "np.savez", "np.savetxt", "numpy.save", "torch.save", "shutil.copy", "shutil.copy2"}
 WRITERS |= {"shutil.copyfile", "shutil.copytree", "shutil.move", "os.replace", "os.rename"}
 WRITERS |= {"safetensors.torch.save_file"}
-    "shutil.copyfile",
-    "shutil.copytree",
-    "shutil.move",
-    "os.replace",
-    "os.rename",
-    "safetensors.torch.save_file",
-}
 WRITES = {"write_text", "write_bytes", "savefig", "to_csv", "imwrite", "symlink_to", "hardlink_to", "tofile"}
 MAY_WRITE = {
     "core/domain/atomic.py": "the one writer",

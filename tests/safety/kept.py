@@ -1,7 +1,7 @@
 """Full forms that can be interrupted: what was done is kept in a file, and the next call goes on from there.
 
 ``MARGINALIA_SAFETY`` names the folder (``.benchmarks/safety`` in the checkout by default). A form that reached its
-end begins anew at the next call. What was counted is added up; of names that begin with "most" the largest is kept.
+end begins anew at the next call. Counts are added up; of names that begin with "most" the largest stays.
 ``python -m tests.safety.figures`` shows what is there.
 """
 
