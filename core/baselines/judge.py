@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from core.baselines.checkpoint import LoadedClassifier
 from core.baselines.inference import class_maps, classify
@@ -12,7 +15,9 @@ from core.baselines.trainer import target_rois
 from core.data.roi_set import RoiSet
 from core.domain.events import IsCancelled, never
 from core.evaluation.judge import scale_precision
+from core.evaluation.map_tests import Explainer, OwnMaps, softmax
 from core.evaluation.predictions import Float, Predictions
+from core.training.inference import device_of, exact, normalise
 
 PostHoc = Literal["GradCAM", "GradCAM++"]
 
@@ -74,3 +79,27 @@ def _predictions(
         lesion_scale=None if maps is None else scale_precision(rois, maps, classes, fine=False),
         fine_scale=None if maps is None else scale_precision(rois, maps, classes, fine=True),
     )
+
+
+def explainers_of(model: LoadedClassifier, *, name: str) -> dict[PostHoc, Explainer]:
+    """The classifier with the maps of each post-hoc method, of the true class."""
+    network = model.network
+
+    def own(method: PostHoc, rois: RoiSet) -> OwnMaps:
+        found = class_maps(network, rois, rois.label)
+        rows = np.arange(len(rois))
+        return OwnMaps(
+            image=rows, prototype=rois.label, maps=found.grad_cam if method == "GradCAM" else found.grad_cam_pp,
+            predicted=classify(network, rois).argmax(axis=1).astype(np.int64),
+        )  # fmt: skip
+
+    def probabilities(grey: NDArray[np.float32]) -> Float:
+        inputs = normalise(torch.from_numpy(grey).to(device_of(network)), model.card.config.base.transform)
+        with exact(network):
+            return softmax(network(inputs))
+
+    methods: tuple[PostHoc, ...] = ("GradCAM", "GradCAM++")
+    return {
+        method: Explainer(name=f"{name} with {method}", maps=partial(own, method), probabilities=probabilities)
+        for method in methods
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from core.domain.events import IsCancelled, never
 from core.evaluation.predictions import Float, Predictions, ScalePrecision
 from core.model.checkpoint import LoadedModel
 from core.model.similarity import upsample
-from core.statistics.activation import activation_precision, attainable, centre_blob, chance
+from core.statistics.activation import activation_precision, attainable, centre_blob, chance, energy_inside
 from core.statistics.activation_summary import PairTable
 from core.training.inference import Inference, infer
 from core.training.precedent import largest_own_evidence
@@ -44,9 +45,21 @@ def judge(model: LoadedModel, rois: RoiSet, *, name: str, cancelled: IsCancelled
         malignancy=_malignancy(model, found),
         no_precedent=np.zeros(len(evidence), np.bool_) if threshold is None else evidence < threshold,
         evidence=None if threshold is None else evidence - threshold,
-        lesion_scale=scale_precision(labelled, maps, prototype_class, fine=False),
-        fine_scale=scale_precision(labelled, maps, prototype_class, fine=True),
+        lesion_scale=_numbered(scale_precision(labelled, maps, prototype_class, fine=False), model),
+        fine_scale=_numbered(scale_precision(labelled, maps, prototype_class, fine=True), model),
     )
+
+
+def original_numbers(model: LoadedModel) -> NDArray[np.int64]:
+    """(m,) number, from 0, that each prototype had before any pruning: its name on every page."""
+    known = [prototype.index for prototype in model.card.prototypes]
+    return np.array(known or range(len(model.card.prototype_class)), dtype=np.int64)
+
+
+def _numbered(scale: ScalePrecision | None, model: LoadedModel) -> ScalePrecision | None:
+    if scale is None:
+        return None
+    return replace(scale, pairs=replace(scale.pairs, prototype=original_numbers(model)[scale.pairs.prototype]))
 
 
 def _malignancy(model: LoadedModel, found: Inference) -> Float:
@@ -70,24 +83,27 @@ def scale_precision(
     blob = centre_blob(*masks.shape[1:])[None]
     return ScalePrecision(
         pairs=PairTable(
-            image=np.concatenate([image for image, _, _ in pairs]),
-            prototype=np.concatenate([prototype for _, prototype, _ in pairs]),
-            klass=np.concatenate([prototype_class[prototype] for _, prototype, _ in pairs]),
-            value=np.concatenate([value for _, _, value in pairs]),
+            image=np.concatenate([one[0] for one in pairs]),
+            prototype=np.concatenate([one[1] for one in pairs]),
+            klass=np.concatenate([prototype_class[one[1]] for one in pairs]),
+            value=np.concatenate([one[2] for one in pairs]),
         ),
         chance=chance(masks),
         attainable=attainable(masks),
         blob=np.concatenate([activation_precision(blob, mask[None]) for mask in masks]),
+        energy=np.concatenate([one[3] for one in pairs]),
     )
 
 
 def _pairs(
     small: NDArray[np.float32], rois: RoiSet, masks: NDArray[np.uint8], prototype_class: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Float]]:
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Float, Float]]:
+    """Image, prototype, activation precision and energy inside the mask of each pair, some images at a time."""
     own = prototype_class[None, :] == rois.label[:, None]
     for first in range(0, len(rois), _CHUNK):
         image, prototype = np.nonzero(own[first : first + _CHUNK])
         image = image + first
         chosen = torch.from_numpy(small[image, prototype])[:, None]
         maps = upsample(chosen, masks.shape[1])[:, 0].numpy()
-        yield image, prototype, activation_precision(maps, masks[image])
+        inside = masks[image]
+        yield image, prototype, activation_precision(maps, inside), energy_inside(maps, inside)

@@ -32,6 +32,20 @@ class ScalePrecision:
     """(n,) the largest precision that any map could have; NaN where the image has no mask."""
     blob: Float
     """(n,) precision of a blob in the middle of the ROI; NaN where the image has no mask."""
+    energy: Float | None = None
+    """(r,) share of each pair's map that lies inside the mask (``core.statistics.activation.energy_inside``); None
+    where it was not measured."""
+
+    @property
+    def energies(self) -> PairTable | None:
+        """The pairs with their energy as value."""
+        return None if self.energy is None else replace(self.pairs, value=self.energy)
+
+    @property
+    def fires(self) -> PairTable:
+        """The pairs with 1 where the map fires inside the mask, else 0: some of its top 5% lies there."""
+        value = self.pairs.value
+        return replace(self.pairs, value=np.where(np.isnan(value), np.nan, value > 0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,13 +118,15 @@ class Predictions:
 def _rows_of_pairs(scale: ScalePrecision | None, chosen: Bool) -> ScalePrecision | None:
     if scale is None:
         return None
-    kept = scale.pairs.rows(chosen[scale.pairs.image])
+    chosen_pairs = chosen[scale.pairs.image]
+    kept = scale.pairs.rows(chosen_pairs)
     new_row = np.cumsum(chosen) - 1
     return ScalePrecision(
         pairs=replace(kept, image=new_row[kept.image]),
         chance=scale.chance[chosen],
         attainable=scale.attainable[chosen],
         blob=scale.blob[chosen],
+        energy=None if scale.energy is None else scale.energy[chosen_pairs],
     )
 
 
@@ -154,6 +170,7 @@ def _unmarked(images: int) -> ScalePrecision:
         chance=undefined,
         attainable=undefined,
         blob=undefined,
+        energy=np.empty(0),
     )
 
 
@@ -177,4 +194,5 @@ def _pooled_pairs(folds: Sequence[ScalePrecision | None], sizes: Sequence[int]) 
         chance=np.concatenate([fold.chance for fold in present]),
         attainable=np.concatenate([fold.attainable for fold in present]),
         blob=np.concatenate([fold.blob for fold in present]),
+        energy=_pooled_evidence([fold.energy for fold in present]),
     )

@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 
 from core.domain.errors import MarginaliaError
+from core.evaluation.map_figures import faithfulness, stability
+from core.evaluation.map_tests import MapRecord
 from core.evaluation.predictions import Bool, Float, Predictions, ScalePrecision
 from core.statistics.activation_summary import over_images, over_pairs, summarise
 from core.statistics.agreement import agreement
@@ -28,6 +30,8 @@ from core.statistics.proportion import proportion
 COVERAGES = (0.9, 0.75, 0.5)
 """Shares of the lesions, those of most evidence, on which the margin AUROC is given too."""
 FEWEST_DRAWS = 10
+_OF_MAPS = ("lesion_", "fine_", "stability_")
+"""Keys of figures that are means over what has a value; their ``undefined`` counts what has none."""
 DECISIONS = (0.01, 0.02, 0.05)
 """Thresholds of the decision curve that are reported: BI-RADS recommends a biopsy above 2%."""
 
@@ -58,6 +62,10 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
     """Lesions for which the model has no precedent; they are judged like the others here."""
     synthetic: bool
     metrics: tuple[Metric, ...]
+    prototypes: tuple[Metric, ...] = ()
+    """Activation precision prototype by prototype, numbered from 1 as before pruning; pooled folds count on."""
+    maps: tuple[Metric, ...] = ()
+    """Stability and faithfulness of the maps, where they were measured."""
 
     def __getitem__(self, key: str) -> Estimate:
         """The estimate of this metric with the clustered interval; KeyError where the report has none."""
@@ -79,8 +87,11 @@ def evaluate(
     metrics = [
         *_margin(predictions, resamples, clusters=predictions.patient_ids),
         *_abstention(predictions, clusters=predictions.patient_ids),
-        *_precision("lesion", "Lesion-scale", predictions.lesion_scale, resamples, predictions),
-        *_precision("fine", "Fine-scale", predictions.fine_scale, resamples, predictions),
+        *(
+            metric
+            for key, label, scale in _scales(predictions)
+            for metric in _precision(key, label, scale, resamples, predictions)
+        ),
         *_malignancy(predictions, resamples, clusters=predictions.patient_ids),
         *_as_in_paper(predictions, draws),
     ]
@@ -93,6 +104,7 @@ def evaluate(
         abstained=int(predictions.no_precedent.sum()),
         synthetic=synthetic,
         metrics=tuple(metrics),
+        prototypes=tuple(_per_prototype(predictions, resamples)),
     )
 
 
@@ -199,6 +211,58 @@ def _precision(
         label=f"{name}, margin over the blob",
         estimate=mean_estimate(margin, resamples, resamples.cluster[scale.pairs.image]),
     )
+    if scale.energies is not None:
+        energy = over_pairs(scale.energies, resamples)
+        yield Metric(key=f"{key}_energy", label=f"{label} share of the map's energy inside", estimate=energy)
+    fires = over_pairs(scale.fires, resamples)
+    yield Metric(key=f"{key}_fires", label=f"{label} share of pairs that fire inside the mask", estimate=fires)
+    ever = over_images(scale.fires, resamples, how="max")
+    text = f"{label} share of annotated images with a prototype that fires inside"
+    yield Metric(key=f"{key}_ever_fires", label=text, estimate=ever)
+
+
+def _per_prototype(predictions: Predictions, resamples: Resamples) -> Iterator[Metric]:
+    for key, label, scale in _scales(predictions):
+        if scale is None:
+            continue
+        pairs = scale.pairs
+        owner = dict(zip(pairs.prototype.tolist(), pairs.klass.tolist(), strict=True))
+        for j, estimate in summarise(pairs, predictions.class_names, resamples).per_prototype.items():
+            name = predictions.class_names[owner[j]]
+            yield Metric(
+                key=f"{key}_precision_prototype_{j + 1}",
+                label=f"{label} activation precision, prototype {j + 1} ({name})",
+                estimate=estimate,
+            )
+
+
+def _scales(predictions: Predictions) -> tuple[tuple[str, str, ScalePrecision | None], ...]:
+    return (
+        ("lesion", "Lesion-scale", predictions.lesion_scale),
+        ("fine", "Fine-scale", predictions.fine_scale),
+    )
+
+
+def with_maps(report: EvaluationReport, record: MapRecord, *, draws: int = DRAWS) -> EvaluationReport:
+    """The report with the figures of stability and faithfulness; MarginaliaError for a record without a lesion."""
+    metrics = []
+    for one in stability(record, draws=draws):
+        for suffix, text, estimate in (
+            ("", "Overlap of the top 5%", one.overlap),
+            ("_rank", "Rank correlation of the maps", one.correlation),
+            ("_class", "Predicted class kept", one.kept_class),
+        ):
+            label = f"{text} after {one.label}"
+            metrics.append(Metric(key=f"stability_{one.key}{suffix}", label=label, estimate=estimate))
+    found = faithfulness(record, draws=draws)
+    for key, label, estimate in (
+        ("deletion", "Deletion, area under the curve (less is better)", found.deletion),
+        ("deletion_gain", "Deletion, random order minus map", found.deletion_gain),
+        ("insertion", "Insertion, area under the curve (more is better)", found.insertion),
+        ("insertion_gain", "Insertion, map minus random order", found.insertion_gain),
+    ):
+        metrics.append(Metric(key=key, label=label, estimate=estimate))
+    return msgspec.structs.replace(report, maps=tuple(metrics))
 
 
 def _malignancy(
@@ -236,10 +300,7 @@ def _as_in_paper(predictions: Predictions, draws: int) -> Iterator[Metric]:
     """The same figures with intervals over images, as the paper gives them."""
     images = resample(None, len(predictions), draws=draws)
     yield from _margin(predictions, images, clusters=None, as_in_paper=True)
-    for key, label, scale in (
-        ("lesion", "Lesion-scale", predictions.lesion_scale),
-        ("fine", "Fine-scale", predictions.fine_scale),
-    ):
+    for key, label, scale in _scales(predictions):
         if scale is not None:
             name = f"{label} activation precision"
             yield Metric(
@@ -262,7 +323,16 @@ def report_text(report: EvaluationReport) -> str:
     head = f"{report.model}, {report.source}: {report.count} {report.unit}s of {report.patients} patients"
     lines = [("SYNTHETIC DATA. " if report.synthetic else "") + head]
     primary = [metric for metric in report.metrics if not metric.as_in_paper]
-    width = max(len(metric.label) for metric in primary)
-    lines += [f"  {metric.label:<{width}}  {metric.estimate}" for metric in primary]
+    shown = [*primary, *report.maps, *report.prototypes]
+    width = max(len(metric.label) for metric in shown)
+    lines += [f"  {metric.label:<{width}}  {metric.estimate}{_left_out(metric)}" for metric in shown]
     lines.append("  Intervals: 95%, clustered by patient.")
     return "\n".join(lines)
+
+
+def _left_out(metric: Metric) -> str:
+    """How many pairs or images have no value where others have: no mask, or a map that says nothing."""
+    estimate = metric.estimate
+    if estimate.value is None or not estimate.undefined or not metric.key.startswith(_OF_MAPS):
+        return ""
+    return f" [n = {estimate.n:,}; {estimate.undefined:,} undefined]"

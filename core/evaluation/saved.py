@@ -24,6 +24,7 @@ class _Scale(msgspec.Struct, frozen=True, kw_only=True):
     chance: Numbers
     attainable: Numbers
     blob: Numbers
+    energy: Numbers | None = None
 
 
 class _Saved(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +104,7 @@ def _scale(found: ScalePrecision | None) -> _Scale | None:
         chance=_listed(found.chance),
         attainable=_listed(found.attainable),
         blob=_listed(found.blob),
+        energy=None if found.energy is None else _listed(found.energy),
     )
 
 
@@ -119,4 +121,5 @@ def _precision(saved: _Scale | None) -> ScalePrecision | None:
         chance=_array(saved.chance),
         attainable=_array(saved.attainable),
         blob=_array(saved.blob),
+        energy=None if saved.energy is None else _array(saved.energy),
     )

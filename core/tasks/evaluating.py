@@ -12,8 +12,10 @@ from core.domain.events import IsCancelled, never
 from core.domain.study import Run
 from core.domain.vocabulary import Part
 from core.evaluation.judge import judge
+from core.evaluation.map_figures import joined, of_sources
+from core.evaluation.map_tests import MapRecord, explainer_of, measure, sample
 from core.evaluation.predictions import Predictions, pooled
-from core.evaluation.report import EvaluationReport, evaluate, evaluate_findings
+from core.evaluation.report import EvaluationReport, evaluate, evaluate_findings, with_maps
 from core.statistics.bootstrap import DRAWS
 from core.store.study import Study
 from core.tasks.overview import is_synthetic
@@ -32,17 +34,27 @@ def predictions_of(study: Study, run: Run, *, part: Part, cancelled: IsCancelled
     return judge(model, rois.rows(parts == part.value), name=name, cancelled=cancelled)
 
 
+def maps_of(study: Study, run: Run, *, part: Part, cancelled: IsCancelled = never) -> MapRecord:
+    """Stability and faithfulness of the maps of the run's active model, on a sample of this part's lesions."""
+    model, request = active_model(study, run), request_of(study, run)
+    built = build_roi_set(study, roi_request(request.config), cancelled=cancelled)
+    rois, parts = rows_of_parts(built.rois, request.parts)
+    return measure(explainer_of(model, name=run.name), sample(rois.rows(parts == part.value)), cancelled=cancelled)
+
+
 def evaluate_runs(
     study: Study,
     names: Sequence[str],
     *,
     part: Part = Part.TEST,
     draws: int = DRAWS,
+    maps: bool = False,
     cancelled: IsCancelled = never,
 ) -> list[EvaluationReport]:
     """Reports over these runs, pooled where there are several: per data set, then all, then per finding.
 
-    StudyError where the part holds no labelled lesion.
+    With ``maps``, stability and faithfulness are measured too, some forty forward passes a
+    lesion. StudyError where the part holds no labelled lesion.
     """
     predictions = pooled(
         [predictions_of(study, finished_run(study, name), part=part, cancelled=cancelled) for name in names]
@@ -59,6 +71,13 @@ def evaluate_runs(
         ]
     label = sources[0] if len(sources) == 1 else "all sources pooled (class and source may be confounded)"
     reports.append(evaluate(predictions, source=label, synthetic=synthetic, draws=draws))
+    if maps:
+        record = joined(
+            [maps_of(study, finished_run(study, name), part=part, cancelled=cancelled) for name in names]
+        )
+        for i, report in enumerate(reports):
+            chosen = sources if i == len(reports) - 1 else [report.source]
+            reports[i] = with_maps(report, of_sources(record, chosen), draws=draws)
     if len(np.unique(predictions.finding_ids)) < len(predictions):
         reports.append(evaluate_findings(predictions, source=label, synthetic=synthetic, draws=draws))
     return reports

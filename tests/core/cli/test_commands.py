@@ -65,11 +65,20 @@ def test_a_fresh_study_is_sound(trained_study: Path, marginalia: Run) -> None:
 
 
 def test_evaluation_gives_figures_per_image_and_per_finding(trained_study: Path, marginalia: Run) -> None:
-    by_image, by_finding = marginalia("evaluate", trained_study, "tiny", "--draws", 200)
+    by_image, by_finding = marginalia("evaluate", trained_study, "tiny", "--draws", 200, "--maps")
     assert (by_image["unit"], by_finding["unit"]) == ("image", "finding")
     assert by_image["count"] == 2 * by_finding["count"]
     keys = {metric["key"] for metric in by_image["metrics"]}
     assert {"margin_auroc", "kappa", "lesion_precision", "fine_precision", "fine_blob"} <= keys
+    assert {"fine_energy", "fine_ever_fires", "lesion_fires"} <= keys
+    prototypes = {metric["key"] for metric in by_image["prototypes"]}
+    assert {f"lesion_precision_prototype_{number}" for number in range(1, 7)} <= prototypes
+    measured = {metric["key"]: metric["estimate"] for metric in by_image["maps"]}
+    assert {"stability_noise", "stability_recompression", "stability_shift_class", "deletion_gain"} <= set(
+        measured
+    )
+    assert 0 < measured["stability_noise"]["value"] <= 1
+    assert by_finding["maps"] == []
     assert by_image["synthetic"] is True
 
 
@@ -97,6 +106,8 @@ def test_a_pruning_is_shown_then_done_then_undone_then_redone(own_study: Path, m
     assert done["kept"] == [1, 3, 4, 5, 6]
     assert [one["number"] for one in marginalia("prototypes", own_study, "tiny")["prototypes"]] == done["kept"]
     figures = marginalia("evaluate", own_study, "tiny", "--draws", 100)[0]
+    named = {metric["key"].rsplit("_", 1)[1] for metric in figures["prototypes"]}
+    assert named == {str(number) for number in done["kept"]}
     assert marginalia("prune", own_study, "tiny", "--undo")["reason"] == "As trained"
     assert len(marginalia("prototypes", own_study, "tiny")["prototypes"]) == 6
     assert marginalia("prune", own_study, "tiny", "--redo")["revision"] == done["revision"]

@@ -171,3 +171,26 @@ def test_a_fold_without_masks_leaves_the_figures_of_the_others() -> None:
     report = evaluate(joined, draws=100)
     assert report["lesion_precision"].value == pytest.approx(float(first.lesion_scale.pairs.value.mean()))
     assert report["lesion_blob"].value == pytest.approx(float(first.lesion_scale.blob.mean()))
+
+
+def test_prototypes_are_judged_one_by_one_and_images_by_whether_any_fires_inside() -> None:
+    given = predictions()
+    assert given.lesion_scale is not None
+    pairs = given.lesion_scale.pairs
+    value = np.where(pairs.image % 2 == 0, 0.0, pairs.value)
+    value[pairs.image == 4] = np.nan
+    scale = replace(
+        given.lesion_scale, pairs=replace(pairs, value=value), energy=np.where(np.isnan(value), np.nan, 0.25)
+    )
+    report = evaluate(replace(given, lesion_scale=scale), draws=100)
+    ever = report["lesion_ever_fires"]
+    assert ever.value == pytest.approx(30 / 59)  # every other image; one of the sixty has no mask
+    assert (ever.n, ever.undefined) == (59, 1)
+    assert report["lesion_energy"].value == pytest.approx(0.25)
+    one = {metric.key: metric.estimate for metric in report.prototypes}
+    assert len(one) == 6
+    mine = value[pairs.prototype == 2]
+    assert one["lesion_precision_prototype_3"].value == pytest.approx(float(np.nanmean(mine)))
+    text = report_text(report)
+    assert "prototype 3 (indistinct)" in text
+    assert "[n = 59; 1 undefined]" in text
