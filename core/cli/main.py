@@ -31,6 +31,7 @@ COMMANDS = (
     "prune",
     "experiment",
     "export",
+    "deidentify",
     "check",
     "backup",
     "restore",

@@ -65,7 +65,7 @@ def main() -> None:
     # imported before the doors are shut
     from core.imaging.reader import read_image
 
-    sys.addaudithook(_shut_doors)
+    sys.addaudithook(shut_doors)
     decoder = msgspec.json.Decoder(Request)
     encoder = msgspec.json.Encoder(enc_hook=describe_pixels)
     for line in sys.stdin.buffer:
@@ -91,7 +91,7 @@ def _answer(read_image: Any, path: Path, frame: int) -> Reply:
         )
 
 
-def _shut_doors(event: str, args: tuple[Any, ...]) -> None:
+def shut_doors(event: str, args: tuple[Any, ...]) -> None:
     """No network, no program, no file written: nothing that a decoder has any business with."""
     if event.startswith(_FORBIDDEN):
         raise PermissionError(f"{event} is not allowed while decoding")

@@ -114,7 +114,7 @@ class DecodeWorker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=_quiet_environment(),
+                env=quiet_environment(),
                 start_new_session=True,  # Ctrl-C is the parent's to handle
             )
             if self._closed:  # by another thread, before there was a child to end
@@ -207,7 +207,7 @@ def _filled(pipe: IO[bytes], image: DecodedImage) -> bool:
     return received == len(view)
 
 
-def _quiet_environment() -> dict[str, str]:
+def quiet_environment() -> dict[str, str]:
     """The parent's environment, one thread a library."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {**os.environ, **threads}

@@ -46,6 +46,12 @@ class LinkRepository:
         message = f"{len(source.encode())}:{source}{identifier}".encode()
         return hmac.new(salt, message, hashlib.sha256).hexdigest()
 
+    def secret(self, purpose: str) -> bytes | None:
+        """32 bytes of this study for one purpose, from which the salt cannot be told; None where links were
+        declined."""
+        salt = self._salt()
+        return None if salt is None else hmac.new(salt, f"secret for {purpose}".encode(), hashlib.sha256).digest()
+
     @property
     def kept(self) -> bool:
         return self._salt() is not None

@@ -147,6 +147,7 @@ def test_no_canary_leaves_the_original_files(
     for layout in ("png", "coco", "authors"):
         run("export", study, "--format", layout, "--preset", "compact", "--out", out / layout)
     run("export", study, "--format", "model", "--run", "tiny", "--out", out / "model")
+    run("deidentify", source / "images", "--study", study, "--out", out / "clean")
     run("backup", study, out / "backup.zip")
     run("restore", out / "backup.zip", out / "restored")
     run("check", study)

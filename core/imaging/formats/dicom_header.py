@@ -150,10 +150,10 @@ class Attributes:
 
 def open_dicom(file: BinaryIO, name: str) -> OpenedDicom:
     """Read the allow-listed attributes up to the pixel data, and leave the file at the pixels."""
-    syntax, end_of_meta = _meta_information(file)
+    syntax, end_of_meta = meta_information(file)
     if syntax == DEFLATED:
         file.seek(end_of_meta)
-        file = _inflated(file, name)
+        file = inflated(file, name)
         dataset = read_dataset(
             file, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels, specific_tags=list(_TAGS)
         )
@@ -175,7 +175,7 @@ def open_dicom(file: BinaryIO, name: str) -> OpenedDicom:
     )
 
 
-def _meta_information(file: BinaryIO) -> tuple[str, int]:
+def meta_information(file: BinaryIO) -> tuple[str, int]:
     """Transfer Syntax UID (0002,0010) and where the file meta information ends (PS3.10, 7.1); "" and 0 without."""
     data = file.read(65_536)
     file.seek(0)
@@ -201,7 +201,7 @@ def _at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
     return tag in (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 
-def _inflated(file: BinaryIO, name: str) -> BinaryIO:
+def inflated(file: BinaryIO, name: str) -> BinaryIO:
     """The dataset after the file meta information, unpacked up to the cap (PS3.5 A.5: raw deflate)."""
     unpack = zlib.decompressobj(-zlib.MAX_WBITS)
     data = unpack.decompress(file.read(), MAX_INFLATED_BYTES + 1)

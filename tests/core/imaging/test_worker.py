@@ -18,7 +18,7 @@ import pytest
 
 from core.domain.system import process_alive
 from core.imaging import worker as worker_module
-from core.imaging.decode_child import Reply, _answer, _shut_doors
+from core.imaging.decode_child import Reply, _answer, shut_doors
 from core.imaging.decoded import DecodedImage, Refusal, RefusedImageError
 from core.imaging.reader import read_image
 from core.imaging.worker import DecodeWorker, read_many
@@ -164,8 +164,8 @@ def test_stopping_early_ends_the_children_and_does_not_read_ahead_without_end(tm
 class TestDoors:
     def test_sockets_programs_and_writing_are_shut_in_the_child(self) -> None:
         code = (
-            "import sys, os, subprocess, socket; from core.imaging.decode_child import _shut_doors\n"
-            "sys.addaudithook(_shut_doors)\n"
+            "import sys, os, subprocess, socket; from core.imaging.decode_child import shut_doors\n"
+            "sys.addaudithook(shut_doors)\n"
             "shut = 0\n"
             "for act in (lambda: socket.create_connection(('127.0.0.1', 9)), lambda: subprocess.run(['true']),\n"
             "            lambda: os.system('true'), lambda: open(os.devnull, 'wb'),\n"
@@ -179,9 +179,9 @@ class TestDoors:
 
     def test_the_rule_names_what_it_refuses(self) -> None:
         with pytest.raises(PermissionError, match=r"socket\.connect"):
-            _shut_doors("socket.connect", ())
-        _shut_doors("open", ("a", "r", os.O_RDONLY))
-        _shut_doors("import", ("numpy",))
+            shut_doors("socket.connect", ())
+        shut_doors("open", ("a", "r", os.O_RDONLY))
+        shut_doors("import", ("numpy",))
 
 
 def test_reading_needs_neither_resource_nor_fcntl() -> None:

@@ -1,0 +1,85 @@
+"""The Basic Application Level Confidentiality Profile as a table: DICOM PS3.15, Table E.1-1.
+
+Every row of the published table stands in ``resources/deidentify/basic_profile.json``. What an alternative such as
+X/Z/D becomes is decided here, once: the one that every object stays valid with, since a dummy value says as little
+as none.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+
+ODD_GROUP, CURVES, OVERLAYS = "private", "50xxxxxx", "60xx"
+
+
+class Action(StrEnum):
+    """What is done to an attribute."""
+
+    REMOVE = "X"
+    EMPTY = "Z"
+    DUMMY = "D"
+    UID = "U"
+    """Replaced by another UID, the same one wherever it stands."""
+
+
+_CHOICE = {
+    "X": Action.REMOVE,
+    "Z": Action.EMPTY,
+    "D": Action.DUMMY,
+    "U": Action.UID,
+    "X/Z": Action.EMPTY,
+    "X/D": Action.DUMMY,
+    "Z/D": Action.DUMMY,
+    "X/Z/D": Action.DUMMY,
+    "X/Z/U*": Action.UID,
+}
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table."""
+
+    tag: str
+    """Eight hex digits; ``50xxxxxx``, ``60xx3000``, ``60xx4000`` and ``private`` stand for many."""
+    code: str
+    """As printed in the column of the Basic Profile."""
+    name: str
+
+    @property
+    def action(self) -> Action:
+        return _CHOICE[self.code]
+
+
+class _Document(msgspec.Struct, frozen=True):
+    source: str
+    edition: str
+    rows: tuple[tuple[str, str, str], ...]
+
+
+@cache
+def basic_profile() -> dict[str, Rule]:
+    """Every row, by its tag."""
+    content = files("resources").joinpath("deidentify", "basic_profile.json").read_bytes()
+    document = msgspec.json.decode(content, type=_Document)
+    return {tag: Rule(tag=tag, code=code, name=name) for tag, code, name in document.rows}
+
+
+def edition() -> str:
+    """Of the standard that the table is from."""
+    content = files("resources").joinpath("deidentify", "basic_profile.json").read_bytes()
+    return msgspec.json.decode(content, type=_Document).edition
+
+
+def rule_of(tag: int) -> Rule | None:
+    """The row that speaks of this tag; None where the profile leaves it as it is."""
+    group, profile = tag >> 16, basic_profile()
+    if group % 2:
+        return profile[ODD_GROUP]
+    if 0x5000 <= group <= 0x50FF:
+        return profile[CURVES]
+    if 0x6000 <= group <= 0x60FF:
+        return profile.get(f"{OVERLAYS}{tag & 0xFFFF:04X}")
+    return profile.get(f"{tag:08X}")
