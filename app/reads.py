@@ -74,6 +74,13 @@ class Reads:
     def lesion(self, lesion_id: str) -> Lesion:
         return self._study.lesions.get(lesion_id)
 
+    def partner(self, lesion_id: str | None, image_id: str) -> str | None:
+        """The lesion in another image that is the same finding, by its id; None where there is none."""
+        if lesion_id is None:
+            return None
+        found = self._study.lesions.of_finding(self.lesion(lesion_id).finding_id)
+        return next((lesion.id for lesion in found if lesion.image_id == image_id), None)
+
     def labels(self, lesion_id: str) -> tuple[Labels, Labels]:
         """The current reader's (empty where they said nothing) and those of the data set."""
         found = self._study.lesions.all_labels(lesion_id)

@@ -38,10 +38,11 @@ class Actions(QObject):
         self._actions[action].triggered.connect(lambda checked=False: receiver(bool(checked)))
 
     def fill(self, bar: QMenuBar) -> None:
-        """One menu a word of the catalogue, in its order."""
+        """One menu a word of the catalogue, in its order; "View/Hanging" lies in "View"."""
         for spec in self.specs:
             if spec.menu not in self.menus:
-                menu = bar.addMenu(tr(spec.menu))
+                above = spec.menu.rpartition("/")[0]
+                menu = (self.menus[above] if above else bar).addMenu(tr(spec.menu_name))
                 menu.setToolTipsVisible(True)
                 self.menus[spec.menu] = menu
             self.menus[spec.menu].addAction(self._actions[spec.id])

@@ -29,6 +29,11 @@ class ActionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     tip: str = ""
 
     @property
+    def menu_name(self) -> str:
+        """The innermost menu: "View/Hanging" is "Hanging"."""
+        return self.menu.rpartition("/")[2]
+
+    @property
     def label(self) -> str:
         """Without the dots that say that a dialog follows."""
         return self.text.removesuffix("…")

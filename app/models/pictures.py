@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
@@ -14,6 +15,8 @@ from app.widgets.viewer.picture import Picture
 from core.domain.study import Image
 
 _KEPT_BYTES = 400_000_000
+_HUNG = 4
+"""Pictures that are wanted at once, at most."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,19 +41,22 @@ class Pictures(QObject):
         super().__init__(parent)
         self._session = session
         self._kept: OrderedDict[str, Shown] = OrderedDict()
-        self._wanted = ""
-        self._reader = Background(self, name="pictures", most=1)
+        self._wanted: tuple[str, ...] = ()
+        self._reader = Background(self, name="pictures", most=_HUNG)
         self._reader.done.connect(self._take)
 
-    def want(self, image_id: str) -> None:
-        """``ready`` follows, at once where the picture is kept; a later wish overtakes it."""
-        self._wanted = image_id
-        if image_id in self._kept:
-            self._kept.move_to_end(image_id)
-            self.ready.emit(self._kept[image_id])
-            return
+    def want(self, *image_ids: str) -> None:
+        """``ready`` follows for each, the first one first, at once where the picture is kept; a later wish
+        overtakes it."""
+        self._wanted = image_ids
         reads = self._session.reads
-        self._reader.submit(image_id, lambda: _read(reads, image_id))
+        unread = [image_id for image_id in image_ids if image_id not in self._kept]
+        self._reader.forget()
+        self._reader.submit_all([(image_id, partial(_read, reads, image_id)) for image_id in unread])
+        for image_id in image_ids:
+            if image_id in self._kept:
+                self._kept.move_to_end(image_id)
+                self.ready.emit(self._kept[image_id])
 
     def prepare(self, image_id: str) -> None:
         """Read it in advance, where nothing else is to be read."""
@@ -60,7 +66,7 @@ class Pictures(QObject):
 
     def clear(self) -> None:
         """Before the study closes."""
-        self._wanted = ""
+        self._wanted = ()
         self._reader.drain()
         self._kept.clear()
 
@@ -73,7 +79,7 @@ class Pictures(QObject):
             self._kept[key] = outcome.value
             while len(self._kept) > 2 and sum(shown.nbytes for shown in self._kept.values()) > _KEPT_BYTES:
                 self._kept.popitem(last=False)
-        if key != self._wanted:
+        if key not in self._wanted:
             return
         if isinstance(outcome.value, Shown):
             self.ready.emit(outcome.value)

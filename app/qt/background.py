@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
@@ -51,9 +51,14 @@ class Background(QObject):
 
     def submit(self, key: Hashable, work: Work) -> None:
         """``work`` runs soon, unless newer requests push it out; a second request of a key replaces the first."""
+        self.submit_all([(key, work)])
+
+    def submit_all(self, works: Sequence[tuple[Hashable, Work]]) -> None:
+        """Several at once; the first of them runs first."""
         with self._changed:
-            self._wanted.pop(key, None)
-            self._wanted[key] = work
+            for key, work in reversed(works):
+                self._wanted.pop(key, None)
+                self._wanted[key] = work
             while len(self._wanted) > self._most:
                 self._wanted.popitem(last=False)
             self._stopping = False
@@ -61,6 +66,11 @@ class Background(QObject):
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def forget(self) -> None:
+        """What waits; what runs goes on."""
+        with self._changed:
+            self._wanted.clear()
 
     @property
     def has_waiting(self) -> bool:

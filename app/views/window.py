@@ -32,6 +32,7 @@ from app.changes import (
 )
 from app.model_desk import ModelDesk
 from app.qt import settings
+from app.qt.icons import icon
 from app.qt.theme import Theme, apply_theme
 from app.qt.translation import LANGUAGES, tr
 from app.session import Session
@@ -53,6 +54,7 @@ from app.views.welcome.page import WelcomePage
 from app.widgets.banner import Banner
 from app.widgets.label import in_title
 from app.widgets.rail import WORKSPACES, Rail
+from app.widgets.viewer.mammogram_view import MammogramView
 
 
 class MainWindow(QMainWindow):
@@ -115,12 +117,17 @@ class MainWindow(QMainWindow):
 
     def _fill_menus(self) -> None:
         self.actions_.fill(self.menuBar())
+        self._show_hangings()
         view = self.actions_.menus["View"]
         view.addSeparator()
         chosen_theme = settings.text("theme", Theme.DARK.value)
         names = {Theme.DARK: tr("Dark"), Theme.LIGHT: tr("Light"), Theme.SYSTEM: tr("As the system")}
         _choice_menu(view, tr("Theme"), {t.value: names[t] for t in Theme}, chosen_theme, self.set_theme)
         _choice_menu(view, tr("Language"), dict(LANGUAGES), self._language, self._set_language)
+
+    def _show_hangings(self) -> None:
+        symbol = icon("hanging", self.palette())
+        self.annotate.strip.set_hangings(self.actions_.menus["View/Hanging"], symbol)
 
     def _connect(self) -> None:
         act, studies = self.actions_, self.studies
@@ -148,8 +155,8 @@ class MainWindow(QMainWindow):
         self.annotate.possible.connect(self._enable_actions)
         self.annotate.worklist.import_wanted.connect(studies.ask_import)
         self.annotate.worklist.model.failed.connect(lambda sentence: self.banner.say("worklist", sentence))
-        self.annotate.view.cursor_moved.connect(self._show_pointer)
-        self.annotate.view.viewport_changed.connect(lambda seen: self.status.show_zoom(seen.zoom))
+        self.annotate.wall.hanging_view.cursor_moved.connect(self._show_pointer)
+        self.annotate.wall.hanging_view.zoomed.connect(lambda seen: self.status.show_zoom(seen.zoom))
         self.train.refused.connect(self.status.say)
         self.train.model_wanted.connect(self.actions_["workspace.review"].trigger)
         for screen in (self.review, self.prototypes):
@@ -259,9 +266,8 @@ class MainWindow(QMainWindow):
         self._show_calibration()
 
     def _show_calibration(self) -> None:
-        view = self.annotate.view
-        view.real_size_mm, view.calibrated = stored_calibration(self.screen().name())
-        view.update()
+        mm, calibrated = stored_calibration(self.screen().name())
+        self.annotate.wall.hanging_view.set_screen(mm, calibrated=calibrated)
 
     def _open_again(self) -> None:
         """Where a study was locked: perhaps it is free now."""
@@ -273,8 +279,8 @@ class MainWindow(QMainWindow):
         self.session.retry()
         self.annotate.document.retry()
 
-    def _show_pointer(self, reading: object) -> None:
-        picture = self.annotate.view.picture
+    def _show_pointer(self, view: MammogramView, reading: object) -> None:
+        picture = view.picture
         self.status.show_pointer(reading, None if picture is None else picture.spacing_mm)
 
     # Qt
@@ -283,6 +289,7 @@ class MainWindow(QMainWindow):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self.actions_.refresh_icons(self.palette())
+            self._show_hangings()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.annotate.panel.form.take_typing()

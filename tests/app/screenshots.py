@@ -143,6 +143,7 @@ class Shots:
         bar.setValue(bar.maximum())
         self.shoot("small-history")
         window.actions_["view.mask"].trigger()
+        self.hangings()
         for name in ("train", "review", "prototypes"):
             window.actions_[f"workspace.{name}"].trigger()
             self.shoot(name)
@@ -157,6 +158,16 @@ class Shots:
         self.shoot("large-nothing-found")
         window.studies.close()
         self.shoot("welcome")
+
+    def hangings(self) -> None:
+        window = self.window
+        for name in ("views", "four", "prior", "single"):
+            window.actions_[f"hanging.{name}"].trigger()
+            views = window.annotate.wall.hanging_view
+            self.until(lambda views=views: all(view.picture is not None for view in views.views))  # type: ignore[misc]
+            self.settle(0.2)
+            if name != "single":
+                self.shoot(f"hanging-{name}")
 
     def dialogs(self, studies: Path) -> None:
         from PySide6.QtWidgets import QDialog

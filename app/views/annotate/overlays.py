@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from app.widgets.viewer.layers import MaskLayer, OutlineLayer, ShapesLayer
+from app.widgets.viewer.layers import Layer, MaskLayer, OutlineLayer, ShapesLayer
 from app.widgets.viewer.mammogram_view import MammogramView
 from core.domain.geometry import Box, box_to_grid
 from core.domain.shapes import Shape
@@ -18,13 +18,27 @@ class Overlays:
     def __init__(self, view: MammogramView) -> None:
         self._view = view
         self._outlines: list[OutlineLayer] = []
-        self._others = ShapesLayer(view.update_box)
-        self._past = ShapesLayer(view.update_box)
+        self._others = ShapesLayer(self._repaint)
+        self._past = ShapesLayer(self._repaint)
         self._mask = MaskLayer()
         self._others.opacity = 0.45
         self._past.opacity = 0.9
         # below the reader's own shapes, which the canvas added before
-        view.layers[:0] = [self._mask, self._others, self._past]
+        view.layers[:0] = self._layers
+
+    @property
+    def _layers(self) -> list[Layer]:
+        return [*self._outlines, self._mask, self._others, self._past]
+
+    def move_to(self, view: MammogramView) -> None:
+        if view is self._view:
+            return
+        for layer in self._layers:
+            self._view.layers.remove(layer)
+        view.layers[:0] = self._layers
+        self._view.update()
+        self._view = view
+        view.update()
 
     def show_outlines(self, outlines: Sequence[LesionOutline]) -> None:
         """Of the lesions that are not chosen."""
@@ -58,6 +72,9 @@ class Overlays:
         self.show_others(())
         self.show_past(())
         self.show_mask(None, None)
+
+    def _repaint(self, box: Box) -> None:
+        self._view.update_box(box)
 
     def _put(self, layer: ShapesLayer, shapes: tuple[Shape, ...]) -> None:
         spacing = None if self._view.picture is None else self._view.picture.spacing_mm

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPixmap
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QToolButton
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QMenu, QToolButton
 
 from app.actions.actions import Actions
 from app.qt.colours import OF_ROLE
@@ -36,6 +36,7 @@ class PenStrip(QFrame):
         self._width.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._width.valueChanged.connect(self._widen)
         self._windows = QComboBox()
+        self._hangings = QToolButton()
         self._windows.setAccessibleName(tr("Window"))
         self._windows.setToolTip(tr("Window of the file"))
         self._windows.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -66,6 +67,16 @@ class PenStrip(QFrame):
         layout.addWidget(self._width)
         layout.addStretch()
         layout.addWidget(self._windows, 4)
+        self._hangings.setAccessibleName(tr("Hanging"))
+        self._hangings.setToolTip(tr("Which pictures hang beside each other"))
+        self._hangings.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._hangings.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        layout.addWidget(self._hangings)
+
+    def set_hangings(self, menu: QMenu, symbol: QIcon) -> None:
+        """The menu of the button at the end of the strip."""
+        self._hangings.setMenu(menu)
+        self._hangings.setIcon(symbol)
 
     def show_pen(self, pen: Pen, *, eraser: bool) -> None:
         """``pen`` in the unit of the image."""

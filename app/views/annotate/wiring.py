@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -12,14 +13,15 @@ from app.actions.actions import Actions
 from app.actions.keymap import Preset
 from app.qt.translation import tr
 from app.session import Session
+from app.views.annotate import arrangement
+from app.views.annotate.arrangement import Hanging
 from app.views.annotate.workspace import AnnotateWorkspace
 from app.widgets.drawing import operations
 from app.widgets.drawing.canvas import TOOLS
 from app.widgets.viewer.bindings import KEYS, PACS, Bindings, Command
 from app.widgets.viewer.caliper import Caliper
+from app.widgets.viewer.mammogram_view import MammogramView
 from core.domain.shapes import Role
-from core.domain.study import Image
-from core.domain.vocabulary import ViewPosition
 
 _VIEW_KEYS = {Command.CANCEL, Command.FINISH, Command.STEP_BACK, Command.DELETE}
 """What the view does by itself; all other keys are actions, which can be remapped."""
@@ -30,14 +32,15 @@ class AnnotateWiring(QObject):
     def __init__(self, session: Session, actions: Actions, workspace: AnnotateWorkspace) -> None:
         super().__init__(workspace)
         self._session, self._actions, self._workspace = session, actions, workspace
+        self._hanging = workspace.wall.hanging_view
         self._connect_drawing()
         self._connect_view()
         self._connect_cases()
         workspace.canvas.tool_chosen.connect(self._show_tool)
-        workspace.view.tool_changed.connect(self._show_tool)
+        self._hanging.tool_changed.connect(self._show_tool)
         workspace.document.undo_changed.connect(self.show_undo)
-        workspace.view.window_changed.connect(self._show_view)
-        workspace.view.menu_requested.connect(self._ask_menu)
+        self._hanging.window_changed.connect(self._show_view)
+        self._hanging.menu_requested.connect(self._ask_menu)
         workspace.canvas.choose_tool("ellipse")
         actions["role.prominent"].setChecked(True)
         self.set_role(None)
@@ -46,7 +49,7 @@ class AnnotateWiring(QObject):
         """Mouse and wheel of the standard layout, or as on a reading station."""
         base = PACS if preset is Preset.PACS else Bindings()
         keys = {key: command for key, command in KEYS.items() if command in _VIEW_KEYS}
-        self._workspace.view.bindings = replace(base, keys=keys)
+        self._hanging.set_bindings(replace(base, keys=keys))
 
     def set_role(self, role: Role | None) -> None:
         """What new shapes mark (None: by the tool), and what the selected ones do."""
@@ -59,7 +62,7 @@ class AnnotateWiring(QObject):
         actions, canvas, document = self._actions, self._workspace.canvas, self._workspace.document
         for name in TOOLS:
             actions.connect_to(f"tool.{name}", partial(self._choose_tool, name))
-        actions.connect_to("tool.caliper", self._workspace.view.toggle_caliper)
+        self._connect_to_view("tool.caliper", MammogramView.toggle_caliper)
         actions.connect_to("role.prominent", lambda: self.set_role(Role.PROMINENT))
         actions.connect_to("role.margin", lambda: self.set_role(Role.MARGIN))
         actions.connect_to("pen.narrower", lambda: self._workspace.view.tool.change_width(-1))
@@ -75,22 +78,32 @@ class AnnotateWiring(QObject):
         self._workspace.panel.form.flag.toggled.connect(actions["label.flag"].setChecked)
 
     def _connect_view(self) -> None:
-        actions, view = self._actions, self._workspace.view
-        actions.connect_to("view.fit", view.fit)
+        actions, workspace = self._actions, self._workspace
+        actions.connect_to("view.fit", self._hanging.fit)
         actions.connect_to("view.lesion", self._zoom_to_lesion)
-        actions.connect_to("view.one_to_one", view.one_to_one)
+        self._connect_to_view("view.one_to_one", MammogramView.one_to_one)
         actions.connect_to("view.real_size", self._real_size)
         actions.connect_to("view.zoom_in", lambda: self._zoom(_ZOOM))
         actions.connect_to("view.zoom_out", lambda: self._zoom(1 / _ZOOM))
-        actions.connect_to("view.invert", view.invert)
+        self._connect_to_view("view.invert", MammogramView.invert)
         actions.connect_to("view.next_window", self._next_window)
-        actions.connect_to("view.lens", view.toggle_lens)
+        self._connect_to_view("view.lens", MammogramView.toggle_lens)
         actions.connect_checked("view.mask", lambda on: self._workspace.show_mask(on=on))
         actions.connect_checked("view.others", self._show_others)
         actions.connect_checked("view.worklist", self._workspace.worklist.setVisible)
         actions.connect_checked("view.panel", self._workspace.panel.setVisible)
         for name in ("view.worklist", "view.panel"):
             actions[name].setChecked(True)
+        for hanging in Hanging:
+            actions.connect_to(f"hanging.{hanging.value}", partial(workspace.wall.set_hanging, hanging))
+        actions[f"hanging.{workspace.wall.hanging.value}"].setChecked(True)
+        actions["hanging.link_zoom"].setChecked(self._hanging.linked)
+        actions.connect_checked("hanging.link_zoom", partial(setattr, self._hanging, "linked"))
+        actions.connect_checked("hanging.link_windows", partial(setattr, self._hanging, "windows_linked"))
+
+    def _connect_to_view(self, action: str, act: Callable[[MammogramView], None]) -> None:
+        """What an action does with the view that is worked in."""
+        self._actions.connect_to(action, lambda: act(self._workspace.view))
 
     def _connect_cases(self) -> None:
         actions, worklist = self._actions, self._workspace.worklist
@@ -180,7 +193,7 @@ class AnnotateWiring(QObject):
             else:
                 menu.addSeparator()
         menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(self._workspace.view.mapToGlobal(place))
+        menu.popup(place)
 
     # cases
 
@@ -196,9 +209,8 @@ class AnnotateWiring(QObject):
             return
         reads = self._session.reads
         here = reads.image(self._session.image_id)
-        found = next(
-            (image for image in reads.images_of_patient(here.patient_id) if _fits(image, here, other_view)), None
-        )
+        images = reads.images_of_patient(here.patient_id)
+        found = arrangement.other_view(here, images) if other_view else arrangement.other_side(here, images)
         if found is None:
             what = (
                 tr("The study has no other view of this breast.")
@@ -207,7 +219,7 @@ class AnnotateWiring(QObject):
             )
             self._workspace.refused.emit(what)
             return
-        self._session.select(found.id)
+        self._session.select(found.id, reads.partner(self._session.lesion_id, found.id))
 
     def _step_lesion(self, by: int) -> None:
         ids = self._lesion_ids()
@@ -226,12 +238,3 @@ class AnnotateWiring(QObject):
     def _lesion_ids(self) -> list[str]:
         image_id = self._session.image_id
         return [] if image_id is None else [lesion.id for lesion in self._session.reads.lesions(image_id)]
-
-
-def _fits(image: Image, here: Image, other_view: bool) -> bool:
-    standard = (ViewPosition.CC, ViewPosition.MLO)
-    if image.id == here.id or image.acquired != here.acquired:
-        return False
-    if other_view:
-        return image.laterality == here.laterality and image.view != here.view and image.view in standard
-    return image.laterality != here.laterality and image.view == here.view

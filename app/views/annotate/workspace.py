@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QSplitter,
-    QStackedLayout,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -29,20 +28,21 @@ from app.changes import (
     StudyClosing,
     StudyOpened,
 )
-from app.models.pictures import Pictures, Shown
+from app.models.pictures import Shown
 from app.qt.translation import tr
 from app.reads import HistoryEntry
 from app.session import Session
 from app.views.annotate.overlays import Overlays
 from app.views.annotate.pen_strip import PenStrip
 from app.views.annotate.side_panel import WIDTH, SidePanel
+from app.views.annotate.wall import Wall
 from app.views.worklist.panel import WorklistPanel
 from app.widgets.drawing.canvas import AnnotationCanvas
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.drawing.mask_preview import MaskPreview
 from app.widgets.label import Label
 from app.widgets.viewer.mammogram_view import MammogramView
-from app.widgets.viewer.picture import Display
+from app.widgets.viewer.picture import Display, Voi
 from core.data.roi import roi_square
 from core.data.roi_set import InputTransform
 from core.domain.shapes import Shape
@@ -65,7 +65,7 @@ class AnnotateWorkspace(QWidget):
         super().__init__(parent)
         self._session = session
         self.worklist = WorklistPanel(session)
-        self.view = MammogramView()
+        self.wall = Wall(session, self)
         self.document = AnnotationDocument(self._refuse_commit, parent=self)
         self.canvas = AnnotationCanvas(self.view, self.document, self)
         self.overlays = Overlays(self.view)
@@ -73,15 +73,18 @@ class AnnotateWorkspace(QWidget):
         self.preview = MaskPreview(self.document)
         self.panel = SidePanel(actions, preview)
         self.strip = PenStrip(actions)
-        self.pictures = Pictures(session, self)
         self.shown: Shown | None = None
         self.lesion: Lesion | None = None
-        self._message = Label()
         self._mask_on = False
         self._mask_later = QTimer(self, singleShot=True, interval=0)
         self._later = QTimer(self, singleShot=True, interval=_HISTORY_MS)
         self._lay_out(actions, preview)
         self._connect()
+
+    @property
+    def view(self) -> MammogramView:
+        """The one that is worked in."""
+        return self.wall.view
 
     # made once
 
@@ -93,17 +96,10 @@ class AnnotateWorkspace(QWidget):
         heading.setObjectName("heading")
         box.addWidget(heading)
         box.addWidget(self.preview)
-        self._message.setObjectName("faint")
-        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._message.setWordWrap(True)
-        self._message.setAutoFillBackground(True)
-        self.stack = QStackedLayout()
-        self.stack.addWidget(self.view)
-        self.stack.addWidget(self._message)
         picture = QHBoxLayout()
         picture.setSpacing(0)
         picture.addWidget(_tool_column(actions))
-        picture.addLayout(self.stack, 1)
+        picture.addWidget(self.wall.hanging_view, 1)
         middle = QWidget()
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
@@ -124,8 +120,12 @@ class AnnotateWorkspace(QWidget):
 
     def _connect(self) -> None:
         self._session.changed.connect(self._on_change)
-        self.pictures.ready.connect(self._show_picture)
-        self.pictures.failed.connect(self._say_lost)
+        wall = self.wall.hanging_view
+        wall.active_changed.connect(self._take_view)
+        wall.window_changed.connect(self._show_window)
+        wall.page_requested.connect(self.worklist.step)
+        self.wall.ready.connect(self._show_picture)
+        self.wall.refused.connect(self.refused)
         # the preview, which makes the mask, listens to the same signal before this
         self.document.shapes_changed.connect(self._mask_later.start)
         self._mask_later.timeout.connect(self._update_mask)
@@ -134,13 +134,11 @@ class AnnotateWorkspace(QWidget):
         self.canvas.refused.connect(self.refused)
         self.canvas.pen_changed.connect(self.show_pen)
         self.canvas.tool_chosen.connect(self.show_pen)
-        self.view.window_changed.connect(self._show_window)
-        self.view.page_requested.connect(self.worklist.step)
         self.strip.pen_edited.connect(self.canvas.set_pen)
-        self.strip.voi_chosen.connect(self.view.set_voi)
+        self.strip.voi_chosen.connect(self._choose_window)
         self.panel.lesions.chosen.connect(self._choose_lesion)
         self.panel.form.edited.connect(self._session.set_labels)
-        self.panel.form.finished.connect(self.view.setFocus)
+        self.panel.form.finished.connect(self._back_to_picture)
         self.panel.history.looked_at.connect(self._look_back)
         self.panel.history.restored.connect(self._restore)
 
@@ -148,7 +146,7 @@ class AnnotateWorkspace(QWidget):
         """Before the window goes."""
         self.panel.form.take_typing()
         self.worklist.stop()
-        self.pictures.stop()
+        self.wall.pictures.stop()
 
     # what the session says
 
@@ -176,7 +174,7 @@ class AnnotateWorkspace(QWidget):
                 self.possible.emit()
             case StudyClosing():
                 self.panel.form.take_typing()
-                self.pictures.clear()
+                self.wall.pictures.clear()
                 self._later.stop()
             case StudyClosed():
                 self._show_nothing()
@@ -189,18 +187,22 @@ class AnnotateWorkspace(QWidget):
             self._show_nothing()
         elif image_changed:
             self.shown = None
-            self.document.read_only = True
-            self._show_lesion()
-            self.pictures.want(image_id)
+            self.wall.show_image(image_id)
             if self.shown is None:
-                self._say(tr("Loading…"))
+                self.shown = self.wall.shown(image_id)
+                self._show_lesion()
         else:
             self._show_lesion()
 
+    def _take_view(self, view: MammogramView) -> None:
+        """Draw in this one from now on."""
+        self.canvas.move_to(view)
+        self.overlays.move_to(view)
+        if view.display is None:
+            self.strip.show_windows(None, None)
+
     def _show_picture(self, shown: Shown) -> None:
         self.shown = shown
-        self.stack.setCurrentWidget(self.view)
-        self.view.set_picture(shown.picture)
         self._show_lesion()
 
     def _show_lesion(self, *, keep_drawing: bool = False) -> None:
@@ -220,6 +222,7 @@ class AnnotateWorkspace(QWidget):
         self.show_others(on=False)
         self._show_mask()
         self._show_history()
+        self.wall.refresh()
         self.possible.emit()
 
     def _load_document(self) -> None:
@@ -280,7 +283,7 @@ class AnnotateWorkspace(QWidget):
 
     def _show_nothing(self) -> None:
         self.shown = self.lesion = None
-        self.view.set_picture(None)
+        self.wall.clear(tr("No image is chosen."))
         self.canvas.set_outline(None)
         self.overlays.clear()
         self.document.load((), commit=self._refuse_commit, spacing_mm=None)
@@ -290,18 +293,15 @@ class AnnotateWorkspace(QWidget):
         self.panel.form.show_labels("", Labels(), Labels(), editable=False)
         self.panel.history.show_history([])
         self.strip.show_windows(None, None)
-        self._say(tr("No image is chosen."))
         self.possible.emit()
 
-    def _say(self, text: str) -> None:
-        """In the place of the picture."""
-        self._message.setText(text)
-        self.stack.setCurrentWidget(self._message)
-
-    def _say_lost(self, _image_id: str, sentence: str) -> None:
-        self._say(tr("This image cannot be shown.") + "\n" + sentence)
-
     # what the user does
+
+    def _choose_window(self, voi: Voi) -> None:
+        self.view.set_voi(voi)
+
+    def _back_to_picture(self) -> None:
+        self.view.setFocus()
 
     def _choose_lesion(self, lesion_id: str) -> None:
         self._session.select(self._session.image_id, lesion_id)

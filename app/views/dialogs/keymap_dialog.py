@@ -96,7 +96,7 @@ class KeymapDialog(QDialog):
         bad = {action for conflict in found for action in conflict.actions}
         names = {spec.id: tr(spec.text).removesuffix("…") for spec in self._specs}
         for row, spec in enumerate(self._specs):
-            self._table.setItem(row, 0, QTableWidgetItem(f"{tr(spec.menu)}  ›  {names[spec.id]}"))
+            self._table.setItem(row, 0, QTableWidgetItem(f"{tr(spec.menu_name)}  ›  {names[spec.id]}"))
             sign = "⚠ " if spec.id in bad else ""
             self._table.setItem(row, 1, QTableWidgetItem(sign + native(self.keymap.get(spec.id, ()))))
         sentences = []

@@ -35,7 +35,7 @@ def sheet_html(actions: Actions, faint: str) -> str:
     groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for spec in actions.specs:
         if keys := actions.keymap.get(spec.id):
-            groups[tr(spec.menu)].append((native(keys), tr(spec.text).removesuffix("…")))
+            groups[tr(spec.menu_name)].append((native(keys), tr(spec.text).removesuffix("…")))
     groups[tr("Mouse and pen")] = mouse_lines()
     columns: list[list[str]] = [[] for _ in range(_COLUMNS)]
     lengths = [0] * _COLUMNS

@@ -56,7 +56,7 @@ class AnnotationCanvas(QObject):
         self._view = view
         self._document = document
         self._pen = Pen()
-        self._layer = ShapesLayer(view.update_box, document.spacing_mm)
+        self._layer = ShapesLayer(self.repaint, document.spacing_mm)
         self._outline = OutlineLayer()
         self._hidden: frozenset[int] = frozenset()
         view.layers += [self._outline, self._layer]
@@ -82,6 +82,21 @@ class AnnotationCanvas(QObject):
         self._view.set_tool(self._tools[name])
         self._name = name
         self.tool_chosen.emit(name)
+
+    def move_to(self, view: MammogramView) -> None:
+        """Draw on another view; what is begun on this one is cancelled."""
+        if view is self._view:
+            return
+        measuring = self._view.measuring
+        self._view.set_tool(Tool())
+        for layer in (self._outline, self._layer):
+            self._view.layers.remove(layer)
+        self._view = view
+        view.layers += [self._outline, self._layer]
+        if self._name:
+            view.set_tool(self._tools[self._name])
+        if measuring:
+            view.toggle_caliper()
 
     def set_pen(self, pen: Pen) -> None:
         if pen != self._pen:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import QPointF, QRect
+from PySide6.QtCore import QPointF, QRect, Qt
 from PySide6.QtGui import QFont, QPainter
 
 from app.qt.colours import FAINT_TEXT, TEXT, WARNING_TEXT
@@ -25,7 +25,12 @@ def name_of(picture: Picture) -> str:
     return " ".join(part for part in (side, picture.view.value.upper() if picture.view else None) if part)
 
 
-def chest_wall_on_right(picture: Picture) -> bool:
+class Sided(Protocol):
+    @property
+    def laterality(self) -> Laterality | None: ...
+
+
+def chest_wall_on_right(picture: Sided) -> bool:
     """A right breast is hung with its chest wall to the right, towards the left breast beside it."""
     return picture.laterality is Laterality.RIGHT
 
@@ -50,6 +55,8 @@ def paint_corners(view: MammogramView, painter: QPainter, exposed: QRect) -> Non
         painter.setFont(large)
         y = draw_plate(painter, name, QPointF(x, y), colour=TEXT, right=not at_left).bottom() + 4
     painter.setFont(small)
+    if view.caption:
+        y = draw_plate(painter, view.caption, QPointF(x, y), colour=TEXT, right=not at_left).bottom() + 4
     if picture.title:
         draw_plate(painter, picture.title, QPointF(x, y), colour=FAINT_TEXT, right=not at_left)
     lines = [voi_name(display.voi) + (tr(", inverted") if display.inverted else "")]
@@ -64,3 +71,13 @@ def paint_corners(view: MammogramView, painter: QPainter, exposed: QRect) -> Non
         corner = QPointF(other, view.height() - _EDGE - height)
         draw_plate(painter, notice, corner, colour=WARNING_TEXT, right=at_left)
     painter.restore()
+
+
+def paint_message(view: MammogramView, painter: QPainter) -> None:
+    """What stands in the place of a picture, and the frame of the view that is worked in."""
+    painter.setPen(FAINT_TEXT)
+    inner = view.rect().adjusted(24, 24, -24, -24)
+    painter.drawText(inner, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), view.message)
+    if view.framed:
+        painter.setPen(view.palette().highlight().color())
+        painter.drawRect(view.rect().adjusted(0, 0, -1, -1))

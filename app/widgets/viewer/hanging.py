@@ -4,18 +4,25 @@ at the same physical scale and with one zoom."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import msgspec
-from PySide6.QtCore import QEvent, QObject, QTimer, Signal
-from PySide6.QtGui import QPalette, QResizeEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QFocusEvent, QMouseEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QWidget
 
 from app.qt.colours import SURROUND
+from app.widgets.viewer.bindings import Bindings, Drag
 from app.widgets.viewer.corner_texts import chest_wall_on_right
+from app.widgets.viewer.linking import display_for
 from app.widgets.viewer.mammogram_view import MammogramView
-from app.widgets.viewer.picture import Picture
+from app.widgets.viewer.picture import Display, Picture
 from app.widgets.viewer.picture_view import FIT_BORDER
 from app.widgets.viewer.viewport import Viewport
+from core.domain.geometry import Box
+from core.domain.study import Image
 from core.domain.vocabulary import Laterality, ViewPosition
 
 Place = tuple[int, int]
@@ -24,11 +31,43 @@ _COLUMN = {Laterality.RIGHT: 0, Laterality.LEFT: 1}
 _ROW = {ViewPosition.CC: 0, ViewPosition.MLO: 1}
 
 
-def hang(pictures: Sequence[Picture]) -> tuple[Place, ...]:
+class Hung(Protocol):
+    """What decides where something hangs."""
+
+    @property
+    def laterality(self) -> Laterality | None: ...
+    @property
+    def view(self) -> ViewPosition | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pane:
+    """What hangs in one place, known before its pixels are."""
+
+    box: Box
+    spacing_mm: float | None = None
+    laterality: Laterality | None = None
+    view: ViewPosition | None = None
+    caption: str = ""
+    """What sets it apart from the others, such as the date of an earlier examination."""
+
+    @classmethod
+    def of(cls, image: Image, caption: str = "") -> Pane:
+        return cls(
+            box=image.box,
+            spacing_mm=image.pixel_spacing_mm,
+            laterality=image.laterality,
+            view=image.view,
+            caption=caption,
+        )
+
+
+def hang(pictures: Sequence[Hung]) -> tuple[Place, ...]:
     """Where each of up to four pictures hangs, without empty rows and columns.
 
-    Where two pictures would hang in one place (a prior examination) or a side or view is unknown, they hang in
-    reading order instead: up to two in one row, more in two rows of two.
+    CC and MLO of one breast alone hang beside each other, since a screen is wider than it is high. Where two
+    pictures would hang in one place (a prior examination) or a side or view is unknown, they hang in reading
+    order instead: up to two in one row, more in two rows of two.
     """
     if not 1 <= len(pictures) <= 4:
         raise ValueError(f"one to four pictures can be hung, not {len(pictures)}")
@@ -38,6 +77,8 @@ def hang(pictures: Sequence[Picture]) -> tuple[Place, ...]:
     if len(set(places)) < len(pictures):
         return tuple((i // 2, i % 2) for i in range(len(pictures)))
     rows, columns = (sorted({place[axis] for place in places}) for axis in (0, 1))
+    if len(columns) == 1:
+        return tuple((0, rows.index(row)) for row, _ in places)
     return tuple((rows.index(row), columns.index(column)) for row, column in places)
 
 
@@ -46,6 +87,20 @@ class HangingView(QWidget):
 
     active_changed = Signal(object)
     """The ``MammogramView`` that the user works in now."""
+    view_made = Signal(object)
+    """A further ``MammogramView``, before it is shown."""
+    zoomed = Signal(object)
+    """The ``Viewport`` of the active view."""
+    window_changed = Signal(object)
+    """The ``Display`` of the active view."""
+    tool_changed = Signal(object)
+    """The ``Tool`` of the active view."""
+    cursor_moved = Signal(object, object)
+    """The view that the pointer is in, and its ``Reading`` or None."""
+    menu_requested = Signal(QPoint, object)
+    """Place on the screen, and the image point there."""
+    page_requested = Signal(object)
+    """Steps, as an int."""
 
     def __init__(
         self, make_view: Callable[[], MammogramView] = MammogramView, parent: QWidget | None = None
@@ -53,13 +108,17 @@ class HangingView(QWidget):
         super().__init__(parent)
         self._make_view = make_view
         self._views: list[MammogramView] = []
-        self._shown = 0
+        self._panes: tuple[Pane | None, ...] = (None,)
         self._active = 0
         self._linking = False
         self._fitted = True
         self._seen: dict[MammogramView, Viewport] = {}
+        self._bindings = Bindings()
+        self._screen: tuple[float | None, bool] = (None, False)
         self.linked = True
         """Whether zooming one view zooms the others."""
+        self.windows_linked = False
+        """Whether windowing one view windows the others."""
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(2)
@@ -68,98 +127,155 @@ class HangingView(QWidget):
         self.setPalette(palette)
         self.setAutoFillBackground(True)
         # the layout gives the views their sizes after this widget has its own
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(0)
+        self._later = QTimer(self, singleShot=True, interval=0)
         self._later.timeout.connect(self._refit)
+        self._add_view()
+        self._grid.addWidget(self._views[0], 0, 0)
 
     @property
     def views(self) -> tuple[MammogramView, ...]:
-        """Those in use, in the order of the pictures."""
-        return tuple(self._views[: self._shown])
+        """Those in use, in the order of the panes."""
+        return tuple(self._views[: len(self._panes)])
 
     @property
-    def active(self) -> MammogramView | None:
-        return self._views[self._active] if 0 <= self._active < self._shown else None
+    def active(self) -> MammogramView:
+        return self._views[self._active]
 
-    def set_pictures(self, pictures: Sequence[Picture]) -> None:
-        """Hang one to four pictures; the first one's view becomes the active one."""
-        places = hang(pictures)
-        while len(self._views) < len(pictures):
+    def arrange(self, panes: Sequence[Pane], active: int = 0) -> None:
+        """Hang one to four panes, empty until ``put``; without any, one empty view is left."""
+        places = hang(panes) if panes else ((0, 0),)
+        focused = any(view.hasFocus() for view in self._views)
+        self._panes = tuple(panes) or (None,)
+        while len(self._views) < len(places):
             self._add_view()
-        self._shown = len(pictures)
-        for view in self._views:
-            self._grid.removeWidget(view)
-            view.setVisible(False)
-        for index, (picture, place) in enumerate(zip(pictures, places, strict=True)):
-            view = self._views[index]
-            self._grid.addWidget(view, *place)
-            view.set_picture(picture)
-            view.has_notice = index == 0
-            view.setVisible(True)
-        for row in range(2):
-            self._grid.setRowStretch(row, int(any(place[0] == row for place in places)))
-            self._grid.setColumnStretch(row, int(any(place[1] == row for place in places)))
-        self._active = -1
-        self._set_active(0)
+        self._place(places)
+        for view, pane in zip(self.views, self._panes, strict=True):
+            view.set_picture(None)
+            view.caption = "" if pane is None else pane.caption
         self._fitted = True
+        self._active = -1
+        self.activate(active)
+        if focused:
+            self.active.setFocus()
         self._later.start()
+
+    def put(self, index: int, picture: Picture | None, message: str = "") -> None:
+        """The picture of a pane, or why there is none (yet)."""
+        view = self._views[index]
+        view.message = message
+        view.set_picture(picture)
+        if self._fitted:
+            self.fit()
+
+    def activate(self, index: int) -> None:
+        changed, self._active = index != self._active, index
+        for number, view in enumerate(self._views):
+            framed = number == index and len(self._panes) > 1
+            if framed != view.framed:
+                view.framed = framed
+                view.update()
+        if changed:
+            view = self._views[index]
+            self.active_changed.emit(view)
+            self.zoomed.emit(view.viewport)
+            if view.display is not None:
+                self.window_changed.emit(view.display)
+
+    def set_bindings(self, bindings: Bindings) -> None:
+        self._bindings = bindings
+        for view in self._views:
+            view.bindings = bindings
+
+    def set_screen(self, mm: float | None, *, calibrated: bool) -> None:
+        """Millimetres in a device pixel of this screen, and whether it shows the GSDF."""
+        self._screen = (mm, calibrated)
+        for view in self._views:
+            view.real_size_mm, view.calibrated = mm, calibrated
+            view.update()
 
     def fit(self) -> None:
         """Every picture whole, all at the same physical scale, chest walls to the centre."""
-        views = self.views
-        if not views:
+        self._fitted = True
+        if len(self._panes) == 1:
+            self.active.fit()
             return
-        wholes = [(_spacing(v), v.viewport, v.picture) for v in views]
+        shown = [(view, pane) for view, pane in zip(self.views, self._panes, strict=True) if pane is not None]
         # millimetres in a device pixel that every view can afford
         mm = max(
-            spacing / port.showing(picture.box, border=FIT_BORDER).zoom
-            for spacing, port, picture in wholes
-            if picture is not None
+            _millimetres(pane) / view.viewport.showing(pane.box, border=FIT_BORDER).zoom for view, pane in shown
         )
         self._linking = True
-        for view in views:
+        for view, pane in shown:
             if view.picture is not None:
-                port = view.viewport.showing(view.picture.box).at_zoom(_spacing(view) / mm)
-                view.set_viewport(self._to_the_centre(view, view.picture, port))
+                port = view.viewport.showing(pane.box).at_zoom(_millimetres(pane) / mm)
+                view.set_viewport(self._to_the_centre(pane, port))
         self._linking = False
-        self._fitted = True
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._later.start()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() in (QEvent.Type.MouseButtonPress, QEvent.Type.FocusIn) and watched in self._views:
-            self._set_active(self._views.index(watched))
+        if watched not in self._views:
+            return super().eventFilter(watched, event)
+        index = self._views.index(watched)  # type: ignore[arg-type]
+        if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonPress:
+            came = index != self._active
+            self.activate(index)
+            # the first press only says which picture is meant: nothing is drawn by accident
+            return came and self._bindings.drag_of(event.button()) is Drag.TOOL
+        if isinstance(event, QFocusEvent) and event.gotFocus() and event.reason() in _BY_KEY:
+            self.activate(index)
         return super().eventFilter(watched, event)
+
+    def _place(self, places: Sequence[Place]) -> None:
+        for view in self._views:
+            self._grid.removeWidget(view)
+            view.setVisible(False)
+        for number, (view, place) in enumerate(zip(self.views, places, strict=True)):
+            self._grid.addWidget(view, *place)
+            view.has_notice = number == 0
+            view.setVisible(True)
+        for line in range(2):
+            self._grid.setRowStretch(line, int(any(place[0] == line for place in places)))
+            self._grid.setColumnStretch(line, int(any(place[1] == line for place in places)))
 
     def _add_view(self) -> None:
         view = self._make_view()
         view.setParent(self)
-        view.viewport_changed.connect(self._follow)
+        view.bindings = self._bindings
+        view.real_size_mm, view.calibrated = self._screen
+        view.viewport_changed.connect(partial(self._follow, view))
+        view.window_changed.connect(partial(self._follow_window, view))
+        view.tool_changed.connect(partial(self._tell, view, self.tool_changed))
+        view.page_requested.connect(self.page_requested)
+        view.menu_requested.connect(lambda place, at: self.menu_requested.emit(view.mapToGlobal(place), at))
+        view.cursor_moved.connect(lambda reading: self.cursor_moved.emit(view, reading))
+        view.peeked.connect(self._peek)
         view.installEventFilter(self)
+        if self._views:
+            self.setTabOrder(self._views[-1], view)
         self._views.append(view)
+        self.view_made.emit(view)
 
-    def _set_active(self, index: int) -> None:
-        changed, self._active = index != self._active, index
-        for number, view in enumerate(self._views):
-            framed = number == index and self._shown > 1
-            if framed != view.framed:
-                view.framed = framed
-                view.update()
-        if changed:
-            self.active_changed.emit(self._views[index])
+    def _tell(self, view: MammogramView, signal: Signal, value: object) -> None:
+        if view is self.active:
+            signal.emit(value)  # type: ignore[attr-defined]
+
+    def _peek(self, peeking: bool) -> None:
+        for view in self.views:
+            view.set_peeking(peeking)
 
     def _refit(self) -> None:
         if self._fitted:
             self.fit()
 
-    def _follow(self, viewport: Viewport) -> None:
+    def _follow(self, leader: MammogramView, viewport: Viewport) -> None:
         """A view zoomed: the others show as many millimetres in a pixel."""
-        leader = self.sender()
-        if not isinstance(leader, MammogramView) or leader not in self.views:
+        if leader not in self.views:
             return
+        if leader is self.active:
+            self.zoomed.emit(viewport)
         before, self._seen[leader] = self._seen.get(leader), viewport
         resized = before is not None and (before.zoom, before.centre) == (viewport.zoom, viewport.centre)
         if self._linking or resized or leader.is_fitted:
@@ -174,17 +290,43 @@ class HangingView(QWidget):
                 view.set_viewport(view.viewport.at_zoom(_spacing(view) / mm))
         self._linking = False
 
-    def _to_the_centre(self, view: MammogramView, picture: Picture, port: Viewport) -> Viewport:
-        """With the picture's chest wall at the edge of the view that is towards the other breast."""
-        if len({self._grid.getItemPosition(self._grid.indexOf(v))[1] for v in self.views}) < 2:  # type: ignore[index]
+    def _follow_window(self, leader: MammogramView, display: Display) -> None:
+        if leader is self.active:
+            self.window_changed.emit(display)
+        if self._linking or not self.windows_linked or leader not in self.views or leader.picture is None:
+            return
+        self._linking = True
+        for view in self.views:
+            if view is not leader and view.picture is not None:
+                view.set_display(display_for(view.picture, display, leader.picture))
+        self._linking = False
+
+    def _to_the_centre(self, pane: Pane, port: Viewport) -> Viewport:
+        """With the pane's chest wall at the edge of the view that is towards the other breast."""
+        if pane.laterality is None or len({self._column(view) for view in self.views}) < 2:
             return port
         half = port.width / 2 / port.zoom
         x, y = port.centre
-        x = picture.box.x1 - half if chest_wall_on_right(picture) else picture.box.x0 + half
+        x = pane.box.x1 - half if chest_wall_on_right(pane) else pane.box.x0 + half
         return msgspec.structs.replace(port, centre=(x, y))
+
+    def _column(self, view: MammogramView) -> int:
+        position = self._grid.getItemPosition(self._grid.indexOf(view))
+        return int(position[1])  # type: ignore[index]
+
+
+_BY_KEY = (
+    Qt.FocusReason.TabFocusReason,
+    Qt.FocusReason.BacktabFocusReason,
+    Qt.FocusReason.ShortcutFocusReason,
+)
+
+
+def _millimetres(pane: Pane) -> float:
+    """In a pixel; an image without a spacing is taken as it is beside the others."""
+    return pane.spacing_mm or 1.0
 
 
 def _spacing(view: MammogramView) -> float:
-    """Millimetres in a pixel; a picture without a spacing is taken as it is beside the others."""
     picture = view.picture
     return 1.0 if picture is None or picture.spacing_mm is None else picture.spacing_mm

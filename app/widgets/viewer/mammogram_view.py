@@ -22,7 +22,7 @@ from app.qt.colours import SURROUND
 from app.qt.translation import tr
 from app.widgets.viewer.bindings import Bindings, Command
 from app.widgets.viewer.caliper import Caliper
-from app.widgets.viewer.corner_texts import paint_corners
+from app.widgets.viewer.corner_texts import paint_corners, paint_message
 from app.widgets.viewer.gestures import Gestures
 from app.widgets.viewer.layers import Layer
 from app.widgets.viewer.lens import Lens
@@ -49,6 +49,8 @@ class MammogramView(PictureView):
     """Steps, as an int, that the wheel asks for: 1 is the next image."""
     tool_changed = Signal(object)
     """The ``Tool`` that the pointer has now."""
+    peeked = Signal(bool)
+    """Whether everything over the picture is hidden for the moment."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,6 +63,10 @@ class MammogramView(PictureView):
         """Whether the user said that the display is calibrated to the GSDF; a notice stands here until then."""
         self.has_notice = True
         """False where the view beside this one shows that notice for both."""
+        self.caption = ""
+        """Beside the name of the view, such as the date of an earlier examination."""
+        self.message = ""
+        """Stands in the place of a picture that is not there."""
         self.framed = False
         """Whether a thin frame says that this one of several views is worked in."""
         self._peeking = False
@@ -96,6 +102,10 @@ class MammogramView(PictureView):
         self.update()
         self.tool_changed.emit(tool)
 
+    @property
+    def measuring(self) -> bool:
+        return self._measuring
+
     def toggle_caliper(self) -> None:
         self.tool.cancel()
         self._measuring = not self._measuring
@@ -124,6 +134,7 @@ class MammogramView(PictureView):
         if peeking != self._peeking:
             self._peeking = peeking
             self.update()
+            self.peeked.emit(peeking)
 
     def update_box(self, box: Box, *, margin: float = 2.0) -> None:
         """Paint anew what shows this box of the image, with a margin in logical pixels."""
@@ -179,6 +190,7 @@ class MammogramView(PictureView):
         painter = QPainter(self)
         if not self.paint_picture(painter, sight) or self._table is None:
             painter.fillRect(exposed, SURROUND)
+            paint_message(self, painter)
             painter.end()
             return
         if not self._peeking:

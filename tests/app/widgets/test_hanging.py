@@ -5,7 +5,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from app.widgets.viewer.hanging import HangingView, hang
+from app.widgets.viewer.hanging import HangingView, Pane, hang
 from app.widgets.viewer.picture import Picture
 from core.domain.vocabulary import Laterality, ViewPosition
 from tests.app.conftest import picture_of, ramp
@@ -23,7 +23,7 @@ def shown(side: Laterality | None, view: ViewPosition | None, spacing_mm: float 
     [
         ([(L, CC), (L, MLO), (R, CC), (R, MLO)], [(0, 1), (1, 1), (0, 0), (1, 0)]),
         ([(L, CC), (R, CC)], [(0, 1), (0, 0)]),
-        ([(L, MLO), (L, CC)], [(1, 0), (0, 0)]),
+        ([(L, MLO), (L, CC)], [(0, 1), (0, 0)]),
         ([(L, CC), (L, CC)], [(0, 0), (0, 1)]),
         ([(L, CC), (None, None), (R, MLO)], [(0, 0), (0, 1), (1, 0)]),
         ([(R, ViewPosition.OTHER)], [(0, 0)]),
@@ -33,6 +33,15 @@ def test_right_hangs_beside_left_and_cc_above_mlo(
     pictures: list[tuple[Laterality, ViewPosition]], places: list[tuple[int, int]]
 ) -> None:
     assert list(hang([shown(*p) for p in pictures])) == places
+
+
+def put_up(wall: HangingView, pictures: list[Picture], active: int = 0) -> None:
+    wall.arrange(
+        [Pane(box=p.box, spacing_mm=p.spacing_mm, laterality=p.laterality, view=p.view) for p in pictures],
+        active,
+    )
+    for number, picture in enumerate(pictures):
+        wall.put(number, picture)
 
 
 def test_none_and_five_pictures_are_refused() -> None:
@@ -47,7 +56,7 @@ def wall(qtbot: QtBot) -> HangingView:
     qtbot.addWidget(widget)
     widget.resize(802, 602)
     widget.show()
-    widget.set_pictures([shown(L, CC, 0.1), shown(R, CC, 0.05), shown(L, MLO), shown(R, MLO)])
+    put_up(widget, [shown(L, CC, 0.1), shown(R, CC, 0.05), shown(L, MLO), shown(R, MLO)])
     qtbot.waitUntil(lambda: widget.views[0].width() == 400 and widget.views[0].viewport.width == 400)
     qtbot.wait(10)
     return widget
@@ -83,7 +92,7 @@ def test_the_view_that_is_touched_becomes_the_active_one(qtbot: QtBot, wall: Han
 
 
 def test_fewer_pictures_hide_the_other_views(qtbot: QtBot, wall: HangingView) -> None:
-    wall.set_pictures([shown(L, MLO)])
+    put_up(wall, [shown(L, MLO)])
     assert len(wall.views) == 1
     qtbot.waitUntil(lambda: wall.views[0].width() == 802)
 

@@ -45,15 +45,24 @@ def make_study(folder: Path, patients: int = 2) -> Path:
     return folder
 
 
-def add_image(study: Study, patient: Patient, view: ViewPosition) -> Image:
-    seed = int(uuid.uuid5(uuid.NAMESPACE_OID, patient.id + view).int % 2**32)
+def add_image(
+    study: Study,
+    patient: Patient,
+    view: ViewPosition,
+    side: Laterality = Laterality.LEFT,
+    acquired: str | None = None,
+) -> Image:
+    name = f"{patient.id}-{view.value}" if acquired is None else f"{patient.id}-{side}-{view.value}-{acquired}"
+    seed = int(uuid.uuid5(uuid.NAMESPACE_OID, name).int % 2**32)
     y, x = np.mgrid[:ROWS, :COLUMNS]
     noise = np.random.default_rng(seed).integers(0, 60, (ROWS, COLUMNS))
     breast = (x < 300 - (y - 240) ** 2 / 300) * (900 + noise)
     mass = 700 * np.exp(-((x - 150) ** 2 + (y - 240) ** 2) / 1500)
     pixels = (breast + mass).astype(np.uint16)
+    if side is Laterality.RIGHT:
+        pixels = np.ascontiguousarray(pixels[:, ::-1])
     image = Image(
-        id=f"{patient.id}-{view.value}",
+        id=name,
         patient_id=patient.id,
         content_sha256=content_sha256(pixels),
         width=COLUMNS,
@@ -61,9 +70,10 @@ def add_image(study: Study, patient: Patient, view: ViewPosition) -> Image:
         bits_stored=12,
         pixel_spacing_mm=0.2,
         spacing_source="Imager Pixel Spacing",
-        laterality=Laterality.LEFT,
+        laterality=side,
         view=view,
         windows=(Window(centre=800, width=1600), Window(centre=1200, width=700)),
+        acquired=acquired,
         synthetic=True,
     )
     study.arrays.write_pixels(image.id, pixels)
@@ -71,9 +81,26 @@ def add_image(study: Study, patient: Patient, view: ViewPosition) -> Image:
     return image
 
 
-def add_lesion(study: Study, image: Image, *, margin: MarginType | None) -> None:
-    finding = Finding(id=f"finding-{image.id}", patient_id=image.patient_id)
-    study.lesions.add_finding(finding)
+def make_examinations(folder: Path) -> Path:
+    """One patient, both breasts in two views, examined twice; the mass of the left breast is one finding."""
+    with Study.create(folder, name="Twice", synthetic=True) as study, study.batch():
+        patient = Patient(id="patient0", pseudonym="P000", source="test")
+        study.patients.add(patient)
+        mass = Finding(id="mass", patient_id=patient.id)
+        study.lesions.add_finding(mass)
+        for acquired in ("2019-05-01", "2021-06-01"):
+            for side in (Laterality.RIGHT, Laterality.LEFT):
+                for view in (ViewPosition.CC, ViewPosition.MLO):
+                    image = add_image(study, patient, view, side, acquired)
+                    if side is Laterality.LEFT:
+                        add_lesion(study, image, margin=None, finding=mass)
+    return folder
+
+
+def add_lesion(study: Study, image: Image, *, margin: MarginType | None, finding: Finding | None = None) -> None:
+    if finding is None:
+        finding = Finding(id=f"finding-{image.id}", patient_id=image.patient_id)
+        study.lesions.add_finding(finding)
     outline = Rectangle(box=Box(x0=100, y0=190, x1=200, y1=290))
     labels = Labels(margin=margin)
     study.lesions.add(

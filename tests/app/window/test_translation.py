@@ -38,7 +38,7 @@ def texts_in_the_source() -> Iterator[str]:
                 if isinstance(text, ast.Constant) and isinstance(text.value, str):
                     yield text.value
     for spec in read_actions():
-        yield from (text for text in (spec.text, spec.menu, spec.tip) if text)
+        yield from (text for text in (spec.text, spec.menu_name, spec.tip) if text)
     yield from VOCABULARY
     yield DISCLAIMER
 

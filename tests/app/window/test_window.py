@@ -204,8 +204,7 @@ def test_an_image_whose_pixels_are_gone_says_so_in_its_place(
 ) -> None:
     (study_folder / "pixels" / "patient0-CC.h5").unlink()
     window.open_study(study_folder)
-    label = window.annotate._message
-    qtbot.waitUntil(lambda: "cannot be shown" in label.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "cannot be shown" in window.annotate.view.message, timeout=10_000)
     window.actions_["case.next"].trigger()
     wait_for_picture(qtbot, window)
 
