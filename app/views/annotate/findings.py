@@ -81,8 +81,9 @@ class FindingsLayer:
             if not sight.widget_rect(bounds(lesion.outline), margin=8).intersects(exposed):
                 continue
             if lesion in marked:
-                _draw(painter, lesion, sight, RIM, 6.0)
-                _draw(painter, lesion, sight, SELECTION, 3.0)
+                pointed = lesion.finding_id == self._pointed
+                _draw(painter, lesion, sight, RIM, 5.0)
+                _draw(painter, lesion, sight, SELECTION if pointed else LESION, 2.6)
             elif self._shown:
                 _draw(painter, lesion, sight, RIM, 3.0)
                 _draw(painter, lesion, sight, LESION, 1.2)

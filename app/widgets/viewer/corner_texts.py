@@ -66,9 +66,12 @@ def paint_corners(view: MammogramView, painter: QPainter, exposed: QRect) -> Non
     draw_plate(painter, text, QPointF(x, view.height() - _EDGE - height), colour=FAINT_TEXT, right=not at_left)
     if view.has_notice and not view.calibrated:
         notice = tr("Display not calibrated (GSDF)")
-        height = text_box(painter, notice).height()
+        plate = text_box(painter, notice)
         other = view.width() - _EDGE if at_left else _EDGE
-        corner = QPointF(other, view.height() - _EDGE - height)
+        # above the window and zoom where both do not fit beside each other
+        crowded = plate.width() + text_box(painter, text).width() + 3 * _EDGE > view.width()
+        below = height + 4 if crowded else 0
+        corner = QPointF(other, view.height() - _EDGE - below - plate.height())
         draw_plate(painter, notice, corner, colour=WARNING_TEXT, right=at_left)
     painter.restore()
 

@@ -20,6 +20,7 @@ from app.widgets.viewer.linking import display_for
 from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Display, Picture
 from app.widgets.viewer.picture_view import FIT_BORDER
+from app.widgets.viewer.pointing import Tool
 from app.widgets.viewer.viewport import Viewport
 from core.domain.geometry import Box
 from core.domain.study import Image
@@ -218,7 +219,7 @@ class HangingView(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched not in self._views:
             return super().eventFilter(watched, event)
-        index = self._views.index(watched)  # type: ignore[arg-type]
+        index = self._views.index(watched)
         if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonPress:
             came = index != self._active
             self.activate(index)
@@ -247,7 +248,7 @@ class HangingView(QWidget):
         view.real_size_mm, view.calibrated = self._screen
         view.viewport_changed.connect(partial(self._follow, view))
         view.window_changed.connect(partial(self._follow_window, view))
-        view.tool_changed.connect(partial(self._tell, view, self.tool_changed))
+        view.tool_changed.connect(partial(self._tell_tool, view))
         view.page_requested.connect(self.page_requested)
         view.menu_requested.connect(lambda place, at: self.menu_requested.emit(view.mapToGlobal(place), at))
         view.cursor_moved.connect(lambda reading: self.cursor_moved.emit(view, reading))
@@ -258,9 +259,9 @@ class HangingView(QWidget):
         self._views.append(view)
         self.view_made.emit(view)
 
-    def _tell(self, view: MammogramView, signal: Signal, value: object) -> None:
+    def _tell_tool(self, view: MammogramView, tool: Tool) -> None:
         if view is self.active:
-            signal.emit(value)  # type: ignore[attr-defined]
+            self.tool_changed.emit(tool)
 
     def _peek(self, peeking: bool) -> None:
         for view in self.views:
