@@ -147,6 +147,7 @@ def _fingerprint(request: RoiRequest, items: Sequence[_Item]) -> str:
             item.lesion.outline,
             item.truth.fine,
             item.image.content_sha256,
+            item.lesion.frame,
             item.image.windows,
             item.image.photometric,
             (item.image.rescale_slope, item.image.rescale_intercept, item.image.pixel_spacing_mm),
@@ -170,14 +171,15 @@ def _extracted(
 ) -> RoiSet:
     size = request.transform.stored_size
     pixels, lesion, fine = (np.zeros((len(items), size, size), np.uint8) for _ in range(3))
-    rows_of: dict[str, list[int]] = {}
+    rows_of: dict[tuple[str, int], list[int]] = {}
     for row, item in enumerate(items):
-        rows_of.setdefault(item.image.id, []).append(row)
+        rows_of.setdefault((item.image.id, item.lesion.frame), []).append(row)
     done = 0
-    for image_id, rows in rows_of.items():
+    for (image_id, frame), rows in rows_of.items():
         if cancelled():
             raise Cancelled
-        stored = study.arrays.read_pixels(image_id)
+        # of a tomosynthesis, the slice that the lesion was drawn on (paper, Discussion)
+        stored = study.arrays.read_pixels(image_id, frame=frame)
         table = grey_table(items[rows[0]].image, stored, request.transform.window)
         for row in rows:
             square = roi_square(items[row].lesion.box, request.transform)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,3 +21,10 @@ def content_sha256(pixels: NDArray[Any]) -> str:
     digest = hashlib.sha256(f"{pixels.dtype.kind}{pixels.dtype.itemsize * 8} {shape}\n".encode("ascii"))
     digest.update(little.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def frames_sha256(hashes: Sequence[str]) -> str:
+    """The content hash of an image of several slices, from those of its slices in their order; one slice's own."""
+    if len(hashes) == 1:
+        return hashes[0]
+    return hashlib.sha256("\n".join(["slices", *hashes]).encode("ascii")).hexdigest()

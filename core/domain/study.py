@@ -47,12 +47,13 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
-    """One mammogram. Its pixels lie in the array file of the same id, decoded, with a pyramid."""
+    """One mammogram or tomosynthesis. Its pixels lie in array files of the same id, decoded, with a pyramid."""
 
     id: str
     patient_id: str
     content_sha256: str
-    """Of the decoded pixels and their shape: finds the same image under two names."""
+    """Of the decoded pixels and their shape: finds the same image under two names. Of a tomosynthesis: over the
+    hashes of its slices (``core.domain.content.frames_sha256``)."""
     width: int
     height: int
     bits_stored: int
@@ -71,6 +72,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     detector: str = ""
     """Manufacturer and model, to find scanners that go with a class."""
     synthetic: bool = False
+    frames: int = 1
+    """Number of reconstructed slices of a tomosynthesis, all of one size; 1 for a plain mammogram."""
 
     @property
     def box(self) -> Box:
@@ -108,6 +111,8 @@ class Lesion(msgspec.Struct, frozen=True, kw_only=True):
     labels: Labels = Labels()
     number: int = 1
     """Order of the lesions in an image, from 1."""
+    frame: int = 0
+    """The slice of a tomosynthesis that it was drawn on and is trained on, from 0."""
 
     @property
     def box(self) -> Box:

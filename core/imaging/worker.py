@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -152,15 +153,31 @@ def read_many(
 
     ``workers`` children decode ahead, at most two files each. Closing the iterator ends them.
     """
+    with closing(_read_ahead(((path, 0) for path in paths), workers=workers, wall_s=wall_s)) as outcomes:
+        yield from outcomes
+
+
+def read_frames(
+    path: Path, frames: Iterable[int], *, workers: int = 2, wall_s: float = WALL_S
+) -> Generator[Outcome, None, None]:
+    """These frames (from 0) of one file, as ``read_many`` reads many files."""
+    with closing(_read_ahead(((path, k) for k in frames), workers=workers, wall_s=wall_s)) as outcomes:
+        for _, outcome in outcomes:
+            yield outcome
+
+
+def _read_ahead(
+    requests: Iterable[tuple[Path, int]], *, workers: int, wall_s: float
+) -> Generator[tuple[Path, Outcome], None, None]:
     children = [DecodeWorker(wall_s=wall_s) for _ in range(max(1, workers))]
     idle: SimpleQueue[DecodeWorker] = SimpleQueue()
     for child in children:
         idle.put(child)
 
-    def outcome(path: Path) -> Outcome:
+    def outcome(path: Path, frame: int) -> Outcome:
         child = idle.get()
         try:
-            return child.read(path)
+            return child.read(path, frame=frame)
         except RefusedImageError as refused:
             return refused
         finally:
@@ -169,8 +186,8 @@ def read_many(
     waiting: deque[tuple[Path, Future[Outcome]]] = deque()
     pool = ThreadPoolExecutor(len(children), thread_name_prefix="decode")
     try:
-        for path in paths:
-            waiting.append((path, pool.submit(outcome, path)))
+        for path, frame in requests:
+            waiting.append((path, pool.submit(outcome, path, frame)))
             if len(waiting) >= 2 * len(children):
                 ready, future = waiting.popleft()
                 yield ready, future.result()

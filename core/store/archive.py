@@ -20,7 +20,7 @@ import msgspec
 
 from core.domain.atomic import atomic_write
 from core.domain.errors import BadFileError, StorageFullError, StudyError
-from core.store.arrays import PIXELS
+from core.store.arrays import PIXELS, frame_name
 from core.store.database import now_utc
 from core.store.identity import IDENTITY
 from core.store.study import DATABASE, RUNS, Study
@@ -103,10 +103,11 @@ def _members(study: Study, snapshot: Path) -> Iterator[tuple[str, Path]]:
     if (study.folder / IDENTITY).is_file():
         yield IDENTITY, study.folder / IDENTITY
     for image in study.images.all():
-        path = study.folder / PIXELS / f"{image.id}.h5"
-        if not path.is_file():
-            raise StudyError(f"{PIXELS}/{path.name} is missing; run 'check' and restore it before a backup.")
-        yield f"{PIXELS}/{path.name}", path
+        for frame in range(image.frames):
+            path = study.folder / PIXELS / f"{frame_name(image.id, frame)}.h5"
+            if not path.is_file():
+                raise StudyError(f"{PIXELS}/{path.name} is missing; run 'check' and restore it before a backup.")
+            yield f"{PIXELS}/{path.name}", path
     for path in sorted((study.folder / RUNS).rglob("*")):
         name = path.relative_to(study.folder).as_posix()
         if path.is_file() and not path.is_symlink() and not path.name.endswith(".part"):

@@ -2,7 +2,8 @@
 
 Pixels are decoded stored values in their own type (uint8, uint16 or int16), before any lookup table. Level 0 is
 the mammogram; each further level halves it, averaged over areas, until the longer side is below 512 px. Every
-level covers exactly the box of level 0, also where a side is odd and is rounded up.
+level covers exactly the box of level 0, also where a side is odd and is rounded up. The slices of a tomosynthesis
+are files of their own (``<image id>.f0001.h5`` for the second), so that one is read without the others.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ class ArrayStore:
         self._folder = folder
         self._writable = writable
 
-    def write_pixels(self, image_id: str, pixels: Array) -> str:
+    def write_pixels(self, image_id: str, pixels: Array, *, frame: int = 0) -> str:
         """Store ``(rows, columns)`` stored values with their pyramid; their content hash. Written once.
 
-        StudyError where the image has its pixels already, ValueError for another type or shape.
+        ``frame``: which slice of a tomosynthesis, from 0. StudyError where the image has these pixels already,
+        ValueError for another type or shape.
         """
-        path = self._path(PIXELS, image_id, writing=True)
+        path = self._path(PIXELS, frame_name(image_id, frame), writing=True)
         if pixels.ndim != 2 or pixels.dtype not in _PIXEL_TYPES or not pixels.size:
             raise ValueError(
                 f"pixels must be (rows, columns) of uint8, uint16 or int16, not {pixels.dtype} {pixels.shape}"
@@ -45,10 +47,10 @@ class ArrayStore:
             raise StudyError(f"Image {image_id} has its pixels already; they are written once and never changed.")
         return self._put_pixels(path, pixels)
 
-    def read_pixels(self, image_id: str, level: int = 0) -> Array:
+    def read_pixels(self, image_id: str, level: int = 0, *, frame: int = 0) -> Array:
         """``(rows, columns)`` of one level of the pyramid; ArrayLostError where the file is lost or damaged."""
         name = f"level{level}"
-        arrays, _ = read_arrays(self._path(PIXELS, image_id), (name,))
+        arrays, _ = read_arrays(self._path(PIXELS, frame_name(image_id, frame)), (name,))
         return arrays[name]
 
     def levels(self, image_id: str) -> int:
@@ -56,28 +58,31 @@ class ArrayStore:
         arrays, _ = read_arrays(self._path(PIXELS, image_id), ("levels",))
         return int(arrays["levels"])
 
-    def read_pyramid(self, image_id: str) -> list[Array]:
+    def read_pyramid(self, image_id: str, *, frame: int = 0) -> list[Array]:
         """Every level, level 0 first."""
-        arrays, _ = read_arrays(self._path(PIXELS, image_id))
+        file = frame_name(image_id, frame)
+        arrays, _ = read_arrays(self._path(PIXELS, file))
         names = [f"level{level}" for level in range(int(arrays.get("levels", 0)))]
         if not names or any(name not in arrays for name in names):
-            raise ArrayLostError(f"{PIXELS}/{image_id}.h5 lacks a level of its pyramid; rebuild it.")
+            raise ArrayLostError(f"{PIXELS}/{file}.h5 lacks a level of its pyramid; rebuild it.")
         return [arrays[name] for name in names]
 
-    def rebuild_pyramid(self, image_id: str) -> None:
+    def rebuild_pyramid(self, image_id: str, *, frame: int = 0) -> None:
         """Write the file anew from its level 0, where another level is damaged."""
-        pixels = self.read_pixels(image_id)
-        self._put_pixels(self._path(PIXELS, image_id, writing=True), pixels)
+        pixels = self.read_pixels(image_id, frame=frame)
+        self._put_pixels(self._path(PIXELS, frame_name(image_id, frame), writing=True), pixels)
 
-    def has_pixels(self, image_id: str) -> bool:
-        return self._path(PIXELS, image_id).is_file()
+    def has_pixels(self, image_id: str, *, frame: int = 0) -> bool:
+        return self._path(PIXELS, frame_name(image_id, frame)).is_file()
 
     def delete_pixels(self, image_id: str) -> None:
-        """For a patient who is taken out of the study; nothing happens where there is no file."""
-        self._path(PIXELS, image_id, writing=True).unlink(missing_ok=True)
+        """Of every slice, for a patient who is taken out of the study; nothing happens where there is no file."""
+        first = self._path(PIXELS, image_id, writing=True)
+        for path in (*first.parent.glob(f"{image_id}.f*.h5"), first):
+            path.unlink(missing_ok=True)
 
     def pixel_files(self) -> tuple[str, ...]:
-        """Image ids that have a file."""
+        """Names of the files that there are: image ids, and those of further slices (``frame_name``)."""
         return self._names(PIXELS)
 
     def write_derived(
@@ -137,6 +142,11 @@ class ArrayStore:
         if writing and not self._writable:
             raise StudyError("This study is open for reading only; open it for writing to change it.")
         return self._folder / kind / f"{name}.h5"
+
+
+def frame_name(image_id: str, frame: int) -> str:
+    """Of the pixel file of a slice; the first slice's, and a plain mammogram's, is the image id."""
+    return f"{image_id}.f{frame:04d}" if frame else image_id
 
 
 def pyramid(pixels: Array) -> list[Array]:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from core.domain.content import frames_sha256
 from core.domain.study import Image, RunStatus
-from core.store.arrays import DERIVED, PIXELS
+from core.imaging.decoded import MAX_FRAMES
+from core.store.arrays import DERIVED, PIXELS, frame_name
 from core.store.audit import AuditReport
 from core.store.study import Study
 from core.store.vet import ArrayVetter
@@ -61,11 +63,11 @@ def check_study(study: Study, *, progress: Callable[[int, int], None] | None = N
         sentence = f"The audit trail is not as it was written: {audit.reason}."
         problems.append(Problem(subject="audit", sentence=sentence))
     _check_annotations(study, problems)
-    known = {image.id for image in images}
+    known = {frame_name(image.id, frame) for image in images for frame in range(min(image.frames, MAX_FRAMES))}
     unused = [
-        f"pixels/{image_id}.h5 belongs to no image of the study and can be deleted."
-        for image_id in study.arrays.pixel_files()
-        if image_id not in known
+        f"pixels/{name}.h5 belongs to no image of the study and can be deleted."
+        for name in study.arrays.pixel_files()
+        if name not in known
     ]
     return CheckReport(
         problems=tuple(problems),
@@ -83,25 +85,28 @@ def _check_pixels(
     def problem(sentence: str) -> None:
         problems.append(Problem(subject=f"image {image.id}", sentence=sentence))
 
-    file = f"pixels/{image.id}.h5"
-    try:
-        there = study.arrays.has_pixels(image.id)
-    except ValueError:
-        problem("An image has an identifier that cannot name a file; the study was not made by this program.")
-        return
-    if not there:
-        problem(f"{file} is missing; restore it from a copy or import the image again.")
-        return
-    found = vetter.vet(PIXELS, image.id)
-    if not found.readable:
-        why = found.sentence.rstrip(".")
-        problem(f"{file} is damaged; restore it from a copy or import the image again ({why}).")
-        return
-    if found.sha256 != image.content_sha256 or found.shape != (image.height, image.width):
+    hashes = []
+    for frame in range(image.frames):
+        name = frame_name(image.id, frame)
+        file = f"pixels/{name}.h5"
+        try:
+            there = study.arrays.has_pixels(image.id, frame=frame)
+        except ValueError:
+            problem("An image has an identifier that cannot name a file; the study was not made by this program.")
+            return
+        if not there:
+            problem(f"{file} is missing; restore it from a copy or import the image again.")
+            return
+        found = vetter.vet(PIXELS, name)
+        if not found.readable:
+            why = found.sentence.rstrip(".")
+            problem(f"{file} is damaged; restore it from a copy or import the image again ({why}).")
+            return
+        hashes.append(found.sha256 if found.shape == (image.height, image.width) else "")
+        if not found.pyramid:
+            rebuild.append(f"The pyramid of image {name} is damaged and would be made again from its pixels.")
+    if frames_sha256(hashes) != image.content_sha256:
         problem(f"{file} does not hold the pixels that were imported; restore it from a copy.")
-        return
-    if not found.pyramid:
-        rebuild.append(f"The pyramid of image {image.id} is damaged and would be made again from its pixels.")
 
 
 def _check_derived(study: Study, vetter: ArrayVetter, rebuild: list[str]) -> None:

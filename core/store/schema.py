@@ -111,6 +111,7 @@ image = Table(
     Column("acquired", String(40)),
     Column("detector", Text, nullable=False),
     Column("synthetic", Boolean, nullable=False),
+    Column("frames", Integer, nullable=False, server_default="1"),
 )
 
 finding = Table("finding", metadata, _id(), _seq(), _to("patient.id", "patient_id"))
@@ -124,6 +125,7 @@ lesion = Table(
     _to("image.id", "image_id", index=False),
     Column("number", Integer, nullable=False),
     Column("outline", JsonText, nullable=False),
+    Column("frame", Integer, nullable=False, server_default="0"),
     UniqueConstraint("image_id", "number"),
 )
 

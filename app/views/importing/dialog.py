@@ -23,8 +23,9 @@ from app.qt.background import Outcome
 from app.qt.colours import ERASER, LESION, PROMINENT
 from app.qt.task import Job, Task
 from app.qt.translation import tr
-from app.views.importing.results import Fate, ImportResult
+from app.views.importing.results import ImportResult
 from app.widgets.label import Label, tip
+from core.data.importers.results import Fate
 from core.domain.errors import Cancelled
 from core.domain.events import Event, Progress
 

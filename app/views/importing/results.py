@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -12,24 +11,10 @@ import msgspec
 from core.data.importers.importing import ImportReport, run_import
 from core.data.importers.layouts import Layout, PlanOptions, make_plan, recognised
 from core.data.importers.plan import ImportPlan, Issue, Severity
+from core.data.importers.results import FileResult, file_results
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled
 from core.store.study import Study
-
-
-class Fate(StrEnum):
-    IMPORTED = "imported"
-    NOTE = "imported with a note"
-    LEFT_OUT = "left out"
-    WRONG = "wrong"
-    UNREACHED = "not reached"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileResult:
-    name: str
-    fate: Fate
-    sentences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,36 +65,15 @@ def plan_of(folder: Path) -> ImportPlan:
 
 
 def result_of(plan: ImportPlan, report: ImportReport | None, *, reached: int, kept: int) -> ImportResult:
-    issues = plan.issues if report is None else report.issues
-    rest = list(issues)
-    files: list[FileResult] = []
-    for place, planned in enumerate(plan.images):
-        rows = {planned.where, *(lesion.where for lesion in planned.lesions)} - {""}
-        name = planned.path.name
-        mine = [i for i in rest if i.where == name or i.where in rows or i.sentence.startswith(f"{name} ")]
-        rest = [issue for issue in rest if issue not in mine]
-        fate = Fate.UNREACHED if report is None and place >= reached else _fate(name, mine)
-        files.append(FileResult(name=name, fate=fate, sentences=tuple(issue.sentence for issue in mine)))
-    for issue in rest:
-        files.append(
-            FileResult(name=issue.where or plan.source, fate=_FATES[issue.severity], sentences=(issue.sentence,))
-        )
+    if report is None:
+        stored = [True if place < reached else None for place in range(len(plan.images))]
+        files = file_results(plan, plan.issues, stored)
+    else:
+        files = report.files
     return ImportResult(
-        files=tuple(files),
+        files=files,
         images=kept,
         lesions=0 if report is None else report.lesions,
         annotations=0 if report is None else report.fine_annotations,
         cancelled=report is None,
     )
-
-
-_FATES = {Severity.NOTE: Fate.NOTE, Severity.LEFT_OUT: Fate.LEFT_OUT, Severity.WRONG: Fate.WRONG}
-
-
-def _fate(name: str, issues: list[Issue]) -> Fate:
-    """The worst of what was said; a wrong row of a lesion leaves its image imported."""
-    about_file = [issue for issue in issues if name in issue.sentence]
-    for severity in (Severity.WRONG, Severity.LEFT_OUT):
-        if any(issue.severity is severity for issue in about_file):
-            return _FATES[severity]
-    return Fate.NOTE if issues else Fate.IMPORTED

@@ -1,15 +1,18 @@
 """Bring images and lesions into a study, each file decoded in a child process with limits.
 
-Layouts, told from the files: `folder` (images with a lesions.csv; one row a lesion), `mini-mias` (Info.txt),
-`cdd-cesm` (index.csv) and `images` (mammograms without a table, to be annotated). Columns of lesions.csv: image
-(required), patient_id, finding, laterality, view, margin, shape, density, category, pathology, probability,
-outline (JSON, or x,y,radius, or x0,y0,x1,y1), fine (JSON), reader, spacing_mm, comment.
+Layouts, told from the files: `folder` (images with a lesions.csv; one row a lesion), the public data sets as they
+are downloaded (`mini-mias`, `cdd-cesm`, `cbis-ddsm`, `inbreast`, `vindr-mammo`, `cmmd`, `embed`), and `images`
+(mammograms without a table, to be annotated; also a single file). Columns of lesions.csv: image (required),
+patient_id, finding, laterality, view, margin, shape, density, category, pathology, probability, outline (JSON, or
+x,y,radius, or x0,y0,x1,y1), frame (slice of a tomosynthesis, from 1), fine (JSON), reader, spacing_mm, comment.
 
 Patient identifiers become pseudonyms of the study. The link back is dropped unless `--identity` keeps it, in a
 separate encrypted file: under a passphrase, which is asked for each time, or in the system's key store.
 
 examples:
   main.py import breast-margins ~/mammograms --dry-run
+  main.py import breast-margins ~/mammograms/one.dcm
+  main.py import breast-margins ~/INbreast --results what-became-of-it.csv
   main.py import breast-margins ~/mammograms --identity passphrase
   main.py import breast-margins ~/cdd-cesm --choices chosen-regions.csv
 """
@@ -25,18 +28,29 @@ from core.cli.console import Console
 
 if TYPE_CHECKING:
     from core.data.importers.plan import ImportPlan, Issue
+    from core.data.importers.results import FileResult
     from core.store.identity import IdentityFile
     from core.store.study import Study
 
+LAYOUTS = (
+    "folder",
+    "mini-mias",
+    "cdd-cesm",
+    "cbis-ddsm",
+    "inbreast",
+    "vindr-mammo",
+    "cmmd",
+    "embed",
+    "images",
+)
+"""Of ``core.data.importers.layouts.Layout``, which printing help need not import."""
 HELP = "bring images and lesions into a study"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
-    parser.add_argument("folder", type=Path, help="folder of the images and their table")
-    parser.add_argument(
-        "--layout", choices=("folder", "mini-mias", "cdd-cesm", "images"), help="layout, if not to be told"
-    )
+    parser.add_argument("folder", type=Path, help="folder of the images and their table, or one image file")
+    parser.add_argument("--layout", choices=LAYOUTS, help="layout, if not to be told from the files")
     parser.add_argument(
         "--table", type=Path, help="table of lesions of the layout `folder` (default: lesions.csv)"
     )
@@ -45,6 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--choices", type=Path, help="cdd-cesm: table of the regions that a person chose")
     parser.add_argument("--skip-bad-rows", action="store_true", help="import the rest where rows are wrong")
     parser.add_argument("--dry-run", action="store_true", help="say what would be imported, and why not")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="CSV",
+        help="write what became of every file, or would become, to this table",
+    )
     parser.add_argument(
         "--identity",
         choices=("drop", "passphrase", "key-store"),
@@ -59,6 +79,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.data.importers.folder import DEFAULT_READER
     from core.data.importers.importing import run_import
     from core.data.importers.layouts import Layout, PlanOptions, make_plan
+    from core.data.importers.results import file_results
     from core.store.study import Study
 
     options = PlanOptions(
@@ -72,18 +93,29 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.dry_run:
         with Study.open(arguments.study, writable=False):
             plan = make_plan(arguments.folder, options)
-        console.result(_planned(plan), _planned_text(plan))
+        files = file_results(plan, plan.issues, [True] * len(plan.images))
+        _write_results(arguments.results, files)
+        console.result(_planned(plan) | {"files": msgspec.to_builtins(files)}, _planned_text(plan))
         return 0
     with Study.open(arguments.study) as study:
         plan = make_plan(arguments.folder, options)
         identity = _identity(study, arguments.identity)
         report = run_import(study, plan, identity=identity, emit=console.emit, cancelled=console.cancelled)
+    _write_results(arguments.results, report.files)
     text = (
         f"Imported from {report.source}: {report.patients} new patients, {report.images} images, "
         f"{report.lesions} lesions, {report.fine_annotations} fine annotations.{_counts_text(report.issues)}"
     )
     console.result(msgspec.to_builtins(report), text)
     return 0
+
+
+def _write_results(path: Path | None, files: tuple[FileResult, ...]) -> None:
+    from core.data.importers.results import results_table
+    from core.domain.atomic import atomic_write
+
+    if path is not None:
+        atomic_write(path, results_table(files))
 
 
 def _planned(plan: ImportPlan) -> dict[str, object]:

@@ -87,6 +87,22 @@ def unpadded_area(image: NDArray[Any], black: int = 12) -> float:
     return float(np.ptp(rows) + 1) * float(np.ptp(columns) + 1) if rows.size else 0.0
 
 
+def mask_outline(mask: NDArray[np.uint8]) -> tuple[Polygon | None, int]:
+    """The outer contour of the largest region of a mask (255 within, 0 outside), and how many regions it has.
+
+    None and 0 for an empty mask. Only the part around what is marked is traced.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return None, 0
+    top, left = int(rows[0]), int(columns[0])
+    outlines = traced_outlines(mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1])
+    if not outlines:
+        return None, 0
+    points = tuple((x + left, y + top) for x, y in outlines[0].points)
+    return Polygon(points=points), len(outlines)
+
+
 def traced_outlines(mask: NDArray[Any], threshold: int = 127) -> tuple[Polygon, ...]:
     """The outer contour of each region brighter than ``threshold``, the largest region first.
 

@@ -10,6 +10,7 @@ outline. The header is row 1; columns may come in any order, and only ``image`` 
   ``pathology`` (benign, malignant; empty without a biopsy), ``probability`` of malignancy (0 to 1).
 - ``outline``: one shape (rectangle, ellipse or polygon) as JSON in the syntax of ``core.domain.shapes``, alone or
   as an array of one; or the columns ``x,y,radius`` or ``x0,y0,x1,y1``. Pixels, origin at the top left corner.
+- ``frame``: the slice of a tomosynthesis that the lesion lies on, from 1.
 - ``fine``: a JSON array of shapes, the fine annotation; ``reader``: who made it.
 - ``spacing_mm``: side of a pixel where the files do not say. ``comment``.
 """
@@ -54,7 +55,7 @@ COLUMNS = (
     "fine",
 )
 """The columns that the phantom and the export write."""
-OPTIONAL_COLUMNS = ("x", "y", "radius", "x0", "y0", "x1", "y1", "reader", "spacing_mm", "comment")
+OPTIONAL_COLUMNS = ("x", "y", "radius", "x0", "y0", "x1", "y1", "frame", "reader", "spacing_mm", "comment")
 DEFAULT_READER = "import"
 DEFAULT_TABLE = "lesions.csv"
 _LARGEST = 1e6
@@ -133,6 +134,7 @@ def _lesion(row: Row, reader: str) -> PlannedLesion | None:
         finding=row.get("finding"),
         fine=fine,
         fine_reader=(row.get("reader") or reader) if fine else "",
+        frame=int(parsed_number(row, "frame", smallest=1, largest=10_000) or 1) - 1,
         where=row.where,
     )
 

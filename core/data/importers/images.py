@@ -36,6 +36,18 @@ def read_images(folder: Path, *, source: str) -> ImportPlan:
         other = path.suffix.lower() in OTHER_ENDINGS
         unknown += other
         images.append(PlannedImage(path=path, patient=f"file {where}" if other else "", where=where))
+    return ImportPlan(source=source, images=tuple(images), issues=_of_nobody(unknown))
+
+
+def read_file(path: Path, *, source: str) -> ImportPlan:
+    """The plan for one image file."""
+    other = path.suffix.lower() in OTHER_ENDINGS
+    image = PlannedImage(path=path, patient=f"file {path.name}" if other else "", where=path.name)
+    return ImportPlan(source=source, images=(image,), issues=_of_nobody(int(other)))
+
+
+def _of_nobody(unknown: int) -> tuple[Issue, ...]:
+    """What is to be said of files whose patient nobody knows."""
     issues = []
     if unknown:
         sentence = (
@@ -43,4 +55,4 @@ def read_images(folder: Path, *, source: str) -> ImportPlan:
             "patient of its own. Give a table with patient_id where that is wrong, or a split may part a patient."
         )
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
-    return ImportPlan(source=source, images=tuple(images), issues=tuple(issues))
+    return tuple(issues)

@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from core.data.importers.fitting import fitted
+from core.data.importers.headers import Headers, LeftOutError, uids_valid
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity
-from core.domain.content import content_sha256
+from core.data.importers.results import FileResult, file_results
+from core.domain.content import content_sha256, frames_sha256
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Message, Progress, never, silent
 from core.domain.shapes import Line, Shape, Stroke, bounds
 from core.domain.study import Finding, Image, Lesion, Patient
 from core.imaging.decoded import DecodedImage, Identity, RefusedImageError
-from core.imaging.worker import Outcome, read_many
+from core.imaging.worker import Outcome, read_frames, read_many
 from core.store.links import PseudonymSession
 from core.store.study import Study
 
@@ -36,6 +39,8 @@ _NAMESPACE = uuid.UUID("6e9f7d0c-6d0a-4f0e-9c53-6f6a52c1b7aa")
 
 DecodeAll = Callable[[Iterable[Path]], Generator[tuple[Path, Outcome], None, None]]
 """Decodes foreign files in a child process, in their order; a refused file is an error in its place."""
+DecodeFrames = Callable[[Path, Iterable[int]], Generator[Outcome, None, None]]
+"""Decodes slices of one file in the same way."""
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +52,8 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     lesions: int
     fine_annotations: int
     issues: tuple[Issue, ...]
+    files: tuple[FileResult, ...] = ()
+    """What became of every file."""
 
 
 @dataclass(kw_only=True)
@@ -68,6 +75,7 @@ def run_import(
     *,
     identity: IdentityFile | None = None,
     decode: DecodeAll = read_many,
+    decode_frames: DecodeFrames = read_frames,
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> ImportReport:
@@ -77,7 +85,7 @@ def run_import(
     (``Cancelled`` is raised) or a disk is full, what was finished is kept, and nothing is half there.
     ``identity`` keeps the original identifiers; without it they are dropped here.
     """
-    work = _Import(study, plan, identity)
+    work = _Import(study, plan, identity, decode_frames)
     started = time.monotonic()
     total = len(plan.images)
     with closing(decode(image.path for image in plan.images)) as decoded:
@@ -92,6 +100,7 @@ def run_import(
                 emit(Progress(stage="import", done=done, total=total, eta_s=round(eta, 1)))
         finally:
             work.commit()
+    work.conclude()
     for issue in work.issues:
         place = f"{issue.where}: " if issue.where else ""
         level = "info" if issue.severity is Severity.NOTE else "warning"
@@ -99,78 +108,112 @@ def run_import(
     return work.report()
 
 
-class _LeftOutError(Exception):
-    """An image or lesion that cannot be imported, with the sentence that says why."""
-
-    def __init__(self, sentence: str, severity: Severity = Severity.LEFT_OUT) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-        self.severity = severity
-
-
 class _Import:
     """State of one import: what is known already, what waits for its transaction, what is to be said."""
 
-    def __init__(self, study: Study, plan: ImportPlan, identity: IdentityFile | None) -> None:
+    def __init__(
+        self, study: Study, plan: ImportPlan, identity: IdentityFile | None, decode_frames: DecodeFrames
+    ) -> None:
         self.study = study
+        self.plan = plan
         self.source = plan.source
         self.identity = identity
+        self.decode_frames = decode_frames
         self.issues = list(plan.issues)
         self.pending = _Pending()
         self._pseudonyms = PseudonymSession(study.patients, study.links, identity)
         self._patients: dict[str, Patient] = {}
         self._findings: dict[tuple[str, str], str] = {}
-        self._headers = _Headers()
-        self._content = {image.content_sha256: "an image of the study" for image in study.images.all()}
+        self._headers = Headers()
+        known = study.images.all()
+        self._content = {image.content_sha256: "an image of the study" for image in known}
+        self._content |= {image.id: "an image of the study" for image in known if image.frames > 1}
+        self._stored: list[bool] = []
         self._counts = dict.fromkeys(("patients", "images", "lesions", "fine_annotations"), 0)
 
     def take(self, planned: PlannedImage, result: Outcome) -> None:
         """Store the pixels of one image now and keep its rows for the next transaction."""
+        name = self.plan.name_of(planned)
         try:
-            self._take(planned, result)
-        except _LeftOutError as left_out:
-            self._say(planned.where or planned.path.name, left_out.sentence, left_out.severity)
+            self._take(planned, result, name)
+        except LeftOutError as left_out:
+            self._say(planned.where or name, left_out.sentence, left_out.severity)
+            self._stored.append(False)
+        else:
+            self._stored.append(True)
 
-    def _take(self, planned: PlannedImage, result: Outcome) -> None:
-        name = planned.path.name
+    def _take(self, planned: PlannedImage, result: Outcome, name: str) -> None:
         if isinstance(result, RefusedImageError):
-            raise _LeftOutError(str(result), Severity.WRONG)
+            raise LeftOutError(str(result), Severity.WRONG)
         if self.study.info.synthetic and not result.synthetic:
             raise StudyError(
                 f"{name} is not marked as synthetic, and this study is; import it into another study."
             )
         key = planned.patient or result.identity.patient_id
         if not key:
-            raise _LeftOutError(f"{name} is left out: neither table nor header says which patient it is of.")
+            raise LeftOutError(f"{name} is left out: neither table nor header says which patient it is of.")
         self._headers.check(key, name, result.identity, self._say)
         sha256 = content_sha256(result.pixels)
         if sha256 in self._content:
-            raise _LeftOutError(
+            raise LeftOutError(
                 f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
             )
-        self._content[sha256] = name
-        image = self._image(planned, result, self._patient(key, sha256), sha256)
-        if self.study.arrays.has_pixels(image.id):
+        image_id = self._image_id(result, sha256, name)
+        if self.study.arrays.has_pixels(image_id):
             # left by an import that was killed before its rows were written
-            self.study.arrays.delete_pixels(image.id)
-        self.study.arrays.write_pixels(image.id, result.pixels)
+            self.study.arrays.delete_pixels(image_id)
+        self.study.arrays.write_pixels(image_id, result.pixels)
+        first = sha256
+        if frames_of(result) > 1:
+            sha256 = self._further_frames(planned.path, image_id, result, sha256)
+            self._content[image_id] = name
+        self._content[sha256] = name
+        image = self._image(planned, result, self._patient(key, first), sha256, image_id)
         self.pending.images.append(image)
         if self.identity is not None:
             self._remember(self.identity, key, image.id, result.identity)
         for warning in result.warnings:
-            self._say(name, f"{name}: {warning}.", Severity.NOTE)
+            self._say(planned.where or name, f"{name}: {warning}.", Severity.NOTE)
         for lesion in planned.lesions:
             try:
                 self._lesion(lesion, image)
-            except _LeftOutError as left_out:
-                self._say(lesion.where or name, left_out.sentence, left_out.severity)
+            except LeftOutError as left_out:
+                self._say(lesion.where or planned.where or name, left_out.sentence, left_out.severity)
+
+    def _image_id(self, result: DecodedImage, sha256: str, name: str) -> str:
+        """From the pixels; of a tomosynthesis from its first slice, since it is stored slice by slice."""
+        if frames_of(result) == 1:
+            return _id("image", sha256)
+        image_id = _id("tomosynthesis", str(result.frames), sha256)
+        if image_id in self._content:
+            raise LeftOutError(
+                f"{name} is left out: its first slice is identical to that of {self._content[image_id]}."
+            )
+        return image_id
+
+    def _further_frames(self, path: Path, image_id: str, first: DecodedImage, sha256: str) -> str:
+        """Store the slices after the first, one after the other; the content hash of all."""
+        hashes = [sha256]
+        try:
+            with closing(self.decode_frames(path, range(1, first.frames))) as decoded:
+                for frame, outcome in enumerate(decoded, start=1):
+                    if isinstance(outcome, RefusedImageError):
+                        raise LeftOutError(str(outcome), Severity.WRONG)
+                    if (outcome.pixels.shape, outcome.pixels.dtype) != (first.pixels.shape, first.pixels.dtype):
+                        sentence = f"{path.name} is left out: its slices differ in size or depth."
+                        raise LeftOutError(sentence, Severity.WRONG)
+                    hashes.append(self.study.arrays.write_pixels(image_id, outcome.pixels, frame=frame))
+        except BaseException:
+            self.study.arrays.delete_pixels(image_id)
+            raise
+        return frames_sha256(hashes)
 
     def _remember(self, identity: IdentityFile, key: str, image_id: str, header: Identity) -> None:
         from core.store.identity import ImageLink, PatientLink  # cryptography, only where links are kept
 
         pseudonym = self._patients[key].pseudonym
         identity.add_patient(PatientLink(pseudonym=pseudonym, source=self.source, identifier=key))
-        if header.sop_uid:
+        if header.sop_uid and uids_valid(header):
             uids = {name: getattr(header, name) for name in ("study_uid", "series_uid", "sop_uid")}
             identity.add_image(ImageLink(image_id=image_id, **uids))
 
@@ -187,7 +230,9 @@ class _Import:
             self._patients[key] = patient
         return self._patients[key]
 
-    def _image(self, planned: PlannedImage, decoded: DecodedImage, patient: Patient, sha256: str) -> Image:
+    def _image(
+        self, planned: PlannedImage, decoded: DecodedImage, patient: Patient, sha256: str, image_id: str
+    ) -> Image:
         for table, header, word in (
             (planned.laterality, decoded.laterality, "side"),
             (planned.view, decoded.view, "view"),
@@ -197,7 +242,7 @@ class _Import:
                 self._say(planned.where, f"{sentence} The table is followed.", Severity.NOTE)
         own_spacing = decoded.pixel_spacing_mm is not None
         return Image(
-            id=_id("image", sha256),
+            id=image_id,
             patient_id=patient.id,
             content_sha256=sha256,
             width=decoded.width,
@@ -216,12 +261,23 @@ class _Import:
             acquired=None if decoded.acquired is None else decoded.acquired[:4],
             detector=decoded.detector,
             synthetic=decoded.synthetic,
+            frames=frames_of(decoded),
         )
 
     def _lesion(self, planned: PlannedLesion, image: Image) -> None:
+        where = planned.where
+        lesion_there, said = fitted(planned, image.width, image.height)
+        if lesion_there is None:
+            raise LeftOutError(said)
+        planned = lesion_there
+        if said:
+            self._say(where, said, Severity.NOTE)
+        if not 0 <= planned.frame < image.frames:
+            sentence = f"The lesion lies on slice {planned.frame + 1} of an image that has {image.frames}."
+            raise LeftOutError(sentence, Severity.WRONG)
         if bounds(planned.outline).intersection(image.box) is None:
             sentence = f"The outline lies outside the image of {image.width} x {image.height} pixels."
-            raise _LeftOutError(sentence, Severity.WRONG)
+            raise LeftOutError(sentence, Severity.WRONG)
         number = 1 + sum(lesion.image_id == image.id for lesion in self.pending.lesions)
         finding = self._finding(planned.finding, image, number)
         lesion = Lesion(
@@ -231,11 +287,12 @@ class _Import:
             outline=planned.outline,
             labels=planned.labels,
             number=number,
+            frame=planned.frame,
         )
         self.pending.lesions.append(lesion)
         if planned.fine and image.pixel_spacing_mm is None and any(map(_in_millimetres, planned.fine)):
             sentence = "The fine annotation has widths in millimetres, but the image has no pixel spacing."
-            raise _LeftOutError(f"{sentence} The lesion is imported without it.", Severity.WRONG)
+            raise LeftOutError(f"{sentence} The lesion is imported without it.", Severity.WRONG)
         if planned.fine:
             self.pending.fine.append((lesion.id, planned.fine_reader, planned.fine))
 
@@ -272,38 +329,21 @@ class _Import:
             self._counts[name] += len(getattr(rows, name))
         self._counts["fine_annotations"] += len(rows.fine)
 
+    def conclude(self) -> None:
+        """Say what is said once of all files."""
+        self._headers.conclude(self._say)
+
     def report(self) -> ImportReport:
-        return ImportReport(source=self.source, issues=tuple(self.issues), **self._counts)
+        files = file_results(self.plan, self.issues, self._stored)
+        return ImportReport(source=self.source, issues=tuple(self.issues), files=files, **self._counts)
 
     def _say(self, where: str, sentence: str, severity: Severity) -> None:
         self.issues.append(Issue(where=where, sentence=sentence, severity=severity))
 
 
-class _Headers:
-    """Whether the headers agree with the identifiers about who is who."""
-
-    def __init__(self) -> None:
-        self._person: dict[str, dict[str, tuple[str, str]]] = {}
-        self._key_of_id: dict[str, tuple[str, str]] = {}
-
-    def check(self, key: str, name: str, identity: Identity, say: Callable[[str, str, Severity], None]) -> None:
-        """_LeftOutError where birth date or sex contradict an earlier image of the same identifier."""
-        known = self._person.setdefault(key, {})
-        for word, value in (("birth date", identity.birth_date), ("sex", identity.sex)):
-            if not value:
-                continue
-            first, where = known.setdefault(word, (value, name))
-            if first != value:
-                raise _LeftOutError(
-                    f"{name} is left out: it has the patient identifier of {where} but another {word}; give two "
-                    "different patients different identifiers in the table.",
-                    Severity.WRONG,
-                )
-        if identity.patient_id:
-            other, where = self._key_of_id.setdefault(identity.patient_id, (key, name))
-            if other != key:
-                sentence = f"{name} and {where} have one patient identifier in their headers and two in the table."
-                say(name, sentence, Severity.NOTE)
+def frames_of(decoded: DecodedImage) -> int:
+    """How many slices an image has; further pages of a TIFF are none."""
+    return decoded.frames if decoded.format == "DICOM" else 1
 
 
 def _in_millimetres(shape: Shape) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,9 +11,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from core.data.importers import cbis_ddsm, cmmd, embed, inbreast, vindr_mammo
 from core.data.importers.cdd_cesm import ReadMask, read_cdd_cesm, read_choices
 from core.data.importers.folder import DEFAULT_READER, DEFAULT_TABLE, read_folder
-from core.data.importers.images import image_files, read_images
+from core.data.importers.images import image_files, read_file, read_images
 from core.data.importers.mini_mias import read_mini_mias
 from core.data.importers.plan import ImportPlan
 from core.domain.errors import BadFileError
@@ -24,6 +25,11 @@ class Layout(StrEnum):
     FOLDER = "folder"
     MINI_MIAS = "mini-mias"
     CDD_CESM = "cdd-cesm"
+    CBIS_DDSM = "cbis-ddsm"
+    INBREAST = "inbreast"
+    VINDR_MAMMO = "vindr-mammo"
+    CMMD = "cmmd"
+    EMBED = "embed"
     IMAGES = "images"
     """Images alone, without a table."""
 
@@ -43,36 +49,53 @@ class PlanOptions:
     skip_bad_rows: bool = False
 
 
+_TABLES: dict[Layout, tuple[str, ...]] = {
+    Layout.MINI_MIAS: ("Info.txt",),
+    Layout.CDD_CESM: ("index.csv",),
+    Layout.FOLDER: (DEFAULT_TABLE,),
+    Layout.CBIS_DDSM: cbis_ddsm.MASSES,
+    Layout.INBREAST: (inbreast.TABLE,),
+    Layout.VINDR_MAMMO: (vindr_mammo.FINDINGS,),
+    Layout.CMMD: cmmd.TABLES,
+    Layout.EMBED: tuple(f"{place}{name}" for place in ("tables/", "") for name in embed.METADATA),
+}
+"""The files by which a layout is told, the first being the usual one."""
+
+
 def recognised(folder: Path) -> Layout:
-    """BadFileError where the folder has none of the layouts."""
+    """BadFileError where the folder has none of the layouts. A single file is images alone."""
+    if folder.is_file():
+        return Layout.IMAGES
     if not folder.is_dir():
-        raise BadFileError(f"{folder} is not a folder; choose the folder that holds the images and their table.")
-    if (folder / "Info.txt").is_file():
-        return Layout.MINI_MIAS
-    if (folder / "index.csv").is_file():
-        return Layout.CDD_CESM
-    if (folder / DEFAULT_TABLE).is_file():
-        return Layout.FOLDER
+        raise BadFileError(
+            f"{folder} is neither a folder nor a file; choose an image, or the folder that holds the images."
+        )
+    for layout, tables in _TABLES.items():
+        if any((folder / table).is_file() for table in tables):
+            return layout
     if image_files(folder):
         return Layout.IMAGES
     raise BadFileError(
-        f"{folder} holds neither images nor a table of a known layout: {DEFAULT_TABLE}, Info.txt (mini-MIAS) or "
-        "index.csv (CDD-CESM). Name the table, or choose another folder."
+        f"{folder} holds neither images nor a table of a known layout: "
+        f"{', '.join(tables[0] for tables in _TABLES.values())}. Name the table, or choose another folder."
     )
 
 
 def make_plan(folder: Path, options: PlanOptions | None = None) -> ImportPlan:
-    """Read the tables of a folder. BadFileError and BadTableError as the layout's own reader raises them."""
+    """Read the tables of a folder, or take a single file.
+
+    BadFileError and BadTableError as the layout's own reader raises them.
+    """
     options = options or PlanOptions()
     layout = options.layout or (Layout.FOLDER if options.table is not None else recognised(folder))
+    if folder.is_file():
+        return read_file(folder, source=options.source or folder.resolve().parent.name)
     if layout is Layout.IMAGES:
         return read_images(folder, source=options.source or folder.resolve().name)
-    if layout is Layout.MINI_MIAS:
-        return read_mini_mias(folder, skip_bad_rows=options.skip_bad_rows)
-    if layout is Layout.CDD_CESM:
-        choices = None if options.choices is None else read_choices(options.choices)
-        with mask_reader() as read_mask:
-            return read_cdd_cesm(folder, read_mask=read_mask, choices=choices, skip_bad_rows=options.skip_bad_rows)
+    if layout in _READERS:
+        return _READERS[layout](folder, skip_bad_rows=options.skip_bad_rows)
+    if layout in (Layout.CDD_CESM, Layout.CBIS_DDSM):
+        return _with_masks(folder, layout, options)
     return read_folder(
         folder,
         options.table or folder / DEFAULT_TABLE,
@@ -80,6 +103,25 @@ def make_plan(folder: Path, options: PlanOptions | None = None) -> ImportPlan:
         reader=options.reader,
         skip_bad_rows=options.skip_bad_rows,
     )
+
+
+_READERS: dict[Layout, Callable[..., ImportPlan]] = {
+    Layout.MINI_MIAS: read_mini_mias,
+    Layout.INBREAST: inbreast.read_inbreast,
+    Layout.VINDR_MAMMO: vindr_mammo.read_vindr_mammo,
+    Layout.CMMD: cmmd.read_cmmd,
+    Layout.EMBED: embed.read_embed,
+}
+"""Layouts that need nothing but their tables."""
+
+
+def _with_masks(folder: Path, layout: Layout, options: PlanOptions) -> ImportPlan:
+    skip = options.skip_bad_rows
+    choices = None if options.choices is None else read_choices(options.choices)
+    with mask_reader() as read_mask:
+        if layout is Layout.CBIS_DDSM:
+            return cbis_ddsm.read_cbis_ddsm(folder, read_mask=read_mask, skip_bad_rows=skip)
+        return read_cdd_cesm(folder, read_mask=read_mask, choices=choices, skip_bad_rows=skip)
 
 
 @contextmanager

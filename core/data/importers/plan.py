@@ -37,7 +37,12 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 class PlannedLesion(msgspec.Struct, frozen=True, kw_only=True):
     outline: LesionOutline
     """In continuous pixel coordinates of the image, origin top left."""
+    drawn_on: tuple[int, int] | None = None
+    """(width, height) of the picture that the outline and the fine annotation were drawn on, where that may be
+    another than the image: they are then scaled to the image, or the lesion is left out."""
     labels: Labels = Labels()
+    frame: int = 0
+    """The slice of a tomosynthesis that it was drawn on, from 0."""
     finding: str = ""
     """Lesions of a patient with the same word are one finding, in several views; "" is a finding of its own."""
     fine: tuple[Shape, ...] = ()
@@ -66,21 +71,33 @@ class ImportPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the data set or site; figures are reported per source."""
     images: tuple[PlannedImage, ...]
     issues: tuple[Issue, ...] = ()
+    folder: Path | None = None
+    """Where files are named by their path below it, since many have one name; None: by their name alone."""
+
+    def name_of(self, image: PlannedImage) -> str:
+        """How the image's file is named in sentences and result lists."""
+        if self.folder is not None and image.path.is_relative_to(self.folder):
+            return image.path.relative_to(self.folder).as_posix()
+        return image.path.name
 
     @property
     def lesion_count(self) -> int:
         return sum(len(image.lesions) for image in self.images)
 
 
-def refuse_wrong(issues: Sequence[Issue], table: Path, *, skip: bool) -> None:
-    """BadTableError naming the first wrong row and counting the rest, unless they are to be skipped."""
+def refuse_wrong(issues: Sequence[Issue], table: Path | None, *, skip: bool) -> None:
+    """BadTableError naming the first wrong row and counting the rest, unless they are to be skipped.
+
+    ``table``: None where the issues' places name it themselves.
+    """
     wrong = [issue for issue in issues if issue.severity is Severity.WRONG]
     if skip or not wrong:
         return
     rest = len(wrong) - 1
     more = f" {rest} more row{'s are' if rest > 1 else ' is'} wrong too." if rest else ""
+    place = wrong[0].where if table is None else f"{table.name}, {wrong[0].where}"
     raise BadTableError(
-        f"{table.name}, {wrong[0].where}: {wrong[0].sentence}{more} Correct the table, or import again with "
+        f"{place}: {wrong[0].sentence}{more} Correct the table, or import again with "
         "--skip-bad-rows to take the rest."
     )
 

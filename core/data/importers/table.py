@@ -57,15 +57,11 @@ def read_table(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
     try:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         header = [name.strip().lower() for name in next(lines, [])]
-        missing = [name for name in required if name not in header]
-        if missing:
-            raise BadTableError(f"{path.name} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}.")
+        refuse_missing(path, required, header)
         rows = []
         for number, cells in enumerate(lines, start=2):
             if len(cells) > len(header):
-                raise BadTableError(
-                    f"{path.name}, row {number}, has {len(cells)} cells under {len(header)} headings."
-                )
+                raise BadTableError(_too_many(path, number, len(cells), len(header)))
             if any(cell.strip() for cell in cells):
                 padded = [*cells, *[""] * (len(header) - len(cells))]
                 rows.append(Row(number, {name: _plain(cell) for name, cell in zip(header, padded, strict=True)}))
@@ -74,6 +70,41 @@ def read_table(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
     finally:
         csv.field_size_limit(before)
     return iter(rows)
+
+
+def read_columns(path: Path, *, required: Sequence[str], wanted: Sequence[str] = ()) -> Iterator[Row]:
+    """The required and the wanted columns of a CSV of any length, one row at a time.
+
+    For tables of hundreds of columns and thousands of rows, of which a few columns are needed. BadTableError as
+    ``read_table`` raises it, though for a row only when it is reached.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(file, strict=True)
+            header = [name.strip().lower() for name in next(lines, [])]
+            refuse_missing(path, required, header)
+            places = [(header.index(name), name) for name in (*required, *wanted) if name in header]
+            for number, cells in enumerate(lines, start=2):
+                if len(cells) > len(header):
+                    raise BadTableError(_too_many(path, number, len(cells), len(header)))
+                if cells:
+                    texts = {name: _plain(cells[at]) if at < len(cells) else "" for at, name in places}
+                    yield Row(number, texts)
+    except OSError as error:
+        raise BadTableError(f"{path} cannot be read ({error.strerror}); choose another table.") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise BadTableError(f"{path.name} is not a readable table; save it as CSV in UTF-8.") from error
+
+
+def refuse_missing(path: Path, required: Sequence[str], header: Sequence[str]) -> None:
+    """BadTableError where a required column is not among the header."""
+    missing = [name for name in required if name not in header]
+    if missing:
+        raise BadTableError(f"{path.name} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}.")
+
+
+def _too_many(path: Path, number: int, cells: int, headings: int) -> str:
+    return f"{path.name}, row {number}, has {cells} cells under {headings} headings."
 
 
 def header_of(path: Path) -> tuple[str, ...]:

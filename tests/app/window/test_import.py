@@ -11,8 +11,9 @@ from PIL import Image as Picture
 from pytestqt.qtbot import QtBot
 
 from app.views.importing.dialog import ImportDialog
-from app.views.importing.results import Fate, ImportResult
+from app.views.importing.results import ImportResult
 from app.views.window import MainWindow
+from core.data.importers.results import Fate
 from core.domain.events import Emit, IsCancelled
 from core.phantom.config import PhantomConfig
 from core.phantom.source import write_study_source

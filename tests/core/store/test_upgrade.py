@@ -30,7 +30,7 @@ LAYOUTS = sorted(path.name for path in FIXTURES.iterdir())
 
 def make_fixture(folder: Path) -> None:
     """A little of everything."""
-    with Study.create(folder, name="Layout 0001", synthetic=True, holder="Fixture") as study:
+    with Study.create(folder, name=folder.name, synthetic=True, holder="Fixture") as study:
         for number in (1, 2):
             add_case(study, number)
         reader = study.readers.ensure("Dr A")
@@ -75,6 +75,12 @@ def test_an_old_study_opens_whole(old_study: Path) -> None:
         assert check_study(study).good
 
 
+def test_what_was_imported_before_slices_lies_on_its_only_one(old_study: Path) -> None:
+    with Study.open(old_study) as study:
+        assert {image.frames for image in study.images.all()} == {1}
+        assert {lesion.frame for lesion in study.lesions.all()} == {0}
+
+
 def test_the_migrations_make_the_tables_of_the_program(tmp_path: Path) -> None:
     upgrade.make_database(tmp_path / "new.db")
     engine = make_engine(tmp_path / "new.db", writable=False)
@@ -86,11 +92,12 @@ def test_the_migrations_make_the_tables_of_the_program(tmp_path: Path) -> None:
     assert [d for d in differences if not (isinstance(d, list) and d[0][0] == "modify_type")] == []
 
 
+NEXT = f"{int(upgrade.HEAD) + 1:04d}"
 _NEXT = """
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "{this}"
+down_revision = "{before}"
 def upgrade():
     op.add_column("reader", sa.Column("initials", sa.Text()))
     {more}
@@ -100,9 +107,10 @@ def upgrade():
 def _next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
     """Let the program be of a later layout."""
     migrations = Path(shutil.copytree(upgrade._MIGRATIONS, tmp_path / "migrations"))
-    (migrations / "versions" / "0002_next.py").write_text(_NEXT.format(more=more))
+    text = _NEXT.format(this=NEXT, before=upgrade.HEAD, more=more)
+    (migrations / "versions" / f"{NEXT}_next.py").write_text(text)
     monkeypatch.setattr(upgrade, "_MIGRATIONS", migrations)
-    monkeypatch.setattr(upgrade, "HEAD", "0002")
+    monkeypatch.setattr(upgrade, "HEAD", NEXT)
 
 
 def _layout(folder: Path) -> str:
@@ -118,9 +126,9 @@ def test_an_upgrade_keeps_a_copy_of_the_old_database(
     with Study.open(old_study) as study:
         assert [reader.name for reader in study.readers.all()] == ["Dr A"]
         assert check_study(study).good
-    assert _layout(old_study) == "0002"
+    assert _layout(old_study) == NEXT
     (copy,) = (old_study / "backup").iterdir()
-    assert upgrade.layout(copy) < "0002"
+    assert upgrade.layout(copy) < NEXT
     connection = sqlite3.connect(copy)
     assert connection.execute("SELECT count(*) FROM annotation").fetchone() == (3,)
     connection.close()

@@ -1,0 +1,65 @@
+"""What the headers of an import say of who is who, held against the tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from core.data.importers.plan import Severity
+from core.imaging.decoded import Identity
+
+_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
+_LONGEST_UID = 64
+Say = Callable[[str, str, Severity], None]
+
+
+class LeftOutError(Exception):
+    """An image or lesion that cannot be imported, with the sentence that says why."""
+
+    def __init__(self, sentence: str, severity: Severity = Severity.LEFT_OUT) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.severity = severity
+
+
+class Headers:
+    """Whether the headers agree with the identifiers about who is who."""
+
+    def __init__(self) -> None:
+        self._person: dict[str, dict[str, tuple[str, str]]] = {}
+        self._key_of_id: dict[str, tuple[str, str]] = {}
+        self._invalid_uids = 0
+
+    def check(self, key: str, name: str, identity: Identity, say: Say) -> None:
+        """LeftOutError where birth date or sex contradict an earlier image of the same identifier."""
+        known = self._person.setdefault(key, {})
+        for word, value in (("birth date", identity.birth_date), ("sex", identity.sex)):
+            if not value:
+                continue
+            first, where = known.setdefault(word, (value, name))
+            if first != value:
+                raise LeftOutError(
+                    f"{name} is left out: it has the patient identifier of {where} but another {word}; give two "
+                    "different patients different identifiers in the table.",
+                    Severity.WRONG,
+                )
+        if identity.patient_id:
+            other, where = self._key_of_id.setdefault(identity.patient_id, (key, name))
+            if other != key:
+                sentence = f"{name} and {where} have one patient identifier in their headers and two in the table."
+                say(name, sentence, Severity.NOTE)
+        if not uids_valid(identity):
+            self._invalid_uids += 1
+
+    def conclude(self, say: Say) -> None:
+        """What is said once of the whole import."""
+        if self._invalid_uids:
+            count = f"{self._invalid_uids} file{'s have' if self._invalid_uids > 1 else ' has'}"
+            sentence = "UIDs that are none of DICOM's (VinDr-Mammo has digests in their place)"
+            say("", f"{count} {sentence}; they are dropped, and no result can refer to them.", Severity.NOTE)
+
+
+def uids_valid(identity: Identity) -> bool:
+    """Whether those that are there are UIDs of PS3.5, 9.1: numbers joined by dots, at most 64 characters."""
+    uids = (identity.study_uid, identity.series_uid, identity.sop_uid)
+    return all(len(uid) <= _LONGEST_UID and _UID.fullmatch(uid) for uid in uids if uid)
