@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import msgspec
 import numpy as np
 
 from core.domain.errors import MarginaliaError
-from core.evaluation.predictions import Bool, Float, Predictions
-from core.statistics.activation_summary import PairTable, compare_tables, over_images, over_pairs, pair_draws
+from core.evaluation.predictions import Bool, Float, Predictions, ScalePrecision
+from core.statistics.activation_summary import (
+    PairTable,
+    compare_tables,
+    image_values,
+    over_pairs,
+    pair_draws,
+    summarise,
+)
 from core.statistics.agreement import agreement_draws, class_tables, confusion, kappa_of
 from core.statistics.bootstrap import Resamples, interval, mean_estimate, resample
 from core.statistics.estimate import Comparison, Estimate
@@ -22,6 +30,7 @@ from core.statistics.repeated import (
 )
 
 SCALES = ("lesion", "fine")
+Measure = Literal["precision", "energy"]
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,12 +81,24 @@ class Method:
         """(R, n); NaN where a run predicts none."""
         return np.stack([run.malignancy for run in self.runs])
 
-    def table(self, scale: str) -> PairTable | None:
+    def scales(self, scale: str) -> list[ScalePrecision] | None:
+        """What each run has at one scale of mask; None where a run has nothing."""
+        found: list[ScalePrecision | None] = [getattr(run, f"{scale}_scale") for run in self.runs]
+        kept = [one for one in found if one is not None]
+        return kept if len(kept) == len(found) else None
+
+    def table(self, scale: str, what: Measure = "precision") -> PairTable | None:
         """The pairs of all runs at one scale of mask; prototypes count on from run to run."""
-        found = [getattr(run, f"{scale}_scale") for run in self.runs]
-        if any(one is None for one in found):
+        found = self.scales(scale)
+        if found is None:
             return None
-        tables = [one.pairs for one in found]
+        if what == "energy":
+            measured = [one.energies for one in found]
+            tables = [one for one in measured if one is not None]
+            if len(tables) < len(found):
+                return None
+        else:
+            tables = [one.pairs for one in found]
         counts = np.cumsum([0, *(int(table.prototype.max(initial=-1)) + 1 for table in tables[:-1])])
         return PairTable(
             image=np.concatenate([table.image for table in tables]),
@@ -173,15 +194,29 @@ def _precisions(method: Method, resamples: Resamples) -> dict[str, Estimate]:
         table = method.table(scale)
         if table is None:
             continue
-        found[f"{scale}_precision"] = over_pairs(table, resamples)
-        found[f"{scale}_precision_images"] = over_images(table, resamples)
-        one = getattr(method.first, f"{scale}_scale")
+        summary = summarise(table, method.first.class_names, resamples)
+        found[f"{scale}_precision"] = summary.over_pairs
+        found[f"{scale}_precision_images"] = summary.over_images
+        found |= {f"{scale}_precision_{name}": one for name, one in summary.per_class.items()}
+        energy = method.table(scale, "energy")
+        if energy is not None:
+            found[f"{scale}_energy"] = over_pairs(energy, resamples)
+        found[f"{scale}_ever_fires"] = _ever_fires(method, scale, resamples)
+        one = (method.scales(scale) or [])[0]
         found[f"{scale}_blob"] = mean_estimate(one.blob, resamples)
         found[f"{scale}_chance"] = mean_estimate(one.chance, resamples)
         found[f"{scale}_attainable"] = mean_estimate(one.attainable, resamples)
         over = table.value - one.blob[table.image]
         found[f"{scale}_over_blob"] = mean_estimate(over, resamples, resamples.cluster[table.image])
     return found
+
+
+def _ever_fires(method: Method, scale: str, resamples: Resamples) -> Estimate:
+    """Share of annotated images in which a prototype ever fires inside the mask, mean over the runs."""
+    scales = method.scales(scale)
+    assert scales is not None
+    each = np.stack([image_values(one.fires, resamples.n, "max") for one in scales])
+    return mean_estimate(each.mean(axis=0), resamples)
 
 
 def compare_methods(first: Method, second: Method, *, draws: int) -> dict[str, Comparison]:

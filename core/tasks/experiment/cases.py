@@ -28,7 +28,6 @@ from core.statistics.activation import activation_precision
 from core.tasks.experiment.plots import Panel, grid_figure
 
 CASES = "cases"
-_SIDE = 150
 _ROWS = 3
 """Prototypes of a case in its picture; the case's own page shows all."""
 
@@ -105,28 +104,33 @@ def explained(
 
 
 def _picture(found: Explanation, patches: tuple[PrototypePatch, ...], words: str) -> Picture:
-    rows = [r for r in found.ranked(found.predicted) if r.class_index == found.predicted][:_ROWS]
-    style = HeatStyle(high=max(float(row.activation.max()) for row in rows))
-    own = HeatStyle(high=rows[0].self_activation)
-    lines, said = [], []
-    for row in rows:
+    """As Fig. 4: a row a prototype of the predicted class, its contribution under it."""
+    ranked = [r for r in found.ranked(found.predicted) if r.class_index == found.predicted][:_ROWS]
+    style = HeatStyle(high=max(float(row.activation.max()) for row in ranked))
+    own = HeatStyle(high=ranked[0].self_activation)
+    rows = []
+    for row in ranked:
         patch = patches[row.index]
-        cells = [
-            render.as_rgb(found.roi.pixels),
-            render.overlay(found.roi.pixels, row.activation, style),
-            render.as_rgb(np.ascontiguousarray(patch.crop())),
-            render.with_box(render.as_rgb(patch.source), patch.relevant_box),
-            render.overlay(patch.source, patch.activation, own),
-        ]
-        lines.append(render.strip([render.on_square(cell, _SIDE) for cell in cells]))
         weight = float(row.weights[found.predicted])
-        said.append(f"{number(row.score)} x {number(weight)} = {number(row.score * weight)}")
-    spacer = np.zeros((4, lines[0].shape[1], 3), np.uint8)
-    stacked = np.concatenate([part for line in lines for part in (line, spacer)][:-1])
+        product = f"{number(row.score)} x {number(weight)} = {number(row.score * weight)}"
+        cells = (
+            (render.as_rgb(found.roi.pixels), ""),
+            (render.overlay(found.roi.pixels, row.activation, style), product),
+            (render.as_rgb(np.ascontiguousarray(patch.crop())), ""),
+            (
+                render.with_box(render.as_rgb(patch.source), patch.relevant_box),
+                f"{patch.class_name} lesion",
+            ),
+            (render.overlay(patch.source, patch.activation, own), ""),
+        )
+        panels = [Panel(picture=picture, note=note) for picture, note in cells]
+        rows.append((f"prototype {row.index + 1}", panels))
+    titles = ("This lesion", "activation,\nsimilarity x weight", "prototype,\nmost relevant part", "learned from",
+              "activation there")  # fmt: skip
     return Picture(
-        data=render.jpeg(stacked),
+        data=grid_figure(titles, rows),
         alt=f"Explanation: {words}",
-        caption=f"{words[0].upper()}{words[1:]}. Similarity x weight = contribution, by row: {'; '.join(said)}.",
+        caption=f"{words[0].upper()}{words[1:]}.",
         wide=True,
     )
 

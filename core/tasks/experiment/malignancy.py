@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
 from core.evaluation.predictions import Predictions
+from core.evaluation.repeated import Method
 from core.explain.report import Section, Table
 from core.model.checkpoint import LoadedModel
 from core.statistics.auroc import auroc
-from core.statistics.estimate import Estimate, p_text
+from core.statistics.estimate import Comparison, Estimate, p_text
+from core.statistics.repeated import compare_mean_auroc
 from core.store.study import Study
+from core.tasks.experiment.risk import risk_picture, risk_table, risks
 from core.tasks.experiment.table import Against, Judged, against_the_rest, short
 
 
@@ -56,6 +59,17 @@ def reader_auroc(predictions: Predictions, estimates: NDArray[np.float64]) -> Es
     return auroc(predictions.malignant[known] == 1, estimates[known], patients)
 
 
+def against_reader(method: Method, estimates: NDArray[np.float64]) -> Comparison | None:
+    """The model minus the reader, paired, on the biopsied lesions that the reader estimated; None without any."""
+    first, scores = method.first, method.malignancy()
+    known = (first.malignant >= 0) & ~np.isnan(estimates) & ~np.isnan(scores).any(axis=0)
+    if not known.any():
+        return None
+    reader = np.repeat(estimates[None, known], len(scores), axis=0)
+    patients = tuple(p for p, k in zip(first.patient_ids, known, strict=True) if k)
+    return compare_mean_auroc(first.malignant[known] == 1, scores[:, known], reader, patients)
+
+
 def malignancy_section(model: LoadedModel, judged: list[Judged], estimates: list[NDArray[np.float64]]) -> Section:
     """The equation, and a table a test set; ``estimates`` are the reader's for the lesions of each."""
     lines = equation(model)
@@ -67,11 +81,15 @@ def malignancy_section(model: LoadedModel, judged: list[Judged], estimates: list
     )
     if not lines:
         text = ("Malignancy is undefined: the biopsied training lesions do not show both outcomes.",)
-    return Section(
-        title="Malignancy",
-        text=text,
-        tables=tuple(_table(one, reader) for one, reader in zip(judged, estimates, strict=True)),
-    )
+    tables, pictures = [], []
+    for one, reader in zip(judged, estimates, strict=True):
+        found = risks(one)
+        if not found:
+            text = (*text, f"{one.test_set.title}: no lesion with a biopsy result, so that nothing can be judged.")
+            continue
+        tables += [_table(one, reader), risk_table(one, found)]
+        pictures.append(risk_picture(one, found))
+    return Section(title="Malignancy", text=text, tables=tuple(tables), pictures=tuple(pictures))
 
 
 def _table(judged: Judged, estimates: NDArray[np.float64]) -> Table:
@@ -85,11 +103,19 @@ def _table(judged: Judged, estimates: NDArray[np.float64]) -> Table:
         rows.append((figures.model, short(estimate), str(estimate.n), _test(tests.get(figures.model))))
     reader = reader_auroc(judged.methods[0].first, estimates)
     if reader is not None:
-        rows.append(("Reader's estimate", short(reader), str(reader.n), ""))
+        gap = against_reader(judged.methods[0], estimates)
+        said = "" if gap is None else f"{short(gap.difference)}, {_p(gap.p_value)}"
+        rows.append(("Reader's estimate", short(reader), str(reader.n), said))
     return Table(
         caption=f"{judged.test_set.title}: malignancy AUROC on the biopsied lesions",
         columns=("", "AUROC", "lesions", f"{judged.methods[0].name} minus this, paired"),
         rows=tuple(rows),
+        note="Paired DeLong tests clustered by patient, Holm-corrected over the models"
+        + (
+            "; that against the reader, on the lesions that the reader estimated, is a single test."
+            if reader is not None
+            else ". This data set has no reader's estimate of malignancy to compare with."
+        ),
     )
 
 
@@ -97,5 +123,8 @@ def _test(one: Against | None) -> str:
     if one is None or "malignancy_auroc" not in one.comparisons:
         return ""
     p = one.corrected["malignancy_auroc"]
-    gap = short(one.comparisons["malignancy_auroc"].difference)
-    return f"{gap}, {'p undefined' if p is None else p_text(p)}"
+    return f"{short(one.comparisons['malignancy_auroc'].difference)}, {_p(p)}"
+
+
+def _p(p: float | None) -> str:
+    return "p undefined" if p is None else p_text(p)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +11,6 @@ from core.domain.events import IsCancelled
 from core.evaluation.repeated import Figures
 from core.explain.markdown import write_markdown
 from core.explain.report import (
-    Figure,
     Picture,
     Provenance,
     Section,
@@ -23,12 +19,15 @@ from core.explain.report import (
     render_index,
     write_page,
 )
-from core.store.study import Study
+from core.tasks.experiment.attention import where_the_maps_lie
 from core.tasks.experiment.cases import Models, attention, compared_maps, explained, telling_cases
+from core.tasks.experiment.facts import Experiment
+from core.tasks.experiment.findings import findings_section
 from core.tasks.experiment.malignancy import malignancy_section, readers_estimates
-from core.tasks.experiment.parts import Data, Done
-from core.tasks.experiment.plan import IAIA, NO_MASKS, PROTOPNET, VGG, Trial
+from core.tasks.experiment.plan import IAIA, NO_MASKS, PROTOPNET, VGG
 from core.tasks.experiment.plots import roc_figure
+from core.tasks.experiment.robustness import faithfulness_section, stability_section
+from core.tasks.experiment.summary import how_to_read, limits, summary
 from core.tasks.experiment.table import (
     Against,
     Judged,
@@ -37,12 +36,9 @@ from core.tasks.experiment.table import (
     figures_table,
     paired_table,
     seeds_table,
-    short,
     table_one,
     verdicts,
 )
-from core.training.config import TrainingConfig
-from core.training.outcome import warm_start_name
 from core.training.presets import deviations
 
 PAGE, MARKDOWN, FIGURES = "table1.html", "table1.md", "figures.json"
@@ -58,30 +54,6 @@ _PAPER = Table(
     ),
     note="Malignancy: 0.84 (IAIA-BL), 0.87 (VGG-16 end to end), 0.91 (radiologists).",
 )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Experiment:
-    """Everything that the page shows, before it is words."""
-
-    out: Path
-    config: TrainingConfig
-    seeds: int
-    folds: int
-    trials: tuple[Trial, ...]
-    done: dict[str, list[list[Done]]]
-    """By key: a list of seeds of a list of folds."""
-    data: tuple[Data, ...]
-    judged: tuple[Judged, ...]
-    """One a test set."""
-    variants: tuple[Judged, ...]
-    """IAIA-BL, pruned, without masks, and the ablations; one a test set."""
-    synthetic: bool
-    study: Study
-
-    def first(self, key: str) -> Done:
-        """The first seed and fold of a model: the one that is shown on single lesions."""
-        return self.done[key][0][0]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +98,9 @@ def _sections(
     estimates = [_reader(experiment, one) for one in judged]
     model = experiment.first(IAIA).model()
     return (
-        _summary(experiment, said),
+        summary(experiment, said),
+        how_to_read(experiment),
+        limits(experiment),
         *(
             Section(
                 title=f"Table 1: {one.test_set.title}",
@@ -146,8 +120,12 @@ def _sections(
             ),
         ),
         *_single_lesions(experiment, cancelled),
+        where_the_maps_lie(experiment),
+        stability_section(experiment),
+        faithfulness_section(experiment),
         malignancy_section(model, list(judged), estimates),
         Section(title="Agreement", tables=tuple(agreement_table(one) for one in judged)),
+        *findings_section(judged),
         _pruning(experiment),
         _ablations(experiment),
         Section(title="Other seeds", tables=tuple(seeds_table(one) for one in judged)) if experiment.seeds > 1
@@ -169,92 +147,6 @@ def _lead(experiment: Experiment) -> str:
         f"All models on the same data ({how}, {several}), from the same network at the start, epochs chosen on "
         "validation and never on test, judged by the same code."
     )
-
-
-def _summary(experiment: Experiment, said: dict[str, list[str]]) -> Section:
-    first = experiment.judged[0]
-    figures = [
-        Figure(label=f"{one.model}: lesion-scale precision", value=f"{value.value:.2f}", note=short(value))
-        for one in first.figures
-        if (value := one.estimates.get("lesion_precision")) is not None and value.value is not None
-    ]
-    text = [f"{title}. {sentence}" for title, sentences in said.items() for sentence in sentences]
-    text += [_without_masks(judged) for judged in experiment.variants]
-    return Section(
-        title="What this shows",
-        text=(*text, *_caveats(experiment)),
-        figures=tuple(figures),
-        tables=_side_by_side(experiment),
-    )
-
-
-def _side_by_side(experiment: Experiment) -> tuple[Table, ...]:
-    """Margin AUROC and lesion-scale precision of every model on each test set; () for a single one."""
-    if len(experiment.judged) < 2:
-        return ()
-    keys = (("margin_auroc", "margin AUROC"), ("lesion_precision", "lesion-scale precision"))
-    pairs = [(one, more) for one, more in zip(experiment.judged, experiment.variants, strict=True)]
-    columns = [f"{label}: {one.test_set.title}" for key, label in keys for one, _ in pairs]
-    shown = [
-        [*(f for m, f in zip(one.methods, one.figures, strict=True) if m.margins), more.figures[2]]
-        for one, more in pairs
-    ]
-    rows = [
-        (column[0].model, *(short(figures.estimates.get(key)) for key, _ in keys for figures in column))
-        for column in zip(*shown, strict=True)
-    ]
-    return (Table(caption="Every model on every test set", columns=("", *columns), rows=tuple(rows)),)
-
-
-def _without_masks(judged: Judged) -> str:
-    """What becomes of attention and accuracy where no mask is used."""
-    with_masks, without = judged.figures[0], judged.figures[2]
-    return (
-        f"{judged.test_set.title}. The same network trained without any mask: lesion-scale activation precision "
-        f"{short(without.estimates.get('lesion_precision'))} instead of "
-        f"{short(with_masks.estimates.get('lesion_precision'))}, margin AUROC "
-        f"{short(without.estimates.get('margin_auroc'))} instead of "
-        f"{short(with_masks.estimates.get('margin_auroc'))}."
-    )
-
-
-def _caveats(experiment: Experiment) -> list[str]:
-    first = experiment.judged[0].figures[0]
-    blob = first.estimates.get("lesion_blob")
-    said = []
-    if blob is not None and blob.value is not None:
-        fine = first.estimates.get("fine_blob")
-        said.append(
-            f"A blob in the middle of every ROI has a lesion-scale precision of {short(blob)} and a fine-scale "
-            f"one of {short(fine)}: lesion scale alone proves little; fine scale and margin over the blob do."
-        )
-    if "fine_precision" not in first.estimates:
-        said.append("No test lesion has a fine annotation: fine-scale activation precision is undefined.")
-    if experiment.config.architecture.weights == "random":
-        said.append(
-            "No network had ImageNet weights. A supervised warm start takes their place: "
-            + "; ".join(
-                f"{trial.name}: {warm_start_name(trial.base) or 'none'}"
-                for trial in experiment.trials
-                if trial.key in (IAIA, PROTOPNET)
-            )
-            + "; the classifiers are trained on whole images from the start."
-        )
-    if experiment.synthetic:
-        said.append(
-            "The images are synthetic and the misleading marker was put there on purpose: the figures show that "
-            "the method does what it claims where it is known what there is to find, and nothing about patients."
-        )
-    else:
-        said.append(
-            f"{first.count} lesions of {first.patients} patients, some classes with few of them, and networks "
-            "that were never shown other images: such a study can show whether the maps of one model lie nearer "
-            "the margin than those of another, since every image counts there. It cannot settle differences of "
-            "AUROC below about 0.1, nor say how either would do on other scanners or readers. Class and data set "
-            "may go together, so the figures of each source stand alone."
-        )
-    said.append("Intervals and tests speak of other patients, not of other trainings: see run by run for those.")
-    return said
 
 
 def _single_lesions(experiment: Experiment, cancelled: IsCancelled) -> tuple[Section, ...]:

@@ -15,12 +15,19 @@ from numpy.typing import NDArray
 from core.evaluation.repeated import Method
 from core.explain import render
 from core.explain.render import HeatStyle
-from core.explain.report import class_colour
+from core.explain.report import CLASS_COLOURS
 from core.statistics.repeated import mean_auroc
 from core.statistics.roc import roc_curve
 from core.tasks.experiment.table import Judged
 
 _OUTLINE = "#5eead4"
+_ON_WHITE = tuple(colour for colour in CLASS_COLOURS if colour != "#f0e442")
+"""Without the yellow, which nobody sees on white."""
+
+
+def line_colour(index: int) -> str:
+    """Of the ``index``-th line of a figure on white."""
+    return _ON_WHITE[index % len(_ON_WHITE)]
 
 
 def roc_figure(judged: Judged, reader: NDArray[np.float64] | None = None) -> bytes:
@@ -29,7 +36,7 @@ def roc_figure(judged: Judged, reader: NDArray[np.float64] | None = None) -> byt
     ``reader`` (n,) is a person's estimate of malignancy for the lesions of the first method, NaN where none.
     """
     names = judged.class_names
-    figure = Figure(figsize=(4.2 * (len(names) + 1), 4.4), layout="constrained")
+    figure = Figure(figsize=(3.5 * (len(names) + 1), 3.9), layout="constrained")
     panels = figure.subplots(1, len(names) + 1, squeeze=False)[0]
     seen = [method for i, method in enumerate(judged.methods) if method.margins and not _repeats(judged, i)]
     for k, name in enumerate(names):
@@ -41,11 +48,12 @@ def roc_figure(judged: Judged, reader: NDArray[np.float64] | None = None) -> byt
         known = (method.first.malignant >= 0) & ~np.isnan(method.malignancy()).any(axis=0)
         if known.any():
             some = method.rows(known)
-            _curves(panels[-1], some.first.malignant == 1, some.malignancy(), method.name, colour)
+            name = method.name.rsplit(", ", 1)[-1]
+            _curves(panels[-1], some.first.malignant == 1, some.malignancy(), name, colour)
     if reader is not None:
         first = judged.methods[0].first
         known = (first.malignant >= 0) & ~np.isnan(reader)
-        _curves(panels[-1], first.malignant[known] == 1, reader[known][None], "Reader's estimate", 6)
+        _curves(panels[-1], first.malignant[known] == 1, reader[known][None], "Reader's estimate", 5)
     _finish(panels[-1], "Malignant versus benign")
     return svg(figure)
 
@@ -72,7 +80,7 @@ def _curves(panel: Axes, positive: NDArray[np.bool_], scores: NDArray[np.float64
         panel.plot(
             curve.false_positive,
             curve.true_positive,
-            color=class_colour(colour),
+            color=line_colour(colour),
             linewidth=1.6 if len(scores) == 1 else 1.0,
             label=f"{name} ({area:.2f})" if i == 0 else None,
         )
@@ -83,20 +91,22 @@ def _finish(panel: Axes, title: str) -> None:
     panel.set(title=title, xlabel="1 - specificity", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1.01))
     panel.set_aspect("equal")
     if len(panel.get_legend_handles_labels()[0]):
-        panel.legend(loc="lower right", fontsize=7, frameon=False)
+        panel.legend(loc="lower right", fontsize=8, frameon=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Panel:
     """One picture of a grid of maps."""
 
-    grey: NDArray[np.uint8]
+    grey: NDArray[np.uint8] | None = None
     """(I, I)"""
     activation: NDArray[np.floating] | None = None
     """(I, I), coloured up to its own largest value."""
     mask: NDArray[np.uint8] | None = None
     """(I, I) drawn as an outline, 1 = marked."""
     note: str = ""
+    picture: NDArray[np.uint8] | None = None
+    """(h, w, 3) shown as it is instead of all of these."""
 
 
 def grid_figure(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[Panel]]]) -> bytes:
@@ -115,8 +125,11 @@ def grid_figure(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[Panel]
 
 
 def _draw(axis: Axes, panel: Panel) -> None:
-    picture = render.as_rgb(panel.grey)
-    if panel.activation is not None:
+    picture = panel.picture
+    if picture is None:
+        assert panel.grey is not None
+        picture = render.as_rgb(panel.grey)
+    if panel.activation is not None and panel.grey is not None:
         high = float(panel.activation.max())
         picture = render.overlay(panel.grey, panel.activation, HeatStyle(high=high))
     axis.imshow(picture, interpolation="nearest")

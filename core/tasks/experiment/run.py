@@ -12,11 +12,14 @@ from core.domain.atomic import make_folder
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Message
 from core.domain.vocabulary import Part
+from core.evaluation.map_tests import MapRecord
 from core.evaluation.predictions import Predictions, pooled
 from core.evaluation.repeated import Method
 from core.statistics.bootstrap import DRAWS
 from core.store.study import Study
-from core.tasks.experiment.page import Experiment, Outcome, write_pages
+from core.tasks.experiment.facts import Experiment
+from core.tasks.experiment.measured import map_records
+from core.tasks.experiment.page import Outcome, write_pages
 from core.tasks.experiment.parts import Data, Done, carry_out, check_data
 from core.tasks.experiment.phantom_study import MARKED, UNMARKED
 from core.tasks.experiment.plan import IAIA, MALIGNANCY, NO_MASKS, PROTOPNET, VGG, Trial, trials
@@ -63,9 +66,20 @@ def table1(study: Study, request: Request, *, emit: Emit, cancelled: IsCancelled
                     raise Cancelled
                 folds.append(carry_out(request.out, trial, seed, fold, emit=emit, cancelled=cancelled))
             done[trial.key].append(folds)
+    maps = _maps(done, data, emit, cancelled)
     emit(Message(level="info", text="Judging the models and writing the page."))
-    experiment = _judged(study, request, chosen, done, data)
+    experiment = replace(_judged(study, request, chosen, done, data), maps=maps)
     return write_pages(experiment, cancelled=cancelled)
+
+
+def _maps(
+    done: dict[str, list[list[Done]]], data: Sequence[Data], emit: Emit, cancelled: IsCancelled
+) -> tuple[MapRecord, ...]:
+    """Of the first training of each model of Table 1 that explains, and of the one without masks."""
+    found: list[MapRecord] = []
+    for key in (IAIA, PROTOPNET, VGG, NO_MASKS):
+        found += map_records(done[key][0], data, emit=emit, cancelled=cancelled).values()
+    return tuple(found)
 
 
 def _data(study: Study, request: Request, emit: Emit, cancelled: IsCancelled) -> list[Data]:

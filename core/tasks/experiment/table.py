@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.evaluation.repeated import Figures, Method, compare_methods, precision_ratio, summarise_method
-from core.explain.report import Table
+from core.explain.report import Table, number
 from core.statistics.estimate import Comparison, Estimate, p_text
 from core.statistics.multiplicity import holm
 
@@ -53,10 +53,18 @@ def short(estimate: Estimate | None, digits: int = 3) -> str:
     """ "0.951 [0.905, 0.996]", as the paper prints it."""
     if estimate is None or estimate.value is None:
         return "undefined"
-    value = f"{estimate.value:.{digits}f}"
+    value = number(estimate.value, digits)
     if estimate.low is None or estimate.high is None:
         return f"{value} [no interval]"
-    return f"{value} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+    return f"{value} [{number(estimate.low, digits)}, {number(estimate.high, digits)}]"
+
+
+NOT_PREDICTED = "–"
+
+
+def cell(figures: Figures, key: str, digits: int = 3) -> str:
+    """As ``short``; a dash where the model does not predict this at all (a black box of margins, malignancy)."""
+    return short(figures.estimates[key], digits) if key in figures.estimates else NOT_PREDICTED
 
 
 def table_rows(class_names: Sequence[str]) -> list[tuple[str, str]]:
@@ -75,16 +83,17 @@ def table_one(judged: Judged) -> Table:
     methods = [i for i, method in enumerate(judged.methods) if method.margins]
     tests = _PairedTests(judged)
     rows, strong = [], set()
-    for number, (key, label) in enumerate(table_rows(judged.class_names)):
+    for row_number, (key, label) in enumerate(table_rows(judged.class_names)):
         estimates = [judged.figures[i].estimates.get(key) for i in methods]
         best = _best(estimates)
         marks = _marks(tests, methods, key, best)
         cells = []
         for column, (i, estimate) in enumerate(zip(methods, estimates, strict=True)):
             post_hoc = POST_HOC if judged.methods[i].post_hoc and key.endswith("precision") else ""
-            cells.append(short(estimate) + marks[column] + post_hoc)
-            if best is not None and estimate is not None and estimate.value == estimates[best].value:  # type: ignore[union-attr]
-                strong.add((number, column + 1))
+            is_best = best is not None and estimate is not None and estimate.value == _value(estimates[best])
+            cells.append(short(estimate) + ("" if is_best else marks[column]) + post_hoc)
+            if is_best:
+                strong.add((row_number, column + 1))
         rows.append((label, *cells))
     first = judged.figures[methods[0]]
     runs = f", means over {first.runs} trainings (seeds)" if first.runs > 1 else ""
@@ -98,6 +107,10 @@ def table_one(judged: Judged) -> Table:
         f"row, p ≥ {SIGNIFICANT}); κ is not tested. {POST_HOC} Post-hoc: nothing guarantees that the map shows "
         "what the model computed its answer from.",
     )
+
+
+def _value(estimate: Estimate | None) -> float | None:
+    return None if estimate is None else estimate.value
 
 
 def _best(estimates: Sequence[Estimate | None]) -> int | None:
@@ -256,7 +269,7 @@ def figures_table(caption: str, figures: Sequence[Figures], note: str = "") -> T
     return Table(
         caption=caption,
         columns=("Model", *(label for _, label in keys)),
-        rows=tuple((one.model, *(short(one.estimates.get(key)) for key, _ in keys)) for one in figures),
+        rows=tuple((one.model, *(cell(one, key) for key, _ in keys)) for one in figures),
         note=note,
     )
 
@@ -266,11 +279,11 @@ def seeds_table(judged: Judged) -> Table:
     keys = (("margin_auroc", "Margin AUROC"), ("lesion_precision", "Lesion-scale precision"),
             ("fine_precision", "Fine-scale precision"), ("malignancy_auroc", "Malignancy AUROC"))  # fmt: skip
 
-    def cell(values: Sequence[float | None]) -> str:
-        return ", ".join("undefined" if v is None else f"{v:.3f}" for v in values) or "none"
+    def each(values: Sequence[float | None]) -> str:
+        return ", ".join("undefined" if v is None else number(v, 3) for v in values) or NOT_PREDICTED
 
     return Table(
         caption=f"{judged.test_set.title}: run by run",
         columns=("Model", *(label for _, label in keys)),
-        rows=tuple((one.model, *(cell(one.per_run.get(key, ())) for key, _ in keys)) for one in judged.figures),
+        rows=tuple((one.model, *(each(one.per_run.get(key, ())) for key, _ in keys)) for one in judged.figures),
     )

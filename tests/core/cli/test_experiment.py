@@ -58,6 +58,13 @@ def test_table_one_is_made_then_gone_on_with(confounded_study: Path, tmp_path: P
         "κ",
         "Pruned",
         "Run time",
+        "What this study can and cannot show",
+        "prototype by prototype",
+        "Distance moved",
+        "Do the maps hold still?",
+        "gain over random",
+        "Per finding",
+        "calibration slope",
     ):
         assert words in page, words
         assert words in text, words
@@ -70,6 +77,7 @@ def test_table_one_is_made_then_gone_on_with(confounded_study: Path, tmp_path: P
     assert not list(tmp_path.rglob("*state.safetensors"))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("part.json")}
     assert len(before) == 5
+    assert len(list(tmp_path.rglob("maps.json"))) == 4
     began = time.monotonic()
     again = marginalia(*arguments)
     assert time.monotonic() - began < 30
