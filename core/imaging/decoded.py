@@ -21,7 +21,9 @@ else:
     Pixels = np.ndarray  # msgspec reads annotations at run time and needs a plain class
 
 MAX_PIXEL_BYTES = 1_500_000_000
-"""Rows x columns x samples x bytes x frames that a header may announce."""
+"""Rows x columns x samples x bytes of one frame that a header may announce; one frame is unpacked at a time."""
+MAX_VOLUME_BYTES = 4_000_000_000
+"""The same over all frames: what a study has to hold of a tomosynthesis."""
 MAX_SIDE = 16_384
 MAX_FRAMES = 512
 MAX_FILE_BYTES = 2_000_000_000
@@ -154,13 +156,16 @@ class DecodedImage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 def check_budget(name: str, *, rows: int, columns: int, bytes_each: int, frames: int = 1) -> None:
     """Refuse what announces too much, before anything is unpacked. ``bytes_each`` counts all samples."""
-    total = rows * columns * bytes_each * frames
+    each = rows * columns * bytes_each
+    total = each * frames
     if rows <= 0 or columns <= 0 or frames <= 0:
         raise RefusedImageError(f"{name} announces an image of {columns} x {rows} pixels.", Refusal.CONTRADICTORY)
-    if max(rows, columns) > MAX_SIDE or frames > MAX_FRAMES or total > MAX_PIXEL_BYTES:
+    sides, sizes = max(rows, columns) > MAX_SIDE, each > MAX_PIXEL_BYTES or total > MAX_VOLUME_BYTES
+    if sides or sizes or frames > MAX_FRAMES:
         raise RefusedImageError(
             f"{name} announces {columns} x {rows} pixels in {frames} frame(s), {total:,} bytes; the limits are "
-            f"{MAX_SIDE} pixels a side, {MAX_FRAMES} frames and {MAX_PIXEL_BYTES:,} bytes.",
+            f"{MAX_SIDE} pixels a side, {MAX_FRAMES} frames, {MAX_PIXEL_BYTES:,} bytes a frame and "
+            f"{MAX_VOLUME_BYTES:,} in all.",
             Refusal.TOO_LARGE,
         )
 

@@ -20,6 +20,7 @@ from core.imaging.decoded import (
     RefusedImageError,
 )
 from core.imaging.formats import dicom_header, dicom_pixels, plain
+from core.imaging.formats.dicom_frames import FrameAttributes
 from core.imaging.write_dicom import SYNTHETIC
 
 _EXECUTABLES = (b"MZ", b"\x7fELF", b"\xfe\xed\xfa", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
@@ -99,7 +100,8 @@ def _plain(kind: str, image: plain.PlainImage, frame: int, name: str) -> Decoded
 
 def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[str]) -> DecodedImage:
     opened = dicom_header.open_dicom(file, name)
-    layout, tags = dicom_header.pixel_layout(opened, name), opened.tags
+    layout = dicom_header.pixel_layout(opened, name)
+    tags = FrameAttributes(opened.tags, frame)
     pixels, bits = dicom_pixels.read_frame(opened, layout, frame, name, notes)
     spacing, spacing_source = dicom_header.spacing(tags, notes)
     slope, intercept = tags.number("RescaleSlope"), tags.number("RescaleIntercept")

@@ -88,19 +88,25 @@ def write_mammogram(
     The same pixels and header always give the same bytes. ValueError where the values do not fit into
     ``header.bits_stored``; StorageFullError where the disk is full.
     """
-    _check_range(pixels, header.bits_stored)
+    check_range(pixels, header.bits_stored)
     if not pixels.flags.c_contiguous:
         pixels = pixels.copy()
-    data = _pixel_data(pixels, header.bits_stored, encoding)
-    dataset = _dataset(header, pixels)
-    dataset.PixelData = data
+    data = packed_frame(pixels, header.bits_stored, encoding)
+    dataset = mammogram_dataset(header, pixels)
     if encoding is not Encoding.EXPLICIT_LITTLE:
+        dataset.PixelData = bytes(encapsulate([data], has_bot=True))
         dataset["PixelData"].is_undefined_length = True
         dataset["PixelData"].VR = "OB"
     else:
+        dataset.PixelData = data + b"\0" * (len(data) % 2)
         dataset["PixelData"].VR = "OW" if pixels.itemsize == 2 else "OB"
+    save_dataset(path, dataset, encoding)
+
+
+def save_dataset(path: Path, dataset: Dataset, encoding: Encoding) -> None:
+    """Write a dataset that has its pixels, with its file meta information."""
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = UID(MG_FOR_PRESENTATION)
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = UID(encoding.value)
     meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
@@ -110,7 +116,8 @@ def write_mammogram(
     atomic_write(path, buffer.getvalue())
 
 
-def _check_range(pixels: Pixels, bits: int) -> None:
+def check_range(pixels: Pixels, bits: int) -> None:
+    """ValueError where the values do not fit into the bits, or the array is no mammogram."""
     if pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16, np.int16) or pixels.size == 0:
         raise ValueError("a mammogram needs a two-dimensional array of uint8, uint16 or int16")
     low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if pixels.dtype == np.int16 else (0, (1 << bits) - 1)
@@ -118,18 +125,16 @@ def _check_range(pixels: Pixels, bits: int) -> None:
         raise ValueError(f"the pixels do not fit into {bits} bits stored")
 
 
-def _pixel_data(pixels: Pixels, bits: int, encoding: Encoding) -> bytes:
+def packed_frame(pixels: Pixels, bits: int, encoding: Encoding) -> bytes:
+    """One frame's bytes: the plain samples, or a codestream that is still to be encapsulated."""
     little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
     if encoding is Encoding.EXPLICIT_LITTLE:
-        data = little.tobytes()
-        return data + b"\0" * (len(data) % 2)
+        return little.tobytes()
     if encoding is Encoding.RLE:
-        frame = _rle_frame(pixels)
-    else:
-        # codestreams are written unsigned; two's complement is kept in the low bits (PS3.5, 8.2.1)
-        unsigned = pixels.view(np.uint16) & np.uint16((1 << bits) - 1) if pixels.itemsize == 2 else pixels
-        frame = _ENCODERS[encoding](unsigned, bits)
-    return bytes(encapsulate([frame], has_bot=True))
+        return _rle_frame(pixels)
+    # codestreams are written unsigned; two's complement is kept in the low bits (PS3.5, 8.2.1)
+    unsigned = pixels.view(np.uint16) & np.uint16((1 << bits) - 1) if pixels.itemsize == 2 else pixels
+    return _ENCODERS[encoding](unsigned, bits)
 
 
 def _rle_frame(pixels: Pixels) -> bytes:
@@ -167,7 +172,8 @@ _ENCODERS: dict[Encoding, Callable[[Pixels, int], bytes]] = {
 }
 
 
-def _dataset(header: MammogramHeader, pixels: Pixels) -> Dataset:
+def mammogram_dataset(header: MammogramHeader, pixels: Pixels) -> Dataset:
+    """Everything but the pixel data."""
     dataset = Dataset()
     _add_identity(dataset, header, pixels)
     _add_acquisition(dataset, header)
@@ -211,8 +217,8 @@ def _add_acquisition(dataset: Dataset, header: MammogramHeader) -> None:
     dataset.OrganExposed = "BREAST"
     dataset.BreastImplantPresent = dataset.PartialView = "NO"
     dataset.PositionerType = "MAMMOGRAPHIC"
-    dataset.ImagerPixelSpacing = [_decimal(header.spacing_mm)] * 2
-    dataset.EstimatedRadiographicMagnificationFactor = _decimal(header.magnification)
+    dataset.ImagerPixelSpacing = [decimal(header.spacing_mm)] * 2
+    dataset.EstimatedRadiographicMagnificationFactor = decimal(header.magnification)
     dataset.AnatomicRegionSequence = Sequence([_code("T-04000", "SRT", "Breast")])
     dataset.AcquisitionContextSequence = Sequence([])
     if header.view in _VIEW_CODES:
@@ -238,13 +244,13 @@ def _add_image(dataset: Dataset, header: MammogramHeader, pixels: Pixels) -> Non
     if header.padding_value is not None:
         dataset.add_new(0x00280120, "SS" if pixels.dtype == np.int16 else "US", header.padding_value)
     if header.windows:
-        dataset.WindowCenter = [_decimal(w.centre) for w in header.windows]
-        dataset.WindowWidth = [_decimal(w.width) for w in header.windows]
+        dataset.WindowCenter = [decimal(w.centre) for w in header.windows]
+        dataset.WindowWidth = [decimal(w.width) for w in header.windows]
         dataset.VOILUTFunction = header.windows[0].function
         dataset.WindowCenterWidthExplanation = [w.explanation for w in header.windows]
 
 
-def _decimal(value: float) -> str:
+def decimal(value: float) -> str:
     """A decimal string of at most 16 characters (PS3.5, 6.2, DS)."""
     return f"{value:.10g}"[:16]
 

@@ -58,6 +58,8 @@ class PhantomConfig(msgspec.Struct, frozen=True, kw_only=True):
     height: Annotated[int, msgspec.Meta(ge=400, le=6000)] = 900
     width: Annotated[int, msgspec.Meta(ge=300, le=6000)] = 700
     """Of each mammogram in pixels."""
+    slices: Annotated[int, msgspec.Meta(ge=1, le=200)] = 1
+    """Of each image: 1 for mammograms, more for tomosyntheses with slices of 1 mm."""
     spacing_mm: Annotated[float, msgspec.Meta(ge=0.05, le=0.4)] = 0.2
     diameter_mm: tuple[Positive, Positive] = (9.0, 22.0)
     """Of a circle of the lesion's area."""

@@ -27,9 +27,11 @@ class LesionRecord(msgspec.Struct, frozen=True, kw_only=True):
     shapes: tuple[Shape, ...]
     """The fine annotation, in drawing order."""
     truth: LesionTruth
+    frame: int = 0
+    """The slice of a tomosynthesis in which the mass is sharp, from 0."""
 
     @classmethod
-    def of(cls, patient: PhantomPatient, view: PhantomView, image: str) -> LesionRecord:
+    def of(cls, patient: PhantomPatient, view: PhantomView, image: str, frame: int = 0) -> LesionRecord:
         return cls(
             image=image,
             patient_id=patient.patient_id,
@@ -38,6 +40,7 @@ class LesionRecord(msgspec.Struct, frozen=True, kw_only=True):
             outline=view.outline,
             shapes=view.fine,
             truth=view.truth,
+            frame=frame,
         )
 
 

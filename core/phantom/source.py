@@ -26,10 +26,13 @@ from core.domain.shapes import encode_shapes
 from core.domain.study import Window
 from core.domain.system import interrupts_held_back
 from core.imaging.write_dicom import MammogramHeader, write_mammogram
+from core.imaging.write_tomosynthesis import write_tomosynthesis
 from core.phantom.config import PhantomConfig, patients_of
 from core.phantom.patient import PhantomPatient, PhantomView, make_patient
 from core.phantom.records import ANNOTATOR, AnnotationFile, LesionRecord
+from core.phantom.slices import focus_of, slices_of
 
+FRAME = "frame"
 LESIONS, ANNOTATIONS, PARTS, IMAGES = "lesions.csv", "annotations.json", "parts.csv", "images"
 WINDOW = Window(centre=2000.0, width=2400.0, explanation="NORMAL")
 _NAME = "SYNTHETIC PHANTOM"
@@ -43,7 +46,7 @@ about any patient; name them synthetic wherever they are shown.
 lesions.csv       one row a lesion, the layout that the folder importer reads
 annotations.json  the configuration, and per lesion the true margin as shapes and what was drawn
 parts.csv         the part of a split that each patient was made for
-images/           12-bit DICOM, MG For Presentation
+images/           12-bit DICOM: MG For Presentation, or Breast Tomosynthesis where slices were asked for
 """
 
 Row = dict[str, str]
@@ -93,9 +96,17 @@ def write_patient(folder: Path, config: PhantomConfig, index: int) -> Made:
     records: list[LesionRecord] = []
     for number, view in enumerate(patient.views, start=1):
         name = f"{patient.patient_id}-{patient.laterality.value}-{view.view.value}.dcm"
-        write_mammogram(folder / IMAGES / name, view.pixels, _header(patient, view, number, config))
-        rows.append(_row(patient, view, f"{IMAGES}/{name}"))
-        records.append(LesionRecord.of(patient, view, f"{IMAGES}/{name}"))
+        header = _header(patient, view, number, config)
+        row, frame = _row(patient, view, f"{IMAGES}/{name}"), 0
+        if config.slices > 1:
+            key = (config.seed, 16, index, number)
+            frame = focus_of(config, key)
+            write_tomosynthesis(folder / IMAGES / name, slices_of(view.pixels, config, key), header)
+            row[FRAME] = str(frame + 1)
+        else:
+            write_mammogram(folder / IMAGES / name, view.pixels, header)
+        rows.append(row)
+        records.append(LesionRecord.of(patient, view, f"{IMAGES}/{name}", frame))
     return rows, records
 
 
@@ -192,7 +203,7 @@ def _fill(folder: Path, config: PhantomConfig, workers: int, emit: Emit, cancell
     atomic_write(
         folder / "README.txt", _README.format(seed=config.seed, patients=len(patients_of(config))).encode()
     )
-    atomic_write(folder / LESIONS, _table(rows, COLUMNS))
+    atomic_write(folder / LESIONS, _table(rows, (*COLUMNS, FRAME) if config.slices > 1 else COLUMNS))
 
 
 def write_study_source(

@@ -85,9 +85,7 @@ def _secret(arguments: argparse.Namespace) -> bytes:
     except OSError as error:
         raise BadFileError(f"{arguments.secret} cannot be read ({error.strerror}); name another file.") from error
     if len(content) < 16:
-        raise BadFileError(
-            f"{arguments.secret} holds {len(content)} bytes; a secret needs 16 or more."
-        )
+        raise BadFileError(f"{arguments.secret} holds {len(content)} bytes; a secret needs 16 or more.")
     return content
 
 

@@ -38,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test-confounder", choices=("none", "random", "absent"), default="none", help="marker of the test part"
     )
+    parser.add_argument(
+        "--slices",
+        type=int,
+        default=1,
+        help="slices of each image: more than 1 writes tomosyntheses in place of mammograms (default: 1)",
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
 
 
@@ -53,6 +59,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             confounder=arguments.confounder,
             test_patients=arguments.test_patients,
             test_confounder=arguments.test_confounder,
+            slices=arguments.slices,
         )
     except ValueError as error:
         raise MarginaliaError(f"{error}.") from error

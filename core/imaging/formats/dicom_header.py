@@ -42,7 +42,7 @@ _KEYWORDS = (
     "PlanarConfiguration NumberOfFrames Rows Columns PixelSpacing BitsAllocated BitsStored HighBit "
     "PixelRepresentation PixelPaddingValue WindowCenter WindowWidth RescaleIntercept RescaleSlope "
     "WindowCenterWidthExplanation VOILUTFunction ModalityLUTSequence VOILUTSequence ViewCodeSequence "
-    "PresentationLUTShape "
+    "PresentationLUTShape ExtendedOffsetTable SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence "
 )
 _TAGS: list[int | BaseTag] = [Tag(keyword) for keyword in _KEYWORDS.split()]
 
@@ -137,6 +137,17 @@ class Attributes:
     def integer(self, keyword: str) -> int | None:
         number = self.number(keyword)
         return int(number) if number is not None else None
+
+    def item(self, keyword: str, index: int) -> Attributes | None:
+        """One item of a sequence; None where it has fewer."""
+        value = self.value(keyword)
+        try:
+            if value is None or index >= len(value) or not isinstance(value[index], Dataset):
+                return None
+            return Attributes(value[index])
+        except PARSER_ERRORS:
+            self.unreadable.append(keyword)
+            return None
 
     def items(self, keyword: str) -> list[Attributes]:
         """The first items of a sequence; what they nest is not followed."""

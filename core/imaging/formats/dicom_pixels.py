@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import struct
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import imagecodecs
 import numpy as np
@@ -114,46 +114,69 @@ def _native(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str) -> 
 
 
 def _encapsulated(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str) -> bytes:
-    """The bytes of one frame, from the fragments of PS3.5 A.4."""
-    data = opened.file.read()
-    fragments = _fragments(data, name)
+    """The bytes of one frame, from the fragments of PS3.5 A.4; those of other frames are not read.
+
+    Which fragments are whose is told, in this order: one frame has them all; as many fragments as frames are one
+    each; the Extended Offset Table (7FE0,0001); the Basic Offset Table.
+    """
+    file = opened.file
+    fragments = _fragments(file, name)
     if len(fragments) < 2:
         raise RefusedImageError(f"{name} has no packed pixels; copy it again.", Refusal.CUT_SHORT)
-    (table_start, table_end), frames = fragments[0], fragments[1:]
+    table, packed = fragments[0], fragments[1:]
     if layout.frames == 1:
-        chosen = frames
-    elif len(frames) == layout.frames:
-        chosen = [frames[frame]]
+        chosen = packed
+    elif len(packed) == layout.frames:
+        chosen = [packed[frame]]
     else:
-        count = (table_end - table_start) // 4
-        if count != layout.frames:
+        offsets = _offsets(opened, table, layout.frames)
+        if not offsets:
             raise RefusedImageError(
-                f"{name} announces {layout.frames} frames, but its {len(frames)} fragments cannot be told apart.",
+                f"{name} announces {layout.frames} frames, but its {len(packed)} fragments cannot be told apart.",
                 Refusal.CONTRADICTORY,
             )
-        offsets = [*struct.unpack_from(f"<{count}L", data, table_start), len(data)]
-        origin = table_end + 8
-        low, high = offsets[frame] + origin, offsets[frame + 1] + origin
-        chosen = [f for f in frames if low <= f[0] < high]
-    return b"".join(data[start:end] for start, end in chosen)
+        # offsets count from the first byte of the first item after the table
+        first = packed[0][0] - 8
+        low = first + offsets[frame]
+        high = first + offsets[frame + 1] if frame + 1 < layout.frames else packed[-1][1]
+        chosen = [fragment for fragment in packed if low <= fragment[0] - 8 < high]
+    return b"".join(_read_at(file, start, end) for start, end in chosen)
 
 
-def _fragments(data: bytes, name: str) -> list[tuple[int, int]]:
-    """Start and end of each item, the offset table first; a refusal where one is cut."""
-    at = 0
+def _read_at(file: BinaryIO, start: int, end: int) -> bytes:
+    file.seek(start)
+    return file.read(end - start)
+
+
+def _offsets(opened: OpenedDicom, table: tuple[int, int], frames: int) -> tuple[int, ...]:
+    """Where each frame begins, from the first table that has an entry for each; () without one."""
+    extended = opened.tags.value("ExtendedOffsetTable")
+    if isinstance(extended, bytes) and len(extended) == 8 * frames:
+        return struct.unpack(f"<{frames}Q", extended)
+    basic = _read_at(opened.file, *table)
+    return struct.unpack(f"<{frames}L", basic) if len(basic) == 4 * frames else ()
+
+
+def _fragments(file: BinaryIO, name: str) -> list[tuple[int, int]]:
+    """Start and end of each item in the file, the offset table first; a refusal where one is cut.
+
+    Only the items' heads are read.
+    """
+    at = first = file.tell()
+    size = file.seek(0, os.SEEK_END)
     found: list[tuple[int, int]] = []
-    while at + 8 <= len(data):
-        group, element, length = struct.unpack_from("<HHL", data, at)
+    while at + 8 <= size:
+        group, element, length = struct.unpack("<HHL", _read_at(file, at, at + 8))
         if (group, element) == (0xFFFE, 0xE0DD):
             return found
         if (group, element) != (0xFFFE, 0xE000):
             raise RefusedImageError(f"The packed pixels of {name} are damaged.", Refusal.DAMAGED)
-        if at + 8 + length > len(data):
+        if at + 8 + length > size:
             break
         found.append((at + 8, at + 8 + length))
         at += 8 + length
     raise RefusedImageError(
-        f"{name} is cut short: its packed pixels end after {len(data):,} bytes without their end mark. "
+        f"{name} is cut short: its packed pixels end after {size - first:,} bytes without their end mark. "
         "Copy it again from its source.",
         Refusal.CUT_SHORT,
     )
