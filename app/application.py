@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.views.window import MainWindow
 
 NO_DISPLAY = (
     "There is no display to open the window on: neither DISPLAY nor WAYLAND_DISPLAY is set. Start the program "
@@ -39,11 +44,40 @@ def main(arguments: list[str]) -> int:
 
     session = Session()
     window = MainWindow(session, language)
+    stop_watching = _watch(window)
     window.show()
     if arguments:
         # after the window is up: opening may upgrade a study or wait for a slow disk
         QTimer.singleShot(0, window, lambda: window.open_study(Path(arguments[0])))
-    return application.exec()
+    code = application.exec()
+    stop_watching()
+    return code
+
+
+def _watch(window: MainWindow) -> Callable[[], None]:
+    """Keep what goes wrong from now on, and offer what was left by a program that is gone; the end of it."""
+    from PySide6.QtCore import qVersion
+
+    from app.crash_watch import CrashWatch
+    from app.views.incidents import Incidents
+    from core.domain.errors import StorageFullError
+    from core.tasks.crash_log import CrashLog, crash_folder, left_reports
+
+    try:
+        log = CrashLog(crash_folder(), qt=qVersion())
+    except StorageFullError as error:
+        window.banner.say("crash", str(error))
+        return lambda: None
+    watch = CrashWatch(log)
+    incidents = Incidents(window, window.banner, log)
+    watch.noticed.connect(incidents.show)
+    incidents.offer(left_reports(crash_folder()))
+
+    def stop() -> None:
+        watch.stop()
+        log.close()
+
+    return stop
 
 
 def has_display() -> bool:

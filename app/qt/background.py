@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
 
+from app.qt import defects
 from core.domain.errors import MarginaliaError
 
 Work = Callable[[], object]
@@ -108,6 +109,7 @@ class Background(QObject):
                 outcome = Outcome(key=key, value=work())
             except Exception as error:  # noqa: BLE001 (a worker must never die; the receiver says what happened)
                 outcome = Outcome(key=key, error=error)
+                defects.tell(error, f"thread {self._name}")
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()

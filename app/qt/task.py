@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Signal
 
+from app.qt import defects
 from app.qt.background import Outcome
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, Event, IsCancelled
@@ -53,4 +54,5 @@ class Task(QObject):
             outcome = Outcome(key="task", error=error)
         except Exception as error:  # noqa: BLE001 (whatever happens, the user is told and the window lives)
             outcome = Outcome(key="task", error=error)
+            defects.tell(error, f"thread {self._thread.name}")
         self.ended.emit(outcome)

@@ -14,18 +14,20 @@ from app.qt.task import Job
 from app.qt.translation import tr
 from app.session import Session
 from app.views.dialogs.new_study import NewStudyDialog
+from app.views.dialogs.recovery import RecoveryDialog
 from app.views.importing.dialog import ImportDialog
 from app.views.importing.results import ImportResult, import_folder
 from core.domain.errors import MarginaliaError
 from core.domain.events import Emit, IsCancelled
+from core.tasks.recovery import Recovery, recovery_of
 
 DEMO_PATIENTS = 8
 
 
 class Studies(QObject):
-    """``say(about, sentence)`` tells the user what went wrong."""
+    """``say(about, sentence, button, act)`` tells the user, with at most one thing to do about it."""
 
-    def __init__(self, session: Session, window: QWidget, say: Callable[[str, str], None]) -> None:
+    def __init__(self, session: Session, window: QWidget, say: Callable[..., None]) -> None:
         super().__init__(window)
         self._session, self._window, self._say = session, window, say
         self.importing: ImportDialog | None = None
@@ -38,8 +40,16 @@ class Studies(QObject):
             self._session.open_study(folder)
         except MarginaliaError as error:
             self._say("study", str(error))
-        else:
-            settings.remember_study(folder.absolute())
+            return
+        settings.remember_study(folder.absolute())
+        found = recovery_of(self._session.study)
+        if found is not None:
+            sentence = tr("This study was not closed last time; everything that was saved is there.")
+            self._say("recovery", sentence, tr("What was recovered"), lambda: self._show_recovery(found))
+
+    def _show_recovery(self, found: Recovery) -> None:
+        self._say("recovery", "")
+        RecoveryDialog(found, self._window).open()
 
     def create(self, folder: Path, name: str, *, synthetic: bool = False) -> bool:
         self._say("study", "")

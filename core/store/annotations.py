@@ -62,6 +62,13 @@ class AnnotationRepository:
         with self._database.read() as connection:
             return {int(row.revision): str(row.created_utc) for row in connection.execute(statement)}
 
+    def committed_since(self, utc: str) -> tuple[int, str]:
+        """How many revisions were committed since then, and when the last one was; "" where there is none."""
+        statement = select(func.count(), func.max(_T.c.created_utc)).where(_T.c.created_utc >= utc)
+        with self._database.read() as connection:
+            number, last = connection.execute(statement).one()
+        return int(number), str(last or "")
+
     def readers_of(self, lesion_id: str) -> tuple[str, ...]:
         """Ids of the readers who drew something on the lesion."""
         statement = select(_T.c.reader_id).where(_T.c.lesion_id == lesion_id).distinct().order_by(_T.c.reader_id)

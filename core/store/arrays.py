@@ -119,11 +119,12 @@ class ArrayStore:
         """Names of what is stored."""
         return self._names(DERIVED)
 
-    def clear_partial(self) -> None:
-        """Delete temporary files that a killed writer left; for the holder of the study only."""
-        for kind in (PIXELS, DERIVED):
-            for partial in (self._folder / kind).glob(".*.part"):
-                partial.unlink(missing_ok=True)
+    def clear_partial(self) -> int:
+        """Delete temporary files that a killed writer left; how many. For the holder of the study only."""
+        left = [path for kind in (PIXELS, DERIVED) for path in (self._folder / kind).glob(".*.part")]
+        for partial in left:
+            partial.unlink(missing_ok=True)
+        return len(left)
 
     def _put_pixels(self, path: Path, pixels: Array) -> str:
         sha256 = content_sha256(pixels)

@@ -48,9 +48,11 @@ def user_name() -> str:
 class WriteLock:
     """The hold on a study, from ``take`` to ``release``."""
 
-    def __init__(self, folder: Path, file: IO[bytes]) -> None:
+    def __init__(self, folder: Path, file: IO[bytes], *, found: Holder | None = None) -> None:
         self._folder = folder
         self._file = file
+        self.found = found
+        """Who held the study before and went without giving it back; None where it was closed."""
 
     @classmethod
     def take(cls, folder: Path, holder: str) -> WriteLock:
@@ -77,7 +79,7 @@ class WriteLock:
         except BaseException:
             file.close()
             raise
-        return cls(folder, file)
+        return cls(folder, file, found=old)
 
     def release(self) -> None:
         with contextlib.suppress(OSError):

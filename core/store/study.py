@@ -82,6 +82,10 @@ class Study:
         self.worklist = Worklist(self._database)
         self.arrays = ArrayStore(folder, writable=writable)
         self.info = _read_info(self._database)
+        self.unclosed = None if lock is None else lock.found
+        """Who had the study open and went without closing it: killed, or the power failed."""
+        self.cleared = 0
+        """Temporary files of theirs that were deleted when it was opened now."""
 
     @classmethod
     def create(cls, folder: Path, *, name: str, synthetic: bool = False, holder: str = "") -> Study:
@@ -135,7 +139,7 @@ class Study:
                 lock.release()
             raise
         if writable:
-            study.arrays.clear_partial()
+            study.cleared = study.arrays.clear_partial()
         return study
 
     @property

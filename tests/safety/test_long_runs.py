@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import time
@@ -24,62 +22,31 @@ from core.explain.explanation import explain, roi_input
 from core.store.study import Study
 from tests.core.explain.world import make_world
 from tests.core.store.helpers import add_case, drawing
-from tests.core.training.test_trainer import _same, _weights
 from tests.safety.kept import go_on
 
 ROOT = Path(__file__).parents[2]
-
-_TRAIN = """
-import sys, torch
-from pathlib import Path
-from core.training.trainer import train
-from tests.core.training.tiny import CONFIG, tiny_parts, tiny_rois
-torch.set_num_threads(1)
-print("begins", flush=True)
-train(tiny_rois(), tiny_parts(), CONFIG, Path(sys.argv[1]))
-print("ends", flush=True)
-"""
-
-
-def _train(folder: Path, kill_after_s: float | None) -> bool:
-    """Train in a process; whether it came to its end before it was killed."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", _TRAIN, str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "begins\n"
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=kill_after_s)
-        child.kill()
-        return child.stdout.read() == "ends\n"
 
 
 @pytest.mark.safety_full
 @pytest.mark.timeout(0)
 @pytest.mark.skipif(os.name == "nt", reason="kills as POSIX does")
 def test_two_hundred_kills_in_training_change_no_bit(tmp_path: Path) -> None:
-    began = time.monotonic()
-    assert _train(tmp_path / "whole", None)
-    lasted = time.monotonic() - began
-    whole = _weights(tmp_path / "whole")
+    command = [sys.executable, "-m", "tests.core.training.killed", str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True) as program:
+        assert program.stdin is not None and program.stdout is not None
 
-    def step(number: int) -> Counter[str]:
-        """Five kills at random, going on after each; a training that ends first is compared and begun anew."""
-        chance, folder, kills = random.Random(number), tmp_path / "killed", 0
-        shutil.rmtree(folder, ignore_errors=True)
-        while kills < 5:
-            if _train(folder, chance.uniform(0.02, lasted / 4)):
-                assert _same(_weights(folder), whole)
-                shutil.rmtree(folder)
-            else:
-                kills += 1
-        assert _train(folder, None)
-        assert _same(_weights(folder), whole)
-        histories = [json.loads((tmp_path / n / "history.json").read_bytes()) for n in ("killed", "whole")]
-        assert histories[0] == histories[1]
-        return Counter(kills=kills)
+        def step(number: int) -> Counter[str]:
+            program.stdin.write(f"{number}\n")
+            program.stdin.flush()
+            line = program.stdout.readline()
+            assert line, "the program that trains and compares ended; its words are above"
+            return Counter(json.loads(line))
 
-    assert go_on("B-03", 40, step)["kills"] >= 200
+        counted = go_on("B-03", 40, step)
+        program.stdin.close()
+    assert counted["kills"] == 200
 
 
 def resident_kb() -> int:

@@ -33,6 +33,8 @@ from core.store.study import Study
 if TYPE_CHECKING:
     from core.store.identity import IdentityFile
 
+BEGUN, ENDED, SUBJECT = "import.begun", "import.ended", "import"
+"""In the audit trail: what was begun and did not end is told to whoever opens the study next."""
 ROWS_AT_ONCE = 100
 """Images whose rows become durable together; a crash loses at most these."""
 _NAMESPACE = uuid.UUID("6e9f7d0c-6d0a-4f0e-9c53-6f6a52c1b7aa")
@@ -85,9 +87,10 @@ def run_import(
     (``Cancelled`` is raised) or a disk is full, what was finished is kept, and nothing is half there.
     ``identity`` keeps the original identifiers; without it they are dropped here.
     """
+    total = len(plan.images)
+    study.audit.record(BEGUN, SUBJECT, new={"files": total})
     work = _Import(study, plan, identity, decode_frames)
     started = time.monotonic()
-    total = len(plan.images)
     with closing(decode(image.path for image in plan.images)) as decoded:
         try:
             for done, (planned, (_, outcome)) in enumerate(zip(plan.images, decoded, strict=True), start=1):
@@ -100,6 +103,7 @@ def run_import(
                 emit(Progress(stage="import", done=done, total=total, eta_s=round(eta, 1)))
         finally:
             work.commit()
+            study.audit.record(ENDED, SUBJECT, new={"images": work.images})
     work.conclude()
     for issue in work.issues:
         place = f"{issue.where}: " if issue.where else ""
@@ -332,6 +336,10 @@ class _Import:
     def conclude(self) -> None:
         """Say what is said once of all files."""
         self._headers.conclude(self._say)
+
+    @property
+    def images(self) -> int:
+        return self._counts["images"]
 
     def report(self) -> ImportReport:
         files = file_results(self.plan, self.issues, self._stored)

@@ -66,7 +66,7 @@ def read_table(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
                 padded = [*cells, *[""] * (len(header) - len(cells))]
                 rows.append(Row(number, {name: _plain(cell) for name, cell in zip(header, padded, strict=True)}))
     except csv.Error as error:
-        raise BadTableError(f"{path.name} is not a readable table ({error}); save it as CSV in UTF-8.") from error
+        raise _unreadable(path, error) from error
     finally:
         csv.field_size_limit(before)
     return iter(rows)
@@ -109,9 +109,18 @@ def _too_many(path: Path, number: int, cells: int, headings: int) -> str:
 
 def header_of(path: Path) -> tuple[str, ...]:
     """The column names of a table, in lower case."""
-    first = _text(path).split("\n", 1)[0]
+    text = _text(path)
+    first = text.split("\n", 1)[0]
     delimiter = ";" if first.count(";") > first.count(",") else ","
-    return tuple(name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter), []))
+    try:
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    except csv.Error as error:
+        raise _unreadable(path, error) from error
+    return tuple(name.strip().lower() for name in names)
+
+
+def _unreadable(path: Path, error: csv.Error) -> BadTableError:
+    return BadTableError(f"{path.name} is not a readable table ({error}); save it as CSV in UTF-8.")
 
 
 def _text(path: Path) -> str:

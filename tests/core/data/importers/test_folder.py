@@ -134,3 +134,12 @@ def test_semicolons_guards_and_unknown_columns_are_understood(tmp_path: Path) ->
     plan = read_folder(folder, table, source="s")
     assert plan.images[0].patient == "=P"
     assert [issue.sentence for issue in plan.issues] == ["The column 'colour' is not known and is passed over."]
+
+
+def test_a_table_with_a_stray_line_end_in_its_header_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lesions.csv").write_bytes(b"image,pat\rient_id,margin\na.png,1,spiculated\n")
+    with pytest.raises(BadTableError, match=r"lesions\.csv"):
+        read_folder(tmp_path, tmp_path / "lesions.csv", source="made up")
+    with pytest.raises(BadTableError, match=r"lesions\.csv is not a readable table"):
+        (tmp_path / "lesions.csv").write_bytes(b'image,patient_id\r"' + b"x" * 200_000 + b"\n")
+        read_folder(tmp_path, tmp_path / "lesions.csv", source="made up")

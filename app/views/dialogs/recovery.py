@@ -1,0 +1,54 @@
+"""What is there of a study that was not closed, in sentences."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
+
+from app.qt.translation import tr
+from app.qt.words import local_time
+from app.widgets.label import Label
+from core.tasks.recovery import Recovery
+
+
+def recovery_lines(found: Recovery) -> list[str]:
+    """One line a thing that was kept, that was cleared away, or that can be gone on with."""
+    lines = [tr("Nothing that was shown as saved is lost.")]
+    if found.revisions:
+        kept = {"n": found.revisions, "time": local_time(found.last_saved_utc)}
+        lines.append(tr("{n} changes of annotations of that sitting are there, the last of {time}.", **kept))
+    for name in found.runs:
+        lines.append(tr("The training {name} was interrupted; resume it in Train.", name=name))
+    left = found.unfinished_import
+    if left is not None:
+        lines.append(
+            tr(
+                "An import of {n} files did not come to its end. Import the same folder again: what is in the "
+                "study is recognised and left as it is.",
+                n=left.files,
+            )
+        )
+        if left.images_without_rows:
+            lines.append(tr("{n} of its images were read but not entered yet.", n=left.images_without_rows))
+    if found.temporary_files:
+        lines.append(tr("{n} half-written files were deleted.", n=found.temporary_files))
+    return lines
+
+
+class RecoveryDialog(QDialog):
+    def __init__(self, found: Recovery, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("Recovered"))
+        layout = QVBoxLayout(self)
+        layout.setSpacing(10)
+        heading = Label(tr("This study was not closed last time."))
+        heading.setObjectName("heading")
+        layout.addWidget(heading)
+        for line in recovery_lines(found):
+            label = Label(f"• {line}")
+            label.setWordWrap(True)
+            layout.addWidget(label)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.button(QDialogButtonBox.StandardButton.Close).setText(tr("Close"))
+        buttons.rejected.connect(self.reject)
+        layout.addWidget(buttons)
+        self.setMinimumWidth(520)

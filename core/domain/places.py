@@ -1,0 +1,16 @@
+"""Where the program keeps what belongs to its user on this computer and to no study."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+STATE_VARIABLE = "MARGINALIA_STATE"
+
+
+def state_folder() -> Path:
+    """Of this user; the environment variable MARGINALIA_STATE names another one (tests, a shared station)."""
+    named = os.environ.get(STATE_VARIABLE)
+    return Path(named) if named else Path(platformdirs.user_state_dir("marginalia"))
