@@ -33,6 +33,12 @@ def _is_pool(thread: threading.Thread) -> bool:
     return thread.name.startswith(("pydevd", "tqdm", "Thread-tqdm"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes what the program keeps of the user of this computer."""
+    os.environ["MARGINALIA_STATE"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def real_mammograms() -> Path:
     """The folder of real mammograms that lies beside the project; tests that need it are marked ``shared``."""

@@ -13,6 +13,10 @@ from app.widgets.banner import Banner
 from core.domain.crash import report_text
 from core.tasks.crash_log import CrashLog, LeftReport
 
+DEFECT, LAST_TIME = "defect", "last time"
+OF_THE_PROGRAM = (DEFECT, LAST_TIME)
+"""What the banner says of the program itself, and not of the study that is open."""
+
 
 class Incidents(QObject):
     """Lives in the window's thread, where the signals of others arrive."""
@@ -25,7 +29,7 @@ class Incidents(QObject):
     @Slot(object)
     def show(self, _incident: object) -> None:
         sentence = tr("Something went wrong in the program itself. What was saved is safe; go on or start again.")
-        self._banner.say("defect", sentence, tr("What went wrong"), self._look)
+        self._banner.say(DEFECT, sentence, tr("What went wrong"), self._look)
 
     def offer(self, left: Sequence[LeftReport]) -> None:
         """Reports of sittings that are over; the newest is shown first."""
@@ -37,15 +41,15 @@ class Incidents(QObject):
             if left[-1].report.ended
             else tr("Last time the program ended without being closed. There is a report without patient data.")
         )
-        self._banner.say("last time", sentence, tr("What went wrong"), self._look_back)
+        self._banner.say(LAST_TIME, sentence, tr("What went wrong"), self._look_back)
 
     def _look(self) -> None:
-        self._banner.say("defect", "")
+        self._banner.say(DEFECT, "")
         # still running, so that it did end well as far as it is known
         CrashReportDialog(report_text(self._log.report), self._window, can_delete=False).open()
 
     def _look_back(self) -> None:
-        self._banner.say("last time", "")
+        self._banner.say(LAST_TIME, "")
         text = "\n".join(left.text for left in reversed(self._left))
         dialog = CrashReportDialog(text, self._window)
         dialog.deleted.connect(self._delete)

@@ -13,13 +13,16 @@ from app.qt import settings
 from app.qt.task import Job
 from app.qt.translation import tr
 from app.session import Session
+from app.views.dialogs.foreign_study import ForeignStudyDialog
 from app.views.dialogs.new_study import NewStudyDialog
 from app.views.dialogs.recovery import RecoveryDialog
 from app.views.importing.dialog import ImportDialog
 from app.views.importing.results import ImportResult, import_folder
 from core.domain.errors import MarginaliaError
 from core.domain.events import Emit, IsCancelled
+from core.store.study import DATABASE
 from core.tasks.recovery import Recovery, recovery_of
+from core.tasks.trust import is_known, vouch
 
 DEMO_PATIENTS = 8
 
@@ -33,8 +36,21 @@ class Studies(QObject):
         self.importing: ImportDialog | None = None
 
     def open(self, folder: Path) -> None:
-        """Open a study, or say why not."""
+        """Open a study, or say why not; one that this computer does not know is to be checked first."""
         self._say("study", "")
+        if (folder / DATABASE).is_file() and not is_known(folder):
+            dialog = ForeignStudyDialog(folder, self._window)
+            dialog.wanted.connect(lambda: self.open_trusted(folder))
+            dialog.open()
+            return
+        self._open(folder)
+
+    def open_trusted(self, folder: Path) -> None:
+        """Open a study that was checked, or that its user vouches for; it is not asked about again."""
+        vouch(folder)
+        self._open(folder)
+
+    def _open(self, folder: Path) -> None:
         self.stop()
         try:
             self._session.open_study(folder)
@@ -56,6 +72,7 @@ class Studies(QObject):
         self.stop()
         try:
             self._session.create_study(folder, name, synthetic=synthetic)
+            vouch(folder)
         except MarginaliaError as error:
             self._say("study", str(error))
             return False

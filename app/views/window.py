@@ -45,6 +45,7 @@ from app.views.dialogs.calibrate import CalibrateDialog, store_calibration, stor
 from app.views.dialogs.keymap_dialog import KeymapDialog
 from app.views.dialogs.shortcut_sheet import ShortcutSheet
 from app.views.dialogs.sign_in import SignInDialog, ask_new_password
+from app.views.incidents import OF_THE_PROGRAM
 from app.views.prototypes.screen import PrototypesScreen
 from app.views.review.screen import ReviewScreen
 from app.views.status import StatusLine
@@ -170,13 +171,13 @@ class MainWindow(QMainWindow):
         match change:
             case StudyOpened(name=name, read_only=why, synthetic=synthetic):
                 self.setWindowTitle(f"{in_title(name)} — Marginalia")
-                self.banner.clear()
+                self.banner.clear(keep=OF_THE_PROGRAM)
                 self.banner.say("read-only", why, tr("Try again") if why else "", self._open_again)
                 self.status.show_study(synthetic=synthetic)
                 self._show_workspace("annotate")
             case StudyClosed():
                 self.setWindowTitle("Marginalia")
-                self.banner.clear()
+                self.banner.clear(keep=OF_THE_PROGRAM)
                 self.status.show_study(synthetic=False)
                 self.status.show_reader(None)
                 self._show_welcome()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QWidget
@@ -45,8 +45,9 @@ class Banner(QFrame):
             self._sentences[about] = (sentence, button, act)
         self._show()
 
-    def clear(self) -> None:
-        self._sentences.clear()
+    def clear(self, *, keep: Collection[str] = ()) -> None:
+        """Take everything away that is not about one of ``keep``."""
+        self._sentences = {about: said for about, said in self._sentences.items() if about in keep}
         self._show()
 
     def _show(self) -> None:

@@ -7,6 +7,7 @@ standard output and nothing else. Heavy packages are imported by a command when 
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 import traceback
 from collections.abc import Sequence
@@ -120,10 +121,17 @@ def run_command_line(arguments: list[str]) -> int:
             sys.stderr.close()
             return 1
         except Exception as error:  # noqa: BLE001 (the process's boundary)
-            if parsed.debug:
-                traceback.print_exc()
-            console.error(
-                f"This is a defect of the program ({type(error).__name__}: {error}); run the command again with "
-                "--debug and report what it prints."
-            )
-            return 3
+            return _defect(error, console, debug=parsed.debug)
+
+
+def _defect(error: Exception, console: Console, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        console.error("A name among the paths is too long for this disk; choose a shorter one.")
+        return 1
+    console.error(
+        f"This is a defect of the program ({type(error).__name__}: {error}); run the command again with "
+        "--debug and report what it prints."
+    )
+    return 3

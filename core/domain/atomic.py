@@ -17,10 +17,12 @@ from core.domain.system import sync_folder
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_WRITING = {errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
+_NO_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EOPNOTSUPP, errno.ENODEV, errno.ELOOP}
 
 
 def storage_error(error: OSError, path: Path) -> StorageFullError | None:
-    """The sentence for a full or read-only disk, or None where the error is another."""
+    """The sentence for a full or read-only disk, or for a place that holds no files; None for other errors."""
     if error.errno in _NO_ROOM:
         return StorageFullError(
             f"{path.name} could not be written to {path.parent}: the disk is full. What was there before is "
@@ -31,7 +33,23 @@ def storage_error(error: OSError, path: Path) -> StorageFullError | None:
             f"{path.name} could not be written: {path.parent} is read-only for you. What was there before is "
             "untouched; change the permissions or choose another folder."
         )
+    if _is_about(error, path):
+        if error.errno in _NO_NAME:
+            return StorageFullError(
+                f"{path.name[:60]} cannot be the name of a file in {path.parent}; choose another, shorter one."
+            )
+        if error.errno in _NO_PLACE:
+            return StorageFullError(
+                f"{path.name} could not be written: {path.parent} cannot hold it ({error.strerror}). Choose "
+                "another folder."
+            )
     return None
+
+
+def _is_about(error: OSError, path: Path) -> bool:
+    """Whether a place was refused that is to be written, and not one that is read for it."""
+    named = error.filename
+    return named is None or (isinstance(named, str) and Path(named).is_relative_to(path.parent))
 
 
 def atomic_write(path: Path, content: bytes | Callable[[Path], None]) -> None:

@@ -30,6 +30,7 @@ from core.tasks.explaining import open_model, telling_lesions, write_case_pages
 from core.tasks.runs import carry_out
 from core.tasks.splitting import make_split
 from core.tasks.training_plan import plan_runs
+from core.tasks.trust import vouch
 
 STUDY, SOURCE, REPORT = "study", "source", "report"
 FRACTIONS = (0.64, 0.13, 0.23)
@@ -71,6 +72,7 @@ def make_demo(
     with watch.step("synthetic mammograms"):
         write_study_source(folder / SOURCE, config, emit=emit, cancelled=cancelled)
     with Study.create(folder / STUDY, name="Demo (synthetic)", synthetic=True) as study:
+        vouch(folder / STUDY)
         with watch.step("import"):
             plan = read_folder(folder / SOURCE, folder / SOURCE / DEFAULT_TABLE, source="phantom")
             run_import(study, plan, emit=emit, cancelled=cancelled)

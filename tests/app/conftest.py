@@ -18,6 +18,13 @@ _HARMLESS = ("propagateSizeHints",)
 
 
 @pytest.fixture(autouse=True)
+def _every_study_is_known(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Tests make their studies beside the program; those marked ``foreign`` are about what it does not know."""
+    if request.node.get_closest_marker("foreign") is None:
+        monkeypatch.setattr("app.views.studies.is_known", lambda folder: True)
+
+
+@pytest.fixture(autouse=True)
 def qt_messages() -> Iterator[list[str]]:
     messages: list[str] = []
 

@@ -46,6 +46,7 @@ def main(arguments: list[str]) -> int:
         take(folder, chosen.look)
         return 0
     folder.mkdir(parents=True, exist_ok=True)
+    os.environ["MARGINALIA_STATE"] = str(folder / "studies" / "state")
     make_studies(folder / "studies")
     for look in LOOKS:
         environment = os.environ | {
@@ -65,8 +66,10 @@ def make_studies(folder: Path) -> None:
         make_small_study(folder / "small", folder / "source")
         make_large_study(folder / "large", folder / "small", lesions=LESIONS)
         from core.store.study import Study
+        from core.tasks.trust import vouch
 
         Study.create(folder / "empty", name="Empty study").close()
+        vouch(folder / "empty")
 
 
 def take(folder: Path, name: str) -> None:

@@ -26,11 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
     from core.tasks.overview import lesion_lines, lesions_text, overview, overview_text
+    from core.tasks.trust import vouch
 
     if arguments.action == "create":
         name = arguments.name or arguments.study.name
         with Study.create(arguments.study, name=name):
-            pass
+            vouch(arguments.study)
         console.result(
             {"study": str(arguments.study), "name": name},
             f"Created the study {name} in {arguments.study}. Next: main.py import {arguments.study} SOURCE",

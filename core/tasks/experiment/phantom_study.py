@@ -24,6 +24,7 @@ from core.phantom.config import Difficulty, PhantomConfig
 from core.phantom.source import write_study_source
 from core.store.study import Study
 from core.tasks.splitting import class_names_of, split_rows
+from core.tasks.trust import vouch
 
 TRAINING, MARKED, UNMARKED = "phantom-training", "phantom-random-marker", "phantom-no-marker"
 """Sources of the study."""
@@ -79,6 +80,7 @@ def make_confounded_study(folder: Path, config: PhantomConfig, *, emit: Emit, ca
         if folder.exists():
             folder.rmdir()
         (making / "study").rename(folder)
+        vouch(folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return folder

@@ -20,6 +20,7 @@ from core.domain.shapes import Rectangle
 from core.domain.study import Finding, Image, Labels, Lesion, Patient, Window
 from core.domain.vocabulary import Laterality, MarginType, ViewPosition
 from core.store.study import Study
+from core.tasks.trust import vouch
 
 ROWS, COLUMNS = 480, 400
 
@@ -42,6 +43,7 @@ def make_study(folder: Path, patients: int = 2) -> Path:
                 image = add_image(study, patient, view)
                 if number < patients - 1 or view is ViewPosition.CC:
                     add_lesion(study, image, margin=MarginType.SPICULATED if number == 0 else None)
+    vouch(folder)
     return folder
 
 

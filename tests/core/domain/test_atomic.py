@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.domain.atomic import make_folder
+from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import StorageFullError
 
 
@@ -22,3 +22,22 @@ def test_folders_above_are_made(tmp_path: Path) -> None:
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a place that holds no files")
+def test_a_place_that_holds_no_files_is_a_sentence() -> None:
+    for write in (lambda: make_folder(Path("/proc/x")), lambda: atomic_write(Path("/proc/x"), b"")):
+        with pytest.raises(StorageFullError, match="/proc cannot hold it"):
+            write()
+
+
+def test_a_name_that_is_too_long_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StorageFullError, match="shorter"):
+        atomic_write(tmp_path / ("a" * 300), b"")
+    with pytest.raises(StorageFullError, match="shorter"):
+        make_folder(tmp_path / ("a" * 300))
+
+
+def test_what_is_missing_for_the_content_is_not_said_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        atomic_write(tmp_path / "a", lambda path: (tmp_path.parent / "not there").read_bytes() and None)
