@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from core.cli.console import Console
+from core.cli.output import add_output
 from core.domain.errors import Cancelled, MarginaliaError
 from core.domain.vocabulary import DISCLAIMER
 
@@ -24,6 +25,7 @@ COMMANDS = (
     "phantom",
     "study",
     "import",
+    "pacs",
     "split",
     "train",
     "evaluate",
@@ -80,10 +82,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(sub)
-        shared = sub.add_argument_group("output")
-        shared.add_argument("--json", action="store_true", help="print one JSON document on standard output")
-        shared.add_argument("--quiet", action="store_true", help="show no progress")
-        shared.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        add_output(sub)
     return parser
 
 

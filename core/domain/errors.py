@@ -43,5 +43,9 @@ class StorageFullError(MarginaliaError):
     """The disk is full or cannot be written; what was there before is untouched."""
 
 
+class PacsError(MarginaliaError):
+    """A PACS that cannot be reached, refuses, or sends what cannot be used; or a transfer that is not allowed."""
+
+
 class Cancelled(Exception):  # noqa: N818 (a person's wish, not an error)
     """The user asked to stop; what was finished is kept."""

@@ -93,15 +93,16 @@ class KeyStore:
         self._study_id = study_id
 
     def key(self, header: Header, *, new: bool) -> bytes:
-        import keyring
         from keyring.errors import KeyringError
 
-        _refuse_unsafe_backend(keyring.get_keyring())
+        from core.store.key_store import system_key_store
+
+        store = system_key_store()
         try:
             if new:
                 text = base64.b64encode(secrets.token_bytes(_KEY)).decode()
-                keyring.set_password(_SERVICE, self._study_id, text)
-            found = keyring.get_password(_SERVICE, self._study_id)
+                store.set_password(_SERVICE, self._study_id, text)
+            found = store.get_password(_SERVICE, self._study_id)
         except KeyringError as error:
             raise StudyError(
                 "The system's key store could not be used for the identity file; unlock it, or use a passphrase."
@@ -250,13 +251,3 @@ def _header(path: Path, first: bytes) -> Header:
     if header.version != 1:
         raise BadFileError(f"{path} was written by a newer version of Marginalia; open it with that one.")
     return header
-
-
-def _refuse_unsafe_backend(backend: object) -> None:
-    """StudyError where keyring has no key store, or one that keeps keys in clear."""
-    name = f"{type(backend).__module__}.{type(backend).__name__}"
-    if "fail" in name or "null" in name or "Plaintext" in name:
-        raise StudyError(
-            "This computer has no key store that keeps a key encrypted; use a passphrase for the identity file, "
-            "or go on without one."
-        )

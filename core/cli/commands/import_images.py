@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         return 0
     with Study.open(arguments.study) as study:
         plan = make_plan(arguments.folder, options)
-        identity = _identity(study, arguments.identity)
+        identity = identity_file(study, arguments.identity)
         report = run_import(study, plan, identity=identity, emit=console.emit, cancelled=console.cancelled)
     _write_results(arguments.results, report.files)
     text = (
@@ -146,7 +146,8 @@ def _counts_text(issues: tuple[Issue, ...]) -> str:
     return f" Issues: {', '.join(counts)}." if counts else ""
 
 
-def _identity(study: Study, how: str) -> IdentityFile | None:
+def identity_file(study: Study, how: str) -> IdentityFile | None:
+    """What ``--identity`` asks for: nothing, or the study's file, made where there is none."""
     from core.store.identity import IdentityFile, KeyStore, Passphrase, has_identity
 
     if how == "drop":

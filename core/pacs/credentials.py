@@ -1,0 +1,68 @@
+"""Passwords and tokens: in the key store of the system or asked for each time, never in clear on a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.domain.errors import PacsError
+from core.pacs.profile import DicomwebProfile, Profile
+from core.store.key_store import KeyStoreMissingError, system_key_store
+
+_SERVICE = "Marginalia PACS"
+
+Ask = Callable[[str], str]
+"""Asks the person; gets what is asked for, in words."""
+
+
+def needs_secret(profile: Profile) -> bool:
+    return isinstance(profile, DicomwebProfile) and profile.login != "none"
+
+
+def secret_word(profile: Profile) -> str:
+    """What the login needs, in words."""
+    if isinstance(profile, DicomwebProfile) and profile.login == "password":
+        return f"Password of {profile.user} for {profile.name}"
+    return f"Token for {profile.name}"
+
+
+def secret_of(profile: Profile, ask: Ask) -> str:
+    """From the key store, else from the person; "" where the profile needs none. PacsError for an unfit one."""
+    if not needs_secret(profile):
+        return ""
+    secret = _kept(profile.name) or ask(secret_word(profile))
+    if not secret or not secret.isascii() or not secret.isprintable():
+        raise PacsError(f"{secret_word(profile)}: nothing was given, or it has characters that cannot be sent.")
+    return secret
+
+
+def keep_secret(profile: Profile, secret: str) -> bool:
+    """Put it into the key store; False where this computer has none, and it is asked for each time."""
+    from keyring.errors import KeyringError
+
+    try:
+        system_key_store().set_password(_SERVICE, profile.name, secret)
+    except (KeyStoreMissingError, KeyringError):
+        return False
+    return True
+
+
+def forget_secret(name: str) -> None:
+    from keyring.errors import KeyringError, PasswordDeleteError
+
+    try:
+        system_key_store().delete_password(_SERVICE, name)
+    except (KeyStoreMissingError, PasswordDeleteError):
+        return
+    except KeyringError as error:
+        raise PacsError(
+            f"The password of {name} could not be deleted from the system's key store; unlock it."
+        ) from error
+
+
+def _kept(name: str) -> str | None:
+    from keyring.errors import KeyringError
+
+    try:
+        return system_key_store().get_password(_SERVICE, name)
+    except (KeyStoreMissingError, KeyringError):
+        return None

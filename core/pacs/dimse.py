@@ -1,0 +1,260 @@
+"""DIMSE: C-ECHO, C-FIND, C-MOVE and C-STORE (PS3.4, PS3.7), Study Root information model.
+
+C-MOVE has the PACS send to our own receiver, one request an object: so progress is known, a cancellation is prompt,
+and after an interruption only what is missing is asked for. There is no C-GET.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pydicom
+from pydicom.dataset import Dataset
+from pynetdicom import AE, build_context
+from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext
+
+from core.domain.atomic import atomic_write
+from core.domain.errors import Cancelled, PacsError
+from core.domain.events import IsCancelled, never
+from core.imaging.decoded import FOREIGN_ERRORS
+from core.pacs.client import PathOf
+from core.pacs.listener import Listener
+from core.pacs.profile import DimseProfile
+from core.pacs.query import MOST_STUDIES, Found, FoundImage, FoundStudy, Query, image_from, study_from
+from core.pacs.sockets import Sockets
+from core.pacs.transport import client_context, diagnosis, refusal
+
+_VERIFICATION = "1.2.840.10008.1.1"
+_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
+_UNKNOWN_DESTINATION = 0xA801
+_STUDY_KEYS = (
+    *("StudyInstanceUID", "PatientID", "PatientName", "StudyDate", "StudyDescription", "ModalitiesInStudy"),
+    "NumberOfStudyRelatedInstances",
+)
+_REJECTIONS = {
+    # PS3.8, table 9-21: reasons of the service user
+    3: "does not know our AE title {calling}; have it entered there, or correct it in the profile",
+    7: "is not called {called}; correct the AE title of the PACS in the profile",
+}
+
+
+class Dimse:
+    """A PACS that is called by AE title. Use from one thread at a time."""
+
+    def __init__(self, profile: DimseProfile) -> None:
+        self._profile = profile
+        self._open: Association | None = None
+        self._sockets = Sockets()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        association, self._open = self._open, None
+        if association is not None and association.is_established:
+            association.release()
+        self._sockets.close()
+
+    def test(self) -> None:
+        status = self._associated().send_c_echo()
+        if status.get("Status") != 0:
+            raise self._lost()
+
+    def studies(self, query: Query) -> Found:
+        keys = dict.fromkeys(_STUDY_KEYS, "") | query.study_keys
+        answers = self._find("STUDY", keys, MOST_STUDIES + 1)
+        found = [study_from(answer) for answer in answers[:MOST_STUDIES]]
+        kept: tuple[FoundStudy, ...] = tuple(study for study in found if study is not None)
+        return Found(studies=kept, left_out=len(found) - len(kept), more=len(answers) > MOST_STUDIES)
+
+    def images(self, study_uid: str, modality: str) -> tuple[FoundImage, ...]:
+        found = []
+        series_keys = {
+            "StudyInstanceUID": study_uid,
+            "SeriesInstanceUID": "",
+            "Modality": modality,
+            "Laterality": "",
+        }
+        for series in self._find("SERIES", series_keys):
+            uid = series.get("SeriesInstanceUID", "").strip()
+            if modality and series.get("Modality", modality).strip() != modality:
+                continue
+            keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": uid, "SOPInstanceUID": ""}
+            for answer in self._find("IMAGE", keys | {"ImageLaterality": "", "ViewPosition": ""}):
+                values = {"Laterality": series.get("Laterality", "")} | answer
+                image = image_from(values, study_uid, uid, series.get("Modality", modality))
+                if image is not None:
+                    found.append(image)
+        return tuple(found)
+
+    def fetch(
+        self, images: Sequence[FoundImage], path_of: PathOf, *, cancelled: IsCancelled = never
+    ) -> Iterator[FoundImage]:
+        wanted = {image.sop_uid for image in images}
+
+        def take(_association: int, uid: str, content: bytes) -> bool:
+            if uid not in wanted:
+                return False
+            atomic_write(path_of(uid), content)
+            return True
+
+        with Listener(self._profile, take) as listener:
+            for image in images:
+                if cancelled():
+                    raise Cancelled
+                self._move(image, path_of(image.sop_uid), listener)
+                yield image
+
+    def _move(self, image: FoundImage, path: Path, listener: Listener) -> None:
+        keys = {
+            "StudyInstanceUID": image.study_uid,
+            "SeriesInstanceUID": image.series_uid,
+            "SOPInstanceUID": image.sop_uid,
+        }
+        association = self._associated()
+        last: Dataset | None = None
+        try:
+            for status, _ in association.send_c_move(_identifier("IMAGE", keys), self._profile.calling, _MOVE):
+                last = status
+        except (RuntimeError, ValueError) as error:
+            raise self._lost() from error
+        code = None if last is None else last.get("Status")
+        if listener.problem is not None:
+            raise listener.problem
+        if code is None:
+            raise self._lost()
+        if path.is_file():
+            return
+        if code == _UNKNOWN_DESTINATION:
+            raise PacsError(
+                f"{self._profile.name} does not know {self._profile.calling} as a destination; have it entered there "
+                f"as {listener.address}."
+            )
+        raise PacsError(
+            f"{self._profile.name} did not deliver an image (status {code:04X}H); it must know {listener.address} as a "
+            "destination and be able to connect there."
+        )
+
+    def store(self, paths: Sequence[Path]) -> Iterator[Path]:
+        contexts = [build_context(*kind) for kind in dict.fromkeys(map(_kind, paths))]
+        association = self._associated(contexts)
+        for path in paths:
+            try:
+                status = association.send_c_store(path)
+            except ValueError as error:
+                raise PacsError(
+                    f"{self._profile.name} does not accept objects of the kind of {path.name}; ask who runs the PACS."
+                ) from error
+            except (RuntimeError, AttributeError) as error:
+                raise self._lost() from error
+            code = status.get("Status")
+            if code is None:
+                raise self._lost()
+            if code != 0 and not 0xB000 <= code <= 0xBFFF:
+                raise PacsError(f"{self._profile.name} refused {path.name} (status {code:04X}H).")
+            yield path
+
+    def _associated(self, contexts: Sequence[PresentationContext] = ()) -> Association:
+        """The open association, or a new one; for sending always one of its own."""
+        if self._open is not None and self._open.is_established and not contexts:
+            return self._open
+        self.close()
+        profile = self._profile
+        entity = AE(ae_title=profile.calling)
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = profile.timeout_s
+        entity.connection_timeout = profile.timeout_s
+        entity.requested_contexts = list(contexts) or [build_context(uid) for uid in (_VERIFICATION, _FIND, _MOVE)]
+        # first by hand: the library says only that it failed, and leaves its socket open
+        why = diagnosis(profile, profile.host, profile.port)
+        if why is not None:
+            raise why
+        encrypted = {"tls_args": (client_context(profile), profile.host)} if profile.tls.on else {}
+        try:
+            association = entity.associate(
+                profile.host,
+                profile.port,
+                ae_title=profile.called,
+                evt_handlers=[self._sockets.handler],
+                **encrypted,
+            )
+        except OSError as error:
+            raise refusal(profile, f"{profile.host}:{profile.port}", error) from error
+        if not association.is_established:
+            raise self._not_associated(association)
+        self._open = association
+        return association
+
+    def _not_associated(self, association: Association) -> PacsError:
+        profile = self._profile
+        where = f"{profile.name} ({profile.host}:{profile.port})"
+        if association.is_rejected:
+            answer = association.acceptor.primitive
+            reason = getattr(answer, "diagnostic", None) if getattr(answer, "result_source", None) == 1 else None
+            words = _REJECTIONS.get(reason or 0, "does not accept our call now; try later, or ask who runs it")
+            return PacsError(f"{where} {words.format(called=profile.called, calling=profile.calling)}.")
+        return PacsError(
+            f"{where} closed the connection without an answer: it is no DICOM service, or one that "
+            f"{'is not encrypted' if profile.tls.on else 'wants an encrypted connection'}; check port and encryption "
+            "in the profile."
+        )
+
+    def _find(self, level: str, keys: dict[str, str], most: int = 100_000) -> list[dict[str, str]]:
+        """The answers by keyword."""
+        association = self._associated()
+        answers: list[dict[str, str]] = []
+        code: int | None = None
+        try:
+            for status, answer in association.send_c_find(_identifier(level, keys), _FIND):
+                code = status.get("Status")
+                if answer is not None and len(answers) < most:
+                    answers.append({key: text for key in keys if (text := _text(answer, key))})
+        except (RuntimeError, ValueError) as error:
+            raise self._lost() from error
+        if code is None:
+            raise self._lost()
+        if code != 0:
+            raise PacsError(f"{self._profile.name} could not search (status {code:04X}H); ask who runs the PACS.")
+        return answers
+
+    def _lost(self) -> PacsError:
+        self._open = None
+        return PacsError(
+            f"The connection to {self._profile.name} broke; what came whole is kept. Try again: what is there already "
+            "is not sent twice."
+        )
+
+
+def _identifier(level: str, keys: dict[str, str]) -> Dataset:
+    made = Dataset()
+    made.SpecificCharacterSet = "ISO_IR 192"
+    made.QueryRetrieveLevel = level
+    for keyword, value in keys.items():
+        setattr(made, keyword, value or None)
+    return made
+
+
+def _text(answer: Dataset, keyword: str) -> str:
+    """One value of a small foreign dataset, "" where it cannot be read."""
+    try:
+        value: Any = answer.get(keyword)
+        if isinstance(value, (list, pydicom.multival.MultiValue)):
+            return " ".join(str(one) for one in value[:16])
+        return "" if value is None else str(value)
+    except FOREIGN_ERRORS:
+        return ""
+
+
+def _kind(path: Path) -> tuple[str, str]:
+    """SOP class and transfer syntax of one of our files."""
+    header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+    return str(header.SOPClassUID), str(header.file_meta.TransferSyntaxUID)
