@@ -7,7 +7,7 @@ import sys
 import time
 from getpass import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -94,7 +94,9 @@ def _profile(arguments: argparse.Namespace) -> Profile:
     )
     common = {"name": arguments.name, "source": arguments.source, "tls": tls, "timeout_s": arguments.timeout}
     if arguments.url:
-        login = "password" if arguments.user else "token" if arguments.token else "none"
+        login: Literal["none", "password", "token"] = "token" if arguments.token else "none"
+        if arguments.user:
+            login = "password"
         return DicomwebProfile(url=arguments.url, login=login, user=arguments.user, **common)
     address, _, port = arguments.listen.rpartition(":")
     if not port.isdecimal():

@@ -66,7 +66,7 @@ class Dicomweb:
     def __init__(self, profile: DicomwebProfile, secret: str = "") -> None:
         self._profile = profile
         self._session = _Session()
-        # neither proxies nor .netrc of the environment: data and password go where the profile says and nowhere else
+        # neither proxies nor .netrc of the environment: data and password go where the profile says, only there
         self._session.trust_env = False
         self._session.max_redirects = 0
         if profile.tls.on:
@@ -185,6 +185,7 @@ class _Sentences:
         where = f"{self._profile.name} ({self._profile.url})"
         match error:
             case requests.HTTPError():
+                assert error.response is not None
                 raise PacsError(_status_sentence(where, error.response, self._profile.login)) from error
             case requests.TooManyRedirects():
                 raise PacsError(

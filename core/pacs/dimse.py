@@ -1,7 +1,7 @@
 """DIMSE: C-ECHO, C-FIND, C-MOVE and C-STORE (PS3.4, PS3.7), Study Root information model.
 
-C-MOVE has the PACS send to our own receiver, one request an object: so progress is known, a cancellation is prompt,
-and after an interruption only what is missing is asked for. There is no C-GET.
+C-MOVE has the PACS send to our own receiver, one request an object: so progress is known, a cancellation is
+prompt, and after an interruption only what is missing is asked for. There is no C-GET.
 """
 
 from __future__ import annotations
@@ -137,12 +137,12 @@ class Dimse:
             return
         if code == _UNKNOWN_DESTINATION:
             raise PacsError(
-                f"{self._profile.name} does not know {self._profile.calling} as a destination; have it entered there "
-                f"as {listener.address}."
+                f"{self._profile.name} does not know {self._profile.calling} as a destination; have it entered "
+                f"there as {listener.address}."
             )
         raise PacsError(
-            f"{self._profile.name} did not deliver an image (status {code:04X}H); it must know {listener.address} as a "
-            "destination and be able to connect there."
+            f"{self._profile.name} did not deliver an image (status {code:04X}H); it must know {listener.address} "
+            "as a destination and be able to connect there."
         )
 
     def store(self, paths: Sequence[Path]) -> Iterator[Path]:
@@ -153,7 +153,7 @@ class Dimse:
                 status = association.send_c_store(path)
             except ValueError as error:
                 raise PacsError(
-                    f"{self._profile.name} does not accept objects of the kind of {path.name}; ask who runs the PACS."
+                    f"{self._profile.name} does not accept objects of the kind of {path.name}; ask who runs it."
                 ) from error
             except (RuntimeError, AttributeError) as error:
                 raise self._lost() from error
@@ -178,14 +178,14 @@ class Dimse:
         why = diagnosis(profile, profile.host, profile.port)
         if why is not None:
             raise why
-        encrypted = {"tls_args": (client_context(profile), profile.host)} if profile.tls.on else {}
+        encrypted = (client_context(profile), profile.host) if profile.tls.on else None
         try:
             association = entity.associate(
                 profile.host,
                 profile.port,
                 ae_title=profile.called,
                 evt_handlers=[self._sockets.handler],
-                **encrypted,
+                tls_args=encrypted,
             )
         except OSError as error:
             raise refusal(profile, f"{profile.host}:{profile.port}", error) from error
@@ -204,8 +204,8 @@ class Dimse:
             return PacsError(f"{where} {words.format(called=profile.called, calling=profile.calling)}.")
         return PacsError(
             f"{where} closed the connection without an answer: it is no DICOM service, or one that "
-            f"{'is not encrypted' if profile.tls.on else 'wants an encrypted connection'}; check port and encryption "
-            "in the profile."
+            f"{'is not encrypted' if profile.tls.on else 'wants an encrypted connection'}; check port and "
+            "encryption in the profile."
         )
 
     def _find(self, level: str, keys: dict[str, str], most: int = 100_000) -> list[dict[str, str]]:
@@ -229,8 +229,8 @@ class Dimse:
     def _lost(self) -> PacsError:
         self._open = None
         return PacsError(
-            f"The connection to {self._profile.name} broke; what came whole is kept. Try again: what is there already "
-            "is not sent twice."
+            f"The connection to {self._profile.name} broke; what came whole is kept. Try again: what is there "
+            "already is not sent twice."
         )
 
 

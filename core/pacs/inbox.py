@@ -1,8 +1,8 @@
 """The inbox: where objects from a PACS wait for their import, with a journal of what is still to come.
 
-One folder an examination, one file an object, every name a hash of ours: nothing foreign reaches a path. A file is
-there whole or not at all, so that the files and the journal's list of what is expected say together what is missing,
-whatever interrupted the transfer. Outside every study, readable to its user only, emptied by the import.
+One folder an examination, one file an object, every name a hash of ours: nothing foreign reaches a path. A file
+is there whole or not at all, so that the files and the journal's list of what is expected say together what is
+missing, whatever interrupted the transfer. Outside every study, readable to its user only, emptied by the import.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Transfer:
     @contextmanager
     def held(self) -> Iterator[None]:
         """PacsError where another program works on the same examination."""
-        with (self.folder / _LOCK).open("ab+") as file:
+        with (self.folder / _LOCK).open("rb") as file:
             if not try_lock(file):
                 raise PacsError(
                     "This examination is being transferred by another program; wait until it has ended."
@@ -144,6 +144,8 @@ class Inbox:
         make_folder(self.folder)
         self.folder.chmod(0o700)
         make_folder(self.folder / name)
+        if not (self.folder / name / _LOCK).exists():
+            atomic_write(self.folder / name / _LOCK, b"\0")
         return self.folder / name
 
 

@@ -54,6 +54,8 @@ TRANSFER_SYNTAXES = (
     "1.2.840.10008.1.2.5",
     "1.2.840.10008.1.2.2",
 )
+_GRACE_S = 2.0
+"""For what still comes when the receiver closes."""
 _REFUSED, _NO_ROOM, _NOT_UNDERSTOOD = 0x0124, 0xA700, 0xC000
 """PS3.4, B.2.3 and PS3.7, annex C: not authorised; out of resources; cannot understand."""
 
@@ -96,8 +98,7 @@ class Listener:
         entity.add_supported_context("1.2.840.10008.1.1")
         for one in STORAGE_CLASSES:
             entity.add_supported_context(one, list(TRANSFER_SYNTAXES))
-        encrypted = {"ssl_context": server_context(profile)} if profile.tls.on else {}
-        handlers = [
+        handlers: list[Any] = [
             self._sockets.handler,
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_RELEASED, self._released),
@@ -107,7 +108,10 @@ class Listener:
         self._over: set[int] = set()
         try:
             self._server = entity.start_server(
-                (profile.listen_address, profile.listen_port), block=False, evt_handlers=handlers, **encrypted
+                (profile.listen_address, profile.listen_port),
+                block=False,
+                ssl_context=server_context(profile) if profile.tls.on else None,
+                evt_handlers=handlers,
             )
         except OSError as error:
             why = (
@@ -125,8 +129,14 @@ class Listener:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._server is not None:
+            open_still = self._server.active_associations
             self._server.shutdown()
             self._server = None
+            for association in open_still:
+                association.join(_GRACE_S)
+                if association.is_alive():
+                    association.abort()
+                    association.join(_GRACE_S)
         self._sockets.close()
 
     def _store(self, event: Any) -> int:

@@ -1,7 +1,7 @@
 """How a PACS is reached: profiles, kept for the user of this computer and never in a study, without any secret.
 
-A profile names one destination. Nothing is sent to it before its user has confirmed it; a change of where it points
-takes the confirmation away.
+A profile names one destination. Nothing is sent to it before its user has confirmed it; a change of where it
+points takes the confirmation away.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class _Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
     name: str
     source: str = ""
-    """The institution whose patient identifiers this PACS uses, as ``source`` of imported patients; "": the name."""
+    """The institution whose patient identifiers this PACS uses, the ``source`` of its patients; "": the name."""
     tls: Tls = Tls()
     timeout_s: float = 30.0
     confirmed: str = ""
@@ -218,7 +218,7 @@ class Profiles:
 
 
 def profiles_file() -> Path:
-    """Of this user; the environment variable MARGINALIA_PACS names the folder of another one (tests, a station)."""
+    """Of this user; the environment variable MARGINALIA_PACS names the folder of another one (tests, stations)."""
     return _folder(platformdirs.user_config_dir("marginalia")) / "pacs.json"
 
 

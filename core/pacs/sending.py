@@ -136,6 +136,6 @@ def _refuse_strangers(pacs: Pacs, profile: Profile, headers: Sequence[Dataset]) 
         # the answer is compared again: an identifier with a wildcard would match everybody
         if (study, clean_text(patient)) not in {(found.study_uid, found.patient_id) for found in known}:
             raise PacsError(
-                f"{profile.name} does not have the examination of a result for this patient; results go only to the "
-                "PACS that the patient came from."
+                f"{profile.name} does not have the examination of a result for this patient; results go only to "
+                "the PACS that the patient came from."
             )

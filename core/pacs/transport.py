@@ -78,7 +78,8 @@ def refusal(profile: Profile, where: str, error: BaseException) -> PacsError:
     if any(isinstance(one, ssl.SSLCertVerificationError) for one in known):
         why = next(one.verify_message for one in known if isinstance(one, ssl.SSLCertVerificationError))
         return PacsError(
-            f"The certificate of {name} is not trusted ({why}); give the CA file of your institution in the profile."
+            f"The certificate of {name} is not trusted ({why}); give the CA file of your institution in the "
+            "profile."
         )
     if any(isinstance(one, ssl.SSLError) for one in known):
         return PacsError(

@@ -1,13 +1,13 @@
 """Use cases of a PACS: search, bring examinations into a study, take what is pushed, send.
 
-What comes goes through the inbox and then through the same import as every other file: decoded in the child process,
-listed tags only, pseudonyms. Only a whole examination is imported, unless the user takes what there is.
+What comes goes through the inbox and then through the same import as every other file: decoded in the child
+process, listed tags only, pseudonyms. Only a whole examination is imported, unless the user takes what there is.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,8 +100,8 @@ def import_transfer(
         raise PacsError("Nothing of this examination has arrived; get it again.")
     if not (transfer.complete or incomplete):
         raise PacsError(
-            f"The examination {transfer.id[:8]} is half there ({transfer.journal.stopped or 'it is still coming'}); "
-            "resume it, or say that what there is shall be imported."
+            f"The examination {transfer.id[:8]} is half there ({transfer.journal.stopped or 'still coming'}) and "
+            "was not imported; resume it, or say that what there is shall be imported."
         )
     plan = ImportPlan(
         source=transfer.journal.source, images=tuple(PlannedImage(path=path, patient="") for path in files)
@@ -148,16 +148,14 @@ def receive(
         ready(str(listener.address))
         waiting = threading.Event()
         done: list[Transfer] = []
-        while True:
-            stop = cancelled()
+        while not cancelled():
             for transfer in pushes.finished():
                 done.append(transfer)
                 arrived(transfer)
             if listener.problem is not None:
                 raise listener.problem
-            if stop:
-                break
             waiting.wait(_LOOK_AGAIN_S)
+    # those that ended while the receiver closed
     for transfer in pushes.finished():
         done.append(transfer)
         arrived(transfer)
@@ -171,7 +169,7 @@ class _Pushes:
         self._profile, self._inbox = profile, inbox
         self._lock = threading.Lock()
         self._open: dict[int, Transfer] = {}
-        self._finished: list[Transfer] = []
+        self._finished: list[tuple[Transfer, bool]] = []
         self._count = 0
 
     def take(self, association: int, uid: str, content: bytes) -> bool:
@@ -192,14 +190,16 @@ class _Pushes:
             transfer = self._open.pop(association, None)
         if transfer is None:
             return
-        transfer.mark(stopped="" if whole else "The PACS broke off.", whole=whole)
-        if whole:
-            with suppress(PacsError):  # said by the mark
-                check_whole(transfer)
         with self._lock:
-            self._finished.append(transfer)
+            self._finished.append((transfer, whole))
 
-    def finished(self) -> list[Transfer]:
+    def finished(self) -> Iterator[Transfer]:
+        """Those that ended since the last call, checked and marked."""
         with self._lock:
             found, self._finished = self._finished, []
-        return found
+        for transfer, whole in found:
+            transfer.mark(stopped="" if whole else "The PACS broke off.", whole=whole)
+            if whole:
+                with suppress(PacsError):  # said by the mark
+                    check_whole(transfer)
+            yield transfer

@@ -28,6 +28,7 @@ MAY_WRITE = {
     "core/store/holder.py": "the lock file: it is held, and holds nothing",
     "core/store/archive.py": "a backup, written under the temporary name that the one writer gives",
     "core/store/restore.py": "members of a backup, in the same way",
+    "core/pacs/dicomweb.py": "an object from a PACS, in the same way",
     "core/tasks/crash_log.py": "the trace that the interpreter writes while it dies, which must be open before",
     "core/jobs/supervisor.py": "the log of a job, to which lines are added while it runs",
 }

@@ -1,7 +1,7 @@
 """A private network namespace for the thread of the tests, and for what it starts.
 
-Debian's Orthanc listens on all interfaces; in a namespace of its own, with nothing but loopback, nobody reaches it.
-It needs the right to make one (root), else the tests run without.
+Debian's Orthanc listens on all interfaces; in a namespace of its own, with nothing but loopback, nobody reaches
+it. It needs the right to make one (root), else the tests run without.
 """
 
 from __future__ import annotations

@@ -75,7 +75,8 @@ class Orthanc:
 
     def web(self, name: str = "archive", **more: object) -> DicomwebProfile:
         scheme = "http" if self.tls is None else "https"
-        given = {"name": name, "login": "password", "user": USER, "timeout_s": 20.0, "tls": self._client_tls()} | more
+        given = {"name": name, "login": "password", "user": USER, "timeout_s": 20.0} | more
+        given.setdefault("tls", self._client_tls())
         port = self.http_port if self.tls is None else self.https_port
         url = given.pop("url", f"{scheme}://localhost:{port}/dicom-web")
         return DicomwebProfile(url=url, **given)  # type: ignore[arg-type]

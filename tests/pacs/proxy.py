@@ -12,7 +12,7 @@ from typing import Self
 
 
 class CutLine:
-    """Forwards a port of loopback to another; after ``down`` bytes to, or ``up`` bytes from the caller it breaks."""
+    """Forwards a port of loopback to another; breaks after ``down`` bytes to, or ``up`` bytes from the caller."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class CutLine:
         spared: int = 0,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        """``spared`` connections stay whole. ``context``: encryption towards the caller, as front servers do it."""
+        """``spared`` connections stay whole. ``context``: encryption towards the caller."""
         self._spared = spared
         self._target, self._up, self._down, self._context = target, up, down, context
         self._server = socket.create_server(("127.0.0.1", port))

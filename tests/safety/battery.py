@@ -268,6 +268,16 @@ ROWS: dict[str, Row] = {
             f"{_STORE}/test_upgrade.py::test_a_study_of_a_newer_version_is_refused_and_untouched",
         ),
     ),
+    "B-32": Row(
+        what="a PACS that dies, breaks off or sends half a file: marked, resumed, nothing half-imported",
+        quick=(
+            "tests/pacs/test_faults.py::TestHalf::test_a_server_killed_in_the_middle_of_an_examination",
+            "tests/pacs/test_faults.py::TestHalf::test_a_web_server_that_breaks_off_in_an_image",
+            "tests/pacs/test_faults.py::TestHalf::test_a_pacs_whose_association_breaks_in_an_image",
+            "tests/pacs/test_faults.py::TestHalf::test_a_server_that_has_half_an_image",
+        ),
+        note="against Debian's Orthanc; skipped where it is not installed",
+    ),
 }
 
 

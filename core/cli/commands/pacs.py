@@ -1,10 +1,10 @@
 """Search a PACS, bring examinations into a study, receive what it pushes, and send results or de-identified files.
 
-A profile says how a PACS is reached: by DICOMweb (a URL) or by DIMSE (host, port and AE titles). Profiles are kept
-for you on this computer; a password or token is kept in the system's key store or asked for each time (from the
-terminal, or the first line of standard input), and never written in clear. Nothing is sent before you have confirmed
-the profile as a destination. What comes from a PACS waits in an inbox until an examination is whole; then it is
-imported like every other file.
+A profile says how a PACS is reached: by DICOMweb (a URL) or by DIMSE (host, port and AE titles). Profiles are
+kept for you on this computer; a password or token is kept in the system's key store or asked for each time (from
+the terminal, or the first line of standard input), and never written in clear. Nothing is sent before you have
+confirmed the profile as a destination. What comes from a PACS waits in an inbox until an examination is whole;
+then it is imported like every other file.
 
 examples:
   main.py pacs profile add archive --url https://pacs.example.org/dicom-web --user reader --ca hospital-ca.pem
