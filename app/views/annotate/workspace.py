@@ -242,8 +242,9 @@ class AnnotateWorkspace(QWidget):
         self.show_pen()
 
     def _allow_drawing(self) -> None:
-        ready = self.shown is not None and self.lesion is not None
-        self.document.read_only = not (ready and self._session.can_write)
+        writable = self.shown is not None and self._session.can_write
+        self.document.read_only = not (writable and self.lesion is not None)
+        self.canvas.takes_outlines = writable
 
     def _show_labels(self) -> None:
         session, reads = self._session, self._session.reads

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from app.qt.background import Outcome
 from app.qt.colours import ERASER, LESION, PROMINENT
+from app.qt.place import grow
 from app.qt.task import Job, Task
 from app.qt.translation import tr
 from app.views.importing.results import ImportResult
@@ -141,7 +142,7 @@ class ImportDialog(QDialog):
             count = sum(found.fate is fate for found in result.files)
             self.which.addItem(f"{fate_name(fate)} ({count})", fate.value)
         self.which.setVisible(len(present) > 1)
-        self.resize(860, 480)
+        grow(self, 860, 480)
 
     def _filter(self) -> None:
         wanted = self.which.currentData()
@@ -154,7 +155,8 @@ class ImportDialog(QDialog):
             self.text.setText(tr("Stopping after the present image …"))
             self.task.cancel()
         else:
-            self.close()
+            # not close(): its event rejects, which is overridden to come here
+            super().reject()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.task.running:

@@ -62,6 +62,8 @@ class AnnotationCanvas(QObject):
         view.layers += [self._outline, self._layer]
         self._tools = {name: make(self) for name, make in TOOLS.items()}
         self._name = ""
+        self.takes_outlines = True
+        """Whether whoever keeps lesions can take a new one."""
         document.shapes_changed.connect(self._refresh)
         document.selection_changed.connect(self._repaint_selection)
         self._refresh()
@@ -157,6 +159,13 @@ class AnnotationCanvas(QObject):
         elif self._document.paused:
             self.refused.emit(tr("Drawing waits until the study can be written again."))
         return self._document.editable
+
+    def may_outline(self) -> bool:
+        if self._view.picture is None:
+            return False
+        if not self.takes_outlines:
+            self.refused.emit(tr("No lesion can be added just now: sign in to a study that can be changed."))
+        return self.takes_outlines
 
     def set_live(self, shapes: Shapes) -> None:
         self._layer.set_live(shapes)

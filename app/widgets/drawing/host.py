@@ -39,6 +39,9 @@ class Host(Protocol):
     def may_draw(self) -> bool:
         """Whether an edit can begin; the user is told why not."""
 
+    def may_outline(self) -> bool:
+        """The same for the outline of a new lesion, which needs no other lesion."""
+
     def set_live(self, shapes: Shapes) -> None: ...
     def add_live(self, piece: Shape) -> None: ...
     def hide(self, indices: frozenset[int]) -> None: ...
@@ -65,6 +68,9 @@ class DrawingTool(Tool):
     @property
     def width(self) -> Length:
         return self.host.pen.eraser if self.erases else self.host.pen.width
+
+    def may_begin(self) -> bool:
+        return self.host.may_draw()
 
     def role(self, own: Role = Role.MARGIN) -> Role:
         return self.host.pen.role or own

@@ -223,6 +223,18 @@ def test_a_box_drawn_on_the_picture_is_a_new_lesion(qtbot: QtBot, opened: MainWi
     assert [lesion.id for lesion in session.reads.lesions(session.image_id)] == [lesions[0].id]
 
 
+def test_the_first_lesion_of_an_image_can_be_drawn(qtbot: QtBot, opened: MainWindow) -> None:
+    session = opened.session
+    session.select("patient1-MLO")
+    wait_for_picture(qtbot, opened)
+    assert session.lesion_id is None
+    opened.actions_["tool.lesion_box"].trigger()
+    drag(qtbot, opened, [(120, 200), (150, 220), (190, 280)])
+    assert [lesion.number for lesion in session.reads.lesions("patient1-MLO")] == [1]
+    draw_circle(qtbot, opened)
+    assert len(opened.annotate.document.shapes) == 1
+
+
 def test_a_past_state_is_restored_as_a_new_revision(qtbot: QtBot, opened: MainWindow) -> None:
     document, session = opened.annotate.document, opened.session
     draw_circle(qtbot, opened)

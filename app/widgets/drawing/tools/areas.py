@@ -29,7 +29,7 @@ class AreaTool(DrawingTool):
         return self._start is not None
 
     def press(self, pointer: Pointer) -> None:
-        if self.host.may_draw():
+        if self.may_begin():
             self._start = pointer.at
 
     def move(self, pointer: Pointer) -> None:
@@ -110,6 +110,9 @@ class BoxTool(AreaTool):
 
 class LesionBoxTool(BoxTool):
     """The box around a lesion."""
+
+    def may_begin(self) -> bool:
+        return self.host.may_outline()
 
     def _finish(self, shape: Shape) -> None:
         if isinstance(shape, Rectangle):

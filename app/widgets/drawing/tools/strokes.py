@@ -34,7 +34,7 @@ class StrokeTool(DrawingTool):
 
     def press(self, pointer: Pointer) -> None:
         self.cancel()
-        if self.host.may_draw():
+        if self.may_begin():
             self._pressed = pointer.pressure is not None and self.host.pen.pressure
             self._take(pointer)
             self.host.add_live(self._piece(0))
@@ -130,6 +130,9 @@ class LesionOutlineTool(StrokeTool):
     """The lesion's contour in one go; it closes by itself."""
 
     rings = False
+
+    def may_begin(self) -> bool:
+        return self.host.may_outline()
 
     @property
     def width(self) -> Length:
