@@ -85,6 +85,13 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     study_uid: str = ""
     series_uid: str = ""
     sop_uid: str = ""
+    sop_class: str = ""
+    study_id: str = ""
+    study_date: str = ""
+    """YYYYMMDD, as ``study_time`` HHMMSS."""
+    study_time: str = ""
+    patient_orientation: tuple[str, ...] = ()
+    """(0020,0020): where rows and columns lead."""
 
     def __repr__(self) -> str:
         return "Identity(hidden)"

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from core.domain.atomic import atomic_write
 from core.domain.errors import BadFileError, StudyError
+from core.imaging.decoded import Identity
 
 IDENTITY = "identity.enc"
 _NONCE = 12
@@ -37,12 +38,47 @@ class PatientLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImageLink(msgspec.Struct, frozen=True, kw_only=True):
-    """Original UIDs of an image of the study: (0020,000D), (0020,000E) and (0008,0018)."""
+    """Original UIDs of an image of the study: (0020,000D), (0020,000E) and (0008,0018); and what of its header
+    a result must repeat to be filed with it in an archive."""
 
     image_id: str
     study_uid: str
     series_uid: str
     sop_uid: str
+    sop_class: str = ""
+    patient_id: str = ""
+    patient_name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    accession: str = ""
+    study_id: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    patient_orientation: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, image_id: str, header: Identity) -> ImageLink:
+        """What is kept of an image's header."""
+        return cls(
+            image_id=image_id,
+            study_uid=header.study_uid,
+            series_uid=header.series_uid,
+            sop_uid=header.sop_uid,
+            sop_class=header.sop_class,
+            patient_id=header.patient_id,
+            patient_name=header.name,
+            birth_date=header.birth_date,
+            sex=header.sex,
+            accession=header.accession,
+            study_id=header.study_id,
+            study_date=header.study_date,
+            study_time=header.study_time,
+            patient_orientation=header.patient_orientation,
+        )
+
+    @property
+    def uids(self) -> tuple[str, str, str]:
+        return self.study_uid, self.series_uid, self.sop_uid
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,7 +217,7 @@ class IdentityFile:
 
     def add_image(self, link: ImageLink) -> None:
         """Remember the original UIDs of an image."""
-        if self._by_image.get(link.image_id, link) != link:
+        if self._by_image.get(link.image_id, link).uids != link.uids:
             raise StudyError(f"Image {link.image_id} is linked to other UIDs already.")
         self._by_image[link.image_id] = link
         self._by_uid[link.sop_uid] = link

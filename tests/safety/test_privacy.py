@@ -163,7 +163,7 @@ ALLOWED = {
     *("Manufacturer", "ManufacturerModelName", "WindowCenterWidthExplanation", "LUTExplanation"),
     # told apart from the picture: these go to the encrypted identity file or nowhere
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"),
-    *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
+    *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "StudyID"),
 }
 _TEXTS = {"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.export.collect import ExportItem, collect, write_export
+from core.data.export.collect import ExportItem, collect, each, write_export
 from core.data.roi_set import RoiSet
 from core.data.training_set import RoiRequest, build_roi_set
 from core.domain.atomic import atomic_write
-from core.domain.errors import BadFileError, Cancelled
-from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.errors import BadFileError
+from core.domain.events import Emit, IsCancelled, never, silent
 from core.domain.study import Split
 from core.imaging.raster import irrelevant
 from core.store.study import Study
@@ -67,11 +67,8 @@ def export_authors(
     )
 
     def write(target: Path) -> tuple[ExportItem, ...]:
-        for done, item in enumerate(items):
-            if cancelled():
-                raise Cancelled
+        for item in each(items, emit, cancelled):
             _write_one(target, rois, row_of[item.lesion.id], item)
-            emit(Progress(stage="export", done=done + 1, total=len(items)))
         return items
 
     return write_export(folder, "Regions of interest with masks in the paper's layout", _LAYOUT, write)

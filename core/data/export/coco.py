@@ -15,12 +15,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.export.collect import ExportItem, collect, write_export
+from core.data.export.collect import ExportItem, collect, each, write_export
 from core.data.export.png_masks import fine_mask, lesion_mask
 from core.data.export.polygons import polygons_of
 from core.domain.atomic import atomic_write
-from core.domain.errors import BadFileError, Cancelled
-from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.errors import BadFileError
+from core.domain.events import Emit, IsCancelled, never, silent
 from core.domain.shapes import Polygon, Shape
 from core.domain.study import Split
 from core.domain.vocabulary import DISCLAIMER, MarginType
@@ -119,14 +119,11 @@ def export_coco(
     def write(target: Path) -> tuple[ExportItem, ...]:
         annotations: list[CocoAnnotation] = []
         images = _images(items)
-        for done, item in enumerate(items):
-            if cancelled():
-                raise Cancelled
+        for item in each(items, emit, cancelled):
             image_id = images[item.image.id].id
             annotations.append(_outline(item, len(annotations) + 1, image_id))
             if item.truth.fine:
                 annotations.append(_fine(item, len(annotations) + 1, image_id))
-            emit(Progress(stage="export", done=done + 1, total=len(items)))
         document = CocoDocument(
             info={"description": "Lesions and fine annotations, exported by Marginalia", "disclaimer": DISCLAIMER,
                   "synthetic": any(item.image.synthetic for item in items)},

@@ -8,19 +8,22 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from core.data.labels import LabelName, LesionTruth, Opinions
 from core.domain.atomic import atomic_write, make_folder, storage_error
-from core.domain.errors import StudyError
+from core.domain.errors import Cancelled, StudyError
+from core.domain.events import Emit, IsCancelled, Progress
 from core.domain.spreadsheet import Cell, csv_document
 from core.domain.study import Image, Lesion, Patient, Split
 from core.domain.system import sync_folder
 from core.domain.vocabulary import DISCLAIMER
 from core.store.study import Study
 
+T = TypeVar("T")
 LESIONS = "lesions.csv"
 README = "README.txt"
 _COLUMNS = ("name", "pseudonym", "source", "part", "margin", "shape", "density", "category", "pathology", "label",
@@ -87,11 +90,37 @@ def _name(patient: Patient, image: Image, lesion: Lesion) -> str:
     return "_".join(_UNSAFE.sub("-", part) for part in parts if part)
 
 
+def each(items: Sequence[T], emit: Emit, cancelled: IsCancelled) -> Iterator[T]:
+    """The items one by one, with progress after each; Cancelled between two."""
+    for done, item in enumerate(items, start=1):
+        if cancelled():
+            raise Cancelled
+        yield item
+        emit(Progress(stage="export", done=done, total=len(items)))
+
+
 def write_export(folder: Path, what: str, layout: str, write: Callable[[Path], Sequence[ExportItem]]) -> int:
     """Make ``folder`` with what ``write`` puts into it, a table of the lesions and a README; returns their number.
 
-    ``write`` fills a temporary folder beside it and returns what it exported; only when all is written does the
-    folder appear. StudyError where it exists and is not empty, StorageFullError where there is no room.
+    ``write`` returns what it exported; see ``new_folder``.
+    """
+    count = 0
+
+    def fill(making: Path) -> None:
+        nonlocal count
+        items = write(making)
+        atomic_write(making / LESIONS, csv_document(_COLUMNS, [_row(item) for item in items]))
+        atomic_write(making / README, readme(what, layout, items).encode())
+        count = len(items)
+
+    new_folder(folder, fill)
+    return count
+
+
+def new_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Make ``folder`` with what ``fill`` puts into a temporary one beside it; it appears when all is written.
+
+    StudyError where it exists and is not empty, StorageFullError where there is no room.
     """
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -102,15 +131,12 @@ def write_export(folder: Path, what: str, layout: str, write: Callable[[Path], S
     except OSError as error:
         raise storage_error(error, folder) or error from error
     try:
-        items = write(making)
-        atomic_write(making / LESIONS, csv_document(_COLUMNS, [_row(item) for item in items]))
-        atomic_write(making / README, readme(what, layout, items).encode())
+        fill(making)
         _appear(making, folder)
     except OSError as error:
         raise storage_error(error, folder) or error from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
-    return len(items)
 
 
 def _beside(folder: Path) -> Path:
@@ -140,8 +166,8 @@ def _row(item: ExportItem) -> tuple[Cell, ...]:
     )  # fmt: skip
 
 
-def readme(what: str, layout: str, items: Sequence[ExportItem]) -> str:
-    """Words that go with every export."""
+def readme(what: str, layout: str, items: Sequence[ExportItem], *, table: bool = True) -> str:
+    """Words that go with every export; ``table``: whether a table of the lesions does too."""
     synthetic = sum(item.image.synthetic for item in items)
     patients = len({item.patient.id for item in items})
     lines = [f"{what}, exported by Marginalia", "", DISCLAIMER, ""]
@@ -154,6 +180,10 @@ def readme(what: str, layout: str, items: Sequence[ExportItem]) -> str:
         "",
         layout.strip(),
         "",
+    ]
+    if not table:
+        return "\n".join(lines)
+    lines += [
         f"{LESIONS}: one row a lesion. margin to pathology: as the data set says; label: the word that training",
         "takes for true (readers before the data set). Text that a spreadsheet could run begins with a quote.",
         "",

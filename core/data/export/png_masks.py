@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from core.data.export.collect import ExportItem, collect, write_export
+from core.data.export.collect import ExportItem, collect, each, write_export
 from core.domain.atomic import atomic_write
-from core.domain.errors import Cancelled
-from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.events import Emit, IsCancelled, never, silent
 from core.domain.study import Split
 from core.imaging.raster import rasterise, rasterise_outline
 from core.store.study import Study
@@ -47,13 +46,10 @@ def export_png_masks(
     def write(target: Path) -> tuple[ExportItem, ...]:
         for kind in (LESION, FINE):
             (target / kind).mkdir()
-        for done, item in enumerate(items):
-            if cancelled():
-                raise Cancelled
+        for item in each(items, emit, cancelled):
             atomic_write(target / LESION / f"{item.name}.png", mask_png(lesion_mask(item)))
             if item.truth.fine:
                 atomic_write(target / FINE / f"{item.name}.png", mask_png(fine_mask(item)))
-            emit(Progress(stage="export", done=done + 1, total=len(items)))
         return items
 
     return write_export(folder, "Masks of lesions and fine annotations", _LAYOUT, write)

@@ -218,8 +218,7 @@ class _Import:
         pseudonym = self._patients[key].pseudonym
         identity.add_patient(PatientLink(pseudonym=pseudonym, source=self.source, identifier=key))
         if header.sop_uid and uids_valid(header):
-            uids = {name: getattr(header, name) for name in ("study_uid", "series_uid", "sop_uid")}
-            identity.add_image(ImageLink(image_id=image_id, **uids))
+            identity.add_image(ImageLink.of(image_id, header))
 
     def _patient(self, key: str, sha256: str) -> Patient:
         """The patient of this identifier; a new one is known by the first image."""

@@ -43,6 +43,7 @@ _KEYWORDS = (
     "PixelRepresentation PixelPaddingValue WindowCenter WindowWidth RescaleIntercept RescaleSlope "
     "WindowCenterWidthExplanation VOILUTFunction ModalityLUTSequence VOILUTSequence ViewCodeSequence "
     "PresentationLUTShape ExtendedOffsetTable SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence "
+    "StudyID StudyTime PatientOrientation "
 )
 _TAGS: list[int | BaseTag] = [Tag(keyword) for keyword in _KEYWORDS.split()]
 
@@ -296,6 +297,11 @@ def identity(tags: Attributes) -> Identity:
         study_uid=tags.text("StudyInstanceUID"),
         series_uid=tags.text("SeriesInstanceUID"),
         sop_uid=tags.text("SOPInstanceUID"),
+        sop_class=tags.text("SOPClassUID"),
+        study_id=tags.text("StudyID"),
+        study_date=tags.text("StudyDate"),
+        study_time=tags.text("StudyTime"),
+        patient_orientation=tuple(tags.texts("PatientOrientation")[:2]),
     )
 
 

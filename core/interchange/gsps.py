@@ -1,0 +1,159 @@
+"""Regions as graphics of a Grayscale Softcopy Presentation State (PS3.3 A.33.1), for viewers; and back.
+
+A viewer draws them over the image without touching it. The width of the pen (in pixels of the image) stands in the
+Line Style Sequence. Erased areas have no graphic and are left to the Segmentation object.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import highdicom as hd
+import msgspec
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from core.domain.errors import BadFileError
+from core.domain.shapes import Length, Line, Role, Shape, Stroke
+from core.imaging.sandbox import Sandbox
+from core.interchange.references import (
+    MANUFACTURER,
+    MODEL,
+    SourceImage,
+    finish,
+    reference_dataset,
+    software,
+    written,
+)
+from core.interchange.regions import GraphicType, Region, graphic_data, region_of, shape_of
+from core.interchange.report import LesionReport
+
+ENTRY = "core.interchange.gsps:read_in_child"
+_OUTLINES, _FINE = "OUTLINES", "FINE"
+
+
+class GraphicRead(msgspec.Struct, frozen=True, kw_only=True):
+    tracking_id: str
+    outline: bool
+    shape: Shape
+
+
+class GspsRead(msgspec.Struct, frozen=True, kw_only=True):
+    source_uid: str
+    graphics: tuple[GraphicRead, ...]
+
+
+def make_gsps(source: SourceImage, lesions: tuple[LesionReport, ...], *, uids: tuple[str, str]) -> bytes:
+    """The presentation state as a file; ``uids``: of its series and of itself. ValueError without lesions."""
+    if not lesions:
+        raise ValueError("a presentation state needs a lesion")
+    reference = reference_dataset(source)
+    layers = [
+        hd.pr.GraphicLayer(_OUTLINES, 1, description="Outlines of lesions"),
+        hd.pr.GraphicLayer(_FINE, 2, description="Fine annotations"),
+    ]
+    drawn: list[list[tuple[hd.pr.GraphicObject, Length | None]]] = [[], []]
+    for lesion in lesions:
+        for layer, shapes in enumerate(((lesion.outline,), lesion.fine)):
+            for shape in shapes:
+                region = _region(shape)
+                if region is not None:
+                    drawn[layer].append((_object(region, lesion), region.pen))
+    annotations = []
+    for layer, objects in zip(layers, drawn, strict=True):
+        if objects:
+            graphics = [one for one, _ in objects]
+            annotations.append(hd.pr.GraphicAnnotation([reference], graphic_layer=layer, graphic_objects=graphics))
+    made = hd.pr.GrayscaleSoftcopyPresentationState(
+        referenced_images=[reference],
+        series_instance_uid=uids[0],
+        series_number=103,
+        sop_instance_uid=uids[1],
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=MODEL,
+        software_versions=software(),
+        device_serial_number="0",
+        content_label="MARGINS",
+        content_description="Lesions and fine annotations",
+        graphic_annotations=annotations,
+        graphic_layers=layers,
+    )
+    _add_pens(made, [pen for objects in drawn for _, pen in objects], source)
+    finish(made, source)
+    made.Laterality = "" if source.laterality is None else source.laterality.value
+    del made.ImageComments
+    return written(made)
+
+
+def _region(shape: Shape) -> Region | None:
+    """As in a report; a stroke of changing width is drawn with its mean width."""
+    if isinstance(shape, Stroke) and len(shape.points) > 1 and not shape.erases:
+        mean = Length(value=sum(shape.widths) / len(shape.widths), unit=shape.unit)
+        return region_of(Line(points=shape.points, width=mean, role=shape.role))
+    return region_of(shape)
+
+
+def _object(region: Region, lesion: LesionReport) -> hd.pr.GraphicObject:
+    return hd.pr.GraphicObject(
+        graphic_type=region.graphic,
+        graphic_data=graphic_data(region),
+        units=hd.pr.AnnotationUnitsValues.PIXEL,
+        is_filled=False,
+        tracking_id=f"{lesion.tracking_id} {region.role.value}",
+        tracking_uid=lesion.tracking_uid,
+    )
+
+
+def _add_pens(made: Dataset, pens: list[Length | None], source: SourceImage) -> None:
+    """Line Style Sequence (0070,0232) of the open lines, in the order in which they were added."""
+    objects = [
+        graphic
+        for annotation in made.get("GraphicAnnotationSequence", [])
+        for graphic in annotation.GraphicObjectSequence
+    ]
+    for graphic, pen in zip(objects, pens, strict=True):
+        if pen is None:
+            continue
+        style = Dataset()
+        style.PatternOnColorCIELabValue = [42_000, 48_000, 24_000]
+        style.PatternOnOpacity, style.LineThickness = 1.0, pen.in_pixels(source.spacing_mm)
+        style.LineDashingStyle, style.ShadowStyle = "SOLID", "OFF"
+        style.ShadowOffsetX = style.ShadowOffsetY = 0.0
+        style.ShadowColorCIELabValue, style.ShadowOpacity = [0, 32_896, 32_896], 0.0
+        graphic.LineStyleSequence = Sequence([style])
+
+
+def read_gsps(path: Path) -> GspsRead:
+    """The graphics of a presentation state, widths of pens in pixels; BadFileError for a file that is none."""
+    with Sandbox(ENTRY) as sandbox:
+        answer = sandbox.call(str(path.absolute()).encode(), name=path.name)
+    return msgspec.msgpack.decode(answer, type=GspsRead)
+
+
+def read_in_child(argument: bytes) -> bytes:
+    """The sandbox's function: a path in, a ``GspsRead`` out, as MessagePack."""
+    found = dcmread(Path(argument.decode()))
+    if str(found.get("Modality") or "") != "PR":
+        raise BadFileError("A file is not a presentation state.")
+    graphics, source = [], ""
+    for annotation in found.get("GraphicAnnotationSequence") or []:
+        source = str(annotation.ReferencedImageSequence[0].ReferencedSOPInstanceUID)
+        for graphic in annotation.get("GraphicObjectSequence") or []:
+            graphics.append(_graphic(graphic, outline=annotation.GraphicLayer == _OUTLINES))
+    return msgspec.msgpack.encode(GspsRead(source_uid=source, graphics=tuple(graphics)))
+
+
+def _graphic(graphic: Dataset, *, outline: bool) -> GraphicRead:
+    flat = [float(v) for v in graphic.GraphicData]
+    points = tuple(zip(flat[0::2], flat[1::2], strict=True))
+    styles = graphic.get("LineStyleSequence") or []
+    pen = Length(value=float(styles[0].LineThickness), unit="px") if styles else None
+    name, _, role = str(graphic.get("TrackingID") or "").rpartition(" ")
+    try:
+        kind = msgspec.convert(str(graphic.GraphicType), GraphicType)
+        shape = shape_of(Region(graphic=kind, points=points, pen=pen, role=Role(role)))
+    except (ValueError, msgspec.ValidationError) as error:
+        raise BadFileError("A file holds a graphic that is no shape of this program.") from error
+    return GraphicRead(tracking_id=name, outline=outline, shape=shape)

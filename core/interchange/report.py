@@ -1,0 +1,69 @@
+"""What a structured report says of lesions, as plain values: the input of ``sr`` and what reading one gives."""
+
+from __future__ import annotations
+
+import msgspec
+
+from core.domain.shapes import Shape
+from core.domain.study import Labels, LesionOutline
+
+
+class PrototypeShare(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of an explanation: similarity x weight = contribution."""
+
+    number: int
+    """From 1, in the unpruned model."""
+    class_name: str
+    similarity: float
+    weight: float
+    """To the class with the largest score."""
+
+    @property
+    def contribution(self) -> float:
+        return self.similarity * self.weight
+
+
+class ModelFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model finds in one lesion; without a precedent there is no prediction."""
+
+    method: str
+    version: str
+    """SHA-256 of the model's weights."""
+    run: str
+    class_names: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    predicted: str
+    """Class with the largest score; "" without a precedent."""
+    has_precedent: bool
+    malignancy: float | None = None
+    """Probability in [0, 1]; None where the model predicts none, or without a precedent."""
+    prototypes: tuple[PrototypeShare, ...] = ()
+
+
+class LesionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One lesion: where it is, what is said of it, what the model finds."""
+
+    tracking_id: str
+    tracking_uid: str
+    outline: LesionOutline
+    fine: tuple[Shape, ...] = ()
+    labels: Labels = Labels()
+    model: ModelFinding | None = None
+
+
+class Verifier(msgspec.Struct, frozen=True, kw_only=True):
+    """A reader who has agreed with every finding of the report."""
+
+    name: str
+    organisation: str = "Marginalia study (research)"
+
+
+class ReportRead(msgspec.Struct, frozen=True, kw_only=True):
+    """What a structured report holds."""
+
+    source_uid: str
+    study_uid: str
+    verified_by: str
+    """ "" where nobody has."""
+    lesions: tuple[LesionReport, ...]
+    comments: tuple[str, ...]
