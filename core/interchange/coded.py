@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TypeVar
 
-import highdicom as hd
+from pydicom.sr.coding import Code
 
 from core.domain.vocabulary import (
     MARGIN_SNOMED,
@@ -18,7 +18,6 @@ from core.domain.vocabulary import (
     ViewPosition,
 )
 
-Code = hd.sr.CodedConcept
 T = TypeVar("T", bound=StrEnum)
 OWN = "99MARGINALIA"
 """Coding scheme of what the standard has no code for."""
@@ -73,7 +72,7 @@ DENSITY_CODES = {
 _BIRADS_EDITION = "4.0"
 
 
-def _assessment(value: str, meaning: str) -> hd.sr.CodedConcept:
+def _assessment(value: str, meaning: str) -> Code:
     return Code(value, "BI", meaning, _BIRADS_EDITION)
 
 
@@ -103,6 +102,6 @@ VIEWS = {
 }
 
 
-def word_of(codes: dict[T, hd.sr.CodedConcept], value: str) -> T | None:
+def word_of(codes: dict[T, Code], value: str) -> T | None:
     """The word with this code value; None where it is none of them."""
-    return next((word for word, code in codes.items() if code.CodeValue == value), None)
+    return next((word for word, code in codes.items() if code.value == value), None)

@@ -1,4 +1,4 @@
-"""Regions as graphics of a Grayscale Softcopy Presentation State (PS3.3 A.33.1), for viewers; and back.
+"""Regions as graphics of a Grayscale Softcopy Presentation State (PS3.3 A.33.1), for viewers.
 
 A viewer draws them over the image without touching it. The width of the pen (in pixels of the image) stands in the
 Line Style Sequence. Erased areas have no graphic and are left to the Segmentation object.
@@ -6,17 +6,12 @@ Line Style Sequence. Erased areas have no graphic and are left to the Segmentati
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import highdicom as hd
-import msgspec
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from core.domain.errors import BadFileError
-from core.domain.shapes import Length, Line, Role, Shape, Stroke
-from core.imaging.sandbox import Sandbox
+from core.domain.shapes import Length, Line, Shape, Stroke
+from core.interchange.reading import FINE, OUTLINES
 from core.interchange.references import (
     MANUFACTURER,
     MODEL,
@@ -26,22 +21,8 @@ from core.interchange.references import (
     software,
     written,
 )
-from core.interchange.regions import GraphicType, Region, graphic_data, region_of, shape_of
+from core.interchange.regions import Region, graphic_data, region_of
 from core.interchange.report import LesionReport
-
-ENTRY = "core.interchange.gsps:read_in_child"
-_OUTLINES, _FINE = "OUTLINES", "FINE"
-
-
-class GraphicRead(msgspec.Struct, frozen=True, kw_only=True):
-    tracking_id: str
-    outline: bool
-    shape: Shape
-
-
-class GspsRead(msgspec.Struct, frozen=True, kw_only=True):
-    source_uid: str
-    graphics: tuple[GraphicRead, ...]
 
 
 def make_gsps(source: SourceImage, lesions: tuple[LesionReport, ...], *, uids: tuple[str, str]) -> bytes:
@@ -50,8 +31,8 @@ def make_gsps(source: SourceImage, lesions: tuple[LesionReport, ...], *, uids: t
         raise ValueError("a presentation state needs a lesion")
     reference = reference_dataset(source)
     layers = [
-        hd.pr.GraphicLayer(_OUTLINES, 1, description="Outlines of lesions"),
-        hd.pr.GraphicLayer(_FINE, 2, description="Fine annotations"),
+        hd.pr.GraphicLayer(OUTLINES, 1, description="Outlines of lesions"),
+        hd.pr.GraphicLayer(FINE, 2, description="Fine annotations"),
     ]
     drawn: list[list[tuple[hd.pr.GraphicObject, Length | None]]] = [[], []]
     for lesion in lesions:
@@ -61,10 +42,12 @@ def make_gsps(source: SourceImage, lesions: tuple[LesionReport, ...], *, uids: t
                 if region is not None:
                     drawn[layer].append((_object(region, lesion), region.pen))
     annotations = []
-    for layer, objects in zip(layers, drawn, strict=True):
+    for graphic_layer, objects in zip(layers, drawn, strict=True):
         if objects:
             graphics = [one for one, _ in objects]
-            annotations.append(hd.pr.GraphicAnnotation([reference], graphic_layer=layer, graphic_objects=graphics))
+            annotations.append(
+                hd.pr.GraphicAnnotation([reference], graphic_layer=graphic_layer, graphic_objects=graphics)
+            )
     made = hd.pr.GrayscaleSoftcopyPresentationState(
         referenced_images=[reference],
         series_instance_uid=uids[0],
@@ -123,37 +106,3 @@ def _add_pens(made: Dataset, pens: list[Length | None], source: SourceImage) -> 
         style.ShadowOffsetX = style.ShadowOffsetY = 0.0
         style.ShadowColorCIELabValue, style.ShadowOpacity = [0, 32_896, 32_896], 0.0
         graphic.LineStyleSequence = Sequence([style])
-
-
-def read_gsps(path: Path) -> GspsRead:
-    """The graphics of a presentation state, widths of pens in pixels; BadFileError for a file that is none."""
-    with Sandbox(ENTRY) as sandbox:
-        answer = sandbox.call(str(path.absolute()).encode(), name=path.name)
-    return msgspec.msgpack.decode(answer, type=GspsRead)
-
-
-def read_in_child(argument: bytes) -> bytes:
-    """The sandbox's function: a path in, a ``GspsRead`` out, as MessagePack."""
-    found = dcmread(Path(argument.decode()))
-    if str(found.get("Modality") or "") != "PR":
-        raise BadFileError("A file is not a presentation state.")
-    graphics, source = [], ""
-    for annotation in found.get("GraphicAnnotationSequence") or []:
-        source = str(annotation.ReferencedImageSequence[0].ReferencedSOPInstanceUID)
-        for graphic in annotation.get("GraphicObjectSequence") or []:
-            graphics.append(_graphic(graphic, outline=annotation.GraphicLayer == _OUTLINES))
-    return msgspec.msgpack.encode(GspsRead(source_uid=source, graphics=tuple(graphics)))
-
-
-def _graphic(graphic: Dataset, *, outline: bool) -> GraphicRead:
-    flat = [float(v) for v in graphic.GraphicData]
-    points = tuple(zip(flat[0::2], flat[1::2], strict=True))
-    styles = graphic.get("LineStyleSequence") or []
-    pen = Length(value=float(styles[0].LineThickness), unit="px") if styles else None
-    name, _, role = str(graphic.get("TrackingID") or "").rpartition(" ")
-    try:
-        kind = msgspec.convert(str(graphic.GraphicType), GraphicType)
-        shape = shape_of(Region(graphic=kind, points=points, pen=pen, role=Role(role)))
-    except (ValueError, msgspec.ValidationError) as error:
-        raise BadFileError("A file holds a graphic that is no shape of this program.") from error
-    return GraphicRead(tracking_id=name, outline=outline, shape=shape)

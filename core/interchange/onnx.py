@@ -65,7 +65,7 @@ def export_onnx(network: PrototypeNetwork, card: ModelCard) -> bytes:
         torch.onnx.export(
             _Traced(network).eval(),
             (example,),
-            buffer,
+            buffer,  # type: ignore[arg-type]
             input_names=["pixels"],
             output_names=list(OUTPUTS),
             dynamic_axes={name: {0: "batch"} for name in ("pixels", *OUTPUTS)},

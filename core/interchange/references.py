@@ -7,7 +7,7 @@ Without it they are pseudonyms and UIDs made from the study's own identifiers, t
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -82,7 +82,7 @@ def source_image(
 
     StudyError where the identity file holds no UIDs of this image.
     """
-    shape = {
+    shape: dict[str, Any] = {
         "image_id": image.id,
         "rows": image.height,
         "columns": image.width,

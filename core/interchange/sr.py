@@ -10,14 +10,13 @@ from collections.abc import Iterator
 
 import highdicom as hd
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 
 from core.domain.shapes import Shape
 from core.domain.study import Labels
 from core.domain.vocabulary import DISCLAIMER, MarginType
 from core.interchange import coded
-from core.interchange.coded import Code
 from core.interchange.references import (
     MANUFACTURER,
     MODEL,
@@ -80,7 +79,7 @@ def make_sr(
         verifying_organization=None if verifier is None else verifier.organisation,
     )
     made.ManufacturerModelName, made.SoftwareVersions = MODEL, software()
-    made.CodingSchemeIdentificationSequence = Sequence([_own_scheme()])
+    made.CodingSchemeIdentificationSequence = [_own_scheme()]
     finish(made, source)
     del made.ImageComments  # of images only; the report says it in its content
     return written(made)

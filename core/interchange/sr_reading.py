@@ -1,25 +1,21 @@
-"""Reading back structured reports that ``sr`` made. The file is foreign: it is parsed in a child process."""
+"""Reading back structured reports that ``sr`` made. The file is foreign: only ``reading``'s child does it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from core.domain.errors import BadFileError
 from core.domain.shapes import Length, Role, Shape
 from core.domain.study import Labels, LesionOutline
-from core.imaging.sandbox import Sandbox
 from core.interchange import coded
 from core.interchange.regions import Region, shape_of
 from core.interchange.report import LesionReport, ModelFinding, PrototypeShare, ReportRead
 
-ENTRY = "core.interchange.sr_reading:read_in_child"
 _MEASUREMENTS, _GROUP, _TRACKING, _TRACKING_UID = "126010", "125007", "112039", "112040"
 _ALGORITHM, _VERSION, _PARAMETER = "111001", "111003", "111002"
 _DEEPEST, _MOST = 32, 100_000
@@ -36,31 +32,22 @@ class _Group:
     source: str = ""
 
 
-def read_sr(path: Path) -> ReportRead:
-    """The lesions of a report; BadFileError for a file that is none, or not one of this program's."""
-    with Sandbox(ENTRY) as sandbox:
-        answer = sandbox.call(str(path.absolute()).encode(), name=path.name)
-    return msgspec.msgpack.decode(answer, type=ReportRead)
-
-
-def read_in_child(argument: bytes) -> bytes:
-    """The sandbox's function: a path in, a ``ReportRead`` out, as MessagePack."""
-    found = dcmread(Path(argument.decode()))
+def report_of(found: Dataset) -> ReportRead:
+    """The lesions of a report; BadFileError for a data set that is none, or not one of this program's."""
     if str(found.get("Modality") or "") != "SR":
         raise BadFileError("A file is not a structured report.")
-    comments = [str(i.TextValue) for i in _children(found) if _name(i) == coded.COMMENT.CodeValue]
+    comments = [str(i.TextValue) for i in _children(found) if _name(i) == coded.COMMENT.value]
     groups = [_group(item) for item in _measurement_groups(found)]
     if not groups:
         raise BadFileError("A file is a structured report without measurement groups; nothing in it can be read.")
     verifiers = found.get("VerifyingObserverSequence") or []
-    answer = ReportRead(
+    return ReportRead(
         source_uid=next((g.source for g in groups if g.source), ""),
         study_uid=str(found.StudyInstanceUID),
         verified_by=str(verifiers[0].VerifyingObserverName).rstrip("^") if verifiers else "",
         lesions=tuple(_lesions(groups)),
         comments=tuple(comments),
     )
-    return msgspec.msgpack.encode(answer)
 
 
 def _children(item: Dataset) -> list[Dataset]:
@@ -122,8 +109,8 @@ def _lesions(groups: list[_Group]) -> Iterator[LesionReport]:
         fine: list[Shape] = []
         labels, model = Labels(), None
         for group in own:
-            role = group.evaluations.get(coded.REGION_ROLE.CodeValue, "")
-            if role == coded.OUTLINE.CodeValue:
+            role = group.evaluations.get(coded.REGION_ROLE.value, "")
+            if role == coded.OUTLINE.value:
                 shape = _shape(group, Role.MARGIN)
                 if not isinstance(shape, LesionOutline):
                     raise BadFileError("A file outlines a lesion with an open line.")
@@ -141,7 +128,7 @@ def _lesions(groups: list[_Group]) -> Iterator[LesionReport]:
 
 
 def _role(code: str) -> Role:
-    return next((Role(word) for word, own in coded.FINE_ROLES.items() if own.CodeValue == code), Role.MARGIN)
+    return next((Role(word) for word, own in coded.FINE_ROLES.items() if own.value == code), Role.MARGIN)
 
 
 def _shape(group: _Group, role: Role) -> Shape:
@@ -150,8 +137,8 @@ def _shape(group: _Group, role: Role) -> Shape:
     graphic, flat = group.region
     points = tuple(zip(flat[0::2], flat[1::2], strict=True))
     pen = None
-    if coded.PEN.CodeValue in group.numbers:
-        value, unit = group.numbers[coded.PEN.CodeValue]
+    if coded.PEN.value in group.numbers:
+        value, unit = group.numbers[coded.PEN.value]
         pen = Length(value=value, unit="mm" if unit == "mm" else "px")
     try:
         region: Any = {"graphic": graphic, "points": points, "pen": pen, "role": role}
@@ -162,13 +149,13 @@ def _shape(group: _Group, role: Role) -> Shape:
 
 def _labels(group: _Group) -> Labels:
     said = group.evaluations
-    cancer = group.numbers.get(coded.CANCER.CodeValue)
+    cancer = group.numbers.get(coded.CANCER.value)
     return Labels(
-        margin=coded.word_of(coded.MARGIN_CODES, said.get(coded.MARGINS.CodeValue, "")),
-        shape=coded.word_of(coded.SHAPE_CODES, said.get(coded.SHAPE.CodeValue, "")),
-        density=coded.word_of(coded.DENSITY_CODES, said.get(coded.DENSITY.CodeValue, "")),
-        category=coded.word_of(coded.CATEGORY_CODES, said.get(coded.CATEGORY.CodeValue, "")),
-        pathology=coded.word_of(coded.PATHOLOGY_CODES, said.get(coded.PATHOLOGY.CodeValue, "")),
+        margin=coded.word_of(coded.MARGIN_CODES, said.get(coded.MARGINS.value, "")),
+        shape=coded.word_of(coded.SHAPE_CODES, said.get(coded.SHAPE.value, "")),
+        density=coded.word_of(coded.DENSITY_CODES, said.get(coded.DENSITY.value, "")),
+        category=coded.word_of(coded.CATEGORY_CODES, said.get(coded.CATEGORY.value, "")),
+        pathology=coded.word_of(coded.PATHOLOGY_CODES, said.get(coded.PATHOLOGY.value, "")),
         probability_of_malignancy=None if cancer is None else cancer[0] / 100,
     )
 
@@ -177,9 +164,9 @@ def _model(group: _Group) -> ModelFinding:
     numbers = {name: value for name, (value, _) in group.numbers.items()}
     classes = [name.removeprefix("probability ") for name in numbers if name.startswith("probability ")]
     shares = tuple(numbers[f"probability {name}"] for name in classes)
-    has = group.evaluations.get(coded.PRECEDENT.CodeValue) == coded.HAS_PRECEDENT.CodeValue
+    has = group.evaluations.get(coded.PRECEDENT.value) == coded.HAS_PRECEDENT.value
     parameters = dict(text.split(": ", 1) for text in group.texts.get(_PARAMETER, []) if ": " in text)
-    cancer = numbers.get(coded.CANCER.CodeValue)
+    cancer = numbers.get(coded.CANCER.value)
     return ModelFinding(
         method=group.texts[_ALGORITHM][0].removeprefix("Marginalia "),
         version=group.texts.get(_VERSION, [""])[0],

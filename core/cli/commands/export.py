@@ -131,16 +131,24 @@ def _identity(study: Study) -> IdentityFile:
     return IdentityFile.open(study.folder, Passphrase(lambda: getpass("Passphrase: ")))
 
 
-def _model(arguments: argparse.Namespace, console: Console) -> int:
+def _model(study: Study, arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
-    from core.store.study import Study
-    from core.tasks.runs import finished_run
+    from core.domain.errors import StudyError
+    from core.interchange.onnx import write_onnx
+    from core.tasks.runs import active_model, finished_run
     from core.tasks.sharing import share_model
 
-    with Study.open(arguments.study, writable=False) as study:
-        run = finished_run(study, arguments.run)
-        shared = share_model(study, run, arguments.out, emit=console.emit, cancelled=console.cancelled)
+    run = finished_run(study, arguments.run)
+    if arguments.format == "onnx":
+        if arguments.out.exists():
+            raise StudyError(f"{arguments.out} exists already; choose another name.")
+        model = active_model(study, run)
+        write_onnx(arguments.out, model.network, model.card)
+        document = {"file": str(arguments.out), "run": run.name, "model_sha256": model.sha256}
+        console.result(document, f"Wrote the network of run {run.name} to {arguments.out} as ONNX.")
+        return 0
+    shared = share_model(study, run, arguments.out, emit=console.emit, cancelled=console.cancelled)
     console.result(
         msgspec.to_builtins(shared),
         f"Wrote the model of run {run.name} to {arguments.out}, without pictures (closest to a training crop: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,20 +24,24 @@ from core.domain.vocabulary import (
 )
 from core.imaging.decoded import RefusedImageError
 from core.imaging.raster import rasterise
-from core.interchange.gsps import read_gsps
 from core.interchange.nifti import export_nifti, read_nifti
+from core.interchange.reading import ResultReader
 from core.interchange.references import Naming, source_image
 from core.interchange.regions import region_of, shape_of
 from core.interchange.report import LesionReport, ModelFinding, PrototypeShare, Verifier
-from core.interchange.seg import read_seg
 from core.interchange.sr import ONLY_MASK, make_sr
-from core.interchange.sr_reading import read_sr
 from core.interchange.table import FILE, export_csv
 from core.store.identity import IDENTITY, IdentityFile, ImageLink, Passphrase, PatientLink
 from core.store.study import Study
 from core.tasks.results import ResultKind, export_results
 from tests.core.data.export.conftest import CANARY, FINE, OUTLINES
 from tests.core.interchange.conftest import Validate
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[ResultReader]:
+    with ResultReader() as made:
+        yield made
 
 
 def masks_of(study: Study) -> dict[tuple[str, str], np.ndarray]:
@@ -48,13 +53,15 @@ def masks_of(study: Study) -> dict[tuple[str, str], np.ndarray]:
     return wanted
 
 
-def test_masks_come_back_from_segmentations_to_the_bit(study: Study, tmp_path: Path, errors_of: Validate) -> None:
+def test_masks_come_back_from_segmentations_to_the_bit(
+    reader: ResultReader, study: Study, tmp_path: Path, errors_of: Validate
+) -> None:
     written = export_results(study, tmp_path / "seg", ResultKind.SEG)
     assert len(written.files) == 4
     found = {}
     for name in written.files:
         assert errors_of(tmp_path / "seg" / name) == []
-        read = read_seg(tmp_path / "seg" / name)
+        read = reader.seg(tmp_path / "seg" / name)
         for facts, mask in zip(read.segments, read.masks, strict=True):
             found[facts.tracking_id, facts.label.removeprefix(facts.tracking_id).split()[0]] = mask
     wanted = masks_of(study)
@@ -67,16 +74,18 @@ def test_masks_come_back_from_segmentations_to_the_bit(study: Study, tmp_path: P
 def almost(a: Shape, b: Shape) -> bool:
     """The same shape to a thousandth of a pixel: the same mask on a grid of twice the size, but for its border."""
     grids = [rasterise([s], width=200, height=150, spacing_mm=0.1) for s in (a, b)]
-    return type(a) is type(b) and a.role == b.role and int((grids[0] != grids[1]).sum()) <= 2
+    return type(a) is type(b) and int((grids[0] != grids[1]).sum()) <= 2
 
 
-def test_reports_bring_back_regions_and_words(study: Study, tmp_path: Path, errors_of: Validate) -> None:
+def test_reports_bring_back_regions_and_words(
+    reader: ResultReader, study: Study, tmp_path: Path, errors_of: Validate
+) -> None:
     written = export_results(study, tmp_path / "sr", ResultKind.SR)
     lesions: dict[str, LesionReport] = {}
     for name in written.files:
         path = tmp_path / "sr" / name
         assert errors_of(path) == []
-        read = read_sr(path)
+        read = reader.sr(path)
         assert read.verified_by == ""
         assert read.comments[0] == DISCLAIMER
         lesions |= {lesion.tracking_id: lesion for lesion in read.lesions}
@@ -86,11 +95,11 @@ def test_reports_bring_back_regions_and_words(study: Study, tmp_path: Path, erro
         assert lesion.labels.margin == item.lesion.labels.margin
         assert lesion.labels.pathology == item.lesion.labels.pathology
         if not any(shape.erases for shape in fine):
-            assert len(lesion.fine) == len(fine)
+            assert [shape.role for shape in lesion.fine] == [shape.role for shape in fine]
             assert all(almost(a, b) for a, b in zip(lesion.fine, fine, strict=True))
         else:
             assert lesion.fine == ()
-            assert any(ONLY_MASK in text for text in read_sr(tmp_path / "sr" / written.files[1]).comments)
+            assert any(ONLY_MASK in text for text in reader.sr(tmp_path / "sr" / written.files[1]).comments)
 
 
 @pytest.mark.parametrize("shape", [*OUTLINES, *(s for shapes in FINE for s in shapes if region_of(s) is not None)])
@@ -100,13 +109,15 @@ def test_a_region_is_the_inverse_of_its_shape(shape: Shape) -> None:
     assert almost(shape_of(region), shape)
 
 
-def test_presentation_states_bring_back_graphics(study: Study, tmp_path: Path, errors_of: Validate) -> None:
+def test_presentation_states_bring_back_graphics(
+    reader: ResultReader, study: Study, tmp_path: Path, errors_of: Validate
+) -> None:
     written = export_results(study, tmp_path / "gsps", ResultKind.GSPS)
     for name, outline in zip(written.files, OUTLINES, strict=True):
         assert errors_of(tmp_path / "gsps" / name) == []
-        read = read_gsps(tmp_path / "gsps" / name)
+        read = reader.gsps(tmp_path / "gsps" / name)
         assert [almost(one.shape, outline) for one in read.graphics if one.outline] == [True]
-    first = read_gsps(tmp_path / "gsps" / written.files[0])
+    first = reader.gsps(tmp_path / "gsps" / written.files[0])
     assert [almost(one.shape, s) for one, s in zip(first.graphics[1:], FINE[0], strict=True)] == [True, True]
 
 
@@ -140,13 +151,15 @@ def report(study: Study, **changes: object) -> tuple[LesionReport, tuple[str, st
     return LesionReport(**{**fields, **changes}), ("2.25.4", "2.25.5", "2.25.6")
 
 
-def test_every_word_and_number_of_a_report_comes_back(study: Study, tmp_path: Path, errors_of: Validate) -> None:
+def test_every_word_and_number_of_a_report_comes_back(
+    reader: ResultReader, study: Study, tmp_path: Path, errors_of: Validate
+) -> None:
     item, (lesion, uids) = collect(study)[0], report(study, model=FINDING)
     source = source_image(item.image, item.patient, Naming(study))
     path = tmp_path / "report.dcm"
     path.write_bytes(make_sr(source, (lesion,), uids=uids, verifier=Verifier(name="Dr. A")))
     assert errors_of(path) == []
-    read = read_sr(path)
+    read = reader.sr(path)
     assert read.lesions == (lesion,)
     assert read.verified_by == "Dr. A"
     found = pydicom.dcmread(path)
@@ -157,16 +170,16 @@ def test_every_word_and_number_of_a_report_comes_back(study: Study, tmp_path: Pa
 
 @pytest.mark.parametrize("category", list(BiradsCategory))
 def test_every_assessment_has_a_code_that_the_validator_accepts(
-    study: Study, tmp_path: Path, errors_of: Validate, category: BiradsCategory
+    reader: ResultReader, study: Study, tmp_path: Path, errors_of: Validate, category: BiradsCategory
 ) -> None:
     item, (lesion, uids) = collect(study)[0], report(study, labels=Labels(category=category))
     path = tmp_path / "report.dcm"
     path.write_bytes(make_sr(source_image(item.image, item.patient, Naming(study)), (lesion,), uids=uids))
     assert errors_of(path) == []
-    assert read_sr(path).lesions[0].labels.category is category
+    assert reader.sr(path).lesions[0].labels.category is category
 
 
-def test_without_a_precedent_there_is_no_prediction(study: Study, tmp_path: Path) -> None:
+def test_without_a_precedent_there_is_no_prediction(reader: ResultReader, study: Study, tmp_path: Path) -> None:
     none = ModelFinding(
         method="iaia-bl", version="ab", run="r", class_names=("a", "b"), probabilities=(0.5, 0.5), predicted="",
         has_precedent=False, malignancy=None,
@@ -174,7 +187,7 @@ def test_without_a_precedent_there_is_no_prediction(study: Study, tmp_path: Path
     item, (lesion, uids) = collect(study)[0], report(study, model=none)
     path = tmp_path / "report.dcm"
     path.write_bytes(make_sr(source_image(item.image, item.patient, Naming(study)), (lesion,), uids=uids))
-    read = read_sr(path)
+    read = reader.sr(path)
     assert any("makes no prediction" in text for text in read.comments)
     model = read.lesions[0].model
     assert model is not None
@@ -191,9 +204,9 @@ def identity_file(study: Study) -> IdentityFile:
         made.add_image(
             ImageLink(
                 image_id=image.id,
-                study_uid=f"1.2.3.{k}",
-                series_uid=f"1.2.4.{k}",
-                sop_uid=f"1.2.5.{k}",
+                study_uid=f"1.2.826.77.42.3.{k}",
+                series_uid=f"1.2.826.77.42.4.{k}",
+                sop_uid=f"1.2.826.77.42.5.{k}",
                 patient_id=f"{CANARY}{k}",
                 patient_name=f"{CANARY}^ANNA",
                 birth_date="19470713",
@@ -209,7 +222,7 @@ def identity_file(study: Study) -> IdentityFile:
 
 
 def test_with_the_identity_file_results_go_back_under_the_original_identifiers(
-    study: Study, tmp_path: Path, errors_of: Validate
+    reader: ResultReader, study: Study, tmp_path: Path, errors_of: Validate
 ) -> None:
     identity = identity_file(study)
     for kind in ResultKind:
@@ -220,14 +233,14 @@ def test_with_the_identity_file_results_go_back_under_the_original_identifiers(
             assert errors_of(out / name) == []
             found = pydicom.dcmread(out / name)
             assert (found.PatientID, found.PatientName) == (f"{CANARY}{k}", f"{CANARY}^ANNA")
-            assert found.StudyInstanceUID == f"1.2.3.{k}"
+            assert found.StudyInstanceUID == f"1.2.826.77.42.3.{k}"
             assert "PatientIdentityRemoved" not in found
         # no pseudonym beside an identifier: that would be the link itself
         content = b"".join(path.read_bytes() for path in out.iterdir())
         assert not any(patient.pseudonym.encode() in content for patient in study.patients.all())
         assert "ORIGINAL IDENTIFIERS" in (out / "README.txt").read_text()
-    read = read_seg(tmp_path / "seg" / "1.2.5.0.seg.dcm")
-    assert (read.source_uid, read.orientation) == ("1.2.5.0", ("A", "F"))
+    read = reader.seg(tmp_path / "seg" / "1.2.826.77.42.5.0.seg.dcm")
+    assert (read.source_uid, read.orientation) == ("1.2.826.77.42.5.0", ("A", "F"))
 
 
 def test_without_it_nothing_of_them_is_in_any_file(study: Study, tmp_path: Path) -> None:
@@ -238,7 +251,7 @@ def test_without_it_nothing_of_them_is_in_any_file(study: Study, tmp_path: Path)
     export_nifti(study, tmp_path / "nifti")
     export_csv(study, tmp_path / "csv")
     content = [p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and study.folder not in p.parents]
-    words = (CANARY.encode(), b"19470713", b"1.2.3.", b"1987")
+    words = (CANARY.encode(), b"19470713", b"1.2.826.77.42", b"1987-06-05", b"19870605")
     assert not any(word in one for one in content for word in words)
 
 
@@ -249,10 +262,10 @@ def test_an_image_without_a_link_cannot_go_back(study: Study, tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
-def test_foreign_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_foreign_files_are_refused_in_one_sentence(reader: ResultReader, tmp_path: Path) -> None:
     path = tmp_path / "other.dcm"
     path.write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 64)
-    for read in (read_seg, read_sr, read_gsps):
+    for read in (reader.seg, reader.sr, reader.gsps):
         with pytest.raises(RefusedImageError, match=r"^other\.dcm "):
             read(path)
 
