@@ -144,8 +144,9 @@ def test_no_canary_leaves_the_original_files(
     run("explain", study, "tiny", "--out", out / "pages")
     run("prototypes", study, "tiny")
     run("prune", study, "tiny", 1, "--reason", "test")
-    for layout in ("png", "coco", "authors"):
+    for layout in ("png", "coco", "authors", "nifti", "csv", "seg", "gsps"):
         run("export", study, "--format", layout, "--preset", "compact", "--out", out / layout)
+    run("export", study, "--format", "sr", "--run", "tiny", "--out", out / "sr")
     run("export", study, "--format", "model", "--run", "tiny", "--out", out / "model")
     run("deidentify", source / "images", "--study", study, "--out", out / "clean")
     run("backup", study, out / "backup.zip")
