@@ -1,14 +1,19 @@
-"""Training jobs of the window: one runs, the others wait; each in a child process that a thread watches over."""
+"""Training jobs of the window: one runs, the others wait; each in a child process that a thread watches over.
+
+A job needs no window: it can be left alone when the study is closed, and goes on where the window is killed. It is
+found again when the study is opened, and followed as if it had never been left.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from PySide6.QtCore import QObject, Signal
 
-from app.changes import Change, RunsChanged, StudyClosing
+from app.changes import Change, RunsChanged, StudyClosing, StudyOpened
 from app.model_edits import writable
 from app.qt.background import Outcome
 from app.qt.task import Task
@@ -16,6 +21,7 @@ from app.session import Session
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, Event, IsCancelled, Message, Metrics, Progress
 from core.domain.study import Run
+from core.tasks.left_alone import unsettled
 from core.training.config import TrainingConfig
 
 
@@ -60,6 +66,9 @@ class TrainingDesk(QObject):
         self.waiting: deque[Run] = deque()
         self._task: Task | None = None
         self._planning: Task | None = None
+        self._leave = threading.Event()
+        self._found: set[str] = set()
+        """Ids of runs whose job was there when the study was opened."""
         session.changed.connect(self._follow)
 
     @property
@@ -110,6 +119,17 @@ class TrainingDesk(QObject):
                 task.wait()
         self._task = self._planning = None
 
+    def leave(self) -> None:
+        """Forget the queue and let what runs go on alone; it is found again when the study is opened."""
+        self.waiting.clear()
+        self._leave.set()
+        if self._planning is not None:
+            self._planning.wait()
+        if self._task is not None:
+            self._task.join()
+        self._task = self._planning = None
+        self._leave.clear()
+
     def _begin(
         self, job: Callable[[Emit, IsCancelled], object], name: str, receiver: Callable[[Outcome], None]
     ) -> Task:
@@ -122,18 +142,22 @@ class TrainingDesk(QObject):
     def _go_on(self) -> None:
         if self._task is not None or not self.waiting:
             return
-        run, study = self.waiting.popleft(), self.session.study
+        run, study, leave = self.waiting.popleft(), self.session.study, self._leave
+        found = run.id in self._found
+        self._found.discard(run.id)
         self.job = JobState(run=run)
 
         def job(emit: Emit, cancelled: IsCancelled) -> object:
-            from core.tasks.runs import carry_out
+            from core.tasks.runs import carry_out_alone
 
-            return carry_out(study, run, emit=emit, cancelled=cancelled)
+            return carry_out_alone(study, run, emit=emit, cancelled=cancelled, left=leave.is_set, found=found)
 
         self._task = self._begin(job, "training", self._take_end)
         self.changed.emit()
 
     def _take_plan(self, outcome: Outcome) -> None:
+        if self.sender() is not self._planning:
+            return
         self._planning = None
         if isinstance(outcome.value, list):
             for run in outcome.value:
@@ -143,7 +167,8 @@ class TrainingDesk(QObject):
         self.changed.emit()
 
     def _hear(self, event: Event) -> None:
-        if self.job is None:
+        # what a job of the study before said last may arrive late
+        if self.job is None or self.sender() not in (self._task, self._planning):
             return
         match event:
             case Progress():
@@ -155,6 +180,8 @@ class TrainingDesk(QObject):
         self.said.emit(event)
 
     def _take_end(self, outcome: Outcome) -> None:
+        if self.sender() is not self._task:
+            return
         job, self._task = self.job, None
         if job is None or not self.session.is_open:
             return
@@ -167,7 +194,19 @@ class TrainingDesk(QObject):
         self.changed.emit()
 
     def _follow(self, change: Change) -> None:
-        if isinstance(change, StudyClosing):
-            self.stop_all()
-            self.job = None
-            self.changed.emit()
+        match change:
+            case StudyOpened(read_only=why) if not why:
+                self._look_for_jobs()
+            case StudyClosing():
+                # a job that may not go on was stopped before the study is closed
+                self.leave()
+                self.job = None
+                self.changed.emit()
+
+    def _look_for_jobs(self) -> None:
+        """Follow again what was left alone."""
+        runs = unsettled(self.session.study)
+        self._found = {run.id for run in runs}
+        self.waiting.extend(runs)
+        self._go_on()
+        self.changed.emit()

@@ -25,6 +25,7 @@ class Task(QObject):
         super().__init__(parent)
         self._job = job
         self._stop = threading.Event()
+        self._over = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -37,12 +38,17 @@ class Task(QObject):
     def wait(self) -> None:
         """Cancel it and wait for its end, before what it uses goes."""
         self.cancel()
+        self.join()
+
+    def join(self) -> None:
+        """Wait for its end."""
         if self._thread.is_alive():
             self._thread.join()
 
     @property
     def running(self) -> bool:
-        return self._thread.is_alive()
+        """False once the job is done, though its thread may need a moment more."""
+        return self._thread.is_alive() and not self._over
 
     def _emit(self, event: Event) -> None:
         self.said.emit(event)
@@ -55,4 +61,5 @@ class Task(QObject):
         except Exception as error:  # noqa: BLE001 (whatever happens, the user is told and the window lives)
             outcome = Outcome(key="task", error=error)
             defects.tell(error, f"thread {self._thread.name}")
+        self._over = True
         self.ended.emit(outcome)

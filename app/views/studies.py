@@ -24,14 +24,23 @@ from core.store.study import DATABASE
 from core.tasks.recovery import Recovery, recovery_of
 from core.tasks.trust import is_known, vouch
 
-DEMO_PATIENTS = 8
+DEMO_PATIENTS = 60
+"""Enough for a training whose figures mean something, made in about a minute."""
 
 
 class Studies(QObject):
-    """``say(about, sentence, button, act)`` tells the user, with at most one thing to do about it."""
+    """``say(about, sentence, button, act)`` tells the user, with at most one thing to do about it; ``may_leave()``:
+    whether the open study, with what runs in it, may be closed now."""
 
-    def __init__(self, session: Session, window: QWidget, say: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        window: QWidget,
+        say: Callable[..., None],
+        may_leave: Callable[[], bool],
+    ) -> None:
         super().__init__(window)
+        self.may_leave = may_leave
         self._session, self._window, self._say = session, window, say
         self.importing: ImportDialog | None = None
 
@@ -51,6 +60,8 @@ class Studies(QObject):
         self._open(folder)
 
     def _open(self, folder: Path) -> None:
+        if not self.may_leave():
+            return
         self.stop()
         try:
             self._session.open_study(folder)
@@ -68,6 +79,8 @@ class Studies(QObject):
         RecoveryDialog(found, self._window).open()
 
     def create(self, folder: Path, name: str, *, synthetic: bool = False) -> bool:
+        if not self.may_leave():
+            return False
         self._say("study", "")
         self.stop()
         try:
@@ -79,7 +92,12 @@ class Studies(QObject):
         settings.remember_study(folder.absolute())
         return True
 
+    def ask_close(self) -> None:
+        if self.may_leave():
+            self.close()
+
     def close(self) -> None:
+        """At once; a training that runs goes on alone."""
         self.stop()
         self._session.close_study()
 
@@ -105,11 +123,11 @@ class Studies(QObject):
 
     def ask_demo(self) -> None:
         note = tr(
-            "Makes a study of {n} synthetic patients, seen in two views each. No image shows a person.",
-            n=DEMO_PATIENTS,
+            "Makes a study of synthetic patients, seen in two views each, with labels and fine annotations to "
+            "train on. No image shows a person.",
         )
-        dialog = NewStudyDialog(tr("New demo study"), "Demo", note, self._window)
-        dialog.accepted.connect(lambda: self.make_demo(dialog.folder, dialog.name, patients=DEMO_PATIENTS))
+        dialog = NewStudyDialog(tr("New demo study"), "Demo", note, self._window, patients=DEMO_PATIENTS)
+        dialog.accepted.connect(lambda: self.make_demo(dialog.folder, dialog.name, patients=dialog.patients))
         dialog.open()
 
     def ask_import(self) -> None:

@@ -50,6 +50,7 @@ from app.views.prototypes.screen import PrototypesScreen
 from app.views.review.screen import ReviewScreen
 from app.views.status import StatusLine
 from app.views.studies import Studies
+from app.views.train.leaving import may_leave_training
 from app.views.train.screen import TrainScreen
 from app.views.welcome.page import WelcomePage
 from app.widgets.banner import Banner
@@ -66,7 +67,8 @@ class MainWindow(QMainWindow):
         self.session = session
         self.actions_ = Actions(self)
         self.banner = Banner()
-        self.studies = Studies(session, self, self.banner.say)
+        self.training = TrainingDesk(session, self)
+        self.studies = Studies(session, self, self.banner.say, partial(may_leave_training, self.training, self))
         self.welcome = WelcomePage(self.actions_)
         self.annotate = AnnotateWorkspace(session, self.actions_)
         self.wiring = AnnotateWiring(session, self.actions_, self.annotate)
@@ -76,7 +78,6 @@ class MainWindow(QMainWindow):
         self.desk = ModelDesk(session, self)
         self.review = ReviewScreen(session, self.desk)
         self.prototypes = PrototypesScreen(session, self.desk)
-        self.training = TrainingDesk(session, self)
         self.train = TrainScreen(session, self.desk, self.training)
         self._others: dict[str, QWidget] = {
             "train": self.train,
@@ -137,7 +138,7 @@ class MainWindow(QMainWindow):
         act.connect_to("study.import", studies.ask_import)
         act.connect_to("study.demo", studies.ask_demo)
         act.connect_to("study.checkpoint", studies.ask_checkpoint)
-        act.connect_to("study.close", studies.close)
+        act.connect_to("study.close", studies.ask_close)
         act.connect_to("lesion.remove", studies.ask_remove_lesion)
         act.connect_to("application.quit", self.close)
         act.connect_to("edit.shortcuts", self._ask_keymap)
@@ -273,7 +274,7 @@ class MainWindow(QMainWindow):
     def _open_again(self) -> None:
         """Where a study was locked: perhaps it is free now."""
         folder = self.session.study.folder
-        self.studies.close()
+        self.studies.close()  # nothing runs in a study that could only be read
         self.studies.open(folder)
 
     def _try_writing(self) -> None:
@@ -299,7 +300,7 @@ class MainWindow(QMainWindow):
         if self.session.unsaved and not self._may_lose():
             event.ignore()
             return
-        if self.training.running and not self._may_stop_training():
+        if not self.studies.may_leave():
             event.ignore()
             return
         settings.put("window/geometry", self.saveGeometry())
@@ -315,15 +316,6 @@ class MainWindow(QMainWindow):
         box.setInformativeText(tr("Make room and try again, or close without it."))
         box.addButton(tr("Keep open"), QMessageBox.ButtonRole.RejectRole)
         leave = box.addButton(tr("Close without it"), QMessageBox.ButtonRole.DestructiveRole)
-        box.exec()
-        return box.clickedButton() is leave
-
-    def _may_stop_training(self) -> bool:
-        box = QMessageBox(self)
-        box.setWindowTitle(tr("A training is running"))
-        box.setText(tr("Closing stops it after its last checkpoint; it can be resumed at the next start."))
-        box.addButton(tr("Keep open"), QMessageBox.ButtonRole.RejectRole)
-        leave = box.addButton(tr("Stop it and close"), QMessageBox.ButtonRole.DestructiveRole)
         box.exec()
         return box.clickedButton() is leave
 

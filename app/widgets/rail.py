@@ -17,11 +17,13 @@ class Rail(QFrame):
         self.setFixedWidth(84)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(5, 8, 5, 8)
+        self.buttons: dict[str, QToolButton] = {}
         for name in WORKSPACES:
             button = QToolButton()
             button.setDefaultAction(actions[f"workspace.{name}"])
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setIconSize(QSize(24, 24))
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            self.buttons[name] = button
             layout.addWidget(button)
         layout.addStretch()

@@ -37,6 +37,8 @@ except ImportError:
 
 _QUERY_LIMITED_INFORMATION, _ACCESS_DENIED, _STILL_ACTIVE = 0x1000, 5, 259
 
+_BELOW_NORMAL, _NICE = 0x4000, 10
+
 
 def sync_folder(folder: Path) -> None:
     """Make a rename in this folder durable; where folders cannot be synced (Windows), the rename already is."""
@@ -110,6 +112,22 @@ def _windows_process_alive(pid: int) -> bool:
     kernel.GetExitCodeProcess(handle, ctypes.byref(code))
     kernel.CloseHandle(handle)
     return code.value == _STILL_ACTIVE
+
+
+def kill_process(pid: int) -> None:
+    """End a process of this machine at once; nothing happens where it is gone already."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        # Windows knows no SIGKILL; there every signal but two ends the process
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def yield_to_others() -> None:
+    """From now on this process gets what processor time the others leave; a window beside it stays smooth."""
+    if sys.platform == "win32":
+        kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 (it exists on Windows only)
+        kernel.SetPriorityClass(kernel.GetCurrentProcess(), _BELOW_NORMAL)
+        return
+    os.nice(_NICE)
 
 
 def free_bytes(folder: Path) -> int:

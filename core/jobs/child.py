@@ -1,8 +1,9 @@
-"""The child's side of a job: ``python -m core.jobs.child``.
+"""The child's side of a job: ``python -m core.jobs.child [FOLDER]``.
 
-The first line of standard input is the job as JSON; every line of standard output is one event. When standard
-input closes, the job is asked to stop. Whatever a job prints goes to standard error, so that it cannot be
-taken for an event.
+The first line of standard input is the job as JSON. Without a folder, every line of standard output is one event,
+and when standard input closes, the job is asked to stop. With one, events and the wish to stop are files in it
+(``core.jobs.detached``), and the child needs nobody. Whatever a job prints goes to standard error, so that it
+cannot be taken for an event.
 """
 
 from __future__ import annotations
@@ -11,28 +12,47 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from core.domain.errors import Cancelled, MarginaliaError
-from core.domain.events import CancelledByUser, Event, Failed, Started, Succeeded, encode_event
-from core.domain.system import limit_this_process
+from core.domain.events import CancelledByUser, Event, Failed, Progress, Started, Succeeded, encode_event
+from core.domain.system import limit_this_process, try_lock, yield_to_others
 from core.jobs.catalogue import JobRequest, find_job
+from core.jobs.detached import EVENTS, LOCK, STOP
+
+_POLL_S, _LOCK_S = 0.2, 5.0
+_PROGRESS_EVERY_S = 0.5
+"""In a file, where hours of progress add up."""
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "Cannot allocate memory",
+    "could not create a primitive",
+    "can't start new thread",
+    "bad_alloc",
+    "unable to mmap",
+)
+"""What torch, its libraries and Python say of it, on the processor and on graphics cards."""
+OUT_OF_MEMORY = "The job ran out of memory; close other programs or choose smaller batches."
 
 
 class _Watcher(threading.Thread):
-    """Asks the job to stop when standard input ends; one not yet begun (imports take seconds) ends at once."""
+    """Asks the job to stop when ``wait`` returns; one not yet begun (imports take seconds) ends at once."""
 
-    def __init__(self, stream: BinaryIO, emit_event: EventWriter) -> None:
+    def __init__(self, wait: Callable[[], None], emit_event: EventWriter) -> None:
         super().__init__(daemon=True)
         self.cancelled, self.begun = threading.Event(), threading.Event()
-        self._stream, self._emit = stream, emit_event
+        self._wait, self._emit = wait, emit_event
 
     def run(self) -> None:
-        while self._stream.read(4096):
-            pass
+        self._wait()
         self.cancelled.set()
         if not self.begun.is_set():
             self._emit(CancelledByUser())
@@ -49,42 +69,82 @@ def _outcome(request: JobRequest, emit_event: EventWriter, watcher: _Watcher) ->
     except MarginaliaError as error:
         return Failed(sentence=str(error))
     except MemoryError:
-        return Failed(sentence="The job ran out of memory; close other programs or choose smaller batches.")
+        return Failed(sentence=OUT_OF_MEMORY)
     except BaseException as error:  # noqa: BLE001 (the process's boundary: a defect must reach the supervisor)
         traceback.print_exc()
+        if isinstance(error, RuntimeError | OSError) and any(words in str(error) for words in _NO_MEMORY):
+            return Failed(sentence=OUT_OF_MEMORY)
         return Failed(sentence=f"The job stopped because of a defect of the program ({type(error).__name__}).")
 
 
 class EventWriter:
-    """Writes events to the pipe, whole lines only, from any thread."""
+    """Writes events, whole lines only, from any thread; progress at most every ``progress_every_s`` seconds."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, progress_every_s: float = 0.0) -> None:
         self.stream = stream
+        self._every = progress_every_s
+        self._spoke, self._stage = 0.0, ""
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
         with self._lock:
+            if isinstance(event, Progress):
+                now = time.monotonic()
+                if event.stage == self._stage and now - self._spoke < self._every:
+                    return
+                self._spoke, self._stage = now, event.stage
             self.stream.write(encode_event(event))
             self.stream.flush()
 
 
-def main() -> int:
+def _until_input_ends() -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+
+
+def _until_asked(folder: Path) -> None:
+    while not (folder / STOP).exists():
+        time.sleep(_POLL_S)
+
+
+def _hold(folder: Path) -> BinaryIO:
+    """The lock that says that this child lives; who only asks whether one does holds it for a moment."""
+    file = (folder / LOCK).open("ab")
+    deadline = time.monotonic() + _LOCK_S
+    while not try_lock(file):
+        if time.monotonic() > deadline:
+            sys.stderr.write(f"another job works in {folder} already\n")
+            sys.exit(3)
+        time.sleep(0.01)
+    return file
+
+
+def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where there are no sessions, Ctrl-C reaches us too
     limit_this_process()
-    events = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    source = sys.stdin.buffer
-    request = msgspec.json.decode(source.readline(), type=JobRequest)
-    emit = EventWriter(events)
-    watcher = _Watcher(source, emit)
+    request = msgspec.json.decode(sys.stdin.buffer.readline(), type=JobRequest)
+    if arguments:
+        folder = Path(arguments[0])
+        yield_to_others()
+        held = _hold(folder)
+        emit = EventWriter((folder / EVENTS).open("ab"), _PROGRESS_EVERY_S)
+        watcher = _Watcher(lambda: _until_asked(folder), emit)
+    else:
+        held = None
+        events = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        emit = EventWriter(events)
+        watcher = _Watcher(_until_input_ends, emit)
     watcher.start()
     emit(Started(job=request.job, pid=os.getpid()))
     final = _outcome(request, emit, watcher)
     emit(final)
     # the watcher still sits in a blocking read of standard input; a normal exit would wait for its lock
     sys.stderr.flush()
+    if held is not None:
+        held.close()
     os._exit(0 if isinstance(final, Succeeded) else 1)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

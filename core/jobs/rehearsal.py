@@ -13,10 +13,12 @@ from typing import Any
 
 from core.domain.errors import Cancelled, MarginaliaError
 from core.domain.events import Emit, IsCancelled, Progress
+from core.domain.system import limit_this_process
 
 
 def rehearse(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
-    """Counts to ``steps``, then ends as ``end`` says: succeed, fail, defect, exit, garbage, hang or deaf.
+    """Counts to ``steps``, then ends as ``end`` says: succeed, fail, defect, exit, garbage, memory,
+    hang or deaf.
 
     Before that it writes ``chatter`` bytes to standard error.
     """
@@ -39,6 +41,8 @@ def rehearse(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> d
             os._exit(41)
         case "garbage":
             _write_garbage(emit)
+        case "memory":
+            _use_up_memory(int(arguments.get("limit", 1 << 30)))
         case "hang":
             while not cancelled():
                 time.sleep(0.01)
@@ -47,6 +51,14 @@ def rehearse(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> d
             while True:
                 time.sleep(1)
     return {"counted": steps}
+
+
+def _use_up_memory(limit: int) -> None:
+    """Take memory until the system gives no more of it; the limit of this process keeps the others whole."""
+    limit_this_process(memory_bytes=limit)
+    taken = []
+    while True:
+        taken.append(bytearray(32 << 20))
 
 
 def _write_garbage(emit: Emit) -> None:

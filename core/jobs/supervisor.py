@@ -32,16 +32,21 @@ from core.domain.events import (
 )
 from core.jobs.catalogue import JobRequest
 
-_ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 _TICK_S = 0.05
 _KEPT_LINES = 60
+_SIGKILL = 9
+
+
+def child_environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONUNBUFFERED": "1"}
 
 
 def _start(request: JobRequest) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [sys.executable, "-m", "core.jobs.child"],
-        cwd=_ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        cwd=ROOT,
+        env=child_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -116,11 +121,16 @@ def _events(queue: Queue[bytes | None], stopper: _Stopper, cancelled: IsCancelle
             continue
 
 
-def _verdict(exit_code: int, stopped: bool, last_words: str) -> Event:
-    """The terminal event of a child that died without one."""
+def verdict(exit_code: int | None, stopped: bool, last_words: str) -> Event:
+    """The terminal event of a child that died without one. ``exit_code``: None where nobody knows it."""
     if stopped:
         return CancelledByUser(sentence="The job did not stop in time and was ended; its last checkpoint is kept.")
-    how = f"was killed (signal {-exit_code})" if exit_code < 0 else f"ended with code {exit_code}"
+    if exit_code is None:
+        how = "ended without a word (it was killed, or the computer was restarted)"
+    elif exit_code == -_SIGKILL:
+        how = "was killed (signal 9; the system does this where the memory is used up)"
+    else:
+        how = f"was killed (signal {-exit_code})" if exit_code < 0 else f"ended with code {exit_code}"
     return Failed(
         sentence=f"The job {how} before it was done; what it had saved is kept and it can be resumed.",
         last_words=last_words,
@@ -165,7 +175,7 @@ def supervise(
         # a consumer that raises (Ctrl-C) must not leave the child behind
         _end(process, threads, stopper)
     if final is None:
-        final = _verdict(process.returncode, stopped, "\n".join(kept))
+        final = verdict(process.returncode, stopped, "\n".join(kept))
     elif isinstance(final, Failed) and not final.last_words:
         final = msgspec.structs.replace(final, last_words="\n".join(kept))
     emit(final)

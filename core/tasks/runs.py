@@ -15,6 +15,7 @@ from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled
 from core.domain.study import ModelRevision, Run, RunStatus
 from core.domain.version import code_version
 from core.domain.vocabulary import Part
+from core.jobs import detached
 from core.jobs.catalogue import JobRequest
 from core.jobs.supervisor import supervise
 from core.model.checkpoint import LoadedModel, load_model
@@ -71,8 +72,48 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled) -> 
 
     Cancelled where the user asked for it; TrainingError with the child's sentence where the run failed. In
     both cases the run can be carried out again and goes on from its last checkpoint. StudyError where it is
-    finished: its revisions stand.
+    finished: its revisions stand. A training that a window left alone is followed to its end.
     """
+    folder = study.run_folder(run.id)
+    if _goes_on_or_is_done(run, folder):
+        final = detached.follow(folder, emit=relay(emit), cancelled=cancelled, log=folder / LOG)
+        assert final is not None
+        return settle(study, run, final, emit=emit)
+    run, job = _begin(study, run, emit, cancelled)
+    detached.forget(folder)  # what an earlier job of the window left must not speak for this one
+    try:
+        final = supervise(job, emit=relay(emit), cancelled=cancelled, log=folder / LOG)
+    except BaseException:
+        # a second Ctrl-C, or a consumer that broke: the child was ended, and nothing runs any more
+        study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
+        raise
+    return settle(study, run, final, emit=emit)
+
+
+def carry_out_alone(
+    study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled, left: IsCancelled, found: bool = False
+) -> Run | None:
+    """As ``carry_out``, in a child that needs nobody: None where ``left`` became true and it goes on alone.
+
+    ``found``: the run is one of ``core.tasks.left_alone.unsettled``; it is only followed to its end, which may
+    have come already.
+    """
+    folder = study.run_folder(run.id)
+    if not found and not _goes_on_or_is_done(run, folder):
+        run, job = _begin(study, run, emit, cancelled)
+        detached.launch(job, folder, log=folder / LOG)
+    final = detached.follow(folder, emit=relay(emit), cancelled=cancelled, left=left, log=folder / LOG)
+    return None if final is None else settle(study, run, final, emit=emit)
+
+
+def _goes_on_or_is_done(run: Run, folder: Path) -> bool:
+    if detached.is_alive(folder):
+        return True
+    return run.status is RunStatus.RUNNING and isinstance(detached.final_event(folder), Succeeded)
+
+
+def _begin(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tuple[Run, JobRequest]:
+    """The run as one that is being trained, and the job that trains it."""
     if run.status is RunStatus.FINISHED:
         raise StudyError(
             f"Run {run.name} is finished; there is nothing to resume. Train a new one under another name."
@@ -82,22 +123,21 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled) -> 
     build_roi_set(study, roi_request(request.config), emit=emit, cancelled=cancelled)
     run = msgspec.structs.replace(run, status=RunStatus.RUNNING)
     study.runs.update(run)
+    return run, JobRequest(job="train", arguments=msgspec.to_builtins(request))
 
-    def relay(event: Event) -> None:
+
+def relay(emit: Emit) -> Emit:
+    """``emit`` for what a child says before its end, which ``settle`` turns into a value or an error."""
+
+    def pass_on(event: Event) -> None:
         if not isinstance(event, Succeeded | Failed | CancelledByUser):
             emit(event)
 
-    try:
-        final = supervise(
-            JobRequest(job="train", arguments=msgspec.to_builtins(request)),
-            emit=relay,
-            cancelled=cancelled,
-            log=Path(request.folder) / LOG,
-        )
-    except BaseException:
-        # a second Ctrl-C, or a consumer that broke: the child was ended, and nothing runs any more
-        study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
-        raise
+    return pass_on
+
+
+def settle(study: Study, run: Run, final: Event, *, emit: Emit) -> Run:
+    """Record what became of a run's child; the finished run, else Cancelled or TrainingError."""
     match final:
         case Succeeded(result=result):
             return _finished(study, run, result)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -25,13 +26,20 @@ _PLACE = "folders/studies"
 
 
 class NewStudyDialog(QDialog):
-    """``folder`` and ``name`` hold what was chosen after ``accepted``."""
+    """``folder``, ``name`` and ``patients`` hold what was chosen after ``accepted``."""
 
-    def __init__(self, title: str, name: str, note: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, title: str, name: str, note: str, parent: QWidget | None = None, *, patients: int = 0
+    ) -> None:
+        """``patients``: how many synthetic ones to propose; 0 for a study that begins empty."""
         super().__init__(parent)
         self.setWindowTitle(title)
         self._name = QLineEdit(name)
         self._place = QLineEdit(settings.text(_PLACE, str(Path.home() / "marginalia")))
+        self._patients = QSpinBox()
+        self._patients.setRange(1, 1000)
+        self._patients.setValue(max(patients, 1))
+        self._patients.setAccessibleName(tr("Synthetic patients"))
         self._result = Label()
         self._result.setObjectName("faint")
         self._result.setWordWrap(True)
@@ -45,6 +53,8 @@ class NewStudyDialog(QDialog):
         form = QFormLayout()
         form.addRow(tr("Name"), self._name)
         form.addRow(tr("In the folder"), row)
+        if patients:
+            form.addRow(tr("Synthetic patients"), self._patients)
         self._buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
@@ -69,6 +79,10 @@ class NewStudyDialog(QDialog):
     @property
     def folder(self) -> Path:
         return Path(self._place.text().strip()).expanduser() / folder_name(self.name)
+
+    @property
+    def patients(self) -> int:
+        return self._patients.value()
 
     def _browse(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, tr("Folder for studies"), self._place.text())

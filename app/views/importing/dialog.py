@@ -166,7 +166,11 @@ class ImportDialog(QDialog):
             super().closeEvent(event)
 
     def reject(self) -> None:
-        self._press()
+        # closing a dialog rejects it: this must really hide it once the job is done
+        if self.task.running:
+            self._press()
+        else:
+            super().reject()
 
 
 def _dot(colour: QColor) -> QIcon:

@@ -45,6 +45,7 @@ from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
 from core.domain.events import Event, Metrics
 from core.domain.study import Run, RunStatus
+from core.tasks.left_alone import is_worked_on
 
 if TYPE_CHECKING:
     from core.tasks.training_data import TrainingData
@@ -169,7 +170,9 @@ class TrainScreen(QWidget):
         states = {run.id: tr("waiting") for run in self.training.waiting}
         for run in runs:
             if run.status is RunStatus.RUNNING and run.id != live and run.id not in states:
-                states[run.id] = tr("interrupted")
+                # somebody else's, in a study that is open for reading only
+                working = is_worked_on(self.session.study, run)
+                states[run.id] = tr("is being trained") if working else tr("interrupted")
         self.runs.show_runs(runs, live, states)
 
     def _show_curves(self) -> None:

@@ -1,0 +1,28 @@
+"""What shall become of a training when its study is closed."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from app.qt.translation import tr
+from app.training_desk import TrainingDesk
+
+
+def may_leave_training(training: TrainingDesk, parent: QWidget) -> bool:
+    """Whether the study may be closed now; where something is trained, the user says if it stops or goes on."""
+    if not training.running:
+        return True
+    box = QMessageBox(parent)
+    box.setWindowTitle(tr("A training is running"))
+    box.setText(tr("It can go on without the window; it is found again when the study is opened."))
+    box.setInformativeText(tr("Stopped, it keeps its last checkpoint and can be resumed."))
+    box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+    stop = box.addButton(tr("Stop it"), QMessageBox.ButtonRole.DestructiveRole)
+    go_on = box.addButton(tr("Let it go on"), QMessageBox.ButtonRole.AcceptRole)
+    box.setDefaultButton(go_on)
+    box.exec()
+    chosen = box.clickedButton()
+    box.deleteLater()
+    if chosen is stop:
+        training.stop_all()
+    return chosen in (stop, go_on)
