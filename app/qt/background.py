@@ -78,6 +78,10 @@ class Background(QObject):
         """Whether something waits behind what runs; long work that can begin again gives way to it."""
         return bool(self._wanted)
 
+    @property
+    def is_idle(self) -> bool:
+        return not self._busy and not self._wanted
+
     def drain(self) -> None:
         """Forget what waits, and wait for what runs: afterwards nothing uses the study."""
         with self._changed:

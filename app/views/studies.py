@@ -29,8 +29,8 @@ DEMO_PATIENTS = 60
 
 
 class Studies(QObject):
-    """``say(about, sentence, button, act)`` tells the user, with at most one thing to do about it; ``may_leave()``:
-    whether the open study, with what runs in it, may be closed now."""
+    """``say(about, sentence, button, act)`` tells the user, with at most one thing to do about it;
+    ``may_leave()``: whether the open study, with what runs in it, may be closed now."""
 
     def __init__(
         self,

@@ -32,6 +32,7 @@ COMMANDS = (
     "explain",
     "prototypes",
     "prune",
+    "reader-study",
     "experiment",
     "export",
     "deidentify",
@@ -43,7 +44,7 @@ COMMANDS = (
 )
 """In the order of the work; each is a module of ``core.cli.commands`` (``import`` in ``import_images``)."""
 
-_MODULES = {"import": "import_images", "self-test": "self_test"}
+_MODULES = {"import": "import_images", "self-test": "self_test", "reader-study": "reader_study"}
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect."""

@@ -176,9 +176,7 @@ class _Follower:
             self.heard_at = None
             minutes = round(self.silent_s / 60)
             said = f"for {minutes} minutes" if minutes > 1 else f"for {self.silent_s:.0f} seconds"
-            text = (
-                f"The job has said nothing {said}: it may hang. Stop it and resume from its checkpoint."
-            )
+            text = f"The job has said nothing {said}: it may hang. Stop it and resume from its checkpoint."
             self.emit(Message(level="warning", text=text))
 
     def _verdict(self) -> Event:

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import ColumnElement, and_, insert, select
 
 from core.domain.errors import StudyError
-from core.domain.reading import Condition, Reading, ReaderStudy
+from core.domain.reading import Condition, ReaderStudy, Reading
 from core.store import schema
 from core.store.database import Database
 from core.store.rows import fields, insert_in_order, to_row, values

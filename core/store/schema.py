@@ -220,6 +220,43 @@ active_revision = Table(
     _to("model_revision.id", "revision_id", index=False),
 )
 
+reader_study = Table(
+    "reader_study",
+    metadata,
+    _id(),
+    _seq(),
+    Column("name", Text, nullable=False, unique=True),
+    _to("run.id", "run_id", index=False),
+    _to("model_revision.id", "revision_id", index=False),
+    Column("seed", Integer, nullable=False),
+    Column("created_utc", String(40), nullable=False),
+)
+
+reader_study_case = Table(
+    "reader_study_case",
+    metadata,
+    _to("reader_study.id", "reader_study_id", primary_key=True, index=False),
+    _to("lesion.id", "lesion_id", primary_key=True, index=False),
+    Column("place", Integer, nullable=False),
+)
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _seq(),
+    _to("reader_study.id", "reader_study_id", index=False),
+    _to("lesion.id", "lesion_id", index=False),
+    _to("reader.id", "reader_id", index=False),
+    Column("condition", String(16), nullable=False),
+    Column("margin", String(32), nullable=False),
+    Column("probability_of_malignancy", Float, nullable=False),
+    Column("trust", Integer),
+    Column("seconds", Float, nullable=False),
+    Column("created_utc", String(40), nullable=False),
+    UniqueConstraint("reader_study_id", "lesion_id", "reader_id", "condition"),
+)
+
 audit = Table(
     "audit",
     metadata,

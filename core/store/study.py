@@ -38,6 +38,7 @@ from core.store.images import ImageRepository
 from core.store.lesions import LesionRepository
 from core.store.links import LinkRepository
 from core.store.patients import PatientRepository
+from core.store.reader_studies import ReaderStudyRepository
 from core.store.readers import ReaderRepository
 from core.store.rows import from_row
 from core.store.runs import ModelRepository, RunRepository
@@ -77,6 +78,7 @@ class Study:
         self.splits = SplitRepository(self._database)
         self.runs = RunRepository(self._database)
         self.models = ModelRepository(self._database)
+        self.reader_studies = ReaderStudyRepository(self._database)
         self.audit = AuditRepository(self._database)
         self.links = LinkRepository(self._database)
         self.worklist = Worklist(self._database)

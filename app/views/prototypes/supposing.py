@@ -43,6 +43,11 @@ class Supposing(QObject):
         self._points.done.connect(self._take_outcome)
         self._intervals.done.connect(self._take_differences)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being worked out."""
+        return self._points.is_idle and self._intervals.is_idle
+
     def ask(self, model: OpenedModel, remove: frozenset[int]) -> None:
         """What the model would be without these; with none, what it is."""
 

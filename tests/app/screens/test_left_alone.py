@@ -137,7 +137,7 @@ from core.tasks.configuring import configure
 from app.training_desk import PlanRequest
 window = MainWindow(Session())
 window.show()
-window.open_study(Path(sys.argv[1]))
+window.studies.open_trusted(Path(sys.argv[1]))
 config = configure("compact", label="margin", seed=1, changes=sys.argv[2:])
 window.training.plan(PlanRequest(config=config, name="left"))
 while window.training.job is None or not window.training.job.metrics:
@@ -166,4 +166,3 @@ def test_the_window_is_killed_and_the_finished_training_is_in_the_study_at_the_n
     qtbot.waitUntil(lambda: window.status.message == "left is finished", timeout=60_000)
     assert window.session.study.runs.get(run.id).status is RunStatus.FINISHED
     assert window.session.study.models.active(run.id) is not None
-
