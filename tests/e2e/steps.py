@@ -128,8 +128,10 @@ class Way:
         [dialog] = [found for found in review.findChildren(QFileDialog) if found.isVisible()]
         kinds = {".html": tr("Web page (*.html)"), ".pdf": tr("PDF (*.pdf)"), ".png": tr("Picture (*.png)")}
         dialog.selectNameFilter(kinds[path.suffix])
-        name = dialog.findChild(QLineEdit, "fileNameEdit")
-        retype(name, str(path))
-        name.completer().popup().hide()
-        click(dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Save))
+        retype(dialog.findChild(QLineEdit, "fileNameEdit"), str(path))
+        save = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Save)
+        # the list of completions stands open: a click would close it and go no further
+        save.setFocus()
+        QTest.keyClick(save, Qt.Key.Key_Space)
+        assert not dialog.isVisible()
         self.until(path.exists, 60)
