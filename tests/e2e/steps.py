@@ -128,10 +128,11 @@ class Way:
         [dialog] = [found for found in review.findChildren(QFileDialog) if found.isVisible()]
         kinds = {".html": tr("Web page (*.html)"), ".pdf": tr("PDF (*.pdf)"), ".png": tr("Picture (*.png)")}
         dialog.selectNameFilter(kinds[path.suffix])
-        retype(dialog.findChild(QLineEdit, "fileNameEdit"), str(path))
-        save = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Save)
-        # the list of completions stands open: a click would close it and go no further
-        save.setFocus()
-        QTest.keyClick(save, Qt.Key.Key_Space)
+        name = dialog.findChild(QLineEdit, "fileNameEdit")
+        retype(name, str(path))
+        for _ in range(3):  # the first press may go to the list of completions, if it stands open by then
+            if dialog.isVisible():
+                QTest.keyClick(name, Qt.Key.Key_Return)
+                QTest.qWait(200)
         assert not dialog.isVisible()
         self.until(path.exists, 60)
