@@ -24,7 +24,7 @@ class Outcome:
 
     key: Hashable
     value: object = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
     @property
     def sentence(self) -> str:
@@ -111,7 +111,7 @@ class Background(QObject):
                 self._busy = True
             try:
                 outcome = Outcome(key=key, value=work())
-            except Exception as error:  # noqa: BLE001 (a worker must never die; the receiver says what happened)
+            except BaseException as error:  # noqa: BLE001 (extension modules raise what they like; this thread stays)
                 outcome = Outcome(key=key, error=error)
                 defects.tell(error, f"thread {self._name}")
             with self._changed:

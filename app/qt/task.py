@@ -58,7 +58,7 @@ class Task(QObject):
             outcome = Outcome(key="task", value=self._job(self._emit, self._stop.is_set))
         except Cancelled as error:
             outcome = Outcome(key="task", error=error)
-        except Exception as error:  # noqa: BLE001 (whatever happens, the user is told and the window lives)
+        except BaseException as error:  # noqa: BLE001 (whatever happens, the user is told and the window lives)
             outcome = Outcome(key="task", error=error)
             defects.tell(error, f"thread {self._thread.name}")
         self._over = True

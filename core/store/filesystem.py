@@ -15,6 +15,7 @@ _NETWORK = frozenset(
         *("nfs", "nfs3", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "smbclient", "afpfs", "ncpfs", "ncp"),
         *("webdav", "davfs", "coda", "afs", "gfs2", "ocfs2", "ceph", "glusterfs", "fuse.sshfs", "fuse.davfs"),
         *("fuse.davfs2", "fuse.rclone", "fuse.smbnetfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.glusterfs"),
+        *("lustre", "gpfs", "beegfs", "pvfs2", "vboxsf", "prl_fs", "vmhgfs", "fuse.vmhgfs-fuse"),
         *("fuse.ceph", "fuse.gvfsd-fuse", "fuse.curlftpfs", "remote"),
     }
 )

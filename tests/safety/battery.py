@@ -24,13 +24,19 @@ class Row:
 
 _STORE, _IMAGING, _MODEL = "tests/core/store", "tests/core/imaging", "tests/core/model"
 _TRAINING, _CLI, _HERE = "tests/core/training", "tests/core/cli", "tests/safety"
+_WINDOW, _APP = "tests/safety/window", "tests/app/window"
 
 ROWS: dict[str, Row] = {
     "B-01": Row(
         what="kill -9 while annotating: no acknowledged stroke is lost",
-        quick=(f"{_STORE}/test_crash.py::test_nothing_acknowledged_is_lost_when_the_process_is_killed",),
+        quick=(
+            f"{_STORE}/test_crash.py::test_nothing_acknowledged_is_lost_when_the_process_is_killed",
+            f"{_APP}/test_killed.py::test_every_acknowledged_stroke_is_there_after_a_kill",
+            f"{_APP}/test_crash_reports.py::test_after_a_kill_the_study_says_what_was_recovered",
+            "tests/core/tasks/test_recovery.py::test_after_a_kill_all_that_was_under_way_is_listed",
+        ),
         full=(f"{_STORE}/test_crash.py::test_nothing_acknowledged_is_lost_in_two_thousand_kills",),
-        note="20 kills by default, 2,000 in full",
+        note="20 kills by default, 2,000 in full; one in four while the study is being opened",
     ),
     "B-02": Row(
         what="power loss between any two steps of a write",
@@ -62,6 +68,8 @@ ROWS: dict[str, Row] = {
             f"{_CLI}/test_bad_input.py::test_a_full_disk_is_said_and_the_study_stays_sound",
             f"{_HERE}/test_archive.py::test_a_backup_that_does_not_fit_leaves_nothing",
             f"{_HERE}/test_workers.py::test_a_log_that_cannot_be_written_does_not_stop_the_job",
+            f"{_APP}/test_window.py::test_a_full_disk_pauses_drawing_and_nothing_drawn_is_lost",
+            "tests/core/domain/test_atomic.py::test_a_place_that_holds_no_files_is_a_sentence",
         ),
         note="HDF5 is built in memory and written as bytes, so that it cannot end the process on a full disk",
     ),
@@ -70,18 +78,27 @@ ROWS: dict[str, Row] = {
         quick=(
             f"{_HERE}/test_disk.py::test_every_writer_says_in_a_sentence_that_it_cannot_write",
             f"{_STORE}/test_crash.py::test_a_study_that_one_may_only_read_opens_for_reading",
+            f"{_APP}/test_window.py::test_a_study_that_somebody_else_holds_opens_for_reading_and_says_who",
+            f"{_HERE}/test_network_disks.py::test_making_opening_and_restoring_are_refused_with_advice",
         ),
     ),
     "B-07": Row(
         what="every file that comes with pydicom",
-        quick=(f"{_IMAGING}/test_worker.py::test_every_bundled_file_is_an_image_or_a_listed_refusal",),
+        quick=(
+            f"{_IMAGING}/test_worker.py::test_every_bundled_file_is_an_image_or_a_listed_refusal",
+            f"{_WINDOW}/test_foreign.py::test_bundled_files_and_mutants_through_the_window",
+        ),
     ),
     "B-08": Row(
         what="mutants of image files",
-        quick=(f"{_IMAGING}/test_worker.py::test_mutants_never_reach_the_parent",),
+        quick=(
+            f"{_IMAGING}/test_worker.py::test_mutants_never_reach_the_parent",
+            f"{_WINDOW}/test_foreign.py::test_bundled_files_and_mutants_through_the_window",
+        ),
         full=(
             f"{_IMAGING}/test_worker.py::test_five_thousand_mutants_never_reach_the_parent",
             f"{_HERE}/test_mutants.py::test_two_hundred_thousand_mutants_never_reach_the_program",
+            f"{_WINDOW}/test_foreign.py::test_five_thousand_mutants_through_the_window",
         ),
         note="200 by default, 200,000 in full",
     ),
@@ -112,6 +129,7 @@ ROWS: dict[str, Row] = {
             f"{_IMAGING}/test_reader.py::TestBombs::test_sequences_nested_three_thousand_deep",
             f"{_HERE}/test_mutants.py::test_bombs_are_refused_within_300_megabytes",
         ),
+        full=(f"{_HERE}/test_mutants.py::test_bombs_are_measured",),
     ),
     "B-12": Row(
         what="files cut anywhere",
@@ -123,6 +141,8 @@ ROWS: dict[str, Row] = {
             f"{_HERE}/test_hostile_arrays.py::test_no_hostile_file_is_read_and_no_file_beside_it_opened",
             f"{_HERE}/test_hostile_arrays.py::test_damaged_files_are_met_in_a_child",
             f"{_HERE}/test_hostile_arrays.py::test_the_check_of_a_foreign_study_names_the_hostile_file",
+            f"{_APP}/test_foreign_study.py::test_what_is_wrong_is_said_and_nothing_opened",
+            f"{_APP}/test_foreign_study.py::test_a_study_that_kills_its_reader_is_a_sentence",
         ),
         full=(f"{_HERE}/test_hostile_arrays.py::test_two_thousand_damaged_files_are_met_in_a_child",),
         note="a FIFO stands for the file outside: whoever opened it would wait for ever",
@@ -146,6 +166,9 @@ ROWS: dict[str, Row] = {
             f"{_HERE}/test_names.py::test_hostile_names_reach_no_path",
             f"{_HERE}/test_names.py::test_names_that_steer_a_terminal_are_shown_without_effect",
             f"{_HERE}/test_names.py::test_a_file_name_that_is_no_text_is_no_obstacle",
+            f"{_WINDOW}/test_foreign.py::test_foreign_words_are_words_in_every_place_of_the_window",
+            f"{_WINDOW}/test_foreign.py::test_hostile_file_names_are_shown_as_they_are",
+            "tests/core/explain/test_report.py::test_foreign_words_are_escaped",
             f"{_HERE}/test_archive.py::test_an_archive_writes_nothing_outside_its_folder",
             f"{_HERE}/test_archive.py::test_a_restored_study_is_the_study",
         ),
@@ -197,6 +220,7 @@ ROWS: dict[str, Row] = {
         what="static rules, parts list, no network",
         quick=(
             "tests/architecture/test_safety_rules.py::test_no_file_breaks_a_rule_of_safety",
+            "tests/architecture/test_safety_rules.py::test_a_rule_finds_what_it_is_for",
             f"{_HERE}/test_documents.py::test_every_dependency_is_a_listed_part_and_no_other",
             f"{_HERE}/test_privacy.py::test_no_canary_leaves_the_original_files",
         ),
@@ -232,20 +256,34 @@ ROWS: dict[str, Row] = {
             f"{_HERE}/test_workers.py::test_whatever_becomes_of_a_worker_the_program_goes_on",
             f"{_HERE}/test_workers.py::test_no_worker_outlives_its_parent",
             f"{_IMAGING}/test_worker.py::test_whatever_the_child_does_is_a_refusal_of_one_file",
+            f"{_WINDOW}/test_deaths.py::test_the_window_lives_whatever_a_worker_dies_of",
         ),
-        full=(f"{_HERE}/test_workers.py::test_a_hundred_deaths_of_workers_leave_nothing",),
+        full=(
+            f"{_HERE}/test_workers.py::test_a_hundred_deaths_of_workers_leave_nothing",
+            f"{_WINDOW}/test_deaths.py::test_the_window_lives_a_hundred_of_a_hundred_times",
+        ),
     ),
     "B-27": Row(
         what="memory over many cases and explanations",
-        quick=(f"{_HERE}/test_long_runs.py::test_memory_is_flat_over_cases_and_explanations",),
-        full=(f"{_HERE}/test_long_runs.py::test_memory_is_flat_over_a_thousand_cases_and_explanations",),
-        note="the engine's; objects of the window are counted in tests/app",
+        quick=(
+            f"{_HERE}/test_long_runs.py::test_memory_is_flat_over_cases_and_explanations",
+            f"{_WINDOW}/test_day.py::test_cases_opened_and_closed_leave_nothing",
+        ),
+        full=(
+            f"{_HERE}/test_long_runs.py::test_memory_is_flat_over_a_thousand_cases_and_explanations",
+            f"{_WINDOW}/test_day.py::test_a_thousand_cases_opened_and_closed_leave_nothing",
+        ),
     ),
     "B-28": Row(
         what="soak",
-        quick=(f"{_HERE}/test_long_runs.py::test_a_short_day_of_a_reader",),
-        full=(f"{_HERE}/test_long_runs.py::test_twenty_minutes_of_a_reader",),
-        note="of the store as the window drives it",
+        quick=(
+            f"{_HERE}/test_long_runs.py::test_a_short_day_of_a_reader",
+            f"{_WINDOW}/test_day.py::test_a_short_day_in_the_window",
+        ),
+        full=(
+            f"{_HERE}/test_long_runs.py::test_twenty_minutes_of_a_reader",
+            f"{_WINDOW}/test_day.py::test_twenty_minutes_in_the_window",
+        ),
     ),
     "B-29": Row(
         what="100,000 cases",

@@ -22,6 +22,7 @@ from core.store.study import Study
 from core.store.vet import ArrayVetter
 from core.training.table import load_table
 from tests.core.store.helpers import add_case, picture
+from tests.safety.kept import go_on
 
 ROOT = Path(__file__).parents[2]
 Make = Callable[[h5py.File, Path], None]
@@ -192,7 +193,7 @@ def test_damaged_files_are_met_in_a_child(tmp_path: Path) -> None:
 @pytest.mark.safety_full
 @pytest.mark.timeout(3600)
 def test_two_thousand_damaged_files_are_met_in_a_child(tmp_path: Path) -> None:
-    outcomes = fuzz(tmp_path, range(2000))
+    outcomes = go_on("B-13", 2000, lambda start: fuzz(tmp_path, range(start, start + 100)), at_once=100)
     assert outcomes["child died"] + outcomes["child hung"] <= 20, outcomes
 
 

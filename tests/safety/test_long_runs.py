@@ -22,7 +22,7 @@ from core.explain.explanation import explain, roi_input
 from core.store.study import Study
 from tests.core.explain.world import make_world
 from tests.core.store.helpers import add_case, drawing
-from tests.safety.kept import go_on
+from tests.safety.kept import go_on, keep
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,6 +103,8 @@ def test_memory_is_flat_over_cases_and_explanations(tmp_path: Path) -> None:
 @needs_proc
 def test_memory_is_flat_over_a_thousand_cases_and_explanations(tmp_path: Path) -> None:
     opened, explained, descriptors = memory_over(tmp_path, 1000, rows=4664, columns=3064)
+    figures = {"kB a case": round(opened, 1), "kB an explanation": round(explained, 1)}
+    keep("B-27", {"cycles": 1000, **figures, "descriptors gained": descriptors})
     assert opened < 20 and explained < 20, (opened, explained)
     assert descriptors <= 0
 
@@ -169,4 +171,5 @@ def test_a_hundred_thousand_cases_open_and_page_quickly(tmp_path: Path) -> None:
         began = time.monotonic()
         assert len(study.images.page(73_000, 200)) == 200
         page = time.monotonic() - began
+    keep("B-29", {"cases": 100_000, "s to open": round(opened, 2), "ms for a page of 200": round(1000 * page, 1)})
     assert opened < 2 and page < 0.15, (opened, page)

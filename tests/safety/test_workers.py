@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -71,9 +72,7 @@ def test_whatever_becomes_of_a_worker_the_program_goes_on(tmp_path: Path, monkey
 def test_a_hundred_deaths_of_workers_leave_nothing() -> None:
     before = belongings()
 
-    def step(number: int) -> dict[str, int]:
-        from collections import Counter
-
+    def step(number: int) -> Counter[str]:
         die(WAYS[number % len(WAYS)])
         return Counter(deaths=1)
 

@@ -1,0 +1,167 @@
+"""B-26 through the window: whatever a worker dies of, the window lives, says so, and offers to go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.training_desk import JobState
+from app.views.window import MainWindow
+from core.domain.events import Event, Progress, Started
+from core.domain.study import Run, RunStatus
+from core.imaging import worker as worker_module
+from core.jobs.catalogue import JobRequest
+from core.jobs.supervisor import supervise
+from core.tasks import runs
+from core.tasks.configuring import configure
+from core.tasks.training_plan import plan_runs
+from tests.core.imaging import samples
+from tests.safety.kept import go_on
+from tests.safety.test_workers import WAYS, belongings
+from tests.safety.window.hands import PATIENCE_MS, no_defects
+from tests.safety.window.test_foreign import imported
+
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="signals of POSIX"),
+    pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors by /proc"),
+]
+
+DECODER = (
+    "import os; os.abort()",
+    "import os; os.kill(os.getpid(), 11)",
+    "import os; os.kill(os.getpid(), 9)",
+    "import os; os._exit(3)",
+    "import os; os.write(1, b'garbage\\n' * 100); os._exit(0)",
+    "raise BaseException",
+    "raise SystemExit(0)",
+    "raise MemoryError",
+)
+MODEL: tuple[type[BaseException], ...] = (RuntimeError, MemoryError, SystemExit, BaseException, KeyError, OSError)
+
+
+def dying(way: str) -> Callable[..., Event]:
+    """``supervise`` with a real child that dies in this way in place of the training."""
+
+    def run(request: JobRequest, *, emit: Callable[[Event], None], **more: Any) -> Event:
+        pids: list[int] = []
+
+        def listen(event: Event) -> None:
+            emit(event)
+            if isinstance(event, Started):
+                pids.append(event.pid)
+            elif isinstance(event, Progress) and way.startswith("SIG"):
+                os.kill(pids[0], getattr(signal, way))
+
+        end = "deaf" if way.startswith("SIG") else way
+        return supervise(JobRequest(job="rehearsal", arguments={"steps": 1, "end": end}), emit=listen, **more)
+
+    return run
+
+
+class Ward:
+    """A window on the trained study with a run that waits to be trained, and a folder to import."""
+
+    def __init__(self, qtbot: QtBot, window: MainWindow, study: Path, tmp_path: Path) -> None:
+        self.qtbot, self.window, self.source = qtbot, window, tmp_path / "in"
+        window.open_study(study)
+        config = configure("compact", label="margin", seed=1, changes=("transform.input_size=64",))
+        [self.run] = plan_runs(window.session.study, config, name="doomed")
+        self.source.mkdir()
+        (self.source / "a.png").write_bytes(samples.png(samples.texture()))
+
+    def training(self, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        ended: list[JobState] = []
+        desk = self.window.training
+        desk.ended.connect(ended.append)
+        with monkeypatch.context() as patch:
+            patch.setattr(runs, "supervise", dying(way))
+            desk.enqueue([self.window.session.study.runs.get(self.run.id)])
+            self.qtbot.waitUntil(lambda: bool(ended) and not desk.running, timeout=PATIENCE_MS)
+        desk.ended.disconnect(ended.append)
+        [job] = ended
+        assert job.problem and "Traceback" not in job.problem, way
+        stored: Run = self.window.session.study.runs.get(self.run.id)
+        # "garbage" ends well as far as its supervisor knows, and has no model: the run is never called finished
+        assert stored.status is not RunStatus.FINISHED, way
+
+    def importing(self, doing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(worker_module, "_START", f"import sys; sys.stdin.readline(); {doing}")
+            result = imported(self.qtbot, self.window, self.source)
+        [file] = [one for one in result.files if one.name == "a.png"]
+        assert result.images == 0 and file.sentences, doing
+
+    def explaining(self, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+        window, said = self.window, list[str]()
+        window.actions_["workspace.review"].trigger()
+        desk = window.desk
+        self.qtbot.waitUntil(lambda: desk.model is not None and not desk.is_opening, timeout=PATIENCE_MS)
+        lesion = window.session.study.lesions.all()[0].id
+
+        def fails(*_: object, **__: object) -> None:
+            raise kind("made to fail")
+
+        desk.refused.connect(said.append)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(desk.model.opened), "explanation", fails)  # type: ignore[union-attr]
+            desk._state.panels.clear()
+            desk.ask(lesion)
+            self.qtbot.waitUntil(lambda: bool(said), timeout=PATIENCE_MS)
+        desk.refused.disconnect(said.append)
+        shown: list[object] = []
+        desk.explained.connect(shown.append)
+        desk.ask(lesion)
+        self.qtbot.waitUntil(lambda: bool(shown), timeout=PATIENCE_MS)
+        desk.explained.disconnect(shown.append)
+
+
+def deaths() -> list[tuple[str, Any]]:
+    return [
+        *(("training", way) for way in WAYS),
+        *(("importing", doing) for doing in DECODER),
+        *(("explaining", kind) for kind in MODEL),
+    ]
+
+
+def die(ward: Ward, death: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    getattr(ward, death[0])(death[1], monkeypatch)
+    assert ward.window.isVisible()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_window_lives_whatever_a_worker_dies_of(
+    qtbot: QtBot, window: MainWindow, own_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward = Ward(qtbot, window, own_study, tmp_path)
+    every = deaths()
+    for death in (every[0], every[5], every[9], every[13], every[16], every[18], every[19], every[8]):
+        die(ward, death, monkeypatch)
+
+
+@pytest.mark.safety_full
+@pytest.mark.timeout(0)
+@pytest.mark.filterwarnings("ignore")
+def test_the_window_lives_a_hundred_of_a_hundred_times(
+    qtbot: QtBot, window: MainWindow, own_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward, every, errors = Ward(qtbot, window, own_study, tmp_path), deaths(), list[BaseException]()
+    die(ward, every[-1], monkeypatch)
+    die(ward, every[0], monkeypatch)
+    before = belongings()
+
+    def step(number: int) -> Counter[str]:
+        death = every[number % len(every)]
+        die(ward, death, monkeypatch)
+        return Counter({f"deaths in {death[0]} survived": 1})
+
+    with no_defects(errors):
+        counted = go_on("B-26-window", 100, step)
+    assert sum(counted.values()) == 100
+    assert belongings()[0] == before[0] and belongings()[1] <= before[1] + 2
