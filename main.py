@@ -5,8 +5,14 @@ Only dispatch: with a command, the command line; without one, the window.
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells expect."""
 
 
 def main(arguments: list[str]) -> int:
@@ -34,9 +40,22 @@ def opens_the_window(arguments: list[str]) -> bool:
     return not arguments or (len(arguments) == 1 and Path(arguments[0], "study.db").is_file())
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
+    """The whole program, to its exit code."""
     try:
-        sys.exit(main(sys.argv[1:]))
+        code = main(sys.argv[1:])
     except KeyboardInterrupt:  # before a command, which hears it itself, had begun
         sys.stderr.write("Error: Cancelled; nothing was begun.\n")
-        sys.exit(130)
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        # it may have come while a library was half imported, which can die when the interpreter takes it down;
+        # what the command held was given back on the way here
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    run()

@@ -41,3 +41,20 @@ def test_an_unknown_command_is_refused_with_the_usage() -> None:
     )
     assert done.returncode == 2
     assert "usage" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["return 130", "raise KeyboardInterrupt"])
+def test_after_an_interrupt_no_library_is_taken_down(how: str) -> None:
+    """One that was half imported when Ctrl-C came can end the process with a signal then."""
+    code = (
+        "import atexit, os, runpy, sys\n"
+        "import core.cli.main as command_line\n"
+        f"def interrupted(arguments):\n    {how}\n"
+        "command_line.run_command_line = interrupted\n"
+        "atexit.register(os.abort)\n"
+        "print('said before')\n"
+        "sys.argv = ['main.py', 'check', 'x']\n"
+        "runpy.run_path('main.py', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "said before\n")
