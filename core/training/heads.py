@@ -8,8 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from core.domain.errors import TrainingError
-from core.training.refit import Float, Labels, Malignancy, fit_malignancy, initial_weights, refit
+from core.training.refit import Float, Malignancy, fit_malignancy, initial_weights, refit
 from core.training.ridge import RidgeChoice, choose_ridge, out_of_fold_logits
 from core.training.table import SimilarityTable
 
@@ -50,33 +49,6 @@ def fit_heads(
     weights = refit(table.scores, table.label, anchor, ridge=ridge, start=start)
     malignancy = malignancy_of(table, anchor, weights, ridge=ridge, malignancy_fit=malignancy_fit)
     return Heads(weights=weights, ridge=ridge, malignancy=malignancy, choice=choice)
-
-
-def prune_heads(
-    training: SimilarityTable,
-    prototype_class: Sequence[int],
-    kept: Labels,
-    heads: Heads,
-    *,
-    malignancy_fit: MalignancyFit,
-) -> Heads:
-    """The heads of the model that keeps the prototypes ``kept``, refitted at the stored strength.
-
-    ``training`` and ``heads`` are those of the model before. TrainingError where a class would lose its last
-    prototype. Milliseconds: nothing but the table is touched.
-    """
-    own = np.asarray(prototype_class, dtype=np.int64)
-    left = own[kept]
-    if set(left.tolist()) != set(own.tolist()):
-        raise TrainingError("Every class keeps at least one prototype: choose fewer to prune.")
-    return fit_heads(
-        training.columns(kept),
-        left.tolist(),
-        len(heads.weights),
-        malignancy_fit=malignancy_fit,
-        ridge=heads.ridge,
-        start=np.ascontiguousarray(heads.weights[:, kept]),
-    )
 
 
 def malignancy_of(

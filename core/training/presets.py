@@ -28,12 +28,23 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that the program always does in a way of its own, whatever the numbers of a configuration."""
+
+    field: str
+    printed: str
+    here: str
+    why: str
+
+
 class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     description: str
     config: TrainingConfig
     why: dict[str, str] = {}
     """Field, as in ``loss.fine``, to the reason why it is not the paper's."""
     readings: tuple[Reading, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    """Of the fine-annotation loss; they stand among the deviations of every configuration that has it."""
 
 
 class Deviation(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +96,8 @@ def as_protopnet(config: TrainingConfig) -> TrainingConfig:
 
 def deviations(config: TrainingConfig) -> list[Deviation]:
     """Every field in which the configuration is not the paper's: first what the preset ``paper`` reads
-    differently from the printed page and this configuration keeps, then what differs from that preset."""
+    differently from the printed page and this configuration keeps, then what differs from that preset. Rules of
+    the fine-annotation loss stand between them where that loss is on."""
     paper = read_preset(PAPER)
     reasons = read_preset(config.preset).why if config.preset in PRESETS else {}
     standard, here = leaves(paper.config), leaves(config)
@@ -95,6 +107,8 @@ def deviations(config: TrainingConfig) -> list[Deviation]:
         for r in paper.readings
         if here.get(r.field) == standard.get(r.field)
     ]
+    if config.loss.fine > 0 and config.batch_fine > 0:
+        rows += [Deviation(field=r.field, paper=r.printed, here=r.here, why=r.why) for r in paper.rules]
     for field, value in here.items():
         if value != standard[field] and field not in ("preset", "seed", "device"):
             chosen = "chosen for this run" if value != preset[field] else reasons.get(field, "")

@@ -106,12 +106,9 @@ def _reliability(panel: Axes, found: Sequence[Risk]) -> None:
         bins = reliability(one.positive, one.probability, one.patients, bins=_BINS)
         known = [b for b in bins if b.observed.value is not None]
         centre = [b.observed.value or 0.0 for b in known]
-        low = [
-            c - (b.observed.low if b.observed.low is not None else c) for b, c in zip(known, centre, strict=True)
-        ]
-        high = [
-            (b.observed.high if b.observed.high is not None else c) - c for b, c in zip(known, centre, strict=True)
-        ]
+        # Wilson's limits of 0 and 1 lie within rounding of the share itself
+        low = [max(0.0, c - _or(b.observed.low, c)) for b, c in zip(known, centre, strict=True)]
+        high = [max(0.0, _or(b.observed.high, c) - c) for b, c in zip(known, centre, strict=True)]
         panel.errorbar(
             [b.predicted for b in known], centre, yerr=[low, high], color=line_colour(colour), marker="o",
             markersize=4, linewidth=1.2, capsize=2, label=one.name,
@@ -120,6 +117,10 @@ def _reliability(panel: Axes, found: Sequence[Risk]) -> None:
         title="Reliability", xlabel="predicted probability of malignancy", ylabel="share malignant", xlim=(0, 1),
         ylim=(-0.02, 1.02),
     )  # fmt: skip
+
+
+def _or(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
 
 
 def _known(estimate: Estimate) -> float:

@@ -11,6 +11,7 @@ from core.data.training_set import build_roi_set, roi_split_rows
 from core.domain.atomic import make_folder
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Message
+from core.domain.study import Split
 from core.domain.vocabulary import Part
 from core.evaluation.map_tests import MapRecord
 from core.evaluation.predictions import Predictions, pooled
@@ -85,21 +86,8 @@ def _maps(
 def _data(study: Study, request: Request, emit: Emit, cancelled: IsCancelled) -> list[Data]:
     """The ROIs with the parts of each fold (one where there are no folds), checked."""
     config = request.config
+    splits = splits_of(study, request)
     built = build_roi_set(study, roi_request(config), emit=emit, cancelled=cancelled)
-    if request.folds:
-        name = f"experiment-{request.folds}-folds"
-        known = [study.splits.find(f"{name}-fold{i + 1}") for i in range(request.folds)]
-        if all(one is not None for one in known):
-            splits = [one for one in known if one is not None]
-        else:
-            splits = list(make_folds(study, name=name, label=config.label, folds=request.folds, seed=1))
-    elif request.split:
-        splits = [find_split(study, request.split)]
-    else:
-        default = study.splits.find("default")
-        if default is None:
-            default, _ = make_split(study, name="default", label=config.label, fractions=PAPER_FRACTIONS, seed=1)
-        splits = [default]
     found = []
     for number, split in enumerate(splits, start=1):
         rois, parts = rows_of_parts(built.rois, split.parts)
@@ -109,6 +97,23 @@ def _data(study: Study, request: Request, emit: Emit, cancelled: IsCancelled) ->
     for data in found:
         check_data(data, needs_masks=masks, folds=bool(request.folds))
     return found
+
+
+def splits_of(study: Study, request: Request) -> list[Split]:
+    """The split, or one a fold; those that the study does not have yet are made and stored in it."""
+    if request.folds:
+        name = f"experiment-{request.folds}-folds"
+        known = [study.splits.find(f"{name}-fold{i + 1}") for i in range(request.folds)]
+        if all(one is not None for one in known):
+            return [one for one in known if one is not None]
+        return list(make_folds(study, name=name, label=request.config.label, folds=request.folds, seed=1))
+    if request.split:
+        return [find_split(study, request.split)]
+    default = study.splits.find("default")
+    if default is None:
+        label = request.config.label
+        default, _ = make_split(study, name="default", label=label, fractions=PAPER_FRACTIONS, seed=1)
+    return [default]
 
 
 def _possible(trial: Trial, data: Sequence[Data], emit: Emit) -> bool:

@@ -15,6 +15,7 @@ from core.baselines.config import OUTCOMES, classifier_of, load_classifier_prese
 from core.baselines.judge import judge_classifier, judge_malignancy
 from core.baselines.network import make_classifier, parameter_count
 from core.baselines.trainer import target_rois, train_classifier
+from core.data.roi_set import InputTransform, RoiSet
 from core.domain.errors import Cancelled, ModelError, TrainingError
 from core.domain.events import Metrics
 from core.domain.vocabulary import Part
@@ -172,3 +173,46 @@ def test_the_balance_of_the_draws_is_undone_in_the_malignancy_logit(tmp_path: Pa
     np.testing.assert_allclose(found.malignancy - (found.logits[:, 1] - found.logits[:, 0]), prior)
     assert found.class_names == OUTCOMES
     assert rois.class_names == CLASSES
+
+
+@pytest.mark.slow
+def test_vgg16_end_to_end_at_224_pixels_is_trained_one_step_and_judged(tmp_path: Path) -> None:
+    """The paper's black box of malignancy in full size, from random weights since none may be at hand."""
+    small = load_preset("paper")
+    architecture = msgspec.structs.replace(small.architecture, weights="random")
+    config = changed(
+        small, architecture=architecture, batch_lesion=4, batch_fine=2, device="cpu", precision="float32",
+        epochs=msgspec.structs.replace(small.epochs, draws=6), preset="one step",
+    )  # fmt: skip
+    rois = large_rois(config.transform)
+    target = msgspec.structs.replace(classifier_of(config, "malignancy"), epochs=1)
+    before = make_classifier(target, fresh=True)
+    metrics: list[Metrics] = []
+    model = train_classifier(
+        rois, tiny_parts(8), target, tmp_path, emit=lambda e: metrics.append(e) if isinstance(e, Metrics) else None
+    )
+    assert (model.network.architecture.backbone, model.card.config.base.transform.input_size) == ("vgg16", 224)
+    assert len(metrics) == 1
+    loss = metrics[0].values["cross_entropy"]
+    assert loss is not None and 0.1 < loss < 10
+    moved = [
+        name for name, value in model.network.state_dict().items()
+        if not torch.equal(value, before.state_dict()[name])
+    ]  # fmt: skip
+    assert {"features", "addon", "head"} <= {name.split(".")[0] for name in moved}
+    found = judge_malignancy(model, rois, name="VGG-16, end to end")
+    assert np.isfinite(found.malignancy).all()
+    assert len(found) == int((rois.malignant >= 0).sum())
+
+
+def large_rois(transform: InputTransform) -> RoiSet:
+    """The tiny ROIs, eight of them, blown up to another transform's size."""
+    rois = replace(tiny_rois(8), malignant=np.arange(8) % 2)
+    at = np.arange(transform.stored_size) * rois.pixels.shape[1] // transform.stored_size
+
+    def large(stored: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(stored[:, at][:, :, at])
+
+    return replace(
+        rois, transform=transform, pixels=large(rois.pixels), lesion=large(rois.lesion), fine=large(rois.fine)
+    )

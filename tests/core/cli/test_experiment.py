@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from core.domain.errors import StudyError
-from core.domain.events import never, silent
+from core.domain.errors import Cancelled, StudyError, TrainingError
+from core.domain.events import Event, Message, Metrics, never, silent
 from core.domain.vocabulary import Part
 from core.store.study import Study
+from core.tasks.configuring import configure
+from core.tasks.experiment.job import carry_out_experiment
 from core.tasks.experiment.phantom_study import MARKED, TRAINING, UNMARKED, confounded, make_confounded_study
+from core.tasks.experiment.run import Request
 from tests.core.cli.conftest import TINY, Run
 
 CHANGES = tuple(part for change in (*TINY, "epochs.joint=1") for part in ("--set", change))
@@ -78,12 +83,41 @@ def test_table_one_is_made_then_gone_on_with(confounded_study: Path, tmp_path: P
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("part.json")}
     assert len(before) == 5
     assert len(list(tmp_path.rglob("maps.json"))) == 4
-    began = time.monotonic()
-    again = marginalia(*arguments)
-    assert time.monotonic() - began < 30
-    assert again["test_sets"] == first["test_sets"]
+    # the same request as a job: the child reads what is finished, and says the same
+    events: list[Event] = []
+    with Study.open(confounded_study) as study:
+        again = carry_out_experiment(study, request_of(tmp_path), emit=events.append, cancelled=never)
+    assert msgspec.to_builtins(again.test_sets) == first["test_sets"]
+    assert not any(isinstance(event, Metrics) for event in events)
+    assert any(isinstance(event, Message) and "writing the page" in event.text for event in events)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("part.json")} == before
     assert json.loads((tmp_path / "figures.json").read_bytes())["test_sets"] == first["test_sets"]
+
+
+def request_of(out: Path) -> Request:
+    """That of the command with ``CHANGES`` and one seed."""
+    config = configure("compact", label="margin", seed=1, changes=[c for c in CHANGES if c != "--set"])
+    return Request(out=out, config=config, seeds=1)
+
+
+def test_a_cancelled_job_keeps_what_is_finished_and_leaves_no_lock(confounded_study: Path, tmp_path: Path) -> None:
+    seen = threading.Event()
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Metrics):
+            seen.set()
+
+    with Study.open(confounded_study) as study, pytest.raises(Cancelled):
+        carry_out_experiment(study, request_of(tmp_path), emit=emit, cancelled=seen.is_set)
+    assert list((tmp_path / "parts" / "iaia-bl-seed1").iterdir())
+    assert not (tmp_path / "table1.html").exists()
+    with Study.open(confounded_study):
+        pass
+
+
+def test_a_job_that_is_refused_says_so_in_one_sentence(confounded_study: Path, tmp_path: Path) -> None:
+    with Study.open(confounded_study) as study, pytest.raises(TrainingError, match="at least one seed"):
+        carry_out_experiment(study, replace(request_of(tmp_path), seeds=0), emit=silent, cancelled=never)
 
 
 def test_a_folder_with_parts_of_another_configuration_is_refused(
@@ -93,8 +127,6 @@ def test_a_folder_with_parts_of_another_configuration_is_refused(
 
     folder = tmp_path / "parts" / "iaia-bl-seed1"
     folder.mkdir(parents=True)
-    import msgspec
-
     record = PartRecord(
         key="iaia-bl", name="IAIA-BL", seed=1, fold=0, config={}, data_fingerprint="another", seconds=1.0,
         threads=1, device="cpu", machine="", judged={},

@@ -10,9 +10,9 @@ from core.domain.errors import Cancelled, ModelError
 from core.domain.vocabulary import Part
 from core.pruning.leave_one_out import leave_one_out
 from core.pruning.prune import prepare, prune
-from core.training.heads import prune_heads
 from core.training.refit import initial_weights, objective
 from tests.core.pruning.world import random_state, random_table, without_malignancy
+from tests.core.training.pruned_heads import prune_heads
 
 TABLE = random_table()
 PREPARED = prepare(TABLE)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from core.statistics.auroc import auroc, compare_aurocs
 from core.statistics.estimate import Estimate
-from tests.benchmarks.coverage_of_intervals import main
+from tests.benchmarks.coverage_of_intervals import main, missed, table
 from tests.core.statistics.simulate import readings
 
 CASES = [(n, theta) for n in (78, 300) for theta in (0.8, 0.95)]
@@ -73,6 +73,17 @@ def starred_cover_93_to_97_percent(scenario: str, n: int, draws: int, low: float
     rows = main(draws, 1000, only=scenario, sizes=(n,))
     primary = {str(row["interval"]): row["covers"] for row in rows if str(row["interval"]).startswith("*")}
     assert primary and all(low <= float(str(share)) <= high for share in primary.values()), primary
+
+
+def test_the_table_says_which_intervals_are_primary_and_which_of_them_fail() -> None:
+    row = {"scenario": "AUROC", "images": 78, "above": 0.02, "below": 0.08, "undefined": 0}
+    good, bad = row | {"interval": "* a", "covers": 0.95}, row | {"interval": "* b", "covers": 0.9}
+    other = row | {"interval": "c", "covers": 0.86}
+    lines = table([good, bad, other])[2:]
+    assert [line.split(" | ")[2:5] for line in lines] == [
+        ["a", "primary", "95.0%"], ["b", "primary", "90.0%"], ["c", "reported only", "86.0%"]
+    ]  # fmt: skip
+    assert missed([good, bad, other]) == ["AUROC, n = 78: * b"]
 
 
 def test_quick_form_of_the_coverage_report_holds_every_interval_of_three_classes() -> None:

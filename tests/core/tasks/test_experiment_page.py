@@ -185,6 +185,9 @@ def test_probabilities_of_malignancy_are_judged_against_the_biopsy() -> None:
     assert risk_picture(one, found).data.lstrip().startswith(b"<?xml")
     none = judged(malignant=np.full(60, -1))
     assert risks(none) == []
+    # every bin of one outcome: the limits of the shares 0 and 1 are within rounding of them
+    certain = judged(malignancy=np.where(predictions().malignant == 1, 3.0, -3.0) + 0.001 * np.arange(60))
+    assert risk_picture(certain, risks(certain)).data
 
 
 def test_the_model_is_paired_with_the_reader_on_the_lesions_that_the_reader_estimated() -> None:

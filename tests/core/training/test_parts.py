@@ -233,6 +233,13 @@ def test_a_changed_field_is_listed_as_chosen_for_this_run() -> None:
     assert rows["loss.fine"].paper.startswith("0.001 times the sum")
 
 
+def test_the_masks_of_a_batch_stand_among_the_deviations_where_there_is_a_fine_annotation_loss() -> None:
+    for name in ("paper", "compact"):
+        rows = {row.field: row for row in deviations(load_preset(name))}
+        assert "lesion slots" in rows["masks of a batch"].here
+    assert "masks of a batch" not in {row.field for row in deviations(load_preset("protopnet-compact"))}
+
+
 def test_the_paper_preset_holds_the_papers_numbers() -> None:
     values = leaves(load_preset("paper"))
     expected = {
