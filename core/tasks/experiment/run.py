@@ -53,6 +53,11 @@ def table1(study: Study, request: Request, *, emit: Emit, cancelled: IsCancelled
     """
     if request.seeds < 1:
         raise StudyError("An experiment needs at least one seed; choose --seeds 1 or more.")
+    if not request.config.project:
+        raise StudyError(
+            "Models that are never projected have no prototypical lesions to explain anything with: leave out "
+            "--set project=false (--ablations trains a model without projection beside the others)."
+        )
     data = _data(study, request, emit, cancelled)
     make_folder(request.out)
     chosen = [

@@ -42,11 +42,8 @@ def _side_by_side(experiment: Experiment) -> tuple[Table, ...]:
         return ()
     keys = (("margin_auroc", "margin AUROC"), ("lesion_precision", "lesion-scale precision"))
     pairs = [(one, more) for one, more in zip(experiment.judged, experiment.variants, strict=True)]
-    columns = [
-        f"{label}, {one.test_set.title[:1].lower()}{one.test_set.title[1:]}"
-        for _, label in keys
-        for one, _ in pairs
-    ]
+    titles = [one.test_set.title.split(" (")[0] for one, _ in pairs]
+    columns = [f"{label}: {title}" for _, label in keys for title in titles]
     shown = [
         [*(f for m, f in zip(one.methods, one.figures, strict=True) if m.margins), more.figures[2]]
         for one, more in pairs
@@ -180,9 +177,9 @@ def _of_set(judged: Judged) -> str:
         )
     precision = figures.estimates.get("lesion_precision")
     if precision is not None and precision.low is not None and precision.high is not None:
+        half = (precision.high - precision.low) / 2
         said.append(
-            f"Where the maps lie is known better, since every image counts: lesion-scale precision to within "
-            f"{(precision.high - precision.low) / 2:.2f}."
+            f"Where the maps lie, to which every image adds, is known to within {half:.2f} (lesion scale)."
         )
     rarer = min((len(set(patients[first.malignant == outcome])) for outcome in (0, 1)), default=0)
     if 0 < rarer < _FEW_PATIENTS:

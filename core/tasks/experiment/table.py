@@ -59,6 +59,7 @@ def short(estimate: Estimate | None, digits: int = 3) -> str:
     return f"{value} [{number(estimate.low, digits)}, {number(estimate.high, digits)}]"
 
 
+_ONE_SIDED = " An AUROC of exactly 1 or 0 has no interval but an exact one-sided 95% bound."
 NOT_PREDICTED = "–"
 
 
@@ -96,6 +97,7 @@ def table_one(judged: Judged) -> Table:
                 strong.add((row_number, column + 1))
         rows.append((label, *cells))
     first = judged.figures[methods[0]]
+    bounded = any("one-sided" in e.method for i in methods for e in judged.figures[i].estimates.values())
     runs = f", means over {first.runs} trainings (seeds)" if first.runs > 1 else ""
     return Table(
         caption=f"{judged.test_set.title}: {first.count} images of {first.patients} patients{runs}",
@@ -105,7 +107,7 @@ def table_one(judged: Judged) -> Table:
         note="The best value of a row is in bold. 95% intervals, clustered by patient. "
         f"{NOT_BELOW} Not significantly below the best (paired test clustered by patient, Holm-corrected over the "
         f"row, p ≥ {SIGNIFICANT}); κ is not tested. {POST_HOC} Post-hoc: nothing guarantees that the map shows "
-        "what the model computed its answer from.",
+        "what the model computed its answer from." + (_ONE_SIDED if bounded else ""),
     )
 
 

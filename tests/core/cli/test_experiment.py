@@ -148,6 +148,17 @@ def test_more_test_patients_than_patients_are_refused() -> None:
         confounded(patients=10, test_patients=10, seed=1)
 
 
+def test_an_experiment_without_projection_is_refused_before_anything_is_trained(
+    confounded_study: Path, tmp_path: Path, refused: Run
+) -> None:
+    out = tmp_path / "out"
+    said = refused(
+        "experiment", "table1", "--study", confounded_study, "--out", out, *CHANGES, "--set", "project=false"
+    )
+    assert "never projected" in said
+    assert not out.exists()
+
+
 def test_runs_of_one_split_are_compared(trained_study: Path, own_study: Path, marginalia: Run) -> None:
     changes = ("epochs.joint=1", "seed=2")
     more = [part for change in (*TINY, *changes) for part in ("--set", change)]

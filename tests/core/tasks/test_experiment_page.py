@@ -20,7 +20,16 @@ from core.tasks.experiment.malignancy import against_reader
 from core.tasks.experiment.risk import risk_picture, risk_table, risks
 from core.tasks.experiment.robustness import curves_figure, faithfulness_section, stability_section
 from core.tasks.experiment.summary import limits
-from core.tasks.experiment.table import Judged, TestSet, cell, judge_methods, short
+from core.tasks.experiment.table import (
+    Judged,
+    TestSet,
+    against_the_rest,
+    cell,
+    judge_methods,
+    paired_table,
+    short,
+    table_one,
+)
 from core.training.presets import load_preset
 from tests.core.evaluation.test_map_tests import model, textured
 from tests.core.evaluation.test_report import predictions
@@ -171,6 +180,19 @@ def test_a_source_of_one_class_has_no_interval_and_says_so() -> None:
     words = " ".join(limits(experiment(judged(label=np.zeros(60, np.int64)))).text)
     assert "Margin AUROC has no interval" in words
     assert "only a difference" not in words
+
+
+def test_an_auroc_of_exactly_one_has_a_one_sided_bound_and_the_table_says_so() -> None:
+    plain = table_one(judged())
+    assert "one-sided" not in plain.note
+    perfect = judged(logits=10.0 * np.eye(3)[predictions().label])
+    table = table_one(perfect)
+    area = perfect.figures[0].estimates["margin_auroc"]
+    assert (area.value, area.high) == (1.0, 1.0)
+    assert area.low is not None and 0.5 < area.low < 1
+    assert "exact one-sided 95% bound" in table.note
+    assert all(row[1].startswith("1.000 [0.") for row in table.rows[:4])
+    paired_table(perfect, against_the_rest(perfect))
 
 
 def test_probabilities_of_malignancy_are_judged_against_the_biopsy() -> None:
