@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
@@ -23,6 +24,9 @@ from core.domain.events import Emit, IsCancelled
 from core.store.study import DATABASE
 from core.tasks.recovery import Recovery, recovery_of
 from core.tasks.trust import is_known, vouch
+
+if TYPE_CHECKING:
+    from app.views.pacs.dialog import PacsDialog
 
 DEMO_PATIENTS = 60
 """Enough for a training whose figures mean something, made in about a minute."""
@@ -43,6 +47,7 @@ class Studies(QObject):
         self.may_leave = may_leave
         self._session, self._window, self._say = session, window, say
         self.importing: ImportDialog | None = None
+        self.pacs: PacsDialog | None = None
 
     def open(self, folder: Path) -> None:
         """Open a study, or say why not; one that this computer does not know is to be checked first."""
@@ -107,6 +112,8 @@ class Studies(QObject):
             self.importing.stop()
             self.importing.close()
             self.importing = None
+        if self.pacs is not None:
+            self.pacs.stop()
 
     def ask_open(self) -> None:
         dialog = QFileDialog(self._window, tr("Folder of the study"), str(_last_place()))
@@ -135,6 +142,18 @@ class Studies(QObject):
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.fileSelected.connect(lambda chosen: self.import_from(Path(chosen)))
         dialog.open()
+
+    def ask_pacs(self) -> None:
+        """Search and retrieval; one screen, which stays as it is while it is closed."""
+        from app.views.pacs.dialog import PacsDialog
+
+        if self.pacs is None:
+            self.pacs = PacsDialog(self._session, self._window)
+            self.pacs.imported.connect(self._session.imported)
+        self.pacs.refresh_profiles()
+        self.pacs.refresh_waiting()
+        self.pacs.show()
+        self.pacs.raise_()
 
     def import_from(self, folder: Path) -> None:
         self._run(folder, import_folder(folder, self._session.study))

@@ -47,5 +47,9 @@ class PacsError(MarginaliaError):
     """A PACS that cannot be reached, refuses, or sends what cannot be used; or a transfer that is not allowed."""
 
 
+class PacsLoginError(PacsError):
+    """The PACS does not accept the password or token; another one may be tried."""
+
+
 class Cancelled(Exception):  # noqa: N818 (a person's wish, not an error)
     """The user asked to stop; what was finished is kept."""

@@ -18,7 +18,7 @@ from dicomweb_client.uri import URI
 from dicomweb_client.web import DICOMwebClient
 
 from core.domain.atomic import atomic_write
-from core.domain.errors import Cancelled, PacsError
+from core.domain.errors import Cancelled, PacsError, PacsLoginError
 from core.domain.events import IsCancelled, never
 from core.imaging.decoded import MAX_FILE_BYTES
 from core.pacs.client import PathOf
@@ -186,7 +186,8 @@ class _Sentences:
         match error:
             case requests.HTTPError():
                 assert error.response is not None
-                raise PacsError(_status_sentence(where, error.response, self._profile.login)) from error
+                sentence = _status_sentence(where, error.response, self._profile.login)
+                raise (PacsLoginError if error.response.status_code == 401 else PacsError)(sentence) from error
             case requests.TooManyRedirects():
                 raise PacsError(
                     f"{where} points to another address, which is not followed; put that address into the profile."

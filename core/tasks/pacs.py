@@ -40,9 +40,14 @@ class Retrieved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def search(pacs: Pacs, query: Query, *, cancelled: IsCancelled = never) -> Found:
-    """Examinations that match. Side and view are properties of images: each examination is asked for its own."""
+    """Examinations that match, the newest first.
+
+    Side and view are properties of images: where they are asked for, each examination is asked for its images.
+    """
     refuse_without_criteria(checked(query))
     found = pacs.studies(query)
+    newest = sorted(found.studies, key=lambda study: (study.date, study.study_uid), reverse=True)
+    found = msgspec.structs.replace(found, studies=tuple(newest))
     if not query.asks_of_images:
         return found
     kept = []

@@ -79,7 +79,7 @@ class WelcomePage(QWidget):
 
     def _begin(self, actions: Actions) -> QWidget:
         card, layout = _card(tr("Begin"))
-        for name in ("study.new", "study.open", "study.demo"):
+        for name in ("study.new", "study.open", "study.pacs", "study.demo"):
             action = actions[name]
             button = QPushButton(action.icon(), action.text())
             button.setToolTip(action.toolTip())

@@ -1,0 +1,140 @@
+"""The long work of the PACS screen, each as a job that a ``Task`` runs; nothing here knows the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.qt.task import Job
+from core.domain.events import Emit, IsCancelled
+from core.pacs.credentials import secret_of
+from core.pacs.inbox import Inbox, Transfer
+from core.pacs.profile import Profile
+from core.pacs.query import Found, FoundStudy, Query
+from core.store.study import Study
+
+
+class SecretNeededError(Exception):
+    """The profile's password or token is in no key store; the screen asks and starts the job again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """How a job gets into a PACS."""
+
+    profile: Profile
+    typed: str = ""
+    """What the user typed for it since the screen was opened."""
+
+    @property
+    def secret(self) -> str:
+        def ask(what: str) -> str:
+            if not self.typed:
+                raise SecretNeededError(what)
+            return self.typed
+
+        return secret_of(self.profile, ask)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brought:
+    """What came into the study."""
+
+    examinations: int
+    images: int
+    left_out: tuple[str, ...] = ()
+    """Why objects were not imported, a sentence each."""
+
+
+def test_job(login: Login) -> Job:
+    def job(emit: Emit, cancelled: IsCancelled) -> bool:
+        del emit, cancelled
+        from core.pacs.client import connect
+
+        with connect(login.profile, login.secret) as pacs:
+            pacs.test()
+        return True
+
+    return job
+
+
+def search_job(login: Login, query: Query) -> Job:
+    def job(emit: Emit, cancelled: IsCancelled) -> Found:
+        del emit
+        from core.pacs.client import connect
+        from core.tasks.pacs import search
+
+        with connect(login.profile, login.secret) as pacs:
+            return search(pacs, query, cancelled=cancelled)
+
+    return job
+
+
+def retrieve_job(
+    login: Login, inbox: Inbox, wanted: Sequence[FoundStudy], query: Query, study: Study, *, keep_link: bool
+) -> Job:
+    """Brings examinations one after the other into the study; those before one that fails are kept."""
+
+    def job(emit: Emit, cancelled: IsCancelled) -> Brought:
+        from core.pacs.client import connect
+        from core.tasks.pacs import retrieve
+
+        with connect(login.profile, login.secret) as pacs:
+            return _imported(
+                study,
+                [
+                    lambda uid=one.study_uid: retrieve(  # type: ignore[misc]
+                        pacs, login.profile, inbox, uid, query, emit=emit, cancelled=cancelled
+                    )
+                    for one in wanted
+                ],
+                emit,
+                cancelled,
+                keep_link=keep_link,
+            )
+
+    return job
+
+
+def resume_job(login: Login | None, transfer: Transfer, study: Study, *, keep_link: bool) -> Job:
+    """Gets the rest of a transfer and imports it; without a login what is there is imported as it is."""
+
+    def job(emit: Emit, cancelled: IsCancelled) -> Brought:
+        from core.pacs.client import connect
+        from core.tasks.pacs import resume
+
+        if login is None:
+            return _imported(study, [lambda: transfer], emit, cancelled, keep_link=keep_link, incomplete=True)
+        with connect(login.profile, login.secret) as pacs:
+            fetch = [lambda: resume(pacs, transfer, emit=emit, cancelled=cancelled)]
+            return _imported(study, fetch, emit, cancelled, keep_link=keep_link)
+
+    return job
+
+
+def _imported(
+    study: Study,
+    transfers: Sequence[Callable[[], Transfer]],
+    emit: Emit,
+    cancelled: IsCancelled,
+    *,
+    keep_link: bool,
+    incomplete: bool = False,
+) -> Brought:
+    from core.data.importers.plan import Severity
+    from core.store.identity import IdentityFile, KeyStore, has_identity
+    from core.tasks.pacs import import_transfer
+
+    identity = None
+    if keep_link:
+        source = KeyStore(study.info.id)
+        opened = IdentityFile.open if has_identity(study.folder) else IdentityFile.create
+        identity = opened(study.folder, source)
+    images, left_out = 0, []
+    for fetch in transfers:
+        done = import_transfer(
+            study, fetch(), identity=identity, incomplete=incomplete, emit=emit, cancelled=cancelled
+        )
+        images += done.report.images
+        left_out += [one.sentence for one in done.report.issues if one.severity is not Severity.NOTE]
+    return Brought(examinations=len(transfers), images=images, left_out=tuple(left_out))
