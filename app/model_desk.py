@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.changes import (
     Change,
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _KEPT = 24
 """Panels kept: a few megabytes each."""
+_PREFETCH_MS = 120
+"""After an explanation is there, so that its neighbours do not take the processor while it is painted."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,6 +83,8 @@ class _State:
     """One more with every model: what was asked of another one is forgotten."""
     panels: OrderedDict[str, Panel] = field(default_factory=OrderedDict)
     wanted: str = ""
+    neighbours: tuple[str, ...] = ()
+    """Of the wanted lesion: asked for when it is there."""
     survey: Survey | None = None
     survey_problem: str = ""
     survey_wanted: bool = False
@@ -106,6 +110,8 @@ class ModelDesk(QObject):
         self._stop = threading.Event()
         self._network = Background(self, name="model", most=6)
         self._network.done.connect(self._take)
+        self._soon = QTimer(self, singleShot=True, interval=_PREFETCH_MS)
+        self._soon.timeout.connect(self._prefetch)
         session.changed.connect(self._follow)
 
     @property
@@ -160,6 +166,7 @@ class ModelDesk(QObject):
             turn=turn,
             model=former.model if keep else None,
             wanted=former.wanted,
+            neighbours=former.neighbours,
             survey_wanted=former.survey_wanted,
             is_opening=True,
         )
@@ -169,15 +176,24 @@ class ModelDesk(QObject):
     def ask(self, lesion_id: str, neighbours: Sequence[str] = ()) -> None:
         """Explain this lesion, then its neighbours for when they are wanted."""
         state = self._state
-        state.wanted = lesion_id
+        state.wanted, state.neighbours = lesion_id, tuple(neighbours)
+        self._soon.stop()
         if state.model is None or state.is_opening or not lesion_id:
             return
-        for one in reversed([lesion_id, *neighbours]):
+        if lesion_id not in state.panels:
+            self._submit_panel(lesion_id)
+            return
+        state.panels.move_to_end(lesion_id)
+        self.explained.emit(state.panels[lesion_id])
+        self._soon.start()
+
+    def _prefetch(self) -> None:
+        state = self._state
+        if state.model is None or state.is_opening:
+            return
+        for one in reversed(state.neighbours):
             if one not in state.panels:
                 self._submit_panel(one)
-        if lesion_id in state.panels:
-            state.panels.move_to_end(lesion_id)
-            self.explained.emit(state.panels[lesion_id])
 
     def close(self) -> None:
         """Stop what runs and forget the model; afterwards nothing here uses the study."""
@@ -271,7 +287,7 @@ class ModelDesk(QObject):
             if self._state.survey_wanted:
                 self._submit_survey()
             if self._state.wanted:
-                self.ask(self._state.wanted)
+                self.ask(self._state.wanted, self._state.neighbours)
 
     def _take_panel(self, key: _Key, outcome: Outcome) -> None:
         state = self._state
@@ -282,6 +298,7 @@ class ModelDesk(QObject):
         if key.lesion_id == state.wanted:
             if outcome.error is None:
                 self.explained.emit(outcome.value)
+                self._soon.start()
             else:
                 self.refused.emit(outcome.sentence)
 

@@ -9,6 +9,7 @@ import msgspec
 from app.changes import ModelRevised, OpinionGiven, RunsChanged
 from app.session import Session
 from core.domain.errors import StudyError
+from core.domain.reading import Reading
 from core.domain.study import ModelRevision, Run
 from core.store.study import Study
 from core.tasks.opinions import Mark, Opinion, give_opinion, mark_prototype
@@ -61,6 +62,11 @@ def activate(session: Session, revision: ModelRevision) -> None:
 def say(session: Session, opinion: Opinion) -> None:
     give_opinion(writable(session), opinion)
     session.changed.emit(OpinionGiven(run_id=opinion.run_id, subject=opinion.lesion_id))
+
+
+def keep_reading(session: Session, reading: Reading) -> None:
+    """One more reading of a reader study; it is never changed."""
+    writable(session).reader_studies.read(reading)
 
 
 def mark(session: Session, run: Run, index: int, value: Mark) -> None:

@@ -36,6 +36,8 @@ class ExplanationTabs(QTabWidget):
         self.no_malignancy = Label(tr("This model predicts no malignancy: too few lesions had a biopsy result."))
         self.no_malignancy.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._explanation: Explanation | None = None
+        self._unfilled: set[int] = set()
+        """Tabs that show another case still."""
         self.setDocumentMode(True)
         self.addTab(_column(self.evidence, self.total), tr("Why"))
         top = QHBoxLayout()
@@ -47,6 +49,7 @@ class ExplanationTabs(QTabWidget):
         self.addTab(_column(self.no_malignancy, self.malignancy), tr("Malignancy"))
         self.addTab(_column(self.everything), tr("All prototypes"))
         self.other.currentIndexChanged.connect(self._show_difference)
+        self.currentChanged.connect(self._fill_shown)
         self.evidence.evidence.switched.connect(self.switched)
         for table in (self.evidence, self.difference, self.malignancy, self.everything):
             table.row_shown.connect(self.row_shown)
@@ -67,10 +70,23 @@ class ExplanationTabs(QTabWidget):
         score = lines[-1].running if lines else 0.0
         self.total.setText(tr("Score of {name}: {score}", name=name, score=number(score, 3)))
         if not same:
-            self._fill_others(explanation)
-            self._show_difference()
-            self._show_malignancy(explanation)
-            self.everything.show_explanation(explanation)
+            self._unfilled = {1, 2, 3}
+            self._fill_shown()
+
+    def _fill_shown(self) -> None:
+        """The sums of a tab are written when it is looked at: most cases are opened for the first one only."""
+        place, explanation = self.currentIndex(), self._explanation
+        if explanation is None or place not in self._unfilled:
+            return
+        self._unfilled.discard(place)
+        match place:
+            case 1:
+                self._fill_others(explanation)
+                self._show_difference()
+            case 2:
+                self._show_malignancy(explanation)
+            case 3:
+                self.everything.show_explanation(explanation)
 
     def _fill_others(self, explanation: Explanation) -> None:
         shown = explanation.predicted

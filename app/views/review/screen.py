@@ -27,6 +27,7 @@ from app.qt import settings
 from app.qt.background import Background, Outcome
 from app.qt.translation import tr
 from app.session import Session
+from app.views.reading.window import ReadingWindow
 from app.views.review.ask_first import AskFirst
 from app.views.review.case_list import CaseList
 from app.views.review.explanation_tabs import ExplanationTabs
@@ -41,7 +42,7 @@ from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
 from core.domain.vocabulary import MarginType, MassShape
 from core.explain.hypothetical import Supposition, suppose
-from core.tasks.opinions import GivenOpinion, Opinion, Verdict, opinions_of
+from core.tasks.opinions import Opinion, Verdict, opinions_of
 
 if TYPE_CHECKING:
     from core.explain.panel import Panel
@@ -65,6 +66,8 @@ class ReviewScreen(QWidget):
         self.ask_first.setToolTip(tr("Ask for your own reading before the model's answer is shown"))
         self.ask_first.setChecked(settings.text(_ASK, "on") == "on")
         self.export_button = QPushButton(tr("Export…"))
+        self.study_button = QPushButton(tr("Reader study…"))
+        self.reading: ReadingWindow | None = None
         self.pages, self.right = QStackedWidget(), QStackedWidget()
         self._pictures: CasePictures | None = None
         self._supposition = Supposition()
@@ -83,6 +86,7 @@ class ReviewScreen(QWidget):
         top.addWidget(self.run_bar, 1)
         top.addWidget(self.ask_first)
         top.addSpacing(10)
+        top.addWidget(self.study_button)
         top.addWidget(self.export_button)
         self._middle = QWidget()
         middle = QVBoxLayout(self._middle)
@@ -136,6 +140,7 @@ class ReviewScreen(QWidget):
         self.ask_first.toggled.connect(self._set_ask_first)
         self.opinions.said.connect(self._say)
         self.export_button.clicked.connect(self._ask_export)
+        self.study_button.clicked.connect(self._open_reader_study)
         self.notice.pressed.connect(self.train_wanted)
         self._exporting.done.connect(self._exported)
 
@@ -154,6 +159,7 @@ class ReviewScreen(QWidget):
             return
         model = self.desk.model
         self.export_button.setEnabled(model is not None)
+        self.study_button.setEnabled(model is not None)
         self.desk.open_newest()
         if model is None:
             self._pictures = None
@@ -265,11 +271,7 @@ class ReviewScreen(QWidget):
         self.tabs.evidence.show_cross(where)
 
     def _show_past(self) -> None:
-        self.opinions.show_past(self._said().get(self.cases.lesion_id, ()))
-
-    def _said(self) -> dict[str, tuple[GivenOpinion, ...]]:
-        model = self.desk.model
-        return {} if model is None else opinions_of(self.session.study, model.run)
+        self.opinions.show_past(self.cases.cases.said.get(self.cases.lesion_id, ()))
 
     def _follow(self, change: Change) -> None:
         match change:
@@ -352,6 +354,12 @@ class ReviewScreen(QWidget):
             model_edits.say(self.session, opinion)
         except MarginaliaError as error:
             self.refused.emit(str(error))
+
+    def _open_reader_study(self) -> None:
+        self.reading = ReadingWindow(self.session, self.desk, self)
+        self.reading.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.reading.setModal(True)
+        self.reading.open()
 
     def _ask_export(self) -> None:
         if self._pictures is None:

@@ -116,6 +116,8 @@ class EvidenceTable(QTableView):
         self.evidence = EvidenceModel(library)
         self.setModel(self.evidence)
         self._cells: dict[tuple[int, Column], QPixmap] = {}
+        self._patch_cells: dict[tuple[int, Column], tuple[object, QPixmap]] = {}
+        """Pictures of the prototypes, which are the same for every case, with what they show."""
         self._delegate = EvidenceDelegate(self)
         self.setItemDelegate(self._delegate)
         self.setAccessibleName(tr("Prototypes by their contribution"))
@@ -153,12 +155,19 @@ class EvidenceTable(QTableView):
     def show_look(self, look: HeatLook) -> None:
         self.look = look
         self._cells.clear()
+        self._patch_cells.clear()
         self.viewport().update()
 
     def cell(self, line: EvidenceLine, column: Column, size: QSizeF) -> QPixmap:
         """The picture of a cell, drawn once: the crosshair moves over it with the mouse."""
         key = (line.shown.row.index, column)
-        found = self._cells.get(key)
+        of_patch = column not in (Column.ROI, Column.ACTIVATION)
+        if of_patch:
+            shown, found = self._patch_cells.get(key, (None, None))
+            if shown is not line.patch:
+                found = None
+        else:
+            found = self._cells.get(key)
         if found is None or found.deviceIndependentSize() != size:
             ratio = self.devicePixelRatioF()
             found = QPixmap((size * ratio).toSize())
@@ -169,7 +178,10 @@ class EvidenceTable(QTableView):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             self._delegate.draw_picture(painter, QRectF(0, 0, size.width(), size.height()), line, column)
             painter.end()
-            self._cells[key] = found
+            if of_patch:
+                self._patch_cells[key] = (line.patch, found)
+            else:
+                self._cells[key] = found
         return found
 
     def show_cross(self, at: QPointF | None) -> None:

@@ -63,6 +63,8 @@ def test_the_numbers_of_the_rows_add_up_to_the_logit_of_the_forward_pass(qtbot: 
 def test_why_not_malignancy_and_all_prototypes_add_up(qtbot: QtBot, opened: MainWindow) -> None:
     logits, malignancy = forward(opened, wait_for_case(qtbot, opened))
     tabs = opened.review.tabs
+    tabs.setCurrentIndex(1)
+    assert tabs.other.count() == len(logits) - 1
     for place in range(tabs.other.count()):
         tabs.other.setCurrentIndex(place)
         sums = tabs.difference.sums
@@ -71,6 +73,7 @@ def test_why_not_malignancy_and_all_prototypes_add_up(qtbot: QtBot, opened: Main
         expected = logits.max() - logits[tabs.other.itemData(place)]
         assert shares[-1] == pytest.approx(expected, abs=ROUNDING + 1e-5)
         assert sum(shares[:-1]) == pytest.approx(expected, abs=len(shares) * ROUNDING)
+    tabs.setCurrentIndex(3)
     table, names = tabs.everything, len(logits)
     texts = [[table.item(r, c).text() for c in range(2, 2 + names)] for r in range(table.rowCount())]
     last = [read_number(text) for text in texts[-1]]
@@ -80,6 +83,7 @@ def test_why_not_malignancy_and_all_prototypes_add_up(qtbot: QtBot, opened: Main
     model = opened.desk.model
     assert model is not None
     if model.opened.model.network.malignancy.weight.any():
+        tabs.setCurrentIndex(2)
         sums = tabs.malignancy.sums
         column = sums.columnCount() - 2
         shares = [number_of(str(sums.index(r, column).data())) for r in range(sums.rowCount())]
