@@ -103,14 +103,13 @@ class AnswerPanel(QWidget):
         margin, trust = self.margins.checkedButton(), self.trusts.checkedButton()
         if margin is None:
             return
+        asked = self._condition is Condition.WITH_MODEL
         self.next.setEnabled(False)
         self.answered.emit(
             Answer(
                 margin=MarginType(margin.property("value")),
                 probability=self.probability.value() / 100,
-                trust=None
-                if self._condition is Condition.ALONE or trust is None
-                else int(trust.property("value")),
+                trust=int(trust.property("value")) if asked and trust is not None else None,
                 seconds=self._clock.elapsed() / 1000,
             )
         )
