@@ -32,8 +32,9 @@ from core.training.batches import Augmented, Batch
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.losses import Parts
 from core.training.progress import Clock
-from core.training.stages import Step, rate_factor, set_rates
-from core.training.trainer import data_fingerprint, resolve_device
+from core.training.stages import Step, adam, rate_factor, set_rates
+from core.training.start import resolve_device
+from core.training.trainer import data_fingerprint
 from core.training.validation import Validation
 
 STATE = "classifier-state.safetensors"
@@ -162,7 +163,7 @@ def _optimiser(network: ClassifierNetwork, config: ClassifierConfig) -> torch.op
         {"params": list(module.parameters()), "lr": rate, "rate": rate, "weight_decay": wd}
         for module, rate, wd in parts
     ]
-    return torch.optim.Adam(groups, lr=config.rate_head, foreach=True)
+    return adam(groups, rate=config.rate_head)
 
 
 def _restore(state: _State, tensors: Tensors) -> None:

@@ -41,6 +41,7 @@ COMMANDS = (
     "restore",
     "forget",
     "self-test",
+    "job",
 )
 """In the order of the work; each is a module of ``core.cli.commands`` (``import`` in ``import_images``)."""
 

@@ -20,6 +20,7 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+ALL = slice(None)
 REDRAWS = 20
 """After so many crops that lost a mask's every relevant pixel, the ROI is used as it is."""
 
@@ -64,6 +65,10 @@ class AugmentParameters:
         )
         out[:, :, 2] = target - out[:, :, :2].sum(axis=2) * middle
         return out
+
+    def rows(self, chosen: Index | slice) -> AugmentParameters:
+        """The parameters of these rows."""
+        return AugmentParameters(**{n: getattr(self, n)[chosen] for n in self.__dataclass_fields__})
 
     def replaced(self, rows: Index, other: AugmentParameters) -> AugmentParameters:
         """These parameters with those of ``rows`` taken from ``other`` (of ``len(rows)``)."""
@@ -119,22 +124,51 @@ def apply(
 
 
 def augment(
-    random: np.random.Generator, pixels: UInt8, masks: UInt8, transform: InputTransform, settings: Augmentation
+    random: np.random.Generator,
+    pixels: UInt8,
+    masks: UInt8,
+    transform: InputTransform,
+    settings: Augmentation,
+    *,
+    share: slice = ALL,
+    draws: int = 0,
 ) -> tuple[Float32, UInt8, AugmentParameters]:
-    """Draw and apply. A crop that loses every relevant pixel of a mask that has some is drawn again."""
-    parameters = draw_parameters(random, len(pixels), settings)
+    """Draw and apply. A crop that loses every relevant pixel of a mask that has some is drawn again.
+
+    ``pixels`` and ``masks`` are the rows ``share`` of a batch of ``draws`` (all of it), so that several processes
+    that divide a batch between them give each image what one process would.
+    """
+    candidates = Candidates(random, draws or len(pixels), settings)
+    parameters = candidates.of_attempt(0).rows(share)
     cut = _warped(masks, parameters.matrices(transform), transform, nearest=True)
     had = masks.any(axis=(2, 3))
-    for attempt in range(REDRAWS + 1):
+    for attempt in range(1, REDRAWS + 2):
         shown = np.asarray(cut.any(axis=(2, 3)))
         lost = np.flatnonzero(np.any(had & ~shown, axis=1))
         if lost.size == 0:
             break
-        again = draw_parameters(random, lost.size, settings) if attempt < REDRAWS else no_augmentation(lost.size)
+        again = candidates.of_attempt(attempt).rows(share).rows(lost)
         parameters = parameters.replaced(lost, again)
         cut[lost] = _warped(masks[lost], again.matrices(transform), transform, nearest=True)
     grey = _warped(pixels[:, None], parameters.matrices(transform), transform, nearest=False)
     return grey * np.float32(1 / 255), cut, parameters
+
+
+class Candidates:
+    """The parameters of a batch's first draw and of those that replace lost crops, each for the whole batch: what
+    one image gets does not depend on what became of the others."""
+
+    def __init__(self, random: np.random.Generator, n: int, settings: Augmentation) -> None:
+        self._random, self._n, self._settings = random, n, settings
+        self._drawn: list[AugmentParameters] = []
+
+    def of_attempt(self, attempt: int) -> AugmentParameters:
+        """Of all rows of the batch; after ``REDRAWS`` further draws, no augmentation."""
+        if attempt > REDRAWS:
+            return no_augmentation(self._n)
+        while len(self._drawn) <= attempt:
+            self._drawn.append(draw_parameters(self._random, self._n, self._settings))
+        return self._drawn[attempt]
 
 
 def _warped(stacks: UInt8, matrices: Float64, transform: InputTransform, *, nearest: bool) -> UInt8:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,18 +28,19 @@ from core.domain.study import LesionOutline
 UInt8 = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-T = TypeVar("T", np.uint8, np.float32, np.float64)
+M = TypeVar("M")
 
 _PAIRS_AT_ONCE = 1_000_000
 """Pairs of (piece of a line, pixel row) in memory at a time."""
 
 
-def irrelevant(mask: NDArray[T]) -> NDArray[T]:
+def irrelevant(mask: M) -> M:
     """The paper's mask ``m`` (0 relevant, 1 irrelevant) of one of ours (1 marked), or ours of the paper's.
 
-    Any shape and type; soft masks in [0, 1] stay soft.
+    An array or tensor of any shape and type, which it keeps; soft masks in [0, 1] stay soft.
     """
-    return mask.dtype.type(1) - mask
+    flipped: M = 1 - cast(Any, mask)
+    return flipped
 
 
 def rasterise(

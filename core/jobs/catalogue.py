@@ -17,6 +17,7 @@ _JOBS = {
     "train": "core.tasks.train:train_job",
     "experiment": "core.tasks.experiment.job:experiment_job",
     "check": "core.tasks.checking:check_job",
+    "experiment part": "core.tasks.experiment.launch:part_job",
     "rehearsal": "core.jobs.rehearsal:rehearse",
 }
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -31,6 +30,7 @@ from core.domain.events import (
     never,
 )
 from core.jobs.catalogue import JobRequest
+from core.jobs.place import HERE, Place
 
 ROOT = Path(__file__).resolve().parents[2]
 _TICK_S = 0.05
@@ -42,11 +42,11 @@ def child_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONUNBUFFERED": "1"}
 
 
-def _start(request: JobRequest) -> subprocess.Popen[bytes]:
+def _start(request: JobRequest, place: Place) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "core.jobs.child"],
+        list(place.command),
         cwd=ROOT,
-        env=child_environment(),
+        env={**child_environment(), **place.environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -144,13 +144,14 @@ def supervise(
     cancelled: IsCancelled = never,
     grace_s: float = 10.0,
     log: Path | None = None,
+    place: Place = HERE,
 ) -> Event:
     """Run the job to its end and return its terminal event, which was emitted last.
 
     ``cancelled`` is polled; once true, the child is asked to stop and killed after ``grace_s`` seconds.
-    ``log`` receives the child's standard error.
+    ``log`` receives the child's standard error. ``place`` is where the child runs.
     """
-    process = _start(request)
+    process = _start(request, place)
     assert process.stdout is not None
     assert process.stderr is not None
     queue: Queue[bytes | None] = Queue()

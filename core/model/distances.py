@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from core.model.precision import exact_float32
+from core.model.precision import exact_float32, wide
 
 Measure = Literal["squared", "l2"]
 
@@ -35,7 +35,7 @@ def _squared(cells: Tensor, prototypes: Tensor) -> Tensor:
     """
     images, channels, length = cells.shape
     count = prototypes.shape[0]
-    out = torch.empty(images, count, length, dtype=torch.float32, device=cells.device)
+    out = torch.empty(images, count, length, dtype=cells.dtype, device=cells.device)
     block = _CPU_BLOCK if cells.device.type == "cpu" else _DEVICE_BLOCK
     at_once = min(count, max(1, block // (channels * length)))
     rows = 1 if cells.device.type == "cpu" else max(1, block // (channels * length * at_once))
@@ -76,8 +76,8 @@ def squared_distances(latent: Tensor, prototypes: Tensor) -> Tensor:
     """
     images, channels, height, width = latent.shape
     with exact_float32():
-        cells = latent.float().flatten(2).contiguous()
-        rows = prototypes.float().reshape(-1, channels)
+        cells = wide(latent).flatten(2).contiguous()
+        rows = wide(prototypes).reshape(-1, channels)
         result: Tensor = _SquaredDistances.apply(cells, rows)
         return result.view(images, -1, height, width)
 

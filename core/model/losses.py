@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from core.model.precision import exact_float32
+from core.model.precision import exact_float32, wide
 
 FineNorm = Literal["prototype", "block"]
 
@@ -79,12 +79,13 @@ def _gram(cells: int, size: int, device: torch.device) -> Tensor:
     return torch.diag(squares) + torch.diag(neighbours, 1) + torch.diag(neighbours, -1)
 
 
-def _mask_products(irrelevant: Tensor, grid: tuple[int, int]) -> Tensor:
-    """P m^2 P^T: (B, 2H - 1, 2W - 1) from masks (B, I, J)."""
-    rows = _hats(grid[0], irrelevant.shape[-2], irrelevant.device)
-    columns = _hats(grid[1], irrelevant.shape[-1], irrelevant.device)
+def _mask_products(irrelevant: Tensor, like: Tensor) -> Tensor:
+    """P m^2 P^T: (B, 2H - 1, 2W - 1) from masks (B, I, J), in the type of the maps ``like`` (B, m, H, W)."""
+    rows = _hats(like.shape[2], irrelevant.shape[-2], irrelevant.device).to(like.dtype)
+    columns = _hats(like.shape[3], irrelevant.shape[-1], irrelevant.device).to(like.dtype)
     # a few masks at a time stay in the processor's cache
-    parts = [rows @ part.float().square() @ columns.t() for part in irrelevant.split(_MASKS_AT_ONCE)]
+    at_once = _MASKS_AT_ONCE if _may_wait(irrelevant.device) else len(irrelevant)
+    parts = [rows @ part.to(like.dtype).square() @ columns.t() for part in irrelevant.split(at_once)]
     return torch.cat(parts)
 
 
@@ -108,6 +109,19 @@ def _apply_masked(products: Tensor, maps: Tensor) -> Tensor:
     return out
 
 
+def _may_wait(device: torch.device) -> bool:
+    """Whether asking a tensor for its values costs nothing."""
+    return device.type == "cpu"
+
+
+def _masked_where(own: Tensor, products: Tensor, maps: Tensor, form: Tensor) -> Tensor:
+    """K_m s of every map, K s elsewhere than at ``own``: three times the work, and no number of maps that the
+    processor would have to wait for the device to learn."""
+    count = maps.shape[1]
+    masked = _apply_masked(products.repeat_interleave(count, 0), maps.flatten(0, 1)).view_as(maps)
+    return torch.where(own[:, :, None, None], masked, form)
+
+
 class _SquaredNorms(torch.autograd.Function):
     """(B, m): s^T K s with K = K_m for prototypes of the image's class and the full K for others."""
 
@@ -115,10 +129,17 @@ class _SquaredNorms(torch.autograd.Function):
     def forward(ctx: Any, maps: Tensor, irrelevant: Tensor, own: Tensor) -> Tensor:
         height, width = maps.shape[2:]
         device = maps.device
-        form = _gram(height, irrelevant.shape[1], device) @ maps @ _gram(width, irrelevant.shape[2], device)
-        image, prototype = own.nonzero(as_tuple=True)
-        products = _mask_products(irrelevant, (height, width))
-        form[image, prototype] = _apply_masked(products[image], maps[image, prototype])
+        down, across = (
+            _gram(cells, size, device).to(maps.dtype)
+            for cells, size in zip((height, width), irrelevant.shape[1:], strict=True)
+        )
+        form = down @ maps @ across
+        products = _mask_products(irrelevant, maps)
+        if _may_wait(device):
+            image, prototype = own.nonzero(as_tuple=True)
+            form[image, prototype] = _apply_masked(products[image], maps[image, prototype])
+        else:
+            form = _masked_where(own, products, maps, form)
         ctx.save_for_backward(form)
         return (form * maps).sum((2, 3))
 
@@ -147,7 +168,7 @@ def fine_cost(
     """
     own = _own_class(prototype_class, label)
     with exact_float32():
-        squared: Tensor = _SquaredNorms.apply(similarities.float(), irrelevant, own)
+        squared: Tensor = _SquaredNorms.apply(wide(similarities), irrelevant, own)
         squared = squared * (REFERENCE_SIZE**2 / (irrelevant.shape[1] * irrelevant.shape[2]))
         if norm == "block":
             side = torch.sign(prototype_class[None, :] - label[:, None])

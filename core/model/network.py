@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,7 @@ from core.domain.errors import ModelError
 from core.model.architecture import Architecture
 from core.model.backbones import make_backbone, shapes_of
 from core.model.distances import distances
-from core.model.precision import exact_float32
+from core.model.precision import exact_float32, wide
 from core.model.similarity import pool_top_k, resolve_top_k, similarity
 
 _OTHER_KERNEL_FOR_ONE = 20_480
@@ -82,7 +82,9 @@ class PrototypeNetwork(nn.Module):
         self.register_buffer("prototype_class", torch.tensor(list(prototype_class), dtype=torch.int64))
         self.last = nn.Linear(len(prototype_class), len(self.class_names), bias=False)
         self.malignancy = nn.Linear(len(self.class_names), 1)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._gradient_layout = torch.channels_last
+        self._compiled: dict[str, Callable[[Tensor], Tensor]] = {}
+        self._lay_out(torch.channels_last)
         with torch.no_grad():
             self.last.weight.copy_(initial_last(prototype_class, len(self.class_names)))
             self.malignancy.weight.zero_()
@@ -90,27 +92,48 @@ class PrototypeNetwork(nn.Module):
 
     def feature_maps(self, x: Tensor) -> Tensor:
         """The backbone's output (B, C0, H, W), for caching where the backbone is frozen."""
-        return self._as_in_any_batch(self.features, x)
+        return self._as_in_any_batch("features", x)
 
     def latent_of_features(self, maps: Tensor) -> Tensor:
         """``f(x)`` from ``feature_maps``: (B, C, H, W) in (0, 1)."""
-        return self._as_in_any_batch(self.addon, maps)
+        return self._as_in_any_batch("addon", maps)
 
     def latent(self, x: Tensor) -> Tensor:
         """``f(x)``: (B, C, H, W) in (0, 1), in the precision of the surrounding autocast."""
         return self.latent_of_features(self.feature_maps(x))
 
-    def _as_in_any_batch(self, layers: nn.Module, x: Tensor) -> Tensor:
-        """One memory layout, whatever the caller's, and in evaluation mode one kernel: the same bits."""
+    def prepare_gradients(self, *, channels_last: bool, compiled: bool = False) -> None:
+        """How the layers compute in training mode until ``prepare_inference``; no value changes."""
+        self._gradient_layout = torch.channels_last if channels_last else torch.contiguous_format
+        self._lay_out(self._gradient_layout)
+        if compiled and not self._compiled:
+            self._compiled = {name: torch.compile(getattr(self, name)) for name in ("features", "addon")}
+        elif not compiled:
+            self._compiled = {}
+
+    def prepare_inference(self) -> None:
+        """Weights in the layout of every inference, here or in another process: the same bits."""
+        self._lay_out(torch.channels_last)
+
+    def _lay_out(self, layout: torch.memory_format) -> None:
+        for part in (self.features, self.addon):
+            part.to(memory_format=layout)  # type: ignore[call-overload]
+
+    def _as_in_any_batch(self, part: str, x: Tensor) -> Tensor:
+        """In evaluation mode one memory layout, whatever the caller's, and one kernel: the same bits."""
+        layers: nn.Module = getattr(self, part)
+        if self.training:
+            run = self._compiled.get(part, layers)
+            return run(x.contiguous(memory_format=self._gradient_layout))
         x = x.contiguous(memory_format=torch.channels_last)
-        alone = x.shape[0] == 1 and not self.training and self._doubles_one_image
+        alone = x.shape[0] == 1 and self._doubles_one_image
         out: Tensor = layers(torch.cat([x, x]))[:1] if alone else layers(x)
         return out
 
     def from_latent(self, z: Tensor) -> Activations:
         """Everything after the latent cells, in float32 whatever surrounds it."""
         with exact_float32():
-            z = z.float()
+            z = wide(z)
             d = distances(z, self.prototypes, self.architecture.distance)
             s = similarity(d, self.architecture.epsilon)
             scores = pool_top_k(s, self.top_k)

@@ -39,6 +39,11 @@ def exact_float32() -> Iterator[None]:
                 switch.fp32_precision = value
 
 
+def wide(values: torch.Tensor) -> torch.Tensor:
+    """float32, or float64 where that is what there is: checks of equality compute in it."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
 def resolve_precision(wish: Literal["auto", "float32", "bfloat16"], device: torch.device) -> Precision:
     """``auto`` is bfloat16 on a CUDA device that computes in it, float32 elsewhere."""
     if wish != "auto":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from core.domain.version import code_version
 from core.domain.vocabulary import Part
 from core.jobs import detached
 from core.jobs.catalogue import JobRequest
+from core.jobs.place import HERE, Place
 from core.jobs.supervisor import supervise
 from core.model.checkpoint import LoadedModel, load_model
 from core.pruning.revision import apply_revision, load_revision
@@ -67,7 +70,27 @@ def request_of(study: Study, run: Run) -> TrainRequest:
     return msgspec.structs.replace(request, study=str(study.folder), folder=str(folder))
 
 
-def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled) -> Run:
+def training_of(request: TrainRequest) -> JobRequest:
+    """The job of a run that is trained where the study lies."""
+    return JobRequest(job="train", arguments=msgspec.to_builtins(request))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """How a run is carried out."""
+
+    place: Place = HERE
+    """Where the child runs."""
+    before: Callable[[TrainRequest], JobRequest] = training_of
+    """Prepares the place and says what the child is asked."""
+    after: Callable[[TrainRequest], None] = lambda request: None
+    """Once the child has succeeded: brings the results into the run's folder, where they are not there."""
+
+
+AT_HOME = Way()
+
+
+def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled, way: Way = AT_HOME) -> Run:
     """Train, or resume where it stopped, and record what became of it.
 
     Cancelled where the user asked for it; TrainingError with the child's sentence where the run failed. In
@@ -79,10 +102,13 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled) -> 
         final = detached.follow(folder, emit=relay(emit), cancelled=cancelled, log=folder / LOG)
         assert final is not None
         return settle(study, run, final, emit=emit)
-    run, job = _begin(study, run, emit, cancelled)
+    run, request = _begin(study, run, emit, cancelled)
     detached.forget(folder)  # what an earlier job of the window left must not speak for this one
     try:
-        final = supervise(job, emit=relay(emit), cancelled=cancelled, log=folder / LOG)
+        job = way.before(request)
+        final = supervise(job, emit=relay(emit), cancelled=cancelled, log=folder / LOG, place=way.place)
+        if isinstance(final, Succeeded):
+            way.after(request)
     except BaseException:
         # a second Ctrl-C, or a consumer that broke: the child was ended, and nothing runs any more
         study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
@@ -100,8 +126,8 @@ def carry_out_alone(
     """
     folder = study.run_folder(run.id)
     if not found and not _goes_on_or_is_done(run, folder):
-        run, job = _begin(study, run, emit, cancelled)
-        detached.launch(job, folder, log=folder / LOG)
+        run, request = _begin(study, run, emit, cancelled)
+        detached.launch(training_of(request), folder, log=folder / LOG)
     final = detached.follow(folder, emit=relay(emit), cancelled=cancelled, left=left, log=folder / LOG)
     return None if final is None else settle(study, run, final, emit=emit)
 
@@ -112,8 +138,8 @@ def _goes_on_or_is_done(run: Run, folder: Path) -> bool:
     return run.status is RunStatus.RUNNING and isinstance(detached.final_event(folder), Succeeded)
 
 
-def _begin(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tuple[Run, JobRequest]:
-    """The run as one that is being trained, and the job that trains it."""
+def _begin(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tuple[Run, TrainRequest]:
+    """The run as one that is being trained, and what its child is asked."""
     if run.status is RunStatus.FINISHED:
         raise StudyError(
             f"Run {run.name} is finished; there is nothing to resume. Train a new one under another name."
@@ -123,7 +149,7 @@ def _begin(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tuple[
     build_roi_set(study, roi_request(request.config), emit=emit, cancelled=cancelled)
     run = msgspec.structs.replace(run, status=RunStatus.RUNNING)
     study.runs.update(run)
-    return run, JobRequest(job="train", arguments=msgspec.to_builtins(request))
+    return run, request
 
 
 def relay(emit: Emit) -> Emit:

@@ -17,11 +17,12 @@ from core.data.roi_set import RoiSet
 from core.data.split import check_split
 from core.data.training_set import RoiRequest, build_roi_set, roi_split_rows
 from core.domain.errors import TrainingError
-from core.domain.events import Emit, IsCancelled, Message
+from core.domain.events import Emit, IsCancelled, Message, silent
 from core.domain.vocabulary import Part
 from core.store.study import Study
 from core.training.config import TrainingConfig
-from core.training.trainer import train
+from core.training.team import Team, team_of
+from core.training.trainer import assist, train
 
 
 class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +51,12 @@ def rows_of_parts(rois: RoiSet, parts: dict[str, Part]) -> tuple[RoiSet, np.ndar
 def train_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
     request = msgspec.convert(arguments, TrainRequest)
     config = request.config
+    with team_of(Path(request.folder).name, device=config.device) as team:
+        return _train(request, team, emit if team.leads else silent, cancelled)
+
+
+def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
+    config = request.config
     with Study.open(Path(request.study), writable=False) as study:
         built = build_roi_set(study, roi_request(config), emit=emit, cancelled=cancelled)
         rois, parts = rows_of_parts(built.rois, request.parts)
@@ -62,5 +69,8 @@ def train_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> 
         emit(Message(level="warning", text=f"{outside} lesion{'s' if outside > 1 else ''} left out: {why}."))
     if len(rois) == 0:
         raise TrainingError("No lesion of this study can be trained on: import lesions and label their margins.")
-    result = train(rois, parts, config, Path(request.folder), emit=emit, cancelled=cancelled)
+    if not team.leads:
+        assist(rois, parts, config, Path(request.folder), team=team)
+        return {}
+    result = train(rois, parts, config, Path(request.folder), emit=emit, cancelled=cancelled, team=team)
     return {"record": msgspec.to_builtins(result.record)}

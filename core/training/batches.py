@@ -7,15 +7,15 @@ exactly the batches it would have seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.data.augment import BatchPlan, apply, augment, draw_parameters, epoch_batches, generator
+from core.data.augment import ALL, BatchPlan, apply, augment, draw_parameters, epoch_batches, generator
 from core.data.roi_set import RoiSet, UInt8
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
@@ -46,6 +46,8 @@ class Batch:
     irrelevant: torch.Tensor
     """(B, I, I) uint8, ``mask`` in the paper's polarity: 1 = irrelevant."""
     lesion_ids: tuple[str, ...]
+    whole: int
+    """Draws of the whole batch, of which these may be a share: what its means are taken over."""
 
     def __len__(self) -> int:
         return len(self.label)
@@ -66,6 +68,7 @@ class Batch:
             lesion=change(self.lesion),
             irrelevant=change(self.irrelevant),
             lesion_ids=lesion_ids,
+            whole=self.whole,
         )
 
     @property
@@ -81,9 +84,23 @@ class Source(Protocol):
         """The rows of each batch of the epoch at this position of the plan."""
         ...
 
-    def load(self, rows: Rows, position: int, batch: int) -> Batch: ...
+    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> Batch:
+        """The draws of these rows; with ``share`` those of them only, as they are in the whole batch."""
+        ...
 
     def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor: ...
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A source that does before an epoch what would make its steps wait."""
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether ``load`` only gives the device work."""
+        ...
+
+    def begin_epoch(self, order: list[Rows], position: int, shares: list[slice]) -> None: ...
 
 
 class Augmented:
@@ -102,13 +119,14 @@ class Augmented:
         random = generator(config.seed, position, 0)
         return epoch_batches(self.rois.label, self.rois.has_fine, batches, random)
 
-    def load(self, rows: Rows, position: int, batch: int) -> Batch:
-        random = generator(self.config.seed, position, batch + 1)
+    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> Batch:
+        random, mine = generator(self.config.seed, position, batch + 1), rows[share]
         grey, masks, _ = augment(
-            random, self.rois.pixels[rows], self.masks[rows], self.rois.transform, self.config.augmentation
-        )
+            random, self.rois.pixels[mine], self.masks[mine], self.rois.transform, self.config.augmentation,
+            share=share, draws=len(rows),
+        )  # fmt: skip
         inputs = normalise(torch.from_numpy(grey[:, 0]), self.rois.transform)
-        return _batch(self.rois, rows, inputs, _of_part(masks, self.config))
+        return _batch(self.rois, mine, inputs, of_part(masks, coarse(rows, share, self.config)), len(rows))
 
     def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor:
         return network.latent(inputs)
@@ -144,13 +162,15 @@ class Cached:
     def order(self, position: int) -> list[Rows]:
         return self.draws.order(position)
 
-    def load(self, rows: Rows, position: int, batch: int) -> Batch:
-        random = generator(self.config.seed, position, batch + 1)
-        version = random.integers(0, len(self.features), len(rows))
+    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> Batch:
+        random, whole, among = generator(self.config.seed, position, batch + 1), len(rows), rows
+        version = random.integers(0, len(self.features), whole)[share]
+        rows = rows[share]
         there = self.masks[version, rows].any(axis=(2, 3))
         version[(there < self.masks[0, rows].any(axis=(2, 3))).any(axis=1)] = 0  # a crop that lost its mask
         inputs = self.features[torch.from_numpy(version), torch.from_numpy(rows)].float()
-        return _batch(self.rois, rows, inputs, _of_part(self.masks[version, rows], self.config))
+        masks = of_part(self.masks[version, rows], coarse(among, share, self.config))
+        return _batch(self.rois, rows, inputs, masks, whole)
 
     def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor:
         return network.latent_of_features(inputs)
@@ -162,18 +182,21 @@ def stored_masks(rois: RoiSet) -> UInt8:
     return np.ascontiguousarray(np.stack([chosen, rois.lesion], axis=1))
 
 
-def _of_part(masks: UInt8, config: TrainingConfig) -> UInt8:
-    """(B, 2, I, I): the lesion part of the batch, its first rows, takes the lesion masks where there are any.
+def coarse(rows: Rows, share: slice, config: TrainingConfig) -> NDArray[np.bool_]:
+    """Which of the share's draws are in the lesion-scale part of the batch, its first rows."""
+    found: NDArray[np.bool_] = (np.arange(len(rows)) < len(rows) - config.batch_fine)[share]
+    return found
+
+
+def of_part(masks: UInt8, lesion_scale: NDArray[np.bool_]) -> UInt8:
+    """(B, 2, I, I): the lesion part of the batch takes the lesion masks where there are any.
 
     ``epoch_batches`` draws that part from ROIs without a fine annotation as long as these show every class, so
     that this is the rule "a finely annotated image uses its fine mask". Where all images are finely annotated it
     keeps the batch's ratio of lesion-scale to fine masks (75 to 10 in the paper).
     """
-    coarse = len(masks) - config.batch_fine
-    if coarse <= 0:
-        return masks
     chosen = masks.copy()
-    outlined = np.flatnonzero(masks[:coarse, 1].any(axis=(1, 2)))
+    outlined = np.flatnonzero(lesion_scale & masks[:, 1].any(axis=(1, 2)))
     chosen[outlined, 0] = masks[outlined, 1]
     return chosen
 
@@ -200,7 +223,7 @@ def _features(network: PrototypeNetwork, inputs: torch.Tensor, cancelled: IsCanc
     return torch.cat(found)
 
 
-def _batch(rois: RoiSet, rows: Rows, inputs: torch.Tensor, masks: UInt8) -> Batch:
+def _batch(rois: RoiSet, rows: Rows, inputs: torch.Tensor, masks: UInt8, whole: int) -> Batch:
     return Batch(
         inputs=inputs,
         label=torch.from_numpy(rois.label[rows]),
@@ -208,15 +231,37 @@ def _batch(rois: RoiSet, rows: Rows, inputs: torch.Tensor, masks: UInt8) -> Batc
         lesion=torch.from_numpy(np.ascontiguousarray(masks[:, 1])),
         irrelevant=torch.from_numpy(irrelevant(masks[:, 0])),
         lesion_ids=tuple(rois.lesion_ids[row] for row in rows),
+        whole=whole,
     )
 
 
-def prefetched(source: Source, order: list[Rows], position: int) -> Iterator[Batch]:
-    """The epoch's batches; the next is prepared in a thread while one is trained on."""
+Share = Callable[[int], slice]
+"""From the size of a batch to the rows that this process trains on."""
+
+
+def everything(size: int) -> slice:
+    return slice(0, size)
+
+
+def prefetched(source: Source, order: list[Rows], position: int, share: Share = everything) -> Iterator[Batch]:
+    """The epoch's batches; the next is prepared in a thread while one is trained on.
+
+    A source that settles its epochs is told of this one; what lies on the device already needs no thread.
+    """
+    if isinstance(source, Settling):
+        source.begin_epoch(order, position, [share(len(rows)) for rows in order])
+        if source.at_hand:
+            yield from (source.load(rows, position, index, share(len(rows))) for index, rows in enumerate(order))
+            return
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
-        waiting = pool.submit(source.load, order[0], position, 0)
+
+        def prepare(index: int) -> Future[Batch]:
+            rows = order[index]
+            return pool.submit(source.load, rows, position, index, share(len(rows)))
+
+        waiting = prepare(0)
         for index in range(len(order)):
             ready = waiting.result()
             if index + 1 < len(order):
-                waiting = pool.submit(source.load, order[index + 1], position, index + 1)
+                waiting = prepare(index + 1)
             yield ready

@@ -55,6 +55,21 @@ class Epochs(msgspec.Struct, frozen=True, kw_only=True):
     """Augmented draws an epoch, balanced by class; 0 means one draw per training ROI."""
 
 
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """How the gradients are computed on this machine; what is left open is measured at the start of a run and kept
+    for all of it. A run that must give the same bits as another fixes ``layout``, ``threads``, ``compiled`` and
+    ``precision``."""
+
+    layout: Literal["auto", "channels_last", "contiguous"] = "auto"
+    """Of images and weights in memory while gradients are computed."""
+    compiled: Literal["auto", "yes", "no"] = "auto"
+    """torch.compile of the layers; auto tries it on CUDA only."""
+    threads: Count = 0
+    """Of the processor; 0 means as many as the process may use."""
+    images_at_once: Count = 0
+    """Images that go through the network together; 0 means the whole batch, fewer where memory runs out."""
+
+
 class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One run. ``seed`` fixes initialisation, draws and order."""
 
@@ -89,6 +104,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the backbone's gradients in A1 only; everything shown is computed in float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    machine: Machine = Machine()
     seed: Count = 1
     preset: str = ""
     """Name of the preset this configuration started from."""

@@ -1,8 +1,9 @@
-"""One epoch of gradient steps: accumulation, finite checks, memory, cancelling, progress."""
+"""One epoch of gradient steps: accumulation, finite checks, memory, cancelling, progress; one process or more."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -12,8 +13,11 @@ from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import IsCancelled, never
 from core.model.precision import Precision, gradient_precision
 from core.training.batches import Batch, Rows, Source, prefetched
+from core.training.ledger import Ledger
 from core.training.losses import Parts
+from core.training.memory import out_of_memory
 from core.training.stages import describe_lesions
+from core.training.team import ALONE, SharedLoss, Team
 
 LossFunction = Callable[[Batch], Parts]
 """From a batch on the device to the named parts of its mean loss."""
@@ -35,33 +39,38 @@ class EpochTask:
 
     name: str
     """Named in errors: "epoch 3 of A1"."""
-    loss: LossFunction
+    loss: LossFunction | SharedLoss
     optimiser: torch.optim.Optimizer
     device: torch.device
     precision: Precision
     memory: Memory
     before_batch: BeforeBatch = field(default=lambda batch, batches: None)
     cancelled: IsCancelled = never
+    team: Team = ALONE
+    unwatched: bool = False
+    """Nothing is read from the device before the epoch is over: a loss that is not finite stops every later update
+    there (which needs a fused optimiser) and is told at the end."""
 
 
 def run_epoch(task: EpochTask, source: Source, order: list[Rows], position: int) -> dict[str, float]:
     """Train on every batch of ``order``; returns the mean of each part of the loss, and their sum as ``loss``.
 
     Cancelled before any batch; TrainingError where the loss or its gradient is not finite, raised before the
-    step that would have spoilt the weights.
+    step that would have spoilt the weights, or after the epoch, in which no such step was made.
     """
-    totals: dict[str, float] = {}
-    for index, batch in enumerate(prefetched(source, order, position)):
-        if task.cancelled():
+    ledger = Ledger(len(order), task.device)
+    for index, batch in enumerate(prefetched(source, order, position, task.team.share)):
+        if task.team.anybody(task.cancelled()):
             raise Cancelled
         task.before_batch(index, len(order))
-        for name, value in _train_on(task, batch, index).items():
-            totals[name] = totals.get(name, 0.0) + value / len(order)
-    totals["loss"] = sum(totals.values())
-    return totals
+        _train_on(task, batch, index, ledger)
+    if task.unwatched and (bad := ledger.first_bad()) is not None:
+        rows = order[bad]
+        raise _not_finite(task, source.load(rows, position, bad, task.team.share(len(rows))), bad)
+    return ledger.means()
 
 
-def _train_on(task: EpochTask, batch: Batch, index: int) -> dict[str, float]:
+def _train_on(task: EpochTask, batch: Batch, index: int, ledger: Ledger) -> None:
     """One optimiser step; with less memory than hoped in several smaller passes whose gradients add up."""
     while True:
         values = _gradients(task, batch)
@@ -70,40 +79,41 @@ def _train_on(task: EpochTask, batch: Batch, index: int) -> dict[str, float]:
         # outside the except block: the error's traceback held the tensors that filled the memory
         _halve(task, len(batch))
     norm = nn.utils.get_total_norm(_grads(task.optimiser))
-    if not torch.isfinite(norm + sum(values.values())):
+    found = task.team.total(torch.stack(list(values.values())))
+    ledger.note(index, tuple(values), found, finite=torch.isfinite(norm + found.sum()))
+    if task.unwatched:
+        task.optimiser.found_inf = ledger.stopped  # type: ignore[attr-defined]
+    elif ledger.first_bad() is not None:
         task.optimiser.zero_grad(set_to_none=True)
         raise _not_finite(task, batch, index)
     task.optimiser.step()
     task.optimiser.zero_grad(set_to_none=True)
-    return {name: float(value) for name, value in values.items()}
 
 
-def _gradients(task: EpochTask, batch: Batch) -> dict[str, torch.Tensor] | None:
+def _gradients(task: EpochTask, batch: Batch) -> Parts | None:
     """Accumulated gradients of the batch's mean loss; None where the memory did not suffice."""
     task.optimiser.zero_grad(set_to_none=True)
-    values: dict[str, torch.Tensor] = {}
+    values: Parts = {}
     try:
         for first in range(0, len(batch), task.memory.at_once):
             piece = batch.part(first, first + task.memory.at_once).to(task.device)
-            share = len(piece) / len(batch)
-            with gradient_precision(task.precision, task.device):
-                parts = task.loss(piece)
-            (torch.stack(list(parts.values())).sum() * share).backward()
+            share = len(piece) / batch.whole
+            last = first + task.memory.at_once >= len(batch)
+            alone = (
+                task.loss.without_exchange() if isinstance(task.loss, SharedLoss) and not last else nullcontext()
+            )
+            with alone:
+                with gradient_precision(task.precision, task.device):
+                    parts = task.loss(piece)
+                # the exchange takes the mean over the processes, of which a sum is wanted
+                (torch.stack(list(parts.values())).sum() * (share * task.team.size)).backward()
             for name, part in parts.items():
-                values[name] = values.get(name, torch.zeros(())) + part.detach().cpu() * share
+                values[name] = values.get(name, 0.0) + part.detach() * share
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
         return None
     return values
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that an allocation failed, on an accelerator or on the CPU."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error)
-    return "can't allocate memory" in text or "out of memory" in text
 
 
 def _halve(task: EpochTask, size: int) -> None:
@@ -113,6 +123,11 @@ def _halve(task: EpochTask, size: int) -> None:
         raise TrainingError(
             "The memory does not suffice for a single image: choose a smaller input size or backbone, or free "
             "memory."
+        )
+    if task.team.size > 1:  # the others are in the middle of an exchange
+        raise TrainingError(
+            f"The memory of one of the processes does not suffice for {current} images at once: go on with "
+            f"machine.images_at_once={current // 2}."
         )
     task.memory.at_once = (current + 1) // 2
     task.memory.halvings += 1

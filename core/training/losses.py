@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from core.model.losses import cluster_and_separation, fine_cost
 from core.model.network import Activations, PrototypeNetwork
+from core.model.precision import wide
 from core.training.batches import Batch
 from core.training.config import LossWeights
 
@@ -51,7 +52,7 @@ def cell_loss(cells: torch.Tensor, batch: Batch) -> Parts:
     """Cell-level warm start: logits (B, K + 1, H, W); marked cells and background count one half each."""
     classes = cells.shape[1] - 1
     target = cell_targets(batch, (cells.shape[2], cells.shape[3]), classes)
-    each = functional.cross_entropy(cells.float(), target.clamp_min(0), reduction="none")
+    each = functional.cross_entropy(wide(cells), target.clamp_min(0), reduction="none")
     inside, outside = (target >= 0) & (target < classes), target == classes
     return {
         "cells": 0.5 * _mean_per_image(each, inside),
@@ -68,7 +69,7 @@ def _mean_per_image(values: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
 
 def image_loss(cells: torch.Tensor, batch: Batch) -> Parts:
     """Image-level warm start: cross-entropy of the head's logits after global average pooling."""
-    return {"image": functional.cross_entropy(cells.float().mean((2, 3)), batch.label)}
+    return {"image": functional.cross_entropy(wide(cells).mean((2, 3)), batch.label)}
 
 
 def warm_start_head(network: PrototypeNetwork, channels: int, *, cells: bool, seed: int) -> nn.Conv2d:

@@ -17,6 +17,7 @@ from core.domain.vocabulary import Part
 from core.model.card import ModelCard
 from core.model.checkpoint import save_model
 from core.training.config import TrainingConfig
+from core.training.machine import MachineChoice
 from core.training.refit import MALIGNANCY_RIDGE
 from core.training.state import EpochRecord, RunState
 from core.training.table import SimilarityTable, save_table
@@ -34,6 +35,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     precision: str
     """Of the gradients of A1; everything else is float32."""
+    machine: MachineChoice = MachineChoice()
+    """How the gradients were computed, and what was timed to choose it."""
     threads: int
     images_at_once: int
     """Less than the batch where the memory did not suffice."""
@@ -111,7 +114,8 @@ def _record(
         torch_version=str(torch.__version__),
         data_fingerprint=facts.fingerprint,
         device=facts.device,
-        precision=facts.precision,
+        precision=facts.machine.precision,
+        machine=facts.machine,
         threads=torch.get_num_threads(),
         images_at_once=facts.at_once,
         memory_halvings=facts.halvings,

@@ -110,7 +110,7 @@ def deviations(config: TrainingConfig) -> list[Deviation]:
     if config.loss.fine > 0 and config.batch_fine > 0:
         rows += [Deviation(field=r.field, paper=r.printed, here=r.here, why=r.why) for r in paper.rules]
     for field, value in here.items():
-        if value != standard[field] and field not in ("preset", "seed", "device"):
+        if value != standard[field] and field.split(".")[0] not in ("preset", "seed", "device", "machine"):
             chosen = "chosen for this run" if value != preset[field] else reasons.get(field, "")
             rows.append(Deviation(field=field, paper=_text(standard[field]), here=_text(value), why=chosen))
     return rows

@@ -19,6 +19,7 @@ from core.domain.study import Prototype
 from core.model.network import PrototypeNetwork
 from core.model.tensor_file import load_state, save_state
 from core.training.config import TrainingConfig
+from core.training.machine import MachineChoice
 from core.training.stages import StageName, make_optimiser
 from core.training.validation import Validation
 
@@ -41,7 +42,7 @@ class Facts(msgspec.Struct, kw_only=True):
     fingerprint: str
     """Of the ROIs and their parts."""
     device: str
-    precision: str
+    machine: MachineChoice = MachineChoice()
     position: int = 0
     """Steps of the plan that are done."""
     optimiser_stage: str = ""
@@ -126,9 +127,12 @@ def optimiser_for(state: RunState, stage: StageName) -> torch.optim.Adam:
 
 def _load_moments(optimiser: torch.optim.Adam, moments: Tensors) -> None:
     described: dict[str, Any] = optimiser.state_dict()
+    held = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     for name, value in moments.items():
         index, key = name.split(".", 1)
-        described["state"].setdefault(int(index), {})[key] = value
+        # in the memory layout of the parameter, which fused steps require
+        like = torch.empty_like(held[int(index)]) if value.shape == held[int(index)].shape else None
+        described["state"].setdefault(int(index), {})[key] = value if like is None else like.copy_(value)
     optimiser.load_state_dict(described)
 
 

@@ -17,29 +17,33 @@ import torch
 from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
-from core.domain.atomic import atomic_write, make_folder
+from core.domain.atomic import make_folder
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
 from core.domain.vocabulary import Part
-from core.model.backbones import COMPACT
-from core.model.network import PrototypeNetwork
-from core.model.precision import Precision, resolve_precision
+from core.model.precision import Precision
 from core.training import state as run_state
 from core.training.batches import Augmented, Batch, Cached, Source, features_of
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.heads import malignancy_of
-from core.training.losses import Parts, cell_loss, image_loss, joint_loss, warm_start_head
+from core.training.losses import Parts, cell_loss, image_loss, joint_loss
+from core.training.machine import (
+    threads_of,
+)
 from core.training.outcome import RunResult, write_outcome
 from core.training.progress import Clock
 from core.training.projection import project
 from core.training.prototype_start import start_from_kmeans
 from core.training.refit import initial_weights, refit
+from core.training.resident import OnDevice, free_memory, plan_home
 from core.training.ridge import choose_ridge
 from core.training.stages import GRADIENT_STAGES, Step, plan, prepare, rate_factor, set_rates
-from core.training.state import EpochRecord, Facts, RunState
+from core.training.start import begin, check_classes, head_for
+from core.training.state import EpochRecord
 from core.training.table import SimilarityTable
 from core.training.tables import fit_table
+from core.training.team import ALONE, SharedLoss, Team
 from core.training.validation import Validation, evaluate
 
 
@@ -51,14 +55,32 @@ def train(
     *,
     emit: Emit = silent,
     cancelled: IsCancelled = never,
+    team: Team = ALONE,
 ) -> RunResult:
     """Train a model on the ROIs whose ``parts`` entry (a value of ``Part``) is training.
 
-    ``folder`` receives config.json, state.safetensors, history.json, table.h5, run.json and model/. A folder
-    that holds an unfinished run of the same configuration and data is gone on with; TrainingError where it
-    holds another run, where a class has no lesion, or where the loss is not finite; Cancelled at the user's
+    ``folder`` receives config.json, machine.json, state.safetensors, history.json, table.h5, run.json and model/.
+    A folder that holds an unfinished run of the same configuration and data is gone on with; TrainingError where
+    it holds another run, where a class has no lesion, or where the loss is not finite; Cancelled at the user's
     wish, with everything up to the last finished step kept.
     """
+    check_request(rois, parts, config)
+    make_folder(folder)
+    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team)
+    with threads_of(trainer.state.facts.machine):
+        return trainer.run()
+
+
+def assist(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig, folder: Path, *, team: Team) -> None:
+    """What a process that does not lead its team does while the leader trains. Writes nothing."""
+    check_request(rois, parts, config)
+    trainer = Trainer(rois, parts, config, folder, silent, never, team)
+    with threads_of(trainer.state.facts.machine):
+        trainer.follow()
+
+
+def check_request(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig) -> None:
+    """TrainingError where ROIs and configuration do not belong together."""
     if len(parts) != len(rois):
         raise ValueError("parts needs one entry a ROI")
     if rois.transform != config.transform or rois.class_names != config.class_names:
@@ -70,8 +92,6 @@ def train(
         raise TrainingError(
             "The cache of a frozen backbone holds un-augmented rows of the table only: set table_rows=unaugmented."
         )
-    make_folder(folder)
-    return Trainer(rois, parts, config, folder, emit, cancelled).run()
 
 
 def data_fingerprint(rois: RoiSet, parts: NDArray[np.str_]) -> str:
@@ -99,7 +119,9 @@ class Trainer:
         folder: Path,
         emit: Emit,
         cancelled: IsCancelled,
+        team: Team = ALONE,
     ) -> None:
+        self.team = team
         self.config, self.folder, self.emit, self.cancelled = config, folder, emit, cancelled
         known = rois.label >= 0
         self.data = _Data(
@@ -108,61 +130,41 @@ class Trainer:
             training=rois.rows((parts == Part.TRAINING.value) & known),
             validation=rois.rows((parts == Part.VALIDATION.value) & known),
         )
-        _check_classes(self.data.training)
+        check_classes(self.data.training)
         self.steps = plan(config)
-        self.state = self._begin(data_fingerprint(rois, parts))
+        self.state = begin(
+            config, folder, data_fingerprint(rois, parts), lesions=len(self.data.training), emit=emit, team=team
+        )
         self.device = torch.device(self.state.facts.device)
         self.network = self.state.network
         self.source, self.features, self.validation_features = self._sources()
         self.batches_an_epoch = len(self.source.order(0))
         self.clock = Clock(self.steps, self.state.facts.position, self.batches_an_epoch)
 
-    def _begin(self, fingerprint: str) -> RunState:
-        """The state of the unfinished run in the folder, or that of a new one."""
-        if (self.folder / run_state.STATE_NAME).exists():
-            facts, tensors = run_state.load(self.folder)
-            if facts.config != self.config or facts.fingerprint != fingerprint:
-                raise TrainingError(
-                    f"The folder {self.folder} holds a run of another configuration or of other data: choose a "
-                    "new folder."
-                )
-        else:
-            tensors = None
-            device = resolve_device(self.config.device)
-            precision = choose_precision(self.config, device)
-            facts = Facts(
-                config=self.config, fingerprint=fingerprint, device=device.type, precision=precision,
-                at_once=self.config.batch_lesion + self.config.batch_fine,
-            )  # fmt: skip
-            described = msgspec.json.format(msgspec.json.encode(self.config), indent=1)
-            atomic_write(self.folder / "config.json", described)
-        network = make_network(self.config, fresh=tensors is None).to(torch.device(facts.device))
-        state = RunState(facts=facts, network=network)
-        if tensors is not None:
-            run_state.restore(state, tensors, self._head(network))
-        return state
-
-    def _head(self, network: PrototypeNetwork) -> torch.nn.Conv2d:
-        first = network.addon[0]
-        assert isinstance(first, torch.nn.Conv2d)
-        cells = self.config.warm_start == "cells"
-        head = warm_start_head(network, first.in_channels, cells=cells, seed=self.config.seed)
-        return head.to(next(network.parameters()).device)
-
     def _sources(self) -> tuple[Source, torch.Tensor | None, torch.Tensor | None]:
         if not self.config.frozen_backbone:
-            return Augmented(self.data.training, self.config), None, None
+            return self._drawn(), None, None
         self.emit(Message(level="info", text="Computing the features of the frozen backbone once."))
         cached = Cached(self.network, self.data.training, self.config, self.cancelled)
         validation = features_of(self.network, self.data.validation, cancelled=self.cancelled)
         return cached, cached.plain, validation
+
+    def _drawn(self) -> Source:
+        """On a GPU the augmentation is its work too."""
+        if self.device.type == "cpu":
+            return Augmented(self.data.training, self.config)
+        home = plan_home(self.data.training, free_memory(self.device))
+        if home == "streamed":
+            text = "The regions of interest do not fit the device's memory beside the network: they are streamed."
+            self.emit(Message(level="info", text=text))
+        return OnDevice(self.data.training, self.config, self.device, home)
 
     def advance(self) -> Step | None:
         """Do the next step and save the state; None where the plan is done. Cancelled and errors save nothing."""
         facts = self.state.facts
         if facts.position == len(self.steps):
             return None
-        if self.cancelled():
+        if self.team.anybody(self.cancelled()):
             raise Cancelled
         step = self.steps[facts.position]
         self._report(step, 0)
@@ -173,10 +175,17 @@ class Trainer:
             facts.history.append(EpochRecord(stage=step.stage, epoch=step.epoch, values=values))
             self.emit(Metrics(stage=step.stage, epoch=step.epoch, values=values))
         facts.position += 1
-        run_state.save(self.folder, self.state)
+        if self.team.leads:
+            run_state.save(self.folder, self.state)
         return step
 
+    def follow(self) -> None:
+        """The part of a process that does not lead: gradients only."""
+        while self.advance() is not None:
+            pass
+
     def run(self) -> RunResult:
+        """TrainingError, Cancelled: see ``train``."""
         while self.advance() is not None:
             pass
         return write_outcome(
@@ -194,18 +203,22 @@ class Trainer:
             "selection": self._select,
             "B": self._fit_malignancy,
         }
-        return actions[step.stage](step)
+        values = actions[step.stage](step) if self.team.leads else {}
+        self.team.hand_out(self.network)
+        return values
 
     def _gradient_epoch(self, step: Step) -> dict[str, float | None]:
         facts, config = self.state.facts, self.config
         if step.stage == "warm start" and self.state.head is None:
-            self.state.head = self._head(self.network)
+            self.state.head = head_for(self.network, config)
         elif step.stage != "warm start":
             self.state.head = None
         if facts.optimiser_stage != step.stage or self.state.optimiser is None:
             self.state.optimiser = run_state.optimiser_for(self.state, step.stage)
             facts.optimiser_stage = step.stage
         optimiser = self.state.optimiser
+        machine = facts.machine
+        self.network.prepare_gradients(channels_last=machine.channels_last, compiled=machine.compiled)
         prepare(self.network, step.stage, frozen_backbone=config.frozen_backbone)
 
         def before_batch(batch: int, batches: int) -> None:
@@ -216,15 +229,18 @@ class Trainer:
         task = EpochTask(
             name=f"epoch {step.epoch} of {step.stage}", loss=self._loss_of(step), optimiser=optimiser,
             device=self.device, precision=self._precision(step), memory=memory, before_batch=before_batch,
-            cancelled=self.cancelled,
+            cancelled=self.cancelled, team=self.team, unwatched=self.device.type == "cuda",
         )  # fmt: skip
         position = facts.position
-        losses = run_epoch(task, self.source, self.source.order(position), position)
+        try:
+            losses = run_epoch(task, self.source, self.source.order(position), position)
+        finally:
+            self.network.prepare_inference()
         if memory.halvings > facts.halvings:
             text = f"The memory did not suffice: {memory.at_once} images at a time from now on."
             self.emit(Message(level="warning", text=text))
             facts.at_once, facts.halvings = memory.at_once, memory.halvings
-        return {**losses, **self._validated(step)}
+        return {**losses, **(self._validated(step) if self.team.leads else {})}
 
     def _validated(self, step: Step) -> dict[str, float | None]:
         if step.stage == "warm start":
@@ -236,22 +252,26 @@ class Trainer:
             self.network, self.data.validation, features=self.validation_features, cancelled=self.cancelled
         )
 
-    def _loss_of(self, step: Step) -> Callable[[Batch], Parts]:
+    def _loss_of(self, step: Step) -> SharedLoss:
         if step.stage == "warm start":
             head = self.state.head
             assert head is not None
             level = cell_loss if self.config.warm_start == "cells" else image_loss
-            return lambda batch: level(head(self.network.feature_maps(batch.inputs)), batch)
+
+            def supervised(batch: Batch) -> Parts:
+                return level(head(self.network.feature_maps(batch.inputs)), batch)
+
+            return SharedLoss.of(self.team, {"network": self.network, "head": head}, supervised)
 
         def joint(batch: Batch) -> Parts:
             found = self.network.from_latent(self.source.latent(self.network, batch.inputs))
             return joint_loss(self.network, found, batch, self.config.loss)
 
-        return joint
+        return SharedLoss.of(self.team, {"network": self.network}, joint)
 
     def _precision(self, step: Step) -> Precision:
         """Reduced precision serves the gradients of A1 (and of the trunk's warm start) only."""
-        reduced = self.state.facts.precision == "bfloat16" and step.stage in ("A1", "warm start")
+        reduced = self.state.facts.machine.precision == "bfloat16" and step.stage in ("A1", "warm start")
         return "bfloat16" if reduced else "float32"
 
     def _start_prototypes(self, step: Step) -> dict[str, float | None]:
@@ -319,58 +339,3 @@ class Trainer:
             done, total, eta = report
             detail = f"epoch {step.epoch} of {step.epochs}" if step.epochs > 1 else ""
             self.emit(Progress(stage=step.stage, done=done, total=total, eta_s=eta, detail=detail))
-
-
-def make_network(config: TrainingConfig, *, fresh: bool) -> PrototypeNetwork:
-    """The network of a configuration, initialised from its seed; not ``fresh``: its weights are about to be
-    replaced, so none are downloaded or read."""
-    architecture = config.architecture
-    if not fresh:
-        architecture = msgspec.structs.replace(architecture, weights="random")
-    classes = len(config.class_names)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        network = PrototypeNetwork(
-            architecture,
-            class_names=config.class_names,
-            prototype_class=[c for c in range(classes) for _ in range(architecture.prototypes_per_class)],
-            input_size=config.transform.input_size,
-        )
-    network.architecture = config.architecture
-    return network
-
-
-def resolve_device(wish: str) -> torch.device:
-    """The device that the configuration asks for; ``auto`` is CUDA where there is one, else the CPU."""
-    if wish == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("The configuration asks for CUDA, but no CUDA device can be used: choose device cpu.")
-    if wish == "auto":
-        wish = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wish)
-
-
-def choose_precision(config: TrainingConfig, device: torch.device) -> Precision:
-    """The precision of the gradients of A1 and the warm start, kept for the whole run.
-
-    ``auto``: bfloat16 on CUDA devices that compute in it, and for the compact backbone on CPUs that do (an epoch
-    takes 0.6 of the time; VGG-16 was not faster there); else float32.
-    """
-    small = config.architecture.backbone == COMPACT
-    if config.precision == "auto" and device.type == "cpu" and small and _cpu_computes_bfloat16():
-        return "bfloat16"
-    return resolve_precision(config.precision, device)
-
-
-def _cpu_computes_bfloat16() -> bool:
-    # torch has no public question for it; without an answer float32 is right everywhere
-    asked = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
-    return any(bool(ask()) for ask in asked if ask is not None)
-
-
-def _check_classes(training: RoiSet) -> None:
-    present = set(training.label.tolist())
-    for index, name in enumerate(training.class_names):
-        if index not in present:
-            raise TrainingError(
-                f"No lesion of the training part has the class {name}: label some, or train without this class."
-            )

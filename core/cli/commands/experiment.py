@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="", help="name of the split (default: default, made if there is none)")
     parser.add_argument("--folds", type=int, default=0, help="patient-grouped cross-validation instead of a split")
     parser.add_argument(
+        "--launcher",
+        default="",
+        metavar="local:N|slurm",
+        help="train the parts N at once in processes that share the cores, or hand each to Slurm",
+    )
+    parser.add_argument(
         "--runs", nargs="+", default=[], metavar="RUN", help="compare: the first run against each of the others"
     )
     parser.add_argument(
@@ -68,6 +74,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def _table1(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
+    from core.jobs.launcher import launcher_of
     from core.store.study import Study
     from core.tasks.configuring import configure
     from core.tasks.experiment.phantom_study import confounded, make_confounded_study
@@ -83,6 +90,7 @@ def _table1(arguments: argparse.Namespace, console: Console) -> int:
     request = Request(
         out=out, config=config, seeds=arguments.seeds,
         ablations=arguments.ablations, split=arguments.split, folds=arguments.folds,
+        launcher=launcher_of(arguments.launcher) if arguments.launcher else None,
     )  # fmt: skip
     with Study.open(folder) as study:
         outcome = table1(study, request, emit=console.emit, cancelled=console.cancelled)

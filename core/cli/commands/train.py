@@ -8,8 +8,10 @@ examples:
   main.py train breast-margins
   main.py train breast-margins --preset paper --set epochs.joint=20 --set loss.fine=0.05
   main.py train breast-margins --folds 5 --name real     # patient-grouped cross-validation
+  main.py train breast-margins --folds 5 --launcher local:2          # two folds at once; or slurm
   main.py train breast-margins --resume real-fold2
   main.py train breast-margins --final compact-1         # with the epoch that validation chose
+  torchrun --nproc-per-node 2 main.py train breast-margins --preset paper     # one run on two GPUs
 """
 
 from __future__ import annotations
@@ -41,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a value of the configuration"
     )
+    parser.add_argument(
+        "--launcher",
+        default="",
+        metavar="local:N|slurm",
+        help="carry out the folds N at once in processes that share the cores, or hand each to Slurm",
+    )
     parser.add_argument("--resume", default="", metavar="RUN", help="go on with this run")
     parser.add_argument("--show-config", action="store_true", help="print the configuration and stop")
 
@@ -49,9 +57,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
     from core.domain.errors import TrainingError
+    from core.jobs.launcher import launcher_of
     from core.store.study import Study
     from core.tasks.configuring import configure
+    from core.tasks.many import carry_out_all
     from core.tasks.runs import carry_out, find_run, finished_run
+    from core.tasks.together import help_out, is_helper, leading
     from core.tasks.training_plan import plan_final, plan_runs
     from core.training.presets import deviations
 
@@ -65,7 +76,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         text = msgspec.json.format(msgspec.json.encode(config)).decode() + "\nDeviations from the paper:\n"
         console.result(msgspec.to_builtins(config), text + "\n".join(lines))
         return 0
-    with Study.open(arguments.study) as study:
+    if is_helper():
+        help_out(cancelled=console.cancelled)
+        return 0
+    with leading() as way, Study.open(arguments.study) as study:
         if arguments.resume:
             runs = [find_run(study, arguments.resume)]
         elif arguments.final:
@@ -79,7 +93,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 folds=arguments.folds,
                 sources=arguments.source,
             )
-        done = [carry_out(study, one, emit=console.emit, cancelled=console.cancelled) for one in runs]
+        if arguments.launcher:
+            launcher = launcher_of(arguments.launcher)
+            done = carry_out_all(study, runs, launcher, emit=console.emit, cancelled=console.cancelled)
+        else:
+            done = [carry_out(study, one, emit=console.emit, cancelled=console.cancelled, way=way) for one in runs]
     names = " ".join(finished.name for finished in done)
     console.result(
         {"runs": [{"name": one.name, "id": one.id, "folder": one.folder, "metrics": one.metrics} for one in done]},

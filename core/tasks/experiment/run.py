@@ -16,9 +16,11 @@ from core.domain.vocabulary import Part
 from core.evaluation.map_tests import MapRecord
 from core.evaluation.predictions import Predictions, pooled
 from core.evaluation.repeated import Method
+from core.jobs.launcher import Launcher
 from core.statistics.bootstrap import DRAWS
 from core.store.study import Study
 from core.tasks.experiment.facts import Experiment
+from core.tasks.experiment.launch import launch_parts
 from core.tasks.experiment.measured import map_records
 from core.tasks.experiment.page import Outcome, write_pages
 from core.tasks.experiment.parts import Data, Done, carry_out, check_data
@@ -43,6 +45,8 @@ class Request:
     folds: int = 0
     """0: one split. Else patient-grouped cross-validation, its out-of-fold predictions pooled."""
     draws: int = DRAWS
+    launcher: Launcher | None = None
+    """Trains parts in processes of their own, several at once; None: one after another in this one."""
 
 
 def table1(study: Study, request: Request, *, emit: Emit, cancelled: IsCancelled) -> Outcome:
@@ -58,11 +62,13 @@ def table1(study: Study, request: Request, *, emit: Emit, cancelled: IsCancelled
             "Models that are never projected have no prototypical lesions to explain anything with: leave out "
             "--set project=false (--ablations trains a model without projection beside the others)."
         )
-    data = _data(study, request, emit, cancelled)
+    data = data_of(study, request, emit, cancelled)
     make_folder(request.out)
     chosen = [
         trial for trial in trials(request.config, ablations=request.ablations) if _possible(trial, data, emit)
     ]
+    if request.launcher is not None:
+        launch_parts(study, request, request.launcher, chosen, data, emit=emit, cancelled=cancelled)
     done: dict[str, list[list[Done]]] = {trial.key: [] for trial in chosen}
     for seed in range(1, request.seeds + 1):
         for trial in chosen:
@@ -88,7 +94,7 @@ def _maps(
     return tuple(found)
 
 
-def _data(study: Study, request: Request, emit: Emit, cancelled: IsCancelled) -> list[Data]:
+def data_of(study: Study, request: Request, emit: Emit, cancelled: IsCancelled) -> list[Data]:
     """The ROIs with the parts of each fold (one where there are no folds), checked."""
     config = request.config
     splits = splits_of(study, request)

@@ -21,7 +21,7 @@ from core.domain.events import Metrics
 from core.domain.vocabulary import Part
 from core.evaluation.report import evaluate
 from core.training.presets import load_preset
-from core.training.trainer import make_network
+from core.training.start import make_network
 from tests.core.training.tiny import CLASSES, CONFIG, changed, tiny_parts, tiny_rois
 
 VGG = msgspec.structs.replace(classifier_of(CONFIG, "margin"), epochs=3)

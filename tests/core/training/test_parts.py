@@ -27,6 +27,7 @@ def _batch(mask: np.ndarray, lesion: np.ndarray, label: int) -> Batch:
     return Batch(
         inputs=torch.zeros(1, 3, *mask.shape), label=torch.tensor([label]), mask=torch.from_numpy(mask)[None],
         lesion=torch.from_numpy(lesion)[None], irrelevant=torch.from_numpy(1 - mask)[None], lesion_ids=("a",),
+        whole=1,
     )  # fmt: skip
 
 
@@ -151,7 +152,7 @@ class _Fixed:
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
 
-    def load(self, rows: object, position: int, batch: int) -> Batch:
+    def load(self, rows: object, position: int, batch: int, share: slice) -> Batch:
         return self.batch
 
 
@@ -160,7 +161,7 @@ def test_a_halved_batch_takes_the_same_step_as_a_whole_one() -> None:
     batch = Batch(
         inputs=torch.from_numpy(random.random((7, 3, 4, 4), np.float32)), label=torch.arange(7) % 3,
         mask=torch.ones(7, 4, 4, dtype=torch.uint8), lesion=torch.ones(7, 4, 4, dtype=torch.uint8),
-        irrelevant=torch.zeros(7, 4, 4, dtype=torch.uint8), lesion_ids=tuple("abcdefg"),
+        irrelevant=torch.zeros(7, 4, 4, dtype=torch.uint8), lesion_ids=tuple("abcdefg"), whole=7,
     )  # fmt: skip
     results = []
     for at_once in (7, 3):
@@ -182,7 +183,8 @@ def test_an_image_that_is_not_finite_is_named() -> None:
     inputs[1, 0, 0, 0] = math.nan
     mask = torch.ones(3, 4, 4, dtype=torch.uint8)
     batch = Batch(
-        inputs=inputs, label=torch.arange(3), mask=mask, lesion=mask, irrelevant=1 - mask, lesion_ids=tuple("abc")
+        inputs=inputs, label=torch.arange(3), mask=mask, lesion=mask, irrelevant=1 - mask, lesion_ids=tuple("abc"),
+        whole=3,
     )  # fmt: skip
     layer = torch.nn.Linear(48, 3)
     before = layer.weight.detach().clone()

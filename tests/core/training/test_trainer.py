@@ -19,7 +19,7 @@ from core.training.inference import infer, infer_one
 from core.training.stages import CHANGES, part_hashes, plan
 from core.training.state import STATE_NAME, load
 from core.training.table import load_table
-from core.training.trainer import Trainer, choose_precision, train
+from core.training.trainer import Trainer, train
 from tests.core.training.tiny import CLASSES, CONFIG, changed, tiny_parts, tiny_rois
 
 
@@ -35,7 +35,7 @@ def test_a_run_ends_in_a_projected_model_a_table_and_a_record(tmp_path: Path) ->
     rois, events = tiny_rois(), []
     result = train(rois, tiny_parts(), CONFIG, tmp_path, emit=events.append)
     assert {p.name for p in tmp_path.iterdir()} == {
-        "config.json", "state.safetensors", "history.json", "table.h5", "run.json", "model",
+        "config.json", "machine.json", "state.safetensors", "history.json", "table.h5", "run.json", "model",
     }  # fmt: skip
     model = load_model(result.model_folder)
     assert model.card == result.card
@@ -295,11 +295,3 @@ def test_a_run_with_bfloat16_gradients_still_projects_and_explains_in_float32(tm
     for record in model.card.prototypes:
         found = infer_one(model.network, tiny_rois(), int(record.lesion_id[-3:]))
         assert found.similarities[0, record.index][record.cell].item() == pytest.approx(math.log(1e4), abs=1e-6)
-
-
-def test_the_precision_is_the_users_or_what_pays_on_the_device() -> None:
-    cpu = torch.device("cpu")
-    assert choose_precision(changed(precision="float32"), cpu) == "float32"
-    vgg = msgspec.structs.replace(CONFIG.architecture, backbone="vgg16")
-    assert choose_precision(changed(precision="auto", architecture=vgg), cpu) == "float32"
-    assert choose_precision(changed(precision="auto"), cpu) in ("float32", "bfloat16")
