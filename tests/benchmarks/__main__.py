@@ -1,23 +1,36 @@
-"""Every benchmark of the engine as one table, each figure beside its limit, and a JSON record.
+"""Every benchmark of the engine as one table, each figure as a ratio to its reference in the same run, and a file.
 
     python -m tests.benchmarks [--json FILE] [--quick]
 
-Processor time on one core, so that what else the machine does counts little. ``--quick`` leaves VGG-16 out.
+Processor time where the row does not say otherwise, so that what else the machine does counts little. ``--quick``
+leaves VGG-16 out. The references are the bare backbone, or the naive implementation of ``tests/benchmarks/naive``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks import bench_bootstrap, bench_projection, bench_prune, bench_step
+import torch
 
-PAPER = bench_step.Case(backbone="vgg16", size=224, batch=10, channels=512, bf16=False, rounds=2)
+from core.data.roi_set import InputTransform
+from core.training.machine import cpu_computes_bfloat16
+from tests.benchmarks import (
+    bench_bootstrap,
+    bench_parts,
+    bench_projection,
+    bench_prune,
+    bench_stages,
+    bench_step,
+    bench_training,
+)
+
 COMPACT = bench_step.Case(backbone="compact", size=112, batch=42, channels=64, bf16=False, rounds=5)
-
 Row = dict[str, object]
 
 
@@ -25,25 +38,67 @@ def row(figure: str, value: float, limit: float, unit: str = "") -> Row:
     return {"figure": figure, "value": round(value, 4), "limit": limit, "unit": unit, "met": value <= limit}
 
 
-def step_rows(case: bench_step.Case) -> list[Row]:
+def training_rows() -> Iterator[Row]:
+    found = bench_training.measure(bench_training.configuration("vgg16", 224, 10), rounds=2)
+    limits = (0.55, 1.10, 1.05)
+    for (name, (_, processor)), limit in zip(found.ratios().items(), limits, strict=True):
+        yield row(f"{name}, VGG-16 at 224 px, batch 10, {found.choice.words}", processor, limit)
+
+
+def stage_rows() -> Iterator[Row]:
+    rois = bench_projection.noise_rois(500, InputTransform(input_size=112))
+    found = bench_stages.measure(rois, bench_stages.network_of("compact", 112), epochs=20)
+    p, same = found.projection.processor, "" if found.equal else " (DIFFERENT patches)"
+    yield row(
+        f"A2 of 500 ROIs / loop over the prototypes that writes pictures{same}", p / found.loop.processor, 0.1
+    )
+    yield row(f"the same / a loop over each class's own images{same}", p / found.loop_own_class.processor, 0.2)
+    a3 = found.table.processor + found.fit.processor
+    worse = "" if found.objective <= found.objective_of_epochs else " (WORSE objective)"
+    yield row(f"A3 after A2 / 20 epochs through the backbone{worse}", a3 / found.epochs.processor, 0.01)
+
+
+def step_rows(case: bench_step.Case) -> Iterator[Row]:
     found = bench_step.measure(case)
-    return [
-        row(f"forward and backward of a training step / bare backbone ({case})", found.step / found.bare, 1.15),
-        row(f"fine-annotation loss / training step ({case})", found.fine / found.step, 0.02),
-    ]
+    yield row(f"forward and backward of a training step / bare backbone ({case})", found.step / found.bare, 1.15)
+    yield row(f"fine-annotation loss / training step ({case})", found.fine / found.step, 0.02)
 
 
-def all_rows(*, quick: bool) -> list[Row]:
+def part_rows() -> Iterator[Row]:
+    fast, slow = bench_parts.fine_loss()
+    yield row("fine-annotation loss, quadratic form / upsampled maps", fast / slow, 0.05)
+    fast, slow = bench_parts.augmented()
+    yield row("augmentation of a batch / one image after another", fast / slow, 0.25)
+    yield row("main.py --help, by the wall", bench_parts.started("main.py", "--help"), 0.3, "s")
+    seconds, loaded = bench_parts.window_up()
+    yield row(f"window painted, torch {'LOADED' if loaded else 'not loaded'}, by the wall", seconds, 1.0, "s")
+
+
+def other_rows() -> Iterator[Row]:
     forward, projection = bench_projection.measure()
+    yield row("A2 of 500 ROIs / one forward pass over them", projection / forward, 1.1)
     pruning = bench_prune.measure()
+    yield row("prune 3 of 15 on 15,000 rows and refit h1 and h2", pruning["out-of-fold"], 100, "ms")
     statistics = bench_bootstrap.main()
-    rows = [
-        row("projection of 500 ROIs / one forward pass over them", projection / forward, 1.1),
-        row("prune 3 of 15 on 15,000 rows and refit h1 and h2", pruning["out-of-fold"], 100, "ms"),
-        row("5,000 resamples of every metric, 1,000 images", float(str(statistics["total_s"])), 10, "s"),
-        *step_rows(COMPACT),
-    ]
-    return rows if quick else rows + step_rows(PAPER)
+    yield row("5,000 resamples of every metric, 1,000 images", float(str(statistics["total_s"])), 10, "s")
+
+
+def all_rows(*, quick: bool) -> Iterator[Row]:
+    if not quick:
+        yield from training_rows()
+    torch.set_num_threads(1)
+    yield from stage_rows()
+    yield from part_rows()
+    yield from other_rows()
+    yield from step_rows(COMPACT)
+
+
+def machine() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    bfloat16 = "bfloat16 in the processor" if cpu_computes_bfloat16() else "no bfloat16"
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    return f"{platform.machine()}, {platform.system()}, {cores} cores, {bfloat16}, {gpu}; {versions}"
 
 
 def main() -> None:
@@ -51,16 +106,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the record")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    rows = all_rows(quick=options.quick)
-    machine = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
-    sys.stdout.write(f"{machine}\n\n| figure | measured | at most |  |\n| --- | --- | --- | --- |\n")
-    for one in rows:
+    sys.stdout.write(f"{machine()}\n\n| figure | measured | at most |  |\n| --- | --- | --- | --- |\n")
+    rows = []
+    for one in all_rows(quick=options.quick):
+        rows.append(one)
         verdict = "met" if one["met"] else "NOT met"
         sys.stdout.write(
             f"| {one['figure']} | {one['value']} {one['unit']} | {one['limit']} {one['unit']} | {verdict} |\n"
         )
+        sys.stdout.flush()
     if options.json is not None:
-        options.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
+        options.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1))
 
 
 if __name__ == "__main__":
