@@ -27,12 +27,14 @@ def main(arguments: list[str]) -> int:
     from PySide6.QtWidgets import QApplication
 
     from app.qt import settings
+    from app.qt.background import prefer_the_window
     from app.qt.theme import Theme, apply_theme
     from app.qt.translation import install
 
     application = QApplication.instance()
     if not isinstance(application, QApplication):
         application = QApplication([sys.argv[0]])
+    prefer_the_window()
     application.setApplicationName("Marginalia")
     application.setOrganizationName("Marginalia")
     language = install(application, settings.text("language"))

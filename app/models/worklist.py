@@ -49,8 +49,7 @@ class WorklistModel(QAbstractTableModel):
             return
         self._query, self.busy = query, True
         reads = self._session.reads
-        self._finder.submit("keys", lambda: (query, reads.keys(query)))
-        self.count_progress()
+        self._finder.submit_all([("keys", lambda: (query, reads.keys(query))), ("progress", reads.progress)])
 
     def count_progress(self) -> None:
         reads = self._session.reads

@@ -40,7 +40,6 @@ from app.training_desk import TrainingDesk
 from app.views.annotate.wiring import AnnotateWiring
 from app.views.annotate.workspace import AnnotateWorkspace
 from app.views.dialogs.about import AboutDialog
-from app.views.dialogs.agreement import AgreementDialog
 from app.views.dialogs.calibrate import CalibrateDialog, store_calibration, stored_calibration
 from app.views.dialogs.keymap_dialog import KeymapDialog
 from app.views.dialogs.shortcut_sheet import ShortcutSheet
@@ -147,7 +146,7 @@ class MainWindow(QMainWindow):
         act.connect_to("help.about", lambda: AboutDialog(self).open())
         act.connect_to("reader.sign_in", self._ask_reader)
         act.connect_to("reader.password", lambda: ask_new_password(self.session, self).open())
-        act.connect_to("reader.agreement", lambda: AgreementDialog(self.session, self).open())
+        act.connect_to("reader.agreement", self._ask_agreement)
         act.connect_to("view.calibrate", self._ask_screen)
         act.connect_checked("view.fullscreen", self._set_full_screen)
         for name in WORKSPACES:
@@ -252,6 +251,12 @@ class MainWindow(QMainWindow):
     def take_keymap(self, keymap: Keymap, preset: Preset) -> None:
         self.actions_.set_keymap(keymap)
         self.wiring.set_preset(preset)
+
+    def _ask_agreement(self) -> None:
+        # brings the statistics of scipy, for which no start of the program should wait
+        from app.views.dialogs.agreement import AgreementDialog
+
+        AgreementDialog(self.session, self).open()
 
     def _ask_reader(self) -> None:
         if self.session.is_open:

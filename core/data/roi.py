@@ -7,14 +7,16 @@ it that augmentation moves in. All maps are those of ``core.domain.geometry`` (n
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
 
 from core.data.roi_set import InputTransform, UInt8
 from core.domain.geometry import Affine, Box, box_to_grid, square_around
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 PAPER_CONTEXT = 100.0
 """Mammogram pixels added on each side of the lesion box (the authors' code)."""
@@ -96,6 +98,9 @@ def _weights(start: float, extent: float, size: int, length: int) -> tuple[slice
     low, high = int(source.min()), int(source.max()) + 1
     row = np.repeat(np.arange(size), taps)
     entries = (weight.ravel().astype(np.float32), (row, source.ravel() - low))
+    # scipy.sparse takes a quarter of a second to load, for which the start of the window should not wait
+    from scipy.sparse import coo_array, csr_array
+
     return slice(low, high), csr_array(coo_array(entries, shape=(size, high - low)))
 
 

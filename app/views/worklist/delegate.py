@@ -15,6 +15,8 @@ from core.store.worklist import WorklistRow
 
 PICTURE = 48
 _GAP, _SIGN = 8, 16
+HEIGHT = PICTURE + 2 * _GAP
+"""Of an entry."""
 
 
 class WorklistDelegate(QStyledItemDelegate):
@@ -23,7 +25,7 @@ class WorklistDelegate(QStyledItemDelegate):
         self._thumbnails = thumbnails
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(160, PICTURE + 2 * _GAP)
+        return QSize(160, HEIGHT)
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import msgspec
-from PySide6.QtCore import QModelIndex, QTimer, Signal
+from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QHBoxLayout,
+    QHeaderView,
     QLineEdit,
-    QListView,
     QProgressBar,
     QPushButton,
     QStackedWidget,
+    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -33,7 +34,7 @@ from app.models.worklist import WorklistModel
 from app.qt.translation import tr
 from app.qt.words import word
 from app.session import Session
-from app.views.worklist.delegate import PICTURE, WorklistDelegate
+from app.views.worklist.delegate import HEIGHT, PICTURE, WorklistDelegate
 from app.widgets.label import Label
 from core.domain.vocabulary import Part
 from core.store.worklist import WorklistFilter, WorklistOrder, WorklistProgress, WorklistQuery
@@ -52,7 +53,7 @@ class WorklistPanel(QWidget):
         self.thumbnails = Thumbnails(session, 2 * PICTURE, self)
         self.search = QLineEdit()
         self.only, self.order, self.part = QComboBox(), QComboBox(), QComboBox()
-        self.list = QListView()
+        self.list = QTableView()
         self._progress_text, self._progress = Label(), QProgressBar()
         self._stack = QStackedWidget()
         self._nothing = Label()
@@ -127,7 +128,18 @@ class WorklistPanel(QWidget):
     def _build_list(self) -> None:
         self.list.setModel(self.model)
         self.list.setItemDelegate(WorklistDelegate(self.thumbnails, self))
-        self.list.setUniformItemSizes(True)
+        # a table with rows of one height: a list view asks the model for each of a hundred thousand entries
+        rows = self.list.verticalHeader()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setDefaultSectionSize(HEIGHT)
+        rows.hide()
+        self.list.horizontalHeader().setStretchLastSection(True)
+        self.list.horizontalHeader().hide()
+        self.list.setShowGrid(False)
+        self.list.setTabKeyNavigation(False)
+        self.list.setCornerButtonEnabled(False)
+        self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setMouseTracking(True)
         self.list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
