@@ -174,9 +174,7 @@ def _joined(statement: Select[Any], query: WorklistQuery, *, everything: bool = 
     """Joined with what the query needs, or with ``everything`` that a row shows."""
     only, order = query.only, query.order
     margins = order is WorklistOrder.MARGIN
-    mine = (
-        everything or margins or bool(query.text) or only not in (WorklistFilter.ALL, WorklistFilter.UNANNOTATED)
-    )
+    mine = everything or margins or only not in (WorklistFilter.ALL, WorklistFilter.UNANNOTATED)
     own = everything or margins or only in (WorklistFilter.UNLABELLED, WorklistFilter.FLAGGED)
     statement = statement.select_from(_I)
     if everything or query.part is not None or order is WorklistOrder.PATIENT:
@@ -194,11 +192,14 @@ def _joined(statement: Select[Any], query: WorklistQuery, *, everything: bool = 
 def _conditions(query: WorklistQuery) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     for word in query.text.split():
-        # the patients are searched once, not once for each of their lesions
+        # patients and labels are searched once, not once for each lesion
         patients = select(_P.c.id).where(or_(_contains(_P.c.pseudonym, word), _contains(_P.c.source, word)))
         views = [view.value for view in ViewPosition if word.lower() in view.value.lower()]
-        said = (_contains(column, word) for column in (_MINE.c.comment, _MINE.c.margin))
-        found.append(or_(_I.c.patient_id.in_(patients), _I.c.view.in_(views), *said))
+        label = schema.label.c
+        said = select(label.lesion_id).where(
+            label.reader_id == query.reader_id, or_(_contains(label.comment, word), _contains(label.margin, word))
+        )
+        found.append(or_(_I.c.patient_id.in_(patients), _I.c.view.in_(views), _L.c.id.in_(said)))
     match query.only:
         case WorklistFilter.UNLABELLED:
             found.append(and_(_L.c.id.is_not(None), func.coalesce(_MINE.c.margin, _OWN.c.margin).is_(None)))
