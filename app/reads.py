@@ -38,6 +38,7 @@ class Loaded:
     image: Image
     patient: Patient
     levels: list[Array]
+    frame: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,13 +125,14 @@ class Reads:
         ]
         return entries[::-1]
 
-    def load(self, image_id: str) -> Loaded:
-        """Everything that showing an image needs; ArrayLostError where its pixels are gone."""
+    def load(self, image_id: str, frame: int = 0) -> Loaded:
+        """Everything that showing a slice of an image needs; ArrayLostError where its pixels are gone."""
         image = self.image(image_id)
         return Loaded(
             image=image,
             patient=self._study.patients.get(image.patient_id),
-            levels=self._study.arrays.read_pyramid(image_id),
+            levels=self._study.arrays.read_pyramid(image_id, frame=frame),
+            frame=frame,
         )
 
     def thumbnail(self, image_id: str, side: int) -> NDArray[np.uint8]:
@@ -139,7 +141,7 @@ class Reads:
 
         image = self.image(image_id)
         arrays = self._study.arrays
-        pixels = arrays.read_pixels(image_id, arrays.levels(image_id) - 1)
+        pixels = arrays.read_pixels(image_id, arrays.levels(image_id) - 1, frame=image.frames // 2)
         inverted = is_inverted(image.photometric)
         slope, intercept = image.rescale_slope, image.rescale_intercept
         window = default_window(pixels, image.windows, "file", slope=slope, intercept=intercept, inverted=inverted)

@@ -52,6 +52,8 @@ class Session(QObject):
         """Why the study cannot be changed, in a sentence; empty where it can."""
         self.reader: Reader | None = None
         self.image_id: str | None = None
+        self.frame = 0
+        """The slice of a tomosynthesis that is looked at."""
         self.lesion_id: str | None = None
         self._waiting: deque[Callable[[], Change]] = deque()
         self._refused: Callable[[], Change] | None = None
@@ -114,6 +116,7 @@ class Session(QObject):
         self._waiting.clear()
         self._retry.stop()
         self.reader = self.image_id = self.lesion_id = self._passwords = None
+        self.frame = 0
         study.close()
         self.changed.emit(StudyClosed())
 
@@ -175,13 +178,36 @@ class Session(QObject):
         """Look at an image and one of its lesions (by default its first)."""
         if image_id is not None and lesion_id is None:
             lesions = self.reads.lesions(image_id)
-            lesion_id = lesions[0].id if lesions else None
+            # where a slice is looked at already, it stays
+            here = [found for found in lesions if image_id != self.image_id or found.frame == self.frame]
+            lesion_id = here[0].id if here else None
         if (image_id, lesion_id) == (self.image_id, self.lesion_id):
             return
         self._keep_refused()
         other = image_id != self.image_id
         self.image_id, self.lesion_id = image_id, lesion_id
+        self.frame = self._frame_of(image_id, lesion_id, other=other)
         self.changed.emit(SelectionChanged(image_id=image_id, lesion_id=lesion_id, image_changed=other))
+
+    def show_frame(self, frame: int) -> None:
+        """Look at another slice of the image, and at the first lesion that lies on it, if any does."""
+        if self.image_id is None:
+            return
+        frame = min(max(frame, 0), self.reads.image(self.image_id).frames - 1)
+        if frame == self.frame:
+            return
+        self._keep_refused()
+        there = [lesion.id for lesion in self.reads.lesions(self.image_id) if lesion.frame == frame]
+        self.frame, self.lesion_id = frame, there[0] if there else None
+        self.changed.emit(SelectionChanged(image_id=self.image_id, lesion_id=self.lesion_id, image_changed=False))
+
+    def _frame_of(self, image_id: str | None, lesion_id: str | None, *, other: bool) -> int:
+        """The lesion's slice; without one the present slice, and of another image the middle one."""
+        if lesion_id is not None:
+            return self.reads.lesion(lesion_id).frame
+        if image_id is None or not other:
+            return self.frame if image_id is not None else 0
+        return self.reads.image(image_id).frames // 2
 
     # changes
 
@@ -249,7 +275,12 @@ class Session(QObject):
         number = 1 + max((lesion.number for lesion in study.lesions.of_image(image_id)), default=0)
         finding = Finding(id=str(uuid.uuid4()), patient_id=image.patient_id)
         lesion = Lesion(
-            id=str(uuid.uuid4()), finding_id=finding.id, image_id=image_id, outline=outline, number=number
+            id=str(uuid.uuid4()),
+            finding_id=finding.id,
+            image_id=image_id,
+            outline=outline,
+            number=number,
+            frame=self.frame if image_id == self.image_id else 0,
         )
 
         def write() -> Change:

@@ -33,6 +33,7 @@ class Wall(QObject):
         self._hanging = chosen_hanging()
         self._images: tuple[Image, ...] = ()
         self._shown: dict[str, Shown] = {}
+        self._frames: dict[str, int] = {}
         self._layers: dict[MammogramView, FindingsLayer] = {}
         self._pointed: str | None = None
         for view in self.hanging_view.views:
@@ -40,6 +41,7 @@ class Wall(QObject):
         self.hanging_view.view_made.connect(self._dress)
         self.hanging_view.active_changed.connect(self._take_active)
         self.hanging_view.cursor_moved.connect(self._point)
+        self.hanging_view.slice_requested.connect(self._turn)
         self.pictures.ready.connect(self._take)
         self.pictures.failed.connect(self._lose)
 
@@ -58,8 +60,9 @@ class Wall(QObject):
         return self._images
 
     def shown(self, image_id: str) -> Shown | None:
-        """The picture of an image that hangs; None while it is read or where it cannot be."""
-        return self._shown.get(image_id)
+        """The picture of an image that hangs, of its present slice; None while it is read or cannot be."""
+        shown = self._shown.get(image_id)
+        return shown if shown is not None and shown.frame == self._frames.get(image_id) else None
 
     def set_hanging(self, hanging: Hanging) -> None:
         self._hanging = hanging
@@ -74,10 +77,23 @@ class Wall(QObject):
             self._hang(image_id)
         else:
             self.hanging_view.activate(place)
+            self.show_frame()
+
+    def show_frame(self) -> None:
+        """The session's slice of the session's image, where another one is shown; the sight stays as it is."""
+        image_id, frame = self._session.image_id, self._session.frame
+        place = None if image_id is None else self._place(image_id)
+        if image_id is None or place is None or self._frames.get(image_id) == frame:
+            return
+        self._frames[image_id] = frame
+        count = self._images[place].frames
+        self.hanging_view.views[place].set_slice(frame, count)
+        self.pictures.want((image_id, frame))
 
     def clear(self, message: str) -> None:
-        self._images, self._shown = (), {}
+        self._images, self._shown, self._frames = (), {}, {}
         self.hanging_view.arrange([])
+        self.hanging_view.active.set_slice(0, 1)
         self.hanging_view.put(0, None, message)
         self.refresh()
 
@@ -91,6 +107,7 @@ class Wall(QObject):
             drawn = [
                 Drawn(lesion=lesion, shapes=reads.shapes(lesion.id) if beside and reads.reader_id else ())
                 for lesion in (reads.lesions(image.id) if len(views) > 1 else ())
+                if lesion.frame == self._frames.get(image.id, 0)
             ]
             self._layers[view].show(drawn, image.pixel_spacing_mm, beside=beside)
             self._layers[view].mark(chosen=chosen, pointed=self._pointed)
@@ -106,11 +123,27 @@ class Wall(QObject):
             self.refused.emit(_why_alone(self._hanging))
         panes = [Pane.of(image, self._caption(image, here)) for image in self._images]
         self.hanging_view.arrange(panes, self._images.index(here))
-        for number in range(len(panes)):
+        self._frames = {image.id: self._first_frame(image) for image in self._images}
+        for number, image in enumerate(self._images):
             self.hanging_view.put(number, None, tr("Loading…"))
-        others = [image.id for image in self._images if image.id != image_id]
-        self.pictures.want(image_id, *others)
+            self.hanging_view.views[number].set_slice(self._frames[image.id], image.frames)
+        ordered = (here, *(image for image in self._images if image.id != image_id))
+        self.pictures.want(*((image.id, self._frames[image.id]) for image in ordered))
         self.refresh()
+
+    def _first_frame(self, image: Image) -> int:
+        """The session's slice; of a picture beside it that of its first lesion, else the middle one."""
+        if image.id == self._session.image_id:
+            return self._session.frame
+        frames = [lesion.frame for lesion in self._session.reads.lesions(image.id)] if image.frames > 1 else []
+        return frames[0] if frames else image.frames // 2
+
+    def _turn(self, view: MammogramView, frame: int) -> None:
+        """The wheel, a key or the slider asks for a slice of the picture in a view, which is then worked in."""
+        views = self.hanging_view.views
+        if self._images and view in views:
+            self.hanging_view.activate(views.index(view))
+            self._session.show_frame(frame)
 
     def _caption(self, image: Image, here: Image) -> str:
         if self._hanging is not Hanging.PRIOR or len(self._images) == 1:
@@ -150,10 +183,18 @@ class Wall(QObject):
         place = self._place(shown.image.id)
         if place is None:
             return
+        if shown.frame != self._frames.get(shown.image.id):
+            return
+        turned = shown.image.id in self._shown
         self._shown[shown.image.id] = shown
-        self.hanging_view.put(place, shown.picture)
+        if turned:
+            self.hanging_view.views[place].exchange_picture(shown.picture)
+        else:
+            self.hanging_view.put(place, shown.picture)
         if shown.image.id == self._session.image_id:
             self.ready.emit(shown)
+            near = (shown.frame - 1, shown.frame + 1)
+            self.pictures.prepare(*((shown.image.id, k) for k in near if 0 <= k < shown.image.frames))
 
     def _lose(self, image_id: str, sentence: str) -> None:
         place = self._place(image_id)

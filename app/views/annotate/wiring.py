@@ -88,6 +88,8 @@ class AnnotateWiring(QObject):
         self._connect_to_view("view.invert", MammogramView.invert)
         actions.connect_to("view.next_window", self._next_window)
         self._connect_to_view("view.lens", MammogramView.toggle_lens)
+        actions.connect_to("view.next_slice", lambda: self._workspace.view.ask_for_slice(1))
+        actions.connect_to("view.previous_slice", lambda: self._workspace.view.ask_for_slice(-1))
         actions.connect_checked("view.mask", lambda on: self._workspace.show_mask(on=on))
         actions.connect_checked("view.others", self._show_others)
         actions.connect_checked("view.worklist", self._workspace.worklist.setVisible)

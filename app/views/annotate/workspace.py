@@ -192,7 +192,12 @@ class AnnotateWorkspace(QWidget):
                 self.shown = self.wall.shown(image_id)
                 self._show_lesion()
         else:
-            self._show_lesion()
+            # until the slice is there, nothing is drawn on the one before
+            self.shown = None
+            self.wall.show_frame()
+            if self.shown is None:
+                self.shown = self.wall.shown(image_id)
+                self._show_lesion()
 
     def _take_view(self, view: MammogramView) -> None:
         """Draw in this one from now on."""
@@ -216,7 +221,8 @@ class AnnotateWorkspace(QWidget):
             self._load_document()
         self._show_labels()
         if session.image_id is not None:
-            others = [found for found in reads.lesions(session.image_id) if found.id != session.lesion_id]
+            on_slice = [found for found in reads.lesions(session.image_id) if found.frame == session.frame]
+            others = [found for found in on_slice if found.id != session.lesion_id]
             self.overlays.show_outlines([found.outline for found in others])
         self.canvas.set_outline(None if self.lesion is None else self.lesion.outline)
         self.show_others(on=False)

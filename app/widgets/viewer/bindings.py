@@ -62,7 +62,8 @@ class Bindings:
     middle: Drag = Drag.PAN
     right: Drag = Drag.WINDOW
     wheel: Wheel = Wheel.ZOOM
-    """Ctrl and the wheel always zooms; Shift and the wheel always changes the pen."""
+    """Ctrl and the wheel always zooms; Shift and the wheel always changes the pen. In a tomosynthesis the wheel
+    alone goes through its slices."""
     pan_key: Qt.Key = Key.Key_Space
     peek_key: Qt.Key = Key.Key_G
     keys: Mapping[tuple[Qt.Key, bool], Command] = field(default_factory=lambda: KEYS)

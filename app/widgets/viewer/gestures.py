@@ -47,6 +47,9 @@ class Target(Protocol):
     def point_at(self, place: QPointF | None) -> None: ...
     def ask_for_menu(self, place: QPoint) -> None: ...
     def ask_for_page(self, steps: int) -> None: ...
+    @property
+    def has_slices(self) -> bool: ...
+    def ask_for_slice(self, steps: int) -> None: ...
     def show_cursor(self, shape: Qt.CursorShape) -> None: ...
 
 
@@ -150,15 +153,21 @@ class Gestures(QObject):
         modifiers = event.modifiers()
         if modifiers & _Modifier.ShiftModifier:
             self._view.tool.change_width(notches)
-        elif modifiers & _Modifier.ControlModifier or self._view.bindings.wheel is Wheel.ZOOM:
+        elif modifiers & _Modifier.ControlModifier or self._wheel_zooms():
             self._view.zoom_by(_ZOOM_A_NOTCH**notches, event.position())
         else:
             self._turned += notches
-            pages = math.trunc(self._turned)
-            self._turned -= pages
-            if pages:
-                self._view.ask_for_page(-pages)
+            steps = math.trunc(self._turned)
+            self._turned -= steps
+            if steps and self._view.has_slices:
+                self._view.ask_for_slice(-steps)
+            elif steps:
+                self._view.ask_for_page(-steps)
         event.accept()
+
+    def _wheel_zooms(self) -> bool:
+        """The plain wheel goes through the slices of a tomosynthesis, whatever it does elsewhere."""
+        return self._view.bindings.wheel is Wheel.ZOOM and not self._view.has_slices
 
     def key_press(self, event: QKeyEvent) -> bool:
         """Whether the key meant something here."""

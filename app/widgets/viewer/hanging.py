@@ -102,6 +102,8 @@ class HangingView(QWidget):
     """Place on the screen, and the image point there."""
     page_requested = Signal(object)
     """Steps, as an int."""
+    slice_requested = Signal(object, object)
+    """The view, and the slice that is asked for in it."""
 
     def __init__(
         self, make_view: Callable[[], MammogramView] = MammogramView, parent: QWidget | None = None
@@ -250,6 +252,7 @@ class HangingView(QWidget):
         view.window_changed.connect(partial(self._follow_window, view))
         view.tool_changed.connect(partial(self._tell_tool, view))
         view.page_requested.connect(self.page_requested)
+        view.slice_requested.connect(lambda frame: self.slice_requested.emit(view, frame))
         view.menu_requested.connect(lambda place, at: self.menu_requested.emit(view.mapToGlobal(place), at))
         view.cursor_moved.connect(lambda reading: self.cursor_moved.emit(view, reading))
         view.peeked.connect(self._peek)

@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QResizeEvent,
     QTabletEvent,
     QWheelEvent,
 )
@@ -29,6 +30,7 @@ from app.widgets.viewer.lens import Lens
 from app.widgets.viewer.picture import Display, Picture
 from app.widgets.viewer.picture_view import PictureView
 from app.widgets.viewer.pointing import Tool
+from app.widgets.viewer.slice_bar import SliceBar
 from core.domain.geometry import Box, Point
 
 
@@ -49,6 +51,8 @@ class MammogramView(PictureView):
     """Steps, as an int, that the wheel asks for: 1 is the next image."""
     tool_changed = Signal(object)
     """The ``Tool`` that the pointer has now."""
+    slice_requested = Signal(object)
+    """The slice, an int from 0, that the wheel, a key or the slider asks for."""
     peeked = Signal(bool)
     """Whether everything over the picture is hidden for the moment."""
 
@@ -76,6 +80,8 @@ class MammogramView(PictureView):
         self._caliper = Caliper(self._repaint_caliper)
         self._caliper_area = QRect()
         self._gestures = Gestures(self, self)
+        self.slices = SliceBar(self)
+        self.slices.moved.connect(self.slice_requested)
 
     def set_picture(self, picture: Picture | None, display: Display | None = None) -> None:
         """Show this picture as a whole, with its first VOI choice or as ``display`` says."""
@@ -86,6 +92,12 @@ class MammogramView(PictureView):
         if picture is not None:
             self._caliper.spacing_mm, self._caliper.source = picture.spacing_mm, picture.spacing_source
         super().set_picture(picture, display)
+
+    def exchange_picture(self, picture: Picture) -> None:
+        self.tool.cancel()
+        self._gestures.abandon()
+        self._lens = None if self._lens is None else Lens(picture)
+        super().exchange_picture(picture)
 
     # what lies over it
 
@@ -174,6 +186,21 @@ class MammogramView(PictureView):
     def ask_for_page(self, steps: int) -> None:
         self.page_requested.emit(steps)
 
+    @property
+    def has_slices(self) -> bool:
+        return self.slices.count > 1
+
+    def set_slice(self, frame: int, count: int) -> None:
+        """Which slice of how many is shown; the bar beside it is hidden where there is one alone."""
+        self.slices.show_slice(frame, count)
+
+    def ask_for_slice(self, steps: int) -> None:
+        """``steps`` further into the stack, as far as it goes."""
+        wish = min(max(self.slices.frame + steps, 0), self.slices.count - 1)
+        if wish != self.slices.frame:
+            self.slices.show_slice(wish, self.slices.count)
+            self.slice_requested.emit(wish)
+
     def show_cursor(self, shape: Qt.CursorShape) -> None:
         self.setCursor(shape)
 
@@ -184,6 +211,10 @@ class MammogramView(PictureView):
             self.toggle_caliper()
 
     # Qt
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.slices.place()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         exposed, sight = event.rect(), self.sight

@@ -62,6 +62,13 @@ class PictureView(QWidget):
             self.fit()
         self._redraw()
 
+    def exchange_picture(self, picture: Picture) -> None:
+        """Show another slice of what is shown: the window stays, and which part of it is seen."""
+        self._picture, self._renderer = picture, Renderer(picture.levels)
+        if self._display is not None:
+            self._table = self._display.table(picture)
+        self._redraw()
+
     @property
     def display(self) -> Display | None:
         return self._display
