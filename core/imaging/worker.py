@@ -25,11 +25,14 @@ import msgspec
 import numpy as np
 
 import core
+from core.domain.system import widen_pipe
 from core.imaging.decode_child import RETIRE_AFTER_CPU_S, PixelSpec, Reply, Request
 from core.imaging.decoded import DecodedImage, Refusal, RefusedImageError, check_budget
 
 WALL_S = 20.0
 _LONGEST_LINE = 16_000_000
+_KEPT_BYTES = 32 << 20
+"""Of the C library's memory, which it would give back and ask for again with every image (its largest value)."""
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from core.imaging.decode_child import main; main()"
 _TYPES = {"uint8": np.uint8, "uint16": np.uint16, "int16": np.int16}
 
@@ -118,6 +121,8 @@ class DecodeWorker:
                 env=quiet_environment(),
                 start_new_session=True,  # Ctrl-C is the parent's to handle
             )
+            assert self._child.stdout is not None
+            widen_pipe(self._child.stdout)
             if self._closed:  # by another thread, before there was a child to end
                 self._stop()
                 raise OSError("closed")
@@ -225,6 +230,7 @@ def _filled(pipe: IO[bytes], image: DecodedImage) -> bool:
 
 
 def quiet_environment() -> dict[str, str]:
-    """The parent's environment, one thread a library."""
+    """The parent's environment, one thread a library; memory of one image is kept for the next."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return {**os.environ, **threads}
+    keep = {"MALLOC_MMAP_THRESHOLD_": str(_KEPT_BYTES), "MALLOC_TRIM_THRESHOLD_": str(4 * _KEPT_BYTES)}
+    return {**os.environ, **threads, **keep}

@@ -32,10 +32,11 @@ class ArrayStore:
         self._folder = folder
         self._writable = writable
 
-    def write_pixels(self, image_id: str, pixels: Array, *, frame: int = 0) -> str:
+    def write_pixels(self, image_id: str, pixels: Array, *, frame: int = 0, sha256: str = "") -> str:
         """Store ``(rows, columns)`` stored values with their pyramid; their content hash. Written once.
 
-        ``frame``: which slice of a tomosynthesis, from 0. StudyError where the image has these pixels already,
+        ``frame``: which slice of a tomosynthesis, from 0; ``sha256``: the content hash, where it is known already.
+        StudyError where the image has these pixels already,
         ValueError for another type or shape.
         """
         path = self._path(PIXELS, frame_name(image_id, frame), writing=True)
@@ -45,7 +46,7 @@ class ArrayStore:
             )
         if path.exists():
             raise StudyError(f"Image {image_id} has its pixels already; they are written once and never changed.")
-        return self._put_pixels(path, pixels)
+        return self._put_pixels(path, pixels, sha256)
 
     def read_pixels(self, image_id: str, level: int = 0, *, frame: int = 0) -> Array:
         """``(rows, columns)`` of one level of the pyramid; ArrayLostError where the file is lost or damaged."""
@@ -126,8 +127,8 @@ class ArrayStore:
             partial.unlink(missing_ok=True)
         return len(left)
 
-    def _put_pixels(self, path: Path, pixels: Array) -> str:
-        sha256 = content_sha256(pixels)
+    def _put_pixels(self, path: Path, pixels: Array, sha256: str = "") -> str:
+        sha256 = sha256 or content_sha256(pixels)
         levels = pyramid(pixels)
         arrays: dict[str, Array] = {f"level{i}": level for i, level in enumerate(levels)}
         make_folder(path.parent)

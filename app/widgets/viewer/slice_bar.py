@@ -23,6 +23,7 @@ class SliceBar(QWidget):
 
     def __init__(self, view: QWidget) -> None:
         super().__init__(view)
+        self._view = view
         self.frame, self.count = 0, 1
         self.setCursor(Qt.CursorShape.ArrowCursor)
         self.text = Label("")
@@ -59,9 +60,8 @@ class SliceBar(QWidget):
 
     def place(self) -> None:
         """Where the view has this size now."""
-        view = self.parentWidget()
-        height = round(view.height() * _SHARE)
-        self.setGeometry(6, (view.height() - height) // 2, WIDTH, height)
+        height = round(self._view.height() * _SHARE)
+        self.setGeometry(6, (self._view.height() - height) // 2, WIDTH, height)
 
     def _choose(self, frame: int) -> None:
         self.frame = frame

@@ -7,24 +7,28 @@ record repeats it: files and rows are named instead.
 from __future__ import annotations
 
 import time
-import uuid
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
+from msgspec.structs import replace
 
 from core.data.importers.fitting import fitted
 from core.data.importers.headers import Headers, LeftOutError, uids_valid
+from core.data.importers.pending import Pending, Writing, frames_of, in_millimetres, stable_id
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity
 from core.data.importers.results import FileResult, file_results
 from core.domain.content import content_sha256, frames_sha256
-from core.domain.errors import Cancelled, StudyError
+from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled, Message, Progress, never, silent
-from core.domain.shapes import Line, Shape, Stroke, bounds
+from core.domain.shapes import bounds
 from core.domain.study import Finding, Image, Lesion, Patient
+from core.domain.system import keep_freed_memory
 from core.imaging.decoded import DecodedImage, Identity, RefusedImageError
 from core.imaging.worker import Outcome, read_frames, read_many
 from core.store.links import PseudonymSession
@@ -37,7 +41,9 @@ BEGUN, ENDED, SUBJECT = "import.begun", "import.ended", "import"
 """In the audit trail: what was begun and did not end is told to whoever opens the study next."""
 ROWS_AT_ONCE = 100
 """Images whose rows become durable together; a crash loses at most these."""
-_NAMESPACE = uuid.UUID("6e9f7d0c-6d0a-4f0e-9c53-6f6a52c1b7aa")
+WRITERS = 2
+"""Images that are hashed and written at once, beside those that are decoded."""
+_NO_PIXELS = np.empty((0, 0), np.uint8)
 
 DecodeAll = Callable[[Iterable[Path]], Generator[tuple[Path, Outcome], None, None]]
 """Decodes foreign files in a child process, in their order; a refused file is an error in its place."""
@@ -58,19 +64,6 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     """What became of every file."""
 
 
-@dataclass(kw_only=True)
-class _Pending:
-    """Rows that wait for their transaction."""
-
-    patients: list[Patient] = field(default_factory=list)
-    link_hashes: dict[str, str] = field(default_factory=dict)
-    images: list[Image] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    lesions: list[Lesion] = field(default_factory=list)
-    fine: list[tuple[str, str, tuple[Shape, ...]]] = field(default_factory=list)
-    """Lesion id, name of the reader, shapes."""
-
-
 def run_import(
     study: Study,
     plan: ImportPlan,
@@ -89,6 +82,7 @@ def run_import(
     """
     total = len(plan.images)
     study.audit.record(BEGUN, SUBJECT, new={"files": total})
+    keep_freed_memory()
     work = _Import(study, plan, identity, decode_frames)
     started = time.monotonic()
     with closing(decode(image.path for image in plan.images)) as decoded:
@@ -101,7 +95,9 @@ def run_import(
                     work.commit()
                 eta = (time.monotonic() - started) / done * (total - done)
                 emit(Progress(stage="import", done=done, total=total, eta_s=round(eta, 1)))
+            work.settle()
         finally:
+            work.close()
             work.commit()
             study.audit.record(ENDED, SUBJECT, new={"images": work.images})
     work.conclude()
@@ -124,7 +120,7 @@ class _Import:
         self.identity = identity
         self.decode_frames = decode_frames
         self.issues = list(plan.issues)
-        self.pending = _Pending()
+        self.pending = Pending()
         self._pseudonyms = PseudonymSession(study.patients, study.links, identity)
         self._patients: dict[str, Patient] = {}
         self._findings: dict[tuple[str, str], str] = {}
@@ -132,21 +128,55 @@ class _Import:
         known = study.images.all()
         self._content = {image.content_sha256: "an image of the study" for image in known}
         self._content |= {image.id: "an image of the study" for image in known if image.frames > 1}
-        self._stored: list[bool] = []
+        self._stored: list[bool | None] = [None] * len(plan.images)
+        self._place = 0
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="import")
+        self._writing: deque[Writing] = deque()
         self._counts = dict.fromkeys(("patients", "images", "lesions", "fine_annotations"), 0)
 
     def take(self, planned: PlannedImage, result: Outcome) -> None:
         """Store the pixels of one image now and keep its rows for the next transaction."""
         name = self.plan.name_of(planned)
+        place, self._place = self._place, self._place + 1
         try:
-            self._take(planned, result, name)
+            self._writing.append(self._take(planned, result, name, place))
         except LeftOutError as left_out:
-            self._say(planned.where or name, left_out.sentence, left_out.severity)
-            self._stored.append(False)
-        else:
-            self._stored.append(True)
+            self._leave_out(planned, name, place, left_out)
+        while len(self._writing) > WRITERS:
+            self._finish(self._writing.popleft())
 
-    def _take(self, planned: PlannedImage, result: Outcome, name: str) -> None:
+    def settle(self) -> None:
+        """Wait for what is being written; the rows of what was written wait for their transaction then."""
+        while self._writing:
+            self._finish(self._writing.popleft())
+
+    def close(self) -> None:
+        """After an error or the end: nothing is written any more, and what was written whole is kept."""
+        while self._writing:
+            writing = self._writing.popleft()
+            try:
+                self._finish(writing)
+            except (MarginaliaError, OSError):  # the error that ends the import is on its way already
+                self.study.arrays.delete_pixels(writing.image_id)
+        self._writers.shutdown(wait=True)
+
+    def _leave_out(self, planned: PlannedImage, name: str, place: int, left_out: LeftOutError) -> None:
+        self._say(planned.where or name, left_out.sentence, left_out.severity)
+        self._stored[place] = False
+
+    def _finish(self, writing: Writing) -> None:
+        """Once its pixels are on the disk, an image's rows may be."""
+        planned, name = writing.planned, writing.name
+        try:
+            sha256 = writing.sha256.result()
+        except LeftOutError as left_out:
+            self._content = {key: who for key, who in self._content.items() if who != name}
+            self._leave_out(planned, name, writing.place, left_out)
+            return
+        self._add(planned, writing.decoded, writing, sha256)
+        self._stored[writing.place] = True
+
+    def _take(self, planned: PlannedImage, result: Outcome, name: str, place: int) -> Writing:
         if isinstance(result, RefusedImageError):
             raise LeftOutError(str(result), Severity.WRONG)
         if self.study.info.synthetic and not result.synthetic:
@@ -166,16 +196,33 @@ class _Import:
         if self.study.arrays.has_pixels(image_id):
             # left by an import that was killed before its rows were written
             self.study.arrays.delete_pixels(image_id)
-        self.study.arrays.write_pixels(image_id, result.pixels)
-        first = sha256
         if frames_of(result) > 1:
-            sha256 = self._further_frames(planned.path, image_id, result, sha256)
             self._content[image_id] = name
         self._content[sha256] = name
-        image = self._image(planned, result, self._patient(key, first), sha256, image_id)
+        return Writing(
+            planned=planned,
+            name=name,
+            place=place,
+            key=key,
+            image_id=image_id,
+            first_sha256=sha256,
+            decoded=replace(result, pixels=_NO_PIXELS),
+            size=(result.width, result.height),
+            sha256=self._writers.submit(self._write, planned.path, image_id, result, sha256),
+        )
+
+    def _write(self, path: Path, image_id: str, result: DecodedImage, sha256: str) -> str:
+        """In a thread of its own: hashing, compressing and the disk need not wait for each other."""
+        self.study.arrays.write_pixels(image_id, result.pixels, sha256=sha256)
+        return self._further_frames(path, image_id, result, sha256) if frames_of(result) > 1 else sha256
+
+    def _add(self, planned: PlannedImage, result: DecodedImage, writing: Writing, sha256: str) -> None:
+        """The rows of an image whose pixels are stored."""
+        name = writing.name
+        image = self._image(planned, writing, self._patient(writing.key, writing.first_sha256), sha256)
         self.pending.images.append(image)
         if self.identity is not None:
-            self._remember(self.identity, key, image.id, result.identity)
+            self._remember(self.identity, writing.key, image.id, result.identity)
         for warning in result.warnings:
             self._say(planned.where or name, f"{name}: {warning}.", Severity.NOTE)
         for lesion in planned.lesions:
@@ -187,8 +234,8 @@ class _Import:
     def _image_id(self, result: DecodedImage, sha256: str, name: str) -> str:
         """From the pixels; of a tomosynthesis from its first slice, since it is stored slice by slice."""
         if frames_of(result) == 1:
-            return _id("image", sha256)
-        image_id = _id("tomosynthesis", str(result.frames), sha256)
+            return stable_id("image", sha256)
+        image_id = stable_id("tomosynthesis", str(result.frames), sha256)
         if image_id in self._content:
             raise LeftOutError(
                 f"{name} is left out: its first slice is identical to that of {self._content[image_id]}."
@@ -226,16 +273,16 @@ class _Import:
             assigned = self._pseudonyms.assign(self.source, key)
             patient = assigned.patient
             if patient is None:
-                patient = Patient(id=_id("patient", sha256), pseudonym=assigned.pseudonym, source=self.source)
+                made = stable_id("patient", sha256)
+                patient = Patient(id=made, pseudonym=assigned.pseudonym, source=self.source)
                 self.pending.patients.append(patient)
                 if assigned.link_hash is not None:
                     self.pending.link_hashes[patient.id] = assigned.link_hash
             self._patients[key] = patient
         return self._patients[key]
 
-    def _image(
-        self, planned: PlannedImage, decoded: DecodedImage, patient: Patient, sha256: str, image_id: str
-    ) -> Image:
+    def _image(self, planned: PlannedImage, writing: Writing, patient: Patient, sha256: str) -> Image:
+        decoded = writing.decoded
         for table, header, word in (
             (planned.laterality, decoded.laterality, "side"),
             (planned.view, decoded.view, "view"),
@@ -245,11 +292,11 @@ class _Import:
                 self._say(planned.where, f"{sentence} The table is followed.", Severity.NOTE)
         own_spacing = decoded.pixel_spacing_mm is not None
         return Image(
-            id=image_id,
+            id=writing.image_id,
             patient_id=patient.id,
             content_sha256=sha256,
-            width=decoded.width,
-            height=decoded.height,
+            width=writing.size[0],
+            height=writing.size[1],
             bits_stored=decoded.bits_stored,
             pixel_spacing_mm=decoded.pixel_spacing_mm if own_spacing else planned.spacing_mm,
             spacing_source=decoded.spacing_source if own_spacing else planned.spacing_source,
@@ -284,7 +331,7 @@ class _Import:
         number = 1 + sum(lesion.image_id == image.id for lesion in self.pending.lesions)
         finding = self._finding(planned.finding, image, number)
         lesion = Lesion(
-            id=_id("lesion", image.id, str(number)),
+            id=stable_id("lesion", image.id, str(number)),
             finding_id=finding,
             image_id=image.id,
             outline=planned.outline,
@@ -293,7 +340,7 @@ class _Import:
             frame=planned.frame,
         )
         self.pending.lesions.append(lesion)
-        if planned.fine and image.pixel_spacing_mm is None and any(map(_in_millimetres, planned.fine)):
+        if planned.fine and image.pixel_spacing_mm is None and any(map(in_millimetres, planned.fine)):
             sentence = "The fine annotation has widths in millimetres, but the image has no pixel spacing."
             raise LeftOutError(f"{sentence} The lesion is imported without it.", Severity.WRONG)
         if planned.fine:
@@ -302,14 +349,14 @@ class _Import:
     def _finding(self, word: str, image: Image, number: int) -> str:
         key = (image.patient_id, word)
         if not word or key not in self._findings:
-            finding = Finding(id=_id("finding", image.id, str(number)), patient_id=image.patient_id)
+            finding = Finding(id=stable_id("finding", image.id, str(number)), patient_id=image.patient_id)
             self.pending.findings.append(finding)
             self._findings[key] = finding.id
         return self._findings[key]
 
     def commit(self) -> None:
         """Make the pending rows durable; pixels whose rows cannot be written are taken away again."""
-        rows, self.pending = self.pending, _Pending()
+        rows, self.pending = self.pending, Pending()
         if not rows.images:
             return
         try:
@@ -346,26 +393,3 @@ class _Import:
 
     def _say(self, where: str, sentence: str, severity: Severity) -> None:
         self.issues.append(Issue(where=where, sentence=sentence, severity=severity))
-
-
-def frames_of(decoded: DecodedImage) -> int:
-    """How many slices an image has; further pages of a TIFF are none."""
-    return decoded.frames if decoded.format == "DICOM" else 1
-
-
-def _in_millimetres(shape: Shape) -> bool:
-    match shape:
-        case Line(width=width):
-            return width.unit == "mm"
-        case Stroke(unit=unit):
-            return unit == "mm"
-        case _:
-            return False
-
-
-def _id(kind: str, *names: str) -> str:
-    """The same files give the same identifiers in every study, so that splits and trainings can be repeated.
-
-    They rest on the pixels, never on a patient's identifier.
-    """
-    return str(uuid.uuid5(_NAMESPACE, " ".join((kind, *names))))

@@ -1,0 +1,70 @@
+"""What an import has in hand: images on their way to the disk, and rows that wait for their transaction."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from core.data.importers.plan import PlannedImage
+from core.domain.shapes import Line, Shape, Stroke
+from core.domain.study import Finding, Image, Lesion, Patient
+from core.imaging.decoded import DecodedImage
+
+_NAMESPACE = uuid.UUID("6e9f7d0c-6d0a-4f0e-9c53-6f6a52c1b7aa")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """An image whose pixels are on their way to the disk."""
+
+    planned: PlannedImage
+    name: str
+    place: int
+    key: str
+    """The patient's own identifier."""
+    image_id: str
+    first_sha256: str
+    """Of the pixels of the first slice."""
+    decoded: DecodedImage
+    """Without its pixels."""
+    size: tuple[int, int]
+    """(width, height)."""
+    sha256: Future[str]
+    """The content hash, once everything is written."""
+
+
+@dataclass(kw_only=True)
+class Pending:
+    """Rows that wait for their transaction."""
+
+    patients: list[Patient] = field(default_factory=list)
+    link_hashes: dict[str, str] = field(default_factory=dict)
+    images: list[Image] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    lesions: list[Lesion] = field(default_factory=list)
+    fine: list[tuple[str, str, tuple[Shape, ...]]] = field(default_factory=list)
+    """Lesion id, name of the reader, shapes."""
+
+
+def frames_of(decoded: DecodedImage) -> int:
+    """How many slices an image has; further pages of a TIFF are none."""
+    return decoded.frames if decoded.format == "DICOM" else 1
+
+
+def in_millimetres(shape: Shape) -> bool:
+    match shape:
+        case Line(width=width):
+            return width.unit == "mm"
+        case Stroke(unit=unit):
+            return unit == "mm"
+        case _:
+            return False
+
+
+def stable_id(kind: str, *names: str) -> str:
+    """The same files give the same identifiers in every study, so that splits and trainings can be repeated.
+
+    They rest on the pixels, never on a patient's identifier.
+    """
+    return str(uuid.uuid5(_NAMESPACE, " ".join((kind, *names))))
