@@ -188,7 +188,7 @@ class _Import:
             raise LeftOutError(f"{name} is left out: neither table nor header says which patient it is of.")
         self._headers.check(key, name, result.identity, self._say)
         sha256 = content_sha256(result.pixels)
-        if sha256 in self._content:
+        if frames_of(result) == 1 and sha256 in self._content:
             raise LeftOutError(
                 f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
             )
@@ -196,9 +196,7 @@ class _Import:
         if self.study.arrays.has_pixels(image_id):
             # left by an import that was killed before its rows were written
             self.study.arrays.delete_pixels(image_id)
-        if frames_of(result) > 1:
-            self._content[image_id] = name
-        self._content[sha256] = name
+        self._content[sha256 if frames_of(result) == 1 else image_id] = name
         return Writing(
             planned=planned,
             name=name,
