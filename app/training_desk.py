@@ -19,7 +19,7 @@ from app.qt.background import Outcome
 from app.qt.task import Task
 from app.session import Session
 from core.domain.errors import Cancelled
-from core.domain.events import Emit, Event, IsCancelled, Message, Metrics, Progress
+from core.domain.events import Emit, Event, IsCancelled, Message, Metrics, Progress, Projected
 from core.domain.study import Run
 from core.tasks.left_alone import unsettled
 from core.training.config import TrainingConfig
@@ -33,6 +33,8 @@ class JobState:
     progress: Progress | None = None
     metrics: list[Metrics] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    projected: Projected | None = None
+    """The last time that the prototypes were projected."""
     problem: str = ""
     """Why it failed, in a sentence."""
     ended: bool = False
@@ -175,6 +177,8 @@ class TrainingDesk(QObject):
                 self.job.progress = event
             case Metrics():
                 self.job.metrics.append(event)
+            case Projected():
+                self.job.projected = event
             case Message():
                 self.job.messages.append(event)
         self.said.emit(event)

@@ -39,6 +39,14 @@ class Metrics(_Event, frozen=True, kw_only=True, tag="metrics"):
     values: dict[str, float | None]
 
 
+class Projected(_Event, frozen=True, kw_only=True, tag="projected"):
+    """The prototypes are patches of training lesions from now on; their pictures are in a file of the run."""
+
+    epoch: int
+    file: str
+    """Its name in the folder of the run (``core.tasks.projected``)."""
+
+
 class Message(_Event, frozen=True, kw_only=True, tag="message"):
     level: str
     """info or warning."""
@@ -59,7 +67,7 @@ class CancelledByUser(_Event, frozen=True, kw_only=True, tag="cancelled"):
     sentence: str = "Cancelled; what was finished is kept."
 
 
-Event = Started | Progress | Metrics | Message | Succeeded | Failed | CancelledByUser
+Event = Started | Progress | Metrics | Projected | Message | Succeeded | Failed | CancelledByUser
 TERMINAL = (Succeeded, Failed, CancelledByUser)
 
 Emit = Callable[[Event], None]

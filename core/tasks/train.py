@@ -20,6 +20,7 @@ from core.domain.errors import TrainingError
 from core.domain.events import Emit, IsCancelled, Message, silent
 from core.domain.vocabulary import Part
 from core.store.study import Study
+from core.tasks.projection_pictures import PicturesOfProjection
 from core.training.config import TrainingConfig
 from core.training.team import Team, team_of
 from core.training.trainer import assist, train
@@ -72,5 +73,7 @@ def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled
     if not team.leads:
         assist(rois, parts, config, Path(request.folder), team=team)
         return {}
-    result = train(rois, parts, config, Path(request.folder), emit=emit, cancelled=cancelled, team=team)
+    folder = Path(request.folder)
+    told = PicturesOfProjection(folder, config, emit).keep
+    result = train(rois, parts, config, folder, emit=emit, cancelled=cancelled, team=team, projected=told)
     return {"record": msgspec.to_builtins(result.record)}

@@ -20,7 +20,9 @@ from core.data.roi_set import RoiSet
 from core.domain.atomic import make_folder
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
+from core.domain.study import Prototype
 from core.domain.vocabulary import Part
+from core.model.network import PrototypeNetwork
 from core.model.precision import Precision
 from core.training import state as run_state
 from core.training.batches import Augmented, Batch, Cached, Source, features_of
@@ -46,6 +48,9 @@ from core.training.tables import fit_table
 from core.training.team import ALONE, SharedLoss, Team
 from core.training.validation import Validation, evaluate
 
+OnProjection = Callable[[PrototypeNetwork, tuple[Prototype, ...], RoiSet, int], None]
+"""Told of the network, where its prototypes come from now, the training ROIs and the epoch."""
+
 
 def train(
     rois: RoiSet,
@@ -56,6 +61,7 @@ def train(
     emit: Emit = silent,
     cancelled: IsCancelled = never,
     team: Team = ALONE,
+    projected: OnProjection | None = None,
 ) -> RunResult:
     """Train a model on the ROIs whose ``parts`` entry (a value of ``Part``) is training.
 
@@ -67,6 +73,7 @@ def train(
     check_request(rois, parts, config)
     make_folder(folder)
     trainer = Trainer(rois, parts, config, folder, emit, cancelled, team)
+    trainer.projected = projected
     with threads_of(trainer.state.facts.machine):
         return trainer.run()
 
@@ -123,6 +130,7 @@ class Trainer:
     ) -> None:
         self.team = team
         self.config, self.folder, self.emit, self.cancelled = config, folder, emit, cancelled
+        self.projected: OnProjection | None = None
         known = rois.label >= 0
         self.data = _Data(
             everything=rois,
@@ -284,6 +292,8 @@ class Trainer:
     def _project(self, step: Step) -> dict[str, float | None]:
         records = project(self.network, self.data.training, features=self.features, cancelled=self.cancelled)
         self.state.facts.prototypes = records
+        if self.projected is not None:
+            self.projected(self.network, records, self.data.training, step.epoch)
         return {"mean_distance_moved": float(np.mean([r.distance_moved for r in records]))}
 
     def _fit_last(self, step: Step) -> dict[str, float | None]:

@@ -40,8 +40,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.app.screenshots")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--look", choices=LOOKS)
+    parser.add_argument("--way", action="store_true", help="the steps of tests/e2e instead, one picture each")
     chosen = parser.parse_args(arguments)
     folder: Path = chosen.folder.absolute()
+    if chosen.way:
+        (folder / "studies").mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        os.environ["MARGINALIA_SETTINGS"] = str(folder / "studies" / "way.ini")
+        os.environ["MARGINALIA_STATE"] = str(folder / "studies" / "state")
+        take_way(folder)
+        return 0
     if chosen.look:
         take(folder, chosen.look)
         return 0
@@ -57,6 +65,72 @@ def main(arguments: list[str]) -> int:
         command = [sys.executable, "-m", "tests.app.screenshots", str(folder), "--look", look]
         subprocess.run(command, env=environment, check=True)
     return 0
+
+
+def take_way(folder: Path) -> None:
+    """Each step of the way from the welcome page to an exported page, which tests/e2e goes too."""
+    from PySide6.QtWidgets import QApplication
+
+    from app.qt.theme import Theme, apply_theme
+    from app.session import Session
+    from app.views.window import MainWindow
+    from tests.e2e.steps import Way, click
+    from tests.trained_study import TINY
+
+    application = QApplication([])
+    apply_theme(application, Theme.DARK)
+    window = MainWindow(Session())
+    window.resize(1500, 900)
+    window.show()
+    shots = Shots(application, window, folder, "way")
+
+    def until(there: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not there():
+            assert time.monotonic() < deadline
+            shots.settle(0.02)
+
+    way = Way(window, until, folder / "studies" / f"way-{time.time_ns()}")
+    shots.shoot("1-welcome")
+    way.make_demo(15)
+    shots.shoot("2-demo")
+    way.go_to("train")
+    way.plan("first", TINY)
+    way.train()
+    until(lambda: window.train.job.prototypes.count > 0 or not window.training.running, 300)
+    shots.shoot("3-train")
+    way.wait_for_the_end(600)
+    way.review()
+    shots.shoot("4-review")
+    way.go_to("prototypes")
+    until(lambda: window.desk.surveyed_model is not None, 120)
+    way.tick((0, 2))
+    shots.shoot("5-prune")
+    way.prune("fires on a vessel")
+    way.wait_for_prototypes(4)
+    click(window.prototypes.undo)
+    way.wait_for_prototypes(6)
+    way.tick((1, 2))
+    way.prune("a near duplicate")
+    way.wait_for_prototypes(4)
+    window.prototypes.tabs.setCurrentWidget(window.prototypes.revisions)
+    shots.shoot("6-pruned-again")
+    way.go_to("review")
+    way.export(folder / f"page-{time.time_ns()}.html")
+    click(window.review.study_button)
+    reading = window.review.reading
+    assert reading is not None
+    reading.setup.name.setText("pilot")
+    shots.shoot("7-reader-study", reading)
+    reading.setup.make.click()
+    until(lambda: reading.pages.currentWidget() is reading._reading, 60)
+    shots.shoot("8-reading-alone", reading)
+    reading.answer.margins.buttons()[0].click()
+    reading.answer.probability.setValue(30)
+    reading.answer.next.click()
+    shots.shoot("9-reading-with-model", reading)
+    reading.close()
+    window.close()
 
 
 def make_studies(folder: Path) -> None:

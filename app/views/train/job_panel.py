@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayou
 from app.qt.translation import tr
 from app.training_desk import JobState
 from app.views.train.history import Point
+from app.views.train.projected_strip import ProjectedStrip
 from app.widgets.label import Label
 from core.domain.study import Run
 
@@ -48,7 +49,8 @@ class JobPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)
-        for part in (self.bar, self.detail, self.queue, self.problem):
+        self.prototypes = ProjectedStrip()
+        for part in (self.bar, self.detail, self.queue, self.problem, self.prototypes):
             layout.addWidget(part)
         self._rest = QWidget()
         layout.addWidget(self._rest, 1)

@@ -43,9 +43,10 @@ from app.views.train.runs_table import RunsTable
 from app.widgets.label import in_title
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
-from core.domain.events import Event, Metrics
+from core.domain.events import Event, Metrics, Projected
 from core.domain.study import Run, RunStatus
 from core.tasks.left_alone import is_worked_on
+from core.tasks.projected import ProjectedPictures, read_projected
 
 if TYPE_CHECKING:
     from core.tasks.training_data import TrainingData
@@ -71,6 +72,7 @@ class TrainScreen(QWidget):
         self._paused = False
         self._stale = True
         self._looking = Background(self, name="training data", most=1)
+        self._pictures = Background(self, name="projected prototypes", most=1)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -101,6 +103,7 @@ class TrainScreen(QWidget):
         self.training.ended.connect(self._ended)
         self.training.planned.connect(self._planned)
         self._looking.done.connect(self._take_data)
+        self._pictures.done.connect(self._take_prototypes)
         self.plan.data_wanted.connect(self._look)
         self.plan.start_wanted.connect(self._start)
         self.job.stop_wanted.connect(self._stop)
@@ -159,6 +162,7 @@ class TrainScreen(QWidget):
             return
         self.job.show_job(self.training.job, list(self.training.waiting), paused=self._paused)
         self.plan.set_busy(self.training.planning, able=self.session.can_write)
+        self._show_prototypes()
         self._show_runs()
 
     def _show_runs(self) -> None:
@@ -197,6 +201,21 @@ class TrainScreen(QWidget):
         self.job.show_progress(job)
         if isinstance(event, Metrics):
             self._show_curves()
+        elif isinstance(event, Projected):
+            self._show_prototypes()
+
+    def _show_prototypes(self) -> None:
+        """Of the job, as they were projected last; read beside the window's thread."""
+        job = self.training.job
+        if job is None or job.projected is None:
+            self.job.prototypes.show_pictures(None)
+            return
+        path = self.session.study.folder / job.run.folder / job.projected.file
+        self._pictures.submit("prototypes", lambda: read_projected(path))
+
+    def _take_prototypes(self, outcome: Outcome) -> None:
+        found = outcome.value
+        self.job.prototypes.show_pictures(found if isinstance(found, ProjectedPictures) else None)
 
     def _ended(self, job: JobState) -> None:
         window = self.window()
@@ -216,6 +235,7 @@ class TrainScreen(QWidget):
         match change:
             case StudyClosing():
                 self._looking.stop()
+                self._pictures.stop()
             case RunsChanged():
                 self._show_runs()
             case StudyOpened() | StudyClosed() | ImagesImported() | ReaderChanged():

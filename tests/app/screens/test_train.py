@@ -73,6 +73,8 @@ def test_a_training_is_started_cancelled_resumed_and_its_model_opened(qtbot: QtB
     assert done is not None
     assert done.status is RunStatus.FINISHED
     assert len(screen._history(done)) >= before
+    qtbot.waitUntil(lambda: screen.job.prototypes.count == 6)
+    assert screen.job.prototypes.isVisible()
     screen.runs.table.clearSelection()
     screen.runs.choose(done.id)
     qtbot.mouseClick(screen.runs.open, Qt.MouseButton.LeftButton)
