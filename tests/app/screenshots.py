@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-LOOKS = ("dark", "light", "125", "german", "1920")
+LOOKS = ("dark", "light", "125", "150", "200", "german", "1920")
 LESIONS = 100_000
 
 
@@ -31,6 +31,8 @@ _LOOKS = {
     "dark": Look(),
     "light": Look(theme="light"),
     "125": Look(scale="1.25", size=(1024, 700)),
+    "150": Look(scale="1.5"),
+    "200": Look(scale="2", size=(960, 600)),
     "german": Look(language="de"),
     "1920": Look(size=(1920, 1160)),
 }

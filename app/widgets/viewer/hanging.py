@@ -180,8 +180,8 @@ class HangingView(QWidget):
         if changed:
             view = self._views[index]
             self.active_changed.emit(view)
-            self.zoomed.emit(view.viewport)
             if view.display is not None:
+                self.zoomed.emit(view.viewport)
                 self.window_changed.emit(view.display)
 
     def set_bindings(self, bindings: Bindings) -> None:
@@ -278,7 +278,7 @@ class HangingView(QWidget):
         """A view zoomed: the others show as many millimetres in a pixel."""
         if leader not in self.views:
             return
-        if leader is self.active:
+        if leader is self.active and leader.picture is not None:
             self.zoomed.emit(viewport)
         before, self._seen[leader] = self._seen.get(leader), viewport
         resized = before is not None and (before.zoom, before.centre) == (viewport.zoom, viewport.centre)
