@@ -28,6 +28,7 @@ from app.views.prototypes.effect import EffectTable
 from app.views.prototypes.grid import PrototypeGrid
 from app.views.prototypes.revisions import RevisionTree
 from app.views.prototypes.supposing import Supposing
+from app.widgets.explain.absence import say_why_absent
 from app.widgets.explain.run_bar import RunBar
 from app.widgets.label import Label
 from app.widgets.notice import Notice
@@ -184,17 +185,9 @@ class PrototypesScreen(QWidget):
         self._enable()
 
     def _explain_absence(self) -> None:
-        if self.desk.problem:
-            self.notice.say(tr("This model cannot be shown"), self.desk.problem)
-        elif self.desk.is_opening:
-            self.notice.say(
-                tr("Opening the model …"), tr("The first time, the regions of all lesions are cut out.")
-            )
-        elif not self.session.is_open:
-            self.notice.say(tr("No study is open"), tr("Open a study to look at the prototypes of its model."))
-        else:
-            text = tr("Once a model is trained, what it learned is shown here as a gallery of prototypes.")
-            self.notice.say(tr("No model yet"), text, tr("Train a model"))
+        no_study = tr("Open a study to look at the prototypes of its model.")
+        no_model = tr("Once a model is trained, what it learned is shown here as a gallery of prototypes.")
+        say_why_absent(self.notice, self.desk, no_study=no_study, no_model=no_model)
 
     def _show_survey(self) -> None:
         model = self.desk.model

@@ -53,6 +53,7 @@ class SetupPage(QWidget):
             )
         )
         self.studies = QListWidget()
+        self.studies.setMaximumHeight(240)
         self.studies.setAccessibleName(tr("Reader studies"))
         self.begin, self.results = QPushButton(tr("Read")), QPushButton(tr("Results"))
         self.name, self.most, self.seed = QLineEdit(), QSpinBox(), QSpinBox()
@@ -81,6 +82,7 @@ class SetupPage(QWidget):
         heading.setObjectName("heading")
         layout.addWidget(heading)
         layout.addLayout(form)
+        layout.addStretch()
         self._able = True
         self.studies.itemSelectionChanged.connect(self._enable)
         self.name.textChanged.connect(self._enable)

@@ -28,6 +28,7 @@ from app.qt.translation import tr
 from app.session import Session
 from app.views.reading.answer import Answer, AnswerPanel
 from app.views.reading.setup import NewReaderStudy, SetupPage
+from app.widgets.explain.evidence_model import Column
 from app.widgets.explain.evidence_table import EvidenceTable
 from app.widgets.explain.heat import HeatLook
 from app.widgets.explain.pictures import CasePictures, PatchLibrary
@@ -57,6 +58,8 @@ class ReadingWindow(QDialog):
         self.setup, self.answer, self.roi, self.verdict = SetupPage(), AnswerPanel(), RoiView(), VerdictPanel()
         self.library = PatchLibrary()
         self.evidence = EvidenceTable(self.library)
+        # how the map lies in the annotation would tell the reader where the margin was drawn
+        self.evidence.setColumnHidden(Column.PRECISION, True)
         self.results, self.notice, self.figures = QWidget(), Notice(), QPlainTextEdit()
         self.export, self.evaluate = QPushButton(tr("Export…")), QPushButton(tr("Evaluate"))
         self.pages, self._reading = QStackedWidget(), QWidget()
@@ -89,6 +92,7 @@ class ReadingWindow(QDialog):
         split.setStretchFactor(0, 2)
         split.setStretchFactor(1, 3)
         split.setChildrenCollapsible(False)
+        split.setSizes([470, 850])
         QVBoxLayout(self._reading).addWidget(split)
         results = QVBoxLayout(self.results)
         self.figures.setReadOnly(True)

@@ -32,6 +32,7 @@ from app.views.review.ask_first import AskFirst
 from app.views.review.case_list import CaseList
 from app.views.review.explanation_tabs import ExplanationTabs
 from app.views.review.opinion_bar import OpinionBar
+from app.widgets.explain.absence import say_why_absent
 from app.widgets.explain.heat import HeatLook
 from app.widgets.explain.heat_controls import HeatControls
 from app.widgets.explain.pictures import CasePictures
@@ -174,17 +175,9 @@ class ReviewScreen(QWidget):
             self._case_chosen(self.cases.lesion_id)
 
     def _explain_absence(self) -> None:
-        if self.desk.problem:
-            self.notice.say(tr("This model cannot be shown"), self.desk.problem)
-        elif self.desk.is_opening:
-            self.notice.say(
-                tr("Opening the model …"), tr("The first time, the regions of all lesions are cut out.")
-            )
-        elif not self.session.is_open:
-            self.notice.say(tr("No study is open"), tr("Open a study to review what its model says."))
-        else:
-            text = tr("Once a model is trained, its answers are explained here, lesion by lesion.")
-            self.notice.say(tr("No model yet"), text, tr("Train a model"))
+        no_study = tr("Open a study to review what its model says.")
+        no_model = tr("Once a model is trained, its answers are explained here, lesion by lesion.")
+        say_why_absent(self.notice, self.desk, no_study=no_study, no_model=no_model)
 
     def _show_cases(self) -> None:
         model = self.desk.model

@@ -53,6 +53,7 @@ class JobPanel(QWidget):
         for part in (self.bar, self.detail, self.queue, self.problem, self.prototypes):
             layout.addWidget(part)
         self._rest = QWidget()
+        self._rest.setMinimumHeight(170)
         layout.addWidget(self._rest, 1)
         self.pause.clicked.connect(lambda: self.stop_wanted.emit(True))
         self.cancel.clicked.connect(lambda: self.stop_wanted.emit(False))

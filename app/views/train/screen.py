@@ -84,6 +84,7 @@ class TrainScreen(QWidget):
         right.setStretchFactor(0, 3)
         right.setStretchFactor(1, 2)
         right.setChildrenCollapsible(False)
+        right.setSizes([520, 260])
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.addWidget(self.plan)
         self.splitter.addWidget(right)
@@ -172,6 +173,8 @@ class TrainScreen(QWidget):
         job = self.training.job
         live = job.run.id if job is not None and self.training.running else ""
         states = {run.id: tr("waiting") for run in self.training.waiting}
+        if live:
+            states[live] = tr("is being trained")
         for run in runs:
             if run.status is RunStatus.RUNNING and run.id != live and run.id not in states:
                 # somebody else's, in a study that is open for reading only

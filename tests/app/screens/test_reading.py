@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from app.views.reading.window import ReadingWindow
 from app.views.window import MainWindow
+from app.widgets.explain.evidence_model import Column
 from core.domain.reading import Condition
 from tests.app.screens.conftest import wait_for_case
 
@@ -51,6 +52,7 @@ def test_a_reader_study_is_made_read_exported_and_evaluated(
         answer(qtbot, reading, "spiculated", None)
         assert reading.step.condition is Condition.WITH_MODEL
         assert reading.verdict.isVisible() and reading.evidence.model().rowCount() == 6
+        assert reading.evidence.isColumnHidden(Column.PRECISION)
         answer(qtbot, reading, "indistinct", 2)
     assert reading.pages.currentWidget() is reading.results
     kept = study.reader_studies.readings(made.id)
