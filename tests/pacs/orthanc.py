@@ -18,7 +18,7 @@ from core.pacs.profile import DicomwebProfile, DimseProfile, Tls
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 USER, PASSWORD = "reader", "a secret of the tests"
 AE_TITLE = "ORTHANC"
-_START_S = 30.0
+_START_S = 120.0
 
 
 def orthanc_program() -> str:
@@ -75,7 +75,7 @@ class Orthanc:
 
     def web(self, name: str = "archive", **more: object) -> DicomwebProfile:
         scheme = "http" if self.tls is None else "https"
-        given = {"name": name, "login": "password", "user": USER, "timeout_s": 20.0} | more
+        given = {"name": name, "login": "password", "user": USER, "timeout_s": 90.0} | more
         given.setdefault("tls", self._client_tls())
         port = self.http_port if self.tls is None else self.https_port
         url = given.pop("url", f"{scheme}://localhost:{port}/dicom-web")
@@ -88,7 +88,7 @@ class Orthanc:
             "port": self.dicom_port,
             "called": AE_TITLE,
             "listen_port": self.receive_port,
-            "timeout_s": 20.0,
+            "timeout_s": 90.0,
             "tls": self._client_tls(),
         }
         return DimseProfile(**given | more)  # type: ignore[arg-type]

@@ -128,14 +128,14 @@ class TestEncryption:
         assert "is not trusted" in refusal(encrypted.dimse(tls=other_ca(encrypted)))
 
     def test_an_encrypted_call_to_a_plain_server(self, orthanc: Orthanc) -> None:
-        web = orthanc.web(url=f"https://localhost:{orthanc.http_port}/dicom-web", tls=Tls(on=True), timeout_s=5.0)
+        web = orthanc.web(url=f"https://localhost:{orthanc.http_port}/dicom-web", tls=Tls(on=True), timeout_s=30.0)
         assert "does not speak TLS" in refusal(web)
         assert refusal(orthanc.dimse(tls=Tls(on=True), timeout_s=3.0))
 
     def test_a_plain_call_to_an_encrypted_server(self, encrypted: Orthanc) -> None:
         url = f"http://localhost:{encrypted.https_port}/dicom-web"
-        assert "encrypted connection" in refusal(encrypted.web(url=url, tls=Tls(), timeout_s=5.0))
-        assert "encrypted connection" in refusal(encrypted.dimse(tls=Tls(), timeout_s=5.0))
+        assert "encrypted connection" in refusal(encrypted.web(url=url, tls=Tls(), timeout_s=30.0))
+        assert "encrypted connection" in refusal(encrypted.dimse(tls=Tls(), timeout_s=30.0))
 
     def test_images_are_not_received_in_clear_where_encryption_is_on(
         self, encrypted: Orthanc, examinations: tuple[Examination, ...], inbox: Inbox
@@ -173,7 +173,7 @@ class TestHalf:
     ) -> None:
         listen = free_port()
         with CutLine(listen, port=orthanc.receive_port, up=80_000, spared=1) as line:
-            profile = orthanc.dimse(listen_port=listen, timeout_s=5.0)
+            profile = orthanc.dimse(listen_port=listen)
             with connect(profile) as pacs, pytest.raises(PacsError, match="1 of 4 objects"):
                 retrieve(pacs, profile, inbox, large.study_uid, Query())
             assert line.cuts

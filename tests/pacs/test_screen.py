@@ -43,7 +43,7 @@ def set_up(screen: PacsDialog, qtbot: QtBot, orthanc: Orthanc, *, ward: bool = F
 
 
 def type_password(screen: PacsDialog, qtbot: QtBot, password: str = PASSWORD) -> None:
-    qtbot.waitUntil(lambda: any(one.isVisible() for one in screen.findChildren(QInputDialog)), timeout=20_000)
+    qtbot.waitUntil(lambda: any(one.isVisible() for one in screen.findChildren(QInputDialog)), timeout=90_000)
     [asking] = [one for one in screen.findChildren(QInputDialog) if one.isVisible()]
     assert "Password of reader for archive" in asking.labelText()
     asking.setTextValue(password)
@@ -76,7 +76,7 @@ def test_from_the_welcome_page_to_images_in_the_study(
     screen.search.name.setText("Müller")
     screen.search.button.click()
     type_password(screen, qtbot)
-    qtbot.waitUntil(lambda: screen.table.rowCount() == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: screen.table.rowCount() == 1, timeout=90_000)
     row = [screen.table.item(0, column).text() for column in range(5)]
     assert row == ["2024-01-05", "P-0001", "Müller^Anna", "MG", "4"]
     screen.table.selectRow(0)
@@ -97,12 +97,12 @@ def test_wrong_words_are_asked_for_again_and_a_search_for_everybody_is_refused(
     set_up(screen, qtbot, orthanc)
     screen.test.click()
     type_password(screen, qtbot, "wrong")
-    qtbot.waitUntil(lambda: "does not accept" in screen.text.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "does not accept" in screen.text.text(), timeout=90_000)
     screen.test.click()
     type_password(screen, qtbot)
-    qtbot.waitUntil(lambda: screen.text.text() == "The PACS answers.", timeout=20_000)
+    qtbot.waitUntil(lambda: screen.text.text() == "The PACS answers.", timeout=90_000)
     screen.search.button.click()
-    qtbot.waitUntil(lambda: "Say whom or when" in screen.text.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "Say whom or when" in screen.text.text(), timeout=90_000)
 
 
 def test_what_is_half_there_is_shown_and_goes_on(
@@ -117,11 +117,11 @@ def test_what_is_half_there_is_shown_and_goes_on(
     window.studies.create(tmp_path / "study", "New", synthetic=True)
     screen.search.patient_id.setText("P-0002")
     screen.search.button.click()
-    qtbot.waitUntil(lambda: screen.table.rowCount() == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: screen.table.rowCount() == 1, timeout=90_000)
     screen.table.selectRow(0)
     screen.get.click()
     # cancelled while images come: what came whole waits
-    qtbot.waitUntil(lambda: "images have come" in screen.text.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "images have come" in screen.text.text(), timeout=90_000)
     screen.close_button.click()
     idle(screen, qtbot)
     assert "can be resumed" in screen.text.text()

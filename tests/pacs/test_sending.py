@@ -160,7 +160,7 @@ class Receiving:
 
     def __enter__(self) -> Receiving:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:
