@@ -18,7 +18,7 @@ from core.domain.geometry import Box
 from core.domain.study import Prototype
 from core.model.distances import distances
 from core.model.network import PrototypeNetwork
-from core.training.inference import INFERENCE_BATCH, exact, infer_one, stream_latents
+from core.training.inference import INFERENCE_BATCH, Latents, exact, infer_one, stream_latents
 
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-7
 """How far a distance of the streamed pass may lie from that of the single ROI (measured: 1e-6 relative)."""
@@ -30,6 +30,7 @@ def project(
     *,
     batch: int = INFERENCE_BATCH,
     features: torch.Tensor | None = None,
+    kept: Latents | None = None,
     cancelled: IsCancelled = never,
 ) -> tuple[Prototype, ...]:
     """Move the prototypes of ``network`` onto patches of ``training`` and say where each comes from.
@@ -47,7 +48,8 @@ def project(
             "training part has this class."
         )
     nearest = np.full((len(training), len(own)), np.inf, np.float32)
-    for rows, latent in stream_latents(network, training, batch=batch, features=features, cancelled=cancelled):
+    passes = stream_latents(network, training, batch=batch, features=features, kept=kept, cancelled=cancelled)
+    for rows, latent in passes:
         with exact(network):
             found = distances(latent.float(), network.prototypes, network.architecture.distance)
         nearest[rows] = found.flatten(2).amin(2).cpu().numpy()

@@ -14,7 +14,7 @@ from core.domain.vocabulary import Part
 from core.model.network import PrototypeNetwork
 from core.training.batches import TABLE_POSITION, stored_masks
 from core.training.config import TrainingConfig
-from core.training.inference import INFERENCE_BATCH, device_of, exact, infer, normalise
+from core.training.inference import INFERENCE_BATCH, Latents, device_of, exact, infer, normalise
 from core.training.table import SimilarityTable, make_table
 
 
@@ -24,11 +24,12 @@ def fit_table(
     config: TrainingConfig,
     *,
     features: torch.Tensor | None = None,
+    kept: Latents | None = None,
     cancelled: IsCancelled = never,
 ) -> SimilarityTable:
     """The training rows of stage A3 and B: the un-augmented ROIs, or ``epochs.draws`` augmented draws of them."""
     if config.table_rows == "unaugmented":
-        scores = infer(network, training, features=features, cancelled=cancelled).scores
+        scores = infer(network, training, features=features, kept=kept, cancelled=cancelled).scores
         return make_table(scores, training, np.full(len(training), Part.TRAINING.value))
     rows, scores = _augmented_scores(network, training, config, cancelled)
     return make_table(scores, training.rows(rows), np.full(len(rows), Part.TRAINING.value))

@@ -29,6 +29,7 @@ from core.training.batches import Augmented, Batch, Cached, Source, features_of
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.heads import malignancy_of
+from core.training.inference import Latents
 from core.training.losses import Parts, cell_loss, image_loss, joint_loss
 from core.training.machine import (
     threads_of,
@@ -146,6 +147,8 @@ class Trainer:
         self.device = torch.device(self.state.facts.device)
         self.network = self.state.network
         self.source, self.features, self.validation_features = self._sources()
+        self.latents = Latents()
+        """Of the training ROIs, since the layers before them changed last."""
         self.batches_an_epoch = len(self.source.order(0))
         self.clock = Clock(self.steps, self.state.facts.position, self.batches_an_epoch)
 
@@ -217,6 +220,7 @@ class Trainer:
 
     def _gradient_epoch(self, step: Step) -> dict[str, float | None]:
         facts, config = self.state.facts, self.config
+        self.latents.forget()
         if step.stage == "warm start" and self.state.head is None:
             self.state.head = head_for(self.network, config)
         elif step.stage != "warm start":
@@ -290,7 +294,9 @@ class Trainer:
         return {}
 
     def _project(self, step: Step) -> dict[str, float | None]:
-        records = project(self.network, self.data.training, features=self.features, cancelled=self.cancelled)
+        records = project(
+            self.network, self.data.training, features=self.features, kept=self.latents, cancelled=self.cancelled
+        )
         self.state.facts.prototypes = records
         if self.projected is not None:
             self.projected(self.network, records, self.data.training, step.epoch)
@@ -318,6 +324,7 @@ class Trainer:
     def _select(self, step: Step) -> dict[str, float | None]:
         """Go back to the projected epoch that validation chose (or the last)."""
         self.network.load_state_dict(self.state.best)
+        self.latents.forget()
         self.state.facts.prototypes = self.state.facts.best_prototypes
         return {}
 
@@ -340,8 +347,9 @@ class Trainer:
 
     def _table(self) -> SimilarityTable:
         return fit_table(
-            self.network, self.data.training, self.config, features=self.features, cancelled=self.cancelled
-        )
+            self.network, self.data.training, self.config, features=self.features, kept=self.latents,
+            cancelled=self.cancelled,
+        )  # fmt: skip
 
     def _report(self, step: Step, batch: int) -> None:
         report = self.clock.tick(self.state.facts.position, batch)

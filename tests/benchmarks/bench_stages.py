@@ -4,7 +4,8 @@
 
 Seconds of the processor and by the clock on the wall. Both sides start from the same network and must end in the
 same patches; the objective of A3 is that of the refit, on the same similarities. A3 of the engine is measured as a
-run does it (one pass for the table, then the fit), and the fit alone, which is what a refit after pruning costs.
+run does it (the table, from the latent cells that A2 computed, then the fit), and the fit alone, which is what a
+refit after pruning costs.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import torch
 from core.data.roi_set import InputTransform, RoiSet
 from core.model.architecture import Architecture
 from core.model.network import PrototypeNetwork
-from core.training.inference import infer
+from core.training.inference import Latents, infer
 from core.training.projection import project
 from core.training.refit import initial_weights, objective, refit
 from tests.benchmarks.bench_projection import CLASSES, noise_rois
@@ -80,11 +81,12 @@ def measure(rois: RoiSet, network: PrototypeNetwork, *, epochs: int) -> Figures:
         naive.project(NaiveNetwork(network), rois.rows(np.arange(9)), Path(folder))  # the first picture takes long
         patches, loop = timed(lambda: naive.project(plain, rois, Path(folder)))
         own, loop_own = timed(lambda: naive.project(spared, rois, Path(folder), own_class_only=True))
-    records, projection = timed(lambda: project(network, rois))
+    kept = Latents()
+    records, projection = timed(lambda: project(network, rois, kept=kept))
     found = [(r.lesion_id, r.cell) for r in records]
     equal = all([(p.lesion_id, p.cell) for p in side] == found for side in (patches, own))
     anchor = initial_weights(network.prototype_class.tolist(), len(CLASSES))
-    scores, table = timed(lambda: infer(network, rois).scores)
+    scores, table = timed(lambda: infer(network, rois, kept=kept).scores)
     weights, fit = timed(lambda: refit(scores, rois.label, anchor, ridge=RIDGE))
     slow = NaiveNetwork(network)
     _, by_epochs = timed(lambda: last_layer.fit(slow, rois, epochs=epochs, ridge=RIDGE))

@@ -56,6 +56,8 @@ class Figures:
     """The engine's, from ROIs, optimiser included."""
     in_memory: Seconds
     """The same on a batch that is there already."""
+    loading: Seconds
+    """Preparing one batch from ROIs, which a thread does while another is trained on."""
     gradients: Seconds
     """Forward and backward of the engine's step."""
     bare: Seconds
@@ -66,6 +68,7 @@ class Figures:
             "step / naive float32 step": self.step.over(self.naive),
             "forward and backward / bare backbone": self.gradients.over(self.bare),
             "step with real data / with data in memory": self.step.over(self.in_memory),
+            "preparing a batch, hidden or not / step": self.loading.over(self.in_memory),
         }
 
 
@@ -135,6 +138,7 @@ def measure(config: TrainingConfig, *, rounds: int, lesions: int = 1) -> Figures
         "naive": (lambda: naive.step(plain, separate, inputs, given.label, mask), 1),
         "step": (lambda: run_epoch(task, source, source.order(0), 0), BATCHES),
         "in_memory": (lambda: run_epoch(task, memory, memory.order(0), 0), BATCHES),  # type: ignore[arg-type]
+        "loading": (lambda: source.load(source.order(0)[1], 0, 1), 1),
         "gradients": (gradients, 1),
         "bare": (bare, 1),
     }
@@ -170,7 +174,7 @@ def main() -> None:
         return
     sys.stdout.write(f"{given.backbone}, {given.size} px, batch {given.batch}: {found.choice.words}\n")
     sys.stdout.write(f"timed: {found.choice.seconds}\n")
-    for name in ("naive", "step", "in_memory", "gradients", "bare"):
+    for name in ("naive", "step", "in_memory", "loading", "gradients", "bare"):
         one: Seconds = getattr(found, name)
         sys.stdout.write(f"  {name:12} {one.wall:8.3f} s by the wall {one.processor:8.3f} s of the processor\n")
     for name, (wall, processor) in found.ratios().items():

@@ -16,4 +16,4 @@ def test_the_stages_are_measured_and_end_in_the_same_patches() -> None:
 
 @pytest.mark.benchmark
 def test_the_window_is_painted_before_torch_is_loaded() -> None:
-    assert bench_parts.window_up(times=1)[1] is False
+    assert bench_parts.window_up(times=1)[2] is False

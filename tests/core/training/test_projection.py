@@ -9,7 +9,7 @@ import torch
 
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.geometry import Affine
-from core.training.inference import infer, infer_one, stream
+from core.training.inference import Latents, infer, infer_one, stream
 from core.training.projection import project
 from tests.core.training.tiny import tiny_network, tiny_rois
 
@@ -120,3 +120,23 @@ def test_a_cancelled_projection_moves_nothing() -> None:
     with pytest.raises(Cancelled):
         project(network, tiny_rois(), batch=4, cancelled=iter([False, False, True]).__next__)
     assert torch.equal(network.prototypes, before)
+
+
+def test_cells_kept_from_the_projection_give_the_same_table_to_the_bit() -> None:
+    network, rois, kept = tiny_network(), tiny_rois(40), Latents()
+    project(network, rois, kept=kept)
+    assert kept.of(40) is not None
+    with_kept = infer(network, rois, kept=kept).scores
+    assert np.array_equal(with_kept, infer(network, rois).scores)
+    network.addon[0].weight.data.add_(0.1)
+    assert np.array_equal(with_kept, infer(network, rois, kept=kept).scores), "they are of the layers as they were"
+    kept.forget()
+    assert not np.array_equal(with_kept, infer(network, rois, kept=kept).scores)
+
+
+def test_more_cells_than_there_is_room_for_are_computed_again() -> None:
+    network, rois, kept = tiny_network(), tiny_rois(40), Latents(most_bytes=1000)
+    expected = infer(network, rois).scores
+    for _ in range(2):
+        assert np.array_equal(infer(network, rois, kept=kept).scores, expected)
+        assert kept.of(40) is None
