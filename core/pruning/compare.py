@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
 from core.domain.vocabulary import Part
+from core.pruning.figures import brier_of
 from core.pruning.prune import PrunableState, PruneOutcome
 from core.statistics.agreement import agreement_draws, confusion, kappa_of
 from core.statistics.auroc import compare_aurocs
@@ -29,7 +30,7 @@ class Difference:
 
     part: Part
     key: str
-    """auroc:CLASS, auroc_mean, kappa, malignancy_auroc or cross_entropy, as in ``PartFigures``."""
+    """auroc:CLASS, auroc_mean, kappa, malignancy_auroc, cross_entropy or brier, as in ``PartFigures``."""
     comparison: Comparison
 
 
@@ -76,6 +77,9 @@ def _of_part(
     own = [-np.log(share[np.arange(len(rows)), label]) for share in shares]
     losses = [(float(values.mean()), mean_draws(values, resamples)[:, 0]) for values in own]
     found.append(Difference(part=part, key="cross_entropy", comparison=compare(losses[0], losses[1], resamples)))
+    own = [brier_of(share, label) for share in shares]
+    brier = [(float(values.mean()), mean_draws(values, resamples)[:, 0]) for values in own]
+    found.append(Difference(part=part, key="brier", comparison=compare(brier[0], brier[1], resamples)))
     malignancy = _malignancy(outcome, rows, after, before)
     if malignancy is not None:
         found.append(Difference(part=part, key="malignancy_auroc", comparison=malignancy))

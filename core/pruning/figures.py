@@ -33,6 +33,8 @@ class PartFigures:
     malignancy_auroc: float | None
     """Over the biopsied lesions; None without both outcomes or without a malignancy head."""
     cross_entropy: float | None
+    brier: float | None
+    """Mean squared distance between the probabilities and the class (Brier 1950): calibration and sharpness."""
 
 
 def part_figures(
@@ -55,7 +57,15 @@ def part_figures(
         accuracy=float((predicted == label).mean()) if n else None,
         malignancy_auroc=None if malignancy is None else _malignancy_auroc(logits, malignant, malignancy),
         cross_entropy=float(-own.mean()) if n else None,
+        brier=float(brier_of(probabilities, label).mean()) if n else None,
     )
+
+
+def brier_of(probabilities: Float, label: NDArray[np.int64]) -> Float:
+    """(n,) sum over classes of (probability - 1 where it is the class)^2, in [0, 2]."""
+    truth = np.eye(probabilities.shape[1])[label]
+    distance: Float = np.square(probabilities - truth).sum(axis=1)
+    return distance
 
 
 def _malignancy_auroc(logits: Float, malignant: NDArray[np.int64], head: Malignancy) -> float | None:

@@ -39,6 +39,10 @@ class EffectTable(QWidget):
         self.part = QComboBox()
         self.part.addItems([tr(part.value) for part in _PARTS])
         self.part.setAccessibleName(tr("Part that is judged"))
+        self.once = Label(tr("Decide on validation; the test part is for one look afterwards."))
+        self.once.setObjectName("badge")
+        self.once.setMargin(4)
+        self.once.hide()
         self.table = QTableWidget(0, 5)
         self.table.setHorizontalHeaderLabels(
             [tr("Figure"), tr("now"), tr("after"), tr("change"), tr("95% interval")]
@@ -65,6 +69,7 @@ class EffectTable(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.part)
+        layout.addWidget(self.once)
         layout.addWidget(self.table, 3)
         layout.addWidget(self.flips_title)
         layout.addWidget(self.flips, 2)
@@ -94,6 +99,7 @@ class EffectTable(QWidget):
 
     def _fill(self) -> None:
         part, outcome = _PARTS[self.part.currentIndex()], self._outcome
+        self.once.setVisible(part is Part.TEST)
         if outcome is None or part not in outcome.figures_before:
             self.table.setRowCount(0)
             self.flips.setRowCount(0)
@@ -106,6 +112,7 @@ class EffectTable(QWidget):
             ("kappa", tr("Kappa with the labels")),
             ("malignancy_auroc", tr("Malignancy AUROC")),
             ("cross_entropy", tr("Cross-entropy")),
+            ("brier", tr("Brier score (calibration)")),
         ]
         known = {one.key: one.comparison for one in self._differences if one.part is part}
         self.table.setRowCount(len(rows) + 2)

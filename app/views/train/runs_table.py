@@ -20,10 +20,12 @@ from PySide6.QtWidgets import (
 from app.qt.translation import tr
 from app.qt.words import local_time
 from app.widgets.explain.numbers import MISSING, number
+from app.widgets.label import Label, tip
 from core.domain.study import Run, RunStatus
 
 _ID = Qt.ItemDataRole.UserRole
 _NOTES = 6
+_MOST_LINES = 5
 _RESUMABLE = (RunStatus.PLANNED, RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
@@ -65,6 +67,10 @@ class RunsTable(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table, 1)
         layout.addLayout(line)
+        self.differences = Label()
+        self.differences.setObjectName("faint")
+        self.differences.setWordWrap(True)
+        layout.addWidget(self.differences)
         self.table.itemSelectionChanged.connect(self._selection_changed)
         self.table.itemChanged.connect(self._item_changed)
         self.open.clicked.connect(lambda: self.open_wanted.emit(self.selected[0]))
@@ -125,6 +131,11 @@ class RunsTable(QWidget):
         self.log.setEnabled(one is not None)
         self.archive.setEnabled(one is not None and not live)
         self.archive.setText(tr("Bring back") if one is not None and one.archived else tr("Archive"))
+        lines = config_differences(chosen) if len(chosen) > 1 else []
+        text = "\n".join(lines[:_MOST_LINES])
+        self.differences.setText(text or (tr("Their configurations are the same.") if len(chosen) > 1 else ""))
+        self.differences.setVisible(len(chosen) > 1)
+        self.differences.setToolTip(tip("\n".join(lines)))
         self.chosen.emit()
 
     def _archive(self) -> None:
@@ -135,6 +146,28 @@ class RunsTable(QWidget):
         run = self._runs[item.row()]
         if item.column() == _NOTES and item.text() != run.notes:
             self.note_written.emit(run, item.text())
+
+
+def config_differences(runs: Sequence[Run]) -> list[str]:
+    """A line for each field of the configuration in which the runs are not alike: field, then each run's value."""
+    flat = [_flat(run.config) for run in runs]
+    lines = []
+    for field in dict.fromkeys(name for one in flat for name in one):
+        values = [str(one.get(field, MISSING)) for one in flat]
+        if len(set(values)) > 1:
+            said = ", ".join(f"{run.name} {value}" for run, value in zip(runs, values, strict=True))
+            lines.append(f"{field}: {said}")
+    return lines
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
 
 
 def _figures(run: Run) -> dict[str, object]:

@@ -62,6 +62,10 @@ def test_ticking_shows_the_figures_that_the_engine_computes_then_their_intervals
         assert shown == pytest.approx(found.auroc_mean, abs=5e-5)
     assert screen.effect.flips.rowCount() == sum(f.part is Part.VALIDATION for f in expected.flips)
     qtbot.waitUntil(lambda: screen.effect.text_of("auroc_mean", 4) != "", timeout=10_000)
+    assert screen.effect.text_of("brier", 4) != ""
+    assert not screen.effect.once.isVisible()
+    screen.effect.part.setCurrentIndex(1)
+    assert screen.effect.once.isVisible()
 
 
 def test_pruning_undo_and_redo_change_the_store(qtbot: QtBot, gallery: MainWindow) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox
 from pytestqt.qtbot import QtBot
 
+from app.views.train.runs_table import config_differences
 from app.views.window import MainWindow
 from core.domain.study import Run, RunStatus
 from core.store.study import Study
@@ -136,3 +137,10 @@ def test_an_empty_study_says_what_is_missing(qtbot: QtBot, window: MainWindow, t
     qtbot.waitUntil(window.train.plan.problem.isVisible, timeout=10_000)
     assert "import or label" in window.train.plan.problem.text()
     assert not window.train.plan.start.isEnabled()
+
+
+def test_runs_that_are_compared_say_in_what_their_configurations_differ() -> None:
+    first = Run(id="1", name="a", created_utc="", config={"seed": 1, "loss": {"fine": 0.1, "cluster": 0.8}})
+    second = Run(id="2", name="b", created_utc="", config={"seed": 1, "loss": {"fine": 0.2, "cluster": 0.8}})
+    assert config_differences([first, second]) == ["loss.fine: a 0.1, b 0.2"]
+    assert config_differences([first, first]) == []
