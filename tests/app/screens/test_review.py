@@ -243,3 +243,40 @@ def test_without_a_run_the_page_says_what_to_do(qtbot: QtBot, window: MainWindow
     window.open_study(tmp_path / "empty")
     window.actions_["workspace.review"].trigger()
     qtbot.waitUntil(lambda: "trained" in window.review.notice.text)
+
+
+def refused_model(qtbot: QtBot, window: MainWindow, study: Path) -> str:
+    """What stands in the place of the model."""
+    window.open_study(study)
+    window.actions_["workspace.review"].trigger()
+    qtbot.waitUntil(lambda: bool(window.desk.problem), timeout=60_000)
+    assert window.review.pages.currentWidget() is window.review.notice
+    return window.review.notice.text
+
+
+def test_a_model_of_another_class_list_is_one_sentence_in_place(
+    qtbot: QtBot, window: MainWindow, own_study: Path
+) -> None:
+    with Study.open(own_study) as study:
+        [run] = study.runs.all()
+    request = own_study / run.folder / "request.json"
+    request.write_text(request.read_text("utf-8").replace('"indistinct"', '"obscured"'), "utf-8")
+    said = refused_model(qtbot, window, own_study)
+    assert said.startswith("The model of run tiny knows the classes circumscribed, indistinct, spiculated, but")
+    assert said.endswith("train again.")
+
+
+def test_a_lesion_outside_the_image_does_not_keep_the_others_from_being_explained(
+    qtbot: QtBot, window: MainWindow, own_study: Path
+) -> None:
+    from core.domain.geometry import Box
+    from core.domain.shapes import Rectangle
+
+    with Study.open(own_study) as study:
+        lesion = study.lesions.all()[0].id
+        study.lesions.set_outline(lesion, Rectangle(box=Box(x0=9000, y0=9000, x1=9100, y1=9100)))
+    window.open_study(own_study)
+    window.actions_["workspace.review"].trigger()
+    qtbot.waitUntil(lambda: window.desk.model is not None or bool(window.desk.problem), timeout=60_000)
+    assert window.desk.problem == ""
+    wait_for_case(qtbot, window)
