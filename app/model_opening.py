@@ -8,7 +8,7 @@ from app.model_desk import OpenedModel
 from core.domain.errors import ModelError, StudyError
 from core.domain.events import IsCancelled
 from core.domain.study import RunStatus
-from core.explain.prototype_patches import PrototypePatch, prototype_patches
+from core.explain.prototype_patches import PrototypePatch
 from core.explain.render import HeatStyle, colour_bar
 from core.store.study import Study
 from core.tasks.cases import list_cases
@@ -65,6 +65,6 @@ def _patches(
 ) -> tuple[tuple[PrototypePatch, ...], str]:
     base = pruning.base
     try:
-        return prototype_patches(base.network, base.card, opened.rois, cancelled=cancelled), ""
+        return opened.patches(cancelled, base=base), ""
     except ModelError as error:
         return (), str(error)

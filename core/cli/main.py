@@ -35,6 +35,7 @@ COMMANDS = (
     "reader-study",
     "experiment",
     "export",
+    "import-model",
     "deidentify",
     "check",
     "backup",
@@ -45,7 +46,12 @@ COMMANDS = (
 )
 """In the order of the work; each is a module of ``core.cli.commands`` (``import`` in ``import_images``)."""
 
-_MODULES = {"import": "import_images", "self-test": "self_test", "reader-study": "reader_study"}
+_MODULES = {
+    "import": "import_images",
+    "import-model": "import_model",
+    "self-test": "self_test",
+    "reader-study": "reader_study",
+}
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect."""

@@ -7,7 +7,7 @@ a model that is shared without its patients' images simply has none.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,13 +64,27 @@ def prototype_patches(
     if not card.prototypes:
         raise ModelError("The model's prototypes come from no image yet: it was never projected (stage A2).")
     by_id = {lesion: row for row, lesion in enumerate(training.lesion_ids)}
-    patches: dict[int, PrototypePatch] = {}
+    sources: dict[str, NDArray[np.uint8]] = {}
     for lesion_id in sorted({p.lesion_id for p in card.prototypes}):
+        chosen = [j for j, p in enumerate(card.prototypes) if p.lesion_id == lesion_id]
+        row = _source_row(card, training, by_id, chosen)
+        sources[lesion_id] = np.ascontiguousarray(training.central(training.pixels[row]))
+    return patches_of_sources(network, card, sources, cancelled=cancelled)
+
+
+def patches_of_sources(
+    network: PrototypeNetwork,
+    card: ModelCard,
+    sources: Mapping[str, NDArray[np.uint8]],
+    *,
+    cancelled: IsCancelled = never,
+) -> tuple[PrototypePatch, ...]:
+    """The same from the pictures (I, I) of the source ROIs by lesion, which the caller has checked."""
+    patches: dict[int, PrototypePatch] = {}
+    for lesion_id, pixels in sources.items():
         if cancelled():
             raise Cancelled
         chosen = [j for j, p in enumerate(card.prototypes) if p.lesion_id == lesion_id]
-        row = _source_row(card, training, by_id, chosen)
-        pixels = np.ascontiguousarray(training.central(training.pixels[row]))
         with exact(network):
             similarities = forward_one(network, pixels, card.transform).similarities[:, chosen]
             maps = upsample(similarities, card.transform.input_size)[0].cpu().numpy()

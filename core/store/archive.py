@@ -35,6 +35,7 @@ _NAME = re.compile(
     rf"{re.escape(DATABASE)}|{re.escape(IDENTITY)}|{PIXELS}/[A-Za-z0-9_-][A-Za-z0-9._-]{{0,127}}\.h5"
     rf"|{RUNS}(?:/(?:{_SEGMENT})){{2,8}}"
 )
+_PLACE = {"backup": "study"}
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 """Names that Windows keeps for devices."""
 
@@ -156,19 +157,8 @@ def read_manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     upper and lower case) and members that together are larger than the file.
     """
     members = archive.infolist()
-    if len(members) > _MOST_MEMBERS:
-        raise _refusal(path, f"it lists {len(members):,} files")
-    total = 0
-    seen: set[str] = set()
-    for member in members:
-        _check_member(path, member)
-        total += member.file_size
-        if member.orig_filename.casefold() in seen:
-            raise _refusal(path, f"it holds {member.filename[:80]!r} twice")
-        seen.add(member.orig_filename.casefold())
-    if total > path.stat().st_size:
-        raise _refusal(path, "its files overlap")
-    if MANIFEST not in seen or archive.getinfo(MANIFEST).file_size > _LARGEST_MANIFEST:
+    names = check_members(archive, path, safe_name, what="backup")
+    if MANIFEST not in names or archive.getinfo(MANIFEST).file_size > _LARGEST_MANIFEST:
         raise _refusal(path, f"it has no {MANIFEST} that can be read")
     try:
         manifest = msgspec.json.decode(archive.read(MANIFEST), type=Manifest)
@@ -182,16 +172,40 @@ def read_manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     return manifest
 
 
-def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
+def check_members(
+    archive: zipfile.ZipFile, path: Path, allowed: Callable[[str], bool], *, what: str
+) -> frozenset[str]:
+    """The names of the members, none of which was read; they are ``MANIFEST`` and what ``allowed`` lets pass.
+
+    BadFileError for other names, links and devices, compressed or encrypted members, doubles (also by upper and
+    lower case) and members that together are larger than the file. ``what``: the kind of archive.
+    """
+    members = archive.infolist()
+    if len(members) > _MOST_MEMBERS:
+        raise _refusal(path, f"it lists {len(members):,} files", what)
+    total = 0
+    seen: set[str] = set()
+    for member in members:
+        _check_member(path, member, allowed, what)
+        total += member.file_size
+        if member.orig_filename.casefold() in seen:
+            raise _refusal(path, f"it holds {member.filename[:80]!r} twice", what)
+        seen.add(member.orig_filename.casefold())
+    if total > path.stat().st_size:
+        raise _refusal(path, "its files overlap", what)
+    return frozenset(member.orig_filename for member in members)
+
+
+def _check_member(path: Path, member: zipfile.ZipInfo, allowed: Callable[[str], bool], what: str) -> None:
     name = member.orig_filename
-    if name != member.filename or not (name == MANIFEST or safe_name(name)):
-        raise _refusal(path, f"it holds {name[:80]!r}, which is no place in a study")
+    if name != member.filename or not (name == MANIFEST or allowed(name)):
+        raise _refusal(path, f"it holds {name[:80]!r}, which is no place in a {_PLACE.get(what, what)}", what)
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-        raise _refusal(path, f"{name[:80]} is a link or a device")
+        raise _refusal(path, f"{name[:80]} is a link or a device", what)
     encrypted = member.flag_bits & 0x1
     if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size or encrypted:
-        raise _refusal(path, f"{name[:80]} is compressed or encrypted, which a backup never is")
+        raise _refusal(path, f"{name[:80]} is compressed or encrypted, which a {what} never is", what)
 
 
-def _refusal(path: Path, why: str) -> BadFileError:
-    return BadFileError(f"{path.name} is not a backup that this program made, or was changed: {why}.")
+def _refusal(path: Path, why: str, what: str = "backup") -> BadFileError:
+    return BadFileError(f"{path.name} is not a {what} that this program made, or was changed: {why}.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
 from core.data.training_set import build_roi_set
@@ -17,8 +19,10 @@ from core.domain.study import Run
 from core.domain.vocabulary import Part
 from core.explain.case_page import render_case
 from core.explain.explanation import Explanation, explain, roi_input
-from core.explain.prototype_patches import PrototypePatch, prototype_patches
+from core.explain.prototype_patches import PrototypePatch, patches_of_sources, prototype_patches
 from core.explain.report import Provenance, provenance_of, write_page
+from core.imaging.reader import read_image
+from core.interchange.model_archive import PICTURES
 from core.model.checkpoint import LoadedModel
 from core.store.study import Study
 from core.tasks.runs import active_model, request_of
@@ -37,6 +41,8 @@ class ModelInStudy:
     """Part of each ROI in the run's split; "" where its patient was in none."""
     revision: str
     """Of the active revision: its reason."""
+    pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    """Source ROIs (I, I) by content hash that came with a shared model."""
 
     def rows_of(self, part: Part) -> RoiSet:
         return self.rois.rows(np.array([found == part.value for found in self.parts], dtype=np.bool_))
@@ -45,9 +51,20 @@ class ModelInStudy:
     def provenance(self) -> Provenance:
         return provenance_of(self.model.card, self.model.sha256, revision=self.revision)
 
-    def patches(self, cancelled: IsCancelled = never) -> tuple[PrototypePatch, ...]:
-        """The pictures of the model's prototypes, from the ROIs that they were taken from."""
-        return prototype_patches(self.model.network, self.model.card, self.rois, cancelled=cancelled)
+    def patches(
+        self, cancelled: IsCancelled = never, *, base: LoadedModel | None = None
+    ) -> tuple[PrototypePatch, ...]:
+        """The pictures of the model's prototypes (or of its ``base``'s, unpruned), from the ROIs that they were
+        taken from, or those that came with a shared model."""
+        model = base or self.model
+        sources = {
+            one.lesion_id: self.pictures[one.roi_sha256]
+            for one in model.card.prototypes
+            if one.roi_sha256 in self.pictures
+        }
+        if sources and all(one.lesion_id in sources for one in model.card.prototypes):
+            return patches_of_sources(model.network, model.card, sources, cancelled=cancelled)
+        return prototype_patches(model.network, model.card, self.rois, cancelled=cancelled)
 
     def row_of(self, lesion_id: str) -> int:
         """By id or its beginning; StudyError where no ROI, or more than one, answers to it."""
@@ -79,7 +96,17 @@ def open_model(study: Study, run: Run, *, emit: Emit = silent, cancelled: IsCanc
         rois=built.rois,
         parts=tuple(parts[p].value if p in parts else "" for p in built.rois.patient_ids),
         revision=active.reason if active is not None else "",
+        pictures=_pictures(study.run_folder(run.id) / PICTURES),
     )
+
+
+def _pictures(folder: Path) -> dict[str, NDArray[np.uint8]]:
+    """What ``core.tasks.sharing`` wrote: our own files, so that no child process is needed."""
+    found = {}
+    for path in sorted(folder.glob("*.png")):
+        pixels = read_image(path).pixels.astype(np.uint8)
+        found[hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()] = pixels
+    return found
 
 
 def telling_lesions(opened: ModelInStudy, part: Part = Part.TEST, *, cancelled: IsCancelled = never) -> list[str]:

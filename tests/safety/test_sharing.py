@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from core.domain.errors import BadFileError
 from core.imaging.opencv import cv2
+from core.interchange.model_archive import read_model_archive
+from core.interchange.onnx import OUTPUTS
 from core.model.checkpoint import load_model, save_model
 from core.model.likeness import closest_picture
 from core.store.study import Study
+from core.tasks.explaining import open_model
 from core.tasks.runs import find_run
+from core.tasks.sharing import import_model
+from core.training.inference import network_input
 from tests.core.cli.conftest import Run
 from tests.core.explain.world import make_network
 
@@ -62,20 +69,88 @@ def test_weights_are_no_pictures() -> None:
 def test_a_shared_model_has_no_picture_and_says_that_its_prototypes_are_latents(
     trained_study: Path, marginalia: Run, tmp_path: Path
 ) -> None:
-    out = tmp_path / "model"
+    out = tmp_path / "tiny.marginalia-model"
     report = marginalia("export", trained_study, "--format", "model", "--run", "tiny", "--out", out)
     assert report["closest"]["correlation"] < 0.9
     assert report["closest"]["compared"] > 0
     assert report["latent_prototypes"] == 6
     assert report["pictures"] is False
-    names = sorted(path.name for path in out.iterdir())
-    assert names[:3] == ["README.txt", "contents.json", names[2]]
-    assert [name.split("-")[0].split(".")[0] for name in names] == ["README", "contents", "model", "model"]
-    assert json.loads((out / "contents.json").read_bytes()) == report
-    loaded = load_model(out)
-    assert loaded.sha256 == report["model_sha256"]
-    assert loaded.card.contains_patient_images is False
-    assert "latent vector of a patch of a training" in (out / "README.txt").read_text()
+    files = read_model_archive(out)
+    assert {"README.txt", "contents.json", "model.json", "config.json", "metrics.json"} <= files.keys()
+    assert len(files) == 6
+    assert json.loads(files["contents.json"]) == report
+    assert "latent vector of a patch of a training" in files["README.txt"].decode()
+    assert files["metrics.json"].startswith(b"[")
+
+
+def test_a_shared_model_opens_in_another_study_with_its_prototypes_linked(
+    own_study: Path, marginalia: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "tiny.marginalia-model"
+    marginalia("export", own_study, "--format", "model", "--run", "tiny", "--with-pictures", "--out", out)
+    assert sum(name.startswith("pictures/") for name in read_model_archive(out)) == 6
+    done = marginalia("import-model", own_study, out, "--name", "back", "--split", "default")
+    assert (done["prototypes"], done["linked"], done["same_pseudonym"], done["pictures"]) == (6, 6, 6, True)
+    with Study.open(own_study, writable=False) as study:
+        first, second = (open_model(study, find_run(study, name)) for name in ("tiny", "back"))
+        assert len(second.pictures) > 0
+        for name, value in first.model.network.state_dict().items():
+            assert torch.equal(value, second.model.network.state_dict()[name])
+        for a, b in zip(first.patches(), second.patches(), strict=True):
+            np.testing.assert_array_equal(a.source, b.source)
+            np.testing.assert_array_equal(a.activation, b.activation)
+    with Study.create(tmp_path / "elsewhere", name="elsewhere") as other:
+        done = import_model(other, out)
+        assert (done.linked, done.same_pseudonym) == (0, 0)
+        opened = open_model(other, find_run(other, "tiny"))
+        assert len(opened.patches()) == 6
+
+
+def hostile(path: Path, change: str) -> Path:
+    """The file with a member that has no place in it, or one that is not what its hash says."""
+    out = path.with_name(f"{change}.marginalia-model")
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(out, "w") as made:
+        for info in archive.infolist():
+            content = archive.read(info)
+            if change == "altered" and info.filename.endswith(".safetensors"):
+                content = content[:-1] + bytes([content[-1] ^ 1])
+            kind = zipfile.ZIP_DEFLATED if change == "bomb" else zipfile.ZIP_STORED
+            made.writestr(info.filename, content, compress_type=kind)
+        if change == "outside":
+            made.writestr("../evil.json", b"{}")
+        if change == "pickle":
+            made.writestr("model.pt", b"cos\nsystem\n")
+    return out
+
+
+@pytest.mark.parametrize("change", ["altered", "bomb", "outside", "pickle"])
+def test_a_hostile_file_is_refused_and_leaves_nothing(
+    trained_study: Path, marginalia: Run, tmp_path: Path, change: str
+) -> None:
+    out = tmp_path / "tiny.marginalia-model"
+    marginalia("export", trained_study, "--format", "model", "--run", "tiny", "--out", out)
+    with Study.create(tmp_path / "study", name="test") as study:
+        with pytest.raises(BadFileError, match="shared model"):
+            import_model(study, hostile(out, change))
+        assert study.runs.all() == ()
+        assert list((study.folder / "runs").iterdir()) == []
+    assert not (tmp_path / "evil.json").exists()
+
+
+def test_onnx_gives_the_same_numbers(trained_study: Path, marginalia: Run, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    out = tmp_path / "network.onnx"
+    marginalia("export", trained_study, "--format", "onnx", "--run", "tiny", "--out", out)
+    with Study.open(trained_study, writable=False) as study:
+        opened = open_model(study, find_run(study, "tiny"))
+    session = runtime.InferenceSession(str(out))
+    for rows in (np.arange(1), np.arange(7)):
+        pixels = network_input(opened.rois, rows, torch.device("cpu"))
+        with torch.no_grad():
+            own = opened.model.network(pixels)
+        found = dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"pixels": pixels.numpy()}), strict=True))
+        for name in OUTPUTS:
+            np.testing.assert_allclose(found[name], getattr(own, name).numpy(), atol=1e-4)
 
 
 def test_a_model_with_a_picture_in_it_is_not_exported(own_study: Path, refused: Run, tmp_path: Path) -> None:

@@ -148,11 +148,21 @@ def _model(study: Study, arguments: argparse.Namespace, console: Console) -> int
         document = {"file": str(arguments.out), "run": run.name, "model_sha256": model.sha256}
         console.result(document, f"Wrote the network of run {run.name} to {arguments.out} as ONNX.")
         return 0
-    shared = share_model(study, run, arguments.out, emit=console.emit, cancelled=console.cancelled)
+    shared = share_model(
+        study,
+        run,
+        arguments.out,
+        with_pictures=arguments.with_pictures,
+        emit=console.emit,
+        cancelled=console.cancelled,
+    )
+    pictures = (
+        "WITH THE PICTURES of its prototypes, which show patients" if shared.pictures else "without pictures"
+    )
     console.result(
         msgspec.to_builtins(shared),
-        f"Wrote the model of run {run.name} to {arguments.out}, without pictures (closest to a training crop: "
+        f"Wrote the model of run {run.name} to {arguments.out}, {pictures} (closest weights to a training crop: "
         f"correlation {shared.closest.correlation:.2f}). Its {shared.latent_prototypes} prototypes are latent "
-        "vectors of training patches: README.txt there says what that means.",
+        "vectors of training patches: README.txt in it says what that means.",
     )
     return 0
