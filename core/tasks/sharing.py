@@ -202,7 +202,7 @@ def _readme(shared: SharedModel, card: ModelCard) -> str:
     lines += [
         f"What it does: it sorts the {card.label} of a breast mass into {classes} ({card.method}), from",
         f"{card.transform.input_size} x {card.transform.input_size} pixels about a lesion that a person marked.",
-        f"Trained on {card.training_lesions} lesions of {card.training_patients} patients. Fingerprint of the data:",
+        f"Trained on {card.training_lesions} lesions of {card.training_patients} patients; data fingerprint",
         f"{card.data_fingerprint or 'not recorded'}. Weights: sha256 {shared.model_sha256}.",
         f"Figures on its test part, with intervals, are in {METRICS}; they hold for its own data only.",
         "",
