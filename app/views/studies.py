@@ -17,6 +17,7 @@ from app.session import Session
 from app.views.dialogs.foreign_study import ForeignStudyDialog
 from app.views.dialogs.new_study import NewStudyDialog
 from app.views.dialogs.recovery import RecoveryDialog
+from app.views.exporting.dialog import ExportDialog
 from app.views.importing.dialog import ImportDialog
 from app.views.importing.results import ImportResult, import_folder
 from core.domain.errors import MarginaliaError
@@ -48,6 +49,7 @@ class Studies(QObject):
         self._session, self._window, self._say = session, window, say
         self.importing: ImportDialog | None = None
         self.pacs: PacsDialog | None = None
+        self.exporting: ExportDialog | None = None
 
     def open(self, folder: Path) -> None:
         """Open a study, or say why not; one that this computer does not know is to be checked first."""
@@ -107,7 +109,11 @@ class Studies(QObject):
         self._session.close_study()
 
     def stop(self) -> None:
-        """End an import that is under way; what it finished is kept."""
+        """End an import or export that is under way; what an import finished is kept."""
+        if self.exporting is not None:
+            self.exporting.stop()
+            self.exporting.close()
+            self.exporting = None
         if self.importing is not None:
             self.importing.stop()
             self.importing.close()
@@ -154,6 +160,10 @@ class Studies(QObject):
         self.pacs.refresh_waiting()
         self.pacs.show()
         self.pacs.raise_()
+
+    def ask_export(self) -> None:
+        self.exporting = ExportDialog(self._session.study, self._window)
+        self.exporting.open()
 
     def import_from(self, folder: Path) -> None:
         self._run(folder, import_folder(folder, self._session.study))

@@ -136,6 +136,7 @@ class MainWindow(QMainWindow):
         act.connect_to("study.open", studies.ask_open)
         act.connect_to("study.import", studies.ask_import)
         act.connect_to("study.pacs", studies.ask_pacs)
+        act.connect_to("study.export", studies.ask_export)
         act.connect_to("study.demo", studies.ask_demo)
         act.connect_to("study.checkpoint", studies.ask_checkpoint)
         act.connect_to("study.close", studies.ask_close)

@@ -22,7 +22,10 @@ from core.tasks.runs import find_run
 from core.tasks.sharing import import_model
 from core.training.inference import network_input
 from tests.core.cli.conftest import Run
+from tests.core.data.export.conftest import study
 from tests.core.explain.world import make_network
+
+__all__ = ["study"]
 
 RNG = np.random.default_rng(3)
 
@@ -84,26 +87,26 @@ def test_a_shared_model_has_no_picture_and_says_that_its_prototypes_are_latents(
 
 
 def test_a_shared_model_opens_in_another_study_with_its_prototypes_linked(
-    own_study: Path, marginalia: Run, tmp_path: Path
+    own_study: Path, study: Study, marginalia: Run, tmp_path: Path
 ) -> None:
+    """``study`` is another one, of other patients."""
     out = tmp_path / "tiny.marginalia-model"
     marginalia("export", own_study, "--format", "model", "--run", "tiny", "--with-pictures", "--out", out)
     assert sum(name.startswith("pictures/") for name in read_model_archive(out)) == 6
     done = marginalia("import-model", own_study, out, "--name", "back", "--split", "default")
     assert (done["prototypes"], done["linked"], done["same_pseudonym"], done["pictures"]) == (6, 6, 6, True)
-    with Study.open(own_study, writable=False) as study:
-        first, second = (open_model(study, find_run(study, name)) for name in ("tiny", "back"))
+    with Study.open(own_study, writable=False) as own:
+        first, second = (open_model(own, find_run(own, name)) for name in ("tiny", "back"))
         assert len(second.pictures) > 0
         for name, value in first.model.network.state_dict().items():
             assert torch.equal(value, second.model.network.state_dict()[name])
         for a, b in zip(first.patches(), second.patches(), strict=True):
             np.testing.assert_array_equal(a.source, b.source)
             np.testing.assert_array_equal(a.activation, b.activation)
-    with Study.create(tmp_path / "elsewhere", name="elsewhere") as other:
-        done = import_model(other, out)
-        assert (done.linked, done.same_pseudonym) == (0, 0)
-        opened = open_model(other, find_run(other, "tiny"))
-        assert len(opened.patches()) == 6
+    done = import_model(study, out)
+    assert (done.linked, done.same_pseudonym) == (0, 0)
+    opened = open_model(study, find_run(study, "tiny"))
+    assert len(opened.patches()) == 6
 
 
 def hostile(path: Path, change: str) -> Path:
@@ -129,11 +132,11 @@ def test_a_hostile_file_is_refused_and_leaves_nothing(
 ) -> None:
     out = tmp_path / "tiny.marginalia-model"
     marginalia("export", trained_study, "--format", "model", "--run", "tiny", "--out", out)
-    with Study.create(tmp_path / "study", name="test") as study:
+    with Study.create(tmp_path / "empty", name="test") as empty:
         with pytest.raises(BadFileError, match="shared model"):
-            import_model(study, hostile(out, change))
-        assert study.runs.all() == ()
-        assert list((study.folder / "runs").iterdir()) == []
+            import_model(empty, hostile(out, change))
+        assert empty.runs.all() == ()
+        assert list((empty.folder / "runs").iterdir()) == []
     assert not (tmp_path / "evil.json").exists()
 
 

@@ -1,0 +1,216 @@
+"""Export: what is written, and in words what leaves the machine with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.qt.background import Outcome
+from app.qt.task import Job, Task
+from app.qt.translation import tr
+from app.widgets.label import Label
+from core.domain.errors import Cancelled, StudyError
+from core.domain.events import Emit, Event, IsCancelled, Progress
+from core.domain.study import RunStatus
+from core.store.identity import IdentityFile, KeyStore, Passphrase, has_identity, identity_key_kind
+from core.store.study import Study
+from core.tasks.exporting import FILES, OBJECTS, OF_A_RUN, ExportRequest, Format, export
+
+
+def format_name(kind: Format) -> str:
+    return {
+        Format.SEG: tr("DICOM segmentations (SEG)"),
+        Format.SR: tr("DICOM structured reports (SR)"),
+        Format.GSPS: tr("DICOM presentation states (GSPS)"),
+        Format.COCO: tr("COCO annotations"),
+        Format.PNG: tr("PNG masks"),
+        Format.NIFTI: tr("NIfTI masks"),
+        Format.CSV: tr("Table (CSV)"),
+        Format.AUTHORS: tr("Layout of the paper's code (.npy)"),
+        Format.MODEL: tr("Model for another study"),
+        Format.ONNX: tr("Network as ONNX"),
+    }[kind]
+
+
+def what_leaves(kind: Format, *, identifiers: bool, pictures: bool) -> str:
+    """What of patients is in the files."""
+    if identifiers:
+        return tr(
+            "These files carry the ORIGINAL IDENTIFIERS of patients. They are for the archive that the images "
+            "came from and for nowhere else."
+        )
+    if kind is Format.MODEL and pictures:
+        return tr(
+            "The file contains IMAGES OF PATIENTS: the lesions that the prototypes come from. Pass it on only as "
+            "their source and your ethics approval allow."
+        )
+    if kind in FILES:
+        return tr(
+            "No picture is in the file. Its prototypes are latent vectors of patches of training images: who has "
+            "an image can find out whether the model was trained on it."
+        )
+    if kind is Format.AUTHORS:
+        return tr(
+            "Cut-outs of the mammograms are in the files. They carry the study's pseudonyms only, and are "
+            "personal data all the same."
+        )
+    return tr(
+        "Masks, shapes and labels are in the files, no image. They carry the study's pseudonyms only, no "
+        "identifier, no comment."
+    )
+
+
+class ExportDialog(QDialog):
+    def __init__(self, study: Study, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("Export"))
+        self._study = study
+        self.task: Task | None = None
+        self.kind, self.run = QComboBox(), QComboBox()
+        for one in Format:
+            self.kind.addItem(format_name(one), one)
+        self.identifiers = QCheckBox(tr("With the original identifiers, for the archive"))
+        self.pictures = QCheckBox(tr("With the pictures of the prototypes"))
+        self.passphrase = QLineEdit()
+        self.passphrase.setEchoMode(QLineEdit.EchoMode.Password)
+        self.passphrase.setPlaceholderText(tr("Passphrase of the identity file"))
+        self.leaves, self.said = Label(), Label()
+        for label in (self.leaves, self.said):
+            label.setWordWrap(True)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setVisible(False)
+        self.start_button, self.close_button = QPushButton(tr("Export…")), QPushButton(tr("Close"))
+        self.start_button.setDefault(True)
+        self._lay_out()
+        self.kind.currentIndexChanged.connect(self._refresh)
+        self.identifiers.toggled.connect(self._refresh)
+        self.pictures.toggled.connect(self._refresh)
+        self.start_button.clicked.connect(self._ask_target)
+        self.close_button.clicked.connect(self.reject)
+        self._refresh()
+
+    def _lay_out(self) -> None:
+        form = self._form = QFormLayout()
+        form.addRow(tr("What"), self.kind)
+        form.addRow(tr("Run"), self.run)
+        buttons = QHBoxLayout()
+        buttons.addStretch()
+        buttons.addWidget(self.start_button)
+        buttons.addWidget(self.close_button)
+        layout = QVBoxLayout(self)
+        layout.setSpacing(10)
+        layout.addLayout(form)
+        for widget in (self.identifiers, self.passphrase, self.pictures, self.leaves, self.progress, self.said):
+            layout.addWidget(widget)
+        layout.addStretch()
+        layout.addLayout(buttons)
+        self.resize(560, 330)
+
+    @property
+    def format(self) -> Format:
+        return Format(self.kind.currentData())
+
+    def _refresh(self) -> None:
+        kind, chosen = self.format, self.run.currentText()
+        self.run.clear()
+        if kind is Format.SR:
+            self.run.addItem(tr("without a model's findings"), "")
+        for run in self._study.runs.all():
+            if run.status is RunStatus.FINISHED:
+                self.run.addItem(run.name, run.name)
+        self.run.setCurrentIndex(max(0, self.run.findText(chosen)))
+        self._form.setRowVisible(self.run, kind in OF_A_RUN)
+        possible = kind in OBJECTS and has_identity(self._study.folder)
+        self.identifiers.setVisible(possible)
+        asked = possible and self.identifiers.isChecked()
+        self.passphrase.setVisible(asked and identity_key_kind(self._study.folder) == "passphrase")
+        self.pictures.setVisible(kind is Format.MODEL)
+        self.leaves.setText(what_leaves(kind, identifiers=asked, pictures=self.pictures.isChecked()))
+        self.start_button.setEnabled(kind not in FILES or self.run.count() > 0)
+        self.said.setText("")
+
+    def _ask_target(self) -> None:
+        kind = self.format
+        title = tr("New file") if kind in FILES else tr("New folder for the files")
+        dialog = QFileDialog(self, title, str(self._study.folder.parent))
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+        dialog.selectFile(
+            {Format.MODEL: "model.marginalia-model", Format.ONNX: "network.onnx"}.get(kind, kind.value)
+        )
+        dialog.fileSelected.connect(lambda chosen: self.write(Path(chosen)))
+        dialog.open()
+
+    def write(self, target: Path) -> None:
+        """Start writing to a new folder or file."""
+        request = ExportRequest(
+            format=self.format,
+            target=target,
+            run=str(self.run.currentData() or "") if self.format in OF_A_RUN else "",
+            with_pictures=self.pictures.isChecked(),
+        )
+        wanted = self.identifiers.isVisibleTo(self) and self.identifiers.isChecked()
+        self.task = Task(_job(self._study, request, wanted, self.passphrase.text()), self, name="export")
+        self.passphrase.clear()
+        self.task.said.connect(self._show_event)
+        self.task.ended.connect(self._end)
+        self.start_button.setEnabled(False)
+        self.progress.setMaximum(0)
+        self.progress.setVisible(True)
+        self.close_button.setText(tr("Cancel"))
+        self.task.start()
+
+    def _show_event(self, event: Event) -> None:
+        if isinstance(event, Progress) and event.total:
+            self.progress.setMaximum(event.total)
+            self.progress.setValue(event.done)
+
+    def _end(self, outcome: Outcome) -> None:
+        self.task = None
+        self.progress.setVisible(False)
+        self.close_button.setText(tr("Close"))
+        self.start_button.setEnabled(True)
+        if isinstance(outcome.error, Cancelled):
+            self.said.setText(tr("Cancelled; nothing was written."))
+        else:
+            self.said.setText(outcome.sentence or tr("Written: {n} items.", n=outcome.value))
+
+    def stop(self) -> None:
+        """Before the study closes."""
+        if self.task is not None:
+            self.task.wait()
+
+    def reject(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+        else:
+            super().reject()
+
+
+def _job(study: Study, request: ExportRequest, identifiers: bool, passphrase: str) -> Job:
+    def job(emit: Emit, cancelled: IsCancelled) -> object:
+        identity = None
+        if identifiers:
+            if identity_key_kind(study.folder) == "passphrase":
+                if not passphrase:
+                    raise StudyError("Type the passphrase of the identity file.")
+                identity = IdentityFile.open(study.folder, Passphrase(lambda: passphrase))
+            else:
+                identity = IdentityFile.open(study.folder, KeyStore(study.info.id))
+        return export(study, request, identity=identity, emit=emit, cancelled=cancelled)
+
+    return job
