@@ -6,6 +6,7 @@ Without it they are pseudonyms and UIDs made from the study's own identifiers, t
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from core.store.identity import IdentityFile
 
 MANUFACTURER, MODEL = "Marginalia", "Marginalia (research software)"
+_DATE = re.compile(r"[12]\d{3}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_TIME = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d(?:\.\d{1,6})?)?)?")
+_SEX = re.compile("[MFO]")
 PURPOSE = "exports"
 """Of the study's secret that UIDs of exports are made with."""
 
@@ -111,20 +115,25 @@ def source_image(
     return SourceImage(
         patient_id=link.patient_id or (person.identifier if person is not None else ""),
         patient_name=link.patient_name,
-        birth_date=link.birth_date,
-        sex=link.sex,
+        birth_date=_valid(link.birth_date, _DATE),
+        sex=_valid(link.sex, _SEX),
         study_uid=link.study_uid,
         series_uid=link.series_uid,
         sop_uid=link.sop_uid,
         sop_class=link.sop_class or MG_FOR_PRESENTATION,
         accession=link.accession,
         study_id=link.study_id,
-        study_date=link.study_date,
-        study_time=link.study_time,
+        study_date=_valid(link.study_date, _DATE),
+        study_time=_valid(link.study_time, _TIME),
         patient_orientation=link.patient_orientation,
         original=True,
         **shape,
     )
+
+
+def _valid(value: str, pattern: re.Pattern[str]) -> str:
+    """The value where it is one; originals hold what equipment wrote, such as a birth date of 00000000."""
+    return value if pattern.fullmatch(value) else ""
 
 
 def reference_dataset(source: SourceImage) -> Dataset:
