@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from core.domain.content import content_sha256
 from core.domain.errors import BadFileError
+from core.domain.geometry import Box
+from core.domain.shapes import Rectangle
+from core.domain.study import Finding, Image, Labels, Lesion, Patient, Window
+from core.domain.vocabulary import MarginType
 from core.imaging.opencv import cv2
 from core.interchange.model_archive import read_model_archive
 from core.interchange.onnx import OUTPUTS
@@ -22,10 +28,7 @@ from core.tasks.runs import find_run
 from core.tasks.sharing import import_model
 from core.training.inference import network_input
 from tests.core.cli.conftest import Run
-from tests.core.data.export.conftest import study
 from tests.core.explain.world import make_network
-
-__all__ = ["study"]
 
 RNG = np.random.default_rng(3)
 
@@ -86,10 +89,35 @@ def test_a_shared_model_has_no_picture_and_says_that_its_prototypes_are_latents(
     assert files["metrics.json"].startswith(b"[")
 
 
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Study]:
+    """Another study, with one lesion of another patient."""
+    with Study.create(tmp_path / "elsewhere", name="elsewhere", synthetic=True) as made:
+        pixels = np.random.default_rng(1).integers(0, 4096, (150, 200)).astype(np.uint16)
+        made.patients.add(Patient(id="p", pseudonym="P1", source="phantom"))
+        made.arrays.write_pixels("image-1", pixels)
+        made.images.add(
+            Image(
+                id="image-1",
+                patient_id="p",
+                content_sha256=content_sha256(pixels),
+                width=200,
+                height=150,
+                bits_stored=12,
+                windows=(Window(centre=2048, width=4096),),
+                synthetic=True,
+            )
+        )
+        outline = Rectangle(box=Box(x0=80, y0=40, x1=130, y1=90))
+        labels = Labels(margin=MarginType.SPICULATED)
+        made.lesions.add_findings([Finding(id="f", patient_id="p")])
+        made.lesions.add_many([Lesion(id="l", finding_id="f", image_id="image-1", outline=outline, labels=labels)])
+        yield made
+
+
 def test_a_shared_model_opens_in_another_study_with_its_prototypes_linked(
-    own_study: Path, study: Study, marginalia: Run, tmp_path: Path
+    own_study: Path, elsewhere: Study, marginalia: Run, tmp_path: Path
 ) -> None:
-    """``study`` is another one, of other patients."""
     out = tmp_path / "tiny.marginalia-model"
     marginalia("export", own_study, "--format", "model", "--run", "tiny", "--with-pictures", "--out", out)
     assert sum(name.startswith("pictures/") for name in read_model_archive(out)) == 6
@@ -103,9 +131,9 @@ def test_a_shared_model_opens_in_another_study_with_its_prototypes_linked(
         for a, b in zip(first.patches(), second.patches(), strict=True):
             np.testing.assert_array_equal(a.source, b.source)
             np.testing.assert_array_equal(a.activation, b.activation)
-    done = import_model(study, out)
+    done = import_model(elsewhere, out)
     assert (done.linked, done.same_pseudonym) == (0, 0)
-    opened = open_model(study, find_run(study, "tiny"))
+    opened = open_model(elsewhere, find_run(elsewhere, "tiny"))
     assert len(opened.patches()) == 6
 
 

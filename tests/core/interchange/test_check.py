@@ -53,7 +53,7 @@ def checked(study: Study, identity: IdentityFile, originals: Path, out: Path, er
                     "PatientName",
                     "StudyInstanceUID",
                     "AccessionNumber",
-                    "PatientBirthDate",
+                    "StudyDate",
                 ):
                     assert str(getattr(found, word)) == str(original.get(word) or ""), word
                 if kind is ResultKind.SEG:
