@@ -88,7 +88,7 @@ def survey_prototypes(opened: ModelInStudy, pruning: Pruning, cancelled: IsCance
     gallery = gallery_of(opened, cancelled)
     found = suggest(opened.model.card, gallery)
     worth = leave_one_out(pruning.table, state, malignancy_fit=pruning.fit, cancelled=cancelled)
-    lesion, fine = _precisions(opened, state, cancelled)
+    lesion, fine = _precisions(opened, cancelled)
     top = _top_reasons(pruning.table, state)
     groups = _groups(gallery, state.kept)
     entries = []
@@ -121,21 +121,20 @@ def survey_prototypes(opened: ModelInStudy, pruning: Pruning, cancelled: IsCance
     )
 
 
-def _precisions(
-    opened: ModelInStudy, state: PrunableState, cancelled: IsCancelled
-) -> tuple[Precision | None, Precision | None]:
+def _precisions(opened: ModelInStudy, cancelled: IsCancelled) -> tuple[Precision | None, Precision | None]:
     judged = {Part.VALIDATION.value, Part.TEST.value}
     rois = opened.rois.rows(np.array([part in judged for part in opened.parts], dtype=np.bool_))
     if not (rois.label >= 0).any():
         return None, None
     said = judge(opened.model, rois, name="", cancelled=cancelled)
-    return _of_base(said.lesion_scale, state), _of_base(said.fine_scale, state)
+    return _of_pairs(said.lesion_scale), _of_pairs(said.fine_scale)
 
 
-def _of_base(scale: ScalePrecision | None, state: PrunableState) -> Precision | None:
+def _of_pairs(scale: ScalePrecision | None) -> Precision | None:
+    """The pairs of ``judge`` carry the numbers of the unpruned model already."""
     if scale is None:
         return None
-    return Precision(prototype=np.array(state.kept)[scale.pairs.prototype], value=scale.pairs.value)
+    return Precision(prototype=scale.pairs.prototype, value=scale.pairs.value)
 
 
 def _top_reasons(table: PreparedTable, state: PrunableState) -> dict[int, int]:
