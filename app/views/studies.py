@@ -113,10 +113,13 @@ class Studies(QObject):
         if self.exporting is not None:
             self.exporting.stop()
             self.exporting.close()
+            self.exporting.deleteLater()
             self.exporting = None
         if self.importing is not None:
             self.importing.stop()
             self.importing.close()
+            # the window is its parent and would keep it, with a row for every file, as long as it lives
+            self.importing.deleteLater()
             self.importing = None
         if self.pacs is not None:
             self.pacs.stop()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Picture
+from PySide6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
 from app.views.importing.dialog import ImportDialog
@@ -105,3 +106,22 @@ def test_cancelling_stops_the_work_and_the_dialog_says_so(
     dialog.button.click()
     qtbot.waitUntil(lambda: dialog.button.text() == "Close")
     assert "Cancelled" in dialog.text.text()
+
+
+def test_an_import_that_is_over_leaves_nothing_in_the_window(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    write_png(folder / "a.png", 1)
+    window.studies.create(tmp_path / "study", "New")
+
+    def objects_after_an_import() -> int:
+        window.studies.import_from(folder)
+        finished(qtbot, window.studies.importing)
+        window.studies.stop()
+        qtbot.wait(1)  # the loop deletes what is to be deleted later
+        return len(window.findChildren(QObject))
+
+    first = objects_after_an_import()
+    assert [objects_after_an_import() for _ in range(3)] == [first] * 3
