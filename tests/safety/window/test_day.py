@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +109,7 @@ class Reader:
 
 
 def day(qtbot: QtBot, window: MainWindow, study: Path, seconds: float) -> dict[str, float]:
-    """Sittings for so long; the figures. Fails on any exception in a slot, thread or message of Qt."""
+    """Sittings for so long; the figures, for ``check`` to judge once they are kept."""
     reader, errors = Reader(qtbot, window, study, 3), list[BaseException]()
     with no_defects(errors), qtbot.captureExceptions() as caught:
         for _ in range(2):
@@ -118,12 +119,12 @@ def day(qtbot: QtBot, window: MainWindow, study: Path, seconds: float) -> dict[s
             reader.sitting()
             sittings += 1
         last = belongings(window)
-    assert caught == [] and errors == []
+    for error in errors:
+        traceback.print_exception(error)
     with Study.open(study, writable=False) as opened:
-        assert opened.audit.verify().good
+        good = opened.audit.verify().good
     half = len(reader.strokes) // 2
     early, late = (float(np.percentile(part, 99)) for part in (reader.strokes[:half], reader.strokes[half:]))
-    assert last.threads <= first.threads and last.descriptors <= first.descriptors + 2
     return {
         "sittings": sittings,
         "strokes": len(reader.strokes),
@@ -133,13 +134,23 @@ def day(qtbot: QtBot, window: MainWindow, study: Path, seconds: float) -> dict[s
         "p99 of a stroke, second half, ms": round(late, 1),
         "growth of memory, %": round(100 * (last.resident_kb - first.resident_kb) / first.resident_kb, 1),
         "objects gained": last.objects - first.objects,
+        "threads gained": last.threads - first.threads,
+        "descriptors gained": last.descriptors - first.descriptors,
         "exceptions": len(errors) + len(caught),
+        "audit chains broken": 0 if good else 1,
     }
+
+
+def check(figures: dict[str, float]) -> None:
+    """No exception in a slot, thread or message of Qt; nothing kept; the audit chain holds."""
+    assert figures["exceptions"] == 0 and figures["audit chains broken"] == 0, figures
+    assert figures["threads gained"] <= 0 and figures["descriptors gained"] <= 2, figures
 
 
 def test_a_short_day_in_the_window(qtbot: QtBot, window: MainWindow, own_study: Path) -> None:
     figures = day(qtbot, window, own_study, 3)
-    assert figures["strokes"] >= 3 and figures["exceptions"] == 0
+    assert figures["strokes"] >= 3
+    check(figures)
 
 
 @pytest.mark.safety_full
@@ -148,6 +159,7 @@ def test_twenty_minutes_in_the_window(qtbot: QtBot, window: MainWindow, own_stud
     """``MARGINALIA_SOAK_S``: another length, such as eight hours before a release."""
     figures = day(qtbot, window, own_study, float(os.environ.get("MARGINALIA_SOAK_S", "1200")))
     keep("B-28", figures)
+    check(figures)
     assert figures["growth of memory, %"] < 10, figures
     early, late = (figures[f"p99 of a stroke, {half} half, ms"] for half in ("first", "second"))
     # a tenth of a second is felt by nobody, whatever else the machine does
