@@ -237,7 +237,7 @@ class ModelDesk(QObject):
 
     def _submit_rest(self) -> None:
         model = self._state.model
-        if model is None or all(case.probabilities is not None for case in model.cases):
+        if model is None or not any(case.probabilities is None and case.can_be_seen for case in model.cases):
             return
 
         def work() -> tuple[Case, ...]:

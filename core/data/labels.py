@@ -13,6 +13,8 @@ from core.domain.study import FineAnnotation, Labels, Lesion, Reader
 from core.store.study import Study
 
 LabelName = Literal["margin", "shape"]
+OUTSIDE = "its outline lies outside the image"
+"""Why a lesion is neither trained on nor explained."""
 
 
 class LesionTruth(msgspec.Struct, frozen=True, kw_only=True):

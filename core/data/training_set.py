@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from core.data.labels import LabelName, LesionTruth, Opinions
+from core.data.labels import OUTSIDE, LabelName, LesionTruth, Opinions
 from core.data.roi import extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
 from core.data.roi_set import InputTransform, RoiSet, UInt8
 from core.data.split import SplitRow
@@ -128,6 +128,8 @@ def _collected(study: Study, request: RoiRequest) -> tuple[list[_Item], list[Exc
 
 
 def _reason_against(item: _Item, request: RoiRequest) -> str:
+    if not item.lesion.is_inside(item.image):
+        return OUTSIDE
     if request.sources is not None and item.source not in request.sources:
         return f"its source {item.source} was not chosen"
     if request.unlabelled:

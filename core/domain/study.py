@@ -118,6 +118,10 @@ class Lesion(msgspec.Struct, frozen=True, kw_only=True):
     def box(self) -> Box:
         return bounds(self.outline)
 
+    def is_inside(self, image: Image) -> bool:
+        """Whether anything of the outline lies in the image; else there is nothing to see or to learn."""
+        return self.box.intersection(image.box) is not None
+
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
     id: str

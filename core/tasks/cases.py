@@ -13,6 +13,7 @@ from core.domain.events import IsCancelled, never
 from core.store.study import Study
 from core.tasks.explaining import ModelInStudy
 from core.tasks.prototypes import TABLE
+from core.tasks.runs import request_of
 from core.training.inference import infer
 from core.training.precedent import largest_own_evidence
 from core.training.table import SimilarityTable, load_table
@@ -48,6 +49,8 @@ class Case:
     evidence: float | None
     has_precedent: bool = True
     annotated: bool = False
+    can_be_seen: bool = True
+    """False where no ROI can be made of it: the model has no answer."""
 
     @property
     def predicted(self) -> int | None:
@@ -59,27 +62,31 @@ def list_cases(study: Study, opened: ModelInStudy, *, reader_id: str = "") -> tu
     pass. ``reader_id``: whose own calls to show."""
     scores = _known_scores(study, opened)
     rois = opened.rois
+    parts = request_of(study, opened.run).parts
+    seen = {lesion: row for row, lesion in enumerate(rois.lesion_ids)}
     images = {image.id: image for image in study.images.all()}
     patients = {patient.id: patient.pseudonym for patient in study.patients.all()}
     own = study.lesions.labels_of_reader(reader_id) if reader_id else {}
     lesions = {lesion.id: lesion for lesion in study.lesions.all()}
     label = opened.model.card.label
     found = []
-    for row, lesion_id in enumerate(rois.lesion_ids):
-        lesion = lesions[lesion_id]
+    for lesion_id in (*rois.lesion_ids, *(one.lesion_id for one in opened.exclusions)):
+        lesion, row = lesions[lesion_id], seen.get(lesion_id)
         image = images[lesion.image_id]
+        part = parts.get(image.patient_id)
         view = " ".join(v.value for v in (image.laterality, image.view) if v is not None)
         said = getattr(lesion.labels, label)
         mine = getattr(own[lesion_id], label) if lesion_id in own else None
         case = Case(
             lesion_id=lesion_id,
             title=" · ".join(part for part in (patients[image.patient_id], view, str(lesion.number)) if part),
-            part=opened.parts[row],
+            part="" if part is None else part.value,
             label=None if said is None else said.value,
             own=None if mine is None else mine.value,
             probabilities=None,
             evidence=None,
-            annotated=bool(rois.has_fine[row]),
+            annotated=row is not None and bool(rois.has_fine[row]),
+            can_be_seen=row is not None,
         )
         found.append(case if lesion_id not in scores else judged(case, opened, scores[lesion_id]))
     return tuple(found)
@@ -106,7 +113,7 @@ def complete(cases: tuple[Case, ...], opened: ModelInStudy, cancelled: IsCancell
     """The cases with those judged that the run's table does not hold; Cancelled between batches."""
     row_of = {lesion: row for row, lesion in enumerate(opened.rois.lesion_ids)}
     done = {case.lesion_id: case for case in cases}
-    missing = [case for case in cases if case.probabilities is None]
+    missing = [case for case in cases if case.probabilities is None and case.can_be_seen]
     for first in range(0, len(missing), _BATCH):
         if cancelled():
             raise Cancelled

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
-from core.data.training_set import build_roi_set
+from core.data.training_set import Exclusion, build_roi_set
 from core.domain.atomic import make_folder
 from core.domain.errors import ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
@@ -41,6 +41,8 @@ class ModelInStudy:
     """Part of each ROI in the run's split; "" where its patient was in none."""
     revision: str
     """Of the active revision: its reason."""
+    exclusions: tuple[Exclusion, ...] = ()
+    """Lesions of the study that no ROI can be made of."""
     pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     """Source ROIs (I, I) by content hash that came with a shared model."""
 
@@ -68,7 +70,13 @@ class ModelInStudy:
 
     def row_of(self, lesion_id: str) -> int:
         """By id or its beginning; StudyError where no ROI, or more than one, answers to it."""
+        left_out = [one for one in self.exclusions if one.lesion_id.startswith(lesion_id)]
         found = [row for row, name in enumerate(self.rois.lesion_ids) if name.startswith(lesion_id)]
+        if len(left_out) == 1 and not found:
+            raise StudyError(
+                f"Lesion {left_out[0].lesion_id[:8]} cannot be explained: {left_out[0].reason}. Draw its outline "
+                "again in Annotate."
+            )
         if len(found) != 1:
             what = "no lesion" if not found else "more than one lesion"
             raise StudyError(
@@ -96,6 +104,7 @@ def open_model(study: Study, run: Run, *, emit: Emit = silent, cancelled: IsCanc
         rois=built.rois,
         parts=tuple(parts[p].value if p in parts else "" for p in built.rois.patient_ids),
         revision=active.reason if active is not None else "",
+        exclusions=built.exclusions,
         pictures=_pictures(study.run_folder(run.id) / PICTURES),
     )
 

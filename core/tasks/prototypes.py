@@ -9,14 +9,14 @@ from core.domain.events import IsCancelled, never
 from core.domain.study import ModelRevision, Run
 from core.domain.vocabulary import Part
 from core.explain.gallery import Gallery, analyse
-from core.model.checkpoint import LoadedModel, load_model
+from core.model.checkpoint import LoadedModel
 from core.pruning.leave_one_out import leave_one_out
 from core.pruning.prune import PreparedTable, PrunableState, PruneOutcome, prepare, prune
 from core.pruning.revision import Revision, load_revision, make_revision, revised_state, save_revision
 from core.pruning.suggest import Suggestion, removable, suggest
 from core.store.study import Study
 from core.tasks.explaining import ModelInStudy, open_model
-from core.tasks.runs import MODEL, request_of
+from core.tasks.runs import request_of, trained_model
 from core.training.table import load_table
 
 TABLE = "table.h5"
@@ -46,7 +46,7 @@ class Pruning:
         folder = study.run_folder(run.id)
         self.study, self.run = study, run
         self.fit = request_of(study, run).config.malignancy_fit
-        self.base: LoadedModel = load_model(folder / MODEL)
+        self.base: LoadedModel = trained_model(study, run)
         self.table: PreparedTable = prepare(load_table(folder / TABLE))
         self.active = active_revision(study, run)
         pruned = self.active.parent_id is not None

@@ -217,9 +217,20 @@ def finished_run(study: Study, name: str) -> Run:
     return run
 
 
+def trained_model(study: Study, run: Run) -> LoadedModel:
+    """The run's model as trained. ModelError where the files in its folder are those of another study or run."""
+    found = load_model(study.run_folder(run.id) / MODEL)
+    if run.data_fingerprint and found.card.data_fingerprint != run.data_fingerprint:
+        raise ModelError(
+            f"The model in the folder of run {run.name} was trained on other data than the run: it is the model "
+            "of another study or run; put the run's own model back, or train again."
+        )
+    return found
+
+
 def active_model(study: Study, run: Run) -> LoadedModel:
     """The model of the run's active revision: as trained, or as pruned."""
-    base = load_model(study.run_folder(run.id) / MODEL)
+    base = trained_model(study, run)
     revision = study.models.active(run.id)
     if revision is None or revision.parent_id is None:
         return base

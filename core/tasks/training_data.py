@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.data.labels import Opinions
+from core.data.labels import OUTSIDE, Opinions
 from core.data.split import check_split
 from core.domain.errors import MarginaliaError
 from core.domain.study import Image
@@ -62,7 +62,9 @@ def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part]
     reasons: Counter[str] = Counter()
     for lesion in study.lesions.all():
         truth, image = opinions.of(lesion), images[lesion.image_id]
-        if truth.word is None:
+        if not lesion.is_inside(image):
+            reasons[OUTSIDE] += 1
+        elif truth.word is None:
             reasons[truth.doubt] += 1
         elif truth.word not in config.class_names:
             reasons[f"its {config.label} {truth.word} is not trained"] += 1

@@ -95,6 +95,8 @@ class CaseModel(QAbstractListModel):
             return tr("not read yet")
         else:
             said = tr("labelled: {word}", word=tr(case.label) if case.label else "–")
+        if not case.can_be_seen:
+            return tr("outside its image")
         if case.predicted is None or case.probabilities is None:
             return said
         if not case.has_precedent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -266,7 +267,7 @@ def test_a_model_of_another_class_list_is_one_sentence_in_place(
     assert said.endswith("train again.")
 
 
-def test_a_lesion_outside_the_image_does_not_keep_the_others_from_being_explained(
+def test_a_lesion_outside_the_image_says_so_in_place_and_the_others_are_explained(
     qtbot: QtBot, window: MainWindow, own_study: Path
 ) -> None:
     from core.domain.geometry import Box
@@ -277,6 +278,31 @@ def test_a_lesion_outside_the_image_does_not_keep_the_others_from_being_explaine
         study.lesions.set_outline(lesion, Rectangle(box=Box(x0=9000, y0=9000, x1=9100, y1=9100)))
     window.open_study(own_study)
     window.actions_["workspace.review"].trigger()
-    qtbot.waitUntil(lambda: window.desk.model is not None or bool(window.desk.problem), timeout=60_000)
-    assert window.desk.problem == ""
+    wait_for_model(qtbot, window)
+    review = window.review
+    choose(review.cases.which, "all lesions")
     wait_for_case(qtbot, window)
+    review.cases.choose(lesion)
+    qtbot.waitUntil(lambda: review.right.currentWidget() is review.case_notice)
+    assert review.case_notice.text == (
+        f"Lesion {lesion[:8]} cannot be explained: its outline lies outside the image. Draw its outline again in "
+        "Annotate."
+    )
+    review.cases.choose(next(case.lesion_id for case in review.cases.cases.cases if case.lesion_id != lesion))
+    wait_for_case(qtbot, window)
+    assert review.right.currentWidget() is not review.case_notice
+
+
+def test_a_model_of_another_study_is_one_sentence_in_place(
+    qtbot: QtBot, window: MainWindow, own_study: Path
+) -> None:
+    from core.model.checkpoint import load_model, save_model
+
+    with Study.open(own_study) as study:
+        [run] = study.runs.all()
+    folder = own_study / run.folder / "model"
+    other = load_model(folder)
+    save_model(folder, other.network, msgspec.structs.replace(other.card, data_fingerprint="of another study"))
+    said = refused_model(qtbot, window, own_study)
+    assert said.startswith("The model in the folder of run tiny was trained on other data than the run")
+    assert said.endswith("train again.")

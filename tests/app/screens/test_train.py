@@ -112,7 +112,10 @@ def test_no_graphics_card_where_one_was_chosen_fails_in_a_sentence(qtbot: QtBot,
     device.setCurrentText("cuda")
     qtbot.mouseClick(screen.plan.start, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(screen.job.problem.isVisible, timeout=60_000)
-    assert "Traceback" not in screen.job.problem.text()
+    said = screen.job.problem.text()
+    assert "Traceback" not in said
+    assert "device" in said
+    assert "cpu" in said
     assert screen.job.log.isVisible()
 
 
