@@ -25,6 +25,7 @@ WRITERS |= {"safetensors.torch.save_file"}
 WRITES = {"write_text", "write_bytes", "savefig", "to_csv", "imwrite", "symlink_to", "hardlink_to", "tofile"}
 MAY_WRITE = {
     "core/domain/atomic.py": "the one writer",
+    "core/interchange/model_archive.py": "a shared model, under the temporary name that the one writer gives",
     "core/store/holder.py": "the lock file: it is held, and holds nothing",
     "core/store/archive.py": "a backup, written under the temporary name that the one writer gives",
     "core/store/restore.py": "members of a backup, in the same way",
