@@ -43,6 +43,7 @@ GOALS = {
     "window/level drag, annotated": 16,
     "pan, annotated": 16,
     "zoom, annotated": 16,
+    "all in full after a zoom": 50,
     "pen move": 8,
     "live wire move": 16,
     "vertex drag": 16,
@@ -165,6 +166,14 @@ class Bench:
         turns: Iterator[int] = (1 if (i // 40) % 2 == 0 else -1 for i in range(self.steps * 2))
         self.figures[f"zoom{note}"] = [self.frame(lambda t=t: self.wheel(t)) for t in turns]  # type: ignore[misc]
 
+    def rest(self) -> None:
+        """What is painted once more, exactly, when the wheel has come to rest."""
+        values = []
+        for i in range(20):
+            self.frame(lambda i=i: self.wheel(1 if i < 10 else -1))  # type: ignore[misc]
+            values.append(self.frame(self.view.zoom_rests))
+        self.figures["all in full after a zoom"] = values
+
     def draw(self) -> None:
         self.view.set_viewport(self.view.viewport.at_zoom(1.0))
         self.canvas.choose_tool("freehand")
@@ -201,6 +210,7 @@ class Bench:
         self.navigate("")
         self.document.replace(annotation(), "Annotation")
         self.navigate(", annotated")
+        self.rest()
         self.draw()
         self.undo()
         self.switch()

@@ -8,18 +8,20 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen, QTransform, qRgba
 
 from app.qt.colours import LESION, MASK, RIM
 from app.widgets.viewer.bands import Bands, polygon_of
 from app.widgets.viewer.sight import Sight
-from core.domain.geometry import Affine, Box
+from core.domain.geometry import Affine, Box, box_around
 from core.domain.shapes import Ellipse, Polygon, Rectangle, Shape, bounds
 from core.domain.study import LesionOutline
 from core.imaging.opencv import cv2
 
 UInt8 = NDArray[np.uint8]
+_MOST_SCALED = 4.0
+"""By which a tile may stand in for the one at another zoom while the wheel turns."""
 
 
 class Layer(Protocol):
@@ -79,6 +81,8 @@ class ShapesLayer:
     def paint(self, painter: QPainter, sight: Sight, exposed: QRect) -> None:
         if not (self._shapes or self._live):
             return
+        if sight.moving and self._paint_scaled(painter, sight):
+            return
         self._refresh(sight)
         if self._bands is None or self._used is None:
             return
@@ -88,6 +92,39 @@ class ShapesLayer:
         with sight.device_pixels(painter):
             painter.setOpacity(self.opacity)
             painter.drawImage(rect.topLeft(), self._bands.picture, rect)
+
+    def _paint_scaled(self, painter: QPainter, sight: Sight) -> bool:
+        """The tile as it was before the zoom, enlarged or shrunk: drawing the shapes anew for each notch of the
+        wheel takes longer than a frame. False where the tile shows too little of what is in view now."""
+        before = self._sight
+        if (
+            self._bands is None
+            or before is None
+            or self._stale is not None
+            or self._used is None
+            or sight == before
+        ):
+            return False
+        change = sight.viewport.zoom / before.viewport.zoom
+        if not 1 / _MOST_SCALED <= change <= _MOST_SCALED:
+            return False
+        source = before.device_rect(self._used)
+        corners = (source.topLeft(), source.bottomRight() + QPoint(1, 1))
+        held = box_around(before.viewport.view_to_image((corner.x(), corner.y())) for corner in corners)
+        seen = sight.viewport.view_to_image.of_box(
+            Box(x0=0, y0=0, x1=sight.viewport.width, y1=sight.viewport.height)
+        )
+        wanted = self._used.intersection(seen)
+        if wanted is None:
+            return True
+        if not source.isValid() or not _holds(held, wanted):
+            return False
+        on_view = sight.viewport.image_to_view.of_box(held)
+        target = QRectF(on_view.x0, on_view.y0, on_view.width, on_view.height)
+        with sight.device_pixels(painter):
+            painter.setOpacity(self.opacity)
+            painter.drawImage(target, self._bands.picture, QRectF(source))
+        return True
 
     def _shown(self) -> list[Shape]:
         return [shape for i, shape in enumerate(self._shapes) if i not in self._hidden]
@@ -243,6 +280,10 @@ def _hull(a: Box | None, b: Box) -> Box:
 
 def _meets(a: Box, b: Box) -> bool:
     return a.x0 <= b.x1 and b.x0 <= a.x1 and a.y0 <= b.y1 and b.y0 <= a.y1
+
+
+def _holds(outer: Box, inner: Box) -> bool:
+    return outer.x0 <= inner.x0 and outer.y0 <= inner.y0 and outer.x1 >= inner.x1 and outer.y1 >= inner.y1
 
 
 def _difference(before: list[Shape], after: list[Shape]) -> list[Shape]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPainter, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -19,6 +19,8 @@ from core.domain.geometry import Box, Point
 
 FIT_BORDER = 0.01
 """Share of the picture's size that is left free around it when it is shown as a whole."""
+_REST_MS = 90
+"""After the last zoom everything is painted in full once more."""
 
 
 class PictureView(QWidget):
@@ -41,6 +43,8 @@ class PictureView(QWidget):
         self._frame: QImage | None = None
         self._fitted = True
         self._pan_rest = (0.0, 0.0)
+        self._zooming = QTimer(self, singleShot=True, interval=_REST_MS)
+        self._zooming.timeout.connect(self.zoom_rests)
 
     # the picture
 
@@ -106,7 +110,7 @@ class PictureView(QWidget):
 
     @property
     def sight(self) -> Sight:
-        return Sight(self._viewport, self.devicePixelRatioF())
+        return Sight(self._viewport, self.devicePixelRatioF(), moving=self._zooming.isActive())
 
     @property
     def is_fitted(self) -> bool:
@@ -146,7 +150,13 @@ class PictureView(QWidget):
 
     def zoom_by(self, factor: float, at: QPointF) -> None:
         ratio = self.devicePixelRatioF()
+        self._zooming.start()
         self.set_viewport(self._viewport.zoomed(factor, (at.x() * ratio, at.y() * ratio)))
+
+    def zoom_rests(self) -> None:
+        """What was painted roughly for the sake of the zoom is painted in full."""
+        self._zooming.stop()
+        self._redraw()
 
     def to_image(self, place: QPointF) -> Point:
         return self.sight.to_image(place)
@@ -158,7 +168,9 @@ class PictureView(QWidget):
         if self._renderer is None or self._table is None:
             return False
         if self._frame is None:
-            self._frame = self._renderer.render(self._viewport, self._table, SURROUND.lightness())
+            self._frame = self._renderer.render(
+                self._viewport, self._table, SURROUND.lightness(), rough=sight.moving
+            )
         with sight.device_pixels(painter):
             painter.drawImage(0, 0, self._frame)
         return True

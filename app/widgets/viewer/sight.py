@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PySide6.QtCore import QPointF, QRect
 from PySide6.QtGui import QPainter, QTransform
@@ -19,6 +19,8 @@ class Sight:
     viewport: Viewport
     ratio: float
     """Device pixels in a logical one."""
+    moving: bool = field(default=False, compare=False)
+    """Whether the next zoom is at hand: what is costly to paint may be painted roughly until it rests."""
 
     @property
     def scale(self) -> float:

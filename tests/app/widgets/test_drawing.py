@@ -12,6 +12,7 @@ from app.widgets.drawing.canvas import TOOLS, AnnotationCanvas
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.drawing.mask_preview import MaskPreview
 from app.widgets.drawing.pen import Pen
+from app.widgets.viewer.bands import Bands
 from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Picture
 from app.widgets.viewer.pointing import Pointer
@@ -430,6 +431,40 @@ def test_zooming_in_the_middle_of_a_stroke_keeps_it_whole(desk: Desk) -> None:
     (line,) = desk.document.shapes
     assert isinstance(line, Line)
     assert line.points[0] == (100, 100) and line.points[-1] == pytest.approx((200, 150))
+
+
+def test_while_the_wheel_turns_the_tile_stands_in_and_at_rest_the_shapes_are_drawn_anew(
+    desk: Desk, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.document.replace((circle((200, 150), 60), circle((300, 200), 40)), "Circles")
+    desk.view.grab()
+    drawn: list[int] = []
+    draw = Bands.draw
+    monkeypatch.setattr(Bands, "draw", lambda *given: (drawn.append(1), draw(*given))[1])
+    for _ in range(3):
+        desk.view.zoom_by(1.2, QPointF(250, 180))
+        rough = desk.view.grab().toImage()
+    assert not drawn
+    qtbot.waitUntil(lambda: len(drawn) == 1)
+    exact = desk.view.grab().toImage()
+    assert not desk.view.sight.moving
+    place = desk.view.sight.to_widget((300, 200)).toPoint()
+    for moved in (QPoint(0, 0), QPoint(30, 20), QPoint(-20, 10)):
+        # within the circle both are tinted alike, and both differ from the picture alone
+        assert rough.pixelColor(place + moved) == exact.pixelColor(place + moved)
+    desk.view.set_peeking(True)
+    assert desk.view.grab().toImage().pixelColor(place) != rough.pixelColor(place)
+
+
+def test_zooming_out_to_shapes_that_the_tile_does_not_hold_draws_them_at_once(desk: Desk) -> None:
+    desk.document.replace((circle((200, 150), 60), circle((300, 200), 40)), "Circles")
+    desk.view.set_viewport(desk.view.viewport.zoomed(6.0, (200, 150)))
+    desk.view.grab()
+    desk.view.zoom_by(1 / 3, QPointF(200, 150))
+    seen = desk.view.grab().toImage()
+    place = desk.view.sight.to_widget((300, 200)).toPoint()
+    desk.view.set_peeking(True)
+    assert desk.view.grab().toImage().pixelColor(place) != seen.pixelColor(place)
 
 
 def test_tablet_events_draw_a_stroke_of_changing_width(desk: Desk) -> None:

@@ -68,3 +68,21 @@ def test_a_frame_and_what_is_left_of_it_cover_it_once() -> None:
         count[piece.within(whole)] += 1
     assert (count == 1).all()
     assert Frame(0, 0, 5, 5).common(Frame(5, 0, 9, 9)) is None
+
+
+@pytest.mark.parametrize("zoom", [0.13, 0.31, 0.7, 1.0, 2.6])
+def test_a_rough_picture_is_the_exact_one_to_half_a_pixel_and_gives_way_to_it(zoom: float) -> None:
+    rows, columns = np.mgrid[0:900, 0:700]
+    smooth = (2048 + 1500 * np.sin(rows / 60) * np.cos(columns / 45)).astype(np.uint16)
+    levels = pyramid(smooth)
+    for centre in ((350.3, 450.9), (10.7, 20.2), (695.1, 890.4)):
+        view = Viewport(width=320, height=240, zoom=zoom, centre=centre)
+        exact = grey(Renderer(levels).render(view, TABLE, outside=9)).astype(int)
+        renderer = Renderer(levels)
+        rough = grey(renderer.render(view, TABLE, outside=9, rough=True)).astype(int)
+        inside = (exact != 9) & (rough != 9)
+        assert ((exact == 9) == (rough == 9)).mean() > 0.999
+        # no pixel differs by more than the steepest step between two neighbours within the picture
+        slope = 128 * 1500 / 2048 / 45 / zoom
+        assert np.abs(exact - rough)[inside].max() <= slope + 2
+        assert np.array_equal(grey(renderer.render(view, TABLE, outside=9)), exact)
