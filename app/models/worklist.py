@@ -15,8 +15,11 @@ from core.store.worklist import WorklistKey, WorklistProgress, WorklistQuery, Wo
 
 PAGE = 64
 _PAGES_KEPT = 64
+_PAGES_IN_SIGHT = 2
+_PAGES_WAITING = 3
+"""What was scrolled past before it was read is not read."""
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1
-"""The ``WorklistRow`` of an entry, or None where it is gone."""
+"""The ``WorklistRow`` of an entry; None where it is gone, or not read yet (``dataChanged`` follows)."""
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -36,6 +39,9 @@ class WorklistModel(QAbstractTableModel):
         self._query = WorklistQuery()
         self._finder = Background(self, name="worklist", most=2)
         self._finder.done.connect(self._take)
+        self._reader = Background(self, name="worklist rows", most=_PAGES_WAITING)
+        self._reader.done.connect(self._take_page)
+        self._at_once = 0
         self.busy = False
         """Whether a query is under way."""
 
@@ -58,6 +64,7 @@ class WorklistModel(QAbstractTableModel):
     def clear(self) -> None:
         """Before the study closes."""
         self._finder.drain()
+        self._reader.drain()
         self.beginResetModel()
         self._keys = []
         self._pages.clear()
@@ -65,19 +72,52 @@ class WorklistModel(QAbstractTableModel):
 
     def stop(self) -> None:
         self._finder.stop()
+        self._reader.stop()
 
     def row_at(self, row: int) -> WorklistRow | None:
-        """From its page, which is read where it is not there yet."""
+        """From its page, which is read now where it is not there yet."""
         number, place = divmod(row, PAGE)
         page = self._pages.get(number)
         if page is None:
-            page = self._session.reads.rows(self._keys[number * PAGE : (number + 1) * PAGE])
-            self._pages[number] = page
-            while len(self._pages) > _PAGES_KEPT:
-                self._pages.popitem(last=False)
-        else:
-            self._pages.move_to_end(number)
+            page = self._session.reads.rows(self._page_keys(number))
+            self._keep(number, page)
         return page[place]
+
+    def row_to_paint(self, row: int) -> WorklistRow | None:
+        """None where its page is not there yet: it is read beside the window, and ``dataChanged`` follows."""
+        number, place = divmod(row, PAGE)
+        page = self._pages.get(number)
+        if page is None and self._at_once > 0:
+            # what a new answer begins with: a list that was blank for a moment would flicker
+            self._at_once -= 1
+            return self.row_at(row)
+        if page is None:
+            keys, reads = self._page_keys(number), self._session.reads
+            self._reader.submit(number, lambda: (keys, reads.rows(keys)))
+            return None
+        self._pages.move_to_end(number)
+        return page[place]
+
+    def _page_keys(self, number: int) -> list[WorklistKey]:
+        return self._keys[number * PAGE : (number + 1) * PAGE]
+
+    def _keep(self, number: int, page: list[WorklistRow | None]) -> None:
+        self._pages[number] = page
+        while len(self._pages) > _PAGES_KEPT:
+            self._pages.popitem(last=False)
+
+    def _take_page(self, outcome: Outcome) -> None:
+        number: Any = outcome.key
+        if outcome.error is not None:
+            self.failed.emit(outcome.sentence)
+            return
+        found: Any = outcome.value
+        keys, rows = found
+        # another query may have come while the page was read
+        if self._session.is_open and keys == self._page_keys(number):
+            self._keep(number, rows)
+            first, last = number * PAGE, number * PAGE + len(rows) - 1
+            self.dataChanged.emit(self.index(first, 0), self.index(last, 0))
 
     def find(self, image_id: str, lesion_id: str | None) -> int:
         """The row of an entry, -1 where the query left it out."""
@@ -89,6 +129,7 @@ class WorklistModel(QAbstractTableModel):
         row = self.find(image_id, lesion_id)
         if row >= 0:
             self._pages.pop(row // PAGE, None)
+            self.row_at(row)
             self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
         self.count_progress()
 
@@ -105,7 +146,7 @@ class WorklistModel(QAbstractTableModel):
             return
         self.busy = False
         self.beginResetModel()
-        self._keys = keys
+        self._keys, self._at_once = keys, _PAGES_IN_SIGHT
         self._pages.clear()
         self.endResetModel()
         self.refreshed.emit()
@@ -123,9 +164,9 @@ class WorklistModel(QAbstractTableModel):
             return None
         if role not in (ROW_ROLE, Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             return None
-        row = self.row_at(index.row())
         if role == ROW_ROLE:
-            return row
+            return self.row_to_paint(index.row())
+        row = self.row_at(index.row())
         return "" if row is None else spoken(row)
 
 

@@ -110,6 +110,17 @@ def make_engine(path: Path, *, writable: bool) -> Engine:
     return engine
 
 
+@contextlib.contextmanager
+def given_indexes(connection: Connection) -> Iterator[None]:
+    """Inside, queries use the indexes of the layout and make none of their own for a single query: that of a
+    hundred thousand lesions takes as long as the query (worklist by patient: 175 ms with it, 104 ms without)."""
+    connection.exec_driver_sql("PRAGMA automatic_index=OFF")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("PRAGMA automatic_index=ON")
+
+
 class Transaction:
     """Changes that become durable together, with their audit records."""
 

@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from app.models.worklist import ROW_ROLE
 from app.views.window import MainWindow
 from core.domain.shapes import circle
 from core.domain.study import Labels, Split
@@ -98,6 +99,16 @@ def test_very_many_lesions_are_listed_filtered_and_scrolled(
         panel.list.scrollTo(panel.model.index(row, 0))
         shown = panel.model.row_at(row)
         assert shown is not None and shown.lesion_id == f"lesion{row}"
+    # what is painted after a leap is read beside the window, and comes
+    for row in (many // 5, many // 4):
+        # the first two pages of an answer are read at once
+        panel.model.data(panel.model.index(row, 0), ROW_ROLE)
+    leap = panel.model.index(many // 3, 0)
+    panel.list.scrollTo(leap)
+    assert panel.model.data(leap, ROW_ROLE) is None
+    with qtbot.waitSignal(panel.model.dataChanged, timeout=20_000):
+        panel.list.viewport().repaint()
+    assert panel.model.data(leap, ROW_ROLE) == panel.model.row_at(many // 3)
     panel.search.setText("P0000123")
     qtbot.waitUntil(lambda: panel.model.rowCount() == 4, timeout=20_000)
     panel.search.clear()
