@@ -18,6 +18,7 @@ from app.changes import (
     Change,
     LabelsChanged,
     ModelRevised,
+    OpinionGiven,
     ReaderChanged,
     RunsChanged,
     StudyClosed,
@@ -325,12 +326,24 @@ class ModelDesk(QObject):
                 self.open(run_id, keep=True)
             case RunsChanged():
                 self.runs_changed.emit()
+            case OpinionGiven(subject=subject) if subject.startswith("prototype"):
+                self._remark()
             case LabelsChanged(lesion_id=lesion_id):
                 self._relabel({lesion_id})
             case ReaderChanged():
                 model = self._state.model
                 if model is not None:
                     self._relabel({case.lesion_id for case in model.cases})
+
+    def _remark(self) -> None:
+        """What is suggested, as prototypes are marked now."""
+        model, survey = self._state.model, self._state.survey
+        if model is None or survey is None:
+            return
+        from core.tasks.survey import remarked
+
+        self._state.survey = remarked(survey, model.opened, model.pruning)
+        self.surveyed.emit()
 
     def _relabel(self, lesions: set[str]) -> None:
         """The reader's own calls in the list of cases, as they are now."""

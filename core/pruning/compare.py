@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
 from core.domain.vocabulary import Part
-from core.pruning.figures import brier_of
+from core.pruning.figures import brier_of, malignancy_of
 from core.pruning.prune import PrunableState, PruneOutcome
 from core.statistics.agreement import agreement_draws, confusion, kappa_of
 from core.statistics.auroc import compare_aurocs
 from core.statistics.bootstrap import compare, mean_draws, multiclass_auroc_draws, resample
+from core.statistics.calibration import calibration_draws, fit_line
 from core.statistics.estimate import Comparison
 from core.training.table import SimilarityTable
 
@@ -30,7 +31,8 @@ class Difference:
 
     part: Part
     key: str
-    """auroc:CLASS, auroc_mean, kappa, malignancy_auroc, cross_entropy or brier, as in ``PartFigures``."""
+    """auroc:CLASS, auroc_mean, kappa, malignancy_auroc, calibration_slope, cross_entropy or brier, as in
+    ``PartFigures``; lesion_precision or fine_precision of ``core.tasks.survey``."""
     comparison: Comparison
 
 
@@ -83,6 +85,10 @@ def _of_part(
     malignancy = _malignancy(outcome, rows, after, before)
     if malignancy is not None:
         found.append(Difference(part=part, key="malignancy_auroc", comparison=malignancy))
+    _go_on(cancelled)
+    slope = _slope(outcome, rows, after, before)
+    if slope is not None:
+        found.append(Difference(part=part, key="calibration_slope", comparison=slope))
     return found
 
 
@@ -98,6 +104,22 @@ def _malignancy(outcome: PruneOutcome, rows: SimilarityTable, after: Float, befo
     if not known.any():
         return None
     return compare_aurocs(rows.malignant[known] == 1, scores[0], scores[1], patients)
+
+
+def _slope(outcome: PruneOutcome, rows: SimilarityTable, after: Float, before: Float) -> Comparison | None:
+    heads = outcome.after.heads.malignancy, outcome.before.heads.malignancy
+    known = rows.malignant >= 0
+    if heads[0] is None or heads[1] is None or not known.any():
+        return None
+    patients = [p for p, there in zip(rows.patient_ids, known, strict=True) if there]
+    resamples = resample(patients, len(patients), draws=DRAWS)
+    pairs = []
+    for head, logits in zip(heads, (after, before), strict=True):
+        positive, probability = malignancy_of(logits, rows.malignant, head)
+        value = float(fit_line(positive, probability, np.ones((1, len(positive))))[0, 1])
+        drawn = calibration_draws(positive, probability, resamples)[0][:, 1]
+        pairs.append((value if np.isfinite(value) else None, drawn))
+    return compare(pairs[0], pairs[1], resamples)
 
 
 def _malignancy_scores(state: PrunableState, logits: Float) -> Float | None:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from core.statistics.agreement import confusion, kappa_of
 from core.statistics.auroc import components
+from core.statistics.calibration import fit_line
 from core.training.refit import Malignancy
 
 Float = NDArray[np.float64]
@@ -32,6 +34,8 @@ class PartFigures:
     accuracy: float | None
     malignancy_auroc: float | None
     """Over the biopsied lesions; None without both outcomes or without a malignancy head."""
+    calibration_slope: float | None
+    """Of the probability of malignancy over the biopsied lesions (Cox 1958): 1 where it is right."""
     cross_entropy: float | None
     brier: float | None
     """Mean squared distance between the probabilities and the class (Brier 1950): calibration and sharpness."""
@@ -56,6 +60,7 @@ def part_figures(
         kappa=_known(float(kappa_of(confusion(label, predicted, classes)))) if n else None,
         accuracy=float((predicted == label).mean()) if n else None,
         malignancy_auroc=None if malignancy is None else _malignancy_auroc(logits, malignant, malignancy),
+        calibration_slope=None if malignancy is None else _slope(logits, malignant, malignancy),
         cross_entropy=float(-own.mean()) if n else None,
         brier=float(brier_of(probabilities, label).mean()) if n else None,
     )
@@ -71,6 +76,22 @@ def brier_of(probabilities: Float, label: NDArray[np.int64]) -> Float:
 def _malignancy_auroc(logits: Float, malignant: NDArray[np.int64], head: Malignancy) -> float | None:
     known = malignant >= 0
     return _auroc(malignant[known] == 1, logits[known] @ head.weights + head.bias)
+
+
+def malignancy_of(
+    logits: Float, malignant: NDArray[np.int64], head: Malignancy
+) -> tuple[NDArray[np.bool_], Float]:
+    """Outcome and predicted probability of the biopsied rows."""
+    known = malignant >= 0
+    probability: Float = expit(logits[known] @ head.weights + head.bias)
+    return malignant[known] == 1, probability
+
+
+def _slope(logits: Float, malignant: NDArray[np.int64], head: Malignancy) -> float | None:
+    positive, probability = malignancy_of(logits, malignant, head)
+    if not len(positive):
+        return None
+    return _known(float(fit_line(positive, probability, np.ones((1, len(positive))))[0, 1]))
 
 
 def _auroc(positive: NDArray[np.bool_], scores: Float) -> float | None:

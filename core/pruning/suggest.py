@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,10 +33,13 @@ class Suggestion:
     """The prototype that says the same and would stay."""
 
 
-def suggest(card: ModelCard, gallery: Gallery) -> tuple[Suggestion, ...]:
-    """All suggestions, by prototype and in the order of ``Reason``. Duplicates are sought within a class."""
+def suggest(card: ModelCard, gallery: Gallery, keep: Collection[int] = ()) -> tuple[Suggestion, ...]:
+    """All suggestions, by prototype and in the order of ``Reason``. Duplicates are sought within a class.
+
+    ``keep``: prototypes (numbered as in ``Suggestion``) that somebody wants kept; they are never suggested.
+    """
     base = [p.index for p in card.prototypes] or list(range(len(card.prototype_class)))
-    found = [*_duplicates(gallery.likeness, base)]
+    found = [*_duplicates(gallery.likeness, base, keep)]
     for entry in gallery.prototypes:
         name = card.class_names[entry.class_index]
         own, looked_at = entry.purity
@@ -59,34 +62,37 @@ def suggest(card: ModelCard, gallery: Gallery) -> tuple[Suggestion, ...]:
                 )
             )
     order = list(Reason)
+    found = [one for one in found if one.index not in keep]
     return tuple(sorted(found, key=lambda one: (one.index, order.index(one.reason))))
 
 
-def _duplicates(pairs: Sequence[Likeness], base: Sequence[int]) -> Iterable[Suggestion]:
-    """The later of two like prototypes is the one to go; each is named once, for its closest twin."""
+def _duplicates(pairs: Sequence[Likeness], base: Sequence[int], keep: Collection[int]) -> Iterable[Suggestion]:
+    """The later of two like prototypes is the one to go, the earlier where the later is to be kept; each is named
+    once, for its closest twin."""
     named: set[int] = set()
     for pair in sorted(pairs, key=lambda pair: (not pair.same_patch, pair.latent_distance)):
         if not pair.same_class or pair.second in named or pair.first in named:
             continue
+        stays, goes = (pair.first, pair.second) if base[pair.second] not in keep else (pair.second, pair.first)
         if pair.same_patch:
             yield Suggestion(
-                index=base[pair.second],
+                index=base[goes],
                 reason=Reason.EXACT_DUPLICATE,
-                sentence=f"The same patch of the same lesion as prototype {base[pair.first] + 1}.",
-                twin=base[pair.first],
+                sentence=f"The same patch of the same lesion as prototype {base[stays] + 1}.",
+                twin=base[stays],
             )
         elif _near(pair):
             yield Suggestion(
-                index=base[pair.second],
+                index=base[goes],
                 reason=Reason.NEAR_DUPLICATE,
-                sentence=f"Hardly different from prototype {base[pair.first] + 1}: latent distance "
+                sentence=f"Hardly different from prototype {base[stays] + 1}: latent distance "
                 f"{pair.latent_distance:.3f}, correlation of the scores {pair.score_correlation or 0:.3f}, "
                 f"overlap of the maps {pair.map_overlap:.2f}.",
-                twin=base[pair.first],
+                twin=base[stays],
             )
         else:
             continue
-        named.add(pair.second)
+        named.add(goes)
 
 
 def _near(pair: Likeness) -> bool:

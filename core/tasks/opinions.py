@@ -87,3 +87,8 @@ def marks_of(study: Study, run: Run) -> dict[int, Mark]:
         if said.run_id == run.id:
             found[said.index] = said.mark
     return {index: mark for index, mark in found.items() if mark is not Mark.NONE}
+
+
+def kept_by_mark(study: Study, run: Run) -> frozenset[int]:
+    """Prototypes, by their index in the unpruned model, that somebody wants kept."""
+    return frozenset(index for index, mark in marks_of(study, run).items() if mark is Mark.KEEP)

@@ -16,6 +16,7 @@ from core.pruning.revision import Revision, load_revision, make_revision, revise
 from core.pruning.suggest import Suggestion, removable, suggest
 from core.store.study import Study
 from core.tasks.explaining import ModelInStudy, open_model
+from core.tasks.opinions import kept_by_mark
 from core.tasks.runs import request_of, trained_model
 from core.training.table import load_table
 
@@ -111,7 +112,7 @@ def describe(
     """The prototypes of the active revision, and the numbers of those that could be pruned together."""
     pruning = Pruning(study, run)
     opened = open_model(study, run, cancelled=cancelled)
-    found = suggest(opened.model.card, gallery := gallery_of(opened, cancelled))
+    found = suggest(opened.model.card, gallery := gallery_of(opened, cancelled), kept_by_mark(study, run))
     worth = {one.index: one for one in leave_one_out(pruning.table, pruning.state, cancelled=cancelled)}
     facts = []
     for position, index in enumerate(pruning.state.kept):

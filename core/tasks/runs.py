@@ -24,8 +24,10 @@ from core.jobs.supervisor import supervise
 from core.model.checkpoint import LoadedModel, load_model
 from core.pruning.revision import apply_revision, load_revision
 from core.store.study import Study
+from core.tasks.opinions import Mark, marks_of
 from core.tasks.train import TrainRequest, roi_request
 from core.training.config import TrainingConfig
+from core.training.forgotten import ForgottenPatch
 
 RUNS = "runs"
 REQUEST = "request.json"
@@ -46,7 +48,9 @@ def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, na
     identifier = uuid.uuid4().hex
     folder = study.folder / RUNS / identifier
     make_folder(folder)
-    request = TrainRequest(study=str(study.folder), folder=str(folder), config=config, parts=parts)
+    request = TrainRequest(
+        study=str(study.folder), folder=str(folder), config=config, parts=parts, forgotten=forgotten_patches(study)
+    )
     atomic_write(folder / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
     run = Run(
         id=identifier,
@@ -58,6 +62,26 @@ def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, na
     )
     study.runs.add(run)
     return run
+
+
+def forgotten_patches(study: Study) -> tuple[ForgottenPatch, ...]:
+    """Where the prototypes came from that readers marked as not medically relevant, in all runs that have a model
+    still; archived ones too."""
+    found = []
+    for run in study.runs.all(archived=True):
+        marked = [index for index, mark in marks_of(study, run).items() if mark is Mark.NOT_RELEVANT]
+        if not marked:
+            continue
+        try:
+            prototypes = load_model(study.run_folder(run.id) / MODEL).card.prototypes
+        except ModelError:
+            continue  # what it learned is gone with it
+        found += [
+            ForgottenPatch(run=run.name, number=p.index + 1, lesion_id=p.lesion_id, box=p.patch_box_image)
+            for p in prototypes
+            if p.index in marked
+        ]
+    return tuple(found)
 
 
 def request_of(study: Study, run: Run) -> TrainRequest:

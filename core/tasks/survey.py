@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
 from core.domain.vocabulary import Part
 from core.evaluation.judge import judge
 from core.evaluation.predictions import ScalePrecision
 from core.explain.gallery import Gallery, NearestPatch
 from core.model.similarity import largest_similarity
+from core.pruning.compare import DRAWS, Difference
 from core.pruning.leave_one_out import leave_one_out
-from core.pruning.prune import PreparedTable, PrunableState
+from core.pruning.prune import PreparedTable, PrunableState, PruneOutcome
 from core.pruning.suggest import Reason, Suggestion, removable, suggest
+from core.statistics.activation_summary import PairTable, compare_tables
+from core.statistics.bootstrap import resample
+from core.statistics.estimate import Comparison
 from core.tasks.explaining import ModelInStudy
+from core.tasks.opinions import kept_by_mark
 from core.tasks.prototypes import Pruning, gallery_of
 
 
@@ -57,15 +63,24 @@ class Surveyed:
 class Precision:
     """Activation precision of the kept prototypes, as pairs of lesion and prototype."""
 
-    prototype: NDArray[np.int64]
-    """Index in the unpruned model."""
-    value: NDArray[np.float64]
+    pairs: PairTable
+    """Prototypes by their index in the unpruned model."""
+    patients: tuple[str, ...]
+    """Of each image that the pairs count."""
 
     def mean(self, kept: tuple[int, ...]) -> float | None:
         """Over the pairs of these prototypes; None without any."""
-        chosen = self.value[np.isin(self.prototype, kept)]
+        chosen = self._of(kept).value
         chosen = chosen[~np.isnan(chosen)]
         return float(chosen.mean()) if len(chosen) else None
+
+    def change(self, before: tuple[int, ...], after: tuple[int, ...]) -> Comparison:
+        """Mean over the pairs of ``after`` minus that of ``before``, on the same resamples of patients."""
+        resamples = resample(self.patients, len(self.patients), draws=DRAWS)
+        return compare_tables(self._of(after), self._of(before), resamples).over_pairs
+
+    def _of(self, kept: tuple[int, ...]) -> PairTable:
+        return self.pairs.rows(np.isin(self.pairs.prototype, kept))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,6 +92,7 @@ class Survey:
     lesion_precision: Precision | None
     fine_precision: Precision | None
     """Over the validation and test lesions; None where no lesion has a mask of the scale."""
+    gallery: Gallery
 
     def suggested(self, reason: Reason) -> tuple[int, ...]:
         return tuple(one.index for one in self.prototypes if any(s.reason is reason for s in one.suggestions))
@@ -86,7 +102,7 @@ def survey_prototypes(opened: ModelInStudy, pruning: Pruning, cancelled: IsCance
     """Passes over all lesions: nearest patches, purity, duplicates, precision, and the leave-one-out refits."""
     state = pruning.state
     gallery = gallery_of(opened, cancelled)
-    found = suggest(opened.model.card, gallery)
+    found = suggest(opened.model.card, gallery, kept_by_mark(pruning.study, pruning.run))
     worth = leave_one_out(pruning.table, state, malignancy_fit=pruning.fit, cancelled=cancelled)
     lesion, fine = _precisions(opened, cancelled)
     top = _top_reasons(pruning.table, state)
@@ -118,7 +134,34 @@ def survey_prototypes(opened: ModelInStudy, pruning: Pruning, cancelled: IsCance
         removable=removable(found, state),
         lesion_precision=lesion,
         fine_precision=fine,
+        gallery=gallery,
     )
+
+
+def remarked(survey: Survey, opened: ModelInStudy, pruning: Pruning) -> Survey:
+    """The survey with its suggestions as the marks of the prototypes are now."""
+    found = suggest(opened.model.card, survey.gallery, kept_by_mark(pruning.study, pruning.run))
+    prototypes = tuple(
+        replace(one, suggestions=tuple(s for s in found if s.index == one.index)) for one in survey.prototypes
+    )
+    return replace(survey, prototypes=prototypes, removable=removable(found, pruning.state))
+
+
+def precision_differences(
+    survey: Survey, outcome: PruneOutcome, cancelled: IsCancelled = never
+) -> tuple[Difference, ...]:
+    """Of activation precision at both scales, over the validation and test lesions together, so the same for both
+    parts; Cancelled between the scales."""
+    states = outcome.before.kept, outcome.after.kept
+    found = []
+    for key in ("lesion_precision", "fine_precision"):
+        if cancelled():
+            raise Cancelled
+        precision: Precision | None = getattr(survey, key)
+        if precision is not None:
+            change = precision.change(*states)
+            found += [Difference(part=part, key=key, comparison=change) for part in outcome.figures_before]
+    return tuple(found)
 
 
 def _precisions(opened: ModelInStudy, cancelled: IsCancelled) -> tuple[Precision | None, Precision | None]:
@@ -127,14 +170,12 @@ def _precisions(opened: ModelInStudy, cancelled: IsCancelled) -> tuple[Precision
     if not (rois.label >= 0).any():
         return None, None
     said = judge(opened.model, rois, name="", cancelled=cancelled)
-    return _of_pairs(said.lesion_scale), _of_pairs(said.fine_scale)
+    return _of_pairs(said.lesion_scale, said.patient_ids), _of_pairs(said.fine_scale, said.patient_ids)
 
 
-def _of_pairs(scale: ScalePrecision | None) -> Precision | None:
+def _of_pairs(scale: ScalePrecision | None, patients: tuple[str, ...]) -> Precision | None:
     """The pairs of ``judge`` carry the numbers of the unpruned model already."""
-    if scale is None:
-        return None
-    return Precision(prototype=scale.pairs.prototype, value=scale.pairs.value)
+    return None if scale is None else Precision(pairs=scale.pairs, patients=patients)
 
 
 def _top_reasons(table: PreparedTable, state: PrunableState) -> dict[int, int]:

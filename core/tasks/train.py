@@ -22,6 +22,7 @@ from core.domain.vocabulary import Part
 from core.store.study import Study
 from core.tasks.projection_pictures import PicturesOfProjection
 from core.training.config import TrainingConfig
+from core.training.forgotten import ForgottenPatch
 from core.training.team import Team, team_of
 from core.training.trainer import assist, train
 
@@ -35,6 +36,8 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
     config: TrainingConfig
     parts: dict[str, Part]
     """Patient id to part; patients that it does not name are left out."""
+    forgotten: tuple[ForgottenPatch, ...] = ()
+    """Of prototypes of earlier runs that were marked as not medically relevant when this one was planned."""
 
 
 def roi_request(config: TrainingConfig) -> RoiRequest:
@@ -75,5 +78,15 @@ def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled
         return {}
     folder = Path(request.folder)
     told = PicturesOfProjection(folder, config, emit).keep
-    result = train(rois, parts, config, folder, emit=emit, cancelled=cancelled, team=team, projected=told)
+    result = train(
+        rois,
+        parts,
+        config,
+        folder,
+        emit=emit,
+        cancelled=cancelled,
+        team=team,
+        projected=told,
+        forgotten=request.forgotten,
+    )
     return {"record": msgspec.to_builtins(result.record)}

@@ -12,6 +12,7 @@ from core.domain.errors import MarginaliaError
 from core.domain.study import Image
 from core.domain.vocabulary import Part
 from core.store.study import Study
+from core.tasks.opinions import Mark, marks_of
 from core.tasks.splitting import split_rows
 from core.training.config import TrainingConfig
 
@@ -38,6 +39,8 @@ class TrainingData:
     """By part, then by class; parts without a patient are left out."""
     exclusions: tuple[tuple[str, int], ...]
     """Reason and number of lesions, the most frequent first."""
+    forgotten: int
+    """Prototypes of earlier runs that are marked as not medically relevant."""
     warnings: tuple[str, ...]
     """One sentence each."""
 
@@ -76,6 +79,11 @@ def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part]
     return TrainingData(
         counts=_counts(seen, config.class_names),
         exclusions=tuple(reasons.most_common()),
+        forgotten=sum(
+            mark is Mark.NOT_RELEVANT
+            for run in study.runs.all(archived=True)
+            for mark in marks_of(study, run).values()
+        ),
         warnings=(
             *_too_few(seen, config),
             *_no_masks(seen, config),

@@ -58,6 +58,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """ROIs of each part that have a trained class."""
     patients: dict[str, int]
     seconds: dict[str, float]
+    forgotten: tuple[str, ...] = ()
+    """Prototypes of earlier runs that were marked as not medically relevant and whose patches were left out of the
+    start and the projection of prototypes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -131,6 +134,7 @@ def _record(
         lesions={part: len(rows) for part, rows in chosen.items()},
         patients={part: len({rois.patient_ids[row] for row in rows}) for part, rows in chosen.items()},
         seconds=facts.seconds,
+        forgotten=tuple(one.words for one in facts.forgotten),
     )
 
 
@@ -143,6 +147,8 @@ def _card(state: RunState, rois: RoiSet, record: RunRecord, figures: Validation)
         notes["precedent"] = (
             "no threshold: trained without a validation part, so that it predicts for every lesion"
         )
+    if record.forgotten:
+        notes["forgotten"] = "; ".join(record.forgotten)
     return ModelCard(
         synthetic=rois.synthetic,
         method=config.method,

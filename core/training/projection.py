@@ -18,6 +18,7 @@ from core.domain.geometry import Box
 from core.domain.study import Prototype
 from core.model.distances import distances
 from core.model.network import PrototypeNetwork
+from core.training.forgotten import Cells
 from core.training.inference import INFERENCE_BATCH, Latents, exact, infer_one, stream_latents
 
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-7
@@ -31,14 +32,15 @@ def project(
     batch: int = INFERENCE_BATCH,
     features: torch.Tensor | None = None,
     kept: Latents | None = None,
+    forbidden: Cells | None = None,
     cancelled: IsCancelled = never,
 ) -> tuple[Prototype, ...]:
     """Move the prototypes of ``network`` onto patches of ``training`` and say where each comes from.
 
     ``training`` holds the ROIs of the training part and no others; only those of a prototype's own class are
-    candidates. Ties resolve by (lesion id, cell). Nothing of the network but the prototypes changes, and they
-    change together at the end: cancelled half-way, none has moved. TrainingError where a class that has
-    prototypes has no lesion.
+    candidates, without the cells (n, H, W) that are ``forbidden``. Ties resolve by (lesion id, cell). Nothing of
+    the network but the prototypes changes, and they change together at the end: cancelled half-way, none has
+    moved. TrainingError where a class that has prototypes has no lesion.
     """
     own = network.prototype_class.cpu().numpy()
     missing = sorted(set(own.tolist()) - set(training.label.tolist()))
@@ -51,13 +53,24 @@ def project(
     passes = stream_latents(network, training, batch=batch, features=features, kept=kept, cancelled=cancelled)
     for rows, latent in passes:
         with exact(network):
-            found = distances(latent.float(), network.prototypes, network.architecture.distance)
-        nearest[rows] = found.flatten(2).amin(2).cpu().numpy()
+            found = distances(latent.float(), network.prototypes, network.architecture.distance).flatten(2)
+        if forbidden is not None:
+            found[_flat(forbidden[rows], found)] = torch.inf
+        nearest[rows] = found.amin(2).cpu().numpy()
     nearest[training.label[:, None] != own[None, :]] = np.inf
     shortlist = _shortlist(nearest)
     if not np.isfinite(nearest.min(axis=0)).all():
-        raise TrainingError("The prototypes cannot be projected: the network's output is not finite.")
-    return _move(network, training, shortlist)
+        raise TrainingError(
+            "The prototypes cannot be projected: the network's output is not finite, or every patch of a class is "
+            "marked as not medically relevant."
+        )
+    return _move(network, training, shortlist, forbidden)
+
+
+def _flat(forbidden: Cells, distances: torch.Tensor) -> torch.Tensor:
+    """(n, H, W) as an index of distances (n, m, H * W)."""
+    cells = torch.from_numpy(forbidden.reshape(len(forbidden), 1, -1)).to(distances.device)
+    return cells.expand(-1, distances.shape[1], -1)
 
 
 def _shortlist(nearest: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -67,7 +80,9 @@ def _shortlist(nearest: NDArray[np.float32]) -> NDArray[np.bool_]:
     return found
 
 
-def _move(network: PrototypeNetwork, training: RoiSet, shortlist: NDArray[np.bool_]) -> tuple[Prototype, ...]:
+def _move(
+    network: PrototypeNetwork, training: RoiSet, shortlist: NDArray[np.bool_], forbidden: Cells | None
+) -> tuple[Prototype, ...]:
     """The exact comparison on the shortlisted ROIs, in the order of their lesion ids."""
     m = shortlist.shape[1]
     best: list[tuple[float, int, int]] = [(np.inf, -1, -1)] * m  # distance, row, flat cell
@@ -76,6 +91,8 @@ def _move(network: PrototypeNetwork, training: RoiSet, shortlist: NDArray[np.boo
     for row in sorted(rows, key=lambda row: training.lesion_ids[row]):
         found = infer_one(network, training, row)
         flat = found.distances[0].flatten(1).cpu().numpy()
+        if forbidden is not None:
+            flat[:, forbidden[row].ravel()] = np.inf
         latent = found.latent[0].flatten(1)
         for j in np.flatnonzero(shortlist[row]):
             at = int(flat[j].argmin())  # the first of equals

@@ -14,6 +14,7 @@ from core.domain.errors import TrainingError
 from core.domain.events import IsCancelled, never
 from core.model.network import PrototypeNetwork
 from core.training.batches import stored_masks
+from core.training.forgotten import Cells
 from core.training.inference import exact, stream
 
 _MOST_CELLS = 20_000
@@ -27,16 +28,19 @@ def start_from_kmeans(
     *,
     seed: int,
     inside_masks: bool = True,
+    forbidden: Cells | None = None,
     features: torch.Tensor | None = None,
     cancelled: IsCancelled = never,
 ) -> None:
     """Set every prototype to a k-means centre of the add-on's latent cells inside the masks of its class.
 
     Un-augmented training ROIs only; the fine mask (its part in the lesion) where there is one, else the
-    lesion's. With ``inside_masks`` False (models without masks) all cells. TrainingError where a class has no
-    lesion.
+    lesion's. With ``inside_masks`` False (models without masks) all cells. Cells (n, H, W) that are
+    ``forbidden`` are left out. TrainingError where a class has no lesion.
     """
-    cells = _cells_by_class(network, training, inside_masks=inside_masks, features=features, cancelled=cancelled)
+    cells = _cells_by_class(
+        network, training, inside_masks=inside_masks, forbidden=forbidden, features=features, cancelled=cancelled
+    )
     own = network.prototype_class.cpu().numpy()
     centres = np.zeros((len(own), network.prototypes.shape[1]), np.float32)
     for c, name in enumerate(training.class_names):
@@ -55,6 +59,7 @@ def _cells_by_class(
     training: RoiSet,
     *,
     inside_masks: bool,
+    forbidden: Cells | None,
     features: torch.Tensor | None,
     cancelled: IsCancelled,
 ) -> list[NDArray[np.float32]]:
@@ -72,6 +77,8 @@ def _cells_by_class(
             if training.label[row] < 0:
                 continue
             inside = share[i] > 0.5 * share[i].max() if inside_masks and share[i].max() > 0 else share[i] >= 0
+            if forbidden is not None:
+                inside = inside & ~forbidden[row]
             found[training.label[row]].append(latent[i][inside])
     return [np.concatenate(parts) if parts else np.zeros((0, 0), np.float32) for parts in found]
 

@@ -19,6 +19,7 @@ from core.domain.study import Prototype
 from core.model.network import PrototypeNetwork
 from core.model.tensor_file import load_state, save_state
 from core.training.config import TrainingConfig
+from core.training.forgotten import ForgottenPatch
 from core.training.machine import MachineChoice
 from core.training.stages import StageName, make_optimiser
 from core.training.validation import Validation
@@ -53,6 +54,8 @@ class Facts(msgspec.Struct, kw_only=True):
     ridge_cross_entropy: tuple[float, ...] = ()
     prototypes: tuple[Prototype, ...] = ()
     """Of the last projection."""
+    forgotten: tuple[ForgottenPatch, ...] = ()
+    """Patches that no prototype may start from or become."""
     best_prototypes: tuple[Prototype, ...] = ()
     best_epoch: int | None = None
     """Joint epoch whose projected network is kept."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from core.training import state as run_state
 from core.training.batches import Augmented, Batch, Cached, Source, features_of
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
+from core.training.forgotten import Cells, ForgottenPatch, among, forgotten_cells
 from core.training.heads import malignancy_of
 from core.training.inference import Latents
 from core.training.losses import Parts, cell_loss, image_loss, joint_loss
@@ -63,10 +64,12 @@ def train(
     cancelled: IsCancelled = never,
     team: Team = ALONE,
     projected: OnProjection | None = None,
+    forgotten: Sequence[ForgottenPatch] = (),
 ) -> RunResult:
     """Train a model on the ROIs whose ``parts`` entry (a value of ``Part``) is training.
 
     ``folder`` receives config.json, machine.json, state.safetensors, history.json, table.h5, run.json and model/.
+    No prototype starts from, or is projected onto, a ``forgotten`` patch; the record says which.
     A folder that holds an unfinished run of the same configuration and data is gone on with; TrainingError where
     it holds another run, where a class has no lesion, or where the loss is not finite; Cancelled at the user's
     wish, with everything up to the last finished step kept.
@@ -75,6 +78,7 @@ def train(
     make_folder(folder)
     trainer = Trainer(rois, parts, config, folder, emit, cancelled, team)
     trainer.projected = projected
+    trainer.forget(forgotten)
     with threads_of(trainer.state.facts.machine):
         return trainer.run()
 
@@ -132,6 +136,7 @@ class Trainer:
         self.team = team
         self.config, self.folder, self.emit, self.cancelled = config, folder, emit, cancelled
         self.projected: OnProjection | None = None
+        self.forbidden: Cells | None = None
         known = rois.label >= 0
         self.data = _Data(
             everything=rois,
@@ -151,6 +156,15 @@ class Trainer:
         """Of the training ROIs, since the layers before them changed last."""
         self.batches_an_epoch = len(self.source.order(0))
         self.clock = Clock(self.steps, self.state.facts.position, self.batches_an_epoch)
+
+    def forget(self, patches: Sequence[ForgottenPatch]) -> None:
+        """Leave these out of the start and the projection of the prototypes."""
+        self.state.facts.forgotten = among(patches, self.data.training)
+        self.forbidden = None
+        if self.state.facts.forgotten:
+            self.forbidden = forgotten_cells(patches, self.data.training, self.network.grid)
+            words = "; ".join(one.words for one in self.state.facts.forgotten)
+            self.emit(Message(level="info", text=f"Forgotten, as not medically relevant: {words}."))
 
     def _sources(self) -> tuple[Source, torch.Tensor | None, torch.Tensor | None]:
         if not self.config.frozen_backbone:
@@ -289,14 +303,16 @@ class Trainer:
     def _start_prototypes(self, step: Step) -> dict[str, float | None]:
         start_from_kmeans(
             self.network, self.data.training, seed=self.config.seed,
-            inside_masks=self.config.warm_start == "cells", features=self.features, cancelled=self.cancelled,
+            inside_masks=self.config.warm_start == "cells", forbidden=self.forbidden, features=self.features,
+            cancelled=self.cancelled,
         )  # fmt: skip
         return {}
 
     def _project(self, step: Step) -> dict[str, float | None]:
         records = project(
-            self.network, self.data.training, features=self.features, kept=self.latents, cancelled=self.cancelled
-        )
+            self.network, self.data.training, features=self.features, kept=self.latents,
+            forbidden=self.forbidden, cancelled=self.cancelled,
+        )  # fmt: skip
         self.state.facts.prototypes = records
         if self.projected is not None:
             self.projected(self.network, records, self.data.training, step.epoch)

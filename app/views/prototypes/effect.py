@@ -111,6 +111,7 @@ class EffectTable(QWidget):
             ("auroc_mean", tr("Margin AUROC")),
             ("kappa", tr("Kappa with the labels")),
             ("malignancy_auroc", tr("Malignancy AUROC")),
+            ("calibration_slope", tr("Malignancy calibration slope")),
             ("cross_entropy", tr("Cross-entropy")),
             ("brier", tr("Brier score (calibration)")),
         ]
@@ -126,7 +127,7 @@ class EffectTable(QWidget):
             precision = None if self._survey is None else getattr(self._survey, key)
             states = (outcome.before.kept, outcome.after.kept)
             values = (None, None) if precision is None else tuple(precision.mean(kept) for kept in states)
-            self._put(place, key, label, (values[0], values[1]), None)
+            self._put(place, key, label, (values[0], values[1]), known.get(key))
         self._fill_flips(outcome, part)
 
     def _put(

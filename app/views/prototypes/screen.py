@@ -246,7 +246,7 @@ class PrototypesScreen(QWidget):
             if ticked
             else tr("Tick prototypes to see at once what the model would be without them.")
         )
-        self.supposing.ask(model, ticked)
+        self.supposing.ask(model, ticked, self.desk.surveyed_model)
         self._enable()
 
     def _take_outcome(self, outcome: PruneOutcome) -> None:
@@ -328,7 +328,7 @@ class PrototypesScreen(QWidget):
             self.state.setText(
                 tr("“{first}” (now) beside “{second}” (after):", first=tr(first.reason), second=tr(second.reason))
             )
-            self.supposing.compare(model, first, second)
+            self.supposing.compare(model, first, second, self.desk.surveyed_model)
 
     def _try(self, act: object) -> None:
         try:

@@ -18,6 +18,7 @@ from core.domain.study import ModelRevision
 if TYPE_CHECKING:
     from core.pruning.compare import Difference
     from core.pruning.prune import PruneOutcome
+    from core.tasks.survey import Survey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class Supposing(QObject):
         super().__init__(parent)
         self._turn = 0
         self._model: OpenedModel | None = None
+        self._survey: Survey | None = None
         self._newest = threading.Event()
         self._points = Background(self, name="pruning", most=1)
         self._intervals = Background(self, name="intervals", most=1)
@@ -48,8 +50,8 @@ class Supposing(QObject):
         """Whether nothing is being worked out."""
         return self._points.is_idle and self._intervals.is_idle
 
-    def ask(self, model: OpenedModel, remove: frozenset[int]) -> None:
-        """What the model would be without these; with none, what it is."""
+    def ask(self, model: OpenedModel, remove: frozenset[int], survey: Survey | None = None) -> None:
+        """What the model would be without these; with none, what it is. ``survey``: for the precision."""
 
         def work() -> PruneOutcome:
             from core.pruning.prune import compare_states
@@ -59,10 +61,12 @@ class Supposing(QObject):
                 return compare_states(pruning.table, pruning.state, pruning.state)
             return pruning.outcome(set(remove))
 
-        self._begin(model)
+        self._begin(model, survey)
         self._points.submit(_Key(turn=self._turn), work)
 
-    def compare(self, model: OpenedModel, first: ModelRevision, second: ModelRevision) -> None:
+    def compare(
+        self, model: OpenedModel, first: ModelRevision, second: ModelRevision, survey: Survey | None = None
+    ) -> None:
         """Two revisions of the model's run."""
 
         def work() -> PruneOutcome:
@@ -77,7 +81,7 @@ class Supposing(QObject):
             ]
             return compare_states(pruning.table, states[0], states[1])
 
-        self._begin(model)
+        self._begin(model, survey)
         self._points.submit(_Key(turn=self._turn), work)
 
     def stop(self) -> None:
@@ -85,10 +89,11 @@ class Supposing(QObject):
         self._newest.set()
         self._points.stop()
         self._intervals.stop()
-        self._model = None
+        self._model = self._survey = None
 
-    def _begin(self, model: OpenedModel) -> None:
+    def _begin(self, model: OpenedModel, survey: Survey | None) -> None:
         self._turn += 1
+        self._survey = survey
         self._model = model
         # what is being worked out for the request before stops; the next has an event of its own
         self._newest.set()
@@ -104,12 +109,17 @@ class Supposing(QObject):
         self.found.emit(found)
         if found.before is found.after:
             return
-        judged, stop = self._model.pruning.table.judged, self._newest
+        judged, survey, stop = self._model.pruning.table.judged, self._survey, self._newest
 
         def work() -> tuple[Difference, ...]:
             from core.pruning.compare import differences
 
-            return differences(found, judged, cancelled=stop.is_set)
+            known = differences(found, judged, cancelled=stop.is_set)
+            if survey is None:
+                return known
+            from core.tasks.survey import precision_differences
+
+            return (*known, *precision_differences(survey, found, stop.is_set))
 
         self._intervals.submit(outcome.key, work)
 

@@ -66,5 +66,13 @@ class DataPanel(QWidget):
         self.warnings.setVisible(bool(warnings))
         left_out = () if data is None else data.exclusions
         lines = [tr("{count} left out: {reason}", count=count, reason=reason) for reason, count in left_out[:4]]
+        if data is not None and data.forgotten:
+            lines.append(
+                tr(
+                    "{count} prototypes marked as not medically relevant are forgotten: none starts from, or is "
+                    "projected onto, their patches.",
+                    count=data.forgotten,
+                )
+            )
         self.exclusions.setText("\n".join(lines))
         self.exclusions.setVisible(bool(lines))

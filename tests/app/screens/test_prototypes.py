@@ -8,11 +8,14 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from app import model_edits
 from app.views.window import MainWindow
 from app.widgets.explain.numbers import read_number
 from core.domain.vocabulary import Part
+from core.tasks.configuring import configure
 from core.tasks.opinions import Mark, marks_of
 from core.tasks.prototypes import Pruning
+from core.tasks.runs import plan_run, request_of
 from tests.app.screens.conftest import wait_for_case, wait_for_model
 
 
@@ -51,8 +54,9 @@ def wait_for_revision(qtbot: QtBot, window: MainWindow, kept: tuple[int, ...]) -
 def test_ticking_shows_the_figures_that_the_engine_computes_then_their_intervals(
     qtbot: QtBot, gallery: MainWindow
 ) -> None:
-    screen, model = gallery.prototypes, gallery.desk.model
+    screen, model, survey = gallery.prototypes, gallery.desk.model, gallery.desk.surveyed_model
     assert model is not None
+    assert survey is not None
     tick(qtbot, gallery, 0, 3)
     expected = Pruning(gallery.session.study, model.run).outcome({0, 3})
     for column, figures in ((1, expected.figures_before), (2, expected.figures_after)):
@@ -62,7 +66,12 @@ def test_ticking_shows_the_figures_that_the_engine_computes_then_their_intervals
         assert shown == pytest.approx(found.auroc_mean, abs=5e-5)
     assert screen.effect.flips.rowCount() == sum(f.part is Part.VALIDATION for f in expected.flips)
     qtbot.waitUntil(lambda: screen.effect.text_of("auroc_mean", 4) != "", timeout=10_000)
-    assert screen.effect.text_of("brier", 4) != ""
+    for key in ("brier", "calibration_slope", "lesion_precision", "fine_precision"):
+        assert screen.effect.text_of(key, 4) != ""
+    fine = survey.fine_precision
+    assert fine is not None
+    shown = read_number(screen.effect.text_of("fine_precision", 2))
+    assert shown == pytest.approx(fine.mean((1, 2, 4, 5)), abs=5e-5)
     assert not screen.effect.once.isVisible()
     screen.effect.part.setCurrentIndex(1)
     assert screen.effect.once.isVisible()
@@ -117,6 +126,31 @@ def test_a_mark_is_kept_with_the_run(qtbot: QtBot, gallery: MainWindow) -> None:
     assert marks_of(gallery.session.study, model.run) == {4: Mark.NOT_RELEVANT}
     qtbot.mouseClick(screen.detail.buttons[Mark.NONE], Qt.MouseButton.LeftButton)
     assert marks_of(gallery.session.study, model.run) == {}
+
+
+def test_what_is_kept_is_not_suggested_and_what_is_irrelevant_is_left_out_of_the_next_training(
+    qtbot: QtBot, gallery: MainWindow
+) -> None:
+    screen, model, survey = gallery.prototypes, gallery.desk.model, gallery.desk.surveyed_model
+    assert model is not None
+    assert survey is not None
+    offered = survey.removable[0]
+    model_edits.mark(gallery.session, model.run, offered, Mark.KEEP)
+    assert gallery.desk.surveyed_model is not None
+    assert offered not in gallery.desk.surveyed_model.removable
+    screen.suggested.setCurrentIndex(0)
+    qtbot.mouseClick(screen.select, Qt.MouseButton.LeftButton)
+    assert offered not in screen.grid.ticked
+    model_edits.mark(gallery.session, model.run, 4, Mark.NOT_RELEVANT)
+    run = plan_run(
+        gallery.session.study, configure("compact", label="margin", seed=1, changes=()), {}, name="next"
+    )
+    [left_out] = request_of(gallery.session.study, run).forgotten
+    source = model.pruning.base.card.prototypes[4]
+    assert (left_out.run, left_out.number, left_out.lesion_id) == ("tiny", 5, source.lesion_id)
+    assert left_out.box == source.patch_box_image
+    gallery.actions_["workspace.train"].trigger()
+    qtbot.waitUntil(lambda: "not medically relevant" in gallery.train.plan.data.exclusions.text(), timeout=20_000)
 
 
 def test_two_revisions_are_compared_and_an_older_one_is_taken(qtbot: QtBot, gallery: MainWindow) -> None:

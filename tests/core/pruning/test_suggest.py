@@ -47,6 +47,13 @@ def test_never_firing_inside_the_margin_is_named_only_where_there_were_margins()
     assert "none of the 4 finely annotated circumscribed lesions" in found[0].sentence
 
 
+def test_what_is_to_be_kept_is_never_suggested_and_its_twin_goes_in_its_place() -> None:
+    exact = replace(likeness(0, 1), same_source=True, same_patch=True, latent_distance=0.0)
+    found = suggest(CARD, replace(gallery([(5, 5), (5, 5), (0, 5), *[(5, 5)] * 3]), likeness=(exact,)), {1, 2})
+    assert [(one.index, one.twin, one.reason) for one in found] == [(0, 1, Reason.EXACT_DUPLICATE)]
+    assert suggest(CARD, replace(gallery([(5, 5)] * 6), likeness=(exact,)), {0, 1}) == ()
+
+
 def test_exact_and_near_duplicates_name_their_twin_and_the_first_stays() -> None:
     base = gallery([(5, 5)] * 6)
     exact = replace(likeness(0, 1), same_source=True, same_patch=True, latent_distance=0.0)
