@@ -159,6 +159,7 @@ class MainWindow(QMainWindow):
         self.annotate.worklist.import_wanted.connect(studies.ask_import)
         self.annotate.worklist.model.failed.connect(lambda sentence: self.banner.say("worklist", sentence))
         self.annotate.wall.hanging_view.cursor_moved.connect(self._show_pointer)
+        self.annotate.wall.hanging_view.announced.connect(self.status.say)
         self.annotate.wall.hanging_view.zoomed.connect(lambda seen: self.status.show_zoom(seen.zoom))
         self.train.refused.connect(self.status.say)
         self.train.model_wanted.connect(self.actions_["workspace.review"].trigger)

@@ -63,6 +63,7 @@ class AnnotateWiring(QObject):
         for name in TOOLS:
             actions.connect_to(f"tool.{name}", partial(self._choose_tool, name))
         self._connect_to_view("tool.caliper", MammogramView.toggle_caliper)
+        self._connect_to_view("tool.keys", MammogramView.toggle_hand)
         actions.connect_to("role.prominent", lambda: self.set_role(Role.PROMINENT))
         actions.connect_to("role.margin", lambda: self.set_role(Role.MARGIN))
         actions.connect_to("pen.narrower", lambda: self._workspace.view.tool.change_width(-1))

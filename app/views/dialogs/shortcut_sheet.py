@@ -31,12 +31,23 @@ def mouse_lines() -> list[tuple[str, str]]:
     ]
 
 
+def key_lines() -> list[tuple[str, str]]:
+    """What keys do while one draws with them."""
+    return [
+        (tr("Arrows"), tr("move the cursor, with Shift further")),
+        (tr("Space, Enter"), tr("set a point; pen down and up")),
+        (tr("Enter twice"), tr("end the line")),
+        ("Esc", tr("cancel; once more: no longer draw with keys")),
+    ]
+
+
 def sheet_html(actions: Actions, faint: str) -> str:
     groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for spec in actions.specs:
         if keys := actions.keymap.get(spec.id):
             groups[tr(spec.menu_name)].append((native(keys), tr(spec.text).removesuffix("…")))
     groups[tr("Mouse and pen")] = mouse_lines()
+    groups[tr("Draw with keys")] = key_lines()
     columns: list[list[str]] = [[] for _ in range(_COLUMNS)]
     lengths = [0] * _COLUMNS
     for title, lines in sorted(groups.items(), key=lambda group: -len(group[1])):

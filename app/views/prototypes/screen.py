@@ -79,6 +79,7 @@ class PrototypesScreen(QWidget):
         for button in (self.undo, self.redo):
             top.addWidget(button)
         self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName(tr("Prototypes"))
         self.tabs.addTab(self._effect_page(), tr("Effect"))
         self.tabs.addTab(self.detail, tr("Detail"))
         self.tabs.addTab(self.revisions, tr("Revisions"))

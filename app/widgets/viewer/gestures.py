@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QTabletEvent, QWheelEvent
 
 from app.widgets.viewer.bindings import Bindings, Command, Drag, Wheel
+from app.widgets.viewer.key_hand import KeyHand
 from app.widgets.viewer.pointing import Pointer, Tool
 from core.domain.geometry import Point
 
@@ -35,6 +36,7 @@ class Target(Protocol):
     """What gestures need of a view."""
 
     bindings: Bindings
+    hand: KeyHand
 
     @property
     def tool(self) -> Tool: ...
@@ -76,6 +78,7 @@ class Gestures(QObject):
     def press(self, event: QMouseEvent) -> None:
         if self._button != Qt.MouseButton.NoButton or self._pen_down:
             return
+        self._view.hand.stop()
         drag = Drag.PAN if self._space else self._view.bindings.drag_of(event.button())
         self._button, self._drag = event.button(), drag
         self._last = self._origin = event.position()
@@ -175,6 +178,15 @@ class Gestures(QObject):
         key, modifiers = Qt.Key(event.key()), event.modifiers()
         if modifiers & _Modifier.AltModifier:
             return False
+        hand, large = self._view.hand, bool(modifiers & _Modifier.ShiftModifier)
+        if hand.active and not modifiers & _Modifier.ControlModifier:
+            if key in _ARROWS:
+                hand.move(*_ARROWS[key], large=large)
+                return True
+            if event.isAutoRepeat() and key == Qt.Key.Key_Space:
+                return True
+            if hand.key(key):
+                return True
         if key == bindings.pan_key:
             if not event.isAutoRepeat():
                 self._space = True
@@ -184,7 +196,7 @@ class Gestures(QObject):
             self._view.set_peeking(True)
             return True
         if key in _ARROWS and not modifiers & _Modifier.ControlModifier:
-            self._arrow(*_ARROWS[key], large=bool(modifiers & _Modifier.ShiftModifier))
+            self._arrow(*_ARROWS[key], large=large)
             return True
         command = bindings.keys.get((key, bool(modifiers & _Modifier.ControlModifier)))
         if command is None:
@@ -214,6 +226,7 @@ class Gestures(QObject):
 
     def abandon(self) -> None:
         """Another picture comes: what is dragged ends here."""
+        self._view.hand.stop()
         self._drag, self._button = Drag.NOTHING, Qt.MouseButton.NoButton
         self._pending = QPointF(0, 0)
         self._pen_down = self._sizing = False

@@ -98,6 +98,8 @@ class HangingView(QWidget):
     """The ``Tool`` of the active view."""
     cursor_moved = Signal(object, object)
     """The view that the pointer is in, and its ``Reading`` or None."""
+    announced = Signal(str)
+    """What drawing with keys has done in one of the views."""
     menu_requested = Signal(QPoint, object)
     """Place on the screen, and the image point there."""
     page_requested = Signal(object)
@@ -255,6 +257,7 @@ class HangingView(QWidget):
         view.slice_requested.connect(lambda frame: self.slice_requested.emit(view, frame))
         view.menu_requested.connect(lambda place, at: self.menu_requested.emit(view.mapToGlobal(place), at))
         view.cursor_moved.connect(lambda reading: self.cursor_moved.emit(view, reading))
+        view.announced.connect(self.announced)
         view.peeked.connect(self._peek)
         view.installEventFilter(self)
         if self._views:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt, Signal
 from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
     QContextMenuEvent,
     QFocusEvent,
     QKeyEvent,
@@ -25,6 +27,7 @@ from app.widgets.viewer.bindings import Bindings, Command
 from app.widgets.viewer.caliper import Caliper
 from app.widgets.viewer.corner_texts import paint_corners, paint_message
 from app.widgets.viewer.gestures import Gestures
+from app.widgets.viewer.key_hand import KeyHand
 from app.widgets.viewer.layers import Layer
 from app.widgets.viewer.lens import Lens
 from app.widgets.viewer.picture import Display, Picture
@@ -53,6 +56,8 @@ class MammogramView(PictureView):
     """The ``Tool`` that the pointer has now."""
     slice_requested = Signal(object)
     """The slice, an int from 0, that the wheel, a key or the slider asks for."""
+    announced = Signal(str)
+    """What drawing with keys has done, for the status bar and screen readers."""
     peeked = Signal(bool)
     """Whether everything over the picture is hidden for the moment."""
 
@@ -79,6 +84,7 @@ class MammogramView(PictureView):
         self._lens: Lens | None = None
         self._caliper = Caliper(self._repaint_caliper)
         self._caliper_area = QRect()
+        self.hand = KeyHand(self)
         self._gestures = Gestures(self, self)
         self.slices = SliceBar(self)
         self.slices.moved.connect(self.slice_requested)
@@ -107,8 +113,9 @@ class MammogramView(PictureView):
         return self._caliper if self._measuring else self._tool
 
     def set_tool(self, tool: Tool) -> None:
-        """Also ends measuring."""
+        """Also ends measuring; who draws with keys goes on with the new tool."""
         self.tool.cancel()
+        self.hand.lift()
         self._tool, self._measuring = tool, False
         self.setCursor(tool.cursor)
         self.update()
@@ -201,6 +208,21 @@ class MammogramView(PictureView):
             self.slices.show_slice(wish, self.slices.count)
             self.slice_requested.emit(wish)
 
+    def toggle_hand(self) -> None:
+        """Draw with keys, or no longer."""
+        if self.hand.active or self._picture is None:
+            self.hand.stop()
+        else:
+            self.hand.start()
+            self.setFocus()
+
+    def repaint_hand(self, area: QRect) -> None:
+        self.update(area)
+
+    def announce(self, sentence: str) -> None:
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, sentence))
+        self.announced.emit(sentence)
+
     def show_cursor(self, shape: Qt.CursorShape) -> None:
         self.setCursor(shape)
 
@@ -228,6 +250,7 @@ class MammogramView(PictureView):
             for layer in self.layers:
                 layer.paint(painter, sight, exposed)
             self.tool.paint(painter, sight)
+        self.hand.paint(painter)
         if self._lens is not None and self._lens.area.intersects(exposed):
             self._lens.paint(painter, sight, self._table, SURROUND.lightness())
         paint_corners(self, painter, exposed)

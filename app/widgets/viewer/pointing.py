@@ -26,6 +26,8 @@ class Tool:
     """What the left button does. Every method may be called at any time; the default is to do nothing."""
 
     cursor = Qt.CursorShape.CrossCursor
+    clicks = False
+    """Whether each press sets a point; else the tool works from a press to its release."""
 
     @property
     def busy(self) -> bool:

@@ -15,6 +15,8 @@ from core.imaging.live_wire import LiveWire
 
 
 class LiveWireTool(DrawingTool):
+    clicks = True
+
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._parts: list[tuple[Point, ...]] = []

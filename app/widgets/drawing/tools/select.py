@@ -47,6 +47,7 @@ class _Drag(Enum):
 class Select(DrawingTool):
     cursor = Qt.CursorShape.ArrowCursor
     rings = False
+    clicks = True
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)

@@ -15,6 +15,7 @@ from core.domain.shapes import Line, Polygon, Shape
 
 class VertexTool(DrawingTool):
     fewest = 2
+    clicks = True
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
