@@ -69,6 +69,14 @@ def limit_this_process(*, memory_bytes: int | None = None, cpu_s: int | None = N
         _resource.setrlimit(_resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
 
 
+def peak_memory() -> int | None:
+    """Bytes that this process held at the most; None where the system does not say it."""
+    if _resource is None:
+        return None
+    peak = int(_resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss)
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
 def try_lock(file: IO[bytes]) -> bool:
     """Take the exclusive advisory lock of an open file without waiting; it goes with the process."""
     try:

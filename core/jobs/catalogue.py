@@ -15,6 +15,7 @@ Job = Callable[[dict[str, Any], Emit, IsCancelled], dict[str, object]]
 
 _JOBS = {
     "train": "core.tasks.train:train_job",
+    "estimate": "core.tasks.estimating:estimate_job",
     "experiment": "core.tasks.experiment.job:experiment_job",
     "check": "core.tasks.checking:check_job",
     "experiment part": "core.tasks.experiment.launch:part_job",

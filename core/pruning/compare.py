@@ -107,14 +107,14 @@ def _malignancy(outcome: PruneOutcome, rows: SimilarityTable, after: Float, befo
 
 
 def _slope(outcome: PruneOutcome, rows: SimilarityTable, after: Float, before: Float) -> Comparison | None:
-    heads = outcome.after.heads.malignancy, outcome.before.heads.malignancy
     known = rows.malignant >= 0
-    if heads[0] is None or heads[1] is None or not known.any():
+    first, second = outcome.after.heads.malignancy, outcome.before.heads.malignancy
+    if first is None or second is None or not known.any():
         return None
     patients = [p for p, there in zip(rows.patient_ids, known, strict=True) if there]
     resamples = resample(patients, len(patients), draws=DRAWS)
     pairs = []
-    for head, logits in zip(heads, (after, before), strict=True):
+    for head, logits in ((first, after), (second, before)):
         positive, probability = malignancy_of(logits, rows.malignant, head)
         value = float(fit_line(positive, probability, np.ones((1, len(positive))))[0, 1])
         drawn = calibration_draws(positive, probability, resamples)[0][:, 1]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
     QSplitter,
-    QStackedWidget,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -23,15 +21,13 @@ from app.changes import Change, ModelRevised, OpinionGiven, StudyClosing
 from app.model_desk import ModelDesk, OpenedModel
 from app.qt.translation import tr
 from app.session import Session
+from app.views.model_screen import ModelScreen
 from app.views.prototypes.detail import PrototypeDetail
 from app.views.prototypes.effect import EffectTable
 from app.views.prototypes.grid import PrototypeGrid
 from app.views.prototypes.revisions import RevisionTree
 from app.views.prototypes.supposing import Supposing
-from app.widgets.explain.absence import say_why_absent
-from app.widgets.explain.run_bar import RunBar
 from app.widgets.label import Label
-from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
 from core.domain.study import ModelRevision
 from core.tasks.opinions import Mark, marks_of
@@ -44,25 +40,19 @@ _REASONS = ("exact duplicate", "near duplicate", "impure", "never inside the mar
 """Values of ``core.pruning.suggest.Reason``, which is imported with the model."""
 
 
-class PrototypesScreen(QWidget):
-    refused = Signal(str)
-    """One sentence for the status line."""
-    train_wanted = Signal()
-
+class PrototypesScreen(ModelScreen):
     def __init__(self, session: Session, desk: ModelDesk, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.session, self.desk = session, desk
-        self.run_bar, self.grid, self.effect = RunBar(desk), PrototypeGrid(), EffectTable()
-        self.detail, self.revisions, self.notice = PrototypeDetail(), RevisionTree(), Notice()
+        super().__init__(session, desk, parent)
+        self.grid, self.effect = PrototypeGrid(), EffectTable()
+        self.detail, self.revisions = PrototypeDetail(), RevisionTree()
         self.supposing = Supposing(self)
         self.undo, self.redo = QPushButton(tr("Undo")), QPushButton(tr("Redo"))
         self.suggested = QComboBox()
         self.select, self.clear = QPushButton(tr("Select")), QPushButton(tr("Clear"))
         self.state, self.problem, self.reason = Label(), Label(), QLineEdit()
         self.prune = QPushButton(tr("Prune"))
-        self.tabs, self.pages = QTabWidget(), QStackedWidget()
+        self.tabs = QTabWidget()
         self.outcome: PruneOutcome | None = None
-        self._stale = True
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
@@ -102,6 +92,7 @@ class PrototypesScreen(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(top)
+        layout.addWidget(self.missing)
         layout.addWidget(self.pages, 1)
 
     def _effect_page(self) -> QWidget:
@@ -130,8 +121,6 @@ class PrototypesScreen(QWidget):
         return page
 
     def _connect(self) -> None:
-        self.desk.model_changed.connect(self.refresh)
-        self.desk.runs_changed.connect(self.refresh)
         self.desk.surveyed.connect(self._show_survey)
         self.session.changed.connect(self._follow)
         self.grid.chosen.connect(self._soon.start)
@@ -150,29 +139,15 @@ class PrototypesScreen(QWidget):
         self.revisions.wanted.connect(self._activate)
         self.revisions.compare_wanted.connect(self._compare)
         self.detail.marked.connect(self._mark)
-        self.notice.pressed.connect(self.train_wanted)
 
     # what is shown
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.desk.open_newest()
-        if self._stale:
-            self.refresh()
+    def _show_nothing(self) -> None:
+        self.outcome = None
+        self.grid.show_model(None, None, {})
+        self._enable()
 
-    def refresh(self) -> None:
-        self._stale = not self.isVisible()
-        if self._stale:
-            return
-        model = self.desk.model
-        self.desk.open_newest()
-        if model is None:
-            self.outcome = None
-            self.grid.show_model(None, None, {})
-            self.pages.setCurrentWidget(self.notice)
-            self._explain_absence()
-            self._enable()
-            return
+    def _show_model(self, model: OpenedModel) -> None:
         self.desk.survey()
         self.pages.setCurrentWidget(self.splitter)
         study, run = self.session.study, model.run
@@ -185,10 +160,11 @@ class PrototypesScreen(QWidget):
             self._suppose()
         self._enable()
 
-    def _explain_absence(self) -> None:
-        no_study = tr("Open a study to look at the prototypes of its model.")
-        no_model = tr("Once a model is trained, what it learned is shown here as a gallery of prototypes.")
-        say_why_absent(self.notice, self.desk, no_study=no_study, no_model=no_model)
+    def _purpose(self) -> tuple[str, str]:
+        return (
+            tr("Open a study to look at the prototypes of its model."),
+            tr("Once a model is trained, what it learned is shown here as a gallery of prototypes."),
+        )
 
     def _show_survey(self) -> None:
         model = self.desk.model

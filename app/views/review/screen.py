@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from PySide6.QtCore import QPointF, Qt, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -22,22 +21,21 @@ from PySide6.QtWidgets import (
 
 from app import model_edits
 from app.changes import Change, OpinionGiven, StudyClosing
-from app.model_desk import ModelDesk
+from app.model_desk import ModelDesk, OpenedModel
 from app.qt import settings
 from app.qt.background import Background, Outcome
 from app.qt.translation import tr
 from app.session import Session
+from app.views.model_screen import ModelScreen
 from app.views.reading.window import ReadingWindow
 from app.views.review.ask_first import AskFirst
 from app.views.review.case_list import CaseList
 from app.views.review.explanation_tabs import ExplanationTabs
 from app.views.review.opinion_bar import OpinionBar
-from app.widgets.explain.absence import say_why_absent
 from app.widgets.explain.heat import HeatLook
 from app.widgets.explain.heat_controls import HeatControls
 from app.widgets.explain.pictures import CasePictures
 from app.widgets.explain.roi_view import ColourBar, RoiView
-from app.widgets.explain.run_bar import RunBar
 from app.widgets.explain.verdict import VerdictPanel
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
@@ -51,17 +49,12 @@ if TYPE_CHECKING:
 _ASK = "review/ask_first"
 
 
-class ReviewScreen(QWidget):
-    refused = Signal(str)
-    """One sentence for the status line."""
-    train_wanted = Signal()
-
+class ReviewScreen(ModelScreen):
     def __init__(self, session: Session, desk: ModelDesk, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.session, self.desk = session, desk
-        self.run_bar, self.cases, self.roi = RunBar(desk), CaseList(), RoiView()
+        super().__init__(session, desk, parent)
+        self.cases, self.roi = CaseList(), RoiView()
         self.controls, self.bar, self.verdict = HeatControls(), ColourBar(), VerdictPanel()
-        self.tabs, self.opinions, self.ask, self.notice = ExplanationTabs(), OpinionBar(), AskFirst(), Notice()
+        self.tabs, self.opinions, self.ask = ExplanationTabs(), OpinionBar(), AskFirst()
         self.case_notice = Notice()
         self.ask_first = QCheckBox(tr("My reading first"))
         self.ask_first.setToolTip(tr("Ask for your own reading before the model's answer is shown"))
@@ -69,11 +62,10 @@ class ReviewScreen(QWidget):
         self.export_button = QPushButton(tr("Export…"))
         self.study_button = QPushButton(tr("Reader study…"))
         self.reading: ReadingWindow | None = None
-        self.pages, self.right = QStackedWidget(), QStackedWidget()
+        self.right = QStackedWidget()
         self._pictures: CasePictures | None = None
         self._supposition = Supposition()
         self._shown_without_call: set[str] = set()
-        self._stale = True
         self._exporting = Background(self, name="export", most=4)
         self._lay_out()
         self._connect()
@@ -119,11 +111,10 @@ class ReviewScreen(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(top)
+        layout.addWidget(self.missing)
         layout.addWidget(self.pages, 1)
 
     def _connect(self) -> None:
-        self.desk.model_changed.connect(self.refresh)
-        self.desk.runs_changed.connect(self.refresh)
         self.desk.cases_changed.connect(self._show_cases)
         self.desk.explained.connect(self._take_panel)
         self.desk.refused.connect(self._refuse_case)
@@ -142,42 +133,32 @@ class ReviewScreen(QWidget):
         self.opinions.said.connect(self._say)
         self.export_button.clicked.connect(self._ask_export)
         self.study_button.clicked.connect(self._open_reader_study)
-        self.notice.pressed.connect(self.train_wanted)
         self._exporting.done.connect(self._exported)
 
     # what is shown
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.desk.open_newest()
-        if self._stale:
-            self.refresh()
-
-    def refresh(self) -> None:
-        """Everything, after another model; put off while nobody looks."""
-        self._stale = not self.isVisible()
-        if self._stale:
-            return
-        model = self.desk.model
-        self.export_button.setEnabled(model is not None)
-        self.study_button.setEnabled(model is not None)
-        self.desk.open_newest()
-        if model is None:
-            self._pictures = None
-            self.roi.show_case(None)
-            self.pages.setCurrentWidget(self.notice)
-            self._explain_absence()
-            return
+    def _show_model(self, model: OpenedModel) -> None:
+        self._enable(True)
         self.tabs.library.clear()
         self.pages.setCurrentWidget(self.splitter)
         self._show_cases()
         if self.cases.lesion_id:
             self._case_chosen(self.cases.lesion_id)
 
-    def _explain_absence(self) -> None:
-        no_study = tr("Open a study to review what its model says.")
-        no_model = tr("Once a model is trained, its answers are explained here, lesion by lesion.")
-        say_why_absent(self.notice, self.desk, no_study=no_study, no_model=no_model)
+    def _show_nothing(self) -> None:
+        self._enable(False)
+        self._pictures = None
+        self.roi.show_case(None)
+
+    def _enable(self, able: bool) -> None:
+        self.export_button.setEnabled(able)
+        self.study_button.setEnabled(able)
+
+    def _purpose(self) -> tuple[str, str]:
+        return (
+            tr("Open a study to review what its model says."),
+            tr("Once a model is trained, its answers are explained here, lesion by lesion."),
+        )
 
     def _show_cases(self) -> None:
         model = self.desk.model

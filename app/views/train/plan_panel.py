@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -44,6 +45,9 @@ class PlanPanel(QWidget):
     data_wanted = Signal()
     """What would be trained on is to be counted again."""
 
+    measure_wanted = Signal(bool)
+    """Time and memory of the run are to be measured; False: no longer."""
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
@@ -66,12 +70,18 @@ class PlanPanel(QWidget):
         self.data, self.form, self.deviations = DataPanel(), ConfigForm(), QTableWidget(0, 3)
         self.start = QPushButton(tr("Start training"))
         self.start.setDefault(True)
+        self.measure = QPushButton(tr("Measure time and memory"))
+        self.measure.setCheckable(True)
+        self.measure.setToolTip(tr("Trains one batch of every stage and counts up; nothing of it is kept"))
+        self._measured: dict[bytes, str] = {}
+        """What was measured here, in words, by configuration and split."""
         self._lay_out()
         self.preset.currentIndexChanged.connect(self._preset_chosen)
         self.label.currentIndexChanged.connect(self._preset_chosen)
         self.split_box.currentIndexChanged.connect(self.data_wanted)
         self.seed.valueChanged.connect(self._read)
         self.form.edited.connect(self._read)
+        self.measure.clicked.connect(self.measure_wanted)
         self.start.clicked.connect(self._start)
         self._preset_chosen()
 
@@ -124,7 +134,7 @@ class PlanPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 10)
         layout.addWidget(self.tabs, 1)
-        for part in (self.problem, self.estimate, self.start):
+        for part in (self.problem, self.estimate, self.measure, self.start):
             layout.addWidget(part)
 
     @property
@@ -158,6 +168,25 @@ class PlanPanel(QWidget):
         self.problem.setText(sentence)
         self.problem.setVisible(bool(sentence))
 
+    @property
+    def plan_key(self) -> bytes:
+        """What a measurement holds for: the configuration, its seed aside, and the split."""
+        if self.config is None:
+            return b""
+        config = msgspec.structs.replace(self.config, seed=1)
+        return msgspec.json.encode((config, "" if self.split is None else self.split.id))
+
+    def show_measuring(self, text: str) -> None:
+        """What is done at the moment; empty where nothing is."""
+        self.measure.setChecked(bool(text))
+        self.measure.setText(tr("Stop measuring") if text else tr("Measure time and memory"))
+        self.estimate.setText(text)
+        if not text:
+            self._show_estimate()
+
+    def keep_measured(self, key: bytes, text: str) -> None:
+        self._measured[key] = text
+
     def set_busy(self, busy: bool, *, able: bool) -> None:
         self._busy, self._able = busy, able
         self._enable()
@@ -168,6 +197,7 @@ class PlanPanel(QWidget):
     def _enable(self) -> None:
         ready = self.config is not None and not self._data_problem
         self.start.setEnabled(ready and self._able and not self._busy)
+        self.measure.setEnabled(ready and not self._busy)
 
     def _preset_chosen(self) -> None:
         preset = self.preset.currentText()
@@ -207,11 +237,16 @@ class PlanPanel(QWidget):
         self.tabs.setTabText(1, tr("Deviations ({count})", count=len(rows)))
 
     def _show_estimate(self) -> None:
-        """By the last run of the preset in this study: nothing else knows this computer."""
+        """As measured for this very plan; else by the last run of the preset in this study."""
+        if self.measure.isChecked():
+            return
+        if self.plan_key in self._measured:
+            self.estimate.setText(self._measured[self.plan_key])
+            return
         preset = self.preset.currentText()
         like = [r for r in self._runs if r.status is RunStatus.FINISHED and r.config.get("preset") == preset]
         if not like:
-            self.estimate.setText(tr("The time is known once this preset has run here."))
+            self.estimate.setText(tr("Time and memory are known once this preset was measured, or has run, here."))
             return
         record = like[-1].metrics.get("record")
         seconds = record.get("seconds") if isinstance(record, dict) else None

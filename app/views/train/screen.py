@@ -38,6 +38,7 @@ from app.session import Session
 from app.training_desk import JobState, PlanRequest, TrainingDesk
 from app.views.train.history import Point, read_history
 from app.views.train.job_panel import JobPanel
+from app.views.train.measuring import Measuring
 from app.views.train.plan_panel import PlanPanel
 from app.views.train.runs_table import RunsTable
 from app.widgets.label import in_title
@@ -72,6 +73,7 @@ class TrainScreen(QWidget):
         self._paused = False
         self._stale = True
         self._looking = Background(self, name="training data", most=1)
+        self._measuring = Measuring(session, self.plan, self)
         self._pictures = Background(self, name="projected prototypes", most=1)
         self._lay_out()
         self._connect()
@@ -238,6 +240,7 @@ class TrainScreen(QWidget):
         match change:
             case StudyClosing():
                 self._looking.stop()
+                self._measuring.stop()
                 self._pictures.stop()
             case RunsChanged():
                 self._show_runs()

@@ -235,6 +235,8 @@ def test_a_prototype_whose_source_patient_was_removed_is_said_and_the_rest_works
     assert model is not None
     assert model.patches == ()
     assert source in model.no_patches
+    assert window.review.missing.isVisible()
+    assert window.review.missing.text() == model.no_patches
     wait_for_case(qtbot, window)
     assert window.review.tabs.evidence.model().rowCount() == 6
 

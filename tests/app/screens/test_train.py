@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,32 @@ def test_no_graphics_card_where_one_was_chosen_fails_in_a_sentence(qtbot: QtBot,
     assert "device" in said
     assert "cpu" in said
     assert screen.job.log.isVisible()
+
+
+def test_time_and_memory_are_measured_before_the_first_run_of_a_plan(qtbot: QtBot, train: MainWindow) -> None:
+    plan = train.train.plan
+    set_tiny(train)
+    before = plan.estimate.text()
+    qtbot.mouseClick(plan.measure, Qt.MouseButton.LeftButton)
+    assert plan.estimate.text() == "Measuring …"
+    qtbot.waitUntil(lambda: not plan.measure.isChecked(), timeout=120_000)
+    assert not plan.problem.isVisible()
+    said = plan.estimate.text()
+    assert re.fullmatch(
+        r"About \d+ (s|min|h), \d+\.\d GB\. Measured on cpu: a batch of 16 images took \d+\.\d\d s, an epoch has "
+        r"\d+; 24 lesions\.",
+        said,
+    )
+    field = plan.form.fields["epochs.joint"]
+    field.setText("5")  # type: ignore[union-attr]
+    field.editingFinished.emit()  # type: ignore[union-attr]
+    assert plan.estimate.text() == before  # it was not measured for this one
+    field.setText("2")  # type: ignore[union-attr]
+    field.editingFinished.emit()  # type: ignore[union-attr]
+    assert plan.estimate.text() == said
+    qtbot.mouseClick(plan.measure, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(plan.measure, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: plan.estimate.text() == said, timeout=60_000)
 
 
 def test_a_note_is_kept_and_an_archived_run_leaves_the_table(qtbot: QtBot, train: MainWindow) -> None:

@@ -1,0 +1,84 @@
+"""What the planned run would take, measured in a child process while the window stays free."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+
+from app.qt.background import Outcome
+from app.qt.task import Task
+from app.qt.translation import tr
+from app.session import Session
+from app.views.train.job_panel import duration
+from app.views.train.plan_panel import PlanPanel
+from core.domain.errors import Cancelled
+from core.domain.events import Emit, IsCancelled
+
+if TYPE_CHECKING:
+    from core.training.rehearsal import Rehearsed
+
+
+class Measuring(QObject):
+    """One measurement at a time, for the plan as it was when it was asked for."""
+
+    def __init__(self, session: Session, panel: PlanPanel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session, self._panel = session, panel
+        self._task: Task | None = None
+        self._key = b""
+        panel.measure_wanted.connect(self._ask)
+
+    def stop(self) -> None:
+        """End it and wait for its end; afterwards nothing here uses the study."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.wait()
+            self._panel.show_measuring("")
+
+    def _ask(self, wanted: bool) -> None:
+        if not wanted:
+            if self._task is not None:
+                self._task.cancel()
+            return
+        config, split, study = self._panel.config, self._panel.split, self._session.study
+        if config is None or self._task is not None:
+            return
+
+        def job(emit: Emit, cancelled: IsCancelled) -> object:
+            from core.tasks.estimating import estimate
+
+            parts = None if split is None else dict(split.parts)
+            return estimate(study, config, parts, emit=emit, cancelled=cancelled)
+
+        self._key = self._panel.plan_key
+        self._task = Task(job, self, name="estimate")
+        self._task.ended.connect(self._take)
+        self._panel.show_measuring(tr("Measuring …"))
+        self._task.start()
+
+    def _take(self, outcome: Outcome) -> None:
+        if self._task is None or self.sender() is not self._task:
+            return
+        self._task = None
+        if outcome.error is None:
+            self._panel.keep_measured(self._key, words(outcome.value))  # type: ignore[arg-type]
+        self._panel.show_measuring("")
+        if outcome.error is not None and not isinstance(outcome.error, Cancelled):
+            self._panel.show_problem(outcome.sentence)
+
+
+def words(found: Rehearsed) -> str:
+    """The estimate, and how it came about."""
+    time = duration(found.seconds)
+    if found.memory_bytes is None:
+        said = tr("About {time}; the memory is not known on this system.", time=time)
+    else:
+        said = tr("About {time}, {memory} GB.", time=time, memory=f"{found.memory_bytes / 1e9:.1f}")
+    how = tr(
+        "Measured on {device}: a batch of {batch} images took {seconds} s, an epoch has {count}; "
+        "{lesions} lesions.",
+        device=found.device, batch=found.batch, seconds=f"{found.batch_seconds:.2f}", count=found.batches_an_epoch,
+        lesions=found.lesions,
+    )  # fmt: skip
+    return f"{said} {how}"
