@@ -61,6 +61,7 @@ class SegRead:
 
 class GraphicRead(msgspec.Struct, frozen=True, kw_only=True):
     tracking_id: str
+    tracking_uid: str
     outline: bool
     shape: Shape
 
@@ -103,6 +104,16 @@ class ResultReader:
         """The graphics of a presentation state, widths of pens in pixels; BadFileError for what is none."""
         return msgspec.msgpack.decode(self._ask("gsps", path), type=GspsRead)
 
+    def any(self, path: Path) -> SegRead | ReportRead | GspsRead:
+        """What the file says it is; BadFileError for what is none of the three."""
+        match self._ask("kind", path):
+            case b"SEG":
+                return self.seg(path)
+            case b"SR":
+                return self.sr(path)
+            case _:
+                return self.gsps(path)
+
     def _ask(self, kind: str, path: Path) -> bytes:
         return self._sandbox.call(f"{kind} {path.absolute()}".encode(), name=path.name)
 
@@ -110,7 +121,16 @@ class ResultReader:
 def run(argument: bytes) -> bytes:
     """The sandbox's function: a kind and a path in, what was read out, as MessagePack."""
     kind, _, path = argument.decode().partition(" ")
+    if kind == "kind":
+        return _kind(dcmread(Path(path), specific_tags=["Modality"], stop_before_pixels=True))
     return msgspec.msgpack.encode(_READERS[kind](dcmread(Path(path))))
+
+
+def _kind(header: Dataset) -> bytes:
+    modality = str(header.get("Modality") or "")
+    if modality not in ("SEG", "SR", "PR"):
+        raise BadFileError("A file is neither a Segmentation nor a structured report nor a presentation state.")
+    return modality.encode()
 
 
 def _seg(found: Dataset) -> _Read:
@@ -171,7 +191,8 @@ def _graphic(graphic: Dataset, *, outline: bool) -> GraphicRead:
         shape = shape_of(Region(graphic=kind, points=points, pen=pen, role=Role(role)))
     except (ValueError, msgspec.ValidationError) as error:
         raise BadFileError("A file holds a graphic that is no shape of this program.") from error
-    return GraphicRead(tracking_id=name, outline=outline, shape=shape)
+    uid = str(graphic.get("TrackingUID") or "")
+    return GraphicRead(tracking_id=name, tracking_uid=uid, outline=outline, shape=shape)
 
 
 _READERS: dict[str, Callable[[Dataset], Any]] = {"seg": _seg, "sr": report_of, "gsps": _gsps}

@@ -2,7 +2,9 @@
 
 Layouts, told from the files: `folder` (images with a lesions.csv; one row a lesion), the public data sets as they
 are downloaded (`mini-mias`, `cdd-cesm`, `cbis-ddsm`, `inbreast`, `vindr-mammo`, `cmmd`, `embed`), and `images`
-(mammograms without a table, to be annotated; also a single file). Columns of lesions.csv: image (required),
+(mammograms without a table, to be annotated; also a single file). `results` reads DICOM SEG, SR and GSPS of images
+that the study holds back, as annotations and labels of --reader; where they carry original identifiers, with the
+--identity file that the study has. Columns of lesions.csv: image (required),
 patient_id, finding, laterality, view, margin, shape, density, category, pathology, probability, outline (JSON, or
 x,y,radius, or x0,y0,x1,y1), frame (slice of a tomosynthesis, from 1), fine (JSON), reader, spacing_mm, comment.
 
@@ -14,6 +16,7 @@ examples:
   main.py import breast-margins ~/mammograms/one.dcm
   main.py import breast-margins ~/INbreast --results what-became-of-it.csv
   main.py import breast-margins ~/mammograms --identity passphrase
+  main.py import breast-margins from-the-archive --layout results --reader "Dr. A" --identity passphrase
   main.py import breast-margins ~/cdd-cesm --choices chosen-regions.csv
 """
 
@@ -44,18 +47,24 @@ LAYOUTS = (
     "images",
 )
 """Of ``core.data.importers.layouts.Layout``, which printing help need not import."""
+RESULTS = "results"
+"""What is read back, not imported: images come from elsewhere."""
 HELP = "bring images and lesions into a study"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
     parser.add_argument("folder", type=Path, help="folder of the images and their table, or one image file")
-    parser.add_argument("--layout", choices=LAYOUTS, help="layout, if not to be told from the files")
+    parser.add_argument("--layout", choices=(*LAYOUTS, RESULTS), help="layout, if not to be told from the files")
     parser.add_argument(
         "--table", type=Path, help="table of lesions of the layout `folder` (default: lesions.csv)"
     )
     parser.add_argument("--source", default="", help="name of the data set (default: the folder's name)")
-    parser.add_argument("--reader", default="", help="who made the fine annotations, where no column says it")
+    parser.add_argument(
+        "--reader",
+        default="",
+        help="who made the fine annotations, where no column says it; results: whose annotations they become",
+    )
     parser.add_argument("--choices", type=Path, help="cdd-cesm: table of the regions that a person chose")
     parser.add_argument("--skip-bad-rows", action="store_true", help="import the rest where rows are wrong")
     parser.add_argument("--dry-run", action="store_true", help="say what would be imported, and why not")
@@ -82,6 +91,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.data.importers.results import file_results
     from core.store.study import Study
 
+    if arguments.layout == RESULTS:
+        return _results(arguments, console)
     options = PlanOptions(
         layout=Layout(arguments.layout) if arguments.layout else None,
         table=arguments.table,
@@ -107,6 +118,37 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         f"{report.lesions} lesions, {report.fine_annotations} fine annotations.{_counts_text(report.issues)}"
     )
     console.result(msgspec.to_builtins(report), text)
+    return 0
+
+
+def _results(arguments: argparse.Namespace, console: Console) -> int:
+    import msgspec
+
+    from core.domain.errors import StudyError
+    from core.store.identity import has_identity
+    from core.store.study import Study
+    from core.tasks.reading_back import read_results
+
+    with Study.open(arguments.study, writable=not arguments.dry_run) as study:
+        if arguments.identity != "drop" and not has_identity(study.folder):
+            raise StudyError(
+                "This study has no identity file, so original identifiers cannot be followed to images."
+            )
+        read = read_results(
+            study,
+            arguments.folder,
+            reader=arguments.reader,
+            identity=identity_file(study, arguments.identity),
+            dry_run=arguments.dry_run,
+            emit=console.emit,
+            cancelled=console.cancelled,
+        )
+    lines = [f"{issue.severity.value}: {issue.sentence}" for issue in read.issues]
+    lines.append(
+        f"{'Would read' if arguments.dry_run else 'Read'} {read.files} results back: {read.fine_annotations} fine "
+        f"annotations and {read.labels} descriptions of {read.reader}, {read.new_lesions} new lesions."
+    )
+    console.result(msgspec.to_builtins(read), "\n".join(lines))
     return 0
 
 
