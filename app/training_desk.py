@@ -49,6 +49,8 @@ class PlanRequest:
     split: str = ""
     """Name of a split; empty: the default one, made where there is none."""
     folds: int = 0
+    host: str = ""
+    """Name of the machine that trains (``core.jobs.hosts``); empty: this one."""
 
 
 class TrainingDesk(QObject):
@@ -88,7 +90,10 @@ class TrainingDesk(QObject):
         def job(emit: Emit, cancelled: IsCancelled) -> object:
             from core.tasks.training_plan import plan_runs
 
-            return plan_runs(study, request.config, name=request.name, split=request.split, folds=request.folds)
+            return plan_runs(
+                study, request.config, name=request.name, split=request.split, folds=request.folds,
+                host=request.host,
+            )  # fmt: skip
 
         self._planning = self._begin(job, "planning", self._take_plan)
         self.changed.emit()

@@ -42,6 +42,7 @@ COMMANDS = (
     "restore",
     "forget",
     "self-test",
+    "hosts",
     "job",
 )
 """In the order of the work; each is a module of ``core.cli.commands`` (``import`` in ``import_images``)."""

@@ -16,6 +16,8 @@ Job = Callable[[dict[str, Any], Emit, IsCancelled], dict[str, object]]
 _JOBS = {
     "train": "core.tasks.train:train_job",
     "estimate": "core.tasks.estimating:estimate_job",
+    "train elsewhere": "core.tasks.elsewhere:train_elsewhere_job",
+    "train sent": "core.tasks.sent:train_sent_job",
     "experiment": "core.tasks.experiment.job:experiment_job",
     "check": "core.tasks.checking:check_job",
     "experiment part": "core.tasks.experiment.launch:part_job",

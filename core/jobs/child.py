@@ -107,7 +107,7 @@ def _until_asked(folder: Path) -> None:
         time.sleep(_POLL_S)
 
 
-def _hold(folder: Path) -> BinaryIO:
+def hold(folder: Path) -> BinaryIO:
     """The lock that says that this child lives; who only asks whether one does holds it for a moment."""
     file = (folder / LOCK).open("ab")
     deadline = time.monotonic() + _LOCK_S
@@ -126,7 +126,7 @@ def main(arguments: list[str]) -> int:
     if arguments:
         folder = Path(arguments[0])
         yield_to_others()
-        held = _hold(folder)
+        held = hold(folder)
         emit = EventWriter((folder / EVENTS).open("ab"), _PROGRESS_EVERY_S)
         watcher = _Watcher(lambda: _until_asked(folder), emit)
     else:

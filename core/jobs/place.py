@@ -15,6 +15,8 @@ class Place:
     command: tuple[str, ...] = CHILD
     environment: Mapping[str, str] = field(default_factory=dict)
     """What differs from the environment of this process."""
+    lost: str = ""
+    """What is said of a child that ended without a word; "": how it ended."""
 
 
 HERE = Place()

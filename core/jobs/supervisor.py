@@ -177,6 +177,8 @@ def supervise(
         _end(process, threads, stopper)
     if final is None:
         final = verdict(process.returncode, stopped, "\n".join(kept))
+        if place.lost and isinstance(final, Failed):
+            final = msgspec.structs.replace(final, sentence=place.lost)
     elif isinstance(final, Failed) and not final.last_words:
         final = msgspec.structs.replace(final, last_words="\n".join(kept))
     emit(final)

@@ -19,6 +19,7 @@ from core.domain.version import code_version
 from core.domain.vocabulary import Part
 from core.jobs import detached
 from core.jobs.catalogue import JobRequest
+from core.jobs.hosts import Hosts
 from core.jobs.place import HERE, Place
 from core.jobs.supervisor import supervise
 from core.model.checkpoint import LoadedModel, load_model
@@ -41,16 +42,20 @@ def now_utc() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, name: str) -> Run:
-    """A new run with its folder and request; nothing is computed yet. StudyError where the name is taken."""
+def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, name: str, host: str = "") -> Run:
+    """A new run with its folder and request; nothing is computed yet. StudyError where the name is taken.
+
+    ``host``: name of the machine that trains it; "": this one.
+    """
     if study.runs.find(name) is not None:
         raise StudyError(f"This study has a run named {name} already; choose another name or resume it.")
     identifier = uuid.uuid4().hex
     folder = study.folder / RUNS / identifier
     make_folder(folder)
     request = TrainRequest(
-        study=str(study.folder), folder=str(folder), config=config, parts=parts, forgotten=forgotten_patches(study)
-    )
+        study=str(study.folder), folder=str(folder), config=config, parts=parts,
+        forgotten=forgotten_patches(study), host=host,
+    )  # fmt: skip
     atomic_write(folder / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
     run = Run(
         id=identifier,
@@ -94,9 +99,17 @@ def request_of(study: Study, run: Run) -> TrainRequest:
     return msgspec.structs.replace(request, study=str(study.folder), folder=str(folder))
 
 
+def move_run(study: Study, run: Run, host: str) -> None:
+    """Have the rest of an unfinished run trained by this confirmed machine ("": here), where it begins anew."""
+    if host:
+        Hosts().usable(host)
+    request = msgspec.structs.replace(request_of(study, run), host=host)
+    atomic_write(study.run_folder(run.id) / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
+
+
 def training_of(request: TrainRequest) -> JobRequest:
-    """The job of a run that is trained where the study lies."""
-    return JobRequest(job="train", arguments=msgspec.to_builtins(request))
+    """The job of a run: it is trained where the study lies, or sent from here to its host."""
+    return JobRequest(job="train elsewhere" if request.host else "train", arguments=msgspec.to_builtins(request))
 
 
 @dataclass(frozen=True, kw_only=True)

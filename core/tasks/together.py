@@ -27,6 +27,11 @@ def is_helper() -> bool:
     return _size() > 1 and os.environ.get("RANK", "0") != "0"
 
 
+def leads_others() -> bool:
+    """Whether torchrun started other processes beside this command."""
+    return _size() > 1
+
+
 def _size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
@@ -43,6 +48,10 @@ def leading() -> Iterator[Way]:
 
     def tell(request: TrainRequest) -> JobRequest:
         nonlocal told
+        if request.host:
+            raise TrainingError(
+                "This run is trained by another machine: go on without torchrun, or say --on here."
+            )
         point.set(f"run/{told}", msgspec.json.encode(request))
         told += 1
         return training_of(request)

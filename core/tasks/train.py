@@ -38,6 +38,8 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Patient id to part; patients that it does not name are left out."""
     forgotten: tuple[ForgottenPatch, ...] = ()
     """Of prototypes of earlier runs that were marked as not medically relevant when this one was planned."""
+    host: str = ""
+    """Name of the machine that trains it (``core.jobs.hosts``); "": this one."""
 
 
 def roi_request(config: TrainingConfig) -> RoiRequest:
@@ -61,6 +63,27 @@ def train_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> 
 
 def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
     config = request.config
+    rois, parts = rois_of(request, emit, cancelled)
+    if not team.leads:
+        assist(rois, parts, config, Path(request.folder), team=team)
+        return {}
+    folder = Path(request.folder)
+    told = PicturesOfProjection(folder, config, emit).keep
+    result = train(
+        rois, parts, config, folder, emit=emit, cancelled=cancelled, team=team, projected=told,
+        forgotten=request.forgotten,
+    )  # fmt: skip
+    return {"record": msgspec.to_builtins(result.record)}
+
+
+def rois_of(
+    request: TrainRequest, emit: Emit, cancelled: IsCancelled
+) -> tuple[RoiSet, np.ndarray[Any, np.dtype[np.str_]]]:
+    """What a run is trained on, from its study, and the part of each; says what is left out.
+
+    TrainingError where nothing is left, or where parts share a patient or an image.
+    """
+    config = request.config
     with Study.open(Path(request.study), writable=False) as study:
         built = build_roi_set(study, roi_request(config), emit=emit, cancelled=cancelled)
         rois, parts = rows_of_parts(built.rois, request.parts)
@@ -73,20 +96,4 @@ def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled
         emit(Message(level="warning", text=f"{outside} lesion{'s' if outside > 1 else ''} left out: {why}."))
     if len(rois) == 0:
         raise TrainingError("No lesion of this study can be trained on: import lesions and label their margins.")
-    if not team.leads:
-        assist(rois, parts, config, Path(request.folder), team=team)
-        return {}
-    folder = Path(request.folder)
-    told = PicturesOfProjection(folder, config, emit).keep
-    result = train(
-        rois,
-        parts,
-        config,
-        folder,
-        emit=emit,
-        cancelled=cancelled,
-        team=team,
-        projected=told,
-        forgotten=request.forgotten,
-    )
-    return {"record": msgspec.to_builtins(result.record)}
+    return rois, parts

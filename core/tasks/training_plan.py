@@ -10,6 +10,7 @@ from core.data.split import PAPER_FRACTIONS
 from core.domain.errors import TrainingError
 from core.domain.study import Run, Split
 from core.domain.vocabulary import Part
+from core.jobs.hosts import Hosts
 from core.store.study import Study
 from core.tasks.runs import plan_run, request_of
 from core.tasks.splitting import check_sources, find_split, make_folds, make_split
@@ -24,25 +25,36 @@ def plan_runs(
     split: str = "",
     folds: int = 0,
     sources: Sequence[str] = (),
+    host: str = "",
 ) -> list[Run]:
-    """The runs to carry out: one, or one a fold. New splits are stored in the study."""
+    """The runs to carry out: one, or one a fold. New splits are stored in the study.
+
+    ``host``: the confirmed machine that trains them; "": this one.
+    """
+    if host:
+        Hosts().usable(host)
     base = name or _free_name(study, config)
     if folds and split:
         raise TrainingError("--folds makes its own splits and validates in each: leave out --split.")
     if folds:
         splits = make_folds(study, name=base, label=config.label, folds=folds, seed=config.seed, sources=sources)
-        return [plan_run(study, config, found.parts, name=f"{base}-fold{i + 1}") for i, found in enumerate(splits)]
+        return [
+            plan_run(study, config, found.parts, name=f"{base}-fold{i + 1}", host=host)
+            for i, found in enumerate(splits)
+        ]
     chosen = _split(study, split, config)
     parts = _of_sources(study, chosen, sources)
-    return [plan_run(study, config, parts, name=base)]
+    return [plan_run(study, config, parts, name=base, host=host)]
 
 
-def plan_final(study: Study, validated: Run, *, name: str = "") -> Run:
+def plan_final(study: Study, validated: Run, *, name: str = "", host: str = "") -> Run:
     """The final model after a validated run, as the paper's: its configuration, trained on training and validation
     together to the epoch that validation chose, and tested on the same test part.
 
     TrainingError where the run had no validation part, so that nothing chose its epoch.
     """
+    if host:
+        Hosts().usable(host)
     request = request_of(study, validated)
     record = validated.metrics.get("record")
     epoch = record.get("best_epoch") if isinstance(record, dict) else None
@@ -54,7 +66,7 @@ def plan_final(study: Study, validated: Run, *, name: str = "") -> Run:
     parts.update({p: Part.TRAINING for p, part in request.parts.items() if part is Part.VALIDATION})
     epochs = msgspec.structs.replace(request.config.epochs, joint=epoch)
     config = msgspec.structs.replace(request.config, epochs=epochs, select_on_validation=False)
-    return plan_run(study, config, parts, name=name or f"{validated.name}-final")
+    return plan_run(study, config, parts, name=name or f"{validated.name}-final", host=host)
 
 
 def _split(study: Study, name: str, config: TrainingConfig) -> Split:

@@ -57,6 +57,8 @@ class PlanPanel(QWidget):
         self._runs: tuple[Run, ...] = ()
         self._able, self._busy, self._data_problem = True, False, ""
         self.preset, self.label, self.split_box = QComboBox(), QComboBox(), QComboBox()
+        self.place = QComboBox()
+        """This computer, and the machines that the user set up and confirmed."""
         self.preset.addItems(PRESETS)
         self.preset.setCurrentText("compact")
         self.label.addItems([tr(name) for name in _LABELS])
@@ -101,6 +103,9 @@ class PlanPanel(QWidget):
         form.addRow(tr("Name"), self.name)
         form.addRow(tr("Seed"), self.seed)
         form.addRow(tr("Cross-validation folds"), self.folds)
+        form.addRow(tr("Train on"), self.place)
+        self._form = form
+        self.show_hosts(())
         self.deviations.setHorizontalHeaderLabels([tr("Field"), tr("paper"), tr("here, and why")])
         self.deviations.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.deviations.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -153,6 +158,19 @@ class PlanPanel(QWidget):
         self.split_box.setCurrentIndex(names.index(chosen) if chosen in names else 0)
         self.split_box.blockSignals(False)
         self._show_estimate()
+
+    def show_hosts(self, names: Sequence[str]) -> None:
+        """Confirmed machines beside this computer; without any there is nothing to choose."""
+        chosen = self.host
+        self.place.clear()
+        self.place.addItems([tr("this computer"), *names])
+        self.place.setCurrentIndex(max(0, self.place.findText(chosen)) if chosen else 0)
+        self._form.setRowVisible(self.place, bool(names))
+
+    @property
+    def host(self) -> str:
+        """Name of the machine that is to train; "": this one."""
+        return self.place.currentText() if self.place.currentIndex() > 0 else ""
 
     def show_data(self, data: TrainingData | None, problem: str) -> None:
         self.data.show_data(data)
@@ -261,6 +279,10 @@ class PlanPanel(QWidget):
             split = "" if self.split is None else self.split.name
             self.start_wanted.emit(
                 PlanRequest(
-                    config=self.config, name=self.name.text().strip(), split=split, folds=self.folds.value()
+                    config=self.config,
+                    name=self.name.text().strip(),
+                    split=split,
+                    folds=self.folds.value(),
+                    host=self.host,
                 )
             )

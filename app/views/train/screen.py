@@ -46,6 +46,7 @@ from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
 from core.domain.events import Event, Metrics, Projected
 from core.domain.study import Run, RunStatus
+from core.jobs.hosts import Hosts
 from core.tasks.left_alone import is_worked_on
 from core.tasks.projected import ProjectedPictures, read_projected
 
@@ -139,9 +140,16 @@ class TrainScreen(QWidget):
         self.pages.setCurrentWidget(self.splitter)
         study = self.session.study
         self.plan.show_study(study.splits.all(), study.runs.all(archived=True))
+        self._show_hosts()
         self._look()
         self._show_runs()
         self._show_job()
+
+    def _show_hosts(self) -> None:
+        try:
+            self.plan.show_hosts([host.name for host in Hosts().confirmed()])
+        except MarginaliaError as error:
+            self.refused.emit(str(error))
 
     def _look(self) -> None:
         """Count what would be trained on, beside the window's thread."""

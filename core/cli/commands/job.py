@@ -3,11 +3,13 @@
 Without --folder, the job protocol of a child process: the request is the first line of standard input, every line
 of standard output is an event, and closing standard input asks the job to stop. This is what `train --on HOST`
 starts over ssh. With --folder, events and the wish to stop are files in it: this is what a Slurm node runs.
+With --in, the folder of a run that was sent here: it is received, its results are given, or it is deleted.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from core.cli.console import Console
@@ -17,9 +19,25 @@ HELP = "carry out a job for this program on another machine"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="folder of the events")
+    parser.add_argument("--in", dest="run", default="", metavar="FOLDER", help="of a run that was sent here")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--take", default="", metavar="SHA256", help="receive what is trained on, on standard input")
+    what.add_argument("--give", action="store_true", help="write the results to standard output")
+    what.add_argument("--drop", action="store_true", help="delete the run here")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    from core.jobs.child import main
+    if not arguments.run:
+        from core.jobs.child import main
 
-    return main([str(arguments.folder)] if arguments.folder else [])
+        return main([str(arguments.folder)] if arguments.folder else [])
+    from core.tasks.sent import drop, folder_of, give, take
+
+    folder = folder_of(arguments.run)
+    if arguments.take:
+        take(folder, arguments.take, sys.stdin.buffer, sys.stdout.buffer)
+    elif arguments.give:
+        give(folder, sys.stdout.buffer)
+    elif arguments.drop:
+        drop(folder)
+    return 0

@@ -9,6 +9,7 @@ examples:
   main.py train breast-margins --preset paper --set epochs.joint=20 --set loss.fine=0.05
   main.py train breast-margins --folds 5 --name real     # patient-grouped cross-validation
   main.py train breast-margins --folds 5 --launcher local:2          # two folds at once; or slurm
+  main.py train breast-margins --preset paper --on gpu          # on another machine (main.py hosts --help)
   main.py train breast-margins --resume real-fold2
   main.py train breast-margins --final compact-1         # with the epoch that validation chose
   torchrun --nproc-per-node 2 main.py train breast-margins --preset paper     # one run on two GPUs
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from core.cli.console import Console
 
+HERE = "here"
 HELP = "train a model, or resume a training"
 
 
@@ -49,6 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="local:N|slurm",
         help="carry out the folds N at once in processes that share the cores, or hand each to Slurm",
     )
+    parser.add_argument(
+        "--on",
+        default=None,
+        metavar="HOST",
+        help="train on this machine that you set up and confirmed (main.py hosts); a run that is resumed stays on "
+        "its machine, unless this names another, or `here`, where it begins anew",
+    )
     parser.add_argument("--resume", default="", metavar="RUN", help="go on with this run")
     parser.add_argument("--show-config", action="store_true", help="print the configuration and stop")
 
@@ -61,14 +70,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
     from core.tasks.configuring import configure
     from core.tasks.many import carry_out_all
-    from core.tasks.runs import carry_out, find_run, finished_run
-    from core.tasks.together import help_out, is_helper, leading
+    from core.tasks.runs import carry_out, find_run, finished_run, move_run
+    from core.tasks.together import help_out, is_helper, leading, leads_others
     from core.tasks.training_plan import plan_final, plan_runs
     from core.training.presets import deviations
 
     if arguments.final and (arguments.folds or arguments.split or arguments.set or arguments.resume):
         raise TrainingError(
             "--final takes split and configuration from its run: leave out --folds, --split, --set and --resume."
+        )
+    if arguments.on and (arguments.launcher or is_helper() or leads_others()):
+        raise TrainingError(
+            "--on sends each run to one machine: leave out --launcher, and start it without torchrun."
         )
     config = configure(arguments.preset, label=arguments.label, seed=arguments.seed, changes=arguments.set)
     if arguments.show_config:
@@ -79,11 +92,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if is_helper():
         help_out(cancelled=console.cancelled)
         return 0
+    host = "" if arguments.on in (None, HERE) else arguments.on
     with leading() as way, Study.open(arguments.study) as study:
         if arguments.resume:
             runs = [find_run(study, arguments.resume)]
+            if arguments.on:
+                move_run(study, runs[0], "" if arguments.on == HERE else arguments.on)
         elif arguments.final:
-            runs = [plan_final(study, finished_run(study, arguments.final), name=arguments.name)]
+            runs = [plan_final(study, finished_run(study, arguments.final), name=arguments.name, host=host)]
         else:
             runs = plan_runs(
                 study,
@@ -92,6 +108,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 split=arguments.split,
                 folds=arguments.folds,
                 sources=arguments.source,
+                host=host,
             )
         if arguments.launcher:
             launcher = launcher_of(arguments.launcher)

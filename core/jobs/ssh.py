@@ -1,0 +1,197 @@
+"""This program on another machine, through the system's ``ssh``: the job protocol, and files to and fro.
+
+The command there is ``main.py job``. ssh asks nothing (BatchMode) and knows the machine already (its key is among
+the user's known hosts); when the connection breaks, the job there reads the end of its input and stops after its
+checkpoint. What comes back is foreign: names from a list only, sizes within bounds, every file held against
+its hash before it takes its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from core.domain.atomic import atomic_write, make_folder
+from core.domain.errors import Cancelled, TrainingError
+from core.domain.events import Emit, Event, IsCancelled, Progress
+from core.jobs.catalogue import JobRequest
+from core.jobs.hosts import Host
+from core.jobs.place import Place
+from core.jobs.supervisor import supervise
+
+OPTIONS = ("BatchMode=yes", "ConnectTimeout=20", "ServerAliveInterval=15", "ServerAliveCountMax=4")
+GRACE_S = 60.0
+"""For a job there to stop after its batch."""
+RESULTS = re.compile(
+    r"(?:config|machine|history|run)\.json|table\.h5|projected\.h5|model/(?:model\.json|model-[0-9a-f]{16}\.safetensors)"
+)
+_LARGEST, _LARGEST_LIST = 8 << 30, 1 << 20
+_BLOCK = 1 << 20
+WANTED, KEPT = b"wanted\n", b"kept\n"
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str
+    size: int
+    sha256: str
+
+
+def command(host: Host, *arguments: str) -> tuple[str, ...]:
+    """ssh with this program's ``job`` there; every word quoted for the shell there."""
+    there = f"cd {shlex.quote(host.program)} && exec {shlex.join([host.python, 'main.py', 'job', *arguments])}"
+    options = [word for option in OPTIONS for word in ("-o", option)]
+    return ("ssh", "-T", *options, "--", host.address, there)
+
+
+def run_there(host: Host, request: JobRequest, *, emit: Emit, cancelled: IsCancelled) -> Event:
+    """Carry a job out there; its terminal event, which is emitted last as every other."""
+    lost = (
+        f"The connection to {host.name} broke, or the program there was killed; what was saved there is kept, and "
+        "the run can be resumed."
+    )
+    place = Place(command=command(host), lost=lost)
+    return supervise(request, emit=emit, cancelled=cancelled, grace_s=GRACE_S, place=place)
+
+
+@contextlib.contextmanager
+def _talking(host: Host, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command there with its two pipes; TrainingError where it, or the connection, fails."""
+    try:
+        process = subprocess.Popen(
+            command(host, *arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise TrainingError(f"ssh could not be started ({error.strerror}); install it, or train here.") from error
+    try:
+        broken = False
+        try:
+            yield process
+        except BrokenPipeError:
+            broken = True
+        _, words = process.communicate()
+        if broken or process.returncode != 0:
+            said = words.decode("utf-8", "replace").strip().splitlines()
+            why = said[-1].strip().removesuffix(".") if said else f"code {process.returncode}"
+            raise TrainingError(f"{host.name} could not be reached, or refused: {why}. The run can be resumed.")
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            assert stream is not None
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+
+def ask(host: Host, *arguments: str) -> str:
+    """What a short command there answers."""
+    with _talking(host, *arguments) as process:
+        assert process.stdout is not None
+        answer = process.stdout.read(_LARGEST_LIST)
+    return answer.decode("utf-8", "replace").strip()
+
+
+def send(host: Host, file: Path, *arguments: str, emit: Emit, cancelled: IsCancelled) -> None:
+    """Give a file to a command there, which says first whether it has it already."""
+    size = file.stat().st_size
+    with _talking(host, *arguments) as process, file.open("rb") as source:
+        assert process.stdin is not None and process.stdout is not None
+        if process.stdout.readline() == WANTED:
+            done = 0
+            while block := source.read(_BLOCK):
+                if cancelled():
+                    raise Cancelled
+                process.stdin.write(block)
+                done += len(block)
+                emit(Progress(stage="sending", done=done, total=size))
+            process.stdin.flush()
+
+
+def fetch(host: Host, folder: Path, *arguments: str, emit: Emit, cancelled: IsCancelled) -> list[str]:
+    """Bring the results of a run into its folder; their names. TrainingError for anything that is no result."""
+    with _talking(host, *arguments) as process:
+        assert process.stdout is not None
+        files = _list(host, process.stdout.readline(_LARGEST_LIST))
+        total, done = sum(file.size for file in files), 0
+        for file in files:
+            if cancelled():
+                raise Cancelled
+            make_folder((folder / file.name).parent)
+            _take(host, process.stdout, file, folder / file.name)
+            done += file.size
+            emit(Progress(stage="fetching", done=done, total=total))
+    return [file.name for file in files]
+
+
+def _list(host: Host, line: bytes) -> list[File]:
+    if not line:
+        return []  # the command failed, which its exit code says
+    try:
+        files = msgspec.json.decode(line, type=list[File])
+    except msgspec.MsgspecError as error:
+        raise TrainingError(f"What {host.name} sent back are no results of a run.") from error
+    names = [file.name for file in files]
+    sizes = [file.size for file in files]
+    if not all(RESULTS.fullmatch(name) for name in names) or len(set(names)) != len(names):
+        raise TrainingError(f"{host.name} sent a file back that is no result of a run; nothing was taken.")
+    if any(size < 0 for size in sizes) or sum(sizes) > _LARGEST:
+        raise TrainingError(f"{host.name} announces more than the results of a run; nothing was taken.")
+    return files
+
+
+def _take(host: Host, source: IO[bytes], file: File, target: Path) -> None:
+    def blocks() -> Iterator[bytes]:
+        left = file.size
+        while left:
+            block = source.read(min(left, _BLOCK))
+            if not block:
+                raise TrainingError(
+                    f"The connection to {host.name} broke while results came; resume the run to fetch them."
+                )
+            left -= len(block)
+            yield block
+
+    def write(temporary: Path) -> None:
+        digest = hashlib.sha256()
+        with temporary.open("wb") as sink:
+            for block in blocks():
+                digest.update(block)
+                sink.write(block)
+        if digest.hexdigest() != file.sha256:
+            raise TrainingError(f"{file.name} did not come from {host.name} as it was sent; resume the run.")
+
+    atomic_write(target, write)
+
+
+def receive(source: IO[bytes], target: Path, check: Callable[[Path], object]) -> None:
+    """Put what comes until its end at ``target``, once ``check`` has found it good (it raises where it is not)."""
+
+    def write(temporary: Path) -> None:
+        left = _LARGEST
+        with temporary.open("wb") as sink:
+            while left > 0 and (block := source.read(_BLOCK)):
+                sink.write(block)
+                left -= len(block)
+        check(temporary)
+
+    atomic_write(target, write)
+
+
+def results_in(folder: Path) -> list[File]:
+    """The results of the run in this folder."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if RESULTS.fullmatch(name) and path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            found.append(File(name=name, size=path.stat().st_size, sha256=sha256))
+    return found
