@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,15 +23,19 @@ from core.data.roi_set import InputTransform
 from core.training.machine import cpu_computes_bfloat16
 from tests.benchmarks import (
     bench_bootstrap,
+    bench_import,
     bench_parts,
     bench_projection,
     bench_prune,
+    bench_repaint,
     bench_stages,
     bench_step,
     bench_training,
 )
 
 COMPACT = bench_step.Case(backbone="compact", size=112, batch=42, channels=64, bf16=False, rounds=5)
+IMAGES = 24
+"""Of those that are imported: bench_import alone takes 1,000."""
 Row = dict[str, object]
 
 
@@ -74,6 +79,17 @@ def part_rows() -> Iterator[Row]:
     yield row(f"window painted, torch {'LOADED' if loaded else 'not loaded'}", processor, 1.0, "s")
 
 
+def file_rows() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory(prefix="bench-import-") as place:
+        found = bench_import.measure(IMAGES, Path(place))
+    yield row(
+        f"import of {IMAGES} mammograms / bare decoder, time an image by the wall", 1 / found["share_of_bare"],
+        1 / bench_import.SHARE,
+    )  # fmt: skip
+    frame, naive = bench_repaint.measure()
+    yield row("frame of a window/level drag, 28 megapixels / repaint of the whole image", frame / naive, 0.1)
+
+
 def other_rows() -> Iterator[Row]:
     forward, projection = bench_projection.measure()
     yield row("A2 of 500 ROIs / one forward pass over them", projection / forward, 1.1)
@@ -89,6 +105,7 @@ def all_rows(*, quick: bool) -> Iterator[Row]:
     torch.set_num_threads(1)
     yield from stage_rows()
     yield from part_rows()
+    yield from file_rows()
     yield from other_rows()
     yield from step_rows(COMPACT)
 
