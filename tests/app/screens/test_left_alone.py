@@ -111,21 +111,6 @@ def test_a_killed_job_is_told_and_resumed(qtbot: QtBot, begun: MainWindow) -> No
     assert begun.train.job.problem.text() == ""
 
 
-@posix
-def test_a_job_without_memory_says_so_and_the_window_goes_on(qtbot: QtBot, begun: MainWindow) -> None:
-    resource = pytest.importorskip("resource")
-    folder = folder_of(begun)
-    resource.prlimit(pid_of(folder), resource.RLIMIT_AS, (1, 1))  # it gets no more memory from now on
-    qtbot.waitUntil(lambda: not begun.training.running, timeout=60_000)
-    run = run_named(begun, "long")
-    assert run is not None
-    assert run.status is RunStatus.FAILED
-    assert begun.train.job.problem.isVisible()
-    assert "memory" in begun.train.job.problem.text()
-    begun.actions_["workspace.annotate"].trigger()
-    assert begun.pages.currentWidget() is begun.annotate
-
-
 WINDOW = """
 import sys
 from pathlib import Path
