@@ -4,6 +4,10 @@ Without --folder, the job protocol of a child process: the request is the first 
 of standard output is an event, and closing standard input asks the job to stop. This is what `train --on HOST`
 starts over ssh. With --folder, events and the wish to stop are files in it: this is what a Slurm node runs.
 With --in, the folder of a run that was sent here: it is received, its results are given, or it is deleted.
+
+examples (nobody types these; `train --on` and `--launcher slurm` do):
+  main.py job --folder marginalia-job
+  main.py job --in marginalia-runs/3f2a --give > results
 """
 
 from __future__ import annotations
