@@ -176,7 +176,12 @@ def test_arrays_are_kept_until_their_inputs_change(study: Study, monkeypatch: py
     first = build_roi_set(study, REQUEST).rois
     reads: list[str] = []
     read = study.arrays.read_pixels
-    monkeypatch.setattr(study.arrays, "read_pixels", lambda image_id: (reads.append(image_id), read(image_id))[1])
+
+    def counted(image_id: str, *, frame: int = 0) -> object:
+        reads.append(image_id)
+        return read(image_id, frame=frame)
+
+    monkeypatch.setattr(study.arrays, "read_pixels", counted)
     assert build_roi_set(study, REQUEST).rois.fingerprint() == first.fingerprint() and not reads
     study.lesions.set_labels("l0", CIRCUMSCRIBED)
     assert build_roi_set(study, REQUEST).rois.label.tolist() == [0] and not reads, "labels are never kept"
