@@ -129,9 +129,12 @@ def share_model(
     )
     files: dict[str, bytes] = {}
     make_folder(path.parent)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent) as making:
-        sha256 = save_model(Path(making), opened.model.network, card)
-        files |= {one.name: one.read_bytes() for one in Path(making).iterdir()}
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent) as making:
+            sha256 = save_model(Path(making), opened.model.network, card)
+            files |= {one.name: one.read_bytes() for one in Path(making).iterdir()}
+    except OSError as error:
+        raise storage_error(error, path) or error from error
     shared = SharedModel(
         run=run.name,
         model_sha256=sha256,

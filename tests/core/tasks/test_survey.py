@@ -24,7 +24,7 @@ def test_a_pruned_model_is_surveyed_under_the_numbers_of_the_unpruned_one(own_st
     left = [one for one in before.prototypes if one.index != 0]
     assert [one.index for one in after.prototypes] == [one.index for one in left]
     for scale in ("lesion_precision", "fine_precision"):
-        old, new = getattr(before, scale), getattr(after, scale)
+        old, new = getattr(before, scale).pairs, getattr(after, scale).pairs
         assert set(new.prototype) == {one.index for one in left}
         np.testing.assert_array_equal(new.value[new.prototype == 5], old.value[old.prototype == 5])
         # the network and its maps are what they were, so each prototype's precision is too
