@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
 from core.data.training_set import build_roi_set
-from core.domain.atomic import atomic_write, make_folder
+from core.domain.atomic import atomic_write, make_folder, storage_error
 from core.domain.errors import BadFileError, ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, never, silent
 from core.domain.study import ModelRevision, Run, RunStatus, Split
