@@ -14,12 +14,11 @@ from pytestqt.qtbot import QtBot
 
 from app.training_desk import JobState
 from app.views.window import MainWindow
-from core.domain.events import Event, Progress, Started
+from core.domain.events import Started
 from core.domain.study import Run, RunStatus
 from core.imaging import worker as worker_module
+from core.jobs import detached
 from core.jobs.catalogue import JobRequest
-from core.jobs.supervisor import supervise
-from core.tasks import runs
 from core.tasks.configuring import configure
 from core.tasks.training_plan import plan_runs
 from tests.core.imaging import samples
@@ -46,21 +45,16 @@ DECODER = (
 MODEL: tuple[type[BaseException], ...] = (RuntimeError, MemoryError, SystemExit, BaseException, KeyError, OSError)
 
 
-def dying(way: str) -> Callable[..., Event]:
-    """``supervise`` with a real child that dies in this way in place of the training."""
+def dying(way: str) -> Callable[..., None]:
+    """``launch`` with a real child that dies in this way in place of the training."""
+    launch = detached.launch
 
-    def run(request: JobRequest, *, emit: Callable[[Event], None], **more: Any) -> Event:
-        pids: list[int] = []
-
-        def listen(event: Event) -> None:
-            emit(event)
-            if isinstance(event, Started):
-                pids.append(event.pid)
-            elif isinstance(event, Progress) and way.startswith("SIG"):
-                os.kill(pids[0], getattr(signal, way))
-
+    def run(request: JobRequest, folder: Path, *, log: Path) -> None:
         end = "deaf" if way.startswith("SIG") else way
-        return supervise(JobRequest(job="rehearsal", arguments={"steps": 1, "end": end}), emit=listen, **more)
+        launch(JobRequest(job="rehearsal", arguments={"steps": 1, "end": end}), folder, log=log)
+        if way.startswith("SIG"):
+            pid = next(e.pid for e in detached._Tail(folder / detached.EVENTS).read() if isinstance(e, Started))
+            os.kill(pid, getattr(signal, way))
 
     return run
 
@@ -81,7 +75,7 @@ class Ward:
         desk = self.window.training
         desk.ended.connect(ended.append)
         with monkeypatch.context() as patch:
-            patch.setattr(runs, "supervise", dying(way))
+            patch.setattr(detached, "launch", dying(way))
             desk.enqueue([self.window.session.study.runs.get(self.run.id)])
             self.qtbot.waitUntil(lambda: bool(ended) and not desk.running, timeout=PATIENCE_MS)
         desk.ended.disconnect(ended.append)
