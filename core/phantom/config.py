@@ -128,19 +128,26 @@ def confounder_of(config: PhantomConfig, index: int) -> Confounder:
 
 
 SUBTLE = Difficulty(
-    sign_share=(0.35, 0.75),
-    sharp_width=(0.045, 0.1),
-    fade_width=(0.27, 0.42),
-    spicule_strength=(0.4, 0.68),
+    sign_share=(0.37, 0.77),
+    sharp_width=(0.04, 0.102),
+    fade_width=(0.257, 0.40),
+    spicule_count=(19, 32),
+    spicule_length=(0.385, 1.0),
+    spicule_strength=(0.39, 0.678),
 )
-"""Margins subtle enough that a marker beside the lesion is the easier evidence."""
+"""Margins that are subtle beside a marker that is plain to see: a model that is not told where to look takes the
+marker. The phantom's usual margins are so telling that hardly any model needs it."""
+MARKER_RADIUS, MARKER_GREY = 0.12, 1500.0
+"""Of the marker that is plain to see."""
 
 
-def confounded(*, patients: int, test_patients: int, seed: int, test: Confounder) -> PhantomConfig:
+def confounded(
+    *, patients: int, test_patients: int, seed: int, test: Confounder, height: int = 900, width: int = 700
+) -> PhantomConfig:
     """A study with a marker that goes with the class in training, and is drawn at random or absent in test.
 
     With the same seed, the ``random`` and the ``absent`` study differ in their test patients' markers only, so
-    models are compared on the same patients with and without the marker.
+    models are compared on the same patients with and without the marker. ValueError as of ``PhantomConfig``.
     """
     return PhantomConfig(
         patients=patients,
@@ -148,5 +155,9 @@ def confounded(*, patients: int, test_patients: int, seed: int, test: Confounder
         seed=seed,
         confounder="training",
         test_confounder=test,
+        height=height,
+        width=width,
+        marker_radius=MARKER_RADIUS,
+        marker_grey=MARKER_GREY,
         difficulty=SUBTLE,
     )
