@@ -212,7 +212,7 @@ ROWS: dict[str, Row] = {
         quick=(
             f"{_STORE}/test_audit.py::test_the_verifier_names_the_first_bad_record",
             f"{_STORE}/test_audit.py::test_records_cannot_be_changed_or_deleted",
-            f"{_STORE}/test_audit.py::test_ten_thousand_actions_are_quick_to_write_and_verify",
+            f"{_STORE}/test_audit.py::test_ten_thousand_actions_are_written_and_verified",
             f"{_HERE}/test_forgetting.py::test_an_erasure_is_told_from_tampering",
         ),
     ),
@@ -259,7 +259,7 @@ ROWS: dict[str, Row] = {
             f"{_WINDOW}/test_deaths.py::test_the_window_lives_whatever_a_worker_dies_of",
         ),
         full=(
-            f"{_HERE}/test_workers.py::test_a_hundred_deaths_of_workers_leave_nothing",
+            f"{_HERE}/test_workers.py::test_a_hundred_deaths_of_workers_leave_nothing_and_are_said_soon",
             f"{_WINDOW}/test_deaths.py::test_the_window_lives_a_hundred_of_a_hundred_times",
         ),
     ),

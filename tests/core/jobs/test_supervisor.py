@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -72,12 +71,10 @@ def test_a_child_that_does_not_listen_is_killed_after_the_grace_period() -> None
         if isinstance(event, Progress):
             stop.set()
 
-    began = time.monotonic()
     request = JobRequest(job="rehearsal", arguments={"end": "deaf", "steps": 1})
     final = supervise(request, emit=listen, cancelled=stop.is_set, grace_s=0.3)
     assert isinstance(final, CancelledByUser)
     assert "ended" in final.sentence
-    assert time.monotonic() - began < 20
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL exists on POSIX only")
@@ -129,7 +126,5 @@ def test_ctrl_c_of_the_terminal_is_the_parents_to_handle() -> None:
 
 def test_a_job_that_has_not_begun_ends_at_once() -> None:
     """The imports of a training take seconds; a wish to stop does not wait for them."""
-    began = time.monotonic()
     final = supervise(JobRequest(job="train", arguments={}), emit=lambda event: None, cancelled=lambda: True)
-    assert final == CancelledByUser()
-    assert time.monotonic() - began < 9.0, "killed at the end of the grace period"
+    assert final == CancelledByUser(), "one that is killed at the end of the grace period says so"

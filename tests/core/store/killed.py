@@ -54,20 +54,17 @@ def main(folder: Path, times: int, seed: int) -> None:
     with Study.create(folder, name="s") as study:
         add_case(study, 1)
         reader = study.readers.ensure("Dr A")
-    chance, slowest, most = random.Random(seed), 0.0, 0.0
+    chance, slowest = random.Random(seed), 0.0
     acknowledged: dict[int, int] = {}
     for attempt in range(times):
         acknowledged |= kill_one(
             folder, reader.id, attempt * 10_000, chance.uniform(0.005, 0.25), opening=attempt % 4 == 3
         )
-        began, worked = time.monotonic(), time.process_time()
+        began = time.monotonic()
         with Study.open(folder) as study:
-            # the limit is of the work; how long the disk and the neighbours took is kept as a figure
-            took, worked = time.monotonic() - began, time.process_time() - worked
+            slowest = max(slowest, time.monotonic() - began)
             history = {a.revision: a.shapes for a in study.annotations.history("l1", reader.id)}
             assert study.audit.verify().good, "the audit trail broke"
-        slowest, most = max(slowest, took), max(most, worked)
-        assert worked < 2, f"reopening took {worked:.1f} s of work"
         for revision, number in acknowledged.items():
             assert history.get(revision) == drawing(number), f"revision {revision} was acknowledged and is lost"
         assert sorted(history) == list(range(1, len(history) + 1)), "a revision is missing"
@@ -77,7 +74,6 @@ def main(folder: Path, times: int, seed: int) -> None:
         "acknowledged": len(acknowledged),
         "lost": 0,  # else one of the assertions above failed
         "most ms to reopen": round(1000 * slowest),
-        "most ms of work to reopen": round(1000 * most),
     }
     sys.stdout.write(json.dumps(counted) + "\n")
 

@@ -42,6 +42,7 @@ def test_nothing_acknowledged_is_lost_in_two_thousand_kills(tmp_path: Path) -> N
     """Fifty in each study: every reopening looks at all that was ever acknowledged in it."""
     counted = go_on("B-01", 40, lambda number: _kills(tmp_path / str(number), 50, 100 + number))
     assert counted["kills"] == 2000
+    assert counted["most ms to reopen"] < 2000
 
 
 def _limit_pages(study: Study, pages: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from core.tasks.configuring import configure
 from core.tasks.training_plan import plan_runs
 from tests.core.imaging import samples
 from tests.safety.kept import go_on
-from tests.safety.test_workers import WAYS, belongings
+from tests.safety.test_workers import SOON_MS, WAYS, belongings
 from tests.safety.window.hands import PATIENCE_MS, no_defects
 from tests.safety.window.test_foreign import imported
 
@@ -45,7 +46,11 @@ DECODER = (
 MODEL: tuple[type[BaseException], ...] = (RuntimeError, MemoryError, SystemExit, BaseException, KeyError, OSError)
 
 
-def dying(way: str) -> Callable[..., None]:
+LastWords = Callable[[], float]
+"""When a child that is dead was last alive, in seconds as ``time.time``."""
+
+
+def dying(way: str, last_words: list[LastWords]) -> Callable[..., None]:
     """``launch`` with a real child that dies in this way in place of the training."""
     launch = detached.launch
 
@@ -54,7 +59,11 @@ def dying(way: str) -> Callable[..., None]:
         launch(JobRequest(job="rehearsal", arguments={"steps": 1, "end": end}), folder, log=log)
         if way.startswith("SIG"):
             pid = next(e.pid for e in detached._Tail(folder / detached.EVENTS).read() if isinstance(e, Started))
+            killed_at = time.time()
             os.kill(pid, getattr(signal, way))
+            last_words.append(lambda: killed_at)
+        else:
+            last_words.append(lambda: (folder / detached.EVENTS).stat().st_mtime)
 
     return run
 
@@ -70,20 +79,27 @@ class Ward:
         self.source.mkdir()
         (self.source / "a.png").write_bytes(samples.png(samples.texture()))
 
-    def training(self, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        ended: list[JobState] = []
+    def training(self, way: str, monkeypatch: pytest.MonkeyPatch) -> int:
+        """ms, at most, from the death to the moment that the window says so, and the run can be started again."""
+        ended: list[tuple[float, JobState]] = []
+        last_words: list[LastWords] = []
         desk = self.window.training
-        desk.ended.connect(ended.append)
+
+        def note(job: JobState) -> None:
+            ended.append((time.time(), job))
+
+        desk.ended.connect(note)
         with monkeypatch.context() as patch:
-            patch.setattr(detached, "launch", dying(way))
+            patch.setattr(detached, "launch", dying(way, last_words))
             desk.enqueue([self.window.session.study.runs.get(self.run.id)])
             self.qtbot.waitUntil(lambda: bool(ended) and not desk.running, timeout=PATIENCE_MS)
-        desk.ended.disconnect(ended.append)
-        [job] = ended
+        desk.ended.disconnect(note)
+        [(said_at, job)] = ended
         assert job.problem and "Traceback" not in job.problem, way
         stored: Run = self.window.session.study.runs.get(self.run.id)
         # "garbage" ends well as far as its supervisor knows, and has no model: the run is never called finished
         assert stored.status is not RunStatus.FINISHED, way
+        return round(1000 * (said_at - last_words[0]()))
 
     def importing(self, doing: str, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
@@ -124,9 +140,11 @@ def deaths() -> list[tuple[str, Any]]:
     ]
 
 
-def die(ward: Ward, death: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    getattr(ward, death[0])(death[1], monkeypatch)
+def die(ward: Ward, death: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> int:
+    """ms until the window offered a restart; 0 where what died was started again without asking."""
+    took: int | None = getattr(ward, death[0])(death[1], monkeypatch)
     assert ward.window.isVisible()
+    return took or 0
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -152,10 +170,11 @@ def test_the_window_lives_a_hundred_of_a_hundred_times(
 
     def step(number: int) -> Counter[str]:
         death = every[number % len(every)]
-        die(ward, death, monkeypatch)
-        return Counter({f"deaths in {death[0]} survived": 1})
+        took = die(ward, death, monkeypatch)
+        return Counter({f"deaths in {death[0]} survived": 1, "most ms until a restart is offered": took})
 
     with no_defects(errors):
         counted = go_on("B-26-window", 100, step)
-    assert sum(counted.values()) == 100
+    assert sum(count for name, count in counted.items() if name.startswith("deaths")) == 100
+    assert counted["most ms until a restart is offered"] < SOON_MS, counted
     assert belongings()[0] == before[0] and belongings()[1] <= before[1] + 2
