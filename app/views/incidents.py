@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QWidget
 
+from app.qt.asking import ask
 from app.qt.translation import tr
 from app.views.dialogs.crash_report import CrashReportDialog
 from app.widgets.banner import Banner
@@ -46,14 +47,14 @@ class Incidents(QObject):
     def _look(self) -> None:
         self._banner.say(DEFECT, "")
         # still running, so that it did end well as far as it is known
-        CrashReportDialog(report_text(self._log.report), self._window, can_delete=False).open()
+        ask(CrashReportDialog(report_text(self._log.report), self._window, can_delete=False))
 
     def _look_back(self) -> None:
         self._banner.say(LAST_TIME, "")
         text = "\n".join(left.text for left in reversed(self._left))
         dialog = CrashReportDialog(text, self._window)
         dialog.deleted.connect(self._delete)
-        dialog.open()
+        ask(dialog)
 
     def _delete(self) -> None:
         for left in self._left:

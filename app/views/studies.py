@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 from app.qt import settings
+from app.qt.asking import ask
 from app.qt.task import Job
 from app.qt.translation import tr
 from app.session import Session
@@ -57,7 +58,7 @@ class Studies(QObject):
         if (folder / DATABASE).is_file() and not is_known(folder):
             dialog = ForeignStudyDialog(folder, self._window)
             dialog.wanted.connect(lambda: self.open_trusted(folder))
-            dialog.open()
+            ask(dialog)
             return
         self._open(folder)
 
@@ -83,7 +84,7 @@ class Studies(QObject):
 
     def _show_recovery(self, found: Recovery) -> None:
         self._say("recovery", "")
-        RecoveryDialog(found, self._window).open()
+        ask(RecoveryDialog(found, self._window))
 
     def create(self, folder: Path, name: str, *, synthetic: bool = False) -> bool:
         if not self.may_leave():
@@ -110,11 +111,7 @@ class Studies(QObject):
 
     def stop(self) -> None:
         """End an import or export that is under way; what an import finished is kept."""
-        if self.exporting is not None:
-            self.exporting.stop()
-            self.exporting.close()
-            self.exporting.deleteLater()
-            self.exporting = None
+        self._end_export()
         if self.importing is not None:
             self.importing.stop()
             self.importing.close()
@@ -124,18 +121,25 @@ class Studies(QObject):
         if self.pacs is not None:
             self.pacs.stop()
 
+    def _end_export(self) -> None:
+        if self.exporting is not None:
+            self.exporting.stop()
+            self.exporting.close()
+            self.exporting.deleteLater()
+            self.exporting = None
+
     def ask_open(self) -> None:
         dialog = QFileDialog(self._window, tr("Folder of the study"), str(_last_place()))
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.setOption(QFileDialog.Option.ShowDirsOnly)
         dialog.fileSelected.connect(lambda chosen: self.open(Path(chosen)))
-        dialog.open()
+        ask(dialog)
 
     def ask_new(self) -> None:
         note = tr("A study is a folder that holds images, annotations and models together.")
         dialog = NewStudyDialog(tr("New study"), "", note, self._window)
         dialog.accepted.connect(lambda: self.create(dialog.folder, dialog.name))
-        dialog.open()
+        ask(dialog)
 
     def ask_demo(self) -> None:
         note = tr(
@@ -144,13 +148,13 @@ class Studies(QObject):
         )
         dialog = NewStudyDialog(tr("New demo study"), "Demo", note, self._window, patients=DEMO_PATIENTS)
         dialog.accepted.connect(lambda: self.make_demo(dialog.folder, dialog.name, patients=dialog.patients))
-        dialog.open()
+        ask(dialog)
 
     def ask_import(self) -> None:
         dialog = QFileDialog(self._window, tr("Folder with images"), str(_last_place()))
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.fileSelected.connect(lambda chosen: self.import_from(Path(chosen)))
-        dialog.open()
+        ask(dialog)
 
     def ask_pacs(self) -> None:
         """Search and retrieval; one screen, which stays as it is while it is closed."""
@@ -165,6 +169,7 @@ class Studies(QObject):
         self.pacs.raise_()
 
     def ask_export(self) -> None:
+        self._end_export()
         self.exporting = ExportDialog(self._session.study, self._window)
         self.exporting.open()
 
@@ -184,7 +189,7 @@ class Studies(QObject):
             tr("Every stroke is saved already. A name makes this state easy to find in the history:")
         )
         dialog.textValueSelected.connect(self._name_checkpoint)
-        dialog.open()
+        ask(dialog)
 
     def ask_remove_lesion(self) -> None:
         lesion_id = self._session.lesion_id
@@ -198,7 +203,7 @@ class Studies(QObject):
         remove = box.addButton(tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
         box.addButton(tr("Keep"), QMessageBox.ButtonRole.RejectRole)
         remove.clicked.connect(lambda: self._session.remove_lesion(lesion_id))
-        box.open()
+        ask(box)
 
     def _name_checkpoint(self, name: str) -> None:
         if name.strip() and self._session.lesion_id is not None:

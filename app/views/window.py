@@ -32,6 +32,7 @@ from app.changes import (
 )
 from app.model_desk import ModelDesk
 from app.qt import settings
+from app.qt.asking import ask
 from app.qt.icons import icon
 from app.qt.theme import Theme, apply_theme
 from app.qt.translation import LANGUAGES, tr
@@ -143,10 +144,10 @@ class MainWindow(QMainWindow):
         act.connect_to("lesion.remove", studies.ask_remove_lesion)
         act.connect_to("application.quit", self.close)
         act.connect_to("edit.shortcuts", self._ask_keymap)
-        act.connect_to("help.shortcuts", lambda: ShortcutSheet(act, self).open())
-        act.connect_to("help.about", lambda: AboutDialog(self).open())
+        act.connect_to("help.shortcuts", lambda: ask(ShortcutSheet(act, self)))
+        act.connect_to("help.about", lambda: ask(AboutDialog(self)))
         act.connect_to("reader.sign_in", self._ask_reader)
-        act.connect_to("reader.password", lambda: ask_new_password(self.session, self).open())
+        act.connect_to("reader.password", lambda: ask(ask_new_password(self.session, self)))
         act.connect_to("reader.agreement", self._ask_agreement)
         act.connect_to("view.calibrate", self._ask_screen)
         act.connect_checked("view.fullscreen", self._set_full_screen)
@@ -248,7 +249,7 @@ class MainWindow(QMainWindow):
     def _ask_keymap(self) -> None:
         dialog = KeymapDialog(self.actions_, self)
         dialog.applied.connect(self.take_keymap)
-        dialog.open()
+        ask(dialog)
 
     def take_keymap(self, keymap: Keymap, preset: Preset) -> None:
         self.actions_.set_keymap(keymap)
@@ -258,18 +259,18 @@ class MainWindow(QMainWindow):
         # brings the statistics of scipy, for which no start of the program should wait
         from app.views.dialogs.agreement import AgreementDialog
 
-        AgreementDialog(self.session, self).open()
+        ask(AgreementDialog(self.session, self))
 
     def _ask_reader(self) -> None:
         if self.session.is_open:
-            SignInDialog(self.session, self).open()
+            ask(SignInDialog(self.session, self))
 
     def _ask_screen(self) -> None:
         screen = self.screen().name()
         mm, grey = stored_calibration(screen)
         dialog = CalibrateDialog(self.devicePixelRatioF(), mm, grey, self)
         dialog.measured.connect(lambda mm, grey: self._take_calibration(screen, mm, grey))
-        dialog.open()
+        ask(dialog)
 
     def _take_calibration(self, screen: str, mm: float, calibrated: bool) -> None:
         store_calibration(screen, mm, calibrated)
@@ -325,6 +326,7 @@ class MainWindow(QMainWindow):
         box.addButton(tr("Keep open"), QMessageBox.ButtonRole.RejectRole)
         leave = box.addButton(tr("Close without it"), QMessageBox.ButtonRole.DestructiveRole)
         box.exec()
+        box.deleteLater()
         return box.clickedButton() is leave
 
     def _restore_place(self) -> None:

@@ -1,16 +1,22 @@
 """A training step of the engine as a run takes it, against the naive float32 step and the bare backbone.
 
-    python -m tests.benchmarks.bench_training [--backbone vgg16] [--size 224] [--batch 10] [--rounds 2] [--choose]
+    python -m tests.benchmarks.bench_training [--backbone vgg16] [--size 224] [--batch 10] [--rounds 2] [--pairs 6]
+        [--choose] [--loading]
 
-Seconds by the clock on the wall and of the processor (all threads); each is the least of several rounds, in which
-all parts alternate. The engine computes as is usual on this machine, or with --choose as its micro-benchmark says
-for a long run. Noise, random weights: the time depends on neither.
+Seconds by the clock on the wall and of the processor (all threads); each is the least of several rounds, in
+which all parts alternate. Loading costs less than one round differs from the next, and what came before a part
+(the naive step fills and frees gigabytes) changes its time. So epochs with real data and with data in memory
+follow each other in pairs, in turns this one and that one first, after a pair that does not count; the median of
+the pairs' ratios is the figure. ``--loading`` measures that alone. The engine computes as is usual on this
+machine, or with --choose as its micro-benchmark says for a long run. Noise, random weights: the time depends on
+neither.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -36,6 +42,7 @@ from tests.benchmarks.naive.network import NaiveNetwork
 CPU = torch.device("cpu")
 BATCHES = 2
 """In an epoch of the engine: the second is prepared while the first is trained on."""
+Part = Callable[[], object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +54,20 @@ class Seconds:
         return round(self.wall / other.wall, 3), round(self.processor / other.processor, 3)
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Epochs that followed each other: with real data, with data in memory."""
+
+    pairs: tuple[tuple[Seconds, Seconds], ...]
+
+    def median(self) -> tuple[float, float]:
+        ratios = [real.over(there) for real, there in self.pairs]
+        return statistics.median(wall for wall, _ in ratios), statistics.median(work for _, work in ratios)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{real.over(there)[0]:.3f}" for real, there in self.pairs)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figures:
     choice: MachineChoice
@@ -54,21 +75,20 @@ class Figures:
     """float32, upsampled maps, optimiser included."""
     step: Seconds
     """The engine's, from ROIs, optimiser included."""
-    in_memory: Seconds
-    """The same on a batch that is there already."""
     loading: Seconds
     """Preparing one batch from ROIs, which a thread does while another is trained on."""
     gradients: Seconds
     """Forward and backward of the engine's step."""
     bare: Seconds
     """Forward and backward of the backbone alone, in the same precision and layout."""
+    pairs: Pairs
 
     def ratios(self) -> dict[str, tuple[float, float]]:
         return {
             "step / naive float32 step": self.step.over(self.naive),
             "forward and backward / bare backbone": self.gradients.over(self.bare),
-            "step with real data / with data in memory": self.step.over(self.in_memory),
-            "preparing a batch, hidden or not / step": self.loading.over(self.in_memory),
+            "step with real data / with data in memory": self.pairs.median(),
+            "preparing a batch, hidden or not / step": self.loading.over(self.step),
         }
 
 
@@ -95,67 +115,112 @@ def configuration(backbone: str, size: int, batch: int) -> TrainingConfig:
     )  # fmt: skip
 
 
-def measure(config: TrainingConfig, *, rounds: int, lesions: int = 1) -> Figures:
-    """``lesions`` of the run that the micro-benchmark is told of: of a short one it takes what is usual."""
-    batch = config.batch_lesion + config.batch_fine
-    rois = noise_rois(4 * batch, config.transform)
-    rois.fine[:, 100:150, 100:150] = 1
-    rois.lesion[:, 80:200, 80:200] = 1
-    network = make_network(config, fresh=True)
-    plain = NaiveNetwork(network).train()
-    choice = choose_machine(network, config, CPU, lesions=lesions)
-    network.prepare_gradients(channels_last=choice.channels_last)
-    prepare(network, "A1", frozen_backbone=False)
-    source = Augmented(rois, config)
-    given = source.load(source.order(0)[0], 0, 0)
-    joint = make_optimiser(network, "A1", config.rates, head=None, frozen_backbone=False)
-    separate = naive.make_optimiser(plain)
+class Bench:
+    """The parts that are timed, on one network."""
 
-    def loss(batch: Batch) -> dict[str, torch.Tensor]:
-        found = network.from_latent(network.latent(batch.inputs))
-        return joint_loss(network, found, batch, config.loss)
+    def __init__(self, config: TrainingConfig, *, lesions: int = 1) -> None:
+        """``lesions`` of the run that the micro-benchmark is told of: of a short one it takes what is usual."""
+        batch = config.batch_lesion + config.batch_fine
+        rois = noise_rois(4 * batch, config.transform)
+        rois.fine[:, 100:150, 100:150] = 1
+        rois.lesion[:, 80:200, 80:200] = 1
+        self.network = network = make_network(config, fresh=True)
+        self.plain = NaiveNetwork(network).train()
+        self.choice = choose_machine(network, config, CPU, lesions=lesions)
+        network.prepare_gradients(channels_last=self.choice.channels_last)
+        prepare(network, "A1", frozen_backbone=False)
+        self.source = Augmented(rois, config)
+        self.given = self.source.load(self.source.order(0)[0], 0, 0)
+        self.memory = _InMemory(self.given)
+        self.separate = naive.make_optimiser(self.plain)
+        self.loss_config = config.loss
+        self.task = EpochTask(
+            name="benchmark", loss=self.loss, device=CPU, precision=self.choice.precision,
+            optimiser=make_optimiser(network, "A1", config.rates, head=None, frozen_backbone=False),
+            memory=Memory(at_once=batch),
+        )  # fmt: skip
 
-    task = EpochTask(
-        name="benchmark", loss=loss, optimiser=joint, device=CPU, precision=choice.precision,
-        memory=Memory(at_once=batch),
-    )  # fmt: skip
+    def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
+        found = self.network.from_latent(self.network.latent(batch.inputs))
+        return joint_loss(self.network, found, batch, self.loss_config)
 
-    def bare() -> None:
-        with gradient_precision(choice.precision, CPU):
-            out = network.feature_maps(given.inputs)
-        out.backward(torch.ones_like(out))
-        network.zero_grad(set_to_none=True)
+    def naive(self) -> object:
+        given = self.given
+        inputs, mask = given.inputs.contiguous(), given.irrelevant.float()
+        return naive.step(self.plain, self.separate, inputs, given.label, mask)
 
-    def gradients() -> None:
-        with gradient_precision(choice.precision, CPU):
-            parts = loss(given)
+    def real(self) -> object:
+        return run_epoch(self.task, self.source, self.source.order(0), 0)
+
+    def in_memory(self) -> object:
+        return run_epoch(self.task, self.memory, self.memory.order(0), 0)  # type: ignore[arg-type]
+
+    def loading(self) -> object:
+        return self.source.load(self.source.order(0)[1], 0, 1)
+
+    def gradients(self) -> None:
+        with gradient_precision(self.choice.precision, CPU):
+            parts = self.loss(self.given)
         torch.stack(list(parts.values())).sum().backward()
-        network.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
 
-    inputs, mask = given.inputs.contiguous(), given.irrelevant.float()
-    memory = _InMemory(given)
-    parts: dict[str, tuple[Callable[[], object], int]] = {
-        "naive": (lambda: naive.step(plain, separate, inputs, given.label, mask), 1),
-        "step": (lambda: run_epoch(task, source, source.order(0), 0), BATCHES),
-        "in_memory": (lambda: run_epoch(task, memory, memory.order(0), 0), BATCHES),  # type: ignore[arg-type]
-        "loading": (lambda: source.load(source.order(0)[1], 0, 1), 1),
-        "gradients": (gradients, 1),
-        "bare": (bare, 1),
+    def bare(self) -> None:
+        with gradient_precision(self.choice.precision, CPU):
+            out = self.network.feature_maps(self.given.inputs)
+        out.backward(torch.ones_like(out))
+        self.network.zero_grad(set_to_none=True)
+
+    def pairs(self, count: int) -> Pairs:
+        """``count`` pairs after one that does not count, the order changing from pair to pair."""
+        found: list[tuple[Seconds, Seconds]] = []
+        for number in range(count + 1):
+            if number % 2:
+                there, real = timed(self.in_memory, BATCHES), timed(self.real, BATCHES)
+            else:
+                real, there = timed(self.real, BATCHES), timed(self.in_memory, BATCHES)
+            found.append((real, there))
+        return Pairs(tuple(found[1:]))
+
+
+def measure(config: TrainingConfig, *, rounds: int, pairs: int = 4, lesions: int = 1) -> Figures:
+    bench = Bench(config, lesions=lesions)
+    parts: dict[str, tuple[Part, int]] = {
+        "naive": (bench.naive, 1),
+        "step": (bench.real, BATCHES),
+        "loading": (bench.loading, 1),
+        "gradients": (bench.gradients, 1),
+        "bare": (bench.bare, 1),
     }
-    with threads_of(choice):
-        return Figures(choice=choice, **_least(parts, rounds))
+    with threads_of(bench.choice):
+        return Figures(choice=bench.choice, pairs=bench.pairs(pairs), **_least(parts, rounds))
 
 
-def _least(parts: dict[str, tuple[Callable[[], object], int]], rounds: int) -> dict[str, Seconds]:
-    walls: dict[str, list[float]] = {name: [] for name in parts}
-    processors: dict[str, list[float]] = {name: [] for name in parts}
+def timed(part: Part, steps: int) -> Seconds:
+    wall, processor = time.perf_counter(), time.process_time()
+    part()
+    return Seconds(wall=(time.perf_counter() - wall) / steps, processor=(time.process_time() - processor) / steps)
+
+
+def _least(parts: dict[str, tuple[Part, int]], rounds: int) -> dict[str, Seconds]:
+    found: dict[str, list[Seconds]] = {name: [] for name in parts}
     for _ in range(rounds):
         for name, (part, steps) in parts.items():
-            wall, processor = time.perf_counter(), time.process_time()
-            part()
-            walls[name].append((time.perf_counter() - wall) / steps)
-            processors[name].append((time.process_time() - processor) / steps)
-    return {name: Seconds(wall=min(walls[name]), processor=min(processors[name])) for name in parts}
+            found[name].append(timed(part, steps))
+    return {
+        name: Seconds(wall=min(one.wall for one in all_), processor=min(one.processor for one in all_))
+        for name, all_ in found.items()
+    }
+
+
+def _loading_alone(config: TrainingConfig, pairs: int, lesions: int) -> None:
+    bench = Bench(config, lesions=lesions)
+    with threads_of(bench.choice):
+        found = bench.pairs(pairs)
+    wall, processor = found.median()
+    sys.stdout.write(
+        f"{bench.choice.words}: step with real data / with data in memory, median of {pairs} pairs: "
+        f"{wall:.3f} by the wall, {processor:.3f} of the processor ({found})\n"
+    )
 
 
 def main() -> None:
@@ -164,17 +229,23 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--pairs", type=int, default=6)
     parser.add_argument("--choose", action="store_true")
+    parser.add_argument("--loading", action="store_true")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     config = configuration(given.backbone, given.size, given.batch)
-    found = measure(config, rounds=given.rounds, lesions=100_000 if given.choose else 1)
+    lesions = 100_000 if given.choose else 1
+    if given.loading:
+        _loading_alone(config, given.pairs, lesions)
+        return
+    found = measure(config, rounds=given.rounds, pairs=given.pairs, lesions=lesions)
     if given.json:
         sys.stdout.write(json.dumps({"choice": found.choice.words, "ratios": found.ratios()}) + "\n")
         return
     sys.stdout.write(f"{given.backbone}, {given.size} px, batch {given.batch}: {found.choice.words}\n")
     sys.stdout.write(f"timed: {found.choice.seconds}\n")
-    for name in ("naive", "step", "in_memory", "loading", "gradients", "bare"):
+    for name in ("naive", "step", "loading", "gradients", "bare"):
         one: Seconds = getattr(found, name)
         sys.stdout.write(f"  {name:12} {one.wall:8.3f} s by the wall {one.processor:8.3f} s of the processor\n")
     for name, (wall, processor) in found.ratios().items():

@@ -268,10 +268,12 @@ ROWS: dict[str, Row] = {
         quick=(
             f"{_HERE}/test_long_runs.py::test_memory_is_flat_over_cases_and_explanations",
             f"{_WINDOW}/test_day.py::test_cases_opened_and_closed_leave_nothing",
+            f"{_WINDOW}/test_dialogs.py::test_a_dialog_that_was_closed_is_gone",
         ),
         full=(
             f"{_HERE}/test_long_runs.py::test_memory_is_flat_over_a_thousand_cases_and_explanations",
             f"{_WINDOW}/test_day.py::test_a_thousand_cases_opened_and_closed_leave_nothing",
+            f"{_WINDOW}/test_dialogs.py::test_two_hundred_of_each_dialog_leave_nothing",
         ),
     ),
     "B-28": Row(

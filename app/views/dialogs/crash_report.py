@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
+from app.qt.asking import ask
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.domain.atomic import atomic_write
@@ -61,7 +62,7 @@ class CrashReportDialog(QDialog):
         dialog.setDefaultSuffix("txt")
         dialog.selectFile("marginalia-report.txt")
         dialog.fileSelected.connect(lambda chosen: self.save_to(Path(chosen)))
-        dialog.open()
+        ask(dialog)
 
     def save_to(self, path: Path) -> None:
         """What is shown, and nothing else."""

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.qt.asking import ask
 from app.qt.background import Outcome
 from app.qt.task import Job, Task
 from app.qt.translation import tr
@@ -153,7 +154,7 @@ class ExportDialog(QDialog):
             {Format.MODEL: "model.marginalia-model", Format.ONNX: "network.onnx"}.get(kind, kind.value)
         )
         dialog.fileSelected.connect(lambda chosen: self.write(Path(chosen)))
-        dialog.open()
+        ask(dialog)
 
     def write(self, target: Path) -> None:
         """Start writing to a new folder or file."""

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.changes import Change, StudyClosed, StudyClosing, StudyOpened
+from app.qt.asking import ask
 from app.qt.background import Outcome
 from app.qt.task import Job, Task
 from app.qt.translation import tr
@@ -143,7 +144,7 @@ class PacsDialog(QDialog):
     def _set_up(self, known: Profile | None) -> None:
         dialog = ProfileDialog(self._profiles, known, self)
         dialog.saved.connect(self._take_profile)
-        dialog.open()
+        ask(dialog)
 
     def _change(self) -> None:
         known = [one for one in self._profiles.all() if one.name == self.profile.currentData()]
@@ -164,7 +165,7 @@ class PacsDialog(QDialog):
         remove = box.addButton(tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
         box.addButton(tr("Keep"), QMessageBox.ButtonRole.RejectRole)
         remove.clicked.connect(lambda: self._remove(name))
-        box.open()
+        ask(box)
 
     def _remove(self, name: str) -> None:
         try:
@@ -279,7 +280,7 @@ class PacsDialog(QDialog):
         dialog.setTextEchoMode(QLineEdit.EchoMode.Password)
         dialog.textValueSelected.connect(self._take_secret)
         self.text.setText("")
-        dialog.open()
+        ask(dialog)
 
     def _take_secret(self, typed: str) -> None:
         if typed and self._again is not None:
@@ -348,14 +349,15 @@ class PacsDialog(QDialog):
             self.text.setText(tr("Stopping after the present image …"))
             self.task.cancel()
         else:
-            self.close()
+            self._typed.clear()
+            # not close(): its event rejects, which is overridden to come here
+            super().reject()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.task is not None:
             event.ignore()
             self._press()
         else:
-            self._typed.clear()
             super().closeEvent(event)
 
     def reject(self) -> None:

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from app import model_edits
 from app.changes import Change, StudyClosing
 from app.model_desk import ModelDesk
+from app.qt.asking import ask
 from app.qt.background import Background, Outcome
 from app.qt.translation import tr
 from app.session import Session
@@ -258,7 +259,7 @@ class ReadingWindow(QDialog):
         dialog.setNameFilters([tr("Table (*.csv)")])
         dialog.setDefaultSuffix("csv")
         dialog.fileSelected.connect(lambda name: self.export_to(Path(name)))
-        dialog.open()
+        ask(dialog)
 
     def export_to(self, path: Path) -> None:
         from core.domain.atomic import atomic_write

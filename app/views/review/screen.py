@@ -23,6 +23,7 @@ from app import model_edits
 from app.changes import Change, OpinionGiven, StudyClosing
 from app.model_desk import ModelDesk, OpenedModel
 from app.qt import settings
+from app.qt.asking import ask
 from app.qt.background import Background, Outcome
 from app.qt.translation import tr
 from app.session import Session
@@ -343,7 +344,7 @@ class ReviewScreen(ModelScreen):
         dialog.setNameFilters([tr("Web page (*.html)"), tr("PDF (*.pdf)"), tr("Picture (*.png)")])
         dialog.selectFile(f"lesion-{self._pictures.panel.explanation.roi.lesion_id[:8]}.html")
         dialog.fileSelected.connect(lambda name: self.export_to(Path(name)))
-        dialog.open()
+        ask(dialog)
 
     def export_to(self, path: Path) -> None:
         """Write the page beside the window's thread; the status line says what became of it."""
