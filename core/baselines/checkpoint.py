@@ -12,6 +12,7 @@ from core.baselines.config import ClassifierConfig
 from core.baselines.network import ClassifierNetwork, make_classifier
 from core.domain.errors import ModelError
 from core.model.tensor_file import first_not_finite, load_state, save_state
+from core.training.machine import MachineChoice
 
 CLASSIFIER = "classifier.safetensors"
 
@@ -34,6 +35,8 @@ class ClassifierCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     code_version: str = ""
     seconds: float = 0.0
     device: str = ""
+    machine: MachineChoice = MachineChoice()
+    """How its gradients were computed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -63,10 +63,10 @@ def features_and_gradients(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Output A (B, C, H, W) of the last convolutional layer, and dS/dA of each image's own class score S."""
     with exact(network):
-        features = network.cells(inputs).detach()
+        features = network.latent(inputs).detach()
         with torch.enable_grad():
             watched = features.requires_grad_()
-            logits = network.of_cells(watched)
+            logits = network.from_latent(watched)
             chosen = logits.gather(1, classes.to(logits.device).view(-1, 1)).sum()
             (gradients,) = torch.autograd.grad(chosen, watched)
     return features.detach(), gradients

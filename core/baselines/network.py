@@ -13,9 +13,11 @@ from core.baselines.config import ClassifierConfig
 from core.domain.errors import ModelError
 from core.model.architecture import Architecture
 from core.model.backbones import make_backbone, shapes_of
+from core.model.precision import exact_float32, wide
+from core.model.trunk import TrunkNetwork, addon_block
 
 
-class ClassifierNetwork(nn.Module):
+class ClassifierNetwork(TrunkNetwork):
     """Input (B, 3, I, I) after the input transform, output (B, K) logits.
 
     The two 1x1 convolutions between trunk and pooling are those of the prototype network: the paper's "added
@@ -31,45 +33,28 @@ class ClassifierNetwork(nn.Module):
         backbone: nn.Module | None = None,
     ) -> None:
         """``backbone`` replaces the architecture's; ModelError for fewer than two classes."""
-        super().__init__()
         if len(class_names) < 2:
             raise ModelError("A model tells classes apart: name two or more.")
-        self.architecture = architecture
-        self.class_names = tuple(class_names)
-        self.input_size = input_size
         if backbone is None:
             backbone = make_backbone(
                 architecture.backbone, weights=architecture.weights, input_size=input_size
             ).module
-        shapes = shapes_of(backbone, input_size)
-        size = architecture.latent_channels
-        self.grid = shapes.grid
-        self.features = backbone
-        # never in place: the class-activation methods read what goes into these layers
-        self.addon = nn.Sequential(
-            nn.Conv2d(shapes.channels, size, 1), nn.ReLU(), nn.Conv2d(size, size, 1), nn.ReLU()
-        )
-        for layer in self.addon:
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-                assert layer.bias is not None
-                nn.init.zeros_(layer.bias)
+        shapes, size = shapes_of(backbone, input_size), architecture.latent_channels
+        super().__init__(backbone, addon_block(shapes.channels, size, nn.ReLU()), shapes, size)
+        self.architecture = architecture
+        self.class_names = tuple(class_names)
+        self.input_size = input_size
         self.head = nn.Linear(size, len(self.class_names))
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def cells(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) output of the last convolutional layer, not negative: what GradCAM looks at."""
-        x = x.contiguous(memory_format=torch.channels_last)
-        out: Tensor = self.addon(self.features(x))
-        return out
-
-    def of_cells(self, cells: Tensor) -> Tensor:
-        """(B, K) logits from ``cells``: global average pooling and the linear layer."""
-        out: Tensor = self.head(cells.float().mean((2, 3)))
+    def from_latent(self, cells: Tensor) -> Tensor:
+        """(B, K) logits from ``latent``, the output of the last convolutional layer, not negative, which GradCAM
+        looks at: global average pooling and the linear layer."""
+        with exact_float32():
+            out: Tensor = self.head(wide(cells).mean((2, 3)))
         return out
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.of_cells(self.cells(x))
+        return self.from_latent(self.latent(x))
 
 
 def make_classifier(config: ClassifierConfig, *, fresh: bool) -> ClassifierNetwork:

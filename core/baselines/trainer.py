@@ -21,16 +21,17 @@ from core.baselines.config import OUTCOMES, ClassifierConfig, Target
 from core.baselines.inference import classify
 from core.baselines.network import ClassifierNetwork, make_classifier
 from core.data.roi_set import RoiSet
+from core.domain.atomic import make_folder
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
 from core.domain.version import code_version
 from core.domain.vocabulary import Part
-from core.model.precision import resolve_precision
 from core.model.tensor_file import load_state, save_state
 from core.statistics.multiclass import multiclass_auroc
 from core.training.batches import Augmented, Batch
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.losses import Parts
+from core.training.machine import MachineChoice, choose_machine, settle_machine, threads_of, write_config
 from core.training.progress import Clock
 from core.training.stages import Step, adam, rate_factor, set_rates
 from core.training.start import resolve_device
@@ -45,7 +46,7 @@ class _Facts(msgspec.Struct, kw_only=True):
     config: ClassifierConfig
     fingerprint: str
     device: str
-    precision: str
+    machine: MachineChoice
     epoch: int = 0
     """Epochs that are done."""
     at_once: int = 0
@@ -83,9 +84,10 @@ def train_classifier(
 ) -> LoadedClassifier:
     """Train on the ROIs whose ``parts`` entry is training, and choose the epoch on those of validation.
 
-    ``folder`` receives classifier-state.safetensors and, at the end, classifier.safetensors. An unfinished run of
-    the same configuration and data is gone on with. TrainingError where a class has no training lesion, where the
-    folder holds another run, or where the loss is not finite; Cancelled with every finished epoch kept.
+    Gradients are computed as in a run of the prototype network (``core.training.machine``). ``folder`` receives
+    config.json, machine.json, classifier-state.safetensors and, at the end, classifier.safetensors. An unfinished
+    run of the same configuration and data is gone on with. TrainingError where a class has no training lesion,
+    where the folder holds another run, or where the loss is not finite; Cancelled with every finished epoch kept.
     """
     if len(parts) != len(rois):
         raise ValueError("parts needs one entry a ROI")
@@ -95,12 +97,13 @@ def train_classifier(
             "The ROIs were made with another input transform or other classes than the configuration says: "
             "extract them again."
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     training = target_rois(rois.rows(parts == Part.TRAINING.value), config.target)
     validation = target_rois(rois.rows(parts == Part.VALIDATION.value), config.target)
     _check_classes(training, config.target)
-    state = _begin(config, folder, data_fingerprint(rois, parts))
-    _epochs(state, training, validation, folder, emit, cancelled)
+    state = _begin(config, folder, data_fingerprint(rois, parts), lesions=len(training), emit=emit)
+    with threads_of(state.facts.machine):
+        _epochs(state, training, validation, folder, emit, cancelled)
     facts = state.facts
     state.network.load_state_dict(state.best)
     card = ClassifierCard(
@@ -108,7 +111,7 @@ def train_classifier(
         training_patients=len(set(training.patient_ids)), best_epoch=facts.best_epoch,
         prior_logit=_prior(training) if config.target == "malignancy" else None,
         validation=facts.best_figures, synthetic=rois.synthetic, code_version=code_version(),
-        seconds=facts.seconds, device=facts.device,
+        seconds=facts.seconds, device=facts.device, machine=facts.machine,
     )  # fmt: skip
     save_classifier(folder, state.network, card)
     return load_classifier(folder)
@@ -129,28 +132,43 @@ def _prior(training: RoiSet) -> float:
     return float(np.log(malignant / (len(training) - malignant)))
 
 
-def _begin(config: ClassifierConfig, folder: Path, fingerprint: str) -> _State:
-    """The state of the unfinished run in the folder, or that of a new one."""
+def _begin(config: ClassifierConfig, folder: Path, fingerprint: str, *, lesions: int, emit: Emit) -> _State:
+    """The state of the unfinished run in the folder, or that of a new one on ``lesions`` ROIs."""
     tensors: Tensors | None = None
     if (folder / STATE).exists():
         tensors, meta = load_state(folder / STATE)
-        facts = msgspec.convert(meta, _Facts)
+        facts = _facts(meta, folder)
         if facts.config != config or facts.fingerprint != fingerprint:
             raise TrainingError(
                 f"The folder {folder} holds a run of another configuration or of other data: choose a new folder."
             )
+        network = make_classifier(config, fresh=False).to(torch.device(facts.device))
     else:
         device = resolve_device(config.base.device)
+        write_config(config, folder)
+        network = make_classifier(config, fresh=True).to(device)
+        choice = settle_machine(
+            folder,
+            lambda: choose_machine(network, config.base, device, lesions=lesions, epochs=config.epochs),
+            emit,
+        )
         facts = _Facts(
-            config=config, fingerprint=fingerprint, device=device.type,
-            precision=resolve_precision(config.base.precision, device),
+            config=config, fingerprint=fingerprint, device=device.type, machine=choice,
             at_once=config.base.batch_lesion + config.base.batch_fine,
         )  # fmt: skip
-    network = make_classifier(config, fresh=tensors is None).to(torch.device(facts.device))
     state = _State(facts=facts, network=network, optimiser=_optimiser(network, config))
     if tensors is not None:
         _restore(state, tensors)
     return state
+
+
+def _facts(meta: object, folder: Path) -> _Facts:
+    try:
+        return msgspec.convert(meta, _Facts)
+    except msgspec.ValidationError as error:
+        raise TrainingError(
+            f"{folder / STATE} was written by another version of the program: train in a new folder."
+        ) from error
 
 
 def _optimiser(network: ClassifierNetwork, config: ClassifierConfig) -> torch.optim.Adam:
@@ -229,6 +247,7 @@ def _one_epoch(
     state: _State, source: Augmented, before_batch: Any, emit: Emit, cancelled: IsCancelled
 ) -> dict[str, float]:
     facts, network = state.facts, state.network
+    network.prepare_gradients(channels_last=facts.machine.channels_last, compiled=facts.machine.compiled)
     network.train()
     if facts.config.base.frozen_backbone:
         network.features.eval()
@@ -239,10 +258,13 @@ def _one_epoch(
     memory = Memory(at_once=facts.at_once)
     task = EpochTask(
         name=f"epoch {facts.epoch + 1} of {facts.config.target}", loss=loss, optimiser=state.optimiser,
-        device=torch.device(facts.device), precision="bfloat16" if facts.precision == "bfloat16" else "float32",
+        device=torch.device(facts.device), precision=facts.machine.precision,
         memory=memory, before_batch=before_batch, cancelled=cancelled,
     )  # fmt: skip
-    losses = run_epoch(task, source, source.order(facts.epoch), facts.epoch)
+    try:
+        losses = run_epoch(task, source, source.order(facts.epoch), facts.epoch)
+    finally:
+        network.prepare_inference()
     if memory.halvings:
         text = f"The memory did not suffice: {memory.at_once} images at a time from now on."
         emit(Message(level="warning", text=text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,9 +15,7 @@ from core.model.backbones import make_backbone, shapes_of
 from core.model.distances import distances
 from core.model.precision import exact_float32, wide
 from core.model.similarity import pool_top_k, resolve_top_k, similarity
-
-_OTHER_KERNEL_FOR_ONE = 20_480
-"""Elements up to which torch gives one image alone to another convolution kernel than several (on the CPU)."""
+from core.model.trunk import TrunkNetwork, addon_block
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,7 +36,7 @@ class Activations:
     """(B,) logit ``v . z + b``; no gradient flows from it into the layers before (stage B changes h2 only)."""
 
 
-class PrototypeNetwork(nn.Module):
+class PrototypeNetwork(TrunkNetwork):
     """IAIA-BL's network; ProtoPNet is the same with ``top_k = 1``.
 
     Input (B, 3, I, I) after the input transform. In evaluation mode an image's outputs do not depend on its batch:
@@ -61,74 +59,25 @@ class PrototypeNetwork(nn.Module):
 
         ModelError where the classes and prototypes do not fit together or the grid does not fit ``top_k``.
         """
-        super().__init__()
         _check_classes(class_names, prototype_class)
-        self.architecture = architecture
-        self.class_names = tuple(class_names)
-        self.input_size = input_size
         if backbone is None:
             backbone = make_backbone(
                 architecture.backbone, weights=architecture.weights, input_size=input_size
             ).module
-        shapes = shapes_of(backbone, input_size)
-        self.features = backbone
-        self.grid = shapes.grid
+        shapes, size = shapes_of(backbone, input_size), architecture.latent_channels
+        super().__init__(backbone, addon_block(shapes.channels, size, nn.Sigmoid()), shapes, size)
+        self.architecture = architecture
+        self.class_names = tuple(class_names)
+        self.input_size = input_size
         self.top_k = resolve_top_k(architecture.top_k, self.grid[0] * self.grid[1])
-        size = architecture.latent_channels
-        self.addon = _addon(shapes.channels, size)
-        narrowest = min(shapes.channels, size) * self.grid[0] * self.grid[1]
-        self._doubles_one_image = min(shapes.smallest_input, narrowest) <= _OTHER_KERNEL_FOR_ONE
         self.prototypes = nn.Parameter(torch.rand(len(prototype_class), size, 1, 1))
         self.register_buffer("prototype_class", torch.tensor(list(prototype_class), dtype=torch.int64))
         self.last = nn.Linear(len(prototype_class), len(self.class_names), bias=False)
         self.malignancy = nn.Linear(len(self.class_names), 1)
-        self._gradient_layout = torch.channels_last
-        self._compiled: dict[str, Callable[[Tensor], Tensor]] = {}
-        self._lay_out(torch.channels_last)
         with torch.no_grad():
             self.last.weight.copy_(initial_last(prototype_class, len(self.class_names)))
             self.malignancy.weight.zero_()
             self.malignancy.bias.zero_()
-
-    def feature_maps(self, x: Tensor) -> Tensor:
-        """The backbone's output (B, C0, H, W), for caching where the backbone is frozen."""
-        return self._as_in_any_batch("features", x)
-
-    def latent_of_features(self, maps: Tensor) -> Tensor:
-        """``f(x)`` from ``feature_maps``: (B, C, H, W) in (0, 1)."""
-        return self._as_in_any_batch("addon", maps)
-
-    def latent(self, x: Tensor) -> Tensor:
-        """``f(x)``: (B, C, H, W) in (0, 1), in the precision of the surrounding autocast."""
-        return self.latent_of_features(self.feature_maps(x))
-
-    def prepare_gradients(self, *, channels_last: bool, compiled: bool = False) -> None:
-        """How the layers compute in training mode until ``prepare_inference``; no value changes."""
-        self._gradient_layout = torch.channels_last if channels_last else torch.contiguous_format
-        self._lay_out(self._gradient_layout)
-        if compiled and not self._compiled:
-            self._compiled = {name: torch.compile(getattr(self, name)) for name in ("features", "addon")}
-        elif not compiled:
-            self._compiled = {}
-
-    def prepare_inference(self) -> None:
-        """Weights in the layout of every inference, here or in another process: the same bits."""
-        self._lay_out(torch.channels_last)
-
-    def _lay_out(self, layout: torch.memory_format) -> None:
-        for part in (self.features, self.addon):
-            part.to(memory_format=layout)  # type: ignore[call-overload]
-
-    def _as_in_any_batch(self, part: str, x: Tensor) -> Tensor:
-        """In evaluation mode one memory layout, whatever the caller's, and one kernel: the same bits."""
-        layers: nn.Module = getattr(self, part)
-        if self.training:
-            run = self._compiled.get(part, layers)
-            return run(x.contiguous(memory_format=self._gradient_layout))
-        x = x.contiguous(memory_format=torch.channels_last)
-        alone = x.shape[0] == 1 and self._doubles_one_image
-        out: Tensor = layers(torch.cat([x, x]))[:1] if alone else layers(x)
-        return out
 
     def from_latent(self, z: Tensor) -> Activations:
         """Everything after the latent cells, in float32 whatever surrounds it."""
@@ -173,17 +122,6 @@ def without_prototypes(network: PrototypeNetwork, remove: set[int]) -> Prototype
     pruned.last = last
     pruned.train(network.training)
     return pruned
-
-
-def _addon(channels: int, size: int) -> nn.Sequential:
-    """1x1 conv - ReLU - 1x1 conv - sigmoid."""
-    layers = nn.Sequential(nn.Conv2d(channels, size, 1), nn.ReLU(), nn.Conv2d(size, size, 1), nn.Sigmoid())
-    for layer in layers:
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            assert layer.bias is not None
-            nn.init.zeros_(layer.bias)
-    return layers
 
 
 def _check_classes(class_names: Sequence[str], prototype_class: Sequence[int]) -> None:

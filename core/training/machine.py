@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,11 @@ import torch
 
 from core.domain.atomic import atomic_write
 from core.domain.errors import TrainingError
+from core.domain.events import Emit, Message
 from core.model.backbones import COMPACT
-from core.model.network import PrototypeNetwork
+from core.model.network import Activations
 from core.model.precision import Precision, gradient_precision, resolve_precision
+from core.model.trunk import TrunkNetwork
 from core.training.config import TrainingConfig
 from core.training.memory import out_of_memory
 from core.training.stages import GRADIENT_STAGES, plan
@@ -60,11 +62,12 @@ class MachineChoice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose_machine(
-    network: PrototypeNetwork, config: TrainingConfig, device: torch.device, *, lesions: int
+    network: TrunkNetwork, config: TrainingConfig, device: torch.device, *, lesions: int, epochs: int | None = None
 ) -> MachineChoice:
     """The way to compute the gradients of a run on ``lesions`` training ROIs; times it where something is open.
 
-    The network is not changed (a copy is trained). TrainingError where no way of computing fits the memory.
+    ``epochs`` of gradients, by default those of the configuration's plan. The network is not changed (a copy is
+    trained). TrainingError where no way of computing fits the memory.
     """
     ways = _open_ways(config, device)
     threads = config.machine.threads or (torch.get_num_threads() if device.type == "cpu" else 0)
@@ -76,7 +79,7 @@ def choose_machine(
     timing = _Timing.of(network, config, device)
     with threads_of(usual):
         first = timing.seconds(usual)
-        if first is not None and first * timing.steps(lesions) < SHORT_S:
+        if first is not None and first * timing.steps(lesions, epochs) < SHORT_S:
             return msgspec.structs.replace(usual, how="usual")
         found = _fastest(ways, timing)
     return _with_threads(found, threads, config, timing)
@@ -111,6 +114,25 @@ def read_choice(folder: Path) -> MachineChoice | None:
         raise TrainingError(
             f"{folder / MACHINE_NAME} is damaged: delete it, or start the run in a new folder."
         ) from error
+
+
+def settle_machine(folder: Path, choose: Callable[[], MachineChoice], emit: Emit) -> MachineChoice:
+    """The choice that a start before this one wrote into the run's folder, or a new one, written down."""
+    choice = read_choice(folder)
+    if choice is None:
+        choice = choose()
+        write_choice(folder, choice)
+        if choice.how == "measured":
+            emit(Message(level="info", text=f"Fastest on this machine: gradients in {choice.words}."))
+    return choice
+
+
+def write_config(config: msgspec.Struct, folder: Path) -> None:
+    """``config.json`` of a new run; a choice that was made for another configuration is forgotten."""
+    path, described = folder / "config.json", msgspec.json.format(msgspec.json.encode(config), indent=1)
+    if not path.exists() or path.read_bytes() != described:
+        (folder / MACHINE_NAME).unlink(missing_ok=True)
+        atomic_write(path, described)
 
 
 def cpu_computes_bfloat16() -> bool:
@@ -152,20 +174,21 @@ def _open_ways(config: TrainingConfig, device: torch.device) -> list[MachineChoi
 class _Timing:
     """Steps of a copy of the network on noise of the input's shape."""
 
-    network: PrototypeNetwork
+    network: TrunkNetwork
     inputs: torch.Tensor
     config: TrainingConfig
 
     @staticmethod
-    def of(network: PrototypeNetwork, config: TrainingConfig, device: torch.device) -> _Timing:
+    def of(network: TrunkNetwork, config: TrainingConfig, device: torch.device) -> _Timing:
         size, batch = config.transform.input_size, config.batch_lesion + config.batch_fine
         images = batch if device.type == "cuda" else max(2, min(batch, _SAMPLE_PIXELS // size**2))
         noise = torch.rand(images, 3, size, size, generator=torch.Generator().manual_seed(0))
         return _Timing(network=copy.deepcopy(network).train(), inputs=noise.to(device), config=config)
 
-    def steps(self, lesions: int) -> float:
+    def steps(self, lesions: int, epochs: int | None) -> float:
         """Steps of the size timed here in the whole run."""
-        epochs = sum(step.stage in GRADIENT_STAGES for step in plan(self.config))
+        if epochs is None:
+            epochs = sum(step.stage in GRADIENT_STAGES for step in plan(self.config))
         return epochs * (self.config.epochs.draws or lesions) / len(self.inputs)
 
     def seconds(self, way: MachineChoice, *, wall: bool = False) -> float | None:
@@ -185,8 +208,8 @@ class _Timing:
     def _step(self, way: MachineChoice) -> None:
         self.network.zero_grad(set_to_none=True)
         with gradient_precision(way.precision, self.inputs.device):
-            latent = self.network.latent(self.inputs)
-        self.network.from_latent(latent).similarities.sum().backward()
+            found = self.network(self.inputs)
+        (found.similarities if isinstance(found, Activations) else found).sum().backward()
         if self.inputs.device.type == "cuda":
             torch.cuda.synchronize(self.inputs.device)
 

@@ -9,14 +9,13 @@ import msgspec
 import torch
 
 from core.data.roi_set import RoiSet
-from core.domain.atomic import atomic_write
 from core.domain.errors import TrainingError
-from core.domain.events import Emit, Message
+from core.domain.events import Emit
 from core.model.network import PrototypeNetwork
 from core.training import state as run_state
 from core.training.config import TrainingConfig
 from core.training.losses import warm_start_head
-from core.training.machine import MACHINE_NAME, MachineChoice, choose_machine, read_choice, write_choice
+from core.training.machine import MachineChoice, choose_machine, settle_machine, write_config
 from core.training.state import Facts, RunState
 from core.training.team import Team, share_statistics
 
@@ -37,7 +36,7 @@ def begin(
     else:
         tensors = None
         if team.leads:
-            _write_config(config, folder)
+            write_config(config, folder)
         batch = config.batch_lesion + config.batch_fine
         facts = Facts(
             config=config, fingerprint=fingerprint, device=resolve_device(config.device).type,
@@ -47,7 +46,9 @@ def begin(
     if team.size > 1:
         share_statistics(network)
     if tensors is None:
-        chosen = _machine(config, folder, network, lesions, emit) if team.leads else None
+        chosen = None
+        if team.leads:
+            chosen = settle_machine(folder, lambda: _choose(config, network, lesions), emit)
         facts.machine = msgspec.convert(team.tell(msgspec.to_builtins(chosen)), MachineChoice)
     state = RunState(facts=facts, network=network)
     if tensors is not None:
@@ -56,27 +57,10 @@ def begin(
     return state
 
 
-def _write_config(config: TrainingConfig, folder: Path) -> None:
-    """What a start with another configuration left behind does not count."""
-    path, described = folder / "config.json", msgspec.json.format(msgspec.json.encode(config), indent=1)
-    if not path.exists() or path.read_bytes() != described:
-        (folder / MACHINE_NAME).unlink(missing_ok=True)
-        atomic_write(path, described)
-
-
-def _machine(
-    config: TrainingConfig, folder: Path, network: PrototypeNetwork, lesions: int, emit: Emit
-) -> MachineChoice:
-    """The choice that a start before this one wrote down, or a new one."""
-    choice = read_choice(folder)
-    if choice is None:
-        # on a network of its own: one of a team waits for the others at every batch norm
-        alone = make_network(config, fresh=False).to(next(network.parameters()).device)
-        choice = choose_machine(alone, config, next(network.parameters()).device, lesions=lesions)
-        write_choice(folder, choice)
-        if choice.how == "measured":
-            emit(Message(level="info", text=f"Fastest on this machine: gradients in {choice.words}."))
-    return choice
+def _choose(config: TrainingConfig, network: PrototypeNetwork, lesions: int) -> MachineChoice:
+    """On a network of its own: one of a team waits for the others at every batch norm."""
+    device = next(network.parameters()).device
+    return choose_machine(make_network(config, fresh=False).to(device), config, device, lesions=lesions)
 
 
 def head_for(network: PrototypeNetwork, config: TrainingConfig) -> torch.nn.Conv2d:

@@ -63,7 +63,7 @@ def test_with_pooling_and_a_linear_layer_gradcam_is_the_class_activation_map() -
     found = class_maps(model, rois, rois.label)
     with torch.no_grad():
         model.eval()
-        cells = model.cells(network_input(rois, np.arange(6), torch.device("cpu")))
+        cells = model.latent(network_input(rois, np.arange(6), torch.device("cpu")))
         cam = torch.relu((model.head.weight[torch.from_numpy(rois.label)][:, :, None, None] * cells).sum(1))
     torch.testing.assert_close(torch.from_numpy(found.grad_cam), normalised(cam), atol=1e-5, rtol=1e-4)
 
@@ -71,7 +71,7 @@ def test_with_pooling_and_a_linear_layer_gradcam_is_the_class_activation_map() -
 def test_gradients_agree_with_finite_differences() -> None:
     model, rois = network().double(), tiny_rois(2)
     inputs = network_input(rois, np.arange(2), torch.device("cpu")).double()
-    model.of_cells = lambda cells: model.head(cells.mean((2, 3)).square())  # type: ignore[method-assign]
+    model.from_latent = lambda cells: model.head(cells.mean((2, 3)).square())  # type: ignore[method-assign]
     classes = torch.tensor([2, 0])
     features, gradients = features_and_gradients(model, inputs, classes)
     step = 1e-6
@@ -79,7 +79,7 @@ def test_gradients_agree_with_finite_differences() -> None:
         moved = features.clone()
         moved[image, channel, row, column] += step
         with torch.no_grad():
-            change = model.of_cells(moved) - model.of_cells(features)
+            change = model.from_latent(moved) - model.from_latent(features)
         slope = float(change[image, classes[image]]) / step
         assert float(gradients[image, channel, row, column]) == pytest.approx(slope, rel=1e-4, abs=1e-9)
 

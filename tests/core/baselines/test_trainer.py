@@ -13,15 +13,18 @@ import torch
 from core.baselines.checkpoint import CLASSIFIER, load_classifier
 from core.baselines.config import OUTCOMES, classifier_of, load_classifier_preset
 from core.baselines.judge import judge_classifier, judge_malignancy
-from core.baselines.network import make_classifier, parameter_count
+from core.baselines.network import ClassifierNetwork, make_classifier, parameter_count
 from core.baselines.trainer import target_rois, train_classifier
 from core.data.roi_set import InputTransform, RoiSet
 from core.domain.errors import Cancelled, ModelError, TrainingError
-from core.domain.events import Metrics
+from core.domain.events import Message, Metrics
 from core.domain.vocabulary import Part
 from core.evaluation.report import evaluate
+from core.training.config import Machine
+from core.training.machine import MachineChoice, read_choice
 from core.training.presets import load_preset
 from core.training.start import make_network
+from core.training.trainer import train
 from tests.core.training.tiny import CLASSES, CONFIG, changed, tiny_parts, tiny_rois
 
 VGG = msgspec.structs.replace(classifier_of(CONFIG, "margin"), epochs=3)
@@ -108,6 +111,45 @@ def test_an_interrupted_training_ends_in_the_same_bits(tmp_path: Path) -> None:
     assert not (tmp_path / "cut" / CLASSIFIER).exists()
     resumed = train_classifier(rois, parts, VGG, tmp_path / "cut").network.state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_gradients_are_computed_as_in_a_run_of_the_prototype_network(tmp_path: Path) -> None:
+    for wish in (changed(precision="auto"), changed(precision="bfloat16", machine=Machine(layout="contiguous"))):
+        ours = train(tiny_rois(), tiny_parts(), wish, tmp_path / f"ours-{wish.precision}").record.machine
+        config = msgspec.structs.replace(VGG, base=wish, epochs=1)
+        theirs = train_classifier(tiny_rois(), tiny_parts(), config, tmp_path / f"theirs-{wish.precision}")
+        assert theirs.card.machine == ours
+        assert read_choice(tmp_path / f"theirs-{wish.precision}") == ours
+
+
+def test_the_choice_of_how_to_compute_is_the_one_that_the_steps_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured once, told, and kept by a training that is gone on with."""
+    seen: list[tuple[torch.dtype, bool]] = []
+    whole = ClassifierNetwork.from_latent
+
+    def watched(network: ClassifierNetwork, cells: torch.Tensor) -> torch.Tensor:
+        if network.training:
+            seen.append((cells.dtype, cells.is_contiguous(memory_format=torch.channels_last)))
+        return whole(network, cells)
+
+    def stop() -> bool:
+        return any(isinstance(event, Metrics) for event in said)
+
+    choice = MachineChoice(precision="bfloat16", channels_last=False, threads=1, how="measured")
+    monkeypatch.setattr("core.baselines.trainer.choose_machine", lambda *a, **k: choice)
+    said: list[object] = []
+    with pytest.raises(Cancelled):
+        train_classifier(
+            tiny_rois(), tiny_parts(), VGG, tmp_path, emit=said.append,
+            cancelled=stop,
+        )  # fmt: skip
+    assert any(isinstance(event, Message) and choice.words in event.text for event in said)
+    monkeypatch.setattr("core.baselines.trainer.choose_machine", lambda *a, **k: MachineChoice())
+    monkeypatch.setattr(ClassifierNetwork, "from_latent", watched)
+    assert train_classifier(tiny_rois(), tiny_parts(), VGG, tmp_path).card.machine == choice
+    assert set(seen) == {(torch.bfloat16, False)}
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:

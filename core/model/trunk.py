@@ -1,0 +1,82 @@
+"""What every network here begins with: backbone and add-on, in one layout for gradients and one for results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from core.model.backbones import Shapes
+
+_OTHER_KERNEL_FOR_ONE = 20_480
+"""Elements up to which torch gives one image alone to another convolution kernel than several (on the CPU)."""
+
+
+class TrunkNetwork(nn.Module):
+    """In evaluation mode an image's latent cells do not depend on its batch (bit for bit on the CPU); in training
+    mode they are computed as ``prepare_gradients`` said."""
+
+    def __init__(self, features: nn.Module, addon: nn.Sequential, shapes: Shapes, size: int) -> None:
+        """``features`` with its ``shapes``; ``addon`` makes its output ``size`` channels."""
+        super().__init__()
+        self.features = features
+        self.addon = addon
+        self.grid = shapes.grid
+        narrowest = min(shapes.channels, size) * self.grid[0] * self.grid[1]
+        self._doubles_one_image = min(shapes.smallest_input, narrowest) <= _OTHER_KERNEL_FOR_ONE
+        self._gradient_layout = torch.channels_last
+        self._compiled: dict[str, Callable[[Tensor], Tensor]] = {}
+        self._lay_out(torch.channels_last)
+
+    def feature_maps(self, x: Tensor) -> Tensor:
+        """The backbone's output (B, C0, H, W), for caching where the backbone is frozen."""
+        return self._as_in_any_batch("features", x)
+
+    def latent_of_features(self, maps: Tensor) -> Tensor:
+        """The add-on block's output (B, C, H, W) from ``feature_maps``."""
+        return self._as_in_any_batch("addon", maps)
+
+    def latent(self, x: Tensor) -> Tensor:
+        """``f(x)``: (B, C, H, W), in the precision of the surrounding autocast."""
+        return self.latent_of_features(self.feature_maps(x))
+
+    def prepare_gradients(self, *, channels_last: bool, compiled: bool = False) -> None:
+        """How the layers compute in training mode until ``prepare_inference``; no value changes."""
+        self._gradient_layout = torch.channels_last if channels_last else torch.contiguous_format
+        self._lay_out(self._gradient_layout)
+        if compiled and not self._compiled:
+            self._compiled = {name: torch.compile(getattr(self, name)) for name in ("features", "addon")}
+        elif not compiled:
+            self._compiled = {}
+
+    def prepare_inference(self) -> None:
+        """Weights in the layout of every inference, here or in another process: the same bits."""
+        self._lay_out(torch.channels_last)
+
+    def _lay_out(self, layout: torch.memory_format) -> None:
+        for part in (self.features, self.addon):
+            part.to(memory_format=layout)  # type: ignore[call-overload]
+
+    def _as_in_any_batch(self, part: str, x: Tensor) -> Tensor:
+        """In evaluation mode one memory layout, whatever the caller's, and one kernel: the same bits."""
+        layers: nn.Module = getattr(self, part)
+        if self.training:
+            run = self._compiled.get(part, layers)
+            return run(x.contiguous(memory_format=self._gradient_layout))
+        x = x.contiguous(memory_format=torch.channels_last)
+        alone = x.shape[0] == 1 and self._doubles_one_image
+        out: Tensor = layers(torch.cat([x, x]))[:1] if alone else layers(x)
+        return out
+
+
+def addon_block(channels: int, size: int, last: nn.Module) -> nn.Sequential:
+    """1x1 conv - ReLU - 1x1 conv - ``last``."""
+    # never in place: the class-activation methods read what goes into these layers
+    layers = nn.Sequential(nn.Conv2d(channels, size, 1), nn.ReLU(), nn.Conv2d(size, size, 1), last)
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
+    return layers
