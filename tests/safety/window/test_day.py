@@ -112,10 +112,13 @@ def day(qtbot: QtBot, window: MainWindow, study: Path, seconds: float) -> dict[s
     """Sittings for so long; the figures, for ``check`` to judge once they are kept."""
     reader, errors = Reader(qtbot, window, study, 3), list[BaseException]()
     with no_defects(errors), qtbot.captureExceptions() as caught:
-        for _ in range(2):
+        sittings = 0
+        # what is loaded once, torch above all, is no growth
+        while sittings < 2 or not {"look", "prune"} <= set(reader.done):
             reader.sitting()
-        first, sittings, ends = belongings(window), 2, time.monotonic() + seconds
-        while time.monotonic() < ends or not {"look", "prune"} <= set(reader.done):
+            sittings += 1
+        first, ends = belongings(window), time.monotonic() + seconds
+        while time.monotonic() < ends:
             reader.sitting()
             sittings += 1
         last = belongings(window)
