@@ -11,6 +11,7 @@ from app.qt import defects
 from app.qt.background import Outcome
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, Event, IsCancelled
+from core.domain.system import give_back_freed_memory
 
 Job = Callable[[Emit, IsCancelled], object]
 
@@ -61,5 +62,6 @@ class Task(QObject):
         except BaseException as error:  # noqa: BLE001 (whatever happens, the user is told and the window lives)
             outcome = Outcome(key="task", error=error)
             defects.tell(error, f"thread {self._thread.name}")
+        give_back_freed_memory()
         self._over = True
         self.ended.emit(outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections import Counter
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, Qt
 from PySide6.QtWidgets import QAbstractItemView, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.qt.task import Task
 from app.views.importing.results import ImportResult
 from app.views.window import MainWindow
 from core.data.importers.results import Fate
+from core.domain.events import Emit, IsCancelled
 from core.domain.shapes import circle
 from core.domain.study import Labels
 from core.imaging.decoded import Refusal
@@ -23,6 +26,7 @@ from tests.app.window.conftest import make_study
 from tests.core.imaging import samples
 from tests.core.imaging.test_worker import bundled, mutated
 from tests.safety.kept import go_on
+from tests.safety.test_long_runs import resident_kb
 from tests.safety.test_names import NAMES
 from tests.safety.window.hands import PATIENCE_MS, belongings, no_defects, wait_for_picture
 
@@ -88,7 +92,7 @@ def test_bundled_files_and_mutants_through_the_window(qtbot: QtBot, window: Main
 @pytest.mark.filterwarnings("ignore")
 def test_five_thousand_mutants_through_the_window(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
     errors = list[BaseException]()
-    write_mutants(tmp_path / "warm", 100, 999)
+    write_mutants(tmp_path / "warm", 250, 999)
     assert window.studies.create(tmp_path / "study", "Foreign")
     imported(qtbot, window, tmp_path / "warm")
     before = belongings(window)
@@ -104,6 +108,23 @@ def test_five_thousand_mutants_through_the_window(qtbot: QtBot, window: MainWind
         counted = go_on("B-08-window", 5000, step, at_once=250)
     assert errors == []
     assert counted["most MB gained by the window"] <= 30, counted
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="of GNU's C library")
+def test_what_a_long_task_freed_is_the_systems_again(qtbot: QtBot) -> None:
+    """The C library would keep it: below something that lives on, or, after an import, up to 256 MB."""
+    left: list[bytes] = []
+
+    def job(emit: Emit, cancelled: IsCancelled) -> None:
+        pieces = [bytes(2000) for _ in range(50_000)]
+        left.append(pieces[-1])
+
+    before = resident_kb()
+    task = Task(job, name="a task that frees much")
+    with qtbot.waitSignal(task.ended, timeout=PATIENCE_MS):
+        task.start()
+    task.join()
+    assert len(left) == 1 and resident_kb() - before < 50_000
 
 
 def test_reasons_for_refusal_are_a_closed_list() -> None:
