@@ -50,7 +50,7 @@ def roi_request(config: TrainingConfig) -> RoiRequest:
 def rows_of_parts(rois: RoiSet, parts: dict[str, Part]) -> tuple[RoiSet, np.ndarray[Any, np.dtype[np.str_]]]:
     """The ROIs whose patient has a part, and the part of each."""
     kept = np.array([patient in parts for patient in rois.patient_ids], dtype=np.bool_)
-    chosen = rois.rows(kept)
+    chosen = rois if kept.all() else rois.rows(kept)
     return chosen, np.array([parts[patient].value for patient in chosen.patient_ids])
 
 

@@ -64,14 +64,14 @@ def _cells_by_class(
     cancelled: IsCancelled,
 ) -> list[NDArray[np.float32]]:
     """The latent cells (count, C) of each class."""
-    marked, lesion = training.central(stored_masks(training)).swapaxes(0, 1)
-    outlined = lesion.any(axis=(1, 2), keepdims=True)
-    masks = np.where(outlined, marked & lesion, marked)
     found: list[list[NDArray[np.float32]]] = [[] for _ in training.class_names]
     for rows, activations in stream(network, training, features=features, cancelled=cancelled):
+        marked, lesion = training.central(stored_masks(training, rows)).swapaxes(0, 1)
+        outlined = lesion.any(axis=(1, 2), keepdims=True)
+        masks = np.where(outlined, marked & lesion, marked)
         latent = activations.latent.permute(0, 2, 3, 1).cpu().numpy()
         share = torch.nn.functional.adaptive_avg_pool2d(
-            torch.from_numpy(masks[rows]).float().unsqueeze(1), network.grid
+            torch.from_numpy(masks).float().unsqueeze(1), network.grid
         ).numpy()[:, 0]
         for i, row in enumerate(rows):
             if training.label[row] < 0:

@@ -63,10 +63,9 @@ class OnDevice(Augmented):
 
     def __init__(self, training: RoiSet, config: TrainingConfig, device: torch.device, home: Home) -> None:
         self.rois, self.config, self.device, self.home = training, config, device, home
-        self.masks = stored_masks(training)
         place = device if home == "resident" else torch.device("cpu")
         self._pixels = torch.from_numpy(training.pixels).to(place)
-        self._masks = torch.from_numpy(self.masks).to(place)
+        self._masks = torch.from_numpy(stored_masks(training, np.arange(len(training)))).to(place)
         self._label = torch.from_numpy(training.label).to(device)
         self._epoch: _Epoch | None = None
 

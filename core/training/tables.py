@@ -40,13 +40,13 @@ def _augmented_scores(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     batches = BatchPlan(batch_lesion=INFERENCE_BATCH, batch_fine=0, draws=config.epochs.draws)
     order = epoch_batches(training.label, training.has_fine, batches, generator(config.seed, TABLE_POSITION, 0))
-    masks = stored_masks(training)
     scores = []
     for index, rows in enumerate(order):
         if cancelled():
             raise Cancelled
         random = generator(config.seed, TABLE_POSITION, index + 1)
-        grey, _, _ = augment(random, training.pixels[rows], masks[rows], training.transform, config.augmentation)
+        masks = stored_masks(training, rows)
+        grey, _, _ = augment(random, training.pixels[rows], masks, training.transform, config.augmentation)
         inputs = normalise(torch.from_numpy(grey[:, 0]).to(device_of(network)), training.transform)
         with exact(network):
             scores.append(network.from_latent(network.latent(inputs)).scores.cpu().numpy())

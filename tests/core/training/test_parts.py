@@ -99,6 +99,20 @@ def test_the_cache_holds_the_unaugmented_features_first() -> None:
     np.testing.assert_array_equal(infer(network, rois, features=cached.plain).scores, infer(network, rois).scores)
 
 
+def test_augmented_features_are_computed_as_gradients_are_and_plain_ones_exactly() -> None:
+    network, rois = tiny_network(), tiny_rois(6)
+    found = {
+        precision: Cached(
+            network, rois, changed(precision=precision, frozen_backbone=True, cached_augmentations=1)
+        )
+        for precision in ("float32", "bfloat16")
+    }
+    exact, fast = found["float32"], found["bfloat16"]
+    assert torch.equal(exact.plain, fast.plain) and torch.equal(exact.features[0], fast.features[0])
+    apart = (exact.features[1].float() - fast.features[1].float()).norm() / exact.features[1].float().norm()
+    assert 0 < apart < 0.03
+
+
 def test_prototypes_start_inside_the_cells_of_their_class() -> None:
     network, rois = tiny_network(per_class=1), tiny_rois()
     before = {n: t.clone() for n, t in network.state_dict().items() if n != "prototypes"}
