@@ -56,7 +56,7 @@ def atomic_write(path: Path, content: bytes | Callable[[Path], None]) -> None:
     """Put ``content`` at ``path``, replacing what was there in one step.
 
     ``content`` is the bytes, or a function that writes and closes a file at the temporary path it is given
-    (for libraries that write files themselves, such as h5py). A crash leaves the old file or the new one.
+    (for libraries that write files themselves). A crash leaves the old file or the new one.
     StorageFullError where the disk is full or read-only.
     """
     temporary: Path | None = None

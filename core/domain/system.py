@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import signal
@@ -167,6 +168,53 @@ def give_back_freed_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)
+
+
+def fixed_memory(size: int) -> int | None:
+    """Descriptor of anonymous memory to share with a child, zeros at first; None where the system has none.
+
+    Its size is sealed: if the child could make it smaller, looking at what is gone would end this process.
+    """
+    create, seal = getattr(os, "memfd_create", None), getattr(_fcntl, "F_ADD_SEALS", None)
+    if create is None or seal is None or _fcntl is None:
+        return None
+    descriptor = -1
+    try:
+        descriptor = create("pixels", getattr(os, "MFD_CLOEXEC", 0) | getattr(os, "MFD_ALLOW_SEALING", 0))
+        os.ftruncate(descriptor, size)
+        _fcntl.fcntl(
+            descriptor, seal, sum(getattr(_fcntl, f"F_SEAL_{what}") for what in ("SHRINK", "GROW", "SEAL"))
+        )
+    except OSError:  # without sealing, or without room for it, there is none
+        if descriptor >= 0:
+            os.close(descriptor)
+        return None
+    return int(descriptor)
+
+
+def write_past_cache(path: Path, content: memoryview, size: int) -> bool:
+    """Write ``size`` bytes into an existing file without the system's cache; whether that can be done here.
+
+    ``content`` holds them, begins at a page of memory and ends with one. OSError as of any other writing.
+    """
+    flag = getattr(os, "O_DIRECT", 0)
+    if not flag:
+        return False
+    descriptor = -1
+    try:
+        descriptor = os.open(path, os.O_WRONLY | flag)
+        at = 0
+        while at < len(content):
+            at += os.write(descriptor, content[at:])
+        os.ftruncate(descriptor, size)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return False  # a file system that knows only its cache
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+    return True
 
 
 def widen_pipe(end: IO[bytes], size: int = 1 << 20) -> None:

@@ -1,12 +1,14 @@
 """The process in which foreign files are decoded. Started by ``core.imaging.worker`` and by nobody else.
 
-Protocol, over standard input and output: a request is one line of JSON; the reply is one line of JSON, followed,
-where it holds an image, by the bytes of the pixels in the machine's own order.
+Protocol, over standard input and output: a request is one line of JSON; so is the reply. The bytes of the pixels,
+in the machine's own order, lie in the memory that the parent shares where they fit into it; else they follow the
+line.
 """
 
 from __future__ import annotations
 
 import logging
+import mmap
 import os
 import sys
 import time
@@ -15,6 +17,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from core.domain.system import limit_this_process
 from core.imaging.decoded import DecodedImage, Refusal, RefusedImageError
@@ -43,6 +46,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     image: DecodedImage | None = None
     refusal: Refusal | None = None
     sentence: str = ""
+    shared: bool = False
+    """Whether the pixels lie in the shared memory."""
     cpu_s: float = 0.0
     """Used by this process so far."""
 
@@ -54,8 +59,8 @@ def describe_pixels(value: Any) -> PixelSpec:
     return PixelSpec(dtype=value.dtype.name, shape=(value.shape[0], value.shape[1]))
 
 
-def main() -> None:
-    """Answer requests until standard input ends."""
+def main(shared: int) -> None:
+    """Answer requests until standard input ends. ``shared``: descriptor of memory for pixels, -1 without."""
     # what a library prints must not run into the protocol, and must not be seen: it may quote the file
     out = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -65,6 +70,7 @@ def main() -> None:
     # imported before the doors are shut
     from core.imaging.reader import read_image
 
+    room = None if shared < 0 else mmap.mmap(shared, os.fstat(shared).st_size)
     sys.addaudithook(shut_doors)
     decoder = msgspec.json.Decoder(Request)
     encoder = msgspec.json.Encoder(enc_hook=describe_pixels)
@@ -72,9 +78,13 @@ def main() -> None:
         request = decoder.decode(line)
         path = Path(os.fsdecode(request.path))
         reply = _answer(read_image, path, request.frame)
+        content = None if reply.image is None else reply.image.pixels.reshape(-1).view(np.uint8).data
+        if content is not None and room is not None and len(content) <= len(room):
+            room[: len(content)] = content
+            reply, content = replace(reply, shared=True), None
         out.write(encoder.encode(reply) + b"\n")
-        if reply.image is not None:
-            out.write(reply.image.pixels.data)
+        if content is not None:
+            out.write(content)
         out.flush()
 
 

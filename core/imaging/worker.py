@@ -1,13 +1,14 @@
 """Decoding in a child process with limits: whatever a foreign file does to a decoder, the program lives on.
 
 The child stays up between files. It has 4 GB of address space, a limit of processor time, and 20 s of wall time
-a file; it may not open sockets, start programs or write files. A crash or timeout is a refusal of that one file,
-and the next file gets a new child.
+a file; it may not open sockets, start programs or write files. Pixels come in memory of a fixed size that both
+share, or through the pipe. A crash or timeout is a refusal of that one file, and the next file gets a new child.
 """
 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import subprocess
 import sys
@@ -25,7 +26,7 @@ import msgspec
 import numpy as np
 
 import core
-from core.domain.system import widen_pipe
+from core.domain.system import fixed_memory, widen_pipe
 from core.imaging.decode_child import RETIRE_AFTER_CPU_S, PixelSpec, Reply, Request
 from core.imaging.decoded import DecodedImage, Refusal, RefusedImageError, check_budget
 
@@ -33,7 +34,12 @@ WALL_S = 20.0
 _LONGEST_LINE = 16_000_000
 _KEPT_BYTES = 32 << 20
 """Of the C library's memory, which it would give back and ask for again with every image (its largest value)."""
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from core.imaging.decode_child import main; main()"
+SHARED_BYTES = 64 << 20
+"""Of memory for one picture, which takes up only what was used of it; a larger one comes through the pipe."""
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from core.imaging.decode_child import main; "
+    "main(int(sys.argv[2]))"
+)
 _TYPES = {"uint8": np.uint8, "uint16": np.uint16, "int16": np.int16}
 
 Outcome = DecodedImage | RefusedImageError
@@ -45,6 +51,7 @@ class DecodeWorker:
     def __init__(self, *, wall_s: float = WALL_S) -> None:
         self._wall_s = wall_s
         self._child: subprocess.Popen[bytes] | None = None
+        self._shared: mmap.mmap | None = None
         self._closed = False
         self._decoder = msgspec.json.Decoder(Reply, dec_hook=_allocate)
 
@@ -111,22 +118,32 @@ class DecodeWorker:
         if self._child is not None and self._child.poll() is not None:
             self._stop()
         if self._child is None:
-            root = Path(core.__file__).resolve().parents[1]
-            # -I: neither the working folder nor PYTHON* variables decide what is imported
-            self._child = subprocess.Popen(
-                [sys.executable, "-I", "-B", "-c", _START, str(root)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=quiet_environment(),
-                start_new_session=True,  # Ctrl-C is the parent's to handle
-            )
+            self._child = self._started()
             assert self._child.stdout is not None
             widen_pipe(self._child.stdout)
             if self._closed:  # by another thread, before there was a child to end
                 self._stop()
                 raise OSError("closed")
         return self._child
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        root = Path(core.__file__).resolve().parents[1]
+        memory = fixed_memory(SHARED_BYTES)
+        try:
+            self._shared = None if memory is None else mmap.mmap(memory, SHARED_BYTES, access=mmap.ACCESS_READ)
+            # -I: neither the working folder nor PYTHON* variables decide what is imported
+            return subprocess.Popen(
+                [sys.executable, "-I", "-B", "-c", _START, str(root), str(-1 if memory is None else memory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=quiet_environment(),
+                start_new_session=True,  # Ctrl-C is the parent's to handle
+                pass_fds=() if memory is None else (memory,),
+            )
+        finally:
+            if memory is not None:
+                os.close(memory)
 
     def _ask(self, child: subprocess.Popen[bytes], path: Path, frame: int) -> Reply | None:
         assert child.stdin is not None and child.stdout is not None
@@ -137,7 +154,10 @@ class DecodeWorker:
         if not line.endswith(b"\n"):
             return None
         reply: Reply = self._decoder.decode(line)
-        return reply if reply.image is None or _filled(child.stdout, reply.image) else None
+        if reply.image is None:
+            return reply
+        whole = _copied(self._shared, reply.image) if reply.shared else _filled(child.stdout, reply.image)
+        return reply if whole else None
 
     def _stop(self) -> None:
         child, self._child = self._child, None
@@ -145,6 +165,7 @@ class DecodeWorker:
             return
         child.kill()
         child.wait()
+        self._shared = None
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):  # what was not yet written is of no use
@@ -227,6 +248,15 @@ def _filled(pipe: IO[bytes], image: DecodedImage) -> bool:
     view = image.pixels.data.cast("B")
     received: int = pipe.readinto(view)  # type: ignore[attr-defined]
     return received == len(view)
+
+
+def _copied(shared: mmap.mmap | None, image: DecodedImage) -> bool:
+    """Take the pixels out of the shared memory, in which the child could change them while they are looked at."""
+    flat = image.pixels.reshape(-1).view(np.uint8)
+    if shared is None or flat.size > len(shared):
+        return False
+    np.copyto(flat, np.frombuffer(shared, np.uint8, flat.size))
+    return True
 
 
 def quiet_environment() -> dict[str, str]:

@@ -116,6 +116,26 @@ class Dimse:
                 yield image
 
     def _move(self, image: FoundImage, path: Path, listener: Listener) -> None:
+        code = self._asked(image, listener)
+        if path.is_file():
+            return
+        if code & 0xF000 in (0xB000, 0xC000):
+            # it did not wait for our answer, or its connection to us broke: once more, alone
+            code = self._asked(image, listener)
+        if path.is_file():
+            return
+        if code == _UNKNOWN_DESTINATION:
+            raise PacsError(
+                f"{self._profile.name} does not know {self._profile.calling} as a destination; have it entered "
+                f"there as {listener.address}."
+            )
+        raise PacsError(
+            f"{self._profile.name} did not deliver an image (status {code:04X}H); it must know {listener.address} "
+            "as a destination and be able to connect there."
+        )
+
+    def _asked(self, image: FoundImage, listener: Listener) -> int:
+        """The status with which a request for one object ends (PS3.4, C.4.2.1.5)."""
         keys = {
             "StudyInstanceUID": image.study_uid,
             "SeriesInstanceUID": image.series_uid,
@@ -133,17 +153,7 @@ class Dimse:
             raise listener.problem
         if code is None:
             raise self._lost()
-        if path.is_file():
-            return
-        if code == _UNKNOWN_DESTINATION:
-            raise PacsError(
-                f"{self._profile.name} does not know {self._profile.calling} as a destination; have it entered "
-                f"there as {listener.address}."
-            )
-        raise PacsError(
-            f"{self._profile.name} did not deliver an image (status {code:04X}H); it must know {listener.address} "
-            "as a destination and be able to connect there."
-        )
+        return int(code)
 
     def store(self, paths: Sequence[Path]) -> Iterator[Path]:
         contexts = [build_context(*kind) for kind in dict.fromkeys(map(_kind, paths))]

@@ -6,10 +6,13 @@ Bound to the address of the profile, which nobody but this computer reaches unle
 from __future__ import annotations
 
 import errno
+import itertools
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 from pynetdicom import AE, evt
 from pynetdicom.transport import ThreadedAssociationServer
@@ -86,6 +89,9 @@ class Listener:
         """What went wrong here with an object, such as a full disk."""
         self._server: ThreadedAssociationServer | None = None
         self._sockets = Sockets()
+        self._numbers: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self._counting = threading.Lock()
+        self._next, self._over = itertools.count(), set[int]()
 
     def __enter__(self) -> Self:
         profile = self._profile
@@ -105,7 +111,6 @@ class Listener:
             (evt.EVT_ABORTED, self._broken),
             (evt.EVT_CONN_CLOSE, self._broken),
         ]
-        self._over: set[int] = set()
         try:
             self._server = entity.start_server(
                 (profile.listen_address, profile.listen_port),
@@ -147,16 +152,24 @@ class Listener:
         if len(content) > MAX_FILE_BYTES:
             return _NO_ROOM
         try:
-            return 0 if self._take(id(event.assoc), uid, content) else _REFUSED
+            return 0 if self._take(self._number(event.assoc), uid, content) else _REFUSED
         except MarginaliaError as error:
             self.problem = error
             return _NO_ROOM
 
     def _released(self, event: Any) -> None:
-        self._end(id(event.assoc), whole=True)
+        self._end(self._number(event.assoc), whole=True)
 
     def _broken(self, event: Any) -> None:
-        self._end(id(event.assoc), whole=False)
+        self._end(self._number(event.assoc), whole=False)
+
+    def _number(self, association: Any) -> int:
+        """One that no other association gets: its address in memory goes to the next when it is over."""
+        with self._counting:
+            known = self._numbers.get(association)
+            if known is None:
+                known = self._numbers[association] = next(self._next)
+            return known
 
     def _end(self, association: int, *, whole: bool) -> None:
         # the connection closes after a release too; the first word counts

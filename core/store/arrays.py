@@ -19,6 +19,7 @@ from core.domain.atomic import make_folder
 from core.domain.content import content_sha256
 from core.domain.errors import ArrayLostError, StudyError
 from core.store.hdf5 import Array, arrays_sha256, read_arrays, write_arrays
+from core.store.page_buffer import PageBuffers
 
 PIXELS, DERIVED = "pixels", "derived"
 TOP_LEVEL_BELOW = 512
@@ -31,6 +32,7 @@ class ArrayStore:
     def __init__(self, folder: Path, *, writable: bool) -> None:
         self._folder = folder
         self._writable = writable
+        self._buffers = PageBuffers()
 
     def write_pixels(self, image_id: str, pixels: Array, *, frame: int = 0, sha256: str = "") -> str:
         """Store ``(rows, columns)`` stored values with their pyramid; their content hash. Written once.
@@ -132,7 +134,8 @@ class ArrayStore:
         levels = pyramid(pixels)
         arrays: dict[str, Array] = {f"level{i}": level for i, level in enumerate(levels)}
         make_folder(path.parent)
-        write_arrays(path, arrays | {"levels": np.array(len(levels), dtype=np.int64)}, sha256=sha256)
+        arrays["levels"] = np.array(len(levels), dtype=np.int64)
+        write_arrays(path, arrays, sha256=sha256, hashed="level0", buffers=self._buffers)
         return sha256
 
     def _names(self, kind: str) -> tuple[str, ...]:

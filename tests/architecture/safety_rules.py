@@ -27,6 +27,7 @@ MAY_WRITE = {
     "core/domain/atomic.py": "the one writer",
     "core/interchange/model_archive.py": "a shared model, under the temporary name that the one writer gives",
     "core/store/holder.py": "the lock file: it is held, and holds nothing",
+    "core/store/page_buffer.py": "arrays, under the temporary name that the one writer gives",
     "core/store/archive.py": "a backup, written under the temporary name that the one writer gives",
     "core/store/restore.py": "members of a backup, in the same way",
     "core/pacs/dicomweb.py": "an object from a PACS, in the same way",

@@ -40,6 +40,8 @@ PROCESSES = 2
 SHARE = 0.6
 """Of the bare decoder's images a second that the import must reach."""
 _DISTINCT = 8
+_LOOK_EVERY = 5
+"""Images between two looks at the memory, which take time from the import."""
 
 
 def mammogram(seed: int, rows: int = ROWS, columns: int = COLUMNS) -> NDArray[np.uint16]:
@@ -109,7 +111,7 @@ def import_files(folder: Path, study_folder: Path) -> dict[str, float]:
     memory: list[float] = []
 
     def watch(event: Event) -> None:
-        if isinstance(event, Progress):
+        if isinstance(event, Progress) and event.done % _LOOK_EVERY == 0:
             memory.append(resident_mb())
 
     with Study.create(study_folder, name="benchmark", synthetic=True) as study:

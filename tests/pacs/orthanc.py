@@ -48,6 +48,8 @@ class Orthanc:
     """At which it believes us to listen."""
     https_port: int = 0
     """Of a front server with TLS: Debian's Orthanc itself dies of its first encrypted call by HTTP."""
+    patience_s: int = 90
+    """How long it waits for us to acknowledge an object that it sends; its own choice is 10."""
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -127,6 +129,7 @@ class Orthanc:
                 "DicomPort": self.dicom_port,
                 "DicomAet": AE_TITLE,
                 "DicomCheckCalledAet": True,
+                "DicomScuTimeout": self.patience_s,
                 "DicomModalities": {"us": us},
                 "RemoteAccessAllowed": False,
                 "AuthenticationEnabled": True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -237,6 +238,34 @@ class TestHalf:
             assert (len(transfer.files), len(transfer.missing), transfer.complete) == (2, 2, False)
             server.start()
             self.nothing_is_imported_and_the_rest_comes(profile, inbox, tmp_path)
+        finally:
+            server.kill()
+
+    def test_a_pacs_that_did_not_wait_for_our_answer_is_asked_once_more(
+        self, inbox: Inbox, tmp_path: Path, examinations: tuple[Examination, ...], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As on a computer with much to do: the object arrives, but we acknowledge it too late."""
+        from core.pacs import dimse
+
+        write = dimse.atomic_write
+        times: list[Path] = []
+
+        def late(path: Path, content: bytes) -> None:
+            times.append(path)
+            if len(times) == 2:
+                time.sleep(5)
+            write(path, content)
+
+        server = Orthanc(folder=tmp_path / "own", patience_s=4)
+        server.start()
+        try:
+            sender, ward = confirm(server.web()), server.dimse()
+            with connect(sender, PASSWORD) as pacs:
+                send(pacs, sender, examinations[0].files[:2], Origin.SYNTHETIC)
+            monkeypatch.setattr(dimse, "atomic_write", late)
+            with connect(ward) as pacs:
+                assert len(retrieve(pacs, ward, inbox, examinations[0].study_uid, Query()).files) == 2
+            assert len(times) == 3
         finally:
             server.kill()
 

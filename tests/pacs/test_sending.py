@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pydicom
@@ -16,6 +17,7 @@ from pynetdicom import AE, build_context
 from core.domain.errors import BadFileError, PacsError
 from core.pacs.client import connect
 from core.pacs.inbox import Inbox, Transfer
+from core.pacs.listener import Listener
 from core.pacs.profile import DimseProfile, Profile, confirm
 from core.pacs.query import Query
 from core.pacs.sending import Origin, send
@@ -230,6 +232,20 @@ class TestReception:
             push(ward, [tmp_path / "half.dcm", examinations[0].files[1]])
         [transfer] = receiving.arrived
         assert not transfer.complete and len(transfer.files) == 1 and "cut short" in transfer.journal.stopped
+
+    def test_each_association_ends_also_where_one_lies_in_memory_where_another_lay(self) -> None:
+        class Association:
+            """As many of these come and go at one address."""
+
+        ended: list[int] = []
+        ward = DimseProfile(name="ward", host="h", port=104, called="PACS")
+        listener = Listener(ward, lambda *_: True, lambda number, _: ended.append(number))
+        for _ in range(20):
+            event = SimpleNamespace(assoc=Association())
+            listener._released(event)
+            listener._broken(event)  # the connection closes after the release, which is the same end
+            del event
+        assert ended == list(range(20))
 
     def test_a_port_that_is_taken_is_a_sentence(self, orthanc: Orthanc, inbox: Inbox) -> None:
         taken = orthanc.dimse(listen_port=orthanc.http_port)

@@ -41,8 +41,8 @@ BEGUN, ENDED, SUBJECT = "import.begun", "import.ended", "import"
 """In the audit trail: what was begun and did not end is told to whoever opens the study next."""
 ROWS_AT_ONCE = 100
 """Images whose rows become durable together; a crash loses at most these."""
-WRITERS = 2
-"""Images that are hashed and written at once, beside those that are decoded."""
+WRITERS = 3
+"""Images that are written at once, mostly waiting for the disk, beside those that are decoded."""
 _NO_PIXELS = np.empty((0, 0), np.uint8)
 
 DecodeAll = Callable[[Iterable[Path]], Generator[tuple[Path, Outcome], None, None]]

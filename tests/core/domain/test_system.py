@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from core.domain.system import interrupts_held_back
+from core.domain.system import fixed_memory, interrupts_held_back
 
 posix_only = pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs the signals of POSIX")
 
@@ -32,7 +32,7 @@ def test_a_process_started_while_interrupts_are_held_back_never_hears_ctrl_c() -
 def test_the_processes_of_multiprocessing_do_not_hear_it_either() -> None:
     code = (
         "import multiprocessing, os, signal, sys, time\n"
-        "from core.domain.system import interrupts_held_back\n"
+        "from core.domain.system import fixed_memory, interrupts_held_back\n"
         "if __name__ == '__main__':\n"
         "    process = multiprocessing.get_context('spawn').Process(target=time.sleep, args=(0.5,))\n"
         "    with interrupts_held_back():\n"
@@ -50,7 +50,7 @@ def test_an_interrupt_that_was_held_back_is_heard_afterwards() -> None:
     """In a process of its own: with further threads the system may let one of them hear it at once."""
     code = (
         "import os, signal, sys\n"
-        "from core.domain.system import interrupts_held_back\n"
+        "from core.domain.system import fixed_memory, interrupts_held_back\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "reached = False\n"
         "try:\n"
@@ -63,3 +63,16 @@ def test_an_interrupt_that_was_held_back_is_heard_afterwards() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_memory_that_is_shared_keeps_its_size_whoever_holds_it() -> None:
+    memory = fixed_memory(8192)
+    if memory is None:
+        pytest.skip("this system has no memory whose size can be sealed; pixels come through the pipe")
+    try:
+        assert os.fstat(memory).st_size == 8192
+        for size in (0, 4096, 16_384):
+            with pytest.raises(PermissionError):
+                os.ftruncate(memory, size)
+    finally:
+        os.close(memory)

@@ -46,6 +46,29 @@ def test_what_the_child_reads_is_what_reading_here_gives(tmp_path: Path) -> None
         assert "hidden" in repr(image)
 
 
+def test_pixels_come_the_same_through_the_pipe_as_through_shared_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = mammogram(tmp_path), tmp_path / "large.png"
+    large.write_bytes(samples.png(texture(300, 200)))
+    monkeypatch.setattr(worker_module, "SHARED_BYTES", read_image(small).pixels.nbytes)
+    with DecodeWorker() as worker:
+        for path in (small, large, small):
+            assert same(worker.read(path), read_image(path))
+    monkeypatch.setattr(worker_module, "fixed_memory", lambda size: None)  # as where the system has none
+    with DecodeWorker() as worker:
+        assert same(worker.read(large), read_image(large))
+
+
+def test_a_picture_stays_what_it_was_when_the_child_reads_the_next(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        (tmp_path / f"{seed}.png").write_bytes(samples.png(texture(seed=seed)))
+    with DecodeWorker() as worker:
+        first = worker.read(tmp_path / "1.png")
+        worker.read(tmp_path / "2.png")
+    np.testing.assert_array_equal(first.pixels, texture(seed=1))
+
+
 def test_a_refusal_keeps_its_reason_and_the_child_stays(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     with DecodeWorker() as worker:
@@ -74,6 +97,12 @@ def test_a_child_that_was_killed_is_replaced(tmp_path: Path) -> None:
         assert image is not None and worker.pid != first
 
 
+def claim(side: int) -> str:
+    """A reply that says that its pixels lie in the shared memory."""
+    pixels = {"dtype": "uint8", "shape": [side, side]}
+    return json.dumps({"image": {"pixels": pixels, "bits_stored": 8, "format": "PNG"}, "shared": True})
+
+
 @pytest.mark.parametrize(
     ("doing", "reason"),
     [
@@ -83,6 +112,9 @@ def test_a_child_that_was_killed_is_replaced(tmp_path: Path) -> None:
         ("print('{\"image\": 7}', flush=True); import time; time.sleep(60)", Refusal.CRASHED),
         ('print(\'{"image":{"pixels":{"dtype":"object","shape":[1,1]}}}\', flush=True)', Refusal.CRASHED),
         ("raise SystemExit(0)", Refusal.CRASHED),
+        # more than the shared memory holds, and memory that is made smaller under the parent's eyes
+        (f"print({claim(16_000)!r}, flush=True)", Refusal.CRASHED),
+        (f"import os; os.ftruncate(int(sys.argv[2]), 1); print({claim(9)!r}, flush=True)", Refusal.CRASHED),
     ],
 )
 def test_whatever_the_child_does_is_a_refusal_of_one_file(
