@@ -33,7 +33,7 @@ from core.imaging.raster import irrelevant
 from core.model.network import PrototypeNetwork
 from core.model.precision import gradient_precision
 from core.training.config import TrainingConfig
-from core.training.inference import INFERENCE_BATCH, device_of, exact, network_input, normalise
+from core.training.inference import INFERENCE_BATCH, device_of, exact, network_input, normalise, normalise_beside
 from core.training.machine import usual_precision
 
 Rows = NDArray[np.int64]
@@ -97,7 +97,10 @@ class Source(Protocol):
         ...
 
     def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> Batch:
-        """The draws of these rows; with ``share`` those of them only, as they are in the whole batch."""
+        """The draws of these rows; with ``share`` those of them only, as they are in the whole batch.
+
+        In a thread beside the one that trains: on a processor nothing in it computes with torch.
+        """
         ...
 
     def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor: ...
@@ -136,7 +139,7 @@ class Augmented:
             random, self.rois.pixels[mine], stored_masks(self.rois, mine), self.rois.transform,
             self.config.augmentation, share=share, draws=len(rows),
         )  # fmt: skip
-        inputs = normalise(torch.from_numpy(grey[:, 0]), self.rois.transform)
+        inputs = normalise_beside(grey[:, 0], self.rois.transform)
         return _batch(self.rois, mine, inputs, of_part(masks, coarse(rows, share, self.config)), len(rows))
 
     def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor:
@@ -178,7 +181,7 @@ class Cached:
         rows = rows[share]
         there = self.masks[version, rows].any(axis=(2, 3))
         version[(there < self.masks[0, rows].any(axis=(2, 3))).any(axis=1)] = 0  # a crop that lost its mask
-        inputs = self.features[torch.from_numpy(version), torch.from_numpy(rows)].float()
+        inputs = torch.from_numpy(self.features.numpy()[version, rows].astype(np.float32))
         masks = of_part(self.masks[version, rows], coarse(among, share, self.config))
         return _batch(self.rois, rows, inputs, masks, whole)
 

@@ -56,6 +56,17 @@ def normalise(grey: torch.Tensor, transform: InputTransform) -> torch.Tensor:
     return (grey.float().unsqueeze(1) - mean) / std
 
 
+def normalise_beside(grey: Float32, transform: InputTransform) -> torch.Tensor:
+    """As ``normalise``, to the bit, in a thread beside one that trains.
+
+    By NumPy: torch would give that thread a team of threads of its own, and with more of them than cores the
+    training's threads sleep after each small piece of work instead of waiting for the next: a step took a tenth
+    longer.
+    """
+    mean, std = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (transform.mean, transform.std))
+    return torch.from_numpy((grey.astype(np.float32, copy=False)[:, None] - mean) / std)
+
+
 def network_input(rois: RoiSet, rows: NDArray[np.int64], device: torch.device) -> torch.Tensor:
     """The un-augmented network input of these rows, (B, 3, I, I)."""
     crops = np.ascontiguousarray(rois.central(rois.pixels)[rows])

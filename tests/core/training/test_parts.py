@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 import torch
 
+from core.data.roi_set import InputTransform
 from core.domain.errors import TrainingError
-from core.training.batches import Augmented, Batch, Cached
+from core.training.batches import Augmented, Batch, Cached, Source
 from core.training.epoch import EpochTask, Memory, run_epoch
-from core.training.inference import infer
+from core.training.inference import infer, normalise, normalise_beside
 from core.training.losses import cell_loss, cell_targets, joint_loss
 from core.training.precedent import largest_own_evidence
 from core.training.presets import PRESETS, as_protopnet, deviations, leaves, load_preset
 from core.training.prototype_start import start_from_kmeans
 from core.training.stages import Step, plan, rate_factor
 from core.training.validation import Validation, evaluate
+from tests.benchmarks.bench_projection import noise_rois
 from tests.core.training.tiny import CONFIG, changed, tiny_network, tiny_rois
 
 
@@ -97,6 +101,34 @@ def test_the_cache_holds_the_unaugmented_features_first() -> None:
     cached = Cached(network, rois, changed(cached_augmentations=2))
     assert cached.features.shape[:2] == (3, 6)
     np.testing.assert_array_equal(infer(network, rois, features=cached.plain).scores, infer(network, rois).scores)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads by /proc")
+def test_a_batch_is_prepared_without_threads_that_would_get_in_the_way_of_the_training() -> None:
+    transform = InputTransform(input_size=224)
+    config = changed(transform=transform, cached_augmentations=1)
+    rois = noise_rois(12, transform)
+    sources = [Augmented(rois, config), Cached(tiny_network(), rois, config)]
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+
+    def gained(source: Source) -> int:
+        threads = len(list(Path("/proc/self/task").iterdir()))
+        source.load(np.arange(12), 0, 0)
+        return len(list(Path("/proc/self/task").iterdir())) - threads
+
+    try:
+        torch.rand(300, 300).exp()  # the threads of this one
+        for source in sources:
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(gained, source).result() <= 0
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_is_normalised_beside_the_training_is_the_same_to_the_bit() -> None:
+    grey, transform = np.random.default_rng(0).random((3, 40, 40), np.float32), InputTransform()
+    assert torch.equal(normalise_beside(grey, transform), normalise(torch.from_numpy(grey), transform))
 
 
 def test_augmented_features_are_computed_as_gradients_are_and_plain_ones_exactly() -> None:
