@@ -11,7 +11,7 @@ from app.qt.background import Background, Outcome
 from app.qt.translation import tr
 from app.qt.words import view_name, word
 from app.session import Session
-from core.store.worklist import WorklistKey, WorklistProgress, WorklistQuery, WorklistRow
+from core.store.worklist import WorklistKey, WorklistKeys, WorklistProgress, WorklistQuery, WorklistRow
 
 PAGE = 64
 _PAGES_KEPT = 64
@@ -34,7 +34,7 @@ class WorklistModel(QAbstractTableModel):
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._keys: list[WorklistKey] = []
+        self._keys = WorklistKeys.none()
         self._pages: OrderedDict[int, list[WorklistRow | None]] = OrderedDict()
         self._query = WorklistQuery()
         self._finder = Background(self, name="worklist", most=2)
@@ -66,7 +66,7 @@ class WorklistModel(QAbstractTableModel):
         self._finder.drain()
         self._reader.drain()
         self.beginResetModel()
-        self._keys = []
+        self._keys = WorklistKeys.none()
         self._pages.clear()
         self.endResetModel()
 
@@ -122,7 +122,7 @@ class WorklistModel(QAbstractTableModel):
     def find(self, image_id: str, lesion_id: str | None) -> int:
         """The row of an entry, -1 where the query left it out."""
         key = self._session.reads.key_of(image_id, lesion_id)
-        return self._keys.index(key) if key is not None and key in self._keys else -1
+        return -1 if key is None else self._keys.find(key)
 
     def refresh(self, image_id: str, lesion_id: str | None) -> None:
         """Read an entry anew after a change of it; it stays where it is until the next search."""

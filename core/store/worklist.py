@@ -1,7 +1,7 @@
 """The worklist of a study: light rows for a table of a hundred thousand lesions. Only reads.
 
-An entry is a lesion, or an image without one. Keys are found for the whole list in one query; what a row shows is
-read for the few rows that are on screen.
+An entry is a lesion, or an image without one. Keys are found for the whole list, from what is kept in memory
+(``core.store.worklist_index``); what a row shows is read for the few rows that are on screen.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal, or_, select
-from sqlalchemy.orm import aliased
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
 
 from core.domain.vocabulary import Laterality, MarginType, Part, Pathology, ViewPosition
 from core.store import schema
 from core.store.database import Database, given_indexes
+from core.store.worklist_index import NO_MARGIN, Entries, Flags, Numbers, Said, WorklistIndex, numbers_of
 
 _I, _P, _L = schema.image, schema.patient, schema.lesion
 _MINE, _OWN = schema.label.alias("mine"), schema.label.alias("own")
@@ -54,6 +55,28 @@ WorklistKey = tuple[int, int]
 """Numbers of entry of the image and the lesion; -1 for an image without a lesion."""
 
 
+class WorklistKeys:
+    """Keys of entries in the order of the list; a slice gives those as a list."""
+
+    def __init__(self, images: Numbers, lesions: Numbers) -> None:
+        self._images, self._lesions = images, lesions
+
+    @classmethod
+    def none(cls) -> WorklistKeys:
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, rows: slice) -> list[WorklistKey]:
+        return list(zip(self._images[rows].tolist(), self._lesions[rows].tolist(), strict=True))
+
+    def find(self, key: WorklistKey) -> int:
+        """Its row; -1 where it is not among them."""
+        rows = np.flatnonzero((self._images == key[0]) & (self._lesions == key[1]))
+        return int(rows[0]) if rows.size else -1
+
+
 class WorklistRow(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str
     lesion_id: str | None
@@ -83,23 +106,26 @@ class WorklistProgress(msgspec.Struct, frozen=True, kw_only=True):
 class Worklist:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._index = WorklistIndex()
 
-    def keys(self, query: WorklistQuery) -> list[WorklistKey]:
+    def keys(self, query: WorklistQuery) -> WorklistKeys:
         """Every entry that the query lets through, in its order."""
-        pair = _I.c.seq.label("image_seq"), func.coalesce(_L.c.seq, -1).label("lesion_seq")
-        statement = _joined(select(*pair), query, everything=False)
-        found = statement.where(*_conditions(query)).order_by(*_order(query.order)).subquery()
-        # one text, which the database puts together while other threads work: fetching a hundred thousand rows
-        # asks for the interpreter that often, and takes three times as long while the window is painted
-        text = func.group_concat(found.c.image_seq.concat(",").concat(found.c.lesion_seq))
         with self._database.read() as connection, given_indexes(connection):
-            joined = connection.execute(select(text)).scalar_one()
-        numbers = [] if joined is None else list(map(int, joined.split(",")))
-        return list(zip(numbers[::2], numbers[1::2], strict=True))
+            entries = self._index.entries(connection)
+            said = self._index.said(connection, entries, query.reader_id)
+            through = np.ones(len(entries.image), np.bool_)
+            for word in query.text.split():
+                through &= _holds(connection, entries, said, query.reader_id, word)
+            if query.only is not WorklistFilter.ALL:
+                drawn = self._index.drawn(connection, entries, query.reader_id, _drawn_numbers(query.reader_id))
+                through &= _passes(entries, said, drawn, query.only)
+            if query.split_id and query.part is not None:
+                through &= entries.of_patients(numbers_of(connection, _of_part(query.split_id, query.part)))
+        places = _ordered(entries, said, np.flatnonzero(through), query.order)
+        return WorklistKeys(entries.image[places], entries.lesion[places])
 
     def rows(self, keys: Sequence[WorklistKey], *, reader_id: str) -> list[WorklistRow | None]:
         """What the entries show, in the order of ``keys``; None for one that is gone."""
-        query = WorklistQuery(reader_id=reader_id)
         statement = _joined(
             select(
                 _I.c.seq.label("image_seq"),
@@ -119,7 +145,7 @@ class Worklist:
                 func.coalesce(_MINE.c.flagged, _OWN.c.flagged, False).label("flagged"),
                 _I.c.synthetic,
             ),
-            query,
+            reader_id,
         ).where(_I.c.seq.in_({image for image, _ in keys}))
         with self._database.read() as connection:
             found = {(row.image_seq, row.lesion_seq): row for row in connection.execute(statement)}
@@ -163,7 +189,7 @@ def _drawn(reader_id: str) -> Select[Any]:
 
 
 def _has_shapes(reader_id: str) -> ColumnElement[bool]:
-    later = aliased(_A)
+    later = _A.alias()
     newer = exists().where(
         later.c.lesion_id == _A.c.lesion_id,
         later.c.reader_id == _A.c.reader_id,
@@ -172,67 +198,70 @@ def _has_shapes(reader_id: str) -> ColumnElement[bool]:
     return exists().where(_A.c.lesion_id == _L.c.id, _A.c.reader_id == reader_id, _A.c.shapes != _NOTHING, ~newer)
 
 
-def _joined(statement: Select[Any], query: WorklistQuery, *, everything: bool = True) -> Select[Any]:
-    """Joined with what the query needs, or with ``everything`` that a row shows."""
-    only, order = query.only, query.order
-    margins = order is WorklistOrder.MARGIN
-    mine = everything or margins or only not in (WorklistFilter.ALL, WorklistFilter.UNANNOTATED)
-    own = everything or margins or only in (WorklistFilter.UNLABELLED, WorklistFilter.FLAGGED)
-    statement = statement.select_from(_I)
-    if everything or query.part is not None or order is WorklistOrder.PATIENT:
-        statement = statement.join(_P, _P.c.id == _I.c.patient_id)
-    statement = statement.outerjoin(_L, _L.c.image_id == _I.c.id)
-    if mine:
-        statement = statement.outerjoin(
-            _MINE, and_(_MINE.c.lesion_id == _L.c.id, _MINE.c.reader_id == query.reader_id)
-        )
-    if own:
-        statement = statement.outerjoin(_OWN, and_(_OWN.c.lesion_id == _L.c.id, _OWN.c.reader_id.is_(None)))
-    return statement
+def _joined(statement: Select[Any], reader_id: str) -> Select[Any]:
+    """Images with their patients, lesions and labels."""
+    return (
+        statement.select_from(_I)
+        .join(_P, _P.c.id == _I.c.patient_id)
+        .outerjoin(_L, _L.c.image_id == _I.c.id)
+        .outerjoin(_MINE, and_(_MINE.c.lesion_id == _L.c.id, _MINE.c.reader_id == reader_id))
+        .outerjoin(_OWN, and_(_OWN.c.lesion_id == _L.c.id, _OWN.c.reader_id.is_(None)))
+    )
 
 
-def _conditions(query: WorklistQuery) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    for word in query.text.split():
-        # patients and labels are searched once, not once for each lesion
-        patients = select(_P.c.id).where(or_(_contains(_P.c.pseudonym, word), _contains(_P.c.source, word)))
-        views = [view.value for view in ViewPosition if word.lower() in view.value.lower()]
+def _holds(connection: Connection, entries: Entries, said: Said, reader_id: str, word: str) -> Flags:
+    """Entries in whose pseudonym, source, view, comment or margin the word occurs."""
+    patients = select(_P.c.seq).where(or_(_contains(_P.c.pseudonym, word), _contains(_P.c.source, word)))
+    found = entries.of_patients(numbers_of(connection, patients)) | entries.of_views(word)
+    if said.labelled.any():
         label = schema.label.c
-        said = select(label.lesion_id).where(
-            label.reader_id == query.reader_id, or_(_contains(label.comment, word), _contains(label.margin, word))
-        )
-        found.append(or_(_I.c.patient_id.in_(patients), _I.c.view.in_(views), _L.c.id.in_(said)))
-    match query.only:
-        case WorklistFilter.UNLABELLED:
-            found.append(and_(_L.c.id.is_not(None), func.coalesce(_MINE.c.margin, _OWN.c.margin).is_(None)))
-        case WorklistFilter.UNANNOTATED:
-            found.append(or_(_L.c.id.is_(None), _L.c.id.not_in(_drawn(query.reader_id))))
-        case WorklistFilter.MINE:
-            found.append(or_(_MINE.c.id.is_not(None), _L.c.id.in_(_drawn(query.reader_id))))
-        case WorklistFilter.FLAGGED:
-            found.append(func.coalesce(_MINE.c.flagged, _OWN.c.flagged, False) == literal(True))
-        case WorklistFilter.ALL:
-            pass
-    if query.split_id and query.part is not None:
-        part = schema.split_part
-        inside = select(part.c.patient_id).where(
-            part.c.split_id == query.split_id, part.c.part == query.part.value
-        )
-        found.append(_P.c.id.in_(inside))
+        inside = or_(_contains(label.comment, word), _contains(label.margin, word))
+        lesions = select(_L.c.seq).join(schema.label, label.lesion_id == _L.c.id)
+        found |= entries.flags(numbers_of(connection, lesions.where(label.reader_id == reader_id, inside)))
     return found
 
 
-def _order(order: WorklistOrder) -> tuple[ColumnElement[Any], ...]:
-    last: tuple[ColumnElement[Any], ...] = (_I.c.seq.asc(), _L.c.number.asc())
+def _passes(entries: Entries, said: Said, drawn: Flags, only: WorklistFilter) -> Flags:
+    match only:
+        case WorklistFilter.UNLABELLED:
+            return (entries.lesion >= 0) & (_margin(entries, said) == NO_MARGIN)
+        case WorklistFilter.UNANNOTATED:
+            return ~drawn
+        case WorklistFilter.MINE:
+            return said.labelled | drawn
+        case WorklistFilter.FLAGGED:
+            return (said.labelled & said.flagged) | (~said.labelled & entries.flagged)
+        case WorklistFilter.ALL:
+            return np.ones(len(drawn), np.bool_)
+
+
+def _margin(entries: Entries, said: Said) -> Numbers:
+    """By the reader, else by the data set."""
+    return np.where(said.margin == NO_MARGIN, entries.margin, said.margin)
+
+
+def _ordered(entries: Entries, said: Said, places: Numbers, order: WorklistOrder) -> Numbers:
     match order:
         case WorklistOrder.ENTRY:
-            return last
+            return places
         case WorklistOrder.NEWEST:
-            return (_I.c.seq.desc(), _L.c.number.asc())
+            by = -entries.image
         case WorklistOrder.PATIENT:
-            return (_P.c.pseudonym.asc(), *last)
+            by = entries.patient
         case WorklistOrder.MARGIN:
-            return (func.coalesce(_MINE.c.margin, _OWN.c.margin, "~").asc(), *last)
+            by = _margin(entries, said)
+    # entries of one rank stay in the order of entry
+    return places[np.argsort(by[places], kind="stable")]
+
+
+def _drawn_numbers(reader_id: str) -> Select[Any]:
+    return select(_L.c.seq).where(_L.c.id.in_(_drawn(reader_id)))
+
+
+def _of_part(split_id: str, part: Part) -> Select[Any]:
+    inside = schema.split_part.c
+    chosen = select(inside.patient_id).where(inside.split_id == split_id, inside.part == part.value)
+    return select(_P.c.seq).where(_P.c.id.in_(chosen))
 
 
 def _row(row: Row[Any]) -> WorklistRow:

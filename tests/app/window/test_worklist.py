@@ -29,7 +29,7 @@ def study(tmp_path: Path) -> Iterator[Study]:
 def found(study: Study, **query: object) -> list[str]:
     """Image id, and "+" where the entry is a lesion."""
     asked = WorklistQuery(**query)  # type: ignore[arg-type]
-    rows = study.worklist.rows(study.worklist.keys(asked), reader_id=asked.reader_id)
+    rows = study.worklist.rows(study.worklist.keys(asked)[:], reader_id=asked.reader_id)
     return [f"{row.image_id}{'+' if row.lesion_id else ''}" for row in rows if row is not None]
 
 
