@@ -1,8 +1,9 @@
-"""Pictures for the viewer, read beside the window's thread; the last few are kept."""
+"""Pictures for the viewer, read beside the window's thread; the last few are kept, the next ones read ahead."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -16,6 +17,7 @@ from app.widgets.viewer.picture import Picture
 from core.domain.study import Image
 
 _KEPT_BYTES = 400_000_000
+"""Of all pictures that are kept, those read ahead included."""
 _HUNG = 4
 """Pictures that are wanted at once, at most."""
 Key = tuple[str, int]
@@ -46,6 +48,8 @@ class Pictures(QObject):
         self._session = session
         self._kept: OrderedDict[Key, Shown] = OrderedDict()
         self._wanted: tuple[Key, ...] = ()
+        self._under_way: set[Key] = set()
+        self._ahead: deque[Key] = deque()
         self._reader = Background(self, name="pictures", most=_HUNG)
         self._reader.done.connect(self._take)
 
@@ -53,36 +57,69 @@ class Pictures(QObject):
         """``ready`` follows for each, the first one first, at once where the picture is kept; a later wish
         overtakes it."""
         self._wanted = keys
-        reads = self._session.reads
-        unread = [key for key in keys if key not in self._kept]
-        self._reader.forget()
-        self._reader.submit_all([(key, partial(_read, reads, *key)) for key in unread])
+        self._ahead.clear()
+        self._under_way.difference_update(cast(tuple[Key, ...], self._reader.forget()))
+        self._submit([key for key in keys if key not in self._kept and key not in self._under_way])
         for key in keys:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 self.ready.emit(self._kept[key])
 
     def prepare(self, *keys: Key) -> None:
-        """Read them in advance, where nothing else is to be read."""
-        reads = self._session.reads
-        if not self._reader.has_waiting:
-            self._reader.submit_all([(key, partial(_read, reads, *key)) for key in keys if key not in self._kept])
+        """Read them ahead, one after another when nothing else is to be read, until there is no room for more.
+
+        The next wish (``want``) ends it: but for one that is being read, which another tenth of a second ends.
+        """
+        sizes = [self._kept[key].nbytes for key in self._wanted if key in self._kept]
+        room = (_KEPT_BYTES - sum(sizes)) // max(sizes) if sizes else 0
+        self._ahead = deque(keys[: max(room, 0)])
+        self._read_ahead()
+
+    def has(self, key: Key) -> bool:
+        """Whether it can be shown at once."""
+        return key in self._kept
 
     def clear(self) -> None:
         """Before the study closes."""
         self._wanted = ()
+        self._ahead.clear()
+        self._under_way.clear()
         self._reader.drain()
         self._kept.clear()
 
     def stop(self) -> None:
         self._reader.stop()
 
+    def _submit(self, keys: Sequence[Key]) -> None:
+        reads = self._session.reads
+        self._under_way.update(keys)
+        self._reader.submit_all([(key, partial(_read, reads, *key)) for key in keys])
+
+    def _read_ahead(self) -> None:
+        while self._ahead and not self._under_way:
+            key = self._ahead.popleft()
+            if key not in self._kept:
+                self._submit([key])
+
+    def _make_room(self) -> None:
+        """What was looked at longest ago goes, what is wanted stays."""
+        for key in [key for key in self._kept if key not in self._wanted]:
+            if len(self._kept) <= 2 or sum(shown.nbytes for shown in self._kept.values()) <= _KEPT_BYTES:
+                return
+            del self._kept[key]
+
     def _take(self, outcome: Outcome) -> None:
         key = cast(Key, outcome.key)
+        if key not in self._under_way:
+            return  # of a study that was closed meanwhile
+        self._under_way.discard(key)
         if isinstance(outcome.value, Shown):
             self._kept[key] = outcome.value
-            while len(self._kept) > 2 and sum(shown.nbytes for shown in self._kept.values()) > _KEPT_BYTES:
-                self._kept.popitem(last=False)
+            self._make_room()
+        self._tell(key, outcome)
+        self._read_ahead()
+
+    def _tell(self, key: Key, outcome: Outcome) -> None:
         if key not in self._wanted:
             return
         if isinstance(outcome.value, Shown):

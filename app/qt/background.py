@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Signal
 
 from app.qt import defects
+from app.qt.sentences import said
 from core.domain.errors import MarginaliaError
 
 Work = Callable[[], object]
@@ -37,7 +38,7 @@ class Outcome:
     def sentence(self) -> str:
         """For the user; a defect of the program names itself."""
         if isinstance(self.error, MarginaliaError):
-            return str(self.error)
+            return said(self.error)
         return "" if self.error is None else f"{type(self.error).__name__}: {self.error}"
 
 
@@ -75,10 +76,12 @@ class Background(QObject):
                 self._thread.start()
             self._changed.notify_all()
 
-    def forget(self) -> None:
-        """What waits; what runs goes on."""
+    def forget(self) -> tuple[Hashable, ...]:
+        """What waits, whose keys are returned; what runs goes on."""
         with self._changed:
+            forgotten = tuple(self._wanted)
             self._wanted.clear()
+        return forgotten
 
     @property
     def has_waiting(self) -> bool:

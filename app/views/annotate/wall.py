@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QObject, Signal
 
-from app.models.pictures import Pictures, Shown
+from app.models.pictures import Key, Pictures, Shown
 from app.qt import settings
 from app.qt.translation import tr
 from app.session import Session
 from app.views.annotate.arrangement import Hanging, arrange
 from app.views.annotate.findings import Drawn, FindingsLayer
 from app.widgets.viewer.hanging import HangingView, Pane
-from app.widgets.viewer.mammogram_view import MammogramView, Reading
+from app.widgets.viewer.mammogram_view import MammogramView
+from app.widgets.viewer.reading import Reading
 from core.domain.study import Image
 
 _SETTING = "hanging"
@@ -89,6 +92,22 @@ class Wall(QObject):
         count = self._images[place].frames
         self.hanging_view.views[place].set_slice(frame, count)
         self.pictures.want((image_id, frame))
+
+    def prepare(self, cases: Sequence[tuple[str, str | None]]) -> None:
+        """Read ahead what going to one of these images and lesions would hang, the first one first."""
+        image_id = self._session.image_id
+        shown = None if image_id is None else self.shown(image_id)
+        if shown is None:
+            return
+        reads, keys = self._session.reads, _slices_beside(shown)
+        for case, lesion_id in cases:
+            here = reads.image(case)
+            beside = arrange(here, reads.images_of_patient(here.patient_id), self._hanging)
+            for image in (here, *(one for one in beside if one.id != case)):
+                chosen = lesion_id if image.id == case else None
+                frame = self._first_frame(image) if chosen is None else reads.lesion(chosen).frame
+                keys.append((image.id, frame))
+        self.pictures.prepare(*keys)
 
     def clear(self, message: str) -> None:
         self._images, self._shown, self._frames = (), {}, {}
@@ -193,13 +212,17 @@ class Wall(QObject):
             self.hanging_view.put(place, shown.picture)
         if shown.image.id == self._session.image_id:
             self.ready.emit(shown)
-            near = (shown.frame - 1, shown.frame + 1)
-            self.pictures.prepare(*((shown.image.id, k) for k in near if 0 <= k < shown.image.frames))
+            self.pictures.prepare(*_slices_beside(shown))
 
     def _lose(self, image_id: str, sentence: str) -> None:
         place = self._place(image_id)
         if place is not None:
             self.hanging_view.put(place, None, tr("This image cannot be shown.") + "\n" + sentence)
+
+
+def _slices_beside(shown: Shown) -> list[Key]:
+    near = (shown.frame - 1, shown.frame + 1)
+    return [(shown.image.id, frame) for frame in near if 0 <= frame < shown.image.frames]
 
 
 def chosen_hanging() -> Hanging:

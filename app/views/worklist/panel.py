@@ -37,7 +37,7 @@ from app.session import Session
 from app.views.worklist.delegate import HEIGHT, PICTURE, WorklistDelegate
 from app.widgets.label import Label
 from core.domain.vocabulary import Part
-from core.store.worklist import WorklistFilter, WorklistOrder, WorklistProgress, WorklistQuery
+from core.store.worklist import WorklistFilter, WorklistOrder, WorklistProgress, WorklistQuery, WorklistRow
 
 _TYPING_MS = 120
 
@@ -70,15 +70,25 @@ class WorklistPanel(QWidget):
 
     def step(self, rows: int) -> None:
         """To the next (1) or previous (-1) case: another image, not only another lesion."""
+        row = self._case_at(rows)
+        if row is not None:
+            self._choose(row)
+
+    def neighbours(self) -> tuple[WorklistRow, ...]:
+        """The entries that a step forward and a step back lead to."""
+        places = (self._case_at(1), self._case_at(-1))
+        rows = [self.model.row_at(row) for row in dict.fromkeys(places) if row is not None]
+        return tuple(row for row in rows if row is not None)
+
+    def _case_at(self, rows: int) -> int | None:
         row = self.list.currentIndex().row()
-        image = self._session.image_id
         row = row + rows if row >= 0 else 0
         while 0 <= row < self.model.rowCount():
             found = self.model.row_at(row)
-            if found is not None and found.image_id != image:
-                self._choose(row)
-                return
+            if found is not None and found.image_id != self._session.image_id:
+                return row
             row += rows
+        return None
 
     def step_to_open(self) -> None:
         """To the next entry after this one that the reader has not annotated, from the top again at the end."""
