@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.model_desk import OpenedModel
+from app.qt.sentences import said
 from core.domain.errors import ModelError, StudyError
 from core.domain.events import IsCancelled
 from core.domain.study import RunStatus
@@ -67,4 +68,4 @@ def _patches(
     try:
         return opened.patches(cancelled, base=base), ""
     except ModelError as error:
-        return (), str(error)
+        return (), said(error)

@@ -9,6 +9,7 @@ from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.asking import ask
+from app.qt.sentences import said
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.domain.atomic import atomic_write
@@ -70,7 +71,7 @@ class CrashReportDialog(QDialog):
         try:
             atomic_write(path, self.text.toPlainText().encode())
         except MarginaliaError as error:
-            sentence = str(error)
+            sentence = said(error)
         self.problem.setText(sentence)
         self.problem.setVisible(bool(sentence))
 

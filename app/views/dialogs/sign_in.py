@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.qt.sentences import said
 from app.qt.translation import tr
 from app.session import Session
 from app.widgets.label import Label
@@ -60,7 +61,7 @@ class SignInDialog(QDialog):
         try:
             self._session.sign_in(self.reader_name.currentText(), self.password.text())
         except MarginaliaError as error:
-            self.problem.setText(str(error))
+            self.problem.setText(said(error))
             self.password.clear()
             self.password.setFocus()
             return

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from app.qt.background import Outcome
 from app.qt.colours import ERASER, LESION, PROMINENT
 from app.qt.place import grow
+from app.qt.sentences import said
 from app.qt.task import Job, Task
 from app.qt.translation import tr
 from app.views.importing.results import ImportResult
@@ -130,8 +131,8 @@ class ImportDialog(QDialog):
             what = QTableWidgetItem(fate_name(found.fate))
             if found.fate in _COLOURS:
                 what.setIcon(_dot(_COLOURS[found.fate]))
-            why = QTableWidgetItem(" ".join(found.sentences))
-            why.setToolTip(tip("\n".join(found.sentences)))
+            why = QTableWidgetItem(" ".join(map(said, found.sentences)))
+            why.setToolTip(tip("\n".join(map(said, found.sentences))))
             for column, item in enumerate((QTableWidgetItem(found.name), what, why)):
                 self.table.setItem(row, column, item)
         self.table.setVisible(True)

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from app.changes import Change, StudyClosed, StudyClosing, StudyOpened
 from app.qt.asking import ask
 from app.qt.background import Outcome
+from app.qt.sentences import said
 from app.qt.task import Job, Task
 from app.qt.translation import tr
 from app.session import Session
@@ -135,7 +136,7 @@ class PacsDialog(QDialog):
             for one in self._profiles.all():
                 self.profile.addItem(f"{one.name}  ({destination(one)})", one.name)
         except MarginaliaError as error:
-            self.text.setText(str(error))
+            self.text.setText(said(error))
         self.profile.setCurrentIndex(max(0, self.profile.findData(chosen)))
         if not self.profile.count():
             self.text.setText(tr("No PACS is set up yet: press “New…”."))
@@ -172,7 +173,7 @@ class PacsDialog(QDialog):
             self._profiles.remove(name)
             forget_secret(name)
         except MarginaliaError as error:
-            self.text.setText(str(error))
+            self.text.setText(said(error))
         self._typed.pop(name, None)
         self.refresh_profiles()
 
@@ -183,7 +184,7 @@ class PacsDialog(QDialog):
         try:
             profile = self._profiles.get(name)
         except MarginaliaError as error:
-            self.text.setText(str(error))
+            self.text.setText(said(error))
             return
         self._again = lambda: self._start(name, make, say)
         self._running_profile = name
@@ -262,7 +263,7 @@ class PacsDialog(QDialog):
         elif isinstance(value, Brought):
             self._show_brought(value)
         elif isinstance(error, SecretNeededError):
-            self._ask_secret(str(error))
+            self._ask_secret(said(error))
         elif isinstance(error, Cancelled):
             self.text.setText(tr("Cancelled; what came whole is kept, and can be resumed."))
         elif error is not None:

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from app import model_edits
 from app.changes import Change, ModelRevised, OpinionGiven, StudyClosing
 from app.model_desk import ModelDesk, OpenedModel
+from app.qt.sentences import said
 from app.qt.translation import tr
 from app.session import Session
 from app.views.model_screen import ModelScreen
@@ -311,6 +312,6 @@ class PrototypesScreen(ModelScreen):
         try:
             act()  # type: ignore[operator]
         except MarginaliaError as error:
-            self.problem.setText(str(error))
+            self.problem.setText(said(error))
             self.problem.show()
             self.tabs.setCurrentIndex(0)

@@ -25,6 +25,7 @@ from app.changes import Change, StudyClosing
 from app.model_desk import ModelDesk
 from app.qt.asking import ask
 from app.qt.background import Background, Outcome
+from app.qt.sentences import said
 from app.qt.translation import tr
 from app.session import Session
 from app.views.reading.answer import Answer, AnswerPanel
@@ -130,7 +131,7 @@ class ReadingWindow(QDialog):
         from core.tasks.runs import request_of  # with torch, which the open model has loaded
 
         def make() -> None:
-            study = model_edits.writable(self.session)
+            study = self.session.writable_study()
             parts = request_of(study, model.run).parts
             made = make_reader_study(study, model.run, parts, name=wanted.name, most=wanted.most, seed=wanted.seed)
             self._begin(made)
@@ -272,7 +273,7 @@ class ReadingWindow(QDialog):
         try:
             act()  # type: ignore[operator]
         except MarginaliaError as error:
-            self._say(str(error))
+            self._say(said(error))
 
     def _say(self, sentence: str) -> None:
         self.notice.say(tr("This cannot be read"), sentence, tr("Back"))

@@ -25,6 +25,7 @@ from app.model_desk import ModelDesk, OpenedModel
 from app.qt import settings
 from app.qt.asking import ask
 from app.qt.background import Background, Outcome
+from app.qt.sentences import said
 from app.qt.translation import tr
 from app.session import Session
 from app.views.model_screen import ModelScreen
@@ -301,7 +302,7 @@ class ReviewScreen(ModelScreen):
         try:
             self.session.set_labels(lesion_id, own)
         except MarginaliaError as error:
-            self.refused.emit(str(error))
+            self.refused.emit(said(error))
             return
         self._shown_without_call.add(lesion_id)
         self.cases.choose(lesion_id)
@@ -328,7 +329,7 @@ class ReviewScreen(ModelScreen):
         try:
             model_edits.say(self.session, opinion)
         except MarginaliaError as error:
-            self.refused.emit(str(error))
+            self.refused.emit(said(error))
 
     def _open_reader_study(self) -> None:
         self.reading = ReadingWindow(self.session, self.desk, self)

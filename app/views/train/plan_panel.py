@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.qt.sentences import said
 from app.qt.translation import tr
 from app.training_desk import PlanRequest
 from app.views.train.config_form import ConfigForm
@@ -233,7 +234,7 @@ class PlanPanel(QWidget):
             )
         except MarginaliaError as error:
             self.config = None
-            self.show_problem(str(error))
+            self.show_problem(said(error))
             self._enable()
             return
         self.show_problem("")

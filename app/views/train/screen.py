@@ -33,6 +33,7 @@ from app.changes import (
 )
 from app.model_desk import ModelDesk
 from app.qt.background import Background, Outcome
+from app.qt.sentences import said
 from app.qt.translation import tr
 from app.session import Session
 from app.training_desk import JobState, PlanRequest, TrainingDesk
@@ -149,7 +150,7 @@ class TrainScreen(QWidget):
         try:
             self.plan.show_hosts([host.name for host in Hosts().confirmed()])
         except MarginaliaError as error:
-            self.refused.emit(str(error))
+            self.refused.emit(said(error))
 
     def _look(self) -> None:
         """Count what would be trained on, beside the window's thread."""
@@ -304,7 +305,7 @@ class TrainScreen(QWidget):
         try:
             act()  # type: ignore[operator]
         except MarginaliaError as error:
-            self.plan.show_problem(str(error))
+            self.plan.show_problem(said(error))
 
 
 def _end_of(path: Path) -> str:

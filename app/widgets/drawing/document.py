@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QUndoStack
 
 from app.commands.replace_shapes import ReplaceShapes
+from app.qt.sentences import said
 from app.qt.translation import tr
 from core.domain.edits import Shapes, replay
 from core.domain.errors import MarginaliaError
@@ -152,7 +153,7 @@ class AnnotationDocument(QObject):
             self._retry.start()
             if first:
                 self.paused_changed.emit(True)
-                self.commit_failed.emit(str(error))
+                self.commit_failed.emit(said(error))
             return False
         self._end_pause()
         return True
