@@ -15,7 +15,7 @@ from core.imaging.display import apply, default_window, display_lut, is_inverted
 from core.store.annotations import annotation_subject
 from core.store.hdf5 import Array
 from core.store.study import Study
-from core.store.worklist import WorklistKey, WorklistProgress, WorklistQuery, WorklistRow
+from core.store.worklist import WorklistKey, WorklistKeys, WorklistProgress, WorklistQuery, WorklistRow
 
 CHECKPOINT = "annotation.checkpoint"
 """How the trail calls the naming of a revision."""
@@ -47,7 +47,7 @@ class Reads:
     reader_id: str
     """Of the current reader; empty where nobody is signed in."""
 
-    def keys(self, query: WorklistQuery) -> list[WorklistKey]:
+    def keys(self, query: WorklistQuery) -> WorklistKeys:
         return self._study.worklist.keys(query)
 
     def rows(self, keys: Sequence[WorklistKey]) -> list[WorklistRow | None]:
@@ -81,6 +81,11 @@ class Reads:
             return None
         found = self._study.lesions.of_finding(self.lesion(lesion_id).finding_id)
         return next((lesion.id for lesion in found if lesion.image_id == image_id), None)
+
+    def seen_in(self, lesion_id: str) -> tuple[Image, ...]:
+        """The other pictures that the finding of a lesion is seen in."""
+        found = self._study.lesions.of_finding(self.lesion(lesion_id).finding_id)
+        return tuple(self.image(lesion.image_id) for lesion in found if lesion.id != lesion_id)
 
     def labels(self, lesion_id: str) -> tuple[Labels, Labels]:
         """The current reader's (empty where they said nothing) and those of the data set."""

@@ -91,6 +91,27 @@ class LesionRepository:
             transaction.connection.execute(change)
             transaction.record("lesion.outline", f"lesion {lesion_id}", old=old, new=outline)
 
+    def set_finding(self, lesion_id: str, finding: Finding) -> None:
+        """Make it a lesion of this finding, which is added where it is new; one without lesions goes.
+
+        StudyError where the finding is another patient's, or has a lesion on the same slice of the same image.
+        """
+        with self._database.write() as transaction:
+            lesion = self.get(lesion_id)
+            if lesion.finding_id == finding.id:
+                return
+            others = self.of_finding(finding.id)
+            if any((other.image_id, other.frame) == (lesion.image_id, lesion.frame) for other in others):
+                raise StudyError("Both lesions lie in one picture; a finding is seen once in a picture.")
+            run = transaction.connection.execute
+            if not others and run(select(_F.c.id).where(_F.c.id == finding.id)).first() is None:
+                self.add_finding(finding)
+            _refuse_mixed_patients(transaction, (msgspec.structs.replace(lesion, finding_id=finding.id),))
+            run(update(_L).where(_L.c.id == lesion_id).values(finding_id=finding.id))
+            if not self.of_finding(lesion.finding_id):
+                run(delete(_F).where(_F.c.id == lesion.finding_id))
+            transaction.record("lesion.finding", f"lesion {lesion_id}", old=lesion.finding_id, new=finding.id)
+
     def set_labels(self, lesion_id: str, labels: Labels, *, reader_id: str | None = None) -> None:
         """Replace what a reader (None: the data set) says of a lesion."""
         with self._database.write() as transaction:

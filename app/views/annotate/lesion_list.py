@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
@@ -10,10 +11,19 @@ from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QToolBu
 
 from app.qt.translation import tr
 from app.qt.words import word
-from app.widgets.label import Label
+from app.widgets.label import Label, tip
 from core.domain.study import Image, Labels, Lesion
 
 _ROWS_SHOWN = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    lesion: Lesion
+    said: Labels
+    """By the reader, else by the data set."""
+    seen_in: tuple[str, ...]
+    """Names of the other pictures that show the same finding."""
 
 
 class LesionList(QWidget):
@@ -49,15 +59,17 @@ class LesionList(QWidget):
         layout.addWidget(self._empty)
         self._list.hide()
 
-    def show_lesions(
-        self, image: Image, lesions: Sequence[Lesion], labels: Sequence[Labels], current: str | None
-    ) -> None:
-        """``labels``: per lesion what the reader says, else the data set."""
+    def show_lesions(self, image: Image, lesions: Sequence[Listed], current: str | None) -> None:
         self._filling = True
         self._list.clear()
-        for lesion, said in zip(lesions, labels, strict=True):
+        for listed in lesions:
+            lesion, said = listed.lesion, listed.said
             margin = tr("not labelled") if said.margin is None else word(said.margin)
             item = QListWidgetItem(f"{lesion.number}   {margin}   {size_text(lesion, image)}")
+            if listed.seen_in:
+                places = ", ".join(listed.seen_in)
+                item.setText(f"{item.text()}   ↔ {places}")
+                item.setToolTip(tip(tr("The same finding is seen in {places}.", places=places)))
             item.setData(0x100, lesion.id)
             self._list.addItem(item)
             if lesion.id == current:

@@ -11,10 +11,12 @@ from PySide6.QtWidgets import QMenu
 
 from app.actions.actions import Actions
 from app.actions.keymap import Preset
+from app.lesion_edits import order_lesions
 from app.qt.translation import tr
 from app.session import Session
 from app.views.annotate import arrangement
 from app.views.annotate.arrangement import Hanging
+from app.views.annotate.finding_menu import FindingMenu
 from app.views.annotate.workspace import AnnotateWorkspace
 from app.widgets.drawing import operations
 from app.widgets.drawing.canvas import TOOLS
@@ -120,6 +122,7 @@ class AnnotateWiring(QObject):
         actions.connect_to("lesion.previous", lambda: self._step_lesion(-1))
         actions.connect_to("lesion.up", lambda: self._move_lesion(-1))
         actions.connect_to("lesion.down", lambda: self._move_lesion(1))
+        actions.connect_to("lesion.link", self._ask_finding)
 
     # drawing
 
@@ -190,7 +193,7 @@ class AnnotateWiring(QObject):
         menu = QMenu(self._workspace)
         for name in ("edit.undo", "edit.redo", "", "view.fit", "view.lesion", "view.one_to_one", "view.invert",
                      "view.next_window", "", "edit.duplicate", "edit.smooth", "edit.simplify", "edit.unite",
-                     "edit.subtract", "", "lesion.remove"):  # fmt: skip
+                     "edit.subtract", "", "lesion.link", "lesion.remove"):  # fmt: skip
             if name:
                 menu.addAction(self._actions[name])
             else:
@@ -236,7 +239,18 @@ class AnnotateWiring(QObject):
         place = ids.index(lesion_id)
         if 0 <= place + by < len(ids):
             ids.insert(place + by, ids.pop(place))
-            self._session.order_lesions(image_id, ids)
+            order_lesions(self._session, image_id, ids)
+
+    def _ask_finding(self) -> None:
+        """Which lesions of other pictures are the chosen one."""
+        if self._session.lesion_id is None:
+            return
+        menu = FindingMenu(self._session, self._session.lesion_id, self._workspace)
+        menu.linked.connect(self._workspace.linked)
+        menu.refused.connect(self._workspace.refused)
+        menu.aboutToHide.connect(menu.deleteLater)
+        view = self._workspace.view
+        menu.popup(view.mapToGlobal(view.rect().center()))
 
     def _lesion_ids(self) -> list[str]:
         image_id = self._session.image_id

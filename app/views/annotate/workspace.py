@@ -28,10 +28,13 @@ from app.changes import (
     StudyClosing,
     StudyOpened,
 )
+from app.lesion_edits import add_lesion
 from app.models.pictures import Shown
 from app.qt.translation import tr
 from app.reads import HistoryEntry
 from app.session import Session
+from app.views.annotate.finding_menu import place_of
+from app.views.annotate.lesion_list import Listed
 from app.views.annotate.overlays import Overlays
 from app.views.annotate.pen_strip import PenStrip
 from app.views.annotate.side_panel import WIDTH, SidePanel
@@ -53,11 +56,15 @@ _TOOLS = (
     "lesion_box", "lesion_outline", "caliper", "",
 )  # fmt: skip
 _HISTORY_MS = 250
+_AHEAD_MS = 150
+"""After a picture is shown; while somebody pages on, nothing is read ahead."""
 
 
 class AnnotateWorkspace(QWidget):
     refused = Signal(str)
     """Why something cannot be done just now."""
+    linked = Signal(str, object)
+    """What was linked or separated, in a sentence, and what takes that back."""
     possible = Signal()
     """What can be done changed: an image or a lesion came or went."""
 
@@ -78,6 +85,7 @@ class AnnotateWorkspace(QWidget):
         self._mask_on = False
         self._mask_later = QTimer(self, singleShot=True, interval=0)
         self._later = QTimer(self, singleShot=True, interval=_HISTORY_MS)
+        self._ahead = QTimer(self, singleShot=True, interval=_AHEAD_MS)
         self._lay_out(actions, preview)
         self._connect()
 
@@ -130,6 +138,7 @@ class AnnotateWorkspace(QWidget):
         self.document.shapes_changed.connect(self._mask_later.start)
         self._mask_later.timeout.connect(self._update_mask)
         self._later.timeout.connect(self._show_history)
+        self._ahead.timeout.connect(self._read_ahead)
         self.canvas.outline_drawn.connect(self._take_outline)
         self.canvas.refused.connect(self.refused)
         self.canvas.pen_changed.connect(self.show_pen)
@@ -158,7 +167,7 @@ class AnnotateWorkspace(QWidget):
                 self._show_selection(image_changed=other)
             case ReaderChanged() if self._session.is_open:
                 self._show_lesion()
-            case LesionsChanged(image_id=image) if image == self._session.image_id:
+            case LesionsChanged() if self._session.image_id is not None:
                 self._show_lesion(keep_drawing=True)
             case LabelsChanged(image_id=image) if image == self._session.image_id:
                 self._show_labels()
@@ -174,6 +183,7 @@ class AnnotateWorkspace(QWidget):
                 self.possible.emit()
             case StudyClosing():
                 self.panel.form.take_typing()
+                self._ahead.stop()
                 self.wall.pictures.clear()
                 self._later.stop()
             case StudyClosed():
@@ -209,6 +219,12 @@ class AnnotateWorkspace(QWidget):
     def _show_picture(self, shown: Shown) -> None:
         self.shown = shown
         self._show_lesion()
+        self._ahead.start()
+
+    def _read_ahead(self) -> None:
+        """The next case and the one before, so that going there does not wait."""
+        if self._session.is_open:
+            self.wall.prepare([(row.image_id, row.lesion_id) for row in self.worklist.neighbours()])
 
     def _show_lesion(self, *, keep_drawing: bool = False) -> None:
         """The chosen lesion: outline, shapes, labels, mask, history."""
@@ -256,12 +272,13 @@ class AnnotateWorkspace(QWidget):
         session, reads = self._session, self._session.reads
         if session.image_id is None:
             return
-        lesions = reads.lesions(session.image_id)
-        said = []
-        for lesion in lesions:
+        listed = []
+        for lesion in reads.lesions(session.image_id):
             own, given = reads.labels(lesion.id)
-            said.append(own if own.margin is not None else given)
-        self.panel.lesions.show_lesions(reads.image(session.image_id), lesions, said, session.lesion_id)
+            said = own if own.margin is not None else given
+            places = tuple(place_of(image) for image in reads.seen_in(lesion.id))
+            listed.append(Listed(lesion=lesion, said=said, seen_in=places))
+        self.panel.lesions.show_lesions(reads.image(session.image_id), listed, session.lesion_id)
         if session.lesion_id is None:
             self.panel.form.show_labels("", Labels(), Labels(), editable=False)
             self.panel.author.setText("")
@@ -315,7 +332,7 @@ class AnnotateWorkspace(QWidget):
 
     def _take_outline(self, outline: LesionOutline) -> None:
         if self._session.image_id is not None and self._session.can_write:
-            self._session.add_lesion(self._session.image_id, outline)
+            add_lesion(self._session, self._session.image_id, outline)
             self.canvas.choose_tool("ellipse")
 
     def _look_back(self, entry: HistoryEntry | None) -> None:
