@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,11 @@ NO_DISPLAY = (
     "There is no display to open the window on: neither DISPLAY nor WAYLAND_DISPLAY is set. Start the program "
     "from a desktop, or use its commands ('main.py --help' lists them).\n"
 )
+
+_AHEAD = ("core.store.study", "core.imaging.opencv", "core.imaging.display")
+"""Without Qt, so that another thread may load them."""
+_AFTER_MS = 100
+"""From the window's being shown on: not while it is painted first."""
 
 
 def main(arguments: list[str]) -> int:
@@ -48,7 +55,9 @@ def main(arguments: list[str]) -> int:
     window = MainWindow(session, language)
     stop_watching = _watch(window)
     window.show()
-    if arguments:
+    if not arguments:
+        QTimer.singleShot(_AFTER_MS, window, _load_ahead)
+    else:
         # after the window is up: opening may upgrade a study or wait for a slow disk
         QTimer.singleShot(0, window, lambda: window.open_study(Path(arguments[0])))
     code = application.exec()
@@ -56,11 +65,23 @@ def main(arguments: list[str]) -> int:
     return code
 
 
+def _load_ahead() -> None:
+    """What a study needs, while its user looks for one: libraries that take half a second."""
+
+    def load() -> None:
+        for name in _AHEAD:
+            import_module(name)
+
+    # waited for at the end of the program: an interpreter that ends amid an import may die
+    threading.Thread(target=load, name="loading ahead").start()
+
+
 def _watch(window: MainWindow) -> Callable[[], None]:
     """Keep what goes wrong from now on, and offer what was left by a program that is gone; the end of it."""
     from PySide6.QtCore import qVersion
 
     from app.crash_watch import CrashWatch
+    from app.qt.sentences import said
     from app.views.incidents import Incidents
     from core.domain.errors import StorageFullError
     from core.tasks.crash_log import CrashLog, crash_folder, left_reports
@@ -68,7 +89,7 @@ def _watch(window: MainWindow) -> Callable[[], None]:
     try:
         log = CrashLog(crash_folder(), qt=qVersion())
     except StorageFullError as error:
-        window.banner.say("crash", str(error))
+        window.banner.say("crash", said(error))
         return lambda: None
     watch = CrashWatch(log)
     incidents = Incidents(window, window.banner, log)

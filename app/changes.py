@@ -9,6 +9,11 @@ from core.domain.study import Reader
 
 
 @dataclass(frozen=True, kw_only=True)
+class StudyOpening:
+    """Comes before a study is there: what shows studies is made now, if it was not needed until now."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyOpened:
     folder: Path
     name: str
@@ -103,7 +108,8 @@ class OpinionGiven:
 
 
 Change = (
-    StudyOpened
+    StudyOpening
+    | StudyOpened
     | StudyClosing
     | StudyClosed
     | ReaderChanged

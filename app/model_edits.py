@@ -11,7 +11,6 @@ from app.session import Session
 from core.domain.errors import StudyError
 from core.domain.reading import Reading
 from core.domain.study import ModelRevision, Run
-from core.store.study import Study
 from core.tasks.opinions import Mark, Opinion, give_opinion, mark_prototype
 
 if TYPE_CHECKING:
@@ -19,19 +18,9 @@ if TYPE_CHECKING:
     from core.tasks.prototypes import Pruning
 
 
-def writable(session: Session) -> Study:
-    """StudyError, one sentence, where nothing can be written or nobody is signed in."""
-    study = session.study
-    if not study.writable:
-        raise StudyError(session.read_only or "This study is open for reading only.")
-    if session.reader is None:
-        raise StudyError("Sign in first, so that the study knows who says so.")
-    return study
-
-
 def prune(session: Session, pruning: Pruning, outcome: PruneOutcome, reason: str) -> ModelRevision:
     """The outcome becomes the run's active revision. StudyError without a reason."""
-    writable(session)
+    session.writable_study()
     if not reason.strip():
         raise StudyError("Say in a few words why these prototypes go: the reason stays with the revision.")
     made = pruning.commit(outcome, reason=reason.strip())
@@ -42,41 +31,41 @@ def prune(session: Session, pruning: Pruning, outcome: PruneOutcome, reason: str
 def undo_pruning(session: Session, run: Run) -> None:
     from core.tasks.prototypes import undo
 
-    undo(writable(session), run)
+    undo(session.writable_study(), run)
     session.changed.emit(ModelRevised(run_id=run.id))
 
 
 def redo_pruning(session: Session, run: Run) -> None:
     from core.tasks.prototypes import redo
 
-    redo(writable(session), run)
+    redo(session.writable_study(), run)
     session.changed.emit(ModelRevised(run_id=run.id))
 
 
 def activate(session: Session, revision: ModelRevision) -> None:
     """Make any revision of the tree the one in use."""
-    writable(session).models.activate(revision.id)
+    session.writable_study().models.activate(revision.id)
     session.changed.emit(ModelRevised(run_id=revision.run_id))
 
 
 def say(session: Session, opinion: Opinion) -> None:
-    give_opinion(writable(session), opinion)
+    give_opinion(session.writable_study(), opinion)
     session.changed.emit(OpinionGiven(run_id=opinion.run_id, subject=opinion.lesion_id))
 
 
 def keep_reading(session: Session, reading: Reading) -> None:
     """One more reading of a reader study; it is never changed."""
-    writable(session).reader_studies.read(reading)
+    session.writable_study().reader_studies.read(reading)
 
 
 def mark(session: Session, run: Run, index: int, value: Mark) -> None:
-    mark_prototype(writable(session), run, index, value)
+    mark_prototype(session.writable_study(), run, index, value)
     session.changed.emit(OpinionGiven(run_id=run.id, subject=f"prototype {index + 1}"))
 
 
 def note_run(session: Session, run: Run, *, notes: str | None = None, archived: bool | None = None) -> None:
     """Put words beside a run, or put it away; what is None stays."""
-    study = writable(session)
+    study = session.writable_study()
     now = study.runs.get(run.id)
     changed = msgspec.structs.replace(
         now,

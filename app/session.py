@@ -7,10 +7,10 @@ pauses meanwhile.
 
 from __future__ import annotations
 
-import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -20,22 +20,24 @@ from app.changes import (
     CheckpointNamed,
     ImagesImported,
     LabelsChanged,
-    LesionsChanged,
     ReaderChanged,
     SelectionChanged,
     StorageChanged,
     StudyClosed,
     StudyClosing,
     StudyOpened,
+    StudyOpening,
 )
-from app.reads import CHECKPOINT, Reads
+from app.qt.sentences import said
 from core.domain.errors import StorageFullError, StudyError, StudyLockedError
 from core.domain.shapes import Shape
-from core.domain.study import Finding, Labels, Lesion, LesionOutline, Reader
-from core.store.annotations import annotation_subject
-from core.store.holder import user_name
-from core.store.passwords import Passwords
-from core.store.study import Study
+from core.domain.study import Labels, Reader
+
+if TYPE_CHECKING:
+    # the store brings its database's library, for which a window without a study need not wait
+    from app.reads import Reads
+    from core.store.passwords import Passwords
+    from core.store.study import Study
 
 RETRY_MS = 2000
 
@@ -78,6 +80,8 @@ class Session(QObject):
     @property
     def reads(self) -> Reads:
         """Reading of the open study, from any thread."""
+        from app.reads import Reads
+
         return Reads(self.study, self.reader.id if self.reader else "")
 
     @property
@@ -85,12 +89,18 @@ class Session(QObject):
         """Whether the current reader can draw and label now."""
         return self._study is not None and self._study.writable and self.reader is not None and not self._waiting
 
+    def writable_study(self) -> Study:
+        """StudyError, one sentence, where nothing can be written or nobody is signed in."""
+        return self._writer()[1]
+
     @property
     def unsaved(self) -> int:
         """Changes that wait for room on the disk."""
         return len(self._waiting) + (self._refused is not None)
 
     def create_study(self, folder: Path, name: str, *, synthetic: bool = False) -> None:
+        from core.store.study import Study
+
         study = Study.create(folder, name=name, synthetic=synthetic)
         self.close_study()
         self._take(study, "")
@@ -99,6 +109,8 @@ class Session(QObject):
         """Open for writing, or for reading where somebody else writes in it or its disk cannot be written."""
         if self._study is not None and self._study.folder == folder.absolute():
             return
+        from core.store.study import Study
+
         try:
             study, why = Study.open(folder), ""
         except (StudyLockedError, StorageFullError) as error:
@@ -121,6 +133,10 @@ class Session(QObject):
         self.changed.emit(StudyClosed())
 
     def _take(self, study: Study, why: str) -> None:
+        from core.store.passwords import Passwords
+
+        # whoever shows a study is made before there is one, and hears all that follows
+        self.changed.emit(StudyOpening())
         self._study, self.read_only = study, why
         self._passwords = Passwords(study.folder)
         self.changed.emit(
@@ -162,6 +178,8 @@ class Session(QObject):
 
     def _sign_in_by_account(self) -> None:
         """By the name of the system's account, unless that reader has a password."""
+        from core.store.holder import user_name
+
         name = user_name()
         known = self.study.readers.find(name)
         if self.needs_password(name) or (known is None and not self.study.writable):
@@ -170,7 +188,7 @@ class Session(QObject):
         try:
             self.sign_in(name)
         except StorageFullError as error:
-            self.changed.emit(StorageChanged(problem=str(error)))
+            self.changed.emit(StorageChanged(problem=said(error)))
 
     # what is looked at
 
@@ -220,7 +238,7 @@ class Session(QObject):
             study.lesions.set_labels(lesion_id, labels, reader_id=reader.id)
             return LabelsChanged(image_id=image_id, lesion_id=lesion_id)
 
-        self._write(write)
+        self.write(write)
 
     def commit_shapes(self, lesion_id: str, shapes: tuple[Shape, ...]) -> None:
         """The current reader's fine annotation from now on; on the disk when this returns.
@@ -238,7 +256,7 @@ class Session(QObject):
             change = write()
         except (StorageFullError, StudyLockedError) as error:
             self._refused = write
-            self.changed.emit(StorageChanged(problem=str(error)))
+            self.changed.emit(StorageChanged(problem=said(error)))
             raise
         if self._refused is not None:
             self._refused = None
@@ -252,10 +270,13 @@ class Session(QObject):
             done = study.annotations.restore(lesion_id, reader.id, revision)
             return AnnotationChanged(lesion_id=lesion_id, revision=done.revision, restored=True)
 
-        self._write(write)
+        self.write(write)
 
     def name_checkpoint(self, lesion_id: str, name: str) -> None:
         """Give the current revision a name, which the history shows."""
+        from app.reads import CHECKPOINT
+        from core.store.annotations import annotation_subject
+
         reader, study = self._writer()
         current = study.annotations.current(lesion_id, reader.id)
         revision = 0 if current is None else current.revision
@@ -266,67 +287,12 @@ class Session(QObject):
             )
             return CheckpointNamed(lesion_id=lesion_id, name=name, revision=revision)
 
-        self._write(write)
-
-    def add_lesion(self, image_id: str, outline: LesionOutline) -> str:
-        """Its id; it becomes the chosen one."""
-        _, study = self._writer()
-        image = study.images.get(image_id)
-        number = 1 + max((lesion.number for lesion in study.lesions.of_image(image_id)), default=0)
-        finding = Finding(id=str(uuid.uuid4()), patient_id=image.patient_id)
-        lesion = Lesion(
-            id=str(uuid.uuid4()),
-            finding_id=finding.id,
-            image_id=image_id,
-            outline=outline,
-            number=number,
-            frame=self.frame if image_id == self.image_id else 0,
-        )
-
-        def write() -> Change:
-            with study.batch():
-                study.lesions.add_finding(finding)
-                study.lesions.add(lesion)
-            return LesionsChanged(image_id=image_id)
-
-        if self._write(write):
-            self.select(image_id, lesion.id)
-        return lesion.id
-
-    def set_outline(self, lesion_id: str, outline: LesionOutline) -> None:
-        _, study = self._writer()
-        image_id = study.lesions.get(lesion_id).image_id
-
-        def write() -> Change:
-            study.lesions.set_outline(lesion_id, outline)
-            return LesionsChanged(image_id=image_id)
-
-        self._write(write)
-
-    def remove_lesion(self, lesion_id: str) -> None:
-        _, study = self._writer()
-        image_id = study.lesions.get(lesion_id).image_id
-
-        def write() -> Change:
-            study.lesions.remove(lesion_id)
-            if self.lesion_id == lesion_id:
-                self.lesion_id = None
-            return LesionsChanged(image_id=image_id)
-
-        if self._write(write) and self.lesion_id is None:
-            self.select(image_id)
-
-    def order_lesions(self, image_id: str, lesion_ids: Sequence[str]) -> None:
-        _, study = self._writer()
-
-        def write() -> Change:
-            study.lesions.set_order(image_id, lesion_ids)
-            return LesionsChanged(image_id=image_id)
-
-        self._write(write)
+        self.write(write)
 
     def record_others_shown(self, lesion_id: str) -> None:
         """The trail keeps that this reader saw the layers of others, and when."""
+        from core.store.annotations import annotation_subject
+
         reader, study = self._writer()
         study.audit.record("annotation.others_shown", annotation_subject(lesion_id, reader.id))
 
@@ -342,7 +308,7 @@ class Session(QObject):
             try:
                 change = self._waiting[0]()
             except (StorageFullError, StudyLockedError) as error:
-                self.changed.emit(StorageChanged(problem=str(error)))
+                self.changed.emit(StorageChanged(problem=said(error)))
                 return
             self._waiting.popleft()
             self.changed.emit(change)
@@ -363,15 +329,15 @@ class Session(QObject):
             raise StudyError("Sign in first, so that the study knows who says so.")
         return self.reader, self.study
 
-    def _write(self, write: Callable[[], Change]) -> bool:
-        """Whether it is on the disk; where not, it waits for room."""
+    def write(self, write: Callable[[], Change]) -> bool:
+        """Change the study and tell the screens. False where the disk is full: then it waits for room."""
         if not self._waiting:
             try:
                 change = write()
             except (StorageFullError, StudyLockedError) as error:
                 self._waiting.append(write)
                 self._retry.start()
-                self.changed.emit(StorageChanged(problem=str(error)))
+                self.changed.emit(StorageChanged(problem=said(error)))
                 return False
             self.changed.emit(change)
             return True
@@ -384,7 +350,7 @@ def _why_read_only(error: StudyError | StorageFullError, folder: Path) -> str:
 
     holder = present_holder(folder)
     if isinstance(error, StudyLockedError) and holder is not None:
-        return (
+        return said(
             f"{holder} has this study open. You can look at it; nothing can be changed until it is closed there."
         )
-    return f"{error} You can look at it; nothing can be changed."
+    return said(f"{error} You can look at it; nothing can be changed.")

@@ -10,19 +10,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from app.changes import Change, RunsChanged, StudyClosing, StudyOpened
-from app.model_edits import writable
 from app.qt.background import Outcome
 from app.qt.task import Task
 from app.session import Session
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, Event, IsCancelled, Message, Metrics, Progress, Projected
 from core.domain.study import Run
-from core.tasks.left_alone import unsettled
-from core.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from core.training.config import TrainingConfig
 
 
 @dataclass(kw_only=True)
@@ -85,7 +86,7 @@ class TrainingDesk(QObject):
 
     def plan(self, request: PlanRequest) -> None:
         """Make the runs (``planned`` follows); they wait their turn. StudyError where nothing can be written."""
-        study = writable(self.session)
+        study = self.session.writable_study()
 
         def job(emit: Emit, cancelled: IsCancelled) -> object:
             from core.tasks.training_plan import plan_runs
@@ -100,7 +101,7 @@ class TrainingDesk(QObject):
 
     def enqueue(self, runs: Sequence[Run]) -> None:
         """New runs, or ones to go on with; one that is there already is not taken twice."""
-        writable(self.session)
+        self.session.writable_study()
         known = {run.id for run in self.waiting}
         if self.running and self.job is not None:
             known.add(self.job.run.id)
@@ -214,6 +215,8 @@ class TrainingDesk(QObject):
 
     def _look_for_jobs(self) -> None:
         """Follow again what was left alone."""
+        from core.tasks.left_alone import unsettled
+
         runs = unsettled(self.session.study)
         self._found = {run.id for run in runs}
         self.waiting.extend(runs)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence, QPalette
@@ -25,9 +26,12 @@ class Actions(QObject):
         self._groups: dict[str, QActionGroup] = {}
         for spec in self.specs:
             self._actions[spec.id] = self._make(spec)
-        self.refresh_icons(window.palette())
+        self._icons: dict[str, str] = {spec.id: spec.icon for spec in self.specs if spec.icon}
+        self._drawn: set[str] = set()
 
     def __getitem__(self, action: str) -> QAction:
+        """The action, for a button or to be triggered; with its icon from now on."""
+        self._draw([action])
         return self._actions[action]
 
     def connect_to(self, action: str, receiver: Callable[[], object]) -> None:
@@ -44,6 +48,7 @@ class Actions(QObject):
                 above = spec.menu.rpartition("/")[0]
                 menu = (self.menus[above] if above else bar).addMenu(tr(spec.menu_name))
                 menu.setToolTipsVisible(True)
+                menu.aboutToShow.connect(partial(self._draw_menu, spec.menu))
                 self.menus[spec.menu] = menu
             self.menus[spec.menu].addAction(self._actions[spec.id])
 
@@ -59,9 +64,18 @@ class Actions(QObject):
 
     def refresh_icons(self, palette: QPalette) -> None:
         """After a change of the theme."""
-        for spec in self.specs:
-            if spec.icon:
-                self._actions[spec.id].setIcon(icon(spec.icon, palette))
+        for action in self._drawn:
+            self._actions[action].setIcon(icon(self._icons[action], palette))
+
+    def _draw(self, actions: Iterable[str]) -> None:
+        """Give them their icons: drawing all of them at the start would keep the window from being shown."""
+        new = {action for action in actions if action in self._icons} - self._drawn
+        for action in new:
+            self._actions[action].setIcon(icon(self._icons[action], self._window.palette()))
+        self._drawn |= new
+
+    def _draw_menu(self, menu: str) -> None:
+        self._draw(spec.id for spec in self.specs if spec.menu == menu)
 
     def _make(self, spec: ActionSpec) -> QAction:
         action = QAction(tr(spec.text), self._window)

@@ -20,7 +20,14 @@ def _source(name: str) -> str:
 
 def pixmap(name: str, colour: QColor, size: int, ratio: float = 1.0) -> QPixmap:
     """``size`` logical pixels wide, for a screen with ``ratio`` device pixels in a logical one."""
-    renderer = QSvgRenderer(QByteArray(_source(name).replace("currentColor", colour.name()).encode()))
+    return _drawn(_renderer(name, colour), colour, size, ratio)
+
+
+def _renderer(name: str, colour: QColor) -> QSvgRenderer:
+    return QSvgRenderer(QByteArray(_source(name).replace("currentColor", colour.name()).encode()))
+
+
+def _drawn(renderer: QSvgRenderer, colour: QColor, size: int, ratio: float) -> QPixmap:
     drawn = QPixmap(round(size * ratio), round(size * ratio))
     drawn.fill(Qt.GlobalColor.transparent)
     painter = QPainter(drawn)
@@ -39,6 +46,7 @@ def icon(name: str, palette: QPalette) -> QIcon:
         (QPalette.ColorGroup.Disabled, QIcon.Mode.Disabled),
     ):
         colour = palette.color(group, QPalette.ColorRole.ButtonText)
+        renderer = _renderer(name, colour)
         for size in _SIZES:
-            made.addPixmap(pixmap(name, colour, size), mode)
+            made.addPixmap(_drawn(renderer, colour, size, 1.0), mode)
     return made

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QSizePolicy, QStatusBar, QToolButton, QWidget
 from app.qt.icons import icon
 from app.qt.translation import tr
 from app.widgets.label import Label
-from app.widgets.viewer.mammogram_view import Reading
+from app.widgets.viewer.reading import Reading
 from core.domain.study import Reader
 from core.domain.vocabulary import DISCLAIMER
 

@@ -10,25 +10,24 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
+from app.lesion_edits import remove_lesion
 from app.qt import settings
 from app.qt.asking import ask
+from app.qt.sentences import said
 from app.qt.task import Job
 from app.qt.translation import tr
 from app.session import Session
-from app.views.dialogs.foreign_study import ForeignStudyDialog
-from app.views.dialogs.new_study import NewStudyDialog
-from app.views.dialogs.recovery import RecoveryDialog
-from app.views.exporting.dialog import ExportDialog
-from app.views.importing.dialog import ImportDialog
-from app.views.importing.results import ImportResult, import_folder
 from core.domain.errors import MarginaliaError
 from core.domain.events import Emit, IsCancelled
-from core.store.study import DATABASE
-from core.tasks.recovery import Recovery, recovery_of
+from core.store.names import DATABASE
 from core.tasks.trust import is_known, vouch
 
 if TYPE_CHECKING:
+    from app.views.exporting.dialog import ExportDialog
+    from app.views.importing.dialog import ImportDialog
+    from app.views.importing.results import ImportResult
     from app.views.pacs.dialog import PacsDialog
+    from core.tasks.recovery import Recovery
 
 DEMO_PATIENTS = 60
 """Enough for a training whose figures mean something, made in about a minute."""
@@ -56,6 +55,8 @@ class Studies(QObject):
         """Open a study, or say why not; one that this computer does not know is to be checked first."""
         self._say("study", "")
         if (folder / DATABASE).is_file() and not is_known(folder):
+            from app.views.dialogs.foreign_study import ForeignStudyDialog
+
             dialog = ForeignStudyDialog(folder, self._window)
             dialog.wanted.connect(lambda: self.open_trusted(folder))
             ask(dialog)
@@ -74,8 +75,10 @@ class Studies(QObject):
         try:
             self._session.open_study(folder)
         except MarginaliaError as error:
-            self._say("study", str(error))
+            self._say("study", said(error))
             return
+        from core.tasks.recovery import recovery_of
+
         settings.remember_study(folder.absolute())
         found = recovery_of(self._session.study)
         if found is not None:
@@ -83,6 +86,8 @@ class Studies(QObject):
             self._say("recovery", sentence, tr("What was recovered"), lambda: self._show_recovery(found))
 
     def _show_recovery(self, found: Recovery) -> None:
+        from app.views.dialogs.recovery import RecoveryDialog
+
         self._say("recovery", "")
         ask(RecoveryDialog(found, self._window))
 
@@ -95,7 +100,7 @@ class Studies(QObject):
             self._session.create_study(folder, name, synthetic=synthetic)
             vouch(folder)
         except MarginaliaError as error:
-            self._say("study", str(error))
+            self._say("study", said(error))
             return False
         settings.remember_study(folder.absolute())
         return True
@@ -136,12 +141,16 @@ class Studies(QObject):
         ask(dialog)
 
     def ask_new(self) -> None:
+        from app.views.dialogs.new_study import NewStudyDialog
+
         note = tr("A study is a folder that holds images, annotations and models together.")
         dialog = NewStudyDialog(tr("New study"), "", note, self._window)
         dialog.accepted.connect(lambda: self.create(dialog.folder, dialog.name))
         ask(dialog)
 
     def ask_demo(self) -> None:
+        from app.views.dialogs.new_study import NewStudyDialog
+
         note = tr(
             "Makes a study of synthetic patients, seen in two views each, with labels and fine annotations to "
             "train on. No image shows a person.",
@@ -169,16 +178,22 @@ class Studies(QObject):
         self.pacs.raise_()
 
     def ask_export(self) -> None:
+        from app.views.exporting.dialog import ExportDialog
+
         self._end_export()
         self.exporting = ExportDialog(self._session.study, self._window)
         self.exporting.open()
 
     def import_from(self, folder: Path) -> None:
+        from app.views.importing.results import import_folder
+
         self._run(folder, import_folder(folder, self._session.study))
 
     def make_demo(self, folder: Path, name: str, *, patients: int) -> None:
         """A new study of synthetic mammograms, made beside it and imported."""
         if self.create(folder, name, synthetic=True):
+            from app.views.importing.results import import_folder
+
             source = folder / "source"
             self._run(source, _demo_job(source, patients, import_folder(source, self._session.study)))
 
@@ -202,7 +217,7 @@ class Studies(QObject):
         box.setInformativeText(tr("This cannot be undone."))
         remove = box.addButton(tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
         box.addButton(tr("Keep"), QMessageBox.ButtonRole.RejectRole)
-        remove.clicked.connect(lambda: self._session.remove_lesion(lesion_id))
+        remove.clicked.connect(lambda: remove_lesion(self._session, lesion_id))
         ask(box)
 
     def _name_checkpoint(self, name: str) -> None:
@@ -210,6 +225,8 @@ class Studies(QObject):
             self._session.name_checkpoint(self._session.lesion_id, name.strip())
 
     def _run(self, folder: Path, job: Job) -> None:
+        from app.views.importing.dialog import ImportDialog
+
         self.stop()
         self.importing = ImportDialog(folder, job, self._window)
         self.importing.imported.connect(self._take_import)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
@@ -20,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from app.actions.actions import Actions
 from app.actions.catalogue import Need
-from app.actions.keymap import Keymap, Preset, chosen_preset
+from app.actions.keymap import Keymap, Preset
 from app.changes import (
     Change,
     LesionsChanged,
@@ -30,33 +32,32 @@ from app.changes import (
     StudyClosed,
     StudyOpened,
 )
-from app.model_desk import ModelDesk
 from app.qt import settings
 from app.qt.asking import ask
-from app.qt.icons import icon
 from app.qt.theme import Theme, apply_theme
 from app.qt.translation import LANGUAGES, tr
 from app.session import Session
-from app.training_desk import TrainingDesk
-from app.views.annotate.wiring import AnnotateWiring
-from app.views.annotate.workspace import AnnotateWorkspace
-from app.views.dialogs.about import AboutDialog
 from app.views.dialogs.calibrate import CalibrateDialog, store_calibration, stored_calibration
-from app.views.dialogs.keymap_dialog import KeymapDialog
-from app.views.dialogs.shortcut_sheet import ShortcutSheet
 from app.views.dialogs.sign_in import SignInDialog, ask_new_password
 from app.views.incidents import OF_THE_PROGRAM
-from app.views.prototypes.screen import PrototypesScreen
-from app.views.review.screen import ReviewScreen
 from app.views.status import StatusLine
 from app.views.studies import Studies
 from app.views.train.leaving import may_leave_training
-from app.views.train.screen import TrainScreen
 from app.views.welcome.page import WelcomePage
+from app.views.workspaces import Workspaces
 from app.widgets.banner import Banner
 from app.widgets.label import in_title
 from app.widgets.rail import WORKSPACES, Rail
-from app.widgets.viewer.mammogram_view import MammogramView
+
+if TYPE_CHECKING:
+    from app.model_desk import ModelDesk
+    from app.training_desk import TrainingDesk
+    from app.views.annotate.wiring import AnnotateWiring
+    from app.views.annotate.workspace import AnnotateWorkspace
+    from app.views.prototypes.screen import PrototypesScreen
+    from app.views.review.screen import ReviewScreen
+    from app.views.train.screen import TrainScreen
+    from app.widgets.viewer.mammogram_view import MammogramView
 
 
 class MainWindow(QMainWindow):
@@ -67,31 +68,47 @@ class MainWindow(QMainWindow):
         self.session = session
         self.actions_ = Actions(self)
         self.banner = Banner()
-        self.training = TrainingDesk(session, self)
-        self.studies = Studies(session, self, self.banner.say, partial(may_leave_training, self.training, self))
         self.welcome = WelcomePage(self.actions_)
-        self.annotate = AnnotateWorkspace(session, self.actions_)
-        self.wiring = AnnotateWiring(session, self.actions_, self.annotate)
         self.rail = Rail(self.actions_)
         self.pages = QStackedWidget()
         self.status = StatusLine(self)
-        self.desk = ModelDesk(session, self)
-        self.review = ReviewScreen(session, self.desk)
-        self.prototypes = PrototypesScreen(session, self.desk)
-        self.train = TrainScreen(session, self.desk, self.training)
-        self._others: dict[str, QWidget] = {
-            "train": self.train,
-            "review": self.review,
-            "prototypes": self.prototypes,
-        }
         self._language = language
         self._lay_out()
         self._fill_menus()
+        self.workspaces = Workspaces(session, self.actions_, self.pages)
+        self.studies = Studies(session, self, self.banner.say, partial(may_leave_training, self.training, self))
         self._connect()
-        self.wiring.set_preset(chosen_preset())
         self._show_welcome()
         self._restore_place()
         self._show_calibration()
+
+    @property
+    def annotate(self) -> AnnotateWorkspace:
+        return self.workspaces.annotate
+
+    @property
+    def wiring(self) -> AnnotateWiring:
+        return self.workspaces.wiring
+
+    @property
+    def train(self) -> TrainScreen:
+        return self.workspaces.train
+
+    @property
+    def review(self) -> ReviewScreen:
+        return self.workspaces.review
+
+    @property
+    def prototypes(self) -> PrototypesScreen:
+        return self.workspaces.prototypes
+
+    @property
+    def desk(self) -> ModelDesk:
+        return self.workspaces.desk
+
+    @property
+    def training(self) -> TrainingDesk:
+        return self.workspaces.training
 
     def open_study(self, folder: Path) -> None:
         self.studies.open(folder)
@@ -99,8 +116,7 @@ class MainWindow(QMainWindow):
     # made once
 
     def _lay_out(self) -> None:
-        for page in (self.welcome, self.annotate, *self._others.values()):
-            self.pages.addWidget(page)
+        self.pages.addWidget(self.welcome)
         right = QVBoxLayout()
         right.setContentsMargins(0, 0, 0, 0)
         right.setSpacing(0)
@@ -119,17 +135,12 @@ class MainWindow(QMainWindow):
 
     def _fill_menus(self) -> None:
         self.actions_.fill(self.menuBar())
-        self._show_hangings()
         view = self.actions_.menus["View"]
         view.addSeparator()
         chosen_theme = settings.text("theme", Theme.DARK.value)
         names = {Theme.DARK: tr("Dark"), Theme.LIGHT: tr("Light"), Theme.SYSTEM: tr("As the system")}
         _choice_menu(view, tr("Theme"), {t.value: names[t] for t in Theme}, chosen_theme, self.set_theme)
         _choice_menu(view, tr("Language"), dict(LANGUAGES), self._language, self._set_language)
-
-    def _show_hangings(self) -> None:
-        symbol = icon("hanging", self.palette())
-        self.annotate.strip.set_hangings(self.actions_.menus["View/Hanging"], symbol)
 
     def _connect(self) -> None:
         act, studies = self.actions_, self.studies
@@ -144,8 +155,8 @@ class MainWindow(QMainWindow):
         act.connect_to("lesion.remove", studies.ask_remove_lesion)
         act.connect_to("application.quit", self.close)
         act.connect_to("edit.shortcuts", self._ask_keymap)
-        act.connect_to("help.shortcuts", lambda: ask(ShortcutSheet(act, self)))
-        act.connect_to("help.about", lambda: ask(AboutDialog(self)))
+        act.connect_to("help.shortcuts", self._show_shortcuts)
+        act.connect_to("help.about", self._show_about)
         act.connect_to("reader.sign_in", self._ask_reader)
         act.connect_to("reader.password", lambda: ask(ask_new_password(self.session, self)))
         act.connect_to("reader.agreement", self._ask_agreement)
@@ -155,18 +166,13 @@ class MainWindow(QMainWindow):
             act.connect_to(f"workspace.{name}", partial(self._show_workspace, name))
         self.status.reader_clicked.connect(self._ask_reader)
         self.welcome.study_wanted.connect(self.open_study)
-        self.annotate.refused.connect(self.status.say)
-        self.annotate.possible.connect(self._enable_actions)
-        self.annotate.worklist.import_wanted.connect(studies.ask_import)
-        self.annotate.worklist.model.failed.connect(lambda sentence: self.banner.say("worklist", sentence))
-        self.annotate.wall.hanging_view.cursor_moved.connect(self._show_pointer)
-        self.annotate.wall.hanging_view.announced.connect(self.status.say)
-        self.annotate.wall.hanging_view.zoomed.connect(lambda seen: self.status.show_zoom(seen.zoom))
-        self.train.refused.connect(self.status.say)
-        self.train.model_wanted.connect(self.actions_["workspace.review"].trigger)
-        for screen in (self.review, self.prototypes):
-            screen.refused.connect(self.status.say)
-            screen.train_wanted.connect(self.actions_["workspace.train"].trigger)
+        self.workspaces.refused.connect(self.status.say)
+        self.workspaces.possible.connect(self._enable_actions)
+        self.workspaces.linked.connect(self._offer_undo)
+        self.workspaces.import_wanted.connect(studies.ask_import)
+        self.workspaces.search_failed.connect(lambda sentence: self.banner.say("worklist", sentence))
+        self.workspaces.pointed.connect(self._show_pointer)
+        self.workspaces.zoomed.connect(lambda seen: self.status.show_zoom(seen.zoom))
         self.session.changed.connect(self._on_change)
 
     # what the session says
@@ -193,6 +199,8 @@ class MainWindow(QMainWindow):
             case StorageChanged(problem=problem):
                 sentence = tr("Not saved yet, drawing waits:") + f" {problem}" if problem else ""
                 self.banner.say("storage", sentence, tr("Try again"), self._try_writing)
+            case SelectionChanged(image_changed=True):
+                self.banner.say("link", "")
             case SelectionChanged() | LesionsChanged():
                 pass
             case _:
@@ -213,7 +221,8 @@ class MainWindow(QMainWindow):
                 if session.lesion_id is not None:
                     there.add("lesion")
         self.actions_.enable(there)
-        self.wiring.show_undo()
+        if self.workspaces.annotates:
+            self.wiring.show_undo()
         self.actions_["view.others"].setChecked(False)
 
     # pages
@@ -227,7 +236,7 @@ class MainWindow(QMainWindow):
     def _show_workspace(self, name: str) -> None:
         self.rail.setVisible(True)
         self.actions_[f"workspace.{name}"].setChecked(True)
-        self.pages.setCurrentWidget(self.annotate if name == "annotate" else self._others[name])
+        self.pages.setCurrentWidget(self.workspaces.page(name))
         if name == "annotate":
             self.annotate.view.setFocus()
 
@@ -246,14 +255,26 @@ class MainWindow(QMainWindow):
     def _set_full_screen(self, on: bool) -> None:
         self.setWindowState(self.windowState().WindowFullScreen if on else self.windowState().WindowNoState)
 
+    def _show_shortcuts(self) -> None:
+        from app.views.dialogs.shortcut_sheet import ShortcutSheet
+
+        ask(ShortcutSheet(self.actions_, self))
+
+    def _show_about(self) -> None:
+        from app.views.dialogs.about import AboutDialog
+
+        ask(AboutDialog(self))
+
     def _ask_keymap(self) -> None:
+        from app.views.dialogs.keymap_dialog import KeymapDialog
+
         dialog = KeymapDialog(self.actions_, self)
         dialog.applied.connect(self.take_keymap)
         ask(dialog)
 
     def take_keymap(self, keymap: Keymap, preset: Preset) -> None:
         self.actions_.set_keymap(keymap)
-        self.wiring.set_preset(preset)
+        self.workspaces.set_preset(preset)
 
     def _ask_agreement(self) -> None:
         # brings the statistics of scipy, for which no start of the program should wait
@@ -264,6 +285,13 @@ class MainWindow(QMainWindow):
     def _ask_reader(self) -> None:
         if self.session.is_open:
             ask(SignInDialog(self.session, self))
+
+    def _offer_undo(self, sentence: str, undo: Callable[[], None]) -> None:
+        def take_back() -> None:
+            self.banner.say("link", "")
+            undo()
+
+        self.banner.say("link", sentence, tr("Undo"), take_back)
 
     def _ask_screen(self) -> None:
         screen = self.screen().name()
@@ -278,7 +306,7 @@ class MainWindow(QMainWindow):
 
     def _show_calibration(self) -> None:
         mm, calibrated = stored_calibration(self.screen().name())
-        self.annotate.wall.hanging_view.set_screen(mm, calibrated=calibrated)
+        self.workspaces.set_screen(mm, calibrated=calibrated)
 
     def _open_again(self) -> None:
         """Where a study was locked: perhaps it is free now."""
@@ -288,7 +316,7 @@ class MainWindow(QMainWindow):
 
     def _try_writing(self) -> None:
         self.session.retry()
-        self.annotate.document.retry()
+        self.workspaces.retry()
 
     def _show_pointer(self, view: MammogramView, reading: object) -> None:
         picture = view.picture
@@ -300,12 +328,11 @@ class MainWindow(QMainWindow):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self.actions_.refresh_icons(self.palette())
-            self._show_hangings()
+            self.workspaces.refresh_icons()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self.annotate.panel.form.take_typing()
-        self.session.retry()
-        self.annotate.document.retry()
+        self.workspaces.take_typing()
+        self._try_writing()
         if self.session.unsaved and not self._may_lose():
             event.ignore()
             return
@@ -313,9 +340,9 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         settings.put("window/geometry", self.saveGeometry())
-        settings.put("window/splitter", self.annotate.splitter.saveState())
+        self.workspaces.remember_place()
         self.studies.close()
-        self.annotate.stop()
+        self.workspaces.stop()
         super().closeEvent(event)
 
     def _may_lose(self) -> bool:
@@ -330,11 +357,9 @@ class MainWindow(QMainWindow):
         return box.clickedButton() is leave
 
     def _restore_place(self) -> None:
-        geometry, splitter = settings.state("window/geometry"), settings.state("window/splitter")
+        geometry = settings.state("window/geometry")
         if geometry is None or not self.restoreGeometry(geometry):
             self.resize(1440, 900)
-        if splitter is not None:
-            self.annotate.splitter.restoreState(splitter)
 
 
 def _choice_menu(menu: QMenu, title: str, choices: dict[str, str], chosen: str, take: object) -> None:

@@ -23,7 +23,8 @@ from core.domain.errors import BadFileError, StorageFullError, StudyError
 from core.store.arrays import PIXELS, frame_name
 from core.store.database import now_utc
 from core.store.identity import IDENTITY
-from core.store.study import DATABASE, RUNS, Study
+from core.store.names import DATABASE, RUNS
+from core.store.study import Study
 
 MANIFEST = "manifest.json"
 FORMAT = 1

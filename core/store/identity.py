@@ -15,9 +15,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from core.domain.atomic import atomic_write
 from core.domain.errors import BadFileError, StudyError
@@ -112,6 +109,9 @@ class Passphrase:
         self._ask = ask
 
     def key(self, header: Header, *, new: bool) -> bytes:
+        # cryptography takes a tenth of a second to load, for which a window that keeps no link need not wait
+        from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
         passphrase = self._ask()
         if new and len(passphrase) < _SHORTEST:
             raise StudyError(
@@ -189,6 +189,9 @@ class IdentityFile:
     @classmethod
     def open(cls, folder: Path, source: KeySource) -> IdentityFile:
         """StudyError for a wrong passphrase, BadFileError for a file that is none."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         path = folder / IDENTITY
         first, sealed = _read(path)
         header = _header(path, first)
@@ -248,6 +251,8 @@ class IdentityFile:
 
     def save(self) -> None:
         """Write everything, encrypted anew, in one step."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         first = msgspec.json.encode(self._header) + b"\n"
         nonce = secrets.token_bytes(_NONCE)
         links = _Links(patients=list(self._by_pseudonym.values()), images=list(self._by_image.values()))

@@ -17,7 +17,8 @@ from core.store.archive import Manifest, Member, Progress, read_manifest
 from core.store.arrays import DERIVED, PIXELS
 from core.store.check import check_study
 from core.store.filesystem import refuse_network
-from core.store.study import DATABASE, RUNS, Study
+from core.store.names import DATABASE, RUNS
+from core.store.study import Study
 from core.store.upgrade import bring_up_to_date
 
 _BLOCK = 1 << 20

@@ -37,6 +37,7 @@ from core.store.holder import Holder, WriteLock, present_holder, user_name
 from core.store.images import ImageRepository
 from core.store.lesions import LesionRepository
 from core.store.links import LinkRepository
+from core.store.names import DATABASE, RUNS
 from core.store.patients import PatientRepository
 from core.store.reader_studies import ReaderStudyRepository
 from core.store.readers import ReaderRepository
@@ -45,8 +46,6 @@ from core.store.runs import ModelRepository, RunRepository
 from core.store.splits import SplitRepository
 from core.store.upgrade import BACKUPS, bring_up_to_date, make_database
 from core.store.worklist import Worklist
-
-DATABASE, RUNS = "study.db", "runs"
 
 
 class StudyInfo(msgspec.Struct, frozen=True, kw_only=True):

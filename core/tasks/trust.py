@@ -15,7 +15,7 @@ import msgspec
 from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import StorageFullError
 from core.domain.places import state_folder
-from core.store.study import DATABASE
+from core.store.names import DATABASE
 
 _FILE = "studies.json"
 _MOST = 1000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt, Signal
 from PySide6.QtGui import (
@@ -33,16 +32,9 @@ from app.widgets.viewer.lens import Lens
 from app.widgets.viewer.picture import Display, Picture
 from app.widgets.viewer.picture_view import PictureView
 from app.widgets.viewer.pointing import Tool
+from app.widgets.viewer.reading import Reading
 from app.widgets.viewer.slice_bar import SliceBar
-from core.domain.geometry import Box, Point
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What lies under the pointer: an image point and the stored value there (None beyond the edge)."""
-
-    at: Point
-    value: int | None
+from core.domain.geometry import Box
 
 
 class MammogramView(PictureView):

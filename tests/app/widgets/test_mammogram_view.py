@@ -13,9 +13,10 @@ from pytestqt.qtbot import QtBot
 
 from app.widgets.viewer.bindings import PACS
 from app.widgets.viewer.layers import MaskLayer, ShapesLayer
-from app.widgets.viewer.mammogram_view import MammogramView, Reading
+from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Display, Picture, as_window
 from app.widgets.viewer.pointing import Pointer, Tool
+from app.widgets.viewer.reading import Reading
 from app.widgets.viewer.sight import Sight
 from core.domain.geometry import IDENTITY, Box
 from core.domain.shapes import circle

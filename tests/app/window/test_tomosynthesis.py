@@ -11,6 +11,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.lesion_edits import add_lesion, remove_lesion
 from app.views.window import MainWindow
 from core.domain.content import content_sha256, frames_sha256
 from core.domain.geometry import Box
@@ -128,10 +129,10 @@ def test_a_new_lesion_lies_on_the_slice_that_is_looked_at(qtbot: QtBot, tomosynt
     session = tomosynthesis.session
     session.show_frame(4)
     wait_for_slice(qtbot, tomosynthesis, 4)
-    lesion_id = session.add_lesion("volume", Rectangle(box=Box(x0=10, y0=10, x1=60, y1=60)))
+    lesion_id = add_lesion(session, "volume", Rectangle(box=Box(x0=10, y0=10, x1=60, y1=60)))
     assert session.lesion_id == lesion_id and session.reads.lesion(lesion_id).frame == 4
     assert tomosynthesis.annotate.lesion is not None
-    session.remove_lesion(lesion_id)
+    remove_lesion(session, lesion_id)
     assert (session.frame, session.lesion_id) == (4, None), "the slice stays"
 
 

@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
+from app.lesion_edits import remove_lesion
 from app.session import Session
 from app.views.window import MainWindow
 from core.domain.errors import StorageFullError
@@ -219,7 +220,7 @@ def test_a_box_drawn_on_the_picture_is_a_new_lesion(qtbot: QtBot, opened: MainWi
     assert session.lesion_id == lesions[1].id
     opened.actions_["lesion.up"].trigger()
     assert session.reads.lesions(session.image_id)[0].id == session.lesion_id
-    session.remove_lesion(session.lesion_id or "")
+    remove_lesion(session, session.lesion_id or "")
     assert [lesion.id for lesion in session.reads.lesions(session.image_id)] == [lesions[0].id]
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.store.audit import read_exported, verify_chain
-from core.store.study import DATABASE, Study
+from core.store.names import DATABASE
+from core.store.study import Study
 
 
 def _tampered(folder: Path, *statements: str) -> Study:
