@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -111,14 +112,18 @@ def started(*command: str, times: int = 3) -> float:
 def window_up(times: int = 3) -> tuple[float, float, bool]:
     """Seconds from the first import to the painted window, offscreen: by the wall and of the processor (the
     interpreter's own start included), the least of several; and whether torch was loaded by then."""
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "MARGINALIA_SETTINGS": os.devnull}
     found = []
-    for _ in range(times):
-        done = subprocess.run(
-            [sys.executable, "-c", _WINDOW], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
-        )
-        wall, processor, torch_loaded = done.stdout.split()
-        found.append((float(wall), float(processor), torch_loaded == "True"))
+    with tempfile.TemporaryDirectory() as place:
+        # a file of its own: Qt replaces the file of its settings, whatever it is
+        own = {"MARGINALIA_SETTINGS": f"{place}/settings.ini", "MARGINALIA_STATE": f"{place}/state"}
+        environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", **own}
+        for _ in range(times):
+            done = subprocess.run(
+                [sys.executable, "-c", _WINDOW], cwd=ROOT, env=environment, check=True, capture_output=True,
+                text=True,
+            )  # fmt: skip
+            wall, processor, torch_loaded = done.stdout.split()
+            found.append((float(wall), float(processor), torch_loaded == "True"))
     walls, processors, loaded = zip(*found, strict=True)
     return min(walls), min(processors), any(loaded)
 
