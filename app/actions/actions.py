@@ -23,6 +23,8 @@ class Actions(QObject):
         self.menus: dict[str, QMenu] = {}
         self._window = window
         self._actions: dict[str, QAction] = {}
+        self.connected: set[str] = set()
+        """Actions that do something; the others wait until what they act on is made."""
         self._groups: dict[str, QActionGroup] = {}
         for spec in self.specs:
             self._actions[spec.id] = self._make(spec)
@@ -36,9 +38,12 @@ class Actions(QObject):
 
     def connect_to(self, action: str, receiver: Callable[[], object]) -> None:
         """Call ``receiver`` whenever the action is triggered."""
+        self.connected.add(action)
         self._actions[action].triggered.connect(lambda _checked=False: receiver())
 
     def connect_checked(self, action: str, receiver: Callable[[bool], object]) -> None:
+        """Call it with whether the action is ticked now."""
+        self.connected.add(action)
         self._actions[action].triggered.connect(lambda checked=False: receiver(bool(checked)))
 
     def fill(self, bar: QMenuBar) -> None:

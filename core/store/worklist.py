@@ -224,7 +224,8 @@ def _holds(connection: Connection, entries: Entries, said: Said, reader_id: str,
 def _passes(entries: Entries, said: Said, drawn: Flags, only: WorklistFilter) -> Flags:
     match only:
         case WorklistFilter.UNLABELLED:
-            return (entries.lesion >= 0) & (_margin(entries, said) == NO_MARGIN)
+            unlabelled: Flags = (entries.lesion >= 0) & (_margin(entries, said) == NO_MARGIN)
+            return unlabelled
         case WorklistFilter.UNANNOTATED:
             return ~drawn
         case WorklistFilter.MINE:
