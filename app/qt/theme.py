@@ -130,4 +130,6 @@ def _palette(s: Shades) -> QPalette:
 
 def _style(shades: Shades) -> str:
     """``resources/style.qss`` with the names of shades in it replaced by their colours."""
-    return Template(STYLE.read_text("utf-8")).substitute(asdict(shades), icons=ICONS.as_posix())
+    # a style sheet cannot colour a picture: the tick lies on the accent
+    tick = "tick-light" if shades.on_accent == LIGHT.on_accent else "tick-dark"
+    return Template(STYLE.read_text("utf-8")).substitute(asdict(shades), icons=ICONS.as_posix(), tick=tick)

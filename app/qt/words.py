@@ -71,6 +71,11 @@ def view_name(laterality: Laterality | None, view: ViewPosition | None) -> str:
     return " ".join(part for part in ((laterality.value if laterality else ""), shown) if part)
 
 
+def number(value: int) -> str:
+    """A whole number in the user's own form: 100,000 or 100.000."""
+    return QLocale().toString(value)
+
+
 def local_time(at_utc: str) -> str:
     """A UTC time of the study in the user's own time and form."""
     at = datetime.fromisoformat(at_utc)

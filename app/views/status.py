@@ -7,12 +7,13 @@ from PySide6.QtWidgets import QSizePolicy, QStatusBar, QToolButton, QWidget
 
 from app.qt.icons import icon
 from app.qt.translation import tr
-from app.widgets.label import Label
+from app.widgets.label import Elided, Label
 from app.widgets.viewer.reading import Reading
 from core.domain.study import Reader
 from core.domain.vocabulary import DISCLAIMER
 
 _MESSAGE_MS = 6000
+_POINTER = 250
 
 
 class StatusLine(QStatusBar):
@@ -29,8 +30,8 @@ class StatusLine(QStatusBar):
         self._badge.setObjectName("badge")
         self._badge.setToolTip(tr("Every image of this study is computed; none shows a person."))
         self._pointer, self._zoom = Label(), Label()
-        for label, width in ((self._pointer, 250), (self._zoom, 52)):
-            label.setMinimumWidth(width)
+        self._zoom.setMinimumWidth(52)
+        for label in (self._pointer, self._zoom):
             label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._reader = QToolButton()
         self._reader.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -38,9 +39,9 @@ class StatusLine(QStatusBar):
         self._reader.setToolTip(tr("Who reads; click to sign in as somebody else"))
         self._reader.clicked.connect(self.reader_clicked)
         # an own label: a message of the status bar would hide the statement
-        self._message = Label()
+        self._message = Elided()
         self._fading = QTimer(self, singleShot=True, interval=_MESSAGE_MS)
-        self._fading.timeout.connect(self._message.clear)
+        self._fading.timeout.connect(lambda: self._message.say(""))
         for widget in (self._badge, warning):
             self.addWidget(widget)
         self.addWidget(self._message, 1)
@@ -52,17 +53,18 @@ class StatusLine(QStatusBar):
 
     def say(self, sentence: str) -> None:
         """For some seconds."""
-        self._message.setText(sentence)
+        self._message.say(sentence)
         self._fading.start()
 
     def show_study(self, *, synthetic: bool) -> None:
         self._badge.setVisible(synthetic)
-        for label in (self._pointer, self._zoom, self._message):
-            label.clear()
+        self._point("")
+        self._zoom.clear()
+        self._message.say("")
 
     @property
     def message(self) -> str:
-        return self._message.text()
+        return self._message.sentence
 
     def show_reader(self, reader: Reader | None) -> None:
         self._reader.setVisible(reader is not None)
@@ -74,7 +76,7 @@ class StatusLine(QStatusBar):
 
     def show_pointer(self, reading: object, spacing_mm: float | None) -> None:
         if not isinstance(reading, Reading):
-            self._pointer.clear()
+            self._point("")
             return
         x, y = reading.at
         place = (
@@ -83,4 +85,9 @@ class StatusLine(QStatusBar):
             else tr("x {x}, y {y} px", x=f"{x:.0f}", y=f"{y:.0f}")
         )
         value = "" if reading.value is None else "   " + tr("value {n}", n=reading.value)
-        self._pointer.setText(place + value)
+        self._point(place + value)
+
+    def _point(self, text: str) -> None:
+        self._pointer.setText(text)
+        # of one width while the pointer moves, so that nothing jumps; without it the message has the room
+        self._pointer.setMinimumWidth(_POINTER if text else 0)

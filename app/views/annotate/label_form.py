@@ -7,12 +7,13 @@ from enum import StrEnum
 import msgspec
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
 from app.qt.words import word
 from app.views.annotate.choice_row import Choice, ChoiceRow
 from app.widgets.label import Label
+from app.widgets.number import DecimalField
 from core.domain.study import Labels
 from core.domain.vocabulary import BiradsCategory, MarginType, MassDensity, MassShape, Pathology
 
@@ -39,7 +40,7 @@ class LabelForm(QWidget):
         self._labels = Labels()
         self._filling = False
         self.rows: dict[str, ChoiceRow] = {}
-        self.probability = QDoubleSpinBox()
+        self.probability = DecimalField()
         self.comment = QPlainTextEdit()
         self.flag = QCheckBox(tr("Flag for discussion"))
         layout = QVBoxLayout(self)
@@ -72,7 +73,10 @@ class LabelForm(QWidget):
         for field, row in self.rows.items():
             value, given = getattr(own, field), getattr(of_data_set, field)
             row.set_value(None if value is None else value.value)
-            row.set_note("" if given is None else tr("data set: {word}", word=word(given)))
+            said = "" if given is None else word(given)
+            # as on the buttons: 4B
+            said = said.upper() if field == "category" else said
+            row.set_note(tr("data set: {word}", word=said) if said else "")
         chance = own.probability_of_malignancy
         self.probability.setValue(_UNKNOWN if chance is None else 100 * chance)
         if self.comment.toPlainText() != own.comment:

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPixmap
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QMenu, QToolButton
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QMenu, QToolButton
 
 from app.actions.actions import Actions
 from app.qt.colours import OF_ROLE
 from app.qt.translation import tr
 from app.widgets.drawing.pen import Pen
 from app.widgets.label import Label
+from app.widgets.number import DecimalField
 from app.widgets.viewer.picture import Display, Picture, voi_name
 from core.domain.shapes import Length, Role
 
@@ -28,7 +29,7 @@ class PenStrip(QFrame):
         self.setObjectName("toolstrip")
         self._pen = Pen()
         self._picture: Picture | None = None
-        self._width = QDoubleSpinBox()
+        self._width = DecimalField()
         self._width.setAccessibleName(tr("Width of the pen"))
         self._width.setToolTip(tr("Width of the pen ([ and ], or Shift and the wheel)"))
         self._width.setKeyboardTracking(False)

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 from app.qt import settings
 from app.qt.translation import tr
 from app.widgets.label import Label
+from app.widgets.number import NumberField
 
 _PLACE = "folders/studies"
 
@@ -36,7 +36,7 @@ class NewStudyDialog(QDialog):
         self.setWindowTitle(title)
         self._name = QLineEdit(name)
         self._place = QLineEdit(settings.text(_PLACE, str(Path.home() / "marginalia")))
-        self._patients = QSpinBox()
+        self._patients = NumberField()
         self._patients.setRange(1, 1000)
         self._patients.setValue(max(patients, 1))
         self._patients.setAccessibleName(tr("Synthetic patients"))

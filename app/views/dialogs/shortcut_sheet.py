@@ -63,6 +63,10 @@ def sheet_html(actions: Actions, faint: str) -> str:
     return f"<table><tr>{cells}</tr></table>"
 
 
+_AROUND = 60
+"""Beside the text: margins and the scroll bar."""
+
+
 class ShortcutSheet(QDialog):
     def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -76,4 +80,5 @@ class ShortcutSheet(QDialog):
         layout = QVBoxLayout(self)
         layout.addWidget(text)
         layout.addWidget(buttons)
-        self.resize(1060, 700)
+        # as wide as its columns are: one scrolls down, not aside
+        self.resize(round(text.document().idealWidth()) + _AROUND, 700)

@@ -32,6 +32,7 @@ from core.domain.errors import Cancelled
 from core.domain.events import Event, Progress
 
 _COLOURS: dict[Fate, QColor] = {Fate.IMPORTED: LESION, Fate.NOTE: PROMINENT, Fate.WRONG: ERASER}
+_AIR = 8
 
 
 def fate_name(fate: Fate) -> str:
@@ -137,6 +138,8 @@ class ImportDialog(QDialog):
                 self.table.setItem(row, column, item)
         self.table.setVisible(True)
         self.table.resizeRowsToContents()
+        for row in range(self.table.rowCount()):  # a reason of two lines would touch those beside it
+            self.table.setRowHeight(row, self.table.rowHeight(row) + _AIR)
         present = [fate for fate in Fate if any(found.fate is fate for found in result.files)]
         self.which.addItem(tr("All files ({n})", n=len(result.files)), None)
         for fate in present:

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFormLayout,
     QLineEdit,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 from app.qt.sentences import said
 from app.qt.translation import tr
 from app.widgets.label import Label
+from app.widgets.number import NumberField
 from core.domain.errors import MarginaliaError
 from core.pacs.credentials import keep_secret
 from core.pacs.profile import DicomwebProfile, DimseProfile, Profile, Profiles, Tls, checked, confirm, is_confirmed
@@ -65,7 +65,7 @@ class ProfileDialog(QDialog):
         self.secret.setEchoMode(QLineEdit.EchoMode.Password)
         self.host, self.called = QLineEdit(), QLineEdit()
         self.calling = QLineEdit("MARGINALIA")
-        self.port, self.listen_port = QSpinBox(), QSpinBox()
+        self.port, self.listen_port = NumberField(), NumberField()
         self.listen_address = QLineEdit("127.0.0.1")
         for box, value in ((self.port, 104), (self.listen_port, 11112)):
             box.setRange(1, 65_535)

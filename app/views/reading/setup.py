@@ -13,13 +13,13 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from app.qt.translation import tr
 from app.widgets.label import Label
+from app.widgets.number import NumberField
 from core.domain.reading import ReaderStudy
 
 _STUDY = Qt.ItemDataRole.UserRole
@@ -56,7 +56,7 @@ class SetupPage(QWidget):
         self.studies.setMaximumHeight(240)
         self.studies.setAccessibleName(tr("Reader studies"))
         self.begin, self.results = QPushButton(tr("Read")), QPushButton(tr("Results"))
-        self.name, self.most, self.seed = QLineEdit(), QSpinBox(), QSpinBox()
+        self.name, self.most, self.seed = QLineEdit(), NumberField(), NumberField()
         self.most.setRange(0, 10_000)
         self.most.setSpecialValueText(tr("all of the test part"))
         self.seed.setRange(0, 100_000)

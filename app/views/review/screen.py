@@ -82,6 +82,7 @@ class ReviewScreen(ModelScreen):
         top.addWidget(self.ask_first)
         top.addSpacing(10)
         top.addWidget(self.study_button)
+        top.addSpacing(6)
         top.addWidget(self.export_button)
         self._middle = QWidget()
         middle = QVBoxLayout(self._middle)

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
-    QSpinBox,
     QTableWidget,
     QTableWidgetItem,
     QTabWidget,
@@ -30,6 +29,7 @@ from app.views.train.config_form import ConfigForm
 from app.views.train.data_panel import DataPanel
 from app.views.train.job_panel import duration
 from app.widgets.label import Label, tip
+from app.widgets.number import NumberField
 from core.domain.errors import MarginaliaError
 from core.domain.study import Run, RunStatus, Split
 from core.tasks.configuring import configure
@@ -63,7 +63,7 @@ class PlanPanel(QWidget):
         self.preset.addItems(PRESETS)
         self.preset.setCurrentText("compact")
         self.label.addItems([tr(name) for name in _LABELS])
-        self.name, self.seed, self.folds = QLineEdit(), QSpinBox(), QSpinBox()
+        self.name, self.seed, self.folds = QLineEdit(), NumberField(), NumberField()
         self.name.setPlaceholderText(tr("made from the preset"))
         self.seed.setRange(0, 100_000)
         self.seed.setValue(1)

@@ -32,7 +32,7 @@ from app.changes import (
 from app.models.thumbnails import Thumbnails
 from app.models.worklist import WorklistModel
 from app.qt.translation import tr
-from app.qt.words import word
+from app.qt.words import number, word
 from app.session import Session
 from app.views.worklist.delegate import HEIGHT, PICTURE, WorklistDelegate
 from app.widgets.label import Label
@@ -48,6 +48,7 @@ class WorklistPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._session = session
         self.model = WorklistModel(session, self)
         self.thumbnails = Thumbnails(session, 2 * PICTURE, self)
@@ -265,7 +266,7 @@ class WorklistPanel(QWidget):
 
     def _show_progress(self, progress: WorklistProgress) -> None:
         self._progress_text.setText(
-            tr("{done} of {all} fine annotations", done=progress.annotated, all=progress.lesions)
+            tr("{done} of {all} fine annotations", done=number(progress.annotated), all=number(progress.lesions))
         )
         self._progress.setMaximum(max(progress.lesions, 1))
         self._progress.setValue(progress.annotated)

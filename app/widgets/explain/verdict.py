@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
-    QDoubleSpinBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -24,6 +23,7 @@ from PySide6.QtWidgets import (
 from app.qt.translation import tr
 from app.widgets.explain.numbers import class_qcolour, number, percent
 from app.widgets.label import Label
+from app.widgets.number import DecimalField
 
 if TYPE_CHECKING:
     from core.explain.explanation import Explanation
@@ -63,7 +63,7 @@ class _ClassLine:
         self.bar = ShareBar(class_qcolour(index))
         self.percent = Label()
         self.percent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.score = QDoubleSpinBox()
+        self.score = DecimalField()
         self.score.setRange(-999.0, 999.0)
         self.score.setDecimals(3)
         self.score.setSingleStep(0.5)

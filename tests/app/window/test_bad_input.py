@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLineEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.views.importing.dialog import ImportDialog
@@ -21,12 +21,16 @@ SHIFT = Qt.KeyboardModifier.ShiftModifier
 
 
 def choose_folder(qtbot: QtBot, window: MainWindow, folder: Path) -> None:
-    """In the file dialog that is open: typed, and Enter."""
+    """In the file dialog that is open: pasted, and accepted."""
     [dialog] = [found for found in window.findChildren(QFileDialog) if found.isVisible()]
     [edit] = [found for found in dialog.findChildren(QLineEdit) if found.isVisible()]
+    # pasted: what is typed is completed by what else lies beside it
+    QApplication.clipboard().setText(str(folder))
     edit.selectAll()
-    qtbot.keyClicks(edit, str(folder))
-    qtbot.keyClick(edit, Key.Key_Return)
+    qtbot.keyClick(edit, Key.Key_V, CONTROL)
+    accept = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Open)
+    qtbot.waitUntil(accept.isEnabled)  # when the dialog has looked at the folder, in a thread of its own
+    qtbot.mouseClick(accept, Left)
 
 
 def import_by_keys(qtbot: QtBot, window: MainWindow, folder: Path) -> ImportDialog:

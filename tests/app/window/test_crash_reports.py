@@ -18,6 +18,7 @@ from app.qt.background import Background
 from app.views.dialogs.crash_report import CrashReportDialog
 from app.views.dialogs.recovery import RecoveryDialog
 from app.views.window import MainWindow
+from app.widgets.label import Label
 from core.domain.errors import StudyError
 from core.tasks.crash_log import crash_folder, left_reports
 from tests.app.window.conftest import wait_for_picture
@@ -152,7 +153,7 @@ def test_after_a_kill_the_study_says_what_was_recovered(
     assert "was not closed last time" in window.banner.text
     window.banner._act()
     [dialog] = [found for found in window.findChildren(RecoveryDialog) if found.isVisible()]
-    words = " ".join(label.text() for label in dialog.findChildren(type(window.status._message)))
+    words = " ".join(label.text() for label in dialog.findChildren(Label))
     assert "changes of annotations of that sitting are there" in words
     dialog.reject()
     window.studies.close()
