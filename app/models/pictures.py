@@ -72,7 +72,11 @@ class Pictures(QObject):
         """
         sizes = [self._kept[key].nbytes for key in self._wanted if key in self._kept]
         room = (_KEPT_BYTES - sum(sizes)) // max(sizes) if sizes else 0
-        self._ahead = deque(keys[: max(room, 0)])
+        ahead = keys[: max(room, 0)]
+        for key in ahead:
+            if key in self._kept:  # there already, and not to go next
+                self._kept.move_to_end(key)
+        self._ahead = deque(ahead)
         self._read_ahead()
 
     def has(self, key: Key) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QLocale, QTranslator
+from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
 from core.domain.errors import BadFileError
 
@@ -20,18 +20,24 @@ LANGUAGES = {"en": "English", "de": "Deutsch"}
 
 
 class JsonTranslator(QTranslator):
-    """Looks a text up whatever its context: one English text has one meaning in this program."""
+    """Looks a text up whatever its context: one English text has one meaning in this program.
 
-    def __init__(self, texts: dict[str, str]) -> None:
+    What is not the program's own (names of keys, Qt's dialogs for files) is asked of ``qt``.
+    """
+
+    def __init__(self, texts: dict[str, str], qt: QTranslator) -> None:
         super().__init__()
-        self._texts = texts
+        self._texts, self._qt = texts, qt
 
     def isEmpty(self) -> bool:
         return not self._texts
 
     def translate(self, context: str, source: str, disambiguation: str | None = None, n: int = -1) -> str:
+        own = self._texts.get(source)
+        if own is not None:
+            return own
         # an empty text would count as a translation
-        return self._texts.get(source, source)
+        return self._qt.translate(context, source, disambiguation, n) or source
 
 
 def tr(text: str, **values: object) -> str:
@@ -52,6 +58,13 @@ def texts_of(language: str) -> dict[str, str]:
     return texts
 
 
+def _of_qt(language: str) -> QTranslator:
+    """Qt's own words; empty where it is installed without them."""
+    words = QTranslator()
+    words.load(f"qtbase_{language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath))
+    return words
+
+
 def install(application: QCoreApplication, language: str) -> str:
     """Speak ``language`` ("" or an unknown one: the system's, else English) from now on; which one it is."""
     if language not in LANGUAGES:
@@ -61,7 +74,7 @@ def install(application: QCoreApplication, language: str) -> str:
     texts = texts_of(language)
     for former in _installed:
         application.removeTranslator(former)
-    _installed[:] = [JsonTranslator(texts)] if texts else []
+    _installed[:] = [JsonTranslator(texts, _of_qt(language))] if texts else []
     for translator in _installed:
         application.installTranslator(translator)
     return language

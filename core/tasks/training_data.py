@@ -120,6 +120,8 @@ def _too_few(seen: Sequence[_Seen], config: TrainingConfig) -> list[str]:
         patients = len({one.image.patient_id for one in training if one.class_name == name})
         if patients == 0:
             said.append(f"No patient to train on has a lesion called {name}: the training cannot start.")
+        elif patients == 1:
+            said.append(f"One patient alone to train on has a lesion called {name}; its figures mean little.")
         elif patients < FEW:
             said.append(
                 f"Only {patients} patients to train on have a lesion called {name}; its figures mean little."

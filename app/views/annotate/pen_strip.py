@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPixmap
+from PySide6.QtGui import QColor, QIcon, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QMenu, QToolButton
 
 from app.actions.actions import Actions
@@ -16,6 +16,9 @@ from app.widgets.label import Label
 from app.widgets.number import DecimalField
 from app.widgets.viewer.picture import Display, Picture, voi_name
 from core.domain.shapes import Length, Role
+
+_NARROW = 470
+"""Logical pixels, below which the words of the roles do not fit."""
 
 
 class PenStrip(QFrame):
@@ -29,6 +32,7 @@ class PenStrip(QFrame):
         self.setObjectName("toolstrip")
         self._pen = Pen()
         self._picture: Picture | None = None
+        self._roles: dict[QToolButton, str] = {}
         self._width = DecimalField()
         self._width.setAccessibleName(tr("Width of the pen"))
         self._width.setToolTip(tr("Width of the pen ([ and ], or Shift and the wheel)"))
@@ -56,11 +60,10 @@ class PenStrip(QFrame):
             actions[name].setIconText(short)
             button = QToolButton()
             button.setDefaultAction(actions[name])
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            # its own size hint leaves out the padding of the style
-            button.setMinimumWidth(button.fontMetrics().horizontalAdvance(short) + 48)
+            self._roles[button] = short
             layout.addWidget(button)
+        self._shorten(narrow=False)
         layout.addSpacing(4)
         label = Label(tr("Pen"))
         label.setObjectName("faint")
@@ -73,6 +76,18 @@ class PenStrip(QFrame):
         self._hangings.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._hangings.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         layout.addWidget(self._hangings)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._shorten(narrow=self.width() < _NARROW)
+
+    def _shorten(self, *, narrow: bool) -> None:
+        """Where there is little room the roles are told by their colours alone, with their names in tips."""
+        style = Qt.ToolButtonStyle
+        for button, short in self._roles.items():
+            button.setToolButtonStyle(style.ToolButtonIconOnly if narrow else style.ToolButtonTextBesideIcon)
+            # its own size hint leaves out the padding of the style
+            button.setMinimumWidth(0 if narrow else button.fontMetrics().horizontalAdvance(short) + 48)
 
     def set_hangings(self, menu: QMenu, symbol: QIcon) -> None:
         """The menu of the button at the end of the strip."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from html import escape
 
+from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
 
 from app.actions.actions import Actions
@@ -46,12 +47,13 @@ def sheet_html(actions: Actions, faint: str) -> str:
     for spec in actions.specs:
         if keys := actions.keymap.get(spec.id):
             groups[tr(spec.menu_name)].append((native(keys), tr(spec.text).removesuffix("…")))
-    groups[tr("Mouse and pen")] = mouse_lines()
-    groups[tr("Draw with keys")] = key_lines()
+    # what says most words stands in one column, so that the others stay narrow
+    wide = {tr("Mouse and pen"): mouse_lines(), tr("Draw with keys"): key_lines()}
     columns: list[list[str]] = [[] for _ in range(_COLUMNS)]
     lengths = [0] * _COLUMNS
-    for title, lines in sorted(groups.items(), key=lambda group: -len(group[1])):
-        column = lengths.index(min(lengths))
+    rest = sorted(groups.items(), key=lambda group: -len(group[1]))
+    for title, lines in (*wide.items(), *rest):
+        column = _COLUMNS - 1 if title in wide else lengths.index(min(lengths))
         lengths[column] += len(lines) + 2
         rows = "".join(
             f"<tr><td style='padding:1px 14px 1px 0;white-space:nowrap'>{escape(text)}</td>"
@@ -65,6 +67,14 @@ def sheet_html(actions: Actions, faint: str) -> str:
 
 _AROUND = 60
 """Beside the text: margins and the scroll bar."""
+
+
+def _natural_width(text: QTextBrowser) -> int:
+    """Of what it shows, if no line were broken: its own document is as wide as the widget is now."""
+    alone = QTextDocument()
+    alone.setDefaultFont(text.font())
+    alone.setHtml(text.toHtml())
+    return round(alone.idealWidth())
 
 
 class ShortcutSheet(QDialog):
@@ -81,4 +91,5 @@ class ShortcutSheet(QDialog):
         layout.addWidget(text)
         layout.addWidget(buttons)
         # as wide as its columns are: one scrolls down, not aside
-        self.resize(round(text.document().idealWidth()) + _AROUND, 700)
+        most = max(self.screen().availableGeometry().width(), 0 if parent is None else parent.width() - _AROUND)
+        self.resize(min(_natural_width(text) + _AROUND, most), 700)

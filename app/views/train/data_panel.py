@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.qt.sentences import said
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.tasks.training_data import TrainingData
@@ -21,9 +22,14 @@ class DataPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.table = QTableWidget(0, 5)
-        self.table.setHorizontalHeaderLabels(
-            [tr("Part"), tr("Class"), tr("Patients"), tr("Lesions"), tr("finely annotated")]
-        )
+        for column, text in enumerate((tr("Part"), tr("Class"), tr("Patients"), tr("Lesions"), tr("Fine"))):
+            heading = QTableWidgetItem(text)
+            # as what stands below it: words left, numbers right
+            side = Qt.AlignmentFlag.AlignRight if column > 1 else Qt.AlignmentFlag.AlignLeft
+            heading.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
+            heading.setToolTip(tr("finely annotated") if column == 4 else "")
+            self.table.setHorizontalHeaderItem(column, heading)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.table.setAccessibleName(tr("What will be trained on"))
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -62,7 +68,7 @@ class DataPanel(QWidget):
         height = self.table.horizontalHeader().sizeHint().height() + 22 * max(len(counts), 1) + 4
         self.table.setFixedHeight(height)
         warnings = () if data is None else data.warnings
-        self.warnings.setText("\n".join(warnings))
+        self.warnings.setText("\n".join(map(said, warnings)))
         self.warnings.setVisible(bool(warnings))
         left_out = () if data is None else data.exclusions
         lines = [tr("{count} left out: {reason}", count=count, reason=reason) for reason, count in left_out[:4]]

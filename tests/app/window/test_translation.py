@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.actions.catalogue import read_actions
+from app.actions.keymap import native
 from app.qt.translation import LANGUAGES, install, texts_of, tr
 from app.qt.words import VOCABULARY
 from app.session import Session
@@ -71,6 +72,19 @@ def test_the_window_speaks_german(qtbot: QtBot, qapp: QApplication) -> None:
     finally:
         install(qapp, "en")
         QLocale.setDefault(before)
+
+
+def test_keys_and_the_dialogs_of_qt_speak_german_too(qapp: QApplication) -> None:
+    before = QLocale()
+    install(qapp, "de")
+    try:
+        assert native(("Ctrl+Shift+Del",)) == "Strg+Umschalt+Entf"
+        assert qapp.translate("QFileDialog", "Directory:") == "Verzeichnis:"
+        assert qapp.translate("QFileDialog", "not a text of Qt") == "not a text of Qt"
+    finally:
+        install(qapp, "en")
+        QLocale.setDefault(before)
+    assert native(("Ctrl+Shift+Del",)) == "Ctrl+Shift+Del"
 
 
 def test_the_translation_is_a_plain_table(tmp_path: Path) -> None:
