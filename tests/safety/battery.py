@@ -25,6 +25,7 @@ class Row:
 _STORE, _IMAGING, _MODEL = "tests/core/store", "tests/core/imaging", "tests/core/model"
 _TRAINING, _CLI, _HERE = "tests/core/training", "tests/core/cli", "tests/safety"
 _WINDOW, _APP = "tests/safety/window", "tests/app/window"
+_PROFILE = "tests/core/deidentify/test_profile.py"
 
 ROWS: dict[str, Row] = {
     "B-01": Row(
@@ -201,11 +202,13 @@ ROWS: dict[str, Row] = {
     ),
     "B-20": Row(
         what="de-identification profile",
-        quick=(f"{_HERE}/test_privacy.py::test_of_every_text_of_the_standard_only_the_listed_ones_are_read",),
-        note=(
-            "no DICOM file is derived from another one: what the program writes is built from a list of tags, so "
-            "there is no dataset to which the profile's rows would apply"
+        quick=(
+            f"{_HERE}/test_privacy.py::test_of_every_text_of_the_standard_only_the_listed_ones_are_read",
+            f"{_PROFILE}::test_every_row_is_obeyed",
+            f"{_PROFILE}::test_uids_are_the_same_across_files_and_references",
+            f"{_PROFILE}::test_a_second_time_changes_nothing",
         ),
+        note="what a study keeps is built from a list of tags; files that `deidentify` writes obey every row",
     ),
     "B-21": Row(
         what="tampering with the audit trail",

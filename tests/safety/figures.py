@@ -26,84 +26,61 @@ class Form:
     """For ``pytest -k``."""
 
     @property
+    def arguments(self) -> tuple[str, ...]:
+        """Of pytest."""
+        return "-m", "safety_full", self.file, "-k", self.choose
+
+    @property
     def command(self) -> str:
-        return f"pytest -m safety_full {self.file} -k {self.choose}"
+        return " ".join(("pytest", *self.arguments))
 
 
-_SAFETY, _WINDOW = "tests/safety", "tests/safety/window"
-_FUZZ = ("audit", "manifest", "shapes", "table", "tags", "tensors")
+def _form(row: str, what: str, file: str, choose: str, *states: str) -> Form:
+    """Figures are kept under the row's name where ``states`` names no other."""
+    return Form(row=row, what=what, states=states or (row,), file=file, choose=choose)
+
+
+_HERE = "tests/safety"
+_CRASH = "tests/core/store/test_crash.py"
+_MUTANTS, _LONG = f"{_HERE}/test_mutants.py", f"{_HERE}/test_long_runs.py"
+_FOREIGN, _DAY = f"{_HERE}/window/test_foreign.py", f"{_HERE}/window/test_day.py"
+_DIALOGS = f"{_HERE}/window/test_dialogs.py"
+_PARSERS = tuple(f"B-09-{name}" for name in ("audit", "manifest", "shapes", "table", "tags", "tensors"))
 FORMS = (
-    Form(
-        row="B-01", what="kills while annotating", states=("B-01",),
-        file="tests/core/store/test_crash.py", choose="two_thousand_kills",
+    _form("B-01", "kills while annotating", _CRASH, "two_thousand_kills"),
+    _form("B-03", "kills while training", _LONG, "two_hundred_kills"),
+    _form("B-08", "mutants of image files, in the decoder", _MUTANTS, "two_hundred_thousand"),
+    _form("B-08", "mutants imported by the window", _FOREIGN, "five_thousand", "B-08-window"),
+    _form("B-09", "mutants in each of six parsers", _MUTANTS, "hundred_thousand_tries", *_PARSERS),
+    _form("B-11", "bombs", _MUTANTS, "bombs_are_measured"),
+    _form("B-13", "damaged array files", f"{_HERE}/test_hostile_arrays.py", "two_thousand_damaged"),
+    _form("B-23", "two programs on one study", f"{_HERE}/test_two_programs.py", "thousand_writes"),
+    _form("B-26", "deaths of workers, in the engine", f"{_HERE}/test_workers.py", "hundred_deaths"),
+    _form(
+        "B-26", "deaths of workers, under the window", f"{_HERE}/window/test_deaths.py", "hundred_of_a_hundred",
+        "B-26-window",
     ),
-    Form(
-        row="B-03", what="kills while training", states=("B-03",),
-        file=f"{_SAFETY}/test_long_runs.py", choose="two_hundred_kills",
-    ),
-    Form(
-        row="B-08", what="mutants of image files, in the decoder", states=("B-08",),
-        file=f"{_SAFETY}/test_mutants.py", choose="two_hundred_thousand",
-    ),
-    Form(
-        row="B-08", what="mutants imported by the window", states=("B-08-window",),
-        file=f"{_WINDOW}/test_foreign.py", choose="five_thousand",
-    ),
-    Form(
-        row="B-09", what="mutants in each of six parsers", states=tuple(f"B-09-{name}" for name in _FUZZ),
-        file=f"{_SAFETY}/test_mutants.py", choose="hundred_thousand_tries",
-    ),
-    Form(
-        row="B-11", what="bombs", states=("B-11",), file=f"{_SAFETY}/test_mutants.py", choose="bombs_are_measured"
-    ),
-    Form(
-        row="B-13", what="damaged array files", states=("B-13",),
-        file=f"{_SAFETY}/test_hostile_arrays.py", choose="two_thousand_damaged",
-    ),
-    Form(
-        row="B-23", what="two programs on one study", states=("B-23",),
-        file=f"{_SAFETY}/test_two_programs.py", choose="thousand_writes",
-    ),
-    Form(
-        row="B-26", what="deaths of workers, in the engine", states=("B-26",),
-        file=f"{_SAFETY}/test_workers.py", choose="hundred_deaths",
-    ),
-    Form(
-        row="B-26", what="deaths of workers, under the window", states=("B-26-window",),
-        file=f"{_WINDOW}/test_deaths.py", choose="hundred_of_a_hundred",
-    ),
-    Form(
-        row="B-27", what="cases and explanations, in the engine", states=("B-27",),
-        file=f"{_SAFETY}/test_long_runs.py", choose="memory_is_flat_over_a_thousand",
-    ),
-    Form(
-        row="B-27", what="cases opened and closed in the window", states=("B-27-window",),
-        file=f"{_WINDOW}/test_day.py", choose="thousand_cases",
-    ),
-    Form(
-        row="B-28", what="twenty minutes of a reader in the window", states=("B-28",),
-        file=f"{_WINDOW}/test_day.py", choose="twenty_minutes",
-    ),
-    Form(
-        row="B-29", what="100,000 cases", states=("B-29",),
-        file=f"{_SAFETY}/test_long_runs.py", choose="hundred_thousand_cases",
-    ),
+    _form("B-27", "cases and explanations, in the engine", _LONG, "memory_is_flat_over_a_thousand"),
+    _form("B-27", "cases opened and closed in the window", _DAY, "thousand_cases", "B-27-window"),
+    _form("B-27", "dialogs opened and closed", _DIALOGS, "two_hundred_of_each", "B-27-dialogs"),
+    _form("B-28", "twenty minutes of a reader in the window", _DAY, "twenty_minutes"),
+    _form("B-29", "100,000 cases", _LONG, "hundred_thousand_cases"),
 )  # fmt: skip
 
 
 def figure_of(form: Form) -> tuple[bool, str]:
     """Whether the form came to its end, and what it found."""
-    found = []
-    whole = True
+    found, whole = [], True
     for state in form.states:
         path = state_folder() / f"{state}.json"
         if not path.is_file():
             return False, "not run here"
         kept = json.loads(path.read_bytes())
-        whole &= kept["done"] >= kept["total"]
-        share = "" if kept["done"] >= kept["total"] else f"interrupted at {kept['done']:,} of {kept['total']:,}: "
+        done, total = kept["done"], kept["total"]
+        share = "" if done >= total else f"interrupted at {done:,} of {total:,}: "
         name = f"{state.rpartition('-')[2]} " if len(form.states) > 1 else ""
         found.append(share + name + ", ".join(f"{key} {_number(value)}" for key, value in kept["counted"].items()))
+        whole &= done >= total
     return whole, "; ".join(found)
 
 
@@ -123,8 +100,7 @@ def main(arguments: list[str]) -> int:
     if parser.parse_args(arguments).run:
         for form in FORMS:
             if not figure_of(form)[0]:
-                command = [sys.executable, "-m", "pytest", "-q", "-m", "safety_full", form.file, "-k", form.choose]
-                subprocess.run(command, cwd=ROOT, check=False)
+                subprocess.run([sys.executable, "-m", "pytest", "-q", *form.arguments], cwd=ROOT, check=False)
     sys.stdout.write(table() + "\n")
     return 0 if all(figure_of(form)[0] for form in FORMS) else 1
 
