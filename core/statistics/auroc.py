@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import ArrayLike
 from scipy import stats
 
@@ -23,6 +24,7 @@ from core.statistics.grouping import Bool, Clusters, Float, Int, codes, sum_by, 
 ONE_CLASS = "only one class is present"
 _BIAS_SHARE = 0.5
 _PAIRED = "paired DeLong test, "
+_CLUSTERED = "clustered by patient, interval from those of both (Newcombe 1998, Zou and Donner 2008)"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -206,9 +208,10 @@ def compare_components(
 ) -> Comparison:
     """Difference of two weighted sums of areas over the same images and labels; Var(A - A) is exactly 0.
 
-    Quantiles are normal: simulated, the test of 78 images of 39 patients rejects a true null in 5% at an AUROC
-    of 0.8 and in 1.5% at 0.95 (Student's in 4% and 1%), of 300 images in 5% at both; where few pairs are out of
-    order the interval is thus wider than need be.
+    The test has normal quantiles: simulated, that of 78 images of 39 patients rejects a true null in 5% at an
+    AUROC of 0.8 and in 1.5% at 0.95 (Student's in 4% and 1%), of 300 images in 5% at both. The clustered interval
+    is made of those of the two areas (``_square_and_add``) and covers 95-97% in all of these; the difference plus
+    or minus 1.96 standard errors, which is the interval without clusters, covers 98% at 0.95 with 78 images.
     """
     n = len(first.influence)
     code = codes(clusters, n)
@@ -221,7 +224,7 @@ def compare_components(
     difference = Estimate(
         value=value,
         level=level,
-        method=_PAIRED + ("images taken as independent" if clusters is None else "clustered by patient"),
+        method=_PAIRED + ("images taken as independent" if clusters is None else _CLUSTERED),
         n=n,
         clusters=None if clusters is None else int(code.max()) + 1,
     )
@@ -232,12 +235,39 @@ def compare_components(
         return _compare_without_variance(difference, first, second, code, weights)
     error = float(np.sqrt(s.variance))
     half = float(stats.norm.ppf((1 + level) / 2)) * error
-    limits = max(value - half, -1.0), min(value + half, 1.0)
+    limits = value - half, value + half
+    if clusters is not None:
+        limits = _square_and_add(difference, (first, second), code, weights, s.variance) or limits
     return Comparison(
-        difference=_replaced(difference, *limits),
+        difference=_replaced(difference, max(limits[0], -1.0), min(limits[1], 1.0)),
         p_value=2 * float(stats.norm.sf(abs(value) / error)),
         statistic=value / error,
     )
+
+
+def _square_and_add(
+    difference: Estimate, models: tuple[Components, Components], code: Int, weights: Float, variance: float
+) -> tuple[float, float] | None:
+    """Limits of the difference of two correlated areas from those of each; None where one has none.
+
+    (Constant scores have none.) How far a side reaches: the square root of the sum of the squares of how far the
+    limits are that it comes from, less twice their product times the correlation, which the three variances give.
+    Newcombe, Statistics in Medicine 17 (1998) 2635, method 10; Zou and Donner, ibid. 27 (2008) 1693.
+    """
+    one, two = (
+        with_interval(replace(difference, value=float(weights @ parts.auroc)), parts, code, weights)
+        for parts in models
+    )
+    if one.low is None or one.high is None or two.low is None or two.high is None:
+        return None
+    assert one.value is not None and two.value is not None and difference.value is not None
+    v1, v2 = (spread(parts, code, weights).variance or 0.0 for parts in models)
+    # an area of exactly 1 does not vary with the other
+    r = float(np.clip((v1 + v2 - variance) / (2 * np.sqrt(v1 * v2)), -1, 1)) if v1 > 0 and v2 > 0 else 0.0
+    down = np.array([one.value - one.low, two.high - two.value])
+    up = np.array([one.high - one.value, two.value - two.low])
+    reach = [float(np.sqrt(max(a**2 + b**2 - 2 * r * a * b, 0.0))) for a, b in (down, up)]
+    return difference.value - reach[0], difference.value + reach[1]
 
 
 def _compare_without_variance(

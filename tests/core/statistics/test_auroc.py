@@ -132,6 +132,37 @@ def test_a_model_against_itself_has_difference_and_variance_exactly_zero() -> No
     assert found.p_value == 1
 
 
+def test_interval_of_a_difference_of_independent_areas_is_made_of_both_intervals() -> None:
+    """Newcombe 1998, method 10: by hand from the limits of each, since nothing correlates the two."""
+    rng = np.random.default_rng(3)
+    y = np.tile([True, False], 60)
+    first, second = (rng.normal(size=120) + move * y for move in (2.0, 0.8))
+    a, b = auroc(y, first, np.arange(120)), auroc(y, second, np.arange(120))
+    found = compare_aurocs(y, first, second, np.arange(120)).difference
+    parts = components(y, np.stack([first, second], axis=1))
+    alone = [
+        spread(parts, np.arange(120), np.array(w)).variance or 0 for w in ([1.0, 0.0], [0.0, 1.0], [1.0, -1.0])
+    ]
+    r = (alone[0] + alone[1] - alone[2]) / (2 * np.sqrt(alone[0] * alone[1]))
+    assert abs(r) < 0.2
+    assert None not in (a.value, a.low, a.high, b.value, b.low, b.high, found.value, found.low, found.high)
+    down, up = (a.value - a.low, b.high - b.value), (a.high - a.value, b.value - b.low)  # type: ignore[operator]
+    expected = [np.sqrt(p**2 + q**2 - 2 * r * p * q) for p, q in (down, up)]
+    assert found.value - found.low == pytest.approx(expected[0])  # type: ignore[operator]
+    assert found.high - found.value == pytest.approx(expected[1])  # type: ignore[operator]
+    # the better model is nearer to 1, so the difference reaches further down than up
+    assert expected[0] > expected[1]
+
+
+def test_a_perfect_model_has_an_interval_beside_one_that_errs() -> None:
+    y = np.arange(40) >= 20
+    other = np.arange(40.0)
+    other[[3, 30]] = other[[30, 3]]
+    found = compare_aurocs(y, np.arange(40.0), other, np.arange(40)).difference
+    assert found.value is not None and found.low is not None and found.high is not None
+    assert -0.2 < found.low < 0 < found.value < found.high < 0.3
+
+
 def test_swapping_labels_and_scores_mirrors_the_interval() -> None:
     y, tests = ovarian()
     a = auroc(y, tests["kg"], np.arange(43) // 2)
