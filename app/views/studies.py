@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
+from app.changes import RunsChanged
 from app.lesion_edits import remove_lesion
 from app.qt import settings
 from app.qt.asking import ask
@@ -25,6 +26,7 @@ from core.tasks.trust import is_known, vouch
 if TYPE_CHECKING:
     from app.views.exporting.dialog import ExportDialog
     from app.views.importing.dialog import ImportDialog
+    from app.views.importing.model_dialog import ImportModelDialog
     from app.views.importing.results import ImportResult
     from app.views.pacs.dialog import PacsDialog
     from core.tasks.recovery import Recovery
@@ -50,6 +52,7 @@ class Studies(QObject):
         self.importing: ImportDialog | None = None
         self.pacs: PacsDialog | None = None
         self.exporting: ExportDialog | None = None
+        self.model_import: ImportModelDialog | None = None
 
     def open(self, folder: Path) -> None:
         """Open a study, or say why not; one that this computer does not know is to be checked first."""
@@ -115,8 +118,9 @@ class Studies(QObject):
         self._session.close_study()
 
     def stop(self) -> None:
-        """End an import or export that is under way; what an import finished is kept."""
+        """End an import, export or import of a model that is under way; what an import finished is kept."""
         self._end_export()
+        self._end_model_import()
         if self.importing is not None:
             self.importing.stop()
             self.importing.close()
@@ -132,6 +136,13 @@ class Studies(QObject):
             self.exporting.close()
             self.exporting.deleteLater()
             self.exporting = None
+
+    def _end_model_import(self) -> None:
+        if self.model_import is not None:
+            self.model_import.stop()
+            self.model_import.close()
+            self.model_import.deleteLater()
+            self.model_import = None
 
     def ask_open(self) -> None:
         dialog = QFileDialog(self._window, tr("Folder of the study"), str(_last_place()))
@@ -184,6 +195,24 @@ class Studies(QObject):
         self.exporting = ExportDialog(self._session.study, self._window)
         self.exporting.open()
 
+    def ask_model(self) -> None:
+        from core.interchange.model_archive import SUFFIX
+
+        dialog = QFileDialog(self._window, tr("File of the model"), str(_last_place()))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilters([tr("Shared models (*{ending})", ending=SUFFIX), tr("All files (*)")])
+        dialog.fileSelected.connect(lambda chosen: self.import_model(Path(chosen)))
+        ask(dialog)
+
+    def import_model(self, path: Path) -> None:
+        """Ask under which name and with which split, then take it over."""
+        from app.views.importing.model_dialog import ImportModelDialog
+
+        self._end_model_import()
+        self.model_import = ImportModelDialog(self._session.study, path, self._window)
+        self.model_import.imported.connect(self._take_model)
+        self.model_import.open()
+
     def import_from(self, folder: Path) -> None:
         from app.views.importing.results import import_folder
 
@@ -231,6 +260,9 @@ class Studies(QObject):
         self.importing = ImportDialog(folder, job, self._window)
         self.importing.imported.connect(self._take_import)
         self.importing.start()
+
+    def _take_model(self, run_id: str) -> None:
+        self._session.changed.emit(RunsChanged(run_id=run_id))
 
     def _take_import(self, result: ImportResult) -> None:
         self._session.imported(result.images)

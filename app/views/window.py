@@ -148,6 +148,7 @@ class MainWindow(QMainWindow):
         act.connect_to("study.open", studies.ask_open)
         act.connect_to("study.import", studies.ask_import)
         act.connect_to("study.pacs", studies.ask_pacs)
+        act.connect_to("study.import_model", studies.ask_model)
         act.connect_to("study.export", studies.ask_export)
         act.connect_to("study.demo", studies.ask_demo)
         act.connect_to("study.checkpoint", studies.ask_checkpoint)
