@@ -12,7 +12,6 @@ import mmap
 import os
 import subprocess
 import sys
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,6 +28,7 @@ import core
 from core.domain.system import fixed_memory, widen_pipe
 from core.imaging.decode_child import RETIRE_AFTER_CPU_S, PixelSpec, Reply, Request
 from core.imaging.decoded import DecodedImage, Refusal, RefusedImageError, check_budget
+from core.imaging.watch import Watch
 
 WALL_S = 20.0
 _LONGEST_LINE = 16_000_000
@@ -51,6 +51,7 @@ class DecodeWorker:
     def __init__(self, *, wall_s: float = WALL_S) -> None:
         self._wall_s = wall_s
         self._child: subprocess.Popen[bytes] | None = None
+        self._watch: Watch | None = None
         self._shared: mmap.mmap | None = None
         self._closed = False
         self._decoder = msgspec.json.Decoder(Reply, dec_hook=_allocate)
@@ -73,26 +74,22 @@ class DecodeWorker:
         if self._closed:
             raise RefusedImageError(f"{path.name} was not read: the work was stopped.", Refusal.CRASHED)
         try:
-            child = self._running()
+            child, watch = self._running()
         except OSError as error:
             raise RefusedImageError(
                 f"{path.name} was not read: the decoding process could not be started.", Refusal.CRASHED
             ) from error
-        late = threading.Event()
-        timer = threading.Timer(self._wall_s, _kill_late, (child, late))
-        timer.start()
         reply: Reply | None = None
         try:
-            reply = self._ask(child, path, frame)
+            with watch:
+                reply = self._ask(child, path, frame)
         except (OSError, ValueError, RefusedImageError):
             reply = None  # a broken pipe, or an answer that is none
         finally:
-            timer.cancel()
-            timer.join()
             if reply is None:
                 self._stop()
         if reply is None:
-            raise self._lost(path, late=late.is_set())
+            raise self._lost(path, late=watch.late)
         if reply.cpu_s > RETIRE_AFTER_CPU_S:
             self._stop()
         if reply.image is None:
@@ -114,17 +111,18 @@ class DecodeWorker:
             Refusal.CRASHED,
         )
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> tuple[subprocess.Popen[bytes], Watch]:
         if self._child is not None and self._child.poll() is not None:
             self._stop()
-        if self._child is None:
+        if self._child is None or self._watch is None:
             self._child = self._started()
+            self._watch = Watch(self._child, self._wall_s)
             assert self._child.stdout is not None
             widen_pipe(self._child.stdout)
             if self._closed:  # by another thread, before there was a child to end
                 self._stop()
                 raise OSError("closed")
-        return self._child
+        return self._child, self._watch
 
     def _started(self) -> subprocess.Popen[bytes]:
         root = Path(core.__file__).resolve().parents[1]
@@ -161,10 +159,14 @@ class DecodeWorker:
 
     def _stop(self) -> None:
         child, self._child = self._child, None
+        watch, self._watch = self._watch, None
+        if child is not None:
+            child.kill()
+            child.wait()
+        if watch is not None:
+            watch.end()
         if child is None:
             return
-        child.kill()
-        child.wait()
         self._shared = None
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
@@ -226,11 +228,6 @@ def _read_ahead(
         for child in children:
             child.close()
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _kill_late(child: subprocess.Popen[bytes], late: threading.Event) -> None:
-    late.set()
-    child.kill()
 
 
 def _allocate(kind: type, value: Any) -> Any:
