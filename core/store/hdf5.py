@@ -13,7 +13,8 @@ import hashlib
 import io
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from core.domain.atomic import atomic_write
 from core.domain.content import content_sha256
 from core.domain.errors import ArrayLostError
-from core.store.page_buffer import PageBuffers, write_parts
+from core.store.page_buffer import PageBuffers, Parts, write_parts
 
 Array = NDArray[Any]
 
@@ -37,6 +38,7 @@ SCHEMA = 2
 (of the pixels of an image their content hash)."""
 _CHECKED_BY_LIBRARY = 1
 _CHECKS = "crc32"
+_NO_HASH = b"0" * 64
 
 _LARGEST_ARRAY = 4 << 30
 _SMALL = 1 << 20
@@ -101,22 +103,49 @@ def _guard_array(name: str, array: h5py.Dataset) -> None:
 def write_arrays(
     path: Path, arrays: Mapping[str, Array], *, sha256: str, hashed: str = "", buffers: PageBuffers | None = None
 ) -> None:
-    """Put the arrays into a new file at ``path``, with the version of the layout and the given hash.
+    """Put the arrays into a new file at ``path``, with the version of the layout and the given hash (hex).
 
     ``hashed``: the array whose content hash that is, by which it is checked when it is read; the others get a CRC.
     ``buffers``: to write it past the system's cache, where nobody will read it soon.
     Uncompressed and each in one piece, straight from its own memory: chunks with the library's checksum took three
     times as long, and on synthetic pictures lzf and gzip 1 saved half the space and took 5 to 20 times as long.
     """
+    if len(sha256) != len(_NO_HASH):
+        raise ValueError(f"{sha256!r} is no SHA-256")
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    plan = _Plan()
     checks = {name: zlib.crc32(_bytes_of(array)) for name, array in whole.items() if name != hashed}
-    attributes = {"schema": SCHEMA, "sha256": sha256, _CHECKS: msgspec.json.encode(checks).decode()}
-    places = _lay_out(plan, whole, attributes)
-
-    parts = [*plan.parts, *((at, _bytes_of(whole[name])) for name, at in places.items())]
+    layout = _layout(tuple((name, array.dtype.str, array.shape) for name, array in whole.items()), hashed)
+    head = [(at, layout.filled(part, sha256, _words(checks))) for at, part in layout.head]
+    parts: Parts = [*head, *((at, _bytes_of(whole[name])) for name, at in layout.places)]
     write = write_parts if buffers is None else buffers.write
-    atomic_write(path, lambda temporary: write(temporary, parts, plan.end))
+    atomic_write(path, lambda temporary: write(temporary, parts, layout.size))
+
+
+def _words(checks: Mapping[str, int]) -> str:
+    """JSON of the CRCs, of the same length for the same names."""
+    return "{" + ",".join(f"{msgspec.json.encode(name).decode()}:{crc:10d}" for name, crc in checks.items()) + "}"
+
+
+class _Layout(msgspec.Struct, frozen=True):
+    """A file of arrays of certain names, types and shapes, without them: images of one size share it."""
+
+    head: tuple[tuple[int, bytes], ...]
+    """What the library writes of its own, with zeros in place of the hash and the CRCs."""
+    places: tuple[tuple[str, int], ...]
+    """Where each array that is not empty begins."""
+    size: int
+    no_words: bytes
+
+    def filled(self, part: bytes, sha256: str, words: str) -> bytes:
+        return part.replace(_NO_HASH, sha256.encode()).replace(self.no_words, words.encode())
+
+
+@lru_cache(maxsize=32)
+def _layout(kinds: tuple[tuple[str, str, tuple[int, ...]], ...], hashed: str) -> _Layout:
+    plan, no_words = _Plan(), _words({name: 0 for name, _, _ in kinds if name != hashed})
+    attributes: dict[str, int | str] = {"schema": SCHEMA, "sha256": _NO_HASH.decode(), _CHECKS: no_words}
+    places = _lay_out(plan, kinds, attributes)
+    return _Layout(tuple(plan.parts), tuple(places.items()), plan.end, no_words.encode())
 
 
 class _Plan(io.RawIOBase):
@@ -148,29 +177,31 @@ class _Plan(io.RawIOBase):
         return self.end
 
 
-def _lay_out(buffer: _Plan, arrays: Mapping[str, Array], attributes: Mapping[str, int | str]) -> dict[str, int]:
+def _lay_out(
+    buffer: _Plan, kinds: Iterable[tuple[str, str, tuple[int, ...]]], attributes: Mapping[str, int | str]
+) -> dict[str, int]:
     """Where in the file each array that is not empty begins."""
     places = {}
     with h5py.File(buffer, "w") as file:
         for key, value in attributes.items():
             file.attrs[key] = value
-        for key, array in arrays.items():
+        for name, dtype, sides in kinds:
             room = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
             room.set_layout(h5py.h5d.CONTIGUOUS)
             room.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
             room.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
             room.set_obj_track_times(False)  # the same arrays make the same bytes
-            kind = h5py.h5t.py_create(array.dtype, logical=True)
-            shape = h5py.h5s.create_simple(array.shape) if array.ndim else h5py.h5s.create(h5py.h5s.SCALAR)
-            made = h5py.h5d.create(file.id, key.encode(), kind, shape, dcpl=room)
-            if array.size:
-                places[key] = made.get_offset()
+            kind = h5py.h5t.py_create(np.dtype(dtype), logical=True)
+            shape = h5py.h5s.create_simple(sides) if sides else h5py.h5s.create(h5py.h5s.SCALAR)
+            made = h5py.h5d.create(file.id, name.encode(), kind, shape, dcpl=room)
+            if 0 not in sides:
+                places[name] = made.get_offset()
     return places
 
 
 def _bytes_of(array: Array) -> memoryview:
     """The memory of an array in C order."""
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> tuple[dict[str, Array], str]:

@@ -41,6 +41,19 @@ def test_arrays_come_back_each_in_its_type_and_shape(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found[name], array)
 
 
+def test_files_of_one_shape_each_have_their_own_values_and_hashes(tmp_path: Path) -> None:
+    hashes = set()
+    for seed in (1, 2, 3):
+        arrays = {name: np.roll(array, seed) for name, array in ARRAYS.items()}
+        found, sha256 = read_arrays(written(tmp_path / f"{seed}.h5", arrays=arrays))
+        hashes.add(sha256)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(found[name], array)
+    assert len(hashes) == 3
+    with pytest.raises(ValueError, match="no SHA-256"):
+        write_arrays(tmp_path / "b.h5", ARRAYS, sha256="abc")
+
+
 def test_each_array_lies_in_one_piece_that_a_flipped_bit_is_found_in(tmp_path: Path) -> None:
     path = written(tmp_path / "a.h5")
     whole = path.read_bytes()
