@@ -25,6 +25,11 @@ from core.imaging.write_dicom import SYNTHETIC
 
 _EXECUTABLES = (b"MZ", b"\x7fELF", b"\xfe\xed\xfa", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
+_RAW_VALUES = (
+    "it is an image FOR PROCESSING: the raw values of the detector, which look unlike what readers see; get the "
+    "one FOR PRESENTATION if there is one"
+)
+
 
 def read_image(path: Path, *, frame: int = 0) -> DecodedImage:
     """Read one frame (from 0) of a DICOM, PNG, PGM, TIFF or JPEG file.
@@ -107,6 +112,8 @@ def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[str]) -> Deco
     slope, intercept = tags.number("RescaleSlope"), tags.number("RescaleIntercept")
     if tags.value("ModalityLUTSequence"):
         notes.append("the Modality LUT Sequence was not applied")
+    if dicom_header.for_processing(tags):
+        notes.append(_RAW_VALUES)
     windows, tables = dicom_header.windows(tags, notes), dicom_header.voi_luts(tags, notes)
     padding = tags.integer("PixelPaddingValue")
     if padding is not None and layout.signed and padding > 32_767:

@@ -12,6 +12,7 @@ from app.views.pacs.dialog import PacsDialog
 from app.views.pacs.profile_dialog import ProfileDialog
 from app.views.window import MainWindow
 from core.pacs.profile import Profiles, is_confirmed
+from core.store.identity import IdentityFile, Passphrase
 from core.store.study import Study
 from tests.app.window.conftest import own_settings, window
 from tests.pacs.conftest import Examination
@@ -89,6 +90,40 @@ def test_from_the_welcome_page_to_images_in_the_study(
     assert screen.text.text() == "4 images imported."
     qtbot.waitUntil(lambda: window.annotate.worklist.model.rowCount() == 4)
     assert not screen.waiting.isVisible()
+
+
+def test_the_link_to_the_patients_is_kept_under_a_passphrase(
+    qtbot: QtBot,
+    window: MainWindow,
+    screen: PacsDialog,
+    orthanc: Orthanc,
+    examinations: tuple[Examination, ...],
+    tmp_path: Path,
+) -> None:
+    set_up(screen, qtbot, orthanc, ward=True)
+    window.studies.create(tmp_path / "study", "New", synthetic=True)
+    assert not screen.passphrase.isVisible()
+    screen.keep_link.click()
+    qtbot.keyClicks(screen.passphrase, "short")
+    said = []
+    for patient in ("P-0001", "P-0001", "P-0002"):
+        screen.search.patient_id.setText(patient)
+        screen.search.button.click()
+        qtbot.waitUntil(lambda: screen.task is None and screen.table.rowCount() == 1, timeout=90_000)
+        screen.table.selectRow(0)
+        screen.get.click()
+        idle(screen, qtbot)
+        said.append(screen.text.text())
+        # too short for a new file; then long enough; then what a file that is there needs
+        screen.passphrase.setText("correct horse battery" if len(said) == 1 else "")
+    assert "is too short" in said[0] and said[1] == "4 images imported."
+    assert said[2] == "Type the passphrase of the identity file."
+    identity = IdentityFile.open(tmp_path / "study", Passphrase(lambda: "correct horse battery"))
+    [patient] = window.session.study.patients.all()
+    link = identity.patient_of(patient.pseudonym)
+    assert link is not None and link.identifier == "P-0001"
+    screen.close_button.click()
+    assert screen.passphrase.text() == ""
 
 
 def test_wrong_words_are_asked_for_again_and_a_search_for_everybody_is_refused(

@@ -27,7 +27,16 @@ from app.qt.sentences import said
 from app.qt.task import Job, Task
 from app.qt.translation import tr
 from app.session import Session
-from app.views.pacs.jobs import Brought, Login, SecretNeededError, resume_job, retrieve_job, search_job, test_job
+from app.views.pacs.jobs import (
+    Brought,
+    KeepLink,
+    Login,
+    SecretNeededError,
+    resume_job,
+    retrieve_job,
+    search_job,
+    test_job,
+)
 from app.views.pacs.profile_dialog import ProfileDialog
 from app.views.pacs.search_form import SearchForm
 from app.views.pacs.tables import found_row, found_table, waiting_row, waiting_table
@@ -93,7 +102,15 @@ class PacsDialog(QDialog):
         self.progress.setTextVisible(False)
         self.progress.setVisible(False)
         self.keep_link = QCheckBox(tr("Keep the link to the patients, encrypted"))
-        self.keep_link.setToolTip(tr("Needed to send results back. The key lies in this computer's key store."))
+        self.keep_link.setToolTip(
+            tr("Needed to send results back. Without a passphrase the key lies in this computer's key store.")
+        )
+        self.passphrase = QLineEdit()
+        self.passphrase.setEchoMode(QLineEdit.EchoMode.Password)
+        self.passphrase.setPlaceholderText(tr("Passphrase, if you want one"))
+        self.passphrase.setAccessibleName(tr("Passphrase of the identity file"))
+        self.passphrase.setVisible(False)
+        self.keep_link.toggled.connect(self.passphrase.setVisible)
         self.hint = Label(tr("Open or make a study first; searching works without one."))
         self.hint.setObjectName("faint")
         self.get = QPushButton(tr("Get into the study"))
@@ -125,7 +142,7 @@ class PacsDialog(QDialog):
         layout.addLayout(_line(None, self.resume, self.as_it_is, self.discard))
         layout.addWidget(self.text)
         layout.addWidget(self.progress)
-        layout.addLayout(_line(self.keep_link, None, self.hint, self.get, self.close_button))
+        layout.addLayout(_line(self.keep_link, self.passphrase, None, self.hint, self.get, self.close_button))
 
     # profiles
 
@@ -214,7 +231,7 @@ class PacsDialog(QDialog):
         wanted = [self._found[row] for row in self.table.chosen]
         if not (wanted and self._writable and self.task is None):
             return
-        study, query, keep = self._session.study, self._asked, self.keep_link.isChecked()
+        study, query, keep = self._session.study, self._asked, self._kept
         self._start(
             self._asked_of,
             lambda login: retrieve_job(login, self._inbox, wanted, query, study, keep_link=keep),
@@ -222,7 +239,7 @@ class PacsDialog(QDialog):
         )
 
     def _resume(self) -> None:
-        transfer, study, keep = self._chosen_transfer, self._session.study, self.keep_link.isChecked()
+        transfer, study, keep = self._chosen_transfer, self._session.study, self._kept
         self._start(
             transfer.journal.profile,
             lambda login: resume_job(login, transfer, study, keep_link=keep),
@@ -230,13 +247,17 @@ class PacsDialog(QDialog):
         )
 
     def _import_as_it_is(self) -> None:
-        job = resume_job(None, self._chosen_transfer, self._session.study, keep_link=self.keep_link.isChecked())
+        job = resume_job(None, self._chosen_transfer, self._session.study, keep_link=self._kept)
         self._again = None
         self._run(job, tr("Importing …"))
 
     def _discard(self) -> None:
         self._chosen_transfer.discard()
         self.refresh_waiting()
+
+    @property
+    def _kept(self) -> KeepLink | None:
+        return KeepLink(passphrase=self.passphrase.text()) if self.keep_link.isChecked() else None
 
     @property
     def _chosen_transfer(self) -> Transfer:
@@ -351,6 +372,7 @@ class PacsDialog(QDialog):
             self.task.cancel()
         else:
             self._typed.clear()
+            self.passphrase.clear()
             # not close(): its event rejects, which is overridden to come here
             super().reject()
 

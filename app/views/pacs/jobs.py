@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.qt.task import Job
+from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled
 from core.pacs.credentials import secret_of
 from core.pacs.inbox import Inbox, Transfer
 from core.pacs.profile import Profile
 from core.pacs.query import Found, FoundStudy, Query
 from core.store.study import Study
+
+if TYPE_CHECKING:
+    from core.store.identity import IdentityFile
 
 
 class SecretNeededError(Exception):
@@ -34,6 +39,16 @@ class Login:
             return self.typed
 
         return secret_of(self.profile, ask)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepLink:
+    """That the link to the patients is kept, and how: with a passphrase, else in the system's key store."""
+
+    passphrase: str = ""
+
+    def __repr__(self) -> str:
+        return "KeepLink(hidden)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +86,13 @@ def search_job(login: Login, query: Query) -> Job:
 
 
 def retrieve_job(
-    login: Login, inbox: Inbox, wanted: Sequence[FoundStudy], query: Query, study: Study, *, keep_link: bool
+    login: Login,
+    inbox: Inbox,
+    wanted: Sequence[FoundStudy],
+    query: Query,
+    study: Study,
+    *,
+    keep_link: KeepLink | None,
 ) -> Job:
     """Brings examinations one after the other into the study; those before one that fails are kept."""
 
@@ -96,7 +117,7 @@ def retrieve_job(
     return job
 
 
-def resume_job(login: Login | None, transfer: Transfer, study: Study, *, keep_link: bool) -> Job:
+def resume_job(login: Login | None, transfer: Transfer, study: Study, *, keep_link: KeepLink | None) -> Job:
     """Gets the rest of a transfer and imports it; without a login what is there is imported as it is."""
 
     def job(emit: Emit, cancelled: IsCancelled) -> Brought:
@@ -118,18 +139,13 @@ def _imported(
     emit: Emit,
     cancelled: IsCancelled,
     *,
-    keep_link: bool,
+    keep_link: KeepLink | None,
     incomplete: bool = False,
 ) -> Brought:
     from core.data.importers.plan import Severity
-    from core.store.identity import IdentityFile, KeyStore, has_identity
     from core.tasks.pacs import import_transfer
 
-    identity = None
-    if keep_link:
-        source = KeyStore(study.info.id)
-        opened = IdentityFile.open if has_identity(study.folder) else IdentityFile.create
-        identity = opened(study.folder, source)
+    identity = None if keep_link is None else _identity(study, keep_link)
     images, left_out = 0, []
     for fetch in transfers:
         done = import_transfer(
@@ -138,3 +154,15 @@ def _imported(
         images += done.report.images
         left_out += [one.sentence for one in done.report.issues if one.severity is not Severity.NOTE]
     return Brought(examinations=len(transfers), images=images, left_out=tuple(left_out))
+
+
+def _identity(study: Study, keep: KeepLink) -> IdentityFile:
+    """The study's identity file, made where there is none; one that is there says itself what opens it."""
+    from core.store.identity import IdentityFile, KeyStore, Passphrase, has_identity, identity_key_kind
+
+    there = has_identity(study.folder)
+    kind = identity_key_kind(study.folder) if there else "passphrase" if keep.passphrase else "key store"
+    if kind == "passphrase" and not keep.passphrase:
+        raise StudyError("Type the passphrase of the identity file.")
+    source = Passphrase(lambda: keep.passphrase) if kind == "passphrase" else KeyStore(study.info.id)
+    return (IdentityFile.open if there else IdentityFile.create)(study.folder, source)

@@ -26,6 +26,8 @@ from core.domain.study import Window
 from core.domain.vocabulary import Laterality, ViewPosition
 from core.imaging.decoded import FOREIGN_ERRORS, Identity, Refusal, RefusedImageError, VoiLut, clean_text
 
+_RAW = {f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("1.2.1", "1.1.1", "13.1.5")}
+"""Mammography, Digital X-Ray and Breast Projection, each For Processing."""
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MAX_INFLATED_BYTES = 64_000_000
@@ -43,7 +45,7 @@ _KEYWORDS = (
     "PixelRepresentation PixelPaddingValue WindowCenter WindowWidth RescaleIntercept RescaleSlope "
     "WindowCenterWidthExplanation VOILUTFunction ModalityLUTSequence VOILUTSequence ViewCodeSequence "
     "PresentationLUTShape ExtendedOffsetTable SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence "
-    "StudyID StudyTime PatientOrientation "
+    "StudyID StudyTime PatientOrientation PresentationIntentType "
 )
 _TAGS: list[int | BaseTag] = [Tag(keyword) for keyword in _KEYWORDS.split()]
 
@@ -324,6 +326,11 @@ def spacing(tags: Attributes, notes: list[str]) -> tuple[float | None, str]:
         notes.append(f"{source} differs between rows and columns; lengths are not measured in this image")
         return None, ""
     return (pair[0] + pair[1]) / 2 / factor, source
+
+
+def for_processing(tags: Attributes) -> bool:
+    """Whether these are the detector's raw values, by Presentation Intent Type (0008,0068) or the class."""
+    return tags.text("PresentationIntentType").upper() == "FOR PROCESSING" or tags.text("SOPClassUID") in _RAW
 
 
 def laterality(tags: Attributes) -> Laterality | None:

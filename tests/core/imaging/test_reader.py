@@ -362,3 +362,19 @@ class TestRealMammograms:
             assert read_image(path).pixels.ndim == 2
         deep = read_image(sorted((real_mammograms / "png16").glob("*.png"))[0])
         assert deep.pixels.dtype == np.uint16 and deep.pixels.max() > 255
+
+
+@pytest.mark.parametrize(
+    ("intent", "sop_class", "raw"),
+    [
+        ("FOR PRESENTATION", "1.2.840.10008.5.1.4.1.1.1.2", False),
+        ("FOR PROCESSING", "1.2.840.10008.5.1.4.1.1.1.2.1", True),
+        ("", "1.2.840.10008.5.1.4.1.1.13.1.5", True),
+    ],
+)
+def test_raw_values_of_the_detector_are_said_to_be_such(
+    tmp_path: Path, intent: str, sop_class: str, raw: bool
+) -> None:
+    found = samples.dataset(tmp_path, PresentationIntentType=intent, SOPClassUID=sop_class)
+    image = read_image(samples.save(found, tmp_path / "a.dcm"))
+    assert any("FOR PROCESSING" in note for note in image.warnings) is raw
