@@ -6,11 +6,11 @@ central ``input_size x input_size`` crop of the stored square.
 
 A set lies in memory whole, a byte a value: 0.34 GB per 1,000 ROIs of 224 px (a square of 336 px and its two
 masks), 0.11 GB of 112 px, and about as much again for the copies of the parts that a run trains and validates on
-(``tests.benchmarks.bench_memory``). The paper's 1,136 images take 0.8 GB, and 16 GB hold 18,000. Draws jump about the
-whole set every epoch: a mapped file would lie in memory as well where it fits, and be read from the disk once an epoch
-where it does not. A plan's memory is measured and said before its first run; screens and import hold a page or an
-image, whatever the study's size. The kept arrays end at 38,000 ROIs of 224 px (4 GiB, ``core.store.hdf5``): a larger
-set is gathered anew for each run.
+(``tests.benchmarks.bench_memory``). The paper's 1,136 images take 0.8 GB, and 16 GB hold 18,000. Draws jump
+about the whole set every epoch: a mapped file would lie in memory as well where it fits, and be read from the
+disk once an epoch where it does not. A plan's memory is measured and said before its first run; screens and
+import hold a page or an image, whatever the study's size. The kept arrays end at 38,000 ROIs of 224 px (4 GiB,
+``core.store.hdf5``): a larger set is gathered anew for each run.
 """
 
 from __future__ import annotations
