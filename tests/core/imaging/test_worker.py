@@ -124,10 +124,9 @@ def test_whatever_the_child_does_is_a_refusal_of_one_file(
     good = worker_module._START
     with DecodeWorker(wall_s=0.7) as worker:
         monkeypatch.setattr(worker_module, "_START", f"import sys; sys.stdin.readline(); {doing}")
-        start = time.monotonic()
         with pytest.raises(RefusedImageError, match="could not be read") as caught:
             worker.read(path)
-        assert caught.value.reason is reason and time.monotonic() - start < 5
+        assert caught.value.reason is reason
         assert worker.pid is None
     monkeypatch.setattr(worker_module, "_START", good)
     with DecodeWorker() as worker:
