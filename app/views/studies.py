@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from app.views.importing.model_dialog import ImportModelDialog
     from app.views.importing.results import ImportResult
     from app.views.pacs.dialog import PacsDialog
+    from core.data.importers.layouts import Layout
     from core.tasks.recovery import Recovery
 
 DEMO_PATIENTS = 60
@@ -176,6 +177,19 @@ class Studies(QObject):
         dialog.fileSelected.connect(lambda chosen: self.import_from(Path(chosen)))
         ask(dialog)
 
+    def ask_files(self) -> None:
+        dialog = QFileDialog(self._window, tr("Image files"), str(_last_place()))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.filesSelected.connect(lambda chosen: self.import_files([Path(one) for one in chosen]))
+        ask(dialog)
+
+    def ask_data_set(self) -> None:
+        from app.views.importing.data_set_dialog import DataSetDialog
+
+        dialog = DataSetDialog(_last_place(), self._window)
+        dialog.wanted.connect(self.import_from)
+        ask(dialog)
+
     def ask_pacs(self) -> None:
         """Search and retrieval; one screen, which stays as it is while it is closed."""
         from app.views.pacs.dialog import PacsDialog
@@ -213,10 +227,15 @@ class Studies(QObject):
         self.model_import.imported.connect(self._take_model)
         self.model_import.open()
 
-    def import_from(self, folder: Path) -> None:
+    def import_from(self, folder: Path, layout: Layout | None = None) -> None:
         from app.views.importing.results import import_folder
 
-        self._run(folder, import_folder(folder, self._session.study))
+        self._run(folder, import_folder(folder, self._session.study, layout))
+
+    def import_files(self, paths: Sequence[Path]) -> None:
+        from app.views.importing.results import import_files
+
+        self._run(paths[0].parent, import_files(paths, self._session.study))
 
     def make_demo(self, folder: Path, name: str, *, patients: int) -> None:
         """A new study of synthetic mammograms, made beside it and imported."""

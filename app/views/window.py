@@ -147,6 +147,8 @@ class MainWindow(QMainWindow):
         act.connect_to("study.new", studies.ask_new)
         act.connect_to("study.open", studies.ask_open)
         act.connect_to("study.import", studies.ask_import)
+        act.connect_to("study.import_files", studies.ask_files)
+        act.connect_to("study.import_data_set", studies.ask_data_set)
         act.connect_to("study.pacs", studies.ask_pacs)
         act.connect_to("study.import_model", studies.ask_model)
         act.connect_to("study.export", studies.ask_export)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from core.data.importers.images import read_files
 from core.data.importers.importing import ImportReport, run_import
 from core.data.importers.layouts import Layout, PlanOptions, make_plan, recognised
 from core.data.importers.plan import ImportPlan, Issue, Severity
@@ -27,11 +28,22 @@ class ImportResult:
     cancelled: bool = False
 
 
-def import_folder(folder: Path, study: Study) -> Callable[[Emit, IsCancelled], ImportResult]:
-    """The job that imports a folder of a known layout, or else every image file in it."""
+Job = Callable[[Emit, IsCancelled], ImportResult]
 
+
+def import_folder(folder: Path, study: Study, layout: Layout | None = None) -> Job:
+    """The job that imports a folder of this layout; of None, of the one it has, or else every image file in it."""
+    return _job(lambda: plan_of(folder, layout), study)
+
+
+def import_files(paths: Sequence[Path], study: Study) -> Job:
+    """The job that imports these image files."""
+    return _job(lambda: read_files(paths, source=paths[0].resolve().parent.name), study)
+
+
+def _job(make: Callable[[], ImportPlan], study: Study) -> Job:
     def job(emit: Emit, cancelled: IsCancelled) -> ImportResult:
-        plan = plan_of(folder)
+        plan = make()
         before = {image.id for image in study.images.all()}
         reached = 0
 
@@ -49,9 +61,9 @@ def import_folder(folder: Path, study: Study) -> Callable[[Emit, IsCancelled], I
     return job
 
 
-def plan_of(folder: Path) -> ImportPlan:
+def plan_of(folder: Path, layout: Layout | None = None) -> ImportPlan:
     """By the folder's table, or of its images alone; then every other file is among the issues."""
-    layout = recognised(folder)
+    layout = layout or recognised(folder)
     plan = make_plan(folder, PlanOptions(layout=layout, skip_bad_rows=True))
     if layout is not Layout.IMAGES:
         return plan

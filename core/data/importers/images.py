@@ -7,6 +7,7 @@ for a patient of its own, and the import says so: a split by patient is only as 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, Severity
@@ -39,11 +40,14 @@ def read_images(folder: Path, *, source: str) -> ImportPlan:
     return ImportPlan(source=source, images=tuple(images), issues=_of_nobody(unknown))
 
 
-def read_file(path: Path, *, source: str) -> ImportPlan:
-    """The plan for one image file."""
-    other = path.suffix.lower() in OTHER_ENDINGS
-    image = PlannedImage(path=path, patient=f"file {path.name}" if other else "", where=path.name)
-    return ImportPlan(source=source, images=(image,), issues=_of_nobody(int(other)))
+def read_files(paths: Sequence[Path], *, source: str) -> ImportPlan:
+    """The plan for single image files."""
+    images, unknown = [], 0
+    for path in paths:
+        other = path.suffix.lower() in OTHER_ENDINGS
+        unknown += other
+        images.append(PlannedImage(path=path, patient=f"file {path.name}" if other else "", where=path.name))
+    return ImportPlan(source=source, images=tuple(images), issues=_of_nobody(unknown))
 
 
 def _of_nobody(unknown: int) -> tuple[Issue, ...]:

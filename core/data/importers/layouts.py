@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.data.importers import cbis_ddsm, cmmd, embed, inbreast, vindr_mammo
 from core.data.importers.cdd_cesm import ReadMask, read_cdd_cesm, read_choices
 from core.data.importers.folder import DEFAULT_READER, DEFAULT_TABLE, read_folder
-from core.data.importers.images import image_files, read_file, read_images
+from core.data.importers.images import image_files, read_files, read_images
 from core.data.importers.mini_mias import read_mini_mias
 from core.data.importers.plan import ImportPlan
 from core.domain.errors import BadFileError
@@ -89,7 +89,7 @@ def make_plan(folder: Path, options: PlanOptions | None = None) -> ImportPlan:
     options = options or PlanOptions()
     layout = options.layout or (Layout.FOLDER if options.table is not None else recognised(folder))
     if folder.is_file():
-        return read_file(folder, source=options.source or folder.resolve().parent.name)
+        return read_files([folder], source=options.source or folder.resolve().parent.name)
     if layout is Layout.IMAGES:
         return read_images(folder, source=options.source or folder.resolve().name)
     if layout in _READERS:

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Picture
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import QDialogButtonBox, QFileDialog, QLineEdit
 from pytestqt.qtbot import QtBot
 
+from app.views.importing.data_set_dialog import DataSetDialog
 from app.views.importing.dialog import ImportDialog
 from app.views.importing.results import ImportResult
 from app.views.window import MainWindow
@@ -61,6 +63,50 @@ def test_every_file_of_a_folder_is_in_the_result(qtbot: QtBot, window: MainWindo
     assert dialog is not None
     dialog.which.setCurrentIndex(dialog.which.findData(Fate.WRONG.value))
     assert [dialog.table.isRowHidden(row) for row in range(5)].count(False) == 1
+
+
+def test_single_files_are_imported_and_no_others(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    for seed in range(3):
+        write_png(tmp_path / f"{seed}.png", seed)
+    window.studies.create(tmp_path / "study", "New")
+    window.actions_["study.import_files"].trigger()
+    [asked] = [one for one in window.findChildren(QFileDialog) if one.isVisible()]
+    names = " ".join(f'"{tmp_path / name}"' for name in ("0.png", "2.png"))
+    asked.findChild(QLineEdit, "fileNameEdit").setText(names)
+    open_button = asked.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Open)
+    qtbot.mouseClick(open_button, Qt.MouseButton.LeftButton)
+    result = finished(qtbot, window.studies.importing)
+    assert [(found.name, found.fate) for found in result.files if found.name.endswith("png")] == [
+        ("0.png", Fate.IMPORTED),
+        ("2.png", Fate.IMPORTED),
+    ]
+
+
+def test_a_data_set_is_imported_by_the_layout_that_was_chosen(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    write_png(source / "a.png", 1)
+    window.studies.create(tmp_path / "study", "New")
+    said = []
+    # two rows below: the first layout of a data set, whose table is not there; then the last, images alone
+    for key, times in ((Qt.Key.Key_Down, 2), (Qt.Key.Key_End, 1)):
+        window.actions_["study.import_data_set"].trigger()
+        [dialog] = [one for one in window.findChildren(DataSetDialog) if one.isVisible()]
+        for _ in range(times):
+            qtbot.keyClick(dialog.layout_choice, key)
+        qtbot.mouseClick(dialog.choose_button, Qt.MouseButton.LeftButton)
+        [asked] = dialog.findChildren(QFileDialog)
+        asked.findChild(QLineEdit, "fileNameEdit").setText(str(source))
+        button = asked.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Open)
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        importing = window.studies.importing
+        assert importing is not None
+        qtbot.waitUntil(lambda it=importing: it.button.text() == "Close", timeout=60_000)  # type: ignore[misc]
+        said.append(importing.text.text())
+    assert "Info.txt" in said[0]
+    assert said[1].startswith("1 images imported")
 
 
 def test_a_folder_without_images_is_said_in_place(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:

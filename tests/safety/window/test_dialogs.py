@@ -56,7 +56,8 @@ class Opener:
 
 ACTIONS = (
     "study.new", "study.open", "study.import", "study.import_model", "study.export", "study.demo",
-    "study.checkpoint", "study.pacs", "lesion.remove", "edit.shortcuts", "help.shortcuts", "help.about",
+    "study.import_files", "study.import_data_set", "study.checkpoint", "study.pacs", "lesion.remove",
+    "edit.shortcuts", "help.shortcuts", "help.about",
     "reader.sign_in", "reader.password", "reader.agreement", "view.calibrate",
 )  # fmt: skip
 
