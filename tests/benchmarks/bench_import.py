@@ -19,6 +19,7 @@ import tempfile
 import time
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,12 +79,14 @@ def write_files(folder: Path, count: int, rows: int = ROWS, columns: int = COLUM
     return paths
 
 
-def bare_images_a_second(paths: list[Path]) -> float:
-    """Of ``PROCESSES`` processes that do nothing but decode."""
+def bare(paths: list[Path]) -> tuple[float, float]:
+    """Images a second of ``PROCESSES`` processes that do nothing but decode, and ms of processor time an image."""
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(PROCESSES + 1, timeout=600)
+    used = context.Array("d", PROCESSES)
     workers = [
-        context.Process(target=_decode, args=(paths[first::PROCESSES], ready)) for first in range(PROCESSES)
+        context.Process(target=_decode, args=(paths[first::PROCESSES], ready, used, first))
+        for first in range(PROCESSES)
     ]
     for worker in workers:
         worker.start()
@@ -93,16 +96,18 @@ def bare_images_a_second(paths: list[Path]) -> float:
     seconds = time.perf_counter() - started
     for worker in workers:
         worker.join()
-    return len(paths) / seconds
+    return len(paths) / seconds, 1e3 * sum(used[:]) / len(paths)
 
 
-def _decode(paths: list[Path], ready: Barrier) -> None:
+def _decode(paths: list[Path], ready: Barrier, used: Any, place: int) -> None:
     codes = [next(iter(generate_frames(dcmread(path).PixelData, number_of_frames=1))) for path in paths]
     headers = [jpeg_header(code) for code in codes]
     ready.wait()
+    started = time.process_time()
     for code, header in zip(codes, headers, strict=True):
         assert header is not None
         decode_jpeg(code, header)
+    used[place] = time.process_time() - started
     ready.wait()
 
 
@@ -116,14 +121,15 @@ def import_files(folder: Path, study_folder: Path) -> dict[str, float]:
 
     with Study.create(study_folder, name="benchmark", synthetic=True) as study:
         plan = read_images(folder, source="benchmark")
-        started = time.perf_counter()
+        started, used = time.perf_counter(), sum(os.times()[:4])
         report = run_import(study, plan, emit=watch)
-        seconds = time.perf_counter() - started
+        seconds, used = time.perf_counter() - started, sum(os.times()[:4]) - used
     assert report.images == len(plan.images), report.issues
     stored = sum(path.stat().st_size for path in study_folder.rglob("*") if path.is_file())
     quarter = len(memory) // 4
     return {
         "images_a_second": report.images / seconds,
+        "cpu_ms_an_image": 1e3 * used / report.images,
         "mb_at_a_quarter": max(memory[: quarter + 1]),
         "mb_at_the_end": max(memory[-quarter - 1 :]),
         "stored_gb": stored / 1e9,
@@ -153,15 +159,23 @@ def measure(count: int, place: Path, rows: int = ROWS, columns: int = COLUMNS) -
     """Everything, in a folder that is left with the source files only."""
     paths = write_files(place / "files", count, rows, columns)
     # the bare decoder holds its codestreams in memory: a sample is enough for a rate
-    bare = bare_images_a_second(paths[: min(count, 120)])
+    rate, cpu_ms = bare(paths[: min(count, 120)])
     study = Path(tempfile.mkdtemp(prefix="import-", dir=place)) / "study"
     try:
         found = import_files(place / "files", study)
     finally:
         shutil.rmtree(study.parent, ignore_errors=True)
     files = sum(path.stat().st_size for path in paths) / 1e9
-    share = found["images_a_second"] / bare
-    return {"images": count, "bare_images_a_second": bare, "share_of_bare": share, "files_gb": files, **found}
+    return {
+        "images": count,
+        "bare_images_a_second": rate,
+        "bare_cpu_ms_an_image": cpu_ms,
+        "share_of_bare": found["images_a_second"] / rate,
+        # what the share is where nothing else runs: both use all of two processors
+        "share_by_processor_time": cpu_ms / found["cpu_ms_an_image"],
+        "files_gb": files,
+        **found,
+    }
 
 
 def main() -> None:
