@@ -28,6 +28,7 @@ from app.changes import (
 from app.qt.background import Background, Outcome
 from app.session import Session
 from core.domain.errors import Cancelled
+from core.domain.events import Progress
 from core.domain.study import ModelRevision, Run, RunStatus
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 _KEPT = 24
 """Panels kept: a few megabytes each."""
+LIBRARIES = "the libraries of the model"
+"""First stage of an opening."""
 _PREFETCH_MS = 120
 """After an explanation is there, so that its neighbours do not take the processor while it is painted."""
 
@@ -80,6 +83,8 @@ class _State:
     model: OpenedModel | None = None
     problem: str = ""
     is_opening: bool = False
+    was_stopped: bool = False
+    """Whether the user stopped the opening."""
     turn: int = 0
     """One more with every model: what was asked of another one is forgotten."""
     panels: OrderedDict[str, Panel] = field(default_factory=OrderedDict)
@@ -92,6 +97,8 @@ class _State:
 
 
 class ModelDesk(QObject):
+    opening = Signal(object)
+    """A ``Progress``: what is done while a model is opened, in words."""
     model_changed = Signal()
     """Another model, none, or one that is being opened."""
     runs_changed = Signal()
@@ -109,6 +116,8 @@ class ModelDesk(QObject):
         self._closing = False
         """Between the announcement that the study closes and its end nothing may be begun."""
         self._stop = threading.Event()
+        self._not_this = threading.Event()
+        """Stops the opening that is under way."""
         self._network = Background(self, name="model", most=6)
         self._network.done.connect(self._take)
         self._soon = QTimer(self, singleShot=True, interval=_PREFETCH_MS)
@@ -137,6 +146,16 @@ class ModelDesk(QObject):
     def is_opening(self) -> bool:
         """Whether a model is on its way; one that is shown meanwhile is no longer the active one."""
         return self._state.is_opening
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether the user stopped the opening of the run: it begins again where ``open`` is asked."""
+        return self._state.was_stopped
+
+    def stop_opening(self) -> None:
+        """``model_changed`` follows when it has stopped."""
+        if self._state.is_opening:
+            self._not_this.set()
 
     @property
     def run_id(self) -> str:
@@ -207,12 +226,18 @@ class ModelDesk(QObject):
     def _submit_opening(self) -> None:
         state, study = self._state, self.session.study
         reader = self.session.reader.id if self.session.reader else ""
-        stop, run_id, former = self._stop, state.run, state.model
+        stop, run_id, former, say = self._stop, state.run, state.model, self.opening.emit
+        self._not_this.set()
+        not_this = self._not_this = threading.Event()
+
+        def cancelled() -> bool:
+            return stop.is_set() or not_this.is_set()
 
         def work() -> OpenedModel:
+            say(Progress(stage=LIBRARIES, done=0, total=0))
             from app.model_opening import open_run
 
-            return open_run(study, run_id, reader_id=reader, former=former, cancelled=stop.is_set)
+            return open_run(study, run_id, reader_id=reader, former=former, emit=say, cancelled=cancelled)
 
         self._network.submit(_Key(what="open", turn=state.turn), work)
 
@@ -280,7 +305,8 @@ class ModelDesk(QObject):
 
     def _take_model(self, key: _Key, outcome: Outcome) -> None:
         self._state.model = outcome.value  # type: ignore[assignment]
-        self._state.problem = outcome.sentence
+        self._state.was_stopped = isinstance(outcome.error, Cancelled)
+        self._state.problem = "" if self._state.was_stopped else outcome.sentence
         self._state.is_opening = False
         self.model_changed.emit()
         if self._state.model is not None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from app.model_desk import OpenedModel
 from app.qt.sentences import said
-from core.domain.errors import ModelError, StudyError
-from core.domain.events import IsCancelled
+from core.domain.errors import Cancelled, ModelError, StudyError
+from core.domain.events import Emit, IsCancelled, Progress, silent
 from core.domain.study import RunStatus
 from core.explain.prototype_patches import PrototypePatch
 from core.explain.render import HeatStyle, colour_bar
@@ -19,7 +19,13 @@ from core.tasks.runs import active_model
 
 
 def open_run(
-    study: Study, run_id: str, *, reader_id: str, former: OpenedModel | None, cancelled: IsCancelled
+    study: Study,
+    run_id: str,
+    *,
+    reader_id: str,
+    former: OpenedModel | None,
+    emit: Emit = silent,
+    cancelled: IsCancelled,
 ) -> OpenedModel:
     """The run's active model; what an earlier revision of it (``former``) shares with it is not made again.
 
@@ -27,7 +33,12 @@ def open_run(
     run = study.runs.get(run_id)
     if run.status is not RunStatus.FINISHED:
         raise StudyError(f"Run {run.name} is {run.status}, not finished: there is no model to look at yet.")
-    opened = open_model(study, run, cancelled=cancelled) if former is None else _revised(study, former)
+    emit(Progress(stage="the model and the lesions", done=0, total=0))
+    pruning = Pruning(study, run)
+    if former is None:
+        opened = open_model(study, run, base=pruning.base, emit=emit, cancelled=cancelled)
+    else:
+        opened = _revised(study, former)
     card, rois = opened.model.card, opened.rois
     if card.class_names != rois.class_names:
         raise ModelError(
@@ -36,11 +47,14 @@ def open_run(
         )
     if not card.prototypes:
         raise ModelError(f"Run {run.name} was never projected: it has no prototypical lesions to show.")
-    pruning = Pruning(study, run)
+    if cancelled():
+        raise Cancelled
+    emit(Progress(stage="the pictures of the prototypes", done=0, total=0))
     if former is None:
         patches, why = _patches(opened, pruning, cancelled)
     else:
         patches, why = former.patches, former.no_patches
+    emit(Progress(stage="the list of lesions", done=0, total=0))
     colour_bar(HeatStyle(high=1.0))  # the colour maps' library loads here and not under the mouse
     return OpenedModel(
         opened=opened,
@@ -56,7 +70,7 @@ def _revised(study: Study, former: OpenedModel) -> ModelInStudy:
     active = study.models.active(former.run.id)
     return replace(
         former.opened,
-        model=active_model(study, former.run),
+        model=active_model(study, former.run, base=former.pruning.base),
         revision="" if active is None else active.reason,
     )
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from PySide6.QtCore import QDateTime, QLocale
 
 from app.qt.translation import tr
+from core.domain.units import UNITS
 from core.domain.vocabulary import Laterality, ViewPosition
 
 VOCABULARY = (
@@ -57,6 +58,12 @@ VOCABULARY = (
     "failed",
     "cancelled",
     "not divided yet",
+    "the libraries of the model",
+    "the model and the lesions",
+    "regions of interest",
+    "the pictures of the prototypes",
+    "the list of lesions",
+    *UNITS,
 )
 """Words of the engine's vocabularies that are shown; the translations must have them all."""
 

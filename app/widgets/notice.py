@@ -1,9 +1,9 @@
-"""One sentence in the place of what cannot be shown, with at most one thing to do about it."""
+"""One sentence in the place of what cannot be shown, or not yet, with at most one thing to do about it."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from app.widgets.label import Label
 
@@ -14,6 +14,10 @@ class Notice(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._title, self._text, self._button = Label(), Label(), QPushButton()
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setFixedWidth(280)
+        self._bar.hide()
         self._title.setObjectName("title")
         self._text.setObjectName("faint")
         layout = QVBoxLayout(self)
@@ -25,7 +29,9 @@ class Notice(QWidget):
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             layout.addWidget(label)
             layout.addSpacing(8)
-        layout.addWidget(self._button, 0, Qt.AlignmentFlag.AlignHCenter)
+        for widget in (self._bar, self._button):
+            layout.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+            layout.addSpacing(8)
         layout.addStretch(3)
         self._button.clicked.connect(self.pressed)
 
@@ -38,3 +44,15 @@ class Notice(QWidget):
         self._text.setText(text)
         self._button.setText(button)
         self._button.setVisible(bool(button))
+        self._bar.hide()
+
+    def show_progress(self, text: str, done: int, total: int) -> None:
+        """What is being done beneath the title; ``total`` 0: nobody knows how much it is."""
+        self._text.setText(text)
+        self._bar.setRange(0, total)
+        self._bar.setValue(done)
+        self._bar.show()
+
+    @property
+    def button(self) -> QPushButton:
+        return self._button

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.roi_set import InputTransform, UInt8
+from core.domain.units import in_unit
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -27,10 +28,10 @@ REDRAWS = 20
 
 class Augmentation(msgspec.Struct, frozen=True, kw_only=True):
     flips: bool = True
-    rotation_deg: Annotated[float, msgspec.Meta(ge=0, le=180)] = 15.0
-    smallest_crop: Annotated[float, msgspec.Meta(gt=0.2, le=1)] = 0.8
+    rotation_deg: Annotated[float, msgspec.Meta(ge=0, le=180), in_unit("°")] = 15.0
+    smallest_crop: Annotated[float, msgspec.Meta(gt=0.2, le=1), in_unit("of the side")] = 0.8
     """Side of the random crop over the side of the ROI, at the least."""
-    centre_jitter: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
+    centre_jitter: Annotated[float, msgspec.Meta(ge=0, le=1), in_unit("of the side")] = 0.1
     """Shift of the centre, as a share of the ROI's side, so that the middle is no evidence."""
 
 

@@ -25,12 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.geometry import Affine
+from core.domain.units import in_unit
 
 
 class InputTransform(msgspec.Struct, frozen=True, kw_only=True):
     """From mammogram to network input. Part of the model and its checkpoint; used by everything alike."""
 
-    input_size: Annotated[int, msgspec.Meta(ge=32, le=1024)] = 224
+    input_size: Annotated[int, msgspec.Meta(ge=32, le=1024), in_unit("px")] = 224
     """Side of the square network input, in its pixels."""
     context: Literal["paper", "compact"] = "paper"
     """paper: 100 mammogram pixels on each side of the lesion box; compact: half the lesion's size."""
@@ -39,7 +40,7 @@ class InputTransform(msgspec.Struct, frozen=True, kw_only=True):
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     """Normalisation, per channel, of the grey value in [0, 1] that is repeated in all three (ImageNet's)."""
-    stored_share: Annotated[float, msgspec.Meta(ge=1.0, le=2.0)] = 1.5
+    stored_share: Annotated[float, msgspec.Meta(ge=1.0, le=2.0), in_unit("of the side")] = 1.5
     """Side of the stored square over the side of the ROI."""
 
     @property

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 
+from core.data.kept_rois import StoredRois, find_rois, keep_rois, key_of, no_rois
 from core.data.labels import OUTSIDE, LabelName, LesionTruth, Opinions
 from core.data.roi import extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
 from core.data.roi_set import InputTransform, RoiSet, UInt8
 from core.data.split import SplitRow
 from core.data.windowing import grey_table, table_index
-from core.domain.errors import ArrayLostError, Cancelled, StudyError
+from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.geometry import Affine
 from core.domain.study import Image, Lesion
 from core.imaging.raster import rasterise, rasterise_outline
 from core.store.study import Study
 
-_VERSION = 1
+_VERSION = 2
 """Of the extraction; one more wherever the same inputs give other arrays, so that kept ones are not used."""
 
 
@@ -58,8 +58,8 @@ def build_roi_set(
 ) -> TrainingSet:
     """The ROIs of a study in the order of its lesions, and why others are left out.
 
-    Read from the derived array of the same inputs where there is one, else computed and, where the study is
-    open for writing, kept. StudyError where no lesion is left.
+    Those that were cut out before are read from the study; the others are computed and, where the study is open
+    for writing, kept. StudyError where no lesion is left.
     """
     items, exclusions = _collected(study, request)
     if not items:
@@ -67,16 +67,12 @@ def build_roi_set(
         raise StudyError(
             f"No lesion of the study can be used ({reasons}). Import, label or outline lesions first."
         )
-    name = f"rois-{_fingerprint(request, items)[:32]}"
-    try:
-        rois = _kept(study, name, request, items) if study.arrays.has_derived(name) else None
-    except ArrayLostError:
-        rois = None
-    if rois is None:
-        rois = _extracted(study, request, items, emit, cancelled)
+    found = find_rois(study, [_key(item) for item in items], request.transform, _VERSION)
+    if not found.known.all():
+        _extract(study, request, items, found, emit, cancelled)
         if study.writable:
-            study.arrays.write_derived(name, {n: getattr(rois, n) for n in ("pixels", "lesion", "fine")})
-    return TrainingSet(rois=rois, exclusions=tuple(exclusions))
+            keep_rois(study, found, request.transform, _VERSION)
+    return TrainingSet(rois=_assembled(request, items, found), exclusions=tuple(exclusions))
 
 
 def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
@@ -85,7 +81,9 @@ def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
     image = study.images.get(lesion.image_id)
     truth = Opinions(study, label=request.label, readers=request.readers).of(lesion)
     item = _Item(lesion=lesion, image=image, truth=truth, source=study.patients.get(image.patient_id).source)
-    return _extracted(study, request, [item], silent, never)
+    found = no_rois([_key(item)], request.transform)
+    _extract(study, request, [item], found, silent, never)
+    return _assembled(request, [item], found)
 
 
 def roi_split_rows(study: Study, rois: RoiSet) -> list[SplitRow]:
@@ -141,41 +139,37 @@ def _reason_against(item: _Item, request: RoiRequest) -> str:
     return ""
 
 
-def _fingerprint(request: RoiRequest, items: Sequence[_Item]) -> str:
-    """Of everything that the pixels and masks depend on; labels are not among it."""
-    inputs = [
+def _key(item: _Item) -> bytes:
+    """Of everything that the pixels and masks depend on, the transform aside; labels are not among it."""
+    image = item.image
+    return key_of(
         (
             item.lesion.id,
             item.lesion.outline,
             item.truth.fine,
-            item.image.content_sha256,
+            image.content_sha256,
             item.lesion.frame,
-            item.image.windows,
-            item.image.photometric,
-            (item.image.rescale_slope, item.image.rescale_intercept, item.image.pixel_spacing_mm),
+            image.windows,
+            image.photometric,
+            (image.rescale_slope, image.rescale_intercept, image.pixel_spacing_mm),
         )
-        for item in items
-    ]
-    return hashlib.sha256(msgspec.json.encode((_VERSION, request.transform, inputs))).hexdigest()
+    )
 
 
-def _kept(study: Study, name: str, request: RoiRequest, items: Sequence[_Item]) -> RoiSet | None:
-    arrays, _ = study.arrays.read_derived(name)
+def _extract(
+    study: Study,
+    request: RoiRequest,
+    items: Sequence[_Item],
+    found: StoredRois,
+    emit: Emit,
+    cancelled: IsCancelled,
+) -> None:
+    """Cut out the regions that were not found."""
     size = request.transform.stored_size
-    if any(arrays[n].shape != (len(items), size, size) for n in ("pixels", "lesion", "fine")):
-        return None
-    pixels, lesion, fine = (np.ascontiguousarray(arrays[n], dtype=np.uint8) for n in ("pixels", "lesion", "fine"))
-    return _assembled(request, items, pixels, lesion, fine)
-
-
-def _extracted(
-    study: Study, request: RoiRequest, items: Sequence[_Item], emit: Emit, cancelled: IsCancelled
-) -> RoiSet:
-    size = request.transform.stored_size
-    pixels, lesion, fine = (np.zeros((len(items), size, size), np.uint8) for _ in range(3))
     rows_of: dict[tuple[str, int], list[int]] = {}
-    for row, item in enumerate(items):
-        rows_of.setdefault((item.image.id, item.lesion.frame), []).append(row)
+    missing: list[int] = np.flatnonzero(~found.known).tolist()
+    for row in missing:
+        rows_of.setdefault((items[row].image.id, items[row].lesion.frame), []).append(row)
     done = 0
     for (image_id, frame), rows in rows_of.items():
         if cancelled():
@@ -186,11 +180,12 @@ def _extracted(
         for row in rows:
             square = roi_square(items[row].lesion.box, request.transform)
             around = stored_square(square, request.transform)
-            pixels[row] = extract_pixels(table_index(stored), around, size, lut=table)
-            lesion[row], fine[row] = _masks(items[row], image_to_stored(square, request.transform), size)
+            found.pixels[row] = extract_pixels(table_index(stored), around, size, lut=table)
+            found.lesion[row], found.fine[row] = _masks(
+                items[row], image_to_stored(square, request.transform), size
+            )
         done += len(rows)
-        emit(Progress(stage="regions of interest", done=done, total=len(items)))
-    return _assembled(request, items, pixels, lesion, fine)
+        emit(Progress(stage="regions of interest", done=done, total=len(missing)))
 
 
 def _masks(item: _Item, image_to_grid: Affine, size: int) -> tuple[UInt8, UInt8]:
@@ -206,17 +201,17 @@ def _masks(item: _Item, image_to_grid: Affine, size: int) -> tuple[UInt8, UInt8]
     return lesion, fine
 
 
-def _assembled(request: RoiRequest, items: Sequence[_Item], pixels: UInt8, lesion: UInt8, fine: UInt8) -> RoiSet:
+def _assembled(request: RoiRequest, items: Sequence[_Item], found: StoredRois) -> RoiSet:
     index = {name: i for i, name in enumerate(request.class_names)}
     squares = [roi_square(item.lesion.box, request.transform) for item in items]
     return RoiSet(
         transform=request.transform,
         class_names=request.class_names,
-        pixels=pixels,
-        lesion=lesion,
-        fine=fine,
+        pixels=found.pixels,
+        lesion=found.lesion,
+        fine=found.fine,
         # an annotation that was erased whole, or lies elsewhere, is none
-        has_fine=np.asarray(fine.any(axis=(1, 2))),
+        has_fine=np.asarray(found.fine.any(axis=(1, 2))),
         label=np.array([index.get(item.truth.word or "", -1) for item in items], dtype=np.int64),
         malignant=np.array([item.truth.malignant for item in items], dtype=np.int64),
         lesion_ids=tuple(item.lesion.id for item in items),

@@ -29,6 +29,8 @@ class Progress(_Event, frozen=True, kw_only=True, tag="progress"):
     """Units of ``done``; 0 where the end is not known."""
     eta_s: float | None = None
     detail: str = ""
+    rate: float | None = None
+    """Lesions a second through the network, of a training's gradient stages."""
 
 
 class Metrics(_Event, frozen=True, kw_only=True, tag="metrics"):

@@ -78,6 +78,45 @@ def peak_memory() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def installed_memory() -> int | None:
+    """Bytes of this machine's memory; None where the system does not say it."""
+    if sys.platform == "win32":
+        status = _MemoryStatus()
+        status.length = ctypes.sizeof(status)
+        kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 (it exists on Windows only)
+        return int(status.total) if kernel.GlobalMemoryStatusEx(ctypes.byref(status)) else None
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PHYS_PAGES" not in names or "SC_PAGE_SIZE" not in names:
+        return None
+    return int(os.sysconf("SC_PHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE"))
+
+
+class _MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX of Windows."""
+
+    _fields_ = (
+        ("length", ctypes.c_ulong),
+        ("load", ctypes.c_ulong),
+        ("total", ctypes.c_ulonglong),
+        ("rest", ctypes.c_ulonglong * 6),
+    )
+
+
+def usable_cores() -> int:
+    """Of the processor, that this process may run on."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+
+
+def has_cuda_driver() -> bool:
+    """Whether the driver of a CUDA card can be loaded here: without it there is no use in asking further."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
 def try_lock(file: IO[bytes]) -> bool:
     """Take the exclusive advisory lock of an open file without waiting; it goes with the process."""
     try:

@@ -14,7 +14,16 @@ from core.domain.events import IsCancelled, never
 from core.evaluation.predictions import Float, Predictions, ScalePrecision
 from core.model.checkpoint import LoadedModel
 from core.model.similarity import upsample
-from core.statistics.activation import activation_precision, attainable, centre_blob, chance, energy_inside
+from core.statistics.activation import (
+    activation_precision,
+    attainable,
+    centre_blob,
+    chance,
+    energy_inside,
+    lowest_of_top,
+    precision_of_top,
+    top_count,
+)
 from core.statistics.activation_summary import PairTable
 from core.training.inference import Inference, infer
 from core.training.precedent import largest_own_evidence
@@ -80,7 +89,6 @@ def scale_precision(
     if len(rois) == 0 or not masks.any():
         return None
     pairs = list(_pairs(small, rois, masks, prototype_class))
-    blob = centre_blob(*masks.shape[1:])[None]
     return ScalePrecision(
         pairs=PairTable(
             image=np.concatenate([one[0] for one in pairs]),
@@ -90,9 +98,17 @@ def scale_precision(
         ),
         chance=chance(masks),
         attainable=attainable(masks),
-        blob=np.concatenate([activation_precision(blob, mask[None]) for mask in masks]),
+        blob=_of_blob(masks),
         energy=np.concatenate([one[3] for one in pairs]),
     )
+
+
+def _of_blob(masks: NDArray[np.uint8]) -> Float:
+    """(n,) activation precision of a map that only says "the middle"; NaN where the mask is empty."""
+    blob = centre_blob(*masks.shape[1:])
+    cut, count = lowest_of_top(blob), top_count(blob.size)
+    found = [precision_of_top(blob, mask, cut=cut, count=count) if mask.any() else np.nan for mask in masks]
+    return np.array(found, dtype=np.float64)
 
 
 def _pairs(

@@ -13,11 +13,12 @@ from core.domain.errors import Cancelled, ModelError
 from core.domain.events import IsCancelled, never
 from core.domain.geometry import Affine, Box
 from core.domain.study import Prototype
-from core.explain.relevance import ReceptiveField, most_relevant_box, receptive_field
+from core.explain.relevance import ReceptiveField, box_of, receptive_field
 from core.explain.scores import Scored
 from core.model.card import ModelCard
 from core.model.network import Activations, PrototypeNetwork
 from core.model.similarity import largest_similarity, upsample
+from core.statistics.activation import lowest_of_top
 from core.training.inference import device_of, exact, normalise
 from core.training.precedent import largest_own_evidence
 
@@ -67,6 +68,8 @@ class PrototypeRow:
     """(K,) ``W_cj``."""
     malignancy_weight: float
     """``sum_c v_c W_cj``."""
+    lowest_relevant: float
+    """Value of the map from which on a pixel is among the top 5%."""
     relevant_box: Box
     """Bounding box of the top 5% of the map, in network-input pixels."""
     relevant_box_image: Box
@@ -225,7 +228,8 @@ def _row(
 ) -> PrototypeRow:
     to_image = roi.image_to_input.inverse()
     row, column = divmod(int(similarity_map.argmax()), similarity_map.shape[1])
-    relevant = most_relevant_box(activation)
+    lowest = lowest_of_top(activation)
+    relevant = box_of(activation >= lowest)
     receptive = field.box((row, column), card.transform.input_size)
     return PrototypeRow(
         index=j,
@@ -237,6 +241,7 @@ def _row(
         score=score,
         weights=weights,
         malignancy_weight=malignancy_weight,
+        lowest_relevant=float(lowest),
         relevant_box=relevant,
         relevant_box_image=to_image.of_box(relevant),
         strongest_cell=(row, column),

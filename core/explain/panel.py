@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from core.data.roi_set import RoiSet, UInt8
 from core.explain.explanation import Explanation, PrototypeRow
 from core.explain.prototype_patches import PrototypePatch, patches_for
-from core.explain.relevance import most_relevant
 from core.imaging.opencv import cv2
-from core.statistics.activation import activation_precision
+from core.statistics.activation import precision_of_top, top_count
 
 Outline = NDArray[np.float32]
 """(p, 2) corners x, y of a closed line, in continuous pixel coordinates of the network input."""
@@ -49,31 +48,30 @@ def make_panel(explanation: Explanation, patches: Sequence[PrototypePatch], rois
     fine = np.ascontiguousarray(rois.central(rois.fine[row])) if rois.has_fine[row] else None
     lesion = np.ascontiguousarray(rois.central(rois.lesion[row]))
     pictured = patches_for(explanation, patches)
-    maps = np.stack([one.activation for one in explanation.rows])
-    within_fine = _precision(maps, fine)
-    within_lesion = _precision(maps, lesion)
     return Panel(
         explanation=explanation,
         rows=tuple(
             PanelRow(
                 row=one,
                 patch=pictured[j],
-                outlines=outlines(most_relevant(one.activation).astype(np.uint8)),
-                fine_precision=within_fine[j],
-                lesion_precision=within_lesion[j],
+                outlines=outlines((one.activation >= one.lowest_relevant).astype(np.uint8)),
+                fine_precision=_precision(one, fine),
+                lesion_precision=_precision(one, lesion),
             )
             for j, one in enumerate(explanation.rows)
         ),
         fine=() if fine is None else outlines(fine),
         lesion=outlines(lesion),
-        highest=float(maps.max()),
+        highest=max(float(one.activation.max()) for one in explanation.rows),
     )
 
 
-def _precision(maps: NDArray[np.float32], mask: UInt8 | None) -> list[float | None]:
+def _precision(row: PrototypeRow, mask: UInt8 | None) -> float | None:
+    """As ``activation_precision`` has it; the lowest value of the top is known already."""
     if mask is None or not mask.any():
-        return [None] * len(maps)
-    return [float(value) for value in activation_precision(maps, np.broadcast_to(mask, maps.shape))]
+        return None
+    count = top_count(row.activation.size)
+    return precision_of_top(row.activation, mask, cut=row.lowest_relevant, count=count)
 
 
 def outlines(mask: UInt8) -> tuple[Outline, ...]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from core.domain.geometry import Box
+from core.statistics.activation import lowest_of_top
 
 RELEVANT_SHARE = 0.05
 """The top 5% of the upsampled map (paper, eq. 1 and Fig. 4c)."""
@@ -19,15 +20,17 @@ def most_relevant(activation: NDArray[np.floating], share: float = RELEVANT_SHAR
 
     Ties at that value all belong: of a constant map every pixel is as relevant as any other.
     """
-    count = max(1, round(share * activation.size))
-    limit = np.partition(activation, activation.size - count, axis=None)[activation.size - count]
-    chosen: NDArray[np.bool_] = activation >= limit
+    chosen: NDArray[np.bool_] = activation >= lowest_of_top(activation, share)
     return chosen
 
 
 def most_relevant_box(activation: NDArray[np.floating], share: float = RELEVANT_SHARE) -> Box:
     """Bounding box of the most relevant pixels of a map (I, I), in network-input pixels."""
-    chosen = most_relevant(activation, share)
+    return box_of(most_relevant(activation, share))
+
+
+def box_of(chosen: NDArray[np.bool_]) -> Box:
+    """Bounding box of the pixels that are True, of which there is one at least."""
     rows, columns = np.flatnonzero(chosen.any(axis=1)), np.flatnonzero(chosen.any(axis=0))
     return Box(x0=int(columns[0]), y0=int(rows[0]), x1=int(columns[-1]) + 1, y1=int(rows[-1]) + 1)
 

@@ -13,12 +13,10 @@ from pydicom.sequence import Sequence
 from core.domain.shapes import Length, Line, Shape, Stroke
 from core.interchange.reading import FINE, OUTLINES
 from core.interchange.references import (
-    MANUFACTURER,
-    MODEL,
     SourceImage,
     finish,
+    identified,
     reference_dataset,
-    software,
     written,
 )
 from core.interchange.regions import Region, graphic_data, region_of
@@ -50,18 +48,9 @@ def make_gsps(source: SourceImage, lesions: tuple[LesionReport, ...], *, uids: t
             )
     made = hd.pr.GrayscaleSoftcopyPresentationState(
         referenced_images=[reference],
-        series_instance_uid=uids[0],
-        series_number=103,
-        sop_instance_uid=uids[1],
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL,
-        software_versions=software(),
-        device_serial_number="0",
-        content_label="MARGINS",
-        content_description="Lesions and fine annotations",
         graphic_annotations=annotations,
         graphic_layers=layers,
+        **identified(uids, series_number=103),
     )
     _add_pens(made, [pen for objects in drawn for _, pen in objects], source)
     finish(made, source)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.export.collect import ExportItem, collect, each, write_export
-from core.data.export.png_masks import FINE, LESION, fine_mask, lesion_mask
-from core.domain.atomic import atomic_write
+from core.data.export.png_masks import MaskFiles, export_masks
 from core.domain.errors import BadFileError
-from core.domain.events import Emit, IsCancelled, never, silent
-from core.domain.study import Split
 from core.imaging.decoded import MAX_PIXEL_BYTES, MAX_SIDE
-from core.store.study import Study
 
 SUFFIX = ".nii.gz"
 _LAYOUT = """
@@ -28,35 +23,6 @@ uint8 of the shape (columns, rows, 1); 1 is marked (relevant). Voxel [x, y, 0] i
 of the mammogram. The voxel size is the pixel spacing in mm (1 where there is none); a mammogram has no place in
 the scanner's space, so the affine holds this scale alone, and the third size (1) means nothing.
 """
-
-
-def export_nifti(
-    study: Study,
-    folder: Path,
-    *,
-    readers: Sequence[str] | None = None,
-    sources: Sequence[str] | None = None,
-    split: Split | None = None,
-    emit: Emit = silent,
-    cancelled: IsCancelled = never,
-) -> int:
-    """Write the masks of all lesions into a new folder; returns the number of lesions.
-
-    StudyError where there are none or the folder is not empty; Cancelled leaves no folder.
-    """
-    items = collect(study, readers=readers, sources=sources, split=split)
-
-    def write(target: Path) -> tuple[ExportItem, ...]:
-        for kind in (LESION, FINE):
-            (target / kind).mkdir()
-        for item in each(items, emit, cancelled):
-            spacing = item.image.pixel_spacing_mm
-            atomic_write(target / LESION / f"{item.name}{SUFFIX}", nifti(lesion_mask(item), spacing))
-            if item.truth.fine:
-                atomic_write(target / FINE / f"{item.name}{SUFFIX}", nifti(fine_mask(item), spacing))
-        return items
-
-    return write_export(folder, "Masks of lesions and fine annotations as NIfTI", _LAYOUT, write)
 
 
 def nifti(mask: NDArray[np.uint8], spacing_mm: float | None) -> bytes:
@@ -84,3 +50,9 @@ def read_nifti(path: Path) -> NDArray[np.uint8]:
     if data.ndim != 3 or data.shape[2] != 1 or data.dtype != np.uint8 or data.max(initial=0) > 1:
         raise BadFileError(f"{path.name} is not a mask: uint8 of the shape (columns, rows, 1) was expected.")
     return np.ascontiguousarray(data[..., 0].T)
+
+
+NIFTI = MaskFiles(
+    what="Masks of lesions and fine annotations as NIfTI", layout=_LAYOUT, suffix=SUFFIX, encode=nifti
+)
+export_nifti = partial(export_masks, files=NIFTI)

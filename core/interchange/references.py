@@ -159,6 +159,22 @@ def reference_dataset(source: SourceImage) -> Dataset:
     return found
 
 
+def identified(uids: tuple[str, str], *, series_number: int) -> dict[str, Any]:
+    """What every object with graphics or masks says of itself; ``uids``: of its series and of itself."""
+    return {
+        "series_instance_uid": uids[0],
+        "series_number": series_number,
+        "sop_instance_uid": uids[1],
+        "instance_number": 1,
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": MODEL,
+        "software_versions": software(),
+        "device_serial_number": "0",
+        "content_label": "MARGINS",
+        "content_description": "Lesions and fine annotations",
+    }
+
+
 def finish(made: Dataset, source: SourceImage) -> None:
     """What every result has: the patient's name as it was, whether it is a pseudonym, and what it is not for."""
     made.PatientName = source.patient_name

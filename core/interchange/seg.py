@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from pydicom.sr.codedict import codes
 
 from core.interchange.references import (
-    MANUFACTURER,
-    MODEL,
     SourceImage,
     finish,
+    identified,
     reference_dataset,
-    software,
     written,
 )
 
@@ -55,18 +53,9 @@ def make_seg(source: SourceImage, masks: tuple[MaskOfLesion, ...], *, uids: tupl
         pixel_array=stack,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_description(k + 1, one) for k, one in enumerate(masks)],
-        series_instance_uid=uids[0],
-        series_number=101,
-        sop_instance_uid=uids[1],
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL,
-        software_versions=software(),
-        device_serial_number="0",
-        content_description="Lesions and fine annotations",
-        content_label="MARGINS",
         omit_empty_frames=False,
         pixel_measures=_measures(source),
+        **identified(uids, series_number=101),
     )
     made.PatientOrientation = list(source.patient_orientation)
     finish(made, source)

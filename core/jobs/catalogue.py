@@ -15,6 +15,7 @@ Job = Callable[[dict[str, Any], Emit, IsCancelled], dict[str, object]]
 
 _JOBS = {
     "train": "core.tasks.train:train_job",
+    "devices": "core.tasks.devices:devices_job",
     "estimate": "core.tasks.estimating:estimate_job",
     "train elsewhere": "core.tasks.elsewhere:train_elsewhere_job",
     "train sent": "core.tasks.sent:train_sent_job",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.domain.errors import MarginaliaError
+from core.domain.system import usable_cores
 from core.jobs.place import HERE, Place, with_threads
 
 _AT_ONCE_IN_SLURM = 64
@@ -52,5 +53,4 @@ def _cores() -> int:
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdigit() and int(given) > 0:
         return int(given)
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+    return usable_cores()

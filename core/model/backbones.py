@@ -60,13 +60,15 @@ def _from_torchvision(name: str) -> nn.Module:
     with torch.device("meta"):
         whole = models.get_model(name, weights=None)
     trunk = _trunk_of(name, whole)
-    if not _on_meta():
+    if not on_meta():
         trunk.to_empty(device="cpu")
         _initialise(trunk)
     return trunk
 
 
-def _on_meta() -> bool:
+def on_meta() -> bool:
+    """Whether layers are made without memory now: there is nothing to initialise, and torch would load its
+    compiler for it."""
     return torch.empty(0).device.type == "meta"
 
 
@@ -117,7 +119,7 @@ def _compact() -> nn.Module:
         *_stage(48, 64),
         *_stage(64, 64),
     )
-    if not _on_meta():
+    if not on_meta():
         _initialise(trunk)
     return trunk
 
@@ -132,8 +134,42 @@ class Shapes:
     """Elements of the smallest tensor that one image gives to a convolution."""
 
 
+def _shapes_of_chain(module: nn.Module, input_size: int) -> Shapes | None:
+    """Of convolutions and poolings one after the other: torch's first use of the meta device loads its compiler,
+    which takes longer than everything else that opening a small model needs. None for any other module."""
+    if not isinstance(module, nn.Sequential):
+        return None
+    channels, side, seen = 3, input_size, []
+    for layer in module:
+        if isinstance(layer, nn.Conv2d):
+            seen.append(channels * side**2)
+            channels, side = layer.out_channels, _side_after(layer, side)
+        elif isinstance(layer, nn.MaxPool2d) and not layer.ceil_mode:
+            side = _side_after(layer, side)
+        elif not isinstance(layer, nn.BatchNorm2d | nn.ReLU):
+            return None
+        if side < 1:
+            return None
+    return Shapes(channels=channels, grid=(side, side), smallest_input=min(seen, default=0))
+
+
+def _side_after(layer: nn.Conv2d | nn.MaxPool2d, side: int) -> int:
+    """0 for a layer that is not the same in both directions."""
+    numbers = []
+    for value in (layer.kernel_size, layer.stride, layer.padding, layer.dilation):
+        pair = value if isinstance(value, tuple) else (value, value)
+        if isinstance(value, str) or pair[0] != pair[1]:
+            return 0
+        numbers.append(int(pair[0]))
+    kernel, stride, padding, dilation = numbers
+    return (side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
 def shapes_of(module: nn.Module, input_size: int) -> Shapes:
-    """Walked on the meta device by a copy; the module stays as it is."""
+    """By arithmetic where the module is a plain chain; else walked on the meta device by a copy."""
+    found = _shapes_of_chain(module, input_size)
+    if found is not None:
+        return found
     walker = copy.deepcopy(module).to("meta").eval()
     seen: list[int] = []
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from core.domain.errors import ModelError
 from core.model.architecture import Architecture
-from core.model.backbones import make_backbone, shapes_of
+from core.model.backbones import make_backbone, on_meta, shapes_of
 from core.model.distances import distances
 from core.model.precision import exact_float32, wide
 from core.model.similarity import pool_top_k, resolve_top_k, similarity
@@ -74,6 +74,8 @@ class PrototypeNetwork(TrunkNetwork):
         self.register_buffer("prototype_class", torch.tensor(list(prototype_class), dtype=torch.int64))
         self.last = nn.Linear(len(prototype_class), len(self.class_names), bias=False)
         self.malignancy = nn.Linear(len(self.class_names), 1)
+        if on_meta():
+            return
         with torch.no_grad():
             self.last.weight.copy_(initial_last(prototype_class, len(self.class_names)))
             self.malignancy.weight.zero_()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from core.model.backbones import Shapes
+from core.model.backbones import Shapes, on_meta
 
 _OTHER_KERNEL_FOR_ONE = 20_480
 """Elements up to which torch gives one image alone to another convolution kernel than several (on the CPU)."""
@@ -75,7 +75,7 @@ def addon_block(channels: int, size: int, last: nn.Module) -> nn.Sequential:
     # never in place: the class-activation methods read what goes into these layers
     layers = nn.Sequential(nn.Conv2d(channels, size, 1), nn.ReLU(), nn.Conv2d(size, size, 1), last)
     for layer in layers:
-        if isinstance(layer, nn.Conv2d):
+        if isinstance(layer, nn.Conv2d) and not on_meta():
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)

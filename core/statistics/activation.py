@@ -51,14 +51,26 @@ def activation_precision(maps: ArrayLike, relevant: ArrayLike, share: float = TO
         one, mask = a[i].ravel(), r[i].ravel()
         if np.isnan(one.max()):
             raise ValueError("a map holds NaN")
-        if not mask.any():
-            continue
-        cut = np.partition(one, size - n)[size - n]
-        above = one > cut
-        left = n - np.count_nonzero(above)
-        inside = mask[above].sum(dtype=np.float64) + left * mask[one == cut].mean(dtype=np.float64)
-        out[i] = inside / n
+        if mask.any():
+            out[i] = precision_of_top(one, mask, cut=np.partition(one, size - n)[size - n], count=n)
     return out
+
+
+def precision_of_top(
+    one: NDArray[np.floating], mask: NDArray[np.generic], *, cut: np.floating | float, count: int
+) -> float:
+    """Eq. 1 of one map and its mask, of the same shape, where the ``count``-th largest value is known."""
+    above = one > cut
+    left = count - np.count_nonzero(above)
+    inside = mask[above].sum(dtype=np.float64) + left * mask[one == cut].mean(dtype=np.float64)
+    return float(inside / count)
+
+
+def lowest_of_top(one: NDArray[np.floating], share: float = TOP_SHARE) -> np.floating:
+    """The ``top_count``-th largest value of a map."""
+    place = one.size - top_count(one.size, share)
+    lowest: np.floating = np.partition(one, place, axis=None)[place]
+    return lowest
 
 
 def chance(relevant: ArrayLike) -> Float:
@@ -69,9 +81,14 @@ def chance(relevant: ArrayLike) -> Float:
 
 def attainable(relevant: ArrayLike, share: float = TOP_SHARE) -> Float:
     """(n,) best possible precision of the mask: its n largest values over n, min(1, |R| / n) for a hard mask."""
-    r = np.asarray(relevant, dtype=np.float64)
+    given = np.asarray(relevant)
+    n = top_count(given.shape[-2] * given.shape[-1], share)
+    if given.dtype.kind in "bui" and given.max(initial=0) <= 1:
+        # nothing to sort in a mask that says yes or no
+        marked = np.count_nonzero(given, axis=(-2, -1))
+        return np.where(marked > 0, np.minimum(marked, n) / n, np.nan)
+    r = given.astype(np.float64)
     flat = r.reshape(*r.shape[:-2], -1)
-    n = top_count(flat.shape[-1], share)
     best = np.partition(flat, -n, axis=-1)[..., -n:].sum(axis=-1) / n
     return np.where(_has_mask(r), best, np.nan)
 

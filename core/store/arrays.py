@@ -112,6 +112,10 @@ class ArrayStore:
         attributes: dict[str, object] = msgspec.json.decode(arrays.pop(_ATTRIBUTES).tobytes())
         return arrays, attributes
 
+    def peek_derived(self, name: str, array: str) -> Array:
+        """One of its arrays, not verified: to choose which to read. ArrayLostError where it cannot be had."""
+        return read_arrays(self._path(DERIVED, name), (array,))[0][array]
+
     def has_derived(self, name: str) -> bool:
         return self._path(DERIVED, name).is_file()
 

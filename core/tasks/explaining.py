@@ -91,9 +91,19 @@ class ModelInStudy:
         return explain(self.model.network, self.model.card, roi, cancelled=cancelled)
 
 
-def open_model(study: Study, run: Run, *, emit: Emit = silent, cancelled: IsCancelled = never) -> ModelInStudy:
-    """The run's active model and every ROI that its input transform makes of the study."""
-    model, request = active_model(study, run), request_of(study, run)
+def open_model(
+    study: Study,
+    run: Run,
+    *,
+    base: LoadedModel | None = None,
+    emit: Emit = silent,
+    cancelled: IsCancelled = never,
+) -> ModelInStudy:
+    """The run's active model and every ROI that its input transform makes of the study.
+
+    ``base``: the run's model as trained, where it is loaded already.
+    """
+    model, request = active_model(study, run, base=base), request_of(study, run)
     wanted = replace(roi_request(request.config), unlabelled=True)
     built = build_roi_set(study, wanted, emit=emit, cancelled=cancelled)
     parts = request.parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,7 @@ def _masks(study: Study, request: ExportRequest, asked: dict[str, Any]) -> int:
         from core.training.presets import load_preset
 
         return export_authors(study, request.target, roi_request(load_preset("paper")), **asked)
-    writers = {
+    writers: dict[Format, Callable[..., int]] = {
         Format.COCO: export_coco,
         Format.PNG: export_png_masks,
         Format.NIFTI: export_nifti,

@@ -66,7 +66,9 @@ def opinions_of(study: Study, run: Run) -> dict[str, tuple[GivenOpinion, ...]]:
     """By lesion, in the order they were given."""
     found: dict[str, list[GivenOpinion]] = {}
     for record in study.audit.all_of(CASE):
-        opinion = msgspec.json.decode(record.new or "{}", type=Opinion)
+        if record.new is None:  # of a patient who was forgotten
+            continue
+        opinion = msgspec.json.decode(record.new, type=Opinion)
         if opinion.run_id == run.id:
             given = GivenOpinion(opinion=opinion, who=record.who, at_utc=record.at_utc)
             found.setdefault(opinion.lesion_id, []).append(given)

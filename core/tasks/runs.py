@@ -265,9 +265,9 @@ def trained_model(study: Study, run: Run) -> LoadedModel:
     return found
 
 
-def active_model(study: Study, run: Run) -> LoadedModel:
-    """The model of the run's active revision: as trained, or as pruned."""
-    base = trained_model(study, run)
+def active_model(study: Study, run: Run, *, base: LoadedModel | None = None) -> LoadedModel:
+    """The model of the run's active revision: as trained (``base``, where it is loaded already), or as pruned."""
+    base = base or trained_model(study, run)
     revision = study.models.active(run.id)
     if revision is None or revision.parent_id is None:
         return base

@@ -12,13 +12,15 @@ import msgspec
 
 from core.data.augment import Augmentation
 from core.data.roi_set import InputTransform
+from core.domain.units import in_unit
 from core.model.architecture import Architecture
 
-Rate = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Rate = Annotated[float, msgspec.Meta(gt=0, le=1), in_unit("a step")]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Coefficient = Annotated[float, msgspec.Meta(ge=0, le=1000)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+EpochCount = Annotated[Count, in_unit("epochs")]
 
 
 class LossWeights(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +47,13 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Epochs(msgspec.Struct, frozen=True, kw_only=True):
-    warm_start: Count = 0
+    warm_start: EpochCount = 0
     """Supervised epochs of the trunk before everything else, where there are no pretrained weights."""
-    warm_up: Count = 10
-    joint: Positive = 40
-    project_every: Positive = 10
+    warm_up: EpochCount = 10
+    joint: Annotated[Positive, in_unit("epochs")] = 40
+    project_every: Annotated[Positive, in_unit("epochs")] = 10
     """Stages A2 and A3 follow every so many joint epochs, and always the last."""
-    draws: Count = 15_000
+    draws: Annotated[Count, in_unit("lesions an epoch")] = 15_000
     """Augmented draws an epoch, balanced by class; 0 means one draw per training ROI."""
 
 
@@ -64,9 +66,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """Of images and weights in memory while gradients are computed."""
     compiled: Literal["auto", "yes", "no"] = "auto"
     """torch.compile of the layers; auto tries it on CUDA only."""
-    threads: Count = 0
+    threads: Annotated[Count, in_unit("threads")] = 0
     """Of the processor; 0 means as many as the process may use."""
-    images_at_once: Count = 0
+    images_at_once: Annotated[Count, in_unit("images")] = 0
     """Images that go through the network together; 0 means the whole batch, fewer where memory runs out."""
 
 
@@ -82,8 +84,8 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates = Rates()
     epochs: Epochs = Epochs()
     augmentation: Augmentation = Augmentation()
-    batch_lesion: Positive = 75
-    batch_fine: Count = 10
+    batch_lesion: Annotated[Positive, in_unit("lesions")] = 75
+    batch_fine: Annotated[Count, in_unit("lesions")] = 10
     warm_start: Literal["cells", "image"] = "cells"
     """cells: each latent cell is classified as its margin class or background, for models with masks; image:
     the pooled image is, for models without. Used where ``epochs.warm_start`` is not 0."""
@@ -99,7 +101,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     malignancy_fit: Literal["out-of-fold", "in-sample"] = "out-of-fold"
     frozen_backbone: bool = False
     """Compute the backbone's features once and train everything after them on the cache."""
-    cached_augmentations: Annotated[int, msgspec.Meta(ge=0, le=100)] = 4
+    cached_augmentations: Annotated[int, msgspec.Meta(ge=0, le=100), in_unit("a lesion")] = 4
     """Fixed augmentations of each training ROI in that cache, beside the un-augmented one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the backbone's gradients in A1 only; everything shown is computed in float32."""

@@ -19,6 +19,8 @@ class Clock:
         self.first = self.before[position]
         self.began = time.monotonic()
         self.spoke = float("-inf")
+        self.step_began = self.began
+        self.speed: float | None = None
 
     def tick(self, position: int, batch: int) -> tuple[int, int, float | None] | None:
         """(units done, units in all, seconds left where known), or None where it is too early to speak again.
@@ -29,7 +31,15 @@ class Clock:
         if batch > 0 and now - self.spoke < _EVERY_S:
             return None
         self.spoke = now
+        if batch == 0:
+            self.step_began = now
         done, total = self.before[position] + batch, self.before[-1]
         worked = done - self.first
         eta = (now - self.began) / worked * (total - done) if worked > 0 else None
         return done, total, eta
+
+    def rate(self, batch: int) -> float | None:
+        """Batches a second since the step began; before its first, those of the last step that had any."""
+        if batch:
+            self.speed = batch / max(time.monotonic() - self.step_began, 1e-9)
+        return self.speed

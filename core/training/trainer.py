@@ -154,7 +154,8 @@ class Trainer:
         self.source, self.features, self.validation_features = self._sources()
         self.latents = Latents()
         """Of the training ROIs, since the layers before them changed last."""
-        self.batches_an_epoch = len(self.source.order(0))
+        order = self.source.order(0)
+        self.batches_an_epoch, self.lesions_an_epoch = len(order), sum(map(len, order))
         self.clock = Clock(self.steps, self.state.facts.position, self.batches_an_epoch)
 
     def forget(self, patches: Sequence[ForgottenPatch]) -> None:
@@ -372,4 +373,6 @@ class Trainer:
         if report is not None:
             done, total, eta = report
             detail = f"epoch {step.epoch} of {step.epochs}" if step.epochs > 1 else ""
-            self.emit(Progress(stage=step.stage, done=done, total=total, eta_s=eta, detail=detail))
+            speed = self.clock.rate(batch) if step.stage in GRADIENT_STAGES else None
+            rate = None if speed is None else speed * self.lesions_an_epoch / self.batches_an_epoch
+            self.emit(Progress(stage=step.stage, done=done, total=total, eta_s=eta, detail=detail, rate=rate))

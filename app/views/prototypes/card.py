@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
@@ -11,7 +12,7 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 from app.qt.theme import warning
 from app.qt.translation import tr
 from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to
-from app.widgets.explain.numbers import MISSING, class_qcolour, percent, signed
+from app.widgets.explain.numbers import MISSING, class_qcolour, number, percent, signed
 from app.widgets.explain.pictures import PatchPictures
 from app.widgets.label import tip
 from core.tasks.opinions import Mark
@@ -19,8 +20,11 @@ from core.tasks.opinions import Mark
 if TYPE_CHECKING:
     from core.tasks.survey import Surveyed
 
-SIZE = QSize(204, 196)
-_SOURCE, _PART = QRectF(10, 32, 100, 100), QRectF(116, 32, 78, 78)
+SIZE = QSize(244, 194)
+_SIDE, _GAP = 72.0, 4.0
+_SOURCE, _SELF, _PART = (QRectF(10 + i * (_SIDE + _GAP), 32, _SIDE, _SIDE) for i in range(3))
+_LINES, _LINE = 110, 18
+"""Where the words begin beneath the pictures, and how far one line is from the next."""
 
 
 class PrototypeCard(QAbstractButton):
@@ -34,6 +38,7 @@ class PrototypeCard(QAbstractButton):
         self._pictures: PatchPictures | None = None
         self._facts: Surveyed | None = None
         self._mark = Mark.NONE
+        self._alike: tuple[int, ...] = ()
         self._pruned = False
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -45,8 +50,9 @@ class PrototypeCard(QAbstractButton):
         self._pictures = pictures
         self.update()
 
-    def show_facts(self, facts: Surveyed | None, mark: Mark) -> None:
-        self._facts, self._mark = facts, mark
+    def show_facts(self, facts: Surveyed | None, mark: Mark, alike: Sequence[int] = ()) -> None:
+        """``alike``: indices of the other prototypes of its group of duplicates."""
+        self._facts, self._mark, self._alike = facts, mark, tuple(alike)
         self._describe()
         self.update()
 
@@ -64,7 +70,10 @@ class PrototypeCard(QAbstractButton):
             return [tr("pruned")]
         if facts is None:
             return [tr("is being looked at …")]
-        margin = MISSING if facts.fine_precision is None else percent(facts.fine_precision)
+        lesion, margin = (
+            MISSING if share is None else percent(share)
+            for share in (facts.lesion_precision, facts.fine_precision)
+        )
         own, looked_at = facts.purity
         if facts.must_stay:
             cost = tr("last of its class")
@@ -73,9 +82,20 @@ class PrototypeCard(QAbstractButton):
         else:
             cost = tr("AUROC {change}", change=signed(-facts.auroc_cost, 4))
         return [
-            tr("pure {own}/{all} · in margin {share}", own=own, all=looked_at, share=margin),
-            f"{cost} · {tr('top {count}×', count=facts.top_reason)}",
+            tr(
+                "itself {value} · lesion {lesion} · margin {margin}",
+                value=number(facts.self_activation, 2),
+                lesion=lesion,
+                margin=margin,
+            ),
+            " · ".join(
+                (tr("pure {own}/{all}", own=own, all=looked_at), tr("top {count}×", count=facts.top_reason), cost)
+            ),
         ]
+
+    def weights(self) -> list[str]:
+        """To each class, in the order of the classes."""
+        return [] if self._facts is None else [signed(float(weight), 2) for weight in self._facts.weights]
 
     def sizeHint(self) -> QSize:
         return SIZE
@@ -113,7 +133,7 @@ class PrototypeCard(QAbstractButton):
 
     def _draw_head(self, painter: QPainter) -> None:
         painter.setPen(class_qcolour(self.class_index))
-        painter.drawText(QRectF(12, 6, 150, 22), Qt.AlignmentFlag.AlignVCenter, self._name)
+        painter.drawText(QRectF(12, 6, 190, 22), Qt.AlignmentFlag.AlignVCenter, self._name)
         if self._pruned:
             return
         box = QRectF(self.width() - 28, 9, 16, 16)
@@ -133,9 +153,11 @@ class PrototypeCard(QAbstractButton):
             painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
             painter.drawText(_SOURCE, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, tr("no picture"))
             return
-        place = fitted((pictures.side, pictures.side), _SOURCE)
-        painter.drawImage(place, pictures.source)
-        draw_box(painter, pictures.patch.relevant_box, frame_to(place, pictures.side, pictures.side), RELEVANT)
+        for place in (_SOURCE, _SELF):
+            painter.drawImage(place, pictures.source)
+            if place is _SELF:
+                painter.drawImage(place, pictures.itself)
+            draw_box(painter, pictures.patch.relevant_box, frame_to(place, pictures.side, pictures.side), RELEVANT)
         painter.drawImage(fitted((pictures.part.width(), pictures.part.height()), _PART), pictures.part)
 
     def _draw_lines(self, painter: QPainter) -> None:
@@ -145,21 +167,41 @@ class PrototypeCard(QAbstractButton):
         palette = self.palette()
         painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
         if self._mark is not Mark.NONE:
-            area = QRectF(_PART.left(), _PART.bottom() + 2, _PART.width(), 24)
             text = tr("keep") if self._mark is Mark.KEEP else tr("not relevant")
-            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, text)
-        for place, line in enumerate(self.lines()):
-            area = QRectF(10, 136 + 18 * place, self.width() - 18, 18)
-            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, line)
-        if self._facts is not None and self._facts.suggestions and not self._pruned:
-            painter.setPen(warning(palette))
-            words = ", ".join(tr(one.reason.value) for one in self._facts.suggestions)
-            shown = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, self.width() - 18)
-            painter.drawText(QRectF(10, 172, self.width() - 18, 18), Qt.AlignmentFlag.AlignVCenter, shown)
+            area = QRectF(self.width() - 134, 6, 100, 22)
+            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, text)
+        lines, metrics, left = self.lines(), painter.fontMetrics(), 10.0
+        for row, line in enumerate(lines):
+            self._draw_line(painter, row, line)
+        if self._pruned or self._facts is None:
+            return
+        for class_index, weight in enumerate(self.weights()):
+            painter.setPen(class_qcolour(class_index))
+            area = QRectF(left, _LINES + _LINE * len(lines), 60, _LINE)
+            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, weight)
+            left += metrics.horizontalAdvance(weight) + 6
+        reasons = ", ".join(tr(one.reason.value) for one in self._facts.suggestions)
+        painter.setPen(warning(palette) if reasons else palette.color(QPalette.ColorRole.Text))
+        self._draw_line(painter, len(lines) + 1, " · ".join(part for part in (reasons, self.likeness()) if part))
+
+    def likeness(self) -> str:
+        """Which prototypes say the same; empty where none does."""
+        numbers = ", ".join(str(index + 1) for index in self._alike)
+        return tr("says the same as {numbers}", numbers=numbers) if numbers else ""
+
+    def _draw_line(self, painter: QPainter, row: int, text: str) -> None:
+        width = self.width() - 18
+        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, width)
+        painter.drawText(QRectF(10, _LINES + _LINE * row, width, _LINE), Qt.AlignmentFlag.AlignVCenter, shown)
 
     def _describe(self) -> None:
         reasons = [one.sentence for one in self._facts.suggestions] if self._facts is not None else []
-        self.setAccessibleName(". ".join([self._name, *self.lines(), *reasons]))
+        said = [*self.lines()]
+        if not self._pruned and self._facts is not None:
+            said.append(", ".join(self.weights()))
+        self.setAccessibleName(
+            ". ".join([self._name, *said, *reasons, *([self.likeness()] if self._alike else [])])
+        )
         self.setToolTip(tip("\n".join([*reasons, *_meaning(self._facts)])))
 
 
@@ -170,6 +212,9 @@ def _meaning(facts: Surveyed | None) -> list[str]:
     own, looked_at = facts.purity
     return [
         tr("{own} of its {all} nearest training patches are of its class.", own=own, all=looked_at),
+        tr("Left to right: its lesion, its activation there, its most relevant part."),
+        tr("Mean share of its most active 5% in the lesion and in the marked margin, over lesions of its class."),
+        tr("Itself: its similarity to itself. Last: its weight to each class, in the class's colour."),
         tr("AUROC: how the validation margin AUROC changes without it, everything refitted."),
         tr("It adds most to the predicted class of {count} validation and test lesions.", count=facts.top_reason),
     ]

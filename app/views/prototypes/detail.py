@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from app.model_desk import OpenedModel
+from app.qt.colours import MASK
 from app.qt.translation import tr
-from app.widgets.explain.heat import RELEVANT, HeatLook, coloured, draw_box, fitted, frame_to, grey_picture
+from app.qt.words import local_time
+from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to, grey_picture
 from app.widgets.explain.numbers import MISSING, class_qcolour, number, percent, signed
 from app.widgets.explain.pictures import PatchPictures
 from app.widgets.label import Label
 from core.tasks.opinions import Mark
+from core.tasks.prototype_history import Happening, Turn, history_of
 
 if TYPE_CHECKING:
+    from core.data.roi_set import RoiSet
     from core.explain.gallery import NearestPatch
     from core.tasks.survey import Surveyed
+
+
+_STRIP = 138
+"""Height of a row of patches with what stands beneath them."""
 
 
 class PrototypeDetail(QScrollArea):
@@ -38,6 +50,9 @@ class PrototypeDetail(QScrollArea):
         self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.portrait = _Portrait()
         self.training, self.test = PatchStrip(), PatchStrip()
+        self.history = Label()
+        self.history.setWordWrap(True)
+        self.history.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.buttons: dict[Mark, QPushButton] = {}
         marks = QHBoxLayout()
         for mark in Mark:
@@ -53,14 +68,16 @@ class PrototypeDetail(QScrollArea):
         for part in (self.title, self.portrait, self.facts, self.reasons):
             layout.addWidget(part)
         layout.addLayout(marks)
-        for text, strip in (
+        headed: tuple[tuple[str, QWidget], ...] = (
             (tr("Nearest training patches"), self.training),
             (tr("Nearest test patches"), self.test),
-        ):
+            (tr("History"), self.history),
+        )
+        for text, below in headed:
             heading = Label(text)
             heading.setObjectName("heading")
             layout.addWidget(heading)
-            layout.addWidget(strip)
+            layout.addWidget(below)
         layout.addStretch()
         self.setWidget(inner)
 
@@ -78,6 +95,8 @@ class PrototypeDetail(QScrollArea):
         self.title.setText(tr("Prototype {number}, {name}", number=index + 1, name=tr(name)))
         self.portrait.show_pictures(pictures)
         lines = [tr("From lesion {lesion}", lesion=source.lesion_id[:8])]
+        happened = history_of(model.pruning.study, model.run, index)
+        self.history.setText("\n".join([_moved(source.distance_moved), *map(_sentence, happened)]))
         if facts is not None:
             lines += _facts(facts, model.class_names)
         elif index not in model.pruning.state.kept:
@@ -100,9 +119,31 @@ def _facts(facts: Surveyed, names: tuple[str, ...]) -> list[str]:
         tr("Self-activation {value}", value=number(facts.self_activation, 3)),
         tr("Weights: {weights}", weights=weights),
         tr("Activation precision: {lesion} in the lesion, {fine} in the margin", lesion=lesion, fine=fine),
-        tr("Most active inside the marked margin in {inside} of {images} lesions", inside=inside, images=images),
+        tr(
+            "Most active inside the marked margin in {inside} of {images} lesions, outside in {outside}",
+            inside=inside,
+            images=images,
+            outside=images - inside,
+        ),
         tr("Adds most to the predicted class of {count} validation and test lesions", count=facts.top_reason),
     ]
+
+
+def _moved(distance: float) -> str:
+    return tr("Moved by {distance} when it was projected onto its patch", distance=number(distance, 3))
+
+
+def _sentence(one: Happening) -> str:
+    match one.turn:
+        case Turn.LEARNED:
+            said = tr("learned")
+        case Turn.PRUNED:
+            said = tr("pruned: {reason}", reason=tr(one.words))
+        case Turn.BROUGHT_BACK:
+            said = tr("brought back")
+        case Turn.MARKED:
+            said = tr("marked: {mark}", mark=tr(one.words))
+    return f"{local_time(one.at_utc)}, {one.who}: {said}"
 
 
 class _Portrait(QWidget):
@@ -134,34 +175,47 @@ class _Portrait(QWidget):
                 continue
             painter.drawImage(area, found.source)
             if place == 1:
-                painter.drawImage(area, coloured(found.map, HeatLook()))
+                painter.drawImage(area, found.itself)
             draw_box(painter, found.patch.relevant_box, frame_to(area, found.side, found.side), RELEVANT)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    patch: NearestPatch
+    picture: QImage
+    margin: QImage | None
+    """Of the fine annotation; None where the lesion has none."""
+    inside: bool
+    """Whether some of the patch lies in it."""
+    class_name: str
+
+
 class PatchStrip(QWidget):
-    """Patches on the lesions that they were found in, nearest first."""
+    """Patches on the lesions that they were found in, nearest first, over the marked margins."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._shown: list[tuple[QImage, NearestPatch, str]] = []
-        self.setFixedHeight(122)
+        self._shown: list[_Shown] = []
+        self.setFixedHeight(_STRIP)
 
     def show_patches(self, model: OpenedModel, patches: Sequence[NearestPatch]) -> None:
         rois = model.opened.rois
         row_of = {lesion: row for row, lesion in enumerate(rois.lesion_ids)}
         self._shown = [
-            (
-                grey_picture(rois.central(rois.pixels[row_of[patch.lesion_id]])),
-                patch,
-                model.class_names[patch.class_index] if patch.class_index >= 0 else "",
-            )
+            _shown(rois, row_of[patch.lesion_id], patch, model.class_names)
             for patch in patches
             if patch.lesion_id in row_of
         ]
+        self.setAccessibleName("; ".join(f"{tr(one.class_name)} {_where(one)}" for one in self._shown))
         self.update()
 
+    @property
+    def inside(self) -> list[bool | None]:
+        """Of each patch, whether some of it lies in the marked margin; None where nothing is marked."""
+        return [None if one.margin is None else one.inside for one in self._shown]
+
     def sizeHint(self) -> QSize:
-        return QSize(400, 122)
+        return QSize(400, _STRIP)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -172,17 +226,54 @@ class PatchStrip(QWidget):
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, tr("none"))
             return
         side = min(86.0, (self.width() - 4 * 5) / 5)
-        for place, (picture, patch, name) in enumerate(self._shown):
+        for place, one in enumerate(self._shown):
             area = QRectF(place * (side + 5), 0, side, side)
-            painter.drawImage(area, picture)
-            frame = frame_to(area, picture.width(), picture.height())
-            draw_box(painter, patch.patch_box, frame, RELEVANT)
-            below = QRectF(area.left(), side + 2, side, 17)
-            colour = class_qcolour(patch.class_index) if patch.class_index >= 0 else self.palette().text().color()
-            painter.setPen(colour)
-            text = painter.fontMetrics().elidedText(
-                tr(name) if name else MISSING, Qt.TextElideMode.ElideRight, int(side)
+            painter.drawImage(area, one.picture)
+            if one.margin is not None:
+                painter.drawImage(area, one.margin)
+            frame = frame_to(area, one.picture.width(), one.picture.height())
+            draw_box(painter, one.patch.patch_box, frame, RELEVANT)
+            faint, index = self.palette().color(QPalette.ColorRole.PlaceholderText), one.patch.class_index
+            lines = (
+                (
+                    tr(one.class_name) or MISSING,
+                    class_qcolour(index) if index >= 0 else self.palette().text().color(),
+                ),
+                (number(one.patch.similarity, 2), faint),
+                (_where(one), faint),
             )
-            painter.drawText(below, Qt.AlignmentFlag.AlignLeft, text)
-            painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
-            painter.drawText(below.translated(0, 16), Qt.AlignmentFlag.AlignLeft, number(patch.similarity, 2))
+            for row, (text, colour) in enumerate(lines):
+                painter.setPen(colour)
+                shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(side))
+                below = QRectF(area.left(), side + 2 + 16 * row, side, 17)
+                painter.drawText(below, Qt.AlignmentFlag.AlignLeft, shown)
+
+
+def _shown(rois: RoiSet, row: int, patch: NearestPatch, names: Sequence[str]) -> _Shown:
+    mask = rois.central(rois.fine[row]) if rois.has_fine[row] else None
+    box = patch.patch_box
+    within = None if mask is None else mask[int(box.y0) : ceil(box.y1), int(box.x0) : ceil(box.x1)]
+    return _Shown(
+        patch=patch,
+        picture=grey_picture(rois.central(rois.pixels[row])),
+        margin=None if mask is None else _margin_picture(mask),
+        inside=within is not None and bool(within.any()),
+        class_name=names[patch.class_index] if patch.class_index >= 0 else "",
+    )
+
+
+def _margin_picture(mask: NDArray[np.uint8]) -> QImage:
+    """The marked margin as a veil that the image is seen through."""
+    held = np.ascontiguousarray(mask)
+    height, width = held.shape
+    veil = QColor(MASK)
+    veil.setAlpha(90)
+    picture = QImage(held.data, width, height, width, QImage.Format.Format_Indexed8).copy()
+    picture.setColorTable([0, veil.rgba()])
+    return picture.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+
+
+def _where(one: _Shown) -> str:
+    if one.margin is None:
+        return tr("not marked")
+    return tr("in margin") if one.inside else tr("outside it")

@@ -69,8 +69,13 @@ class PrototypeGrid(QScrollArea):
 
     def show_facts(self, survey: Survey | None, marks: Mapping[int, Mark]) -> None:
         facts: dict[int, Surveyed] = {} if survey is None else {one.index: one for one in survey.prototypes}
+        groups: dict[int, list[int]] = {}
+        for index, one in facts.items():
+            groups.setdefault(one.group, []).append(index)
         for index, card in self.cards.items():
-            card.show_facts(facts.get(index), marks.get(index, Mark.NONE))
+            found = facts.get(index)
+            alike = [] if found is None else [other for other in groups[found.group] if other != index]
+            card.show_facts(found, marks.get(index, Mark.NONE), alike)
 
     def _add_class(
         self, column: QVBoxLayout, model: OpenedModel, survey: Survey | None, class_index: int, name: str

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QSplitter,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -64,11 +63,8 @@ class PrototypesScreen(ModelScreen):
     # made once
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.setContentsMargins(12, 6, 12, 6)
-        top.addWidget(self.run_bar, 1)
         for button in (self.undo, self.redo):
-            top.addWidget(button)
+            self.top.addWidget(button)
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName(tr("Prototypes"))
         self.tabs.addTab(self._effect_page(), tr("Effect"))
@@ -78,23 +74,7 @@ class PrototypesScreen(ModelScreen):
         column = QVBoxLayout(side)
         column.setContentsMargins(8, 4, 10, 8)
         column.addWidget(self.tabs)
-        self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.addWidget(self.grid)
-        self.splitter.addWidget(side)
-        self.splitter.setStretchFactor(0, 3)
-        self.splitter.setStretchFactor(1, 2)
-        self.splitter.setChildrenCollapsible(False)
-        self.splitter.setSizes([900, 560])
-        self.grid.setMinimumWidth(240)
-        side.setMinimumWidth(400)
-        for page in (self.notice, self.splitter):
-            self.pages.addWidget(page)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(top)
-        layout.addWidget(self.missing)
-        layout.addWidget(self.pages, 1)
+        self._add_parts((self.grid, 3, 274, 620), (side, 2, 400, 600))
 
     def _effect_page(self) -> QWidget:
         page = QWidget()
@@ -150,7 +130,6 @@ class PrototypesScreen(ModelScreen):
 
     def _show_model(self, model: OpenedModel) -> None:
         self.desk.survey()
-        self.pages.setCurrentWidget(self.splitter)
         study, run = self.session.study, model.run
         self.grid.show_model(model, self.desk.surveyed_model, marks_of(study, run))
         self.revisions.show_revisions(study.models.of_run(run.id), model.revision.id)

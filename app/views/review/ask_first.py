@@ -75,6 +75,7 @@ class AskFirst(QWidget):
         for button in self.words.buttons():
             self.words.removeButton(button)
             self._words.removeWidget(button)
+            button.hide()  # it is deleted later, and must not stand in the middle of the page until then
             button.deleteLater()
         for word in words:
             button = QPushButton(tr(word))

@@ -162,6 +162,9 @@ class CaseList(QWidget):
             text = tr(choice.value)
             self.which.addItem(tr("said: {verdict}", verdict=text) if isinstance(choice, Verdict) else text)
         self.which.setCurrentIndex(_CHOICES.index(Part.TEST))
+        for box in (self.order, self.which):
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(8)
         self.view = QListView()
         self.view.setModel(self.cases)
         self.view.setItemDelegate(_Delegate(self.cases, self.view))

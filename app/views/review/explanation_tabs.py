@@ -14,6 +14,7 @@ from app.widgets.explain.numbers import class_qcolour, number
 from app.widgets.explain.pictures import CasePictures, PatchLibrary
 from app.widgets.explain.sum_table import SumLine, SumTable
 from app.widgets.label import Label
+from core.explain.hypothetical import Supposition
 
 if TYPE_CHECKING:
     from core.explain.explanation import Explanation
@@ -45,17 +46,20 @@ class ExplanationTabs(QTabWidget):
         top.addWidget(self._first)
         top.addWidget(self.other)
         top.addStretch()
-        self.addTab(_column(top, self.difference), tr("Why not the others"))
-        self.addTab(_column(self.no_malignancy, self.malignancy), tr("Malignancy"))
-        self.addTab(_column(self.everything), tr("All prototypes"))
+        note = tr("The model's own numbers, without what you suppose.")
+        self.unchanged = [Label(note) for _ in range(3)]
+        others, malignancy, everything = self.unchanged
+        self.addTab(_column(others, top, self.difference), tr("Why not the others"))
+        self.addTab(_column(malignancy, self.no_malignancy, self.malignancy), tr("Malignancy"))
+        self.addTab(_column(everything, self.everything), tr("All prototypes"))
         self.other.currentIndexChanged.connect(self._show_difference)
         self.currentChanged.connect(self._fill_shown)
         self.evidence.evidence.switched.connect(self.switched)
         for table in (self.evidence, self.difference, self.malignancy, self.everything):
             table.row_shown.connect(self.row_shown)
 
-    def show_case(self, pictures: CasePictures | None, off: frozenset[int] = frozenset()) -> None:
-        """``off``: rows of the explanation that are supposed not to be there."""
+    def show_case(self, pictures: CasePictures | None, supposed: Supposition) -> None:
+        """``supposed``: its rows that are off count nothing in the first tab; the other tabs are the model's."""
         explanation = None if pictures is None else pictures.panel.explanation
         same = self._explanation is explanation
         self._explanation = explanation
@@ -63,12 +67,15 @@ class ExplanationTabs(QTabWidget):
             self.evidence.show_case(None, 0)
             return
         shown = explanation.predicted
-        self.evidence.show_case(pictures, shown, off)
+        self.evidence.show_case(pictures, shown, supposed.off)
         name = tr(explanation.class_names[shown])
         self.setTabText(0, tr("Why {name}", name=name))
         lines = self.evidence.evidence.lines
         score = lines[-1].running if lines else 0.0
-        self.total.setText(tr("Score of {name}: {score}", name=name, score=number(score, 3)))
+        said = tr("Score of {name}: {score}", name=name, score=number(score, 3))
+        self.total.setText(f"{said} · {tr('HYPOTHETICAL')}" if supposed.off else said)
+        for label in self.unchanged:
+            label.setVisible(bool(supposed))
         if not same:
             self._unfilled = {1, 2, 3}
             self._fill_shown()

@@ -11,9 +11,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
-    QHBoxLayout,
     QPushButton,
-    QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -36,6 +34,7 @@ from app.views.review.explanation_tabs import ExplanationTabs
 from app.views.review.opinion_bar import OpinionBar
 from app.widgets.explain.heat import HeatLook
 from app.widgets.explain.heat_controls import HeatControls
+from app.widgets.explain.numbers import percent
 from app.widgets.explain.pictures import CasePictures
 from app.widgets.explain.roi_view import ColourBar, RoiView
 from app.widgets.explain.verdict import VerdictPanel
@@ -76,14 +75,11 @@ class ReviewScreen(ModelScreen):
     # made once
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.setContentsMargins(12, 6, 12, 6)
-        top.addWidget(self.run_bar, 1)
-        top.addWidget(self.ask_first)
-        top.addSpacing(10)
-        top.addWidget(self.study_button)
-        top.addSpacing(6)
-        top.addWidget(self.export_button)
+        self.top.addWidget(self.ask_first)
+        self.top.addSpacing(10)
+        self.top.addWidget(self.study_button)
+        self.top.addSpacing(6)
+        self.top.addWidget(self.export_button)
         self._middle = QWidget()
         middle = QVBoxLayout(self._middle)
         middle.setContentsMargins(10, 8, 10, 8)
@@ -99,23 +95,7 @@ class ReviewScreen(ModelScreen):
         self._answer = answer
         for page in (answer, self.ask, self.case_notice):
             self.right.addWidget(page)
-        self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        for part, share in ((self.cases, 0), (self._middle, 2), (self.right, 5)):
-            self.splitter.addWidget(part)
-            self.splitter.setStretchFactor(self.splitter.count() - 1, share)
-        self.splitter.setChildrenCollapsible(False)
-        self.splitter.setSizes([215, 320, 960])
-        self.cases.setMinimumWidth(180)
-        self._middle.setMinimumWidth(280)
-        self.right.setMinimumWidth(420)
-        for page in (self.notice, self.splitter):
-            self.pages.addWidget(page)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(top)
-        layout.addWidget(self.missing)
-        layout.addWidget(self.pages, 1)
+        self._add_parts((self.cases, 0, 180, 200), (self._middle, 2, 264, 300), (self.right, 5, 420, 1000))
 
     def _connect(self) -> None:
         self.desk.cases_changed.connect(self._show_cases)
@@ -143,7 +123,6 @@ class ReviewScreen(ModelScreen):
     def _show_model(self, model: OpenedModel) -> None:
         self._enable(True)
         self.tabs.library.clear()
-        self.pages.setCurrentWidget(self.splitter)
         self._show_cases()
         if self.cases.lesion_id:
             self._case_chosen(self.cases.lesion_id)
@@ -224,7 +203,18 @@ class ReviewScreen(ModelScreen):
         explanation = pictures.panel.explanation
         supposed = suppose(explanation, supposition) if supposition else None
         self.verdict.show_verdict(explanation, supposed, supposition.scores)
-        self.tabs.show_case(pictures, supposition.off)
+        self.verdict.show_reader(self._reader_says())
+        self.tabs.show_case(pictures, supposition)
+
+    def _reader_says(self) -> str:
+        case = self.cases.case
+        if case is None or case.own is None:
+            return ""
+        chance = self.session.reads.labels(case.lesion_id)[0].probability_of_malignancy
+        word = tr(case.own)
+        if chance is None:
+            return tr("You say {name}", name=word)
+        return tr("You say {name}, malignant with {share}", name=word, share=percent(chance))
 
     def _refuse_case(self, sentence: str) -> None:
         self._pictures = None

@@ -7,15 +7,26 @@ from typing import Any
 
 import msgspec
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QFrame, QLineEdit, QScrollArea, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLineEdit,
+    QScrollArea,
+    QWidget,
+)
 
 from app.qt.translation import tr
 from app.widgets.label import Label
+from core.domain.units import without_unit
 from core.training.config import TrainingConfig
 from core.training.presets import leaves
 
 _FIXED = ("preset", "label", "seed", "class_names", "method")
 """Chosen elsewhere."""
+_UNIT_WIDTH = 96
 Field = QLineEdit | QComboBox | QCheckBox
 
 
@@ -76,14 +87,15 @@ class ConfigForm(QScrollArea):
             if isinstance(field.type, msgspec.inspect.StructType):
                 nested.append((field, name))
                 continue
-            made = self._make(field.type)
+            kind, unit = without_unit(field.type)
+            made = self._make(kind)
             made.setObjectName(name)
             made.setAccessibleName(name)
-            made.setToolTip(limits(field.type))
+            made.setToolTip(limits(kind))
             self.fields[name] = made
             label = Label(field.name.replace("_", " "))
             label.setToolTip(name)
-            self._form.addRow(label, made)
+            self._form.addRow(label, _with_unit(made, unit) if unit else made)
         for field, name in nested:
             title = Label(field.name.replace("_", " ").capitalize())
             title.setObjectName("heading")
@@ -105,6 +117,16 @@ class ConfigForm(QScrollArea):
         line.setPlaceholderText(limits(kind))
         line.editingFinished.connect(self.edited)
         return line
+
+
+def _with_unit(field: Field, unit: str) -> QHBoxLayout:
+    line = QHBoxLayout()
+    line.addWidget(field, 1)
+    label = Label(tr(unit))
+    label.setObjectName("faint")
+    label.setFixedWidth(_UNIT_WIDTH)
+    line.addWidget(label)
+    return line
 
 
 def limits(kind: msgspec.inspect.Type) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtGui import QPalette
@@ -30,6 +31,8 @@ class Curves(QWidget):
             plot.hideButtons()
             plot.setMenuEnabled(False)
             plot.setMinimumSize(160, 150)
+            plot.setLabel("bottom", tr("epochs of all stages"))
+            plot.getAxis("bottom").enableAutoSIPrefix(False)
             plot.addLegend(offset=(-4, 4), labelTextSize="8pt")
             layout.addWidget(plot)
         self._paint()
@@ -77,5 +80,7 @@ def _draw(
         return
     pen = pg.mkPen(colour, width=2, style=pg.QtCore.Qt.PenStyle(style))
     # the legend takes names for markup
-    more = {"name": html.escape(name)} if name else {}
+    more: dict[str, Any] = {"name": html.escape(name)} if name else {}
+    if len(values) == 1:  # no line goes through one point
+        more |= {"symbol": "o", "symbolPen": pen, "symbolSize": 5}
     plot.plot([x for x, _ in values], [y for _, y in values], pen=pen, **more)

@@ -71,7 +71,7 @@ class DataPanel(QWidget):
         self.warnings.setText("\n".join(map(said, warnings)))
         self.warnings.setVisible(bool(warnings))
         left_out = () if data is None else data.exclusions
-        lines = [tr("{count} left out: {reason}", count=count, reason=reason) for reason, count in left_out[:4]]
+        lines = [tr("{count} left out: {reason}", count=count, reason=reason) for reason, count in left_out]
         if data is not None and data.forgotten:
             lines.append(
                 tr(

@@ -12,6 +12,7 @@ from app.qt.translation import tr
 from app.training_desk import JobState
 from app.views.train.history import Point
 from app.views.train.projected_strip import ProjectedStrip
+from app.widgets.explain.numbers import number
 from app.widgets.label import Label
 from core.domain.study import Run
 
@@ -87,6 +88,8 @@ class JobPanel(QWidget):
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
         parts = [progress.stage, progress.detail, f"{progress.done} / {progress.total}" if progress.total else ""]
+        if progress.rate is not None:
+            parts.append(tr("{rate} lesions/s", rate=number(progress.rate, 1)))
         if progress.eta_s is not None:
             parts.append(tr("about {time} left", time=duration(progress.eta_s)))
         if job.messages:

@@ -14,9 +14,37 @@ from app.views.train.job_panel import duration
 from app.views.train.plan_panel import PlanPanel
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled
+from core.tasks.devices import devices
 
 if TYPE_CHECKING:
     from core.training.rehearsal import Rehearsed
+
+
+class Devices(QObject):
+    """Asks once what a training could run on here: the graphics cards are known to a child process only."""
+
+    def __init__(self, panel: PlanPanel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._panel = panel
+        self._task: Task | None = None
+
+    def ask(self) -> None:
+        if self._task is None:
+            self._task = Task(
+                lambda emit, cancelled: devices(emit=emit, cancelled=cancelled), self, name="devices"
+            )
+            self._task.ended.connect(self._take)
+            self._task.start()
+
+    def stop(self) -> None:
+        """End it and wait for its end; what was not answered is asked again."""
+        if self._task is not None and self._task.running:
+            task, self._task = self._task, None
+            task.wait()
+
+    def _take(self, outcome: Outcome) -> None:
+        if isinstance(outcome.value, tuple):
+            self._panel.show_devices(outcome.value)
 
 
 class Measuring(QObject):

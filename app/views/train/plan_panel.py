@@ -33,6 +33,7 @@ from app.widgets.number import NumberField
 from core.domain.errors import MarginaliaError
 from core.domain.study import Run, RunStatus, Split
 from core.tasks.configuring import configure
+from core.tasks.devices import Device, chosen, processor
 from core.tasks.training_data import TrainingData
 from core.training.config import TrainingConfig
 from core.training.presets import PRESETS, deviations, read_preset
@@ -69,7 +70,8 @@ class PlanPanel(QWidget):
         self.seed.setValue(1)
         self.folds.setRange(0, 20)
         self.folds.setSpecialValueText(tr("none"))
-        self.description, self.estimate, self.problem = Label(), Label(), Label()
+        self.description, self.estimate, self.problem, self.device = Label(), Label(), Label(), Label()
+        self._devices: tuple[Device, ...] = (processor(),)
         self.data, self.form, self.deviations = DataPanel(), ConfigForm(), QTableWidget(0, 3)
         self.start = QPushButton(tr("Start training"))
         self.start.setDefault(True)
@@ -84,15 +86,17 @@ class PlanPanel(QWidget):
         self.split_box.currentIndexChanged.connect(self.data_wanted)
         self.seed.valueChanged.connect(self._read)
         self.form.edited.connect(self._read)
+        self.place.currentIndexChanged.connect(self._show_device)
         self.measure.clicked.connect(self.measure_wanted)
         self.start.clicked.connect(self._start)
         self._preset_chosen()
 
     def _lay_out(self) -> None:
-        for label in (self.description, self.estimate, self.problem):
+        for label in (self.description, self.estimate, self.problem, self.device):
             label.setWordWrap(True)
         self.description.setObjectName("faint")
         self.estimate.setObjectName("faint")
+        self.device.setObjectName("faint")
         self.problem.setObjectName("badge")
         self.problem.setMargin(4)
         self.problem.hide()
@@ -140,7 +144,7 @@ class PlanPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 10)
         layout.addWidget(self.tabs, 1)
-        for part in (self.problem, self.estimate, self.measure, self.start):
+        for part in (self.problem, self.device, self.estimate, self.measure, self.start):
             layout.addWidget(part)
 
     @property
@@ -239,6 +243,7 @@ class PlanPanel(QWidget):
             return
         self.show_problem("")
         self._show_deviations(self.config)
+        self._show_device()
         self._show_estimate()
         self._enable()
         self.data_wanted.emit()
@@ -254,6 +259,19 @@ class PlanPanel(QWidget):
                 item.setTextAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
                 self.deviations.setItem(row, column, item)
         self.tabs.setTabText(1, tr("Deviations ({count})", count=len(rows)))
+
+    def show_devices(self, found: tuple[Device, ...]) -> None:
+        self._devices = found
+        self._show_device()
+
+    def _show_device(self) -> None:
+        if self.config is None:
+            return
+        self.device.setText(
+            tr("On {host}, whose devices are not known here.", host=self.host)
+            if self.host
+            else device_words(chosen(self._devices, self.config.device))
+        )
 
     def _show_estimate(self) -> None:
         """As measured for this very plan; else by the last run of the preset in this study."""
@@ -287,3 +305,13 @@ class PlanPanel(QWidget):
                     host=self.host,
                 )
             )
+
+
+def device_words(found: Device | None) -> str:
+    """The device with its memory; what to do where the one that is asked for is not there."""
+    if found is None:
+        return tr("There is no graphics card that can be used here: choose the device cpu or auto.")
+    memory = "" if found.memory_bytes is None else tr(", {memory} GB", memory=f"{found.memory_bytes / 1e9:.0f}")
+    if found.kind == "cuda":
+        return tr("Device: {name}{memory}", name=found.name, memory=memory)
+    return tr("Device: processor, cores: {cores}{memory}", cores=found.cores, memory=memory)

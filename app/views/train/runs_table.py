@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -35,6 +35,10 @@ class RunsTable(QWidget):
     open_wanted = Signal(object)
     """A ``Run`` whose model is to be the current one."""
     resume_wanted = Signal(object)
+    withdraw_wanted = Signal(object)
+    """A ``Run`` that is not to wait for its turn any more."""
+    compare_wanted = Signal(object)
+    """The ``Run`` s to be laid side by side."""
     log_wanted = Signal(object)
     archive_wanted = Signal(object, bool)
     note_written = Signal(object, str)
@@ -43,6 +47,7 @@ class RunsTable(QWidget):
         super().__init__(parent)
         self._runs: list[Run] = []
         self._live = ""
+        self._waiting: frozenset[str] = frozenset()
         self.table = QTableWidget(0, 7)
         self.table.setHorizontalHeaderLabels(
             [tr("Run"), tr("State"), tr("Preset"), tr("AUROC"), tr("In margin"), tr("Made"), tr("Notes")]
@@ -57,9 +62,11 @@ class RunsTable(QWidget):
         header.setStretchLastSection(True)
         self.open, self.resume = QPushButton(tr("Open its model")), QPushButton(tr("Resume"))
         self.log, self.archive = QPushButton(tr("Log")), QPushButton(tr("Archive"))
+        self.compare = QPushButton(tr("Compare…"))
+        self.compare.setToolTip(tr("Choose two runs or more to lay their figures and configurations side by side"))
         self.archived = QCheckBox(tr("Archived ones too"))
         line = QHBoxLayout()
-        for button in (self.open, self.resume, self.log, self.archive):
+        for button in (self.open, self.resume, self.compare, self.log, self.archive):
             line.addWidget(button)
         line.addStretch()
         line.addWidget(self.archived)
@@ -74,7 +81,8 @@ class RunsTable(QWidget):
         self.table.itemSelectionChanged.connect(self._selection_changed)
         self.table.itemChanged.connect(self._item_changed)
         self.open.clicked.connect(lambda: self.open_wanted.emit(self.selected[0]))
-        self.resume.clicked.connect(lambda: self.resume_wanted.emit(self.selected[0]))
+        self.resume.clicked.connect(self._resume)
+        self.compare.clicked.connect(lambda: self.compare_wanted.emit(self.selected))
         self.log.clicked.connect(lambda: self.log_wanted.emit(self.selected[0]))
         self.archive.clicked.connect(self._archive)
         self._selection_changed()
@@ -84,14 +92,18 @@ class RunsTable(QWidget):
         rows = sorted({index.row() for index in self.table.selectionModel().selectedRows()})
         return [self._runs[row] for row in rows]
 
-    def show_runs(self, runs: Sequence[Run], live: str, states: Mapping[str, str]) -> None:
-        """The newest first. ``live``: id of the one that is trained now; ``states``: words for some ids."""
+    def show_runs(
+        self, runs: Sequence[Run], live: str, states: Mapping[str, str], waiting: Collection[str] = ()
+    ) -> None:
+        """The newest first. ``live``: id of the one that is trained now; ``states``: words for some ids;
+        ``waiting``: ids in the queue."""
+        self._waiting = frozenset(waiting)
         chosen = {run.id for run in self.selected}
         self._runs, self._live = list(reversed(runs)), live
         self.table.blockSignals(True)
         self.table.setRowCount(len(self._runs))
         for row, run in enumerate(self._runs):
-            figures = _figures(run)
+            figures = figures_of(run)
             values = (
                 run.name,
                 states.get(run.id, tr(run.status.value)),
@@ -127,7 +139,10 @@ class RunsTable(QWidget):
         one = chosen[0] if len(chosen) == 1 else None
         live = one is not None and one.id == self._live
         self.open.setEnabled(one is not None and one.status is RunStatus.FINISHED)
-        self.resume.setEnabled(one is not None and not live and one.status in _RESUMABLE)
+        waits = one is not None and one.id in self._waiting
+        self.resume.setEnabled(one is not None and not live and (waits or one.status in _RESUMABLE))
+        self.resume.setText(tr("Out of the queue") if waits else tr("Resume"))
+        self.compare.setEnabled(len(chosen) > 1)
         self.log.setEnabled(one is not None)
         self.archive.setEnabled(one is not None and not live)
         self.archive.setText(tr("Bring back") if one is not None and one.archived else tr("Archive"))
@@ -137,6 +152,10 @@ class RunsTable(QWidget):
         self.differences.setVisible(len(chosen) > 1)
         self.differences.setToolTip(tip("\n".join(lines)))
         self.chosen.emit()
+
+    def _resume(self) -> None:
+        run = self.selected[0]
+        (self.withdraw_wanted if run.id in self._waiting else self.resume_wanted).emit(run)
 
     def _archive(self) -> None:
         run = self.selected[0]
@@ -148,16 +167,23 @@ class RunsTable(QWidget):
             self.note_written.emit(run, item.text())
 
 
-def config_differences(runs: Sequence[Run]) -> list[str]:
-    """A line for each field of the configuration in which the runs are not alike: field, then each run's value."""
+def different_fields(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
+    """Each field of the configuration in which the runs are not alike, with its value in every run."""
     flat = [_flat(run.config) for run in runs]
-    lines = []
+    found = []
     for field in dict.fromkeys(name for one in flat for name in one):
         values = [str(one.get(field, MISSING)) for one in flat]
         if len(set(values)) > 1:
-            said = ", ".join(f"{run.name} {value}" for run, value in zip(runs, values, strict=True))
-            lines.append(f"{field}: {said}")
-    return lines
+            found.append((field, values))
+    return found
+
+
+def config_differences(runs: Sequence[Run]) -> list[str]:
+    """The same as a line each: field, then each run's value."""
+    return [
+        f"{field}: " + ", ".join(f"{run.name} {value}" for run, value in zip(runs, values, strict=True))
+        for field, values in different_fields(runs)
+    ]
 
 
 def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
@@ -170,7 +196,7 @@ def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     return found
 
 
-def _figures(run: Run) -> dict[str, object]:
+def figures_of(run: Run) -> dict[str, object]:
     record = run.metrics.get("record")
     found = record.get("validation") if isinstance(record, dict) else None
     return found if isinstance(found, dict) else {}

@@ -37,9 +37,10 @@ from app.qt.sentences import said
 from app.qt.translation import tr
 from app.session import Session
 from app.training_desk import JobState, PlanRequest, TrainingDesk
+from app.views.train.comparison import RunComparison
 from app.views.train.history import Point, read_history
 from app.views.train.job_panel import JobPanel
-from app.views.train.measuring import Measuring
+from app.views.train.measuring import Devices, Measuring
 from app.views.train.plan_panel import PlanPanel
 from app.views.train.runs_table import RunsTable
 from app.widgets.label import in_title
@@ -76,6 +77,7 @@ class TrainScreen(QWidget):
         self._stale = True
         self._looking = Background(self, name="training data", most=1)
         self._measuring = Measuring(session, self.plan, self)
+        self._devices = Devices(self.plan, self)
         self._pictures = Background(self, name="projected prototypes", most=1)
         self._lay_out()
         self._connect()
@@ -117,6 +119,8 @@ class TrainScreen(QWidget):
         self.runs.chosen.connect(self._show_curves)
         self.runs.open_wanted.connect(self._open_model)
         self.runs.resume_wanted.connect(self._resume)
+        self.runs.withdraw_wanted.connect(self.training.withdraw)
+        self.runs.compare_wanted.connect(self._compare)
         self.runs.log_wanted.connect(self._show_log)
         self.runs.archive_wanted.connect(self._archive)
         self.runs.note_written.connect(self._note)
@@ -142,6 +146,7 @@ class TrainScreen(QWidget):
         study = self.session.study
         self.plan.show_study(study.splits.all(), study.runs.all(archived=True))
         self._show_hosts()
+        self._devices.ask()
         self._look()
         self._show_runs()
         self._show_job()
@@ -191,7 +196,7 @@ class TrainScreen(QWidget):
                 # somebody else's, in a study that is open for reading only
                 working = is_worked_on(self.session.study, run)
                 states[run.id] = tr("is being trained") if working else tr("interrupted")
-        self.runs.show_runs(runs, live, states)
+        self.runs.show_runs(runs, live, states, [run.id for run in self.training.waiting])
 
     def _show_curves(self) -> None:
         """Of the chosen runs, or of the job."""
@@ -244,12 +249,16 @@ class TrainScreen(QWidget):
         self.plan.show_problem(outcome.sentence)
         if not outcome.sentence:
             self.plan.clear_name()
+            study = self.session.study
+            self.plan.show_study(study.splits.all(), study.runs.all(archived=True))
+            self._look()
 
     def _follow(self, change: Change) -> None:
         match change:
             case StudyClosing():
                 self._looking.stop()
                 self._measuring.stop()
+                self._devices.stop()
                 self._pictures.stop()
             case RunsChanged():
                 self._show_runs()
@@ -286,6 +295,9 @@ class TrainScreen(QWidget):
 
     def _note(self, run: Run, notes: str) -> None:
         self._try(lambda: model_edits.note_run(self.session, run, notes=notes))
+
+    def _compare(self, runs: list[Run]) -> None:
+        RunComparison(runs, self).show()
 
     def _show_log(self, run: Run) -> None:
         path = self.session.study.folder / run.folder / LOG

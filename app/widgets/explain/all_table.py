@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from app.qt.translation import tr
@@ -19,6 +19,7 @@ _FIRST = 2
 
 class AllTable(QTableWidget):
     row_shown = Signal(object)
+    """The row of the explanation that is hovered or chosen."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -31,7 +32,10 @@ class AllTable(QTableWidget):
         self.verticalHeader().setDefaultSectionSize(26)
         self.horizontalHeader().setHighlightSections(False)
         self._count = 0
-        self.currentCellChanged.connect(self._current_changed)
+        self.setMouseTracking(True)
+        self.viewport().setMouseTracking(True)
+        self.cellEntered.connect(self._show_row)
+        self.currentCellChanged.connect(self._show_row)
 
     def show_explanation(self, explanation: Explanation) -> None:
         names = [tr(name) for name in explanation.class_names]
@@ -72,6 +76,10 @@ class AllTable(QTableWidget):
                 item.setFont(font)
             self.setItem(row, column, item)
 
-    def _current_changed(self, row: int) -> None:
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._show_row(self.currentRow())
+
+    def _show_row(self, row: int) -> None:
         if 0 <= row < self._count:
             self.row_shown.emit(row)

@@ -176,14 +176,14 @@ def _tip(line: EvidenceLine, column: Column) -> str:
 _HEADERS = {
     Column.PROTOTYPE: lambda: tr("Prototype"),
     Column.ROI: lambda: tr("Lesion"),
-    Column.ACTIVATION: lambda: tr("Activation"),
-    Column.PART: lambda: tr("Looks like"),
-    Column.SOURCE: lambda: tr("Of lesion"),
+    Column.ACTIVATION: lambda: tr("Map"),
+    Column.PART: lambda: tr("Part"),
+    Column.SOURCE: lambda: tr("Source"),
     Column.SELF: lambda: tr("Itself"),
     Column.SIMILARITY: lambda: tr("Similarity"),
     Column.WEIGHT: lambda: tr("× weight"),
     Column.CONTRIBUTION: lambda: tr("= adds"),
-    Column.RUNNING: lambda: tr("Sum so far"),
+    Column.RUNNING: lambda: tr("Sum"),
     Column.PRECISION: lambda: tr("In margin"),
 }
 _TIPS = {

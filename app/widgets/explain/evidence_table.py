@@ -23,14 +23,14 @@ from app.widgets.explain.pictures import CasePictures, PatchLibrary
 from core.domain.geometry import Box
 
 _GAP = 3
-_SMALLEST, _LARGEST = 54, 132
+_SMALLEST, _LARGEST = 47, 132
 _WIDTHS = {
-    Column.PROTOTYPE: 136,
-    Column.SIMILARITY: 66,
-    Column.WEIGHT: 66,
-    Column.CONTRIBUTION: 70,
-    Column.RUNNING: 74,
-    Column.PRECISION: 70,
+    Column.PROTOTYPE: 128,
+    Column.SIMILARITY: 68,
+    Column.WEIGHT: 70,
+    Column.CONTRIBUTION: 66,
+    Column.RUNNING: 50,
+    Column.PRECISION: 72,
 }
 Index = QModelIndex | QPersistentModelIndex
 

@@ -34,7 +34,9 @@ class HeatControls(QWidget):
         self.common = _box(tr("Common scale"), self.look.common, tr("One scale for all maps of the case"))
         self.contour = _box(tr("Top 5%"), self.look.contour, tr("Outline of the most active 5%; else its box"))
         self.receptive = _box(
-            tr("Receptive field"), self.look.receptive, tr("What the strongest cell can see at most")
+            tr("Receptive field"),
+            self.look.receptive,
+            tr("What the strongest cell can see at most, beside the box that is shown"),
         )
         self.annotation = _box(tr("Annotation"), self.look.annotation, tr("The fine annotation of the margin"))
         layout = QGridLayout(self)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QImage
 
-from app.widgets.explain.heat import grey_picture, map_picture
+from app.widgets.explain.heat import HeatLook, coloured, grey_picture, map_picture
 
 if TYPE_CHECKING:
     from core.explain.panel import Panel
@@ -44,6 +44,8 @@ class PatchPictures:
         self.side = patch.source.shape[0]
         self.part = grey_picture(patch.crop())
         self.map = map_picture(patch.activation, 0.0, float(patch.activation.max()))
+        self.itself = coloured(self.map, HeatLook())
+        """The map in its usual colours, to be laid over ``source``."""
 
 
 class PatchLibrary:

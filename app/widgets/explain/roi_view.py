@@ -101,7 +101,7 @@ class RoiView(QWidget):
         if self._look.contour:
             for line in shown.outlines:
                 draw_outline(painter, line, frame, RELEVANT)
-        else:
+        if self._look.receptive or not self._look.contour:
             draw_box(painter, shown.row.relevant_box, frame, RELEVANT)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
+from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -123,7 +123,7 @@ class _BarDelegate(QStyledItemDelegate):
 
 class SumTable(QTableView):
     row_shown = Signal(object)
-    """The row of the explanation whose line was chosen."""
+    """The row of the explanation whose line is hovered or chosen; None for a line that is no prototype."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -138,7 +138,10 @@ class SumTable(QTableView):
         self.verticalHeader().setDefaultSectionSize(26)
         self.horizontalHeader().setHighlightSections(False)
         self.horizontalHeader().setStretchLastSection(True)
-        self.selectionModel().currentRowChanged.connect(self._current_changed)
+        self.setMouseTracking(True)
+        self.viewport().setMouseTracking(True)
+        self.entered.connect(self._show_row)
+        self.selectionModel().currentRowChanged.connect(self._show_row)
 
     def show_sum(self, head: Sequence[str], lines: Sequence[SumLine], total_name: str, total: float) -> None:
         self.sums.show(head, lines, total_name, total)
@@ -146,6 +149,10 @@ class SumTable(QTableView):
         for column in range(self.sums.columnCount() - 1):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
 
-    def _current_changed(self, current: QModelIndex) -> None:
-        if current.isValid() and current.row() < len(self.sums.lines):
-            self.row_shown.emit(self.sums.lines[current.row()].row)
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._show_row(self.currentIndex())
+
+    def _show_row(self, index: QModelIndex) -> None:
+        if index.isValid() and index.row() < len(self.sums.lines):
+            self.row_shown.emit(self.sums.lines[index.row()].row)

@@ -36,7 +36,7 @@ class ShareBar(QWidget):
     def __init__(self, colour: QColor, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._colour, self._share = colour, 0.0
-        self.setMinimumWidth(60)
+        self.setMinimumWidth(24)
 
     def show_share(self, share: float) -> None:
         self._share = share
@@ -82,7 +82,7 @@ class VerdictPanel(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.headline, self.precedent = Label(), Label()
-        self.malignancy = Label()
+        self.malignancy, self.reader = Label(), Label()
         self.headline.setObjectName("heading")
         self.precedent.setWordWrap(True)
         self.hypothetical = Label(tr("HYPOTHETICAL"))
@@ -100,6 +100,7 @@ class VerdictPanel(QFrame):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addLayout(top)
+        layout.addWidget(self.reader)
         layout.addWidget(self.precedent)
         layout.addLayout(self._grid)
         bottom = QHBoxLayout()
@@ -146,6 +147,11 @@ class VerdictPanel(QFrame):
         )
         self.hypothetical.setVisible(supposed is not None)
         self.reset.setVisible(supposed is not None)
+
+    def show_reader(self, said: str) -> None:
+        """What the reader says of this lesion, in words; empty where nothing was said."""
+        self.reader.setText(said)
+        self.reader.setVisible(bool(said))
 
     def _make_lines(self, names: tuple[str, ...]) -> None:
         if [line.name.text() for line in self.lines] == [tr(name) for name in names]:

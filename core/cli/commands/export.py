@@ -23,6 +23,7 @@ examples:
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,12 @@ def _masks(study: Study, arguments: argparse.Namespace, console: Console) -> int
 
         count = export_authors(study, folder, roi_request(load_preset(arguments.preset)), **asked)
     else:
-        writers = {"coco": export_coco, "png": export_png_masks, "nifti": export_nifti, "csv": export_csv}
+        writers: dict[str, Callable[..., int]] = {
+            "coco": export_coco,
+            "png": export_png_masks,
+            "nifti": export_nifti,
+            "csv": export_csv,
+        }
         count = writers[arguments.format](study, folder, **asked)
     console.result(
         {"folder": str(folder), "format": arguments.format, "lesions": count},

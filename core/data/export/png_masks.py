@@ -1,9 +1,11 @@
-"""Masks as PNG files at the mammogram's own resolution: 255 where marked, 0 elsewhere."""
+"""Masks as files of one kind, and as PNG: at the mammogram's own resolution, 255 where marked, 0 elsewhere."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +29,23 @@ readers' vector shapes: a pixel is marked where its centre lies within a shape.
 """
 
 
-def export_png_masks(
+@dataclass(frozen=True, kw_only=True)
+class MaskFiles:
+    """A kind of file that holds one mask."""
+
+    what: str
+    """What the export is, in its readme; ``layout``: its files."""
+    layout: str
+    suffix: str
+    encode: Callable[[NDArray[np.uint8], float | None], bytes]
+    """From a mask (rows, columns), 1 where marked, and the pixel spacing in mm where it is known."""
+
+
+def export_masks(
     study: Study,
     folder: Path,
     *,
+    files: MaskFiles,
     readers: Sequence[str] | None = None,
     sources: Sequence[str] | None = None,
     split: Split | None = None,
@@ -47,12 +62,13 @@ def export_png_masks(
         for kind in (LESION, FINE):
             (target / kind).mkdir()
         for item in each(items, emit, cancelled):
-            atomic_write(target / LESION / f"{item.name}.png", mask_png(lesion_mask(item)))
+            name, spacing = f"{item.name}{files.suffix}", item.image.pixel_spacing_mm
+            atomic_write(target / LESION / name, files.encode(lesion_mask(item), spacing))
             if item.truth.fine:
-                atomic_write(target / FINE / f"{item.name}.png", mask_png(fine_mask(item)))
+                atomic_write(target / FINE / name, files.encode(fine_mask(item), spacing))
         return items
 
-    return write_export(folder, "Masks of lesions and fine annotations", _LAYOUT, write)
+    return write_export(folder, files.what, files.layout, write)
 
 
 def lesion_mask(item: ExportItem) -> NDArray[np.uint8]:
@@ -75,3 +91,12 @@ def mask_png(mask: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Pillow.fromarray(mask * np.uint8(255)).save(buffer, "PNG", compress_level=6)
     return buffer.getvalue()
+
+
+PNG = MaskFiles(
+    what="Masks of lesions and fine annotations",
+    layout=_LAYOUT,
+    suffix=".png",
+    encode=lambda mask, spacing_mm: mask_png(mask),
+)
+export_png_masks = partial(export_masks, files=PNG)

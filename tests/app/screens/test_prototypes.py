@@ -126,6 +126,12 @@ def test_a_mark_is_kept_with_the_run(qtbot: QtBot, gallery: MainWindow) -> None:
     assert marks_of(gallery.session.study, model.run) == {4: Mark.NOT_RELEVANT}
     qtbot.mouseClick(screen.detail.buttons[Mark.NONE], Qt.MouseButton.LeftButton)
     assert marks_of(gallery.session.study, model.run) == {}
+    told = screen.detail.history.text().splitlines()
+    assert [line.split(": ", 1)[1] for line in told[1:]] == [
+        "learned",
+        "marked: not medically relevant",
+        "marked: no mark",
+    ]
 
 
 def test_what_is_kept_is_not_suggested_and_what_is_irrelevant_is_left_out_of_the_next_training(
@@ -173,6 +179,22 @@ def test_two_revisions_are_compared_and_an_older_one_is_taken(qtbot: QtBot, gall
     top.setSelected(True)
     qtbot.mouseClick(screen.revisions.use, Qt.MouseButton.LeftButton)
     assert active(gallery) == (0, 1, 2, 3, 4, 5)
+
+
+def test_a_card_says_what_is_known_and_a_strip_where_the_patches_lie(gallery: MainWindow) -> None:
+    screen, survey = gallery.prototypes, gallery.desk.surveyed_model
+    assert survey is not None
+    for facts in survey.prototypes:
+        card = screen.grid.cards[facts.index]
+        assert [read_number(text) for text in card.weights()] == pytest.approx(facts.weights, abs=0.005)
+        alike = [one.index for one in survey.prototypes if one.group == facts.group and one is not facts]
+        assert card.likeness().removeprefix("says the same as ") == ", ".join(str(index + 1) for index in alike)
+        screen._show_detail(facts.index)
+        strip = screen.detail.training
+        assert len(strip.inside) == len(facts.training)
+        assert None not in strip.inside  # every lesion of the study is finely annotated
+        inside, images = facts.inside_margin
+        assert f"{inside} of {images} lesions, outside in {images - inside}" in screen.detail.facts.text()
 
 
 def test_suggested_prototypes_can_go_together(qtbot: QtBot, gallery: MainWindow) -> None:

@@ -135,6 +135,31 @@ def test_hovering_a_row_shows_its_overlay_large_with_a_linked_crosshair(qtbot: Q
     assert (roi._cross.x(), roi._cross.y()) == pytest.approx((side / 2, side / 2), abs=3)
 
 
+def test_hovering_a_line_of_a_sum_shows_its_overlay_too(qtbot: QtBot, opened: MainWindow) -> None:
+    wait_for_case(qtbot, opened)
+    tabs, roi = opened.review.tabs, opened.review.roi
+    tabs.setCurrentIndex(1)
+    for table in (tabs.difference, tabs.everything):
+        tabs.setCurrentIndex(1 if table is tabs.difference else 3)
+        for row in (3, 1):
+            place = table.visualRect(table.model().index(row, 0)).center()
+            qtbot.mouseMove(table.viewport(), place + QPoint(1, 0))
+            qtbot.mouseMove(table.viewport(), place)
+            wanted = tabs.difference.sums.lines[row].row if table is tabs.difference else row
+            qtbot.waitUntil(lambda wanted=wanted: roi.row == wanted)  # type: ignore[misc]
+
+
+def test_what_is_supposed_is_marked_wherever_its_numbers_are_not_shown(qtbot: QtBot, opened: MainWindow) -> None:
+    wait_for_case(qtbot, opened)
+    tabs = opened.review.tabs
+    tabs.setCurrentIndex(1)
+    assert not tabs.unchanged[0].isVisible()
+    tabs.switched.emit(0, False)
+    assert tabs.unchanged[0].isVisible()
+    tabs.setCurrentIndex(0)
+    assert "HYPOTHETICAL" in tabs.total.text()
+
+
 def test_the_readers_own_call_comes_first_and_is_kept(qtbot: QtBot, opened: MainWindow, own_study: Path) -> None:
     wait_for_case(qtbot, opened)
     review = opened.review
@@ -152,6 +177,8 @@ def test_the_readers_own_call_comes_first_and_is_kept(qtbot: QtBot, opened: Main
     assert review.cases.lesion_id == lesion
     own, _ = opened.session.reads.labels(lesion)
     assert (own.margin, own.probability_of_malignancy) == ("indistinct", 0.7)
+    assert review.verdict.reader.isVisible()
+    assert review.verdict.reader.text() == "You say indistinct, malignant with 70%"
 
 
 def test_an_opinion_is_kept_in_the_audit_trail_and_filters_the_list(qtbot: QtBot, opened: MainWindow) -> None:
@@ -202,6 +229,26 @@ def test_a_page_is_exported(qtbot: QtBot, opened: MainWindow, tmp_path: Path, su
         study = opened.session.study
         patient = study.patients.get(study.images.get(study.lesions.get(lesion).image_id).patient_id)
         assert patient.pseudonym.encode() not in content
+
+
+def test_an_opening_says_what_it_does_and_can_be_stopped(
+    qtbot: QtBot, window: MainWindow, own_study: Path
+) -> None:
+    window.open_study(own_study)
+    said: list[str] = []
+    window.desk.opening.connect(lambda progress: said.append(progress.stage))
+    window.actions_["workspace.review"].trigger()
+    notice = window.review.notice
+    assert notice.button.isVisible()
+    qtbot.mouseClick(notice.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.desk.was_stopped, timeout=60_000)
+    assert not window.desk.problem
+    assert window.review.pages.currentWidget() is notice
+    assert notice.text == "You stopped it."
+    qtbot.mouseClick(notice.button, Qt.MouseButton.LeftButton)
+    wait_for_model(qtbot, window)
+    assert said[-1] == "the list of lesions"
+    wait_for_case(qtbot, window)
 
 
 def test_a_damaged_checkpoint_is_one_sentence_in_place(qtbot: QtBot, window: MainWindow, own_study: Path) -> None:

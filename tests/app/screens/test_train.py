@@ -10,10 +10,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox
 from pytestqt.qtbot import QtBot
 
+from app.views.train.comparison import RunComparison
 from app.views.train.runs_table import config_differences
 from app.views.window import MainWindow
 from core.domain.study import Run, RunStatus
 from core.store.study import Study
+from core.tasks.configuring import configure
+from core.tasks.devices import Device, processor
+from core.tasks.runs import plan_run
 from tests.trained_study import TINY
 
 
@@ -144,6 +148,51 @@ def test_time_and_memory_are_measured_before_the_first_run_of_a_plan(qtbot: QtBo
     qtbot.mouseClick(plan.measure, Qt.MouseButton.LeftButton)
     qtbot.mouseClick(plan.measure, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: plan.estimate.text() == said, timeout=60_000)
+
+
+def test_a_run_that_waits_can_be_taken_out_of_the_queue_and_two_are_compared(
+    qtbot: QtBot, train: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen, study = train.train, train.session.study
+    [first] = study.runs.all()
+    second = plan_run(study, configure("compact", label="margin", seed=7, changes=()), {}, name="second")
+    monkeypatch.setattr(train.training, "_go_on", lambda: None)  # another one is running, as it were
+    train.training.enqueue([second])
+    assert [run.id for run in train.training.waiting] == [second.id]
+    screen.runs.choose(second.id)
+    assert screen.runs.resume.text() == "Out of the queue"
+    qtbot.mouseClick(screen.runs.resume, Qt.MouseButton.LeftButton)
+    assert not train.training.waiting
+    assert screen.runs.resume.text() == "Resume"
+    assert not screen.runs.compare.isEnabled()
+    screen.runs.table.selectAll()
+    qtbot.mouseClick(screen.runs.compare, Qt.MouseButton.LeftButton)
+    [dialog] = screen.findChildren(RunComparison)
+    table = dialog.table
+    rows = {
+        table.verticalHeaderItem(r).text(): [table.item(r, c).text() for c in range(2)]
+        for r in range(table.rowCount())
+    }
+    assert rows["State"] == ["planned", "finished"]
+    assert rows["seed"] == ["7", "1"]
+    record = first.metrics["record"]
+    assert isinstance(record, dict)
+    assert rows["Validation AUROC"] == ["–", f"{record['validation']['validation_auroc']:.4f}"]
+    assert rows["Lesions, training"][1] == "24 of 12 patients"
+    dialog.close()
+
+
+def test_the_device_is_named_and_a_card_that_is_not_there_is_said_before_the_start(train: MainWindow) -> None:
+    plan = train.train.plan
+    assert plan.device.text().startswith("Device: processor, cores: ")
+    device = plan.form.fields["device"]
+    assert isinstance(device, QComboBox)
+    device.setCurrentText("cuda")
+    plan.show_devices((processor(),))
+    assert plan.device.text().startswith("There is no graphics card")
+    card = Device(kind="cuda", name="A Card", memory_bytes=24_000_000_000)
+    plan.show_devices((card, processor()))
+    assert plan.device.text() == "Device: A Card, 24 GB"
 
 
 def test_a_note_is_kept_and_an_archived_run_leaves_the_table(qtbot: QtBot, train: MainWindow) -> None:

@@ -192,6 +192,36 @@ def test_arrays_are_kept_until_their_inputs_change(study: Study, monkeypatch: py
     assert build_roi_set(study, REQUEST).rois.has_fine.all() and len(reads) == 2
 
 
+def test_a_region_is_cut_out_once_whatever_set_it_is_asked_for_in(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, labels in enumerate((SPICULATED, CIRCUMSCRIBED, Labels())):
+        _add(study, number, labels)
+    _annotate(study, "l1")
+    alone = build_roi_set(study, replace(REQUEST, unlabelled=True)).rois
+    (study.folder / "derived").joinpath(study.arrays.derived_files()[0] + ".h5").unlink()
+    reads: list[str] = []
+    read = study.arrays.read_pixels
+
+    def counted(image_id: str, *, frame: int = 0) -> object:
+        reads.append(image_id)
+        return read(image_id, frame=frame)
+
+    monkeypatch.setattr(study.arrays, "read_pixels", counted)
+    build_roi_set(study, REQUEST)  # as a training does
+    assert reads == ["i0", "i1"]
+    seen: list[Event] = []
+    everything = build_roi_set(study, replace(REQUEST, unlabelled=True), emit=seen.append).rois
+    assert reads == ["i0", "i1", "i2"]
+    assert [(e.done, e.total) for e in seen if isinstance(e, Progress)] == [(1, 1)]
+    assert everything.fingerprint() == alone.fingerprint()
+    files = study.arrays.derived_files()
+    assert build_roi_set(study, REQUEST).rois.fingerprint() == everything.rows([0, 1]).fingerprint()
+    assert (len(reads), study.arrays.derived_files()) == (3, files)
+    build_roi_set(study, replace(REQUEST, transform=msgspec.structs.replace(TRANSFORM, input_size=32)))
+    assert reads[3:] == ["i0", "i1"]
+
+
 def test_a_damaged_kept_file_is_made_anew(study: Study) -> None:
     _add(study, 0, SPICULATED)
     first = build_roi_set(study, REQUEST).rois

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from core.domain.errors import ModelError
-from core.model.backbones import BACKBONES, make_backbone
+from core.model import backbones
+from core.model.backbones import BACKBONES, COMPACT, make_backbone, shapes_of
 from core.model.torchvision_shim import models
 
 
@@ -64,6 +65,17 @@ def test_compact_grid_is_an_eighth_of_its_input(size: int) -> None:
     backbone = make_backbone("compact", weights="random", input_size=size)
     assert backbone.grid == (size // 8, size // 8)
     assert backbone.channels == 64
+
+
+@pytest.mark.parametrize("name", ["vgg11", "vgg16_bn", COMPACT])
+def test_the_shapes_of_a_chain_by_arithmetic_are_those_of_a_walk_through_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with torch.device("meta"):
+        trunk = make_backbone(name, weights="random", input_size=96).module
+    computed = shapes_of(trunk, 96)
+    monkeypatch.setattr(backbones, "_shapes_of_chain", lambda module, size: None)
+    assert shapes_of(trunk, 96) == computed
 
 
 def test_refuses_a_backbone_that_does_not_exist() -> None:

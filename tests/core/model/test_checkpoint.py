@@ -4,6 +4,8 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -112,6 +114,15 @@ def test_loading_draws_no_random_numbers(tmp_path: Path) -> None:
     state = torch.get_rng_state()
     load_model(tmp_path)
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_loading_does_not_wait_for_torchs_compiler(tmp_path: Path) -> None:
+    saved(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from core.model.checkpoint import load_model; "
+        "load_model(Path(sys.argv[1])); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
 
 
 def test_only_the_last_generation_is_kept(tmp_path: Path) -> None:

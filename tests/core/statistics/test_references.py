@@ -24,6 +24,7 @@ from core.statistics.activation import (
     chance,
     energy_inside,
     fires_inside,
+    lowest_of_top,
     top_count,
     top_membership,
 )
@@ -68,11 +69,17 @@ def test_activation_precision_is_scikit_learns_precision_of_the_top_pixels() -> 
     np.testing.assert_array_equal(top_membership(maps).reshape(6, -1) == 1, [top(a) for a in maps])
 
 
+def test_the_lowest_of_the_top_is_the_last_that_sorting_leaves_in_it() -> None:
+    for one in maps_and_masks()[0]:
+        assert lowest_of_top(one) == np.sort(one, axis=None)[-top_count(one.size)]
+
+
 def test_chance_and_attainable_maximum_follow_from_scikit_images_area() -> None:
     _, masks = maps_and_masks()
     area = np.array([regionprops(mask)[0].area for mask in masks])
     assert chance(masks) == pytest.approx(area / SIDE**2)
     assert attainable(masks) == pytest.approx(np.minimum(1, area / top_count(SIDE**2)))
+    np.testing.assert_array_equal(attainable(masks), attainable(masks.astype(float)))  # counted, and by sorting
 
 
 def test_energy_is_numpys_average_of_the_mask_weighted_by_the_map() -> None:
@@ -234,6 +241,12 @@ REFERENCES: dict[str, tuple[str, str]] = {
     ),
     "activation.activation_precision": (
         "test_activation_precision_is_scikit_learns_precision_of_the_top_pixels", "scikit-learn"
+    ),
+    "activation.precision_of_top": (
+        "test_activation_precision_is_scikit_learns_precision_of_the_top_pixels", "scikit-learn"
+    ),
+    "activation.lowest_of_top": (
+        "test_the_lowest_of_the_top_is_the_last_that_sorting_leaves_in_it", "sorting by numpy"
     ),
     "activation.chance": ("test_chance_and_attainable_maximum_follow_from_scikit_images_area", "scikit-image"),
     "activation.attainable": ("test_chance_and_attainable_maximum_follow_from_scikit_images_area", "scikit-image"),
