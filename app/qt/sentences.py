@@ -16,6 +16,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QLocale
 
+from app.qt.translation import tr
+from app.qt.words import VOCABULARY
 from core.domain.errors import BadFileError
 
 _END = re.compile(r"[.] ")
@@ -44,9 +46,13 @@ def _recognised(text: str, forms: Sequence[tuple[re.Pattern[str], str]]) -> str 
     for pattern, translated in forms:
         found = pattern.fullmatch(text)
         if found is not None:
-            # a sentence may quote another one: why a file cannot be used, for instance
-            return translated.format(*(said(part) for part in found.groups()))
+            return translated.format(*(_quoted(part) for part in found.groups()))
     return None
+
+
+def _quoted(part: str) -> str:
+    """Another sentence, such as why a file cannot be used, a word of the vocabulary, or a name."""
+    return tr(part) if part in VOCABULARY else said(part)
 
 
 def sentences_of(language: str) -> dict[str, str]:

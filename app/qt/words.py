@@ -83,6 +83,11 @@ def number(value: int) -> str:
     return QLocale().toString(value)
 
 
+def decimal(value: float, digits: int) -> str:
+    """With so many digits behind the point or comma, whichever the user writes."""
+    return QLocale().toString(value, "f", digits)
+
+
 def local_time(at_utc: str) -> str:
     """A UTC time of the study in the user's own time and form."""
     at = datetime.fromisoformat(at_utc)

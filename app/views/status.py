@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QSizePolicy, QStatusBar, QToolButton, QWidget
 
 from app.qt.icons import icon
 from app.qt.translation import tr
+from app.qt.words import decimal
 from app.widgets.label import Elided, Label
 from app.widgets.viewer.reading import Reading
 from core.domain.study import Reader
@@ -80,7 +81,7 @@ class StatusLine(QStatusBar):
             return
         x, y = reading.at
         place = (
-            tr("x {x} mm, y {y} mm", x=f"{x * spacing_mm:.1f}", y=f"{y * spacing_mm:.1f}")
+            tr("x {x} mm, y {y} mm", x=decimal(x * spacing_mm, 1), y=decimal(y * spacing_mm, 1))
             if spacing_mm is not None
             else tr("x {x}, y {y} px", x=f"{x:.0f}", y=f"{y:.0f}")
         )

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from app.changes import Change, StudyClosing
 from app.qt.background import Background, Outcome
 from app.qt.translation import tr
+from app.qt.words import decimal
 from app.session import Session
 from app.widgets.label import Label
 from core.domain.study import Reader
@@ -113,4 +114,4 @@ class AgreementDialog(QDialog):
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+    return "–" if value is None else decimal(value, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QComboBox,
@@ -33,6 +33,7 @@ from core.domain.events import Event, Progress
 
 _COLOURS: dict[Fate, QColor] = {Fate.IMPORTED: LESION, Fate.NOTE: PROMINENT, Fate.WRONG: ERASER}
 _AIR = 8
+_FIT_MS = 30
 
 
 def fate_name(fate: Fate) -> str:
@@ -71,6 +72,9 @@ class ImportDialog(QDialog):
         header = self.table.horizontalHeader()
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self._fitting = QTimer(self, singleShot=True, interval=_FIT_MS)
+        self._fitting.timeout.connect(self._fit_rows)
+        header.sectionResized.connect(lambda *_: self._fitting.start())
         self.table.setColumnWidth(0, 190)
         self.table.setColumnWidth(1, 150)
         self.table.setVisible(False)
@@ -137,9 +141,7 @@ class ImportDialog(QDialog):
             for column, item in enumerate((QTableWidgetItem(found.name), what, why)):
                 self.table.setItem(row, column, item)
         self.table.setVisible(True)
-        self.table.resizeRowsToContents()
-        for row in range(self.table.rowCount()):  # a reason of two lines would touch those beside it
-            self.table.setRowHeight(row, self.table.rowHeight(row) + _AIR)
+        self._fit_rows()
         present = [fate for fate in Fate if any(found.fate is fate for found in result.files)]
         self.which.addItem(tr("All files ({n})", n=len(result.files)), None)
         for fate in present:
@@ -147,6 +149,12 @@ class ImportDialog(QDialog):
             self.which.addItem(f"{fate_name(fate)} ({count})", fate.value)
         self.which.setVisible(len(present) > 1)
         grow(self, 860, 480)
+
+    def _fit_rows(self) -> None:
+        """High enough for every reason at the present width, which changes when the dialog grows."""
+        self.table.resizeRowsToContents()
+        for row in range(self.table.rowCount()):  # a reason of two lines would touch those beside it
+            self.table.setRowHeight(row, self.table.rowHeight(row) + _AIR)
 
     def _filter(self) -> None:
         wanted = self.which.currentData()

@@ -224,7 +224,7 @@ class PlanPanel(QWidget):
 
     def _preset_chosen(self) -> None:
         preset = self.preset.currentText()
-        self.description.setText(read_preset(preset).description)
+        self.description.setText(said(read_preset(preset).description))
         label = _LABELS[self.label.currentIndex()]
         self.form.show_config(configure(preset, label=label, seed=self.seed.value(), changes=()))
         self._read()

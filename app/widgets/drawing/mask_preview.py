@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.qt.colours import FAINT_TEXT, MASK, SURROUND
 from app.qt.translation import tr
+from app.qt.words import decimal
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.viewer.picture import Picture
 from core.data.roi import extract_pixels, image_to_input, roi_square
@@ -74,7 +75,7 @@ class MaskPreview(QWidget):
     def caption(self) -> str:
         if self.share is None:
             return tr("no lesion")
-        return tr("{0}% of the ROI marked relevant").format(f"{self.share * 100:.1f}")
+        return tr("{0}% of the ROI marked relevant").format(decimal(self.share * 100, 1))
 
     def heightForWidth(self, width: int) -> int:
         return width + _CAPTION

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 
 from app.qt.colours import MEASURE, RIM
 from app.qt.translation import tr
+from app.qt.words import decimal
 from app.widgets.viewer.pointing import Pointer, Tool
 from app.widgets.viewer.sight import Sight
 from app.widgets.viewer.text import draw_plate
@@ -22,7 +23,7 @@ def distance_text(start: Point, end: Point, spacing_mm: float | None, source: st
     if spacing_mm is None:
         return tr("{0} px\nno pixel spacing in the file").format(f"{pixels:.0f}")
     basis = source or tr("basis not stated")
-    return f"{pixels * spacing_mm:.1f} mm\n{basis}"
+    return f"{decimal(pixels * spacing_mm, 1)} mm\n{basis}"
 
 
 class Caliper(Tool):

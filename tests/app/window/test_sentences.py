@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,8 @@ def forms_in_the_source() -> set[str]:
             elif isinstance(node, ast.JoinedStr):
                 parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
                 found.add("".join(map(str, parts)).strip())
-    return found
+    presets = (ROOT / "resources/presets").glob("*.json")
+    return found | {json.loads(path.read_text("utf-8"))["description"] for path in presets}
 
 
 def test_every_form_is_said_somewhere_and_keeps_what_is_put_in() -> None:
@@ -79,6 +81,8 @@ def test_a_sentence_that_quotes_another_and_one_after_another_are_said_whole() -
         "bearbeitet. Schließen Sie sie dort, oder öffnen Sie sie nur zum Lesen. "
         "Ist jenes Programm gewiss nicht mehr da, dann löschen Sie write.lock im Ordner der Studie."
     )
+    few = "Only 3 patients to train on have a lesion called spiculated; its figures mean little."
+    assert "mit dem Namen spikuliert;" in said(few)
     assert said("Nobody has translated this. Nor this {0}.") == "Nobody has translated this. Nor this {0}."
 
 
