@@ -11,6 +11,7 @@ from typing import cast
 from PySide6.QtCore import QObject, Signal
 
 from app.qt.background import Background, Outcome
+from app.qt.translation import tr
 from app.reads import Reads
 from app.session import Session
 from app.widgets.viewer.picture import Picture
@@ -95,9 +96,9 @@ class Pictures(QObject):
         self._reader.stop()
 
     def _submit(self, keys: Sequence[Key]) -> None:
-        reads = self._session.reads
+        reads, synthetic = self._session.reads, tr("SYNTHETIC")
         self._under_way.update(keys)
-        self._reader.submit_all([(key, partial(_read, reads, *key)) for key in keys])
+        self._reader.submit_all([(key, partial(_read, reads, *key, synthetic=synthetic)) for key in keys])
 
     def _read_ahead(self) -> None:
         while self._ahead and not self._under_way:
@@ -132,8 +133,8 @@ class Pictures(QObject):
             self.failed.emit(key[0], outcome.sentence)
 
 
-def _read(reads: Reads, image_id: str, frame: int) -> Shown:
+def _read(reads: Reads, image_id: str, frame: int, *, synthetic: str) -> Shown:
     loaded = reads.load(image_id, frame)
-    title = f"{loaded.patient.pseudonym}" + ("  SYNTHETIC" if loaded.image.synthetic else "")
+    title = f"{loaded.patient.pseudonym}" + (f"  {synthetic}" if loaded.image.synthetic else "")
     picture = Picture.of(loaded.image, loaded.levels, title=title)
     return Shown(image=loaded.image, picture=picture, frame=frame)

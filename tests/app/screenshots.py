@@ -215,6 +215,12 @@ class Shots:
         window.actions_["view.zoom_out"].trigger()
         window.actions_["tool.freehand"].trigger()
         self.shoot("small")
+        window.actions_["lesion.link"].trigger()
+        menu = self.application.activePopupWidget()
+        assert menu is not None
+        self.shoot("small-finding", menu)
+        menu.close()
+        window.activateWindow()
         window.annotate.panel.form.focus_on("category")
         window.actions_["view.mask"].trigger()
         self.shoot("small-labelling")

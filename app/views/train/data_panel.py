@@ -38,7 +38,8 @@ class DataPanel(QWidget):
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(22)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.table.horizontalHeader().setStretchLastSection(True)
+        # the part gives way where there is little room: it stands beside the first of its classes alone
+        self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.warnings, self.exclusions = Label(), Label()
         self.warnings.setWordWrap(True)
         self.warnings.setObjectName("badge")

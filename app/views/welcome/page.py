@@ -62,7 +62,12 @@ class WelcomePage(QWidget):
         middle.setFixedWidth(760)
         outer = QVBoxLayout(self)
         outer.addStretch(2)
-        outer.addWidget(middle, 0, Qt.AlignmentFlag.AlignHCenter)
+        # without an alignment, for the sake of which lines that are broken would lose their height
+        across = QHBoxLayout()
+        across.addStretch()
+        across.addWidget(middle)
+        across.addStretch()
+        outer.addLayout(across)
         outer.addStretch(3)
         self.refresh()
 
