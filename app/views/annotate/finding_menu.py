@@ -32,7 +32,9 @@ class FindingMenu(QMenu):
         own = reads.lesion(lesion_id)
         here = reads.image(own.image_id)
         self._finding = own.finding_id
-        self.addSection(tr("Lesion {number} is seen in", number=own.number))
+        # a section's own text is not shown where a style sheet paints the menu
+        heading = self.addAction(tr("Lesion {number} is seen in", number=own.number))
+        heading.setEnabled(False)
         for image in reads.images_of_patient(here.patient_id):
             for lesion in reads.lesions(image.id) if image.id != here.id else ():
                 self._add(image, lesion)
