@@ -203,7 +203,12 @@ def settle(study: Study, run: Run, final: Event, *, emit: Emit) -> Run:
     """Record what became of a run's child; the finished run, else Cancelled or TrainingError."""
     match final:
         case Succeeded(result=result):
-            return _finished(study, run, result)
+            try:
+                return _finished(study, run, result)
+            except ModelError:
+                # else it would count as running, and be settled again instead of being gone on with
+                study.runs.update(msgspec.structs.replace(run, status=RunStatus.FAILED))
+                raise
         case Failed(sentence=sentence, last_words=words):
             study.runs.update(msgspec.structs.replace(run, status=RunStatus.FAILED))
             hint = f" Its log is {run.folder}/{LOG} in the study." if words else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDialogButtonBox, QFileDialog, QLineEdit, QPushButton, QWidget
+from shiboken6 import isValid
 
 from app.qt.translation import tr
 from app.views.dialogs.new_study import NewStudyDialog
@@ -131,8 +132,8 @@ class Way:
         name = dialog.findChild(QLineEdit, "fileNameEdit")
         retype(name, str(path))
         for _ in range(3):  # the first press may go to the list of completions, if it stands open by then
-            if dialog.isVisible():
+            if isValid(dialog) and dialog.isVisible():
                 QTest.keyClick(name, Qt.Key.Key_Return)
                 QTest.qWait(200)
-        assert not dialog.isVisible()
+        assert not isValid(dialog), "closed, it is gone"
         self.until(path.exists, 60)

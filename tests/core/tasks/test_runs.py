@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.domain.errors import StudyError
+from core.domain.errors import ModelError, StudyError
 from core.domain.events import Succeeded
 from core.domain.study import RunStatus
 from core.store.study import Study
@@ -42,6 +42,17 @@ def test_a_training_that_is_interrupted_twice_is_not_left_running(
     with pytest.raises(KeyboardInterrupt):
         runs.carry_out(study, run, emit=lambda event: None, cancelled=lambda: False)
     assert runs.find_run(study, "x").status is RunStatus.CANCELLED
+
+
+def test_a_child_that_says_it_succeeded_and_left_no_model_is_a_failed_run_that_can_be_resumed(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "supervise", lambda *_, **__: Succeeded(result={}))
+    run = _planned(study)
+    with pytest.raises(ModelError, match=r"model\.json is missing"):
+        runs.carry_out(study, run, emit=lambda event: None, cancelled=lambda: False)
+    failed = runs.find_run(study, "x")
+    assert failed.status is RunStatus.FAILED and not runs._goes_on_or_is_done(failed, study.run_folder(run.id))
 
 
 def test_a_run_is_finished_together_with_its_first_revision(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

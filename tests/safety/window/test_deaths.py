@@ -153,7 +153,7 @@ def test_the_window_lives_whatever_a_worker_dies_of(
 ) -> None:
     ward = Ward(qtbot, window, own_study, tmp_path)
     every = deaths()
-    for death in (every[0], every[5], every[9], every[13], every[16], every[18], every[19], every[8]):
+    for death in (every[0], every[6], every[7], every[9], every[13], every[16], every[18], every[19], every[8]):
         die(ward, death, monkeypatch)
 
 

@@ -18,12 +18,12 @@ from app.views.window import MainWindow
 from core.tasks.crash_log import CrashLog
 from core.tasks.recovery import Recovery
 from tests.safety.kept import keep
-from tests.safety.test_long_runs import resident_kb
+from tests.safety.test_long_runs import slope_kb
 from tests.safety.window.hands import wait_for_picture
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory from /proc")
 
-WARM = 3
+WARM = 1
 
 
 def _pacs(window: MainWindow) -> PacsDialog:
@@ -101,10 +101,9 @@ def gained(window: MainWindow, opener: Opener, times: int) -> tuple[int, float]:
     """Widgets, and kB a time, after the first few times."""
     for _ in range(WARM):
         cycle(window, opener)
-    widgets, memory = len(QApplication.allWidgets()), resident_kb()
-    for _ in range(times):
-        cycle(window, opener)
-    return len(QApplication.allWidgets()) - widgets, (resident_kb() - memory) / times
+    widgets = len(QApplication.allWidgets())
+    grown = slope_kb(times, 0, lambda number: cycle(window, opener))
+    return len(QApplication.allWidgets()) - widgets, grown
 
 
 @pytest.fixture
@@ -124,7 +123,7 @@ def every(asked: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_dialog_that_was_closed_is_gone(asked: MainWindow, every: list[Opener]) -> None:
-    left = {one.name: gained(asked, one, 2)[0] for one in every}
+    left = {one.name: gained(asked, one, 4)[0] for one in every}
     assert {name: widgets for name, widgets in left.items() if widgets > 0} == {}
 
 
