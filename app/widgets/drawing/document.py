@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtGui import QUndoStack
 
-from app.commands.replace_shapes import ReplaceShapes
+from app.commands.edits import EditHistory, ReplaceShapes
 from app.qt.sentences import said
 from app.qt.translation import tr
 from core.domain.edits import Shapes, replay
@@ -42,15 +41,11 @@ class AnnotationDocument(QObject):
         self.read_only = False
         self._shapes: Shapes = ()
         self._selection: frozenset[int] = frozenset()
-        self._stack = QUndoStack(self)
-        self._stack.indexChanged.connect(self._tell_undo)
+        self._history = EditHistory()
         self._aside: Callable[[], bool] | None = None
         self._retry = QTimer(self)
         self._retry.setInterval(RETRY_MS)
         self._retry.timeout.connect(self.retry)
-
-    def _tell_undo(self) -> None:
-        self.undo_changed.emit()
 
     def load(self, revisions: Sequence[Shapes], *, commit: Commit | None = None, spacing_mm: float | None) -> None:
         """Take up another annotation with its way back, from every revision ever committed (oldest first)."""
@@ -58,13 +53,8 @@ class AnnotationDocument(QObject):
         self._commit = commit or self._commit
         self.spacing_mm = spacing_mm
         states, current = replay(revisions)
-        self._stack.clear()
-        self._shapes = ()
-        self.blockSignals(True)
-        for before, after in pairwise(states):
-            self._stack.push(ReplaceShapes(self._apply, before, after, tr("Edit")))
-        self._stack.setIndex(current)
-        self.blockSignals(False)
+        self._history.start((ReplaceShapes(*pair, tr("Edit")) for pair in pairwise(states)), current)
+        self._shapes = states[current]
         self._selection = frozenset()
         self.shapes_changed.emit()
         self.selection_changed.emit()
@@ -91,11 +81,13 @@ class AnnotationDocument(QObject):
     @property
     def undo_text(self) -> str:
         """What undo would take back; empty where there is nothing."""
-        return self._stack.undoText() if self._stack.canUndo() else ""
+        edit = self._history.undoes
+        return edit.text if edit else ""
 
     @property
     def redo_text(self) -> str:
-        return self._stack.redoText() if self._stack.canRedo() else ""
+        edit = self._history.redoes
+        return edit.text if edit else ""
 
     def select(self, indices: frozenset[int]) -> None:
         chosen = frozenset(i for i in indices if 0 <= i < len(self._shapes))
@@ -111,35 +103,34 @@ class AnnotationDocument(QObject):
 
         def edit() -> bool:
             self._commit(after)
-            self._stack.push(ReplaceShapes(self._apply, before, after, text))
+            self._history.push(ReplaceShapes(before, after, text))
+            self._apply(after)
             self.select(select)
             return True
 
         return self._attempt(edit)
 
     def undo(self) -> bool:
-        return self._step(-1)
+        edit = self._history.undoes
+        return edit is not None and self._step(-1, edit.before)
 
     def redo(self) -> bool:
-        return self._step(1)
+        edit = self._history.redoes
+        return edit is not None and self._step(1, edit.after)
 
     def retry(self) -> bool:
         """Try again what could not be committed; True where nothing is waiting any more."""
         waiting = self._aside
         return waiting is None or self._attempt(waiting)
 
-    def _step(self, by: int) -> bool:
-        target = self._stack.index() + by
-        if not (self.editable and 0 <= target <= self._stack.count()):
+    def _step(self, by: int, state: Shapes) -> bool:
+        if not self.editable:
             return False
-        command = self._stack.command(min(target, self._stack.index()))
-        if not isinstance(command, ReplaceShapes):
-            return False
-        state = command.before if by < 0 else command.after
 
         def step() -> bool:
             self._commit(state)
-            self._stack.setIndex(target)
+            self._history.index += by
+            self._apply(state)
             return True
 
         return self._attempt(step)
@@ -168,3 +159,4 @@ class AnnotationDocument(QObject):
         self._shapes = shapes
         self.select(frozenset())
         self.shapes_changed.emit()
+        self.undo_changed.emit()

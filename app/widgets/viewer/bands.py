@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -23,15 +24,44 @@ _OPACITY = 3 if sys.byteorder == "little" else 0
 """The byte of a pixel that is its opacity."""
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=8)
 def polygon_of(points: tuple[Point, ...]) -> QPolygonF:
+    """For the few outlines that are painted again with every frame. Few: what is drawn all day would stay."""
+    return _polygon(points)
+
+
+class Thinned:
+    """The points of shapes that are worth drawing at a zoom, worked out once for each shape and let go with it."""
+
+    def __init__(self) -> None:
+        # by identity: the points of a long line take longer to hash than to thin; the shape is held, so that
+        # its identity is nobody else's
+        self._of: dict[int, tuple[Shape, int, tuple[int, ...], QPolygonF]] = {}
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def of(self, shape: Line | Stroke | Polygon, level: int) -> tuple[tuple[int, ...], QPolygonF]:
+        """Which points are left where ``2 ** level`` device pixels show an image pixel, and the way along them;
+        all of a polygon's."""
+        held = self._of.get(id(shape))
+        if held is None or held[1] != level:
+            whole = isinstance(shape, Polygon)
+            kept = tuple(range(len(shape.points))) if whole else _kept_at(shape.points, level)
+            held = self._of[id(shape)] = (shape, level, kept, _polygon([shape.points[i] for i in kept]))
+        return held[2], held[3]
+
+    def keep_only(self, shapes: Iterable[Shape]) -> None:
+        shown = {id(shape) for shape in shapes}
+        self._of = {key: held for key, held in self._of.items() if key in shown}
+
+
+def _polygon(points: Sequence[Point]) -> QPolygonF:
     return QPolygonF([QPointF(x, y) for x, y in points])
 
 
-@lru_cache(maxsize=4096)
-def kept_at(points: tuple[Point, ...], level: int) -> tuple[int, ...]:
-    """Which points are worth drawing where ``2 ** level`` device pixels show an image pixel: none closer than
-    half a device pixel to the one before."""
+def _kept_at(points: tuple[Point, ...], level: int) -> tuple[int, ...]:
+    """Which points are worth drawing: none closer than half a device pixel to the one before."""
     least = (0.5 / 2.0**level) ** 2
     kept = [0]
     x, y = points[0]
@@ -43,21 +73,16 @@ def kept_at(points: tuple[Point, ...], level: int) -> tuple[int, ...]:
     return (*kept, len(points) - 1) if len(points) > 1 else (0,)
 
 
-@lru_cache(maxsize=4096)
-def _thinned(points: tuple[Point, ...], level: int) -> tuple[Point, ...]:
-    return tuple(points[i] for i in kept_at(points, level))
-
-
-def cover(painter: QPainter, shape: Shape, colour: QColor, *, spacing_mm: float | None) -> None:
+def cover(painter: QPainter, shape: Shape, colour: QColor, thinned: Thinned, *, spacing_mm: float | None) -> None:
     """Fill what ``shape`` covers; the painter is in the image's frame."""
     level = math.floor(math.log2(painter.transform().m11()))
     match shape:
-        case Line(points=points, width=width):
-            _cover_line(painter, _thinned(points, level), width.in_pixels(spacing_mm), colour)
+        case Line(width=width):
+            _cover_line(painter, thinned.of(shape, level)[1], width.in_pixels(spacing_mm), colour)
         case Stroke(points=points, widths=widths, unit=unit):
-            kept = kept_at(points, level)
+            kept, _way = thinned.of(shape, level)
             across = [Length(value=widths[i], unit=unit).in_pixels(spacing_mm) for i in kept]
-            _cover_stroke(painter, tuple(points[i] for i in kept), across, colour)
+            _cover_stroke(painter, [points[i] for i in kept], across, colour)
         case Ellipse(centre=centre, radius_x=rx, radius_y=ry, angle_deg=angle):
             painter.save()
             painter.translate(*centre)
@@ -68,9 +93,9 @@ def cover(painter: QPainter, shape: Shape, colour: QColor, *, spacing_mm: float 
         case Rectangle(box=b):
             _fill(painter, colour)
             painter.drawRect(QRectF(b.x0, b.y0, b.width, b.height))
-        case Polygon(points=points):
+        case Polygon():
             _fill(painter, colour)
-            painter.drawPolygon(polygon_of(points), Qt.FillRule.OddEvenFill)
+            painter.drawPolygon(thinned.of(shape, 0)[1], Qt.FillRule.OddEvenFill)
 
 
 def _fill(painter: QPainter, colour: QColor) -> None:
@@ -78,18 +103,18 @@ def _fill(painter: QPainter, colour: QColor) -> None:
     painter.setBrush(colour)
 
 
-def _cover_line(painter: QPainter, points: tuple[Point, ...], across: float, colour: QColor) -> None:
-    if len(points) == 1 or points.count(points[0]) == len(points):
+def _cover_line(painter: QPainter, way: QPolygonF, across: float, colour: QColor) -> None:
+    if way.count() <= 2 and way.first() == way.last():
         _fill(painter, colour)
-        painter.drawEllipse(QPointF(*points[0]), across / 2, across / 2)
+        painter.drawEllipse(way.first(), across / 2, across / 2)
         return
     pen = QPen(colour, across, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
     painter.setPen(pen)
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawPolyline(polygon_of(points))
+    painter.drawPolyline(way)
 
 
-def _cover_stroke(painter: QPainter, points: tuple[Point, ...], across: list[float], colour: QColor) -> None:
+def _cover_stroke(painter: QPainter, points: Sequence[Point], across: Sequence[float], colour: QColor) -> None:
     _fill(painter, colour)
     for point, width in zip(points, across, strict=True):
         painter.drawEllipse(QPointF(*point), width / 2, width / 2)
@@ -122,6 +147,7 @@ class Bands:
     def __init__(self, width: int, height: int, *, ratio: float) -> None:
         self._covered, self._coverage = _tile(width, height)
         self.picture, self._pixels = _tile(width, height)
+        self.thinned = Thinned()
         self._rim = max(round(self.RIM * ratio), 1)
         self._kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * self._rim + 1, 2 * self._rim + 1))
         # what is left of the coverage where nothing of it is rim
@@ -151,7 +177,7 @@ class Bands:
             painter.setCompositionMode(
                 _Mode.CompositionMode_DestinationOut if erases else _Mode.CompositionMode_SourceOver
             )
-            cover(painter, shape, OF_ROLE[shape.role], spacing_mm=spacing_mm)
+            cover(painter, shape, OF_ROLE[shape.role], self.thinned, spacing_mm=spacing_mm)
         painter.end()
 
     def compose(self, rect: QRect) -> None:

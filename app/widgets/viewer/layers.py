@@ -137,6 +137,8 @@ class ShapesLayer:
             self._stale = _hull(self._stale, box)
             self._used = _hull(self._used, box)
             self._changed(box)
+        if self._bands is not None:
+            self._bands.thinned.keep_only((*self._shapes, *self._live))
 
     def _refresh(self, sight: Sight) -> None:
         """Bring the tile up to date: all of it for another viewport, else where shapes changed."""

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QPolygonF
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -113,6 +116,28 @@ def test_escape_in_the_middle_of_a_stroke_leaves_no_trace(desk: Desk) -> None:
     desk.canvas.choose_tool("select")
     assert desk.document.shapes == () and desk.disk.states == []
     assert desk.view.grab().toImage() == before
+
+
+def test_a_shape_that_is_gone_leaves_nothing_in_memory(desk: Desk) -> None:
+    def drawn_and_taken_back(k: int) -> int:
+        for tool in ("freehand", "brush", "polygon"):
+            desk.canvas.choose_tool(tool)
+            if tool == "polygon":
+                desk.click((100, 100), (200, 100 + k), (150, 200))
+                desk.key(Qt.Key.Key_Return)
+            else:
+                desk.drag((100, 100), (120, 110 + k), (140, 130), (200, 130))
+            desk.view.grab()
+            assert len(desk.document.shapes) == 1
+            assert desk.document.undo()
+            desk.view.grab()
+        gc.collect()
+        return sum(isinstance(one, QPolygonF) for one in gc.get_objects())
+
+    first = drawn_and_taken_back(0)
+    for k in range(1, 9):
+        later = drawn_and_taken_back(k)
+    assert later <= first
 
 
 def test_circle_grows_from_its_centre_and_is_prominent(desk: Desk) -> None:
