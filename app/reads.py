@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -111,24 +111,23 @@ class Reads:
             bool(self.reader_id) and bool(self.shapes(lesion_id)) and self.labels(lesion_id)[0].margin is not None
         )
 
-    def history(self, lesion_id: str) -> list[HistoryEntry]:
-        """The current reader's revisions, the newest first."""
+    def history(self, lesion_id: str, known: Sequence[HistoryEntry] = ()) -> list[HistoryEntry]:
+        """The current reader's revisions, the newest first.
+
+        ``known``: what was read of the same lesion before; only what was added since is read.
+        """
         repository = self._study.annotations
+        last = known[0].revision if known else 0
         names: dict[int, list[str]] = {}
         for record in self._study.audit.of(CHECKPOINT, annotation_subject(lesion_id, self.reader_id)):
             noted = msgspec.json.decode(record.new or "{}")
             names.setdefault(int(noted.get("revision", 0)), []).append(str(noted.get("name", "")))
-        dates = repository.dates(lesion_id, self.reader_id)
-        entries = [
-            HistoryEntry(
-                revision=found.revision,
-                at_utc=dates[found.revision],
-                shapes=found.shapes,
-                names=tuple(names.get(found.revision, ())),
-            )
-            for found in repository.history(lesion_id, self.reader_id)
+        dates = repository.dates(lesion_id, self.reader_id, after=last)
+        added = [
+            HistoryEntry(revision=found.revision, at_utc=dates[found.revision], shapes=found.shapes)
+            for found in repository.history(lesion_id, self.reader_id, after=last)
         ]
-        return entries[::-1]
+        return [replace(entry, names=tuple(names.get(entry.revision, ()))) for entry in (*reversed(added), *known)]
 
     def load(self, image_id: str, frame: int = 0) -> Loaded:
         """Everything that showing a slice of an image needs; ArrayLostError where its pixels are gone."""

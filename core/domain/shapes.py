@@ -6,6 +6,7 @@ lengths in millimetres where the image has a pixel spacing, else in pixels.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Literal
 
@@ -113,3 +114,17 @@ def encode_shapes(shapes: tuple[Shape, ...]) -> bytes:
 def decode_shapes(data: bytes | str) -> tuple[Shape, ...]:
     """Inverse of ``encode_shapes``; ``msgspec.ValidationError`` says what is wrong with the document."""
     return msgspec.json.decode(data, type=tuple[Shape, ...])
+
+
+def decode_revisions(documents: Iterable[str]) -> Iterator[tuple[Shape, ...]]:
+    """``decode_shapes`` of each revision of an annotation. A shape that several revisions have is decoded once and
+    shared: else the revisions of a long day's drawing would take memory and time by its square."""
+    known: dict[bytes, Shape] = {}
+    for document in documents:
+        shapes = []
+        for raw in msgspec.json.decode(document, type=tuple[msgspec.Raw, ...]):
+            text = bytes(raw)
+            if text not in known:
+                known[text] = msgspec.json.decode(text, type=Shape)
+            shapes.append(known[text])
+        yield tuple(shapes)

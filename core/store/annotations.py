@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, and_, func, insert, select
 
 from core.domain.errors import StudyError
-from core.domain.shapes import Shape, decode_shapes, encode_shapes
+from core.domain.shapes import Shape, decode_revisions, decode_shapes, encode_shapes
 from core.domain.study import FineAnnotation
 from core.store import schema
 from core.store.database import Database, now_utc
@@ -38,7 +38,7 @@ class AnnotationRepository:
         newest = self._rows(lesion_id, reader_id).order_by(_T.c.revision.desc()).limit(1)
         with self._database.read() as connection:
             row = connection.execute(newest).one_or_none()
-        return None if row is None else _annotation(row)
+        return None if row is None else _annotation(row, decode_shapes(row.shapes))
 
     def revision(self, lesion_id: str, reader_id: str, revision: int) -> FineAnnotation:
         with self._database.read() as connection:
@@ -47,18 +47,21 @@ class AnnotationRepository:
             ).one_or_none()
         if row is None:
             raise StudyError(f"The annotation of lesion {lesion_id} has no revision {revision}.")
-        return _annotation(row)
+        return _annotation(row, decode_shapes(row.shapes))
 
-    def history(self, lesion_id: str, reader_id: str) -> tuple[FineAnnotation, ...]:
-        """Every revision, the first one first."""
+    def history(self, lesion_id: str, reader_id: str, *, after: int = 0) -> tuple[FineAnnotation, ...]:
+        """Every revision after this number, the first one first; shapes that stayed are the same objects."""
+        later = self._rows(lesion_id, reader_id).where(_T.c.revision > after)
         with self._database.read() as connection:
-            rows = connection.execute(self._rows(lesion_id, reader_id).order_by(_T.c.revision)).all()
-        return tuple(map(_annotation, rows))
+            rows = connection.execute(later.order_by(_T.c.revision)).all()
+        states = decode_revisions(row.shapes for row in rows)
+        return tuple(_annotation(row, shapes) for row, shapes in zip(rows, states, strict=True))
 
-    def dates(self, lesion_id: str, reader_id: str) -> dict[int, str]:
-        """When each revision was committed, in UTC, by its number."""
+    def dates(self, lesion_id: str, reader_id: str, *, after: int = 0) -> dict[int, str]:
+        """When each revision after this number was committed, in UTC, by its number."""
         statement = select(_T.c.revision, _T.c.created_utc).order_by(_T.c.revision)
         statement = statement.where(_T.c.lesion_id == lesion_id, _T.c.reader_id == reader_id)
+        statement = statement.where(_T.c.revision > after)
         with self._database.read() as connection:
             return {int(row.revision): str(row.created_utc) for row in connection.execute(statement)}
 
@@ -89,7 +92,7 @@ class AnnotationRepository:
         statement = statement.join(schema.reader, schema.reader.c.id == _T.c.reader_id)
         with self._database.read() as connection:
             rows = connection.execute(statement.order_by(schema.lesion.c.seq, schema.reader.c.seq)).all()
-        return tuple(map(_annotation, rows))
+        return tuple(_annotation(row, decode_shapes(row.shapes)) for row in rows)
 
     def seals(self) -> Iterator[tuple[str, int, str]]:
         """Audit subject, revision and hash of the shapes of every revision, to hold against the trail."""
@@ -131,10 +134,5 @@ def _seal(revision: int, text: str) -> dict[str, int | str]:
     return {"revision": revision, "shapes_sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def _annotation(row: Row[Any]) -> FineAnnotation:
-    return FineAnnotation(
-        lesion_id=row.lesion_id,
-        reader_id=row.reader_id,
-        revision=row.revision,
-        shapes=decode_shapes(row.shapes),
-    )
+def _annotation(row: Row[Any], shapes: tuple[Shape, ...]) -> FineAnnotation:
+    return FineAnnotation(lesion_id=row.lesion_id, reader_id=row.reader_id, revision=row.revision, shapes=shapes)

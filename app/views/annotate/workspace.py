@@ -83,6 +83,8 @@ class AnnotateWorkspace(QWidget):
         self.shown: Shown | None = None
         self.lesion: Lesion | None = None
         self._mask_on = False
+        self._past: list[HistoryEntry] = []
+        """Of the lesion in work, as it was read last."""
         self._mask_later = QTimer(self, singleShot=True, interval=0)
         self._later = QTimer(self, singleShot=True, interval=_HISTORY_MS)
         self._ahead = QTimer(self, singleShot=True, interval=_AHEAD_MS)
@@ -249,14 +251,15 @@ class AnnotateWorkspace(QWidget):
 
     def _load_document(self) -> None:
         lesion, spacing = self.lesion, None
+        self._past = []
         if self._session.image_id is not None:
             spacing = self._session.reads.image(self._session.image_id).pixel_spacing_mm
         if lesion is None:
             self.document.load((), commit=self._refuse_commit, spacing_mm=spacing)
         else:
-            past = self._session.reads.history(lesion.id)[::-1]
+            self._past = self._session.reads.history(lesion.id)
             self.document.load(
-                [entry.shapes for entry in past],
+                [entry.shapes for entry in reversed(self._past)],
                 commit=partial(self._session.commit_shapes, lesion.id),
                 spacing_mm=spacing,
             )
@@ -302,8 +305,9 @@ class AnnotateWorkspace(QWidget):
         self.overlays.show_past(())
         self.canvas.set_opacity(1.0)
         if self._session.is_open:
-            entries = self._session.reads.history(self._session.lesion_id) if self._session.lesion_id else []
-            self.panel.history.show_history(entries)
+            if self._session.lesion_id:
+                self._past = self._session.reads.history(self._session.lesion_id, self._past)
+            self.panel.history.show_history(self._past)
 
     def _show_nothing(self) -> None:
         self.shown = self.lesion = None
@@ -315,6 +319,7 @@ class AnnotateWorkspace(QWidget):
         self.mask_frame.hide()
         self.panel.lesions.show_nothing()
         self.panel.form.show_labels("", Labels(), Labels(), editable=False)
+        self._past = []
         self.panel.history.show_history([])
         self.strip.show_windows(None, None)
         self.possible.emit()

@@ -318,3 +318,17 @@ def test_the_actor_is_named_in_the_trail(study: Study) -> None:
     first, last = next(study.audit.records()), list(study.audit.records())[-1]
     assert first.who == "Tester"
     assert last.who == "Dr B"
+
+
+def test_the_revisions_of_a_long_drawing_share_their_shapes(study: Study) -> None:
+    add_case(study, 1)
+    reader = study.readers.ensure("Dr A")
+    whole = tuple(shape for number in range(40) for shape in drawing(number))
+    for number in range(1, len(whole) + 1):
+        study.annotations.commit("l1", reader.id, whole[:number])
+    past = study.annotations.history("l1", reader.id)
+    assert [one.shapes for one in past] == [whole[:number] for number in range(1, len(whole) + 1)]
+    assert len({id(shape) for one in past for shape in one.shapes}) == len(whole)
+    later = study.annotations.history("l1", reader.id, after=past[-2].revision)
+    assert later == past[-1:]
+    assert list(study.annotations.dates("l1", reader.id, after=past[-2].revision)) == [past[-1].revision]
