@@ -19,8 +19,11 @@ from core.domain.geometry import Box
 from core.imaging.raster import rasterise
 
 UInt8 = NDArray[np.uint8]
+UInt16 = NDArray[np.uint16]
 _TINT = 0.45
 _CAPTION = 22
+_PICTURE_MS = 30
+"""After the mammogram: a hand that pages on does not wait for the small picture of each ROI."""
 
 
 class MaskPreview(QWidget):
@@ -39,6 +42,8 @@ class MaskPreview(QWidget):
         self._document = document
         self._transform = transform or InputTransform()
         self._square: Box | None = None
+        self._pixels: tuple[UInt8 | UInt16, UInt8] | None = None
+        """Of the mammogram, with the display table, until the ROI is made of them."""
         self._grey: UInt8 | None = None
         self._mask: UInt8 | None = None
         self._image: QImage | None = None
@@ -47,19 +52,22 @@ class MaskPreview(QWidget):
         self._later.setInterval(0)
         self._later.timeout.connect(self._rasterise)
         document.shapes_changed.connect(self._later.start)
+        self._picture_later = QTimer(self, singleShot=True, interval=_PICTURE_MS)
+        self._picture_later.timeout.connect(self._cut_out)
 
     def set_lesion(self, picture: Picture | None, table: UInt8 | None, box: Box | None) -> None:
         """The picture, its display table (as the network's window makes it) and the lesion's box."""
         if picture is None or table is None or box is None:
-            self._square = self._grey = self._mask = self._image = None
+            self._square = self._pixels = self._grey = self._mask = self._image = None
             self._describe()
             self.update()
             return
         self._square = roi_square(box, self._transform)
         pixels = picture.levels[0]
         index = pixels if pixels.dtype == np.uint8 else pixels.view(np.uint16)
-        self._grey = extract_pixels(index, self._square, self._transform.input_size, lut=table)
+        self._pixels, self._grey, self._image = (index, table), None, None
         self._rasterise()
+        self._picture_later.start()
 
     @property
     def network_mask(self) -> UInt8 | None:
@@ -97,7 +105,7 @@ class MaskPreview(QWidget):
         painter.end()
 
     def _rasterise(self) -> None:
-        if self._square is None or self._grey is None:
+        if self._square is None:
             return
         size = self._transform.input_size
         self._mask = rasterise(
@@ -107,13 +115,28 @@ class MaskPreview(QWidget):
             spacing_mm=self._document.spacing_mm,
             image_to_grid=image_to_input(self._square, self._transform),
         )
+        self._compose()
+        self._describe()
+        self.update()
+
+    def _cut_out(self) -> None:
+        if self._square is not None and self._pixels is not None:
+            pixels, table = self._pixels
+            self._grey = extract_pixels(pixels, self._square, self._transform.input_size, lut=table)
+            self._pixels = None
+            self._compose()
+            self.update()
+
+    def _compose(self) -> None:
+        """The ROI with what is marked in it."""
+        if self._grey is None or self._mask is None:
+            return
+        size = self._transform.input_size
         colour = np.array([MASK.red(), MASK.green(), MASK.blue()], np.float32)
         tint = (self._mask * np.float32(_TINT))[..., None]
         rgb = np.ascontiguousarray((self._grey[..., None] * (1 - tint) + colour * tint).astype(np.uint8))
         # copied: the array goes when this function ends
         self._image = QImage(rgb.data, size, size, rgb.strides[0], QImage.Format.Format_RGB888).copy()
-        self._describe()
-        self.update()
 
     def _describe(self) -> None:
         self.setAccessibleDescription(self.caption)
