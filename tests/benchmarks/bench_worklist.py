@@ -67,7 +67,7 @@ def measure(folder: Path, started: float) -> dict[str, list[float]]:
     panel.list.viewport().repaint()
     figures = {"window up": [1000 * (time.time() - started)]}
     # what runs beside the opening ends first
-    until(lambda: window.annotate.worklist._progress.maximum() > 1)
+    until(lambda: panel._progress.maximum() > 1 and window.annotate.preview.has_picture)
 
     def answer(act: Callable[[], None]) -> float:
         begin = time.perf_counter()

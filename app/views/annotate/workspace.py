@@ -157,6 +157,7 @@ class AnnotateWorkspace(QWidget):
         """Before the window goes."""
         self.panel.form.take_typing()
         self.worklist.stop()
+        self.preview.stop()
         self.wall.pictures.stop()
 
     # what the session says

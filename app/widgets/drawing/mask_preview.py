@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from app.qt.background import Background, Outcome
 from app.qt.colours import FAINT_TEXT, MASK, SURROUND
 from app.qt.translation import tr
 from app.qt.words import decimal
@@ -19,11 +22,8 @@ from core.domain.geometry import Box
 from core.imaging.raster import rasterise
 
 UInt8 = NDArray[np.uint8]
-UInt16 = NDArray[np.uint16]
 _TINT = 0.45
 _CAPTION = 22
-_PICTURE_MS = 30
-"""After the mammogram: a hand that pages on does not wait for the small picture of each ROI."""
 
 
 class MaskPreview(QWidget):
@@ -42,8 +42,6 @@ class MaskPreview(QWidget):
         self._document = document
         self._transform = transform or InputTransform()
         self._square: Box | None = None
-        self._pixels: tuple[UInt8 | UInt16, UInt8] | None = None
-        """Of the mammogram, with the display table, until the ROI is made of them."""
         self._grey: UInt8 | None = None
         self._mask: UInt8 | None = None
         self._image: QImage | None = None
@@ -52,27 +50,38 @@ class MaskPreview(QWidget):
         self._later.setInterval(0)
         self._later.timeout.connect(self._rasterise)
         document.shapes_changed.connect(self._later.start)
-        self._picture_later = QTimer(self, singleShot=True, interval=_PICTURE_MS)
-        self._picture_later.timeout.connect(self._cut_out)
+        # beside the window: a hand that pages on does not wait for the small picture of each ROI
+        self._cutter = Background(self, name="region of interest")
+        self._cutter.done.connect(self._take)
 
     def set_lesion(self, picture: Picture | None, table: UInt8 | None, box: Box | None) -> None:
         """The picture, its display table (as the network's window makes it) and the lesion's box."""
         if picture is None or table is None or box is None:
-            self._square = self._pixels = self._grey = self._mask = self._image = None
+            self._square = self._grey = self._mask = self._image = None
             self._describe()
             self.update()
             return
         self._square = roi_square(box, self._transform)
         pixels = picture.levels[0]
         index = pixels if pixels.dtype == np.uint8 else pixels.view(np.uint16)
-        self._pixels, self._grey, self._image = (index, table), None, None
+        self._grey = self._image = None
         self._rasterise()
-        self._picture_later.start()
+        square, size = self._square, self._transform.input_size
+        self._cutter.submit("grey", lambda: (square, extract_pixels(index, square, size, lut=table)))
+
+    def stop(self) -> None:
+        """Before the window goes."""
+        self._cutter.stop()
 
     @property
     def network_mask(self) -> UInt8 | None:
         """(I, I), 1 where marked; None without a lesion."""
         return self._mask
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether the ROI under the mask is there; it follows ``set_lesion``."""
+        return self._grey is not None
 
     @property
     def share(self) -> float | None:
@@ -119,11 +128,14 @@ class MaskPreview(QWidget):
         self._describe()
         self.update()
 
-    def _cut_out(self) -> None:
-        if self._square is not None and self._pixels is not None:
-            pixels, table = self._pixels
-            self._grey = extract_pixels(pixels, self._square, self._transform.input_size, lut=table)
-            self._pixels = None
+    def _take(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            return
+        found: Any = outcome.value
+        square, grey = found
+        # another lesion may have come meanwhile
+        if square is self._square:
+            self._grey = grey
             self._compose()
             self.update()
 

@@ -424,6 +424,8 @@ def test_preview_shows_the_mask_of_the_roi_and_its_share(qtbot: QtBot, desk: Des
     desk.document.replace((Rectangle(box=Box(x0=150, y0=50, x1=300, y1=350)),), "Box")
     qtbot.waitUntil(lambda: preview.share == 0.5)
     assert preview.caption.startswith("50.0%")
+    qtbot.waitUntil(lambda: preview.has_picture)
+    preview.stop()
     assert preview.grab().toImage().pixelColor(40, 100) != preview.grab().toImage().pixelColor(200, 100)
 
 
