@@ -6,7 +6,7 @@ lengths in millimetres where the image has a pixel spacing, else in pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Literal
 
@@ -116,15 +116,18 @@ def decode_shapes(data: bytes | str) -> tuple[Shape, ...]:
     return msgspec.json.decode(data, type=tuple[Shape, ...])
 
 
-def decode_revisions(documents: Iterable[str]) -> Iterator[tuple[Shape, ...]]:
-    """``decode_shapes`` of each revision of an annotation. A shape that several revisions have is decoded once and
-    shared: else the revisions of a long day's drawing would take memory and time by its square."""
+def sharing_decoder() -> Callable[[str], tuple[Shape, ...]]:
+    """``decode_shapes`` for the revisions of an annotation: a shape that several have is decoded once and shared.
+    Else the revisions of a long day's drawing would take memory and time by its square."""
     known: dict[bytes, Shape] = {}
-    for document in documents:
+
+    def decode(document: str) -> tuple[Shape, ...]:
         shapes = []
         for raw in msgspec.json.decode(document, type=tuple[msgspec.Raw, ...]):
             text = bytes(raw)
             if text not in known:
                 known[text] = msgspec.json.decode(text, type=Shape)
             shapes.append(known[text])
-        yield tuple(shapes)
+        return tuple(shapes)
+
+    return decode

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, and_, func, insert, select
 
 from core.domain.errors import StudyError
-from core.domain.shapes import Shape, decode_revisions, decode_shapes, encode_shapes
+from core.domain.shapes import Shape, decode_shapes, encode_shapes, sharing_decoder
 from core.domain.study import FineAnnotation
 from core.store import schema
 from core.store.database import Database, now_utc
@@ -52,10 +52,11 @@ class AnnotationRepository:
     def history(self, lesion_id: str, reader_id: str, *, after: int = 0) -> tuple[FineAnnotation, ...]:
         """Every revision after this number, the first one first; shapes that stayed are the same objects."""
         later = self._rows(lesion_id, reader_id).where(_T.c.revision > after)
+        decode = sharing_decoder()
         with self._database.read() as connection:
-            rows = connection.execute(later.order_by(_T.c.revision)).all()
-        states = decode_revisions(row.shapes for row in rows)
-        return tuple(_annotation(row, shapes) for row, shapes in zip(rows, states, strict=True))
+            # one after the other: all texts together are much larger than what they say
+            rows = connection.execute(later.order_by(_T.c.revision))
+            return tuple(_annotation(row, decode(row.shapes)) for row in rows)
 
     def dates(self, lesion_id: str, reader_id: str, *, after: int = 0) -> dict[int, str]:
         """When each revision after this number was committed, in UTC, by its number."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from core.domain.vocabulary import Laterality, MarginType, Part, Pathology, ViewPosition
 from core.store import schema
@@ -189,13 +189,16 @@ def _drawn(reader_id: str) -> Select[Any]:
 
 
 def _has_shapes(reader_id: str) -> ColumnElement[bool]:
-    later = _A.alias()
-    newer = exists().where(
-        later.c.lesion_id == _A.c.lesion_id,
-        later.c.reader_id == _A.c.reader_id,
-        later.c.revision > _A.c.revision,
+    # the newest alone: what the others hold would be read whole, and grows with the square of the strokes
+    newest = (
+        select(_A.c.shapes)
+        .where(_A.c.lesion_id == _L.c.id, _A.c.reader_id == reader_id)
+        .order_by(_A.c.revision.desc())
+        .limit(1)
+        .correlate(_L)
+        .scalar_subquery()
     )
-    return exists().where(_A.c.lesion_id == _L.c.id, _A.c.reader_id == reader_id, _A.c.shapes != _NOTHING, ~newer)
+    return func.coalesce(newest != _NOTHING, False)
 
 
 def _joined(statement: Select[Any], reader_id: str) -> Select[Any]:
