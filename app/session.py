@@ -32,6 +32,7 @@ from app.qt.sentences import said
 from core.domain.errors import StorageFullError, StudyError, StudyLockedError
 from core.domain.shapes import Shape
 from core.domain.study import Labels, Reader
+from core.domain.system import give_back_freed_memory
 
 if TYPE_CHECKING:
     # the store brings its database's library, for which a window without a study need not wait
@@ -131,6 +132,8 @@ class Session(QObject):
         self.frame = 0
         study.close()
         self.changed.emit(StudyClosed())
+        # an annotation with all its revisions is much; the window lives on and may open many studies a day
+        give_back_freed_memory()
 
     def _take(self, study: Study, why: str) -> None:
         from core.store.passwords import Passwords

@@ -55,7 +55,7 @@ def test_what_will_be_trained_on_is_counted(train: MainWindow) -> None:
 
 def test_a_training_is_started_cancelled_resumed_and_its_model_opened(qtbot: QtBot, train: MainWindow) -> None:
     screen = train.train
-    set_tiny(train, "epochs.joint=12", "epochs.project_every=12")
+    set_tiny(train, "epochs.joint=8", "epochs.project_every=8")
     screen.plan.name.setText("mine")
     qtbot.mouseClick(screen.plan.start, Qt.MouseButton.LeftButton)
     job = train.training
