@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import Row, and_, func, insert, select
@@ -38,7 +38,7 @@ class AnnotationRepository:
         newest = self._rows(lesion_id, reader_id).order_by(_T.c.revision.desc()).limit(1)
         with self._database.read() as connection:
             row = connection.execute(newest).one_or_none()
-        return None if row is None else _annotation(row, decode_shapes(row.shapes))
+        return None if row is None else _annotation(row)
 
     def revision(self, lesion_id: str, reader_id: str, revision: int) -> FineAnnotation:
         with self._database.read() as connection:
@@ -47,7 +47,7 @@ class AnnotationRepository:
             ).one_or_none()
         if row is None:
             raise StudyError(f"The annotation of lesion {lesion_id} has no revision {revision}.")
-        return _annotation(row, decode_shapes(row.shapes))
+        return _annotation(row)
 
     def history(self, lesion_id: str, reader_id: str, *, after: int = 0) -> tuple[FineAnnotation, ...]:
         """Every revision after this number, the first one first; shapes that stayed are the same objects."""
@@ -56,7 +56,7 @@ class AnnotationRepository:
         with self._database.read() as connection:
             # one after the other: all texts together are much larger than what they say
             rows = connection.execute(later.order_by(_T.c.revision))
-            return tuple(_annotation(row, decode(row.shapes)) for row in rows)
+            return tuple(_annotation(row, decode) for row in rows)
 
     def dates(self, lesion_id: str, reader_id: str, *, after: int = 0) -> dict[int, str]:
         """When each revision after this number was committed, in UTC, by its number."""
@@ -93,7 +93,7 @@ class AnnotationRepository:
         statement = statement.join(schema.reader, schema.reader.c.id == _T.c.reader_id)
         with self._database.read() as connection:
             rows = connection.execute(statement.order_by(schema.lesion.c.seq, schema.reader.c.seq)).all()
-        return tuple(_annotation(row, decode_shapes(row.shapes)) for row in rows)
+        return tuple(map(_annotation, rows))
 
     def seals(self) -> Iterator[tuple[str, int, str]]:
         """Audit subject, revision and hash of the shapes of every revision, to hold against the trail."""
@@ -135,5 +135,7 @@ def _seal(revision: int, text: str) -> dict[str, int | str]:
     return {"revision": revision, "shapes_sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def _annotation(row: Row[Any], shapes: tuple[Shape, ...]) -> FineAnnotation:
-    return FineAnnotation(lesion_id=row.lesion_id, reader_id=row.reader_id, revision=row.revision, shapes=shapes)
+def _annotation(row: Row[Any], decode: Callable[[str], tuple[Shape, ...]] = decode_shapes) -> FineAnnotation:
+    return FineAnnotation(
+        lesion_id=row.lesion_id, reader_id=row.reader_id, revision=row.revision, shapes=decode(row.shapes)
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from core.domain.geometry import Point
 from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Shape, Stroke
 from core.imaging.opencv import cv2
 
+T = TypeVar("T")
 UInt8 = NDArray[np.uint8]
 _Mode = QPainter.CompositionMode
 _OPACITY = 3 if sys.byteorder == "little" else 0
@@ -31,25 +33,31 @@ def polygon_of(points: tuple[Point, ...]) -> QPolygonF:
 
 
 class Thinned:
-    """The points of shapes that are worth drawing at a zoom, worked out once for each shape and let go with it."""
+    """What is drawn of shapes at a zoom, worked out once for each shape and let go with it."""
 
     def __init__(self) -> None:
         # by identity: the points of a long line take longer to hash than to thin; the shape is held, so that
         # its identity is nobody else's
-        self._of: dict[int, tuple[Shape, int, tuple[int, ...], QPolygonF]] = {}
+        self._of: dict[int, tuple[Shape, int, Any]] = {}
 
-    def __len__(self) -> int:
-        return len(self._of)
+    def way(self, line: Line, level: int) -> QPolygonF:
+        """Along the points that are left where ``2 ** level`` device pixels show an image pixel."""
+        return self._once(line, level, lambda: _polygon([line.points[i] for i in _kept_at(line.points, level)]))
 
-    def of(self, shape: Line | Stroke | Polygon, level: int) -> tuple[tuple[int, ...], QPolygonF]:
-        """Which points are left where ``2 ** level`` device pixels show an image pixel, and the way along them;
-        all of a polygon's."""
+    def dabs(self, stroke: Stroke, level: int) -> tuple[int, ...]:
+        """Which points are left."""
+        return self._once(stroke, level, lambda: _kept_at(stroke.points, level))
+
+    def outline(self, polygon: Polygon) -> QPolygonF:
+        """All of its points."""
+        return self._once(polygon, 0, lambda: _polygon(polygon.points))
+
+    def _once(self, shape: Shape, level: int, make: Callable[[], T]) -> T:
         held = self._of.get(id(shape))
         if held is None or held[1] != level:
-            whole = isinstance(shape, Polygon)
-            kept = tuple(range(len(shape.points))) if whole else _kept_at(shape.points, level)
-            held = self._of[id(shape)] = (shape, level, kept, _polygon([shape.points[i] for i in kept]))
-        return held[2], held[3]
+            held = self._of[id(shape)] = (shape, level, make())
+        found: T = held[2]
+        return found
 
     def keep_only(self, shapes: Iterable[Shape]) -> None:
         shown = {id(shape) for shape in shapes}
@@ -78,9 +86,9 @@ def cover(painter: QPainter, shape: Shape, colour: QColor, thinned: Thinned, *, 
     level = math.floor(math.log2(painter.transform().m11()))
     match shape:
         case Line(width=width):
-            _cover_line(painter, thinned.of(shape, level)[1], width.in_pixels(spacing_mm), colour)
+            _cover_line(painter, thinned.way(shape, level), width.in_pixels(spacing_mm), colour)
         case Stroke(points=points, widths=widths, unit=unit):
-            kept, _way = thinned.of(shape, level)
+            kept = thinned.dabs(shape, level)
             across = [Length(value=widths[i], unit=unit).in_pixels(spacing_mm) for i in kept]
             _cover_stroke(painter, [points[i] for i in kept], across, colour)
         case Ellipse(centre=centre, radius_x=rx, radius_y=ry, angle_deg=angle):
@@ -95,7 +103,7 @@ def cover(painter: QPainter, shape: Shape, colour: QColor, thinned: Thinned, *, 
             painter.drawRect(QRectF(b.x0, b.y0, b.width, b.height))
         case Polygon():
             _fill(painter, colour)
-            painter.drawPolygon(thinned.of(shape, 0)[1], Qt.FillRule.OddEvenFill)
+            painter.drawPolygon(thinned.outline(shape), Qt.FillRule.OddEvenFill)
 
 
 def _fill(painter: QPainter, colour: QColor) -> None:
