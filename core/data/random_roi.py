@@ -67,9 +67,7 @@ def placed_square(lesion: Box, placement: Placement) -> Box:
     return Box(x0=x - side / 2, y0=y - side / 2, x1=x + side / 2, y1=y + side / 2)
 
 
-def random_square(
-    lesion: Box, image: Box, random: np.random.Generator, limits: RandomPlacement = JUDGED
-) -> Box:
+def random_square(lesion: Box, image: Box, random: np.random.Generator, limits: RandomPlacement = JUDGED) -> Box:
     """Draw the ROI, in image pixels, of a lesion's box in an image.
 
     A square that reaches so far beyond the image's edge that the reflection shows the lesion once more is drawn

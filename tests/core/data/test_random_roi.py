@@ -46,9 +46,7 @@ def test_draws_fill_the_limits_evenly() -> None:
 
 
 def test_shift_and_share_are_of_the_rois_side() -> None:
-    square = placed_square(
-        _box(100, 200, 30, 60), Placement(shift_x=0.1, shift_y=-0.2, lesion_share=0.5)
-    )
+    square = placed_square(_box(100, 200, 30, 60), Placement(shift_x=0.1, shift_y=-0.2, lesion_share=0.5))
     assert square == Box(x0=115 + 12 - 60, y0=230 - 24 - 60, x1=115 + 12 + 60, y1=230 - 24 + 60)
 
 
