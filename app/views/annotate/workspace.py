@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.actions.actions import Actions
+from app.actions.catalogue import Need
 from app.changes import (
     AnnotationChanged,
     Change,
@@ -39,6 +40,7 @@ from app.views.annotate.overlays import Overlays
 from app.views.annotate.pen_strip import PenStrip
 from app.views.annotate.side_panel import WIDTH, SidePanel
 from app.views.annotate.wall import Wall
+from app.views.screen import History, Screen
 from app.views.worklist.panel import WorklistPanel
 from app.widgets.drawing.canvas import AnnotationCanvas
 from app.widgets.drawing.document import AnnotationDocument
@@ -60,13 +62,9 @@ _AHEAD_MS = 150
 """After a picture is shown; while somebody pages on, nothing is read ahead."""
 
 
-class AnnotateWorkspace(QWidget):
-    refused = Signal(str)
-    """Why something cannot be done just now."""
+class AnnotateWorkspace(Screen):
     linked = Signal(str, object)
     """What was linked or separated, in a sentence, and what takes that back."""
-    possible = Signal()
-    """What can be done changed: an image or a lesion came or went."""
 
     def __init__(self, session: Session, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -95,6 +93,15 @@ class AnnotateWorkspace(QWidget):
     def view(self) -> MammogramView:
         """The one that is worked in."""
         return self.wall.view
+
+    @property
+    def history(self) -> History:
+        return self.document
+
+    def available(self) -> frozenset[Need]:
+        if self._session.image_id is None or self.shown is None:
+            return frozenset()
+        return frozenset({"image", "lesion"} if self._session.lesion_id is not None else {"image"})
 
     # made once
 
@@ -138,6 +145,7 @@ class AnnotateWorkspace(QWidget):
         self.wall.refused.connect(self.refused)
         # the preview, which makes the mask, listens to the same signal before this
         self.document.shapes_changed.connect(self._mask_later.start)
+        self.document.undo_changed.connect(self.actions_changed)
         self._mask_later.timeout.connect(self._update_mask)
         self._later.timeout.connect(self._show_history)
         self._ahead.timeout.connect(self._read_ahead)
@@ -174,7 +182,7 @@ class AnnotateWorkspace(QWidget):
                 self._show_lesion(keep_drawing=True)
             case LabelsChanged(image_id=image) if image == self._session.image_id:
                 self._show_labels()
-                self.possible.emit()
+                self.actions_changed.emit()
             case AnnotationChanged(lesion_id=lesion, restored=restored) if lesion == self._session.lesion_id:
                 if restored:
                     self._load_document()
@@ -183,7 +191,7 @@ class AnnotateWorkspace(QWidget):
                 self._show_history()
             case StorageChanged():
                 self._allow_drawing()
-                self.possible.emit()
+                self.actions_changed.emit()
             case StudyClosing():
                 self.panel.form.take_typing()
                 self._ahead.stop()
@@ -248,7 +256,7 @@ class AnnotateWorkspace(QWidget):
         self._show_mask()
         self._show_history()
         self.wall.refresh()
-        self.possible.emit()
+        self.actions_changed.emit()
 
     def _load_document(self) -> None:
         lesion, spacing = self.lesion, None
@@ -323,7 +331,7 @@ class AnnotateWorkspace(QWidget):
         self._past = []
         self.panel.history.show_history([])
         self.strip.show_windows(None, None)
-        self.possible.emit()
+        self.actions_changed.emit()
 
     # what the user does
 
