@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QSplitter,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -39,6 +38,7 @@ from app.views.annotate.lesion_list import Listed
 from app.views.annotate.overlays import Overlays
 from app.views.annotate.pen_strip import PenStrip
 from app.views.annotate.side_panel import WIDTH, SidePanel
+from app.views.annotate.tool_column import tool_column
 from app.views.annotate.wall import Wall
 from app.views.screen import History, Screen
 from app.views.worklist.panel import WorklistPanel
@@ -53,10 +53,6 @@ from core.data.roi_set import InputTransform
 from core.domain.shapes import Shape
 from core.domain.study import Labels, Lesion, LesionOutline
 
-_TOOLS = (
-    "select", "freehand", "polyline", "ellipse", "livewire", "brush", "eraser", "polygon", "box", "",
-    "lesion_box", "lesion_outline", "caliper", "",
-)  # fmt: skip
 _HISTORY_MS = 250
 _AHEAD_MS = 150
 """After a picture is shown; while somebody pages on, nothing is read ahead."""
@@ -115,7 +111,7 @@ class AnnotateWorkspace(Screen):
         box.addWidget(self.preview)
         picture = QHBoxLayout()
         picture.setSpacing(0)
-        picture.addWidget(_tool_column(actions))
+        picture.addWidget(tool_column(actions))
         picture.addWidget(self.wall.hanging_view, 1)
         middle = QWidget()
         column = QVBoxLayout(middle)
@@ -387,22 +383,3 @@ class AnnotateWorkspace(Screen):
 
     def _refuse_commit(self, _shapes: tuple[Shape, ...]) -> None:
         """Without a lesion the document is read-only, and this is never reached."""
-
-
-def _tool_column(actions: Actions) -> QFrame:
-    column = QFrame()
-    column.setObjectName("panel")
-    layout = QVBoxLayout(column)
-    layout.setContentsMargins(4, 6, 4, 6)
-    layout.setSpacing(1)
-    names = [f"tool.{name}" if name else "" for name in _TOOLS]
-    for name in (*names, "edit.undo", "edit.redo", "", "view.fit", "view.invert", "view.lens"):
-        if not name:
-            layout.addSpacing(8)
-            continue
-        button = QToolButton()
-        button.setDefaultAction(actions[name])
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        layout.addWidget(button)
-    layout.addStretch()
-    return column
