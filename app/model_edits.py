@@ -9,9 +9,10 @@ import msgspec
 from app.changes import ModelRevised, OpinionGiven, RunsChanged
 from app.session import Session
 from core.domain.errors import StudyError
+from core.domain.opinion import Opinion
 from core.domain.reading import Reading
 from core.domain.study import ModelRevision, Run
-from core.tasks.opinions import Mark, Opinion, give_opinion, mark_prototype
+from core.tasks.opinions import Mark, mark_prototype
 
 if TYPE_CHECKING:
     from core.pruning.prune import PruneOutcome
@@ -49,7 +50,7 @@ def activate(session: Session, revision: ModelRevision) -> None:
 
 
 def say(session: Session, opinion: Opinion) -> None:
-    give_opinion(session.writable_study(), opinion)
+    session.writable_study().reviews.give(opinion)
     session.changed.emit(OpinionGiven(run_id=opinion.run_id, subject=opinion.lesion_id))
 
 

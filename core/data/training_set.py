@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
 from core.data.kept_rois import StoredRois, find_rois, keep_rois, key_of, no_rois
-from core.data.labels import OUTSIDE, LabelName, LesionTruth, Opinions
+from core.data.labels import OUTSIDE, LabelName, LabelRule, LesionTruth, Opinions
 from core.data.roi import extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
 from core.data.roi_set import InputTransform, RoiSet, UInt8
 from core.data.split import SplitRow
@@ -48,7 +48,9 @@ class RoiRequest:
     sources: tuple[str, ...] | None = None
     """Data sets to take; None for all."""
     readers: tuple[str, ...] | None = None
-    """Whose labels and annotations count, the first before the others; None: see ``core.data.labels``."""
+    """Whose labels and annotations count, the first before the others; None: as ``labels`` has it."""
+    labels: LabelRule = field(default_factory=LabelRule)
+    """Whose labels count, and what happens where readers differ."""
     unlabelled: bool = False
     """Whether lesions of no trained class come too, with label -1 (for explanations)."""
 
@@ -79,7 +81,7 @@ def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
     """The ROI of one lesion as a set of one, whatever its class or source; label -1 for no trained class."""
     lesion = study.lesions.get(lesion_id)
     image = study.images.get(lesion.image_id)
-    truth = Opinions(study, label=request.label, readers=request.readers).of(lesion)
+    truth = Opinions(study, label=request.label, readers=request.readers, rule=request.labels).of(lesion)
     item = _Item(lesion=lesion, image=image, truth=truth, source=study.patients.get(image.patient_id).source)
     found = no_rois([_key(item)], request.transform)
     _extract(study, request, [item], found, silent, never)
@@ -111,7 +113,7 @@ class _Item:
 def _collected(study: Study, request: RoiRequest) -> tuple[list[_Item], list[Exclusion]]:
     images = {image.id: image for image in study.images.all()}
     sources = {patient.id: patient.source for patient in study.patients.all()}
-    opinions = Opinions(study, label=request.label, readers=request.readers)
+    opinions = Opinions(study, label=request.label, readers=request.readers, rule=request.labels)
     items: list[_Item] = []
     exclusions: list[Exclusion] = []
     for lesion in study.lesions.all():

@@ -44,7 +44,9 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def roi_request(config: TrainingConfig) -> RoiRequest:
     """The ROIs that a configuration trains on."""
-    return RoiRequest(transform=config.transform, class_names=config.class_names, label=config.label)
+    return RoiRequest(
+        transform=config.transform, class_names=config.class_names, label=config.label, labels=config.labels
+    )
 
 
 def rows_of_parts(rois: RoiSet, parts: dict[str, Part]) -> tuple[RoiSet, np.ndarray[Any, np.dtype[np.str_]]]:

@@ -40,9 +40,10 @@ from app.widgets.explain.roi_view import ColourBar, RoiView
 from app.widgets.explain.verdict import VerdictPanel
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
+from core.domain.opinion import Opinion, Verdict
 from core.domain.vocabulary import MarginType, MassShape
 from core.explain.hypothetical import Supposition, suppose
-from core.tasks.opinions import Opinion, Verdict, opinions_of
+from core.tasks.opinions import opinions_of
 
 if TYPE_CHECKING:
     from core.explain.panel import Panel
