@@ -174,8 +174,11 @@ def test_the_readers_own_call_comes_first_and_is_kept(qtbot: QtBot, opened: Main
     qtbot.mouseClick(review.ask.done, Qt.MouseButton.LeftButton)
     assert review.right.currentWidget() is not review.ask
     assert review.cases.lesion_id == lesion
-    own, _ = opened.session.reads.labels(lesion)
-    assert (own.margin, own.probability_of_malignancy) == ("indistinct", 0.7)
+    reader = opened.session.reader
+    assert reader is not None
+    own = opened.session.study.reviews.readings_of_reader(reader.id)[lesion]
+    assert (own.word, own.probability_of_malignancy) == ("indistinct", 0.7)
+    assert opened.session.study.lesions.labels(lesion, reader_id=reader.id) is None, "a reading is no label"
     assert review.verdict.reader.isVisible()
     assert review.verdict.reader.text() == "You say indistinct, malignant with 70%"
 
