@@ -8,6 +8,13 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
+from core.data.data_snapshot import (
+    DataSnapshot,
+    Exclusion,
+    LesionSnapshot,
+    refuse_missing,
+    truths_of,
+)
 from core.data.kept_rois import StoredRois, find_rois, keep_rois, key_of, no_rois
 from core.data.labels import OUTSIDE, LabelName, LesionTruth, Opinions
 from core.data.random_roi import placement_generator, random_square
@@ -27,13 +34,6 @@ _VERSION = 2
 
 JUDGED_SEED = 1
 """Of the random ROIs that localisation is judged on: the same ones for every model of a study."""
-
-
-class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
-    """A lesion that is not among the ROIs."""
-
-    lesion_id: str
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,14 +58,20 @@ class RoiRequest:
 
 
 def build_roi_set(
-    study: Study, request: RoiRequest, *, emit: Emit = silent, cancelled: IsCancelled = never
+    study: Study,
+    request: RoiRequest,
+    *,
+    snapshot: DataSnapshot | None = None,
+    emit: Emit = silent,
+    cancelled: IsCancelled = never,
 ) -> TrainingSet:
     """The ROIs of a study in the order of its lesions, and why others are left out.
 
     Those that were cut out before are read from the study; the others are computed and, where the study is open
-    for writing, kept. StudyError where no lesion is left.
+    for writing, kept. ``snapshot``: take the lesions, labels and annotations as they were then. StudyError where
+    no lesion is left, or where one of the snapshot is no longer in the study.
     """
-    items, exclusions = _collected(study, request)
+    items, exclusions = _collected(study, request) if snapshot is None else _recalled(study, snapshot)
     if not items:
         reasons = "; ".join(sorted({exclusion.reason for exclusion in exclusions})) or "it has none"
         raise StudyError(
@@ -124,6 +130,24 @@ def _found(
     return found
 
 
+def take_snapshot(study: Study, request: RoiRequest) -> DataSnapshot:
+    """What ``build_roi_set`` would cut out now."""
+    items, exclusions = _collected(study, request)
+    lesions = tuple(
+        LesionSnapshot(
+            lesion=item.lesion,
+            patient_id=item.image.patient_id,
+            source=item.source,
+            word=item.truth.word,
+            malignant=item.truth.malignant,
+            reader_id=item.truth.fine_reader,
+            revision=item.truth.fine_revision,
+        )
+        for item in items
+    )
+    return DataSnapshot(lesions=lesions, exclusions=tuple(exclusions))
+
+
 def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
     """The ROI of one lesion as a set of one, whatever its class or source; label -1 for no trained class."""
     lesion = study.lesions.get(lesion_id)
@@ -180,6 +204,23 @@ def _collected(study: Study, request: RoiRequest) -> tuple[list[_Item], list[Exc
         else:
             items.append(item)
     return items, exclusions
+
+
+def _recalled(study: Study, snapshot: DataSnapshot) -> tuple[list[_Item], list[Exclusion]]:
+    """As ``_collected`` found them when the snapshot was taken."""
+    refuse_missing(study, snapshot)
+    images = {image.id: image for image in study.images.all()}
+    items = [
+        _Item(
+            lesion=then.lesion,
+            # an image may have been given to another patient since
+            image=msgspec.structs.replace(images[then.lesion.image_id], patient_id=then.patient_id),
+            truth=truth,
+            source=then.source,
+        )
+        for then, truth in zip(snapshot.lesions, truths_of(study, snapshot), strict=True)
+    ]
+    return items, list(snapshot.exclusions)
 
 
 def _reason_against(item: _Item, request: RoiRequest) -> str:

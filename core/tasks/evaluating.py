@@ -23,8 +23,9 @@ from core.model.checkpoint import LoadedModel
 from core.statistics.bootstrap import DRAWS
 from core.store.study import Study
 from core.tasks.overview import is_synthetic
+from core.tasks.run_data import roi_request
 from core.tasks.runs import active_model, finished_run, request_of
-from core.tasks.train import roi_request, rows_of_parts
+from core.tasks.train import rows_of_parts
 
 METHOD_NAMES = {"iaia-bl": "IAIA-BL", "protopnet": "ProtoPNet"}
 

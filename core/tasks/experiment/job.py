@@ -20,7 +20,7 @@ from core.jobs.supervisor import supervise
 from core.store.study import Study
 from core.tasks.experiment.page import Outcome
 from core.tasks.experiment.run import Request, splits_of, table1
-from core.tasks.train import roi_request
+from core.tasks.run_data import roi_request
 from core.training.config import TrainingConfig
 
 LOG = "log.txt"

@@ -28,8 +28,9 @@ from core.tasks.experiment.phantom_study import MARKED, UNMARKED
 from core.tasks.experiment.plan import IAIA, MALIGNANCY, NO_MASKS, PROTOPNET, VGG, Trial, trials
 from core.tasks.experiment.table import Judged, TestSet, judge_methods
 from core.tasks.overview import is_synthetic
+from core.tasks.run_data import roi_request
 from core.tasks.splitting import find_split, make_folds, make_split
-from core.tasks.train import roi_request, rows_of_parts
+from core.tasks.train import rows_of_parts
 from core.training.config import TrainingConfig
 
 
