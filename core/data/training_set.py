@@ -71,7 +71,7 @@ def build_roi_set(
     for writing, kept. ``snapshot``: take the lesions, labels and annotations as they were then. StudyError where
     no lesion is left, or where one of the snapshot is no longer in the study.
     """
-    items, exclusions = _collected(study, request) if snapshot is None else _recalled(study, snapshot)
+    items, exclusions = _collected(study, request) if snapshot is None else _recalled(study, request, snapshot)
     if not items:
         reasons = "; ".join(sorted({exclusion.reason for exclusion in exclusions})) or "it has none"
         raise StudyError(
@@ -206,7 +206,7 @@ def _collected(study: Study, request: RoiRequest) -> tuple[list[_Item], list[Exc
     return items, exclusions
 
 
-def _recalled(study: Study, snapshot: DataSnapshot) -> tuple[list[_Item], list[Exclusion]]:
+def _recalled(study: Study, request: RoiRequest, snapshot: DataSnapshot) -> tuple[list[_Item], list[Exclusion]]:
     """As ``_collected`` found them when the snapshot was taken."""
     refuse_missing(study, snapshot)
     images = {image.id: image for image in study.images.all()}
@@ -217,6 +217,7 @@ def _recalled(study: Study, snapshot: DataSnapshot) -> tuple[list[_Item], list[E
             image=msgspec.structs.replace(images[then.lesion.image_id], patient_id=then.patient_id),
             truth=truth,
             source=then.source,
+            square=roi_square(then.lesion.box, request.transform),
         )
         for then, truth in zip(snapshot.lesions, truths_of(study, snapshot), strict=True)
     ]
