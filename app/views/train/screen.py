@@ -32,6 +32,7 @@ from app.changes import (
     StudyOpened,
 )
 from app.model_desk import ModelDesk
+from app.qt.asking import ask as open_dialog
 from app.qt.background import Background, Outcome
 from app.qt.sentences import said
 from app.qt.translation import tr
@@ -42,6 +43,7 @@ from app.views.train.comparison import RunComparison
 from app.views.train.history import FILE as HISTORY
 from app.views.train.history import Point, continued, read_history
 from app.views.train.job_panel import JobPanel
+from app.views.train.machine_dialog import MachineDialog
 from app.views.train.measuring import Devices, Measuring
 from app.views.train.plan_panel import PlanPanel
 from app.views.train.resuming import Resuming
@@ -119,6 +121,7 @@ class TrainScreen(Screen):
         self._pictures.done.connect(self._take_prototypes)
         self.plan.data_wanted.connect(self._look)
         self.plan.start_wanted.connect(self._start)
+        self.plan.machine_wanted.connect(self._add_machine)
         self.job.stop_wanted.connect(self._stop)
         self.job.resume_wanted.connect(self._resume_last)
         self.job.log_wanted.connect(self._show_log)
@@ -157,9 +160,9 @@ class TrainScreen(Screen):
         self._show_runs()
         self._show_job()
 
-    def _show_hosts(self) -> None:
+    def _show_hosts(self, chosen: str = "") -> None:
         try:
-            self.plan.show_hosts([host.name for host in Hosts().confirmed()])
+            self.plan.show_hosts([host.name for host in Hosts().confirmed()], chosen)
         except MarginaliaError as error:
             self.refused.emit(said(error))
 
@@ -285,6 +288,11 @@ class TrainScreen(Screen):
                 self._stale = True
 
     # what the user does
+
+    def _add_machine(self) -> None:
+        dialog = MachineDialog(self)
+        dialog.added.connect(self._show_hosts)
+        open_dialog(dialog)
 
     def _start(self, request: PlanRequest) -> None:
         self._paused = False

@@ -14,11 +14,13 @@ from pytestqt.qtbot import QtBot
 from app.changes import RunsChanged
 from app.views.train.comparison import RunComparison
 from app.views.train.history import Point, continued, phases, projections
+from app.views.train.machine_dialog import MachineDialog
 from app.views.train.runs_table import config_differences
 from app.views.window import MainWindow
 from core.domain.events import Metrics
 from core.domain.study import Labels, Run, RunStatus
 from core.domain.vocabulary import MarginType
+from core.jobs.hosts import Hosts
 from core.store.study import Study
 from core.tasks.configuring import configure
 from core.tasks.devices import Device, processor
@@ -288,3 +290,48 @@ def test_runs_that_are_compared_say_in_what_their_configurations_differ() -> Non
     second = Run(id="2", name="b", created_utc="", config={"seed": 1, "loss": {"fine": 0.2, "cluster": 0.8}})
     assert config_differences([first, second]) == ["loss.fine: a 0.1, b 0.2"]
     assert config_differences([first, first]) == []
+
+
+def test_where_a_training_runs_is_chosen_on_the_plan(qtbot: QtBot, train: MainWindow) -> None:
+    plan = train.train.plan
+    where = plan.where
+    assert where.itemText(0) == "this computer: processor"
+    card = Device(kind="cuda", name="A Card", memory_bytes=24_000_000_000)
+    plan.show_devices((card, processor()))
+    plan.show_hosts(["far"])
+    texts = [where.itemText(place) for place in range(where.count()) if where.itemText(place)]
+    assert texts == [
+        "this computer, the fastest device", "this computer: A Card", "this computer: processor", "far",
+        "Add a machine…",
+    ]  # fmt: skip
+    where.setCurrentIndex(2)
+    where.activated.emit(2)
+    assert plan.config is not None
+    assert plan.config.device == "cpu"
+    assert plan.host == ""
+    where.setCurrentIndex(3)
+    where.activated.emit(3)
+    assert plan.host == "far"
+    assert plan.device.text() == "On far, whose devices are not known here."
+
+
+def test_another_machine_is_set_up_and_confirmed_from_the_plan(
+    qtbot: QtBot, train: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARGINALIA_STATE", str(tmp_path / "state"))
+    plan = train.train.plan
+    where = plan.where
+    where.activated.emit(where.count() - 1)
+    [dialog] = train.train.findChildren(MachineDialog)
+    assert not dialog.add.isEnabled()
+    dialog.name.setText("far")
+    dialog.address.setText("me@gpu.example.org")
+    assert not dialog.add.isEnabled(), "nothing is sent before it is allowed"
+    dialog.may_send.setChecked(True)
+    assert "me@gpu.example.org" in dialog.may_send.text()
+    dialog.address.setText("me@other.example.org")
+    assert not dialog.may_send.isChecked(), "another address needs another confirmation"
+    dialog.may_send.setChecked(True)
+    qtbot.mouseClick(dialog.add, Qt.MouseButton.LeftButton)
+    assert plan.host == "far"
+    assert [host.address for host in Hosts().confirmed()] == ["me@other.example.org"]
