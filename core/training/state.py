@@ -15,13 +15,13 @@ import msgspec
 import torch
 from torch import nn
 
-from core.domain.atomic import atomic_write
+from core.platform.atomic import atomic_write
 from core.domain.errors import TrainingError
 from core.domain.study import Prototype
 from core.model.network import PrototypeNetwork
 from core.model.tensor_file import load_state, save_state
 from core.training.config import TrainingConfig
-from core.training.forgotten import ForgottenPatch
+from core.training.forgotten_patches import ForgottenPatch
 from core.training.machine import MachineChoice
 from core.training.stages import StageName, make_optimiser
 from core.training.validation import Validation

@@ -9,16 +9,16 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from app.model_desk import OpenedModel
-from app.qt.flow import FlowLayout
+from app.services.model_service import OpenedModel
+from app.qt.flow_layout import FlowLayout
 from app.qt.translation import tr
 from app.views.prototypes.card import LEAST, MOST, USUAL, PrototypeCard
 from app.widgets.explain.pictures import PatchLibrary
 from app.widgets.label import Label
-from core.tasks.opinions import Mark
+from core.tasks.readers.opinions import Mark
 
 if TYPE_CHECKING:
-    from core.tasks.survey import Survey, Surveyed
+    from core.tasks.review.prototype_survey import Survey, Surveyed
 
 _GAP, _MARGIN, _ACROSS = 8, 14, 5
 _Key = Qt.Key

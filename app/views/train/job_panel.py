@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from app.qt.sentences import said
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.qt.words import decimal
-from app.training_desk import JobState
+from app.qt.formatting import decimal
+from app.services.training_service import JobState
 from app.views.train.history import Point
 from app.views.train.projected_strip import ProjectedStrip
 from app.views.train.stage_names import stage_sentence
@@ -99,13 +99,13 @@ class JobPanel(QWidget):
             loads = tr("The training program starts; this takes some seconds …")
             self._say(loads if job.started else tr("The lesions are made ready …"), 0, 0)
             return
-        parts = [stage_sentence(progress.stage), said(progress.detail), share_done(job)]
+        parts = [stage_sentence(progress.stage), translate_message(progress.detail), share_done(job)]
         if progress.eta_s is not None:
             parts.append(tr("about {time} left", time=duration(progress.eta_s)))
         if progress.rate is not None:
             parts.append(tr("{rate} lesions/s", rate=decimal(progress.rate, 1)))
         if job.messages:
-            parts.append(said(job.messages[-1].text))
+            parts.append(translate_message(job.messages[-1].text))
         self._say(" · ".join(part for part in parts if part), progress.done, progress.total)
 
     def _say(self, sentence: str, done: int, total: int) -> None:

@@ -17,14 +17,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.qt.background import Outcome
-from app.qt.sentences import said
-from app.qt.task import Task
+from app.qt.background import WorkResult
+from app.qt.sentences import translate_message
+from app.qt.task import LongTask
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.domain.errors import Cancelled, MarginaliaError
 from core.domain.events import Emit, IsCancelled
-from core.jobs.hosts import Host, Hosts, checked, confirm
+from core.jobs.hosts import RemoteHost, Hosts, checked, confirm
 
 WIDTH = 560
 
@@ -48,7 +48,7 @@ class MachineDialog(QDialog):
         self.buttons = QDialogButtonBox()
         self.add = self.buttons.addButton(tr("Add machine"), QDialogButtonBox.ButtonRole.AcceptRole)
         self.buttons.addButton(tr("Cancel"), QDialogButtonBox.ButtonRole.RejectRole)
-        self._task: Task | None = None
+        self._task: LongTask | None = None
         self._lay_out()
         for field in (self.name, self.address, self.program, self.python, self.folder):
             field.textChanged.connect(self._changed)
@@ -97,11 +97,11 @@ class MachineDialog(QDialog):
         layout.addWidget(self.buttons)
 
     @property
-    def host(self) -> Host:
+    def host(self) -> RemoteHost:
         """As it is typed, checked. TrainingError where a field cannot be right."""
         texts = (self.name, self.address, self.program, self.python, self.folder)
         name, address, program, python, folder = (field.text().strip() for field in texts)
-        return checked(Host(name=name, address=address, program=program, python=python, folder=folder))
+        return checked(RemoteHost(name=name, address=address, program=program, python=python, folder=folder))
 
     def _changed(self) -> None:
         """Another machine than the one that was tested and confirmed."""
@@ -127,18 +127,18 @@ class MachineDialog(QDialog):
         host = self.host
 
         def job(emit: Emit, cancelled: IsCancelled) -> object:
-            from core.tasks.host_check import check_host
+            from core.tasks.runs.host_check import check_host
 
             check_host(host, emit=emit, cancelled=cancelled)
             return host.name
 
         self.answer.setText(tr("Asking {name} …", name=host.name))
-        self._task = Task(job, self, name="machine test")
+        self._task = LongTask(job, self, name="machine test")
         self._task.ended.connect(self._tested)
         self._task.start()
         self._enable()
 
-    def _tested(self, outcome: Outcome) -> None:
+    def _tested(self, outcome: WorkResult) -> None:
         if self._task is None:
             return
         self._task = None
@@ -153,7 +153,7 @@ class MachineDialog(QDialog):
             host = self.host
             Hosts().put(confirm(msgspec.structs.replace(host, confirmed="")))
         except MarginaliaError as error:
-            self.answer.setText(said(error))
+            self.answer.setText(translate_message(error))
             return
         self.added.emit(host.name)
         self.accept()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 
 from app.qt.translation import tr
-from app.training_desk import TrainingDesk
+from app.services.training_service import TrainingService
 from app.views.train.job_panel import share_done
 from app.widgets.progress_chip import ProgressChip
 
@@ -13,7 +13,7 @@ from app.widgets.progress_chip import ProgressChip
 class TrainChip(QObject):
     clicked = Signal()
 
-    def __init__(self, training: TrainingDesk, chip: ProgressChip) -> None:
+    def __init__(self, training: TrainingService, chip: ProgressChip) -> None:
         super().__init__(chip)
         self._training, self._chip = training, chip
         self._seen = True

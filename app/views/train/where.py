@@ -9,7 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QWidget
 
 from app.qt.translation import tr
-from core.tasks.devices import Device, chosen, processor
+from core.tasks.runs.devices import Device, chosen, processor
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,20 +11,20 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QMessageBox
 from pytestqt.qtbot import QtBot
 
-from app.changes import RunsChanged
-from app.views.train.comparison import RunComparison
+from app.state.changes import RunsChanged
+from app.views.train.comparison import RunComparisonView
 from app.views.train.history import Point, continued, phases, projections
 from app.views.train.machine_dialog import MachineDialog
 from app.views.train.runs_table import config_differences
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from core.domain.events import Metrics
 from core.domain.study import Labels, Run, RunStatus
 from core.domain.vocabulary import MarginType
 from core.jobs.hosts import Hosts
 from core.store.study import Study
-from core.tasks.configuring import configure
-from core.tasks.devices import Device, processor
-from core.tasks.runs import plan_run
+from core.tasks.runs.configure import configure
+from core.tasks.runs.devices import Device, processor
+from core.tasks.runs.lifecycle import plan_run
 from tests.trained_study import TINY
 
 
@@ -198,7 +198,7 @@ def test_a_run_that_waits_can_be_taken_out_of_the_queue_and_two_are_compared(
     assert "seed: second 7, tiny 1" in screen.runs.differences.sentence
     assert screen.job.curves.auroc.heading.sentence == "Validation AUROC · second, tiny"
     qtbot.mouseClick(screen.runs.compare, Qt.MouseButton.LeftButton)
-    [dialog] = screen.findChildren(RunComparison)
+    [dialog] = screen.findChildren(RunComparisonView)
     table = dialog.table
     rows = {
         table.verticalHeaderItem(r).text(): [table.item(r, c).text() for c in range(2)]
