@@ -33,15 +33,15 @@ def contrast(first: QColor, second: QColor) -> float:
 def over(colour: QColor, ground: QColor) -> QColor:
     """A colour that lets the ground shine through, as it is seen."""
     share = colour.alphaF()
-    mixed = (
-        share * above + (1 - share) * below
-        for above, below in zip(_channels(colour), _channels(ground), strict=True)
+
+    def mixed(above: float, below: float) -> float:
+        return share * above + (1 - share) * below
+
+    return QColor.fromRgbF(
+        mixed(colour.redF(), ground.redF()),
+        mixed(colour.greenF(), ground.greenF()),
+        mixed(colour.blueF(), ground.blueF()),
     )
-    return QColor.fromRgbF(*mixed)
-
-
-def _channels(colour: QColor) -> tuple[float, float, float]:
-    return colour.redF(), colour.greenF(), colour.blueF()
 
 
 def readable(colour: QColor, palette: QPalette) -> QColor:
@@ -53,7 +53,8 @@ def readable(colour: QColor, palette: QPalette) -> QColor:
 def _readable(name: str, ground_name: str) -> str:
     ground = QColor(ground_name)
     towards = 0.0 if luminance(ground) > 0.18 else 1.0
-    hue, saturation, lightness, _ = QColor(name).getHslF()
+    colour = QColor(name)
+    hue, saturation, lightness = colour.hslHueF(), colour.hslSaturationF(), colour.lightnessF()
     for step in range(_STEPS + 1):
         share = step / _STEPS
         shade = QColor.fromHslF(max(hue, 0.0), saturation, lightness + (towards - lightness) * share)

@@ -11,16 +11,16 @@ import torch
 from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
-from core.platform.atomic import atomic_write
-from core.platform.version import code_version
 from core.domain.vocabulary import Part
 from core.model.card import ModelCard
 from core.model.checkpoint import save_model
+from core.platform.atomic import atomic_write
+from core.platform.version import code_version
 from core.training.config import TrainingConfig
 from core.training.machine import MachineChoice
 from core.training.refit import MALIGNANCY_RIDGE
-from core.training.state import EpochRecord, RunState, save_history
 from core.training.similarity_table import SimilarityTable, save_table
+from core.training.state import EpochRecord, RunState, save_history
 from core.training.table_rows import run_table
 from core.training.validation import Validation
 

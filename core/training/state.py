@@ -15,11 +15,11 @@ import msgspec
 import torch
 from torch import nn
 
-from core.platform.atomic import atomic_write
 from core.domain.errors import TrainingError
 from core.domain.study import Prototype
 from core.model.network import PrototypeNetwork
 from core.model.tensor_file import load_state, save_state
+from core.platform.atomic import atomic_write
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 from core.training.machine import MachineChoice

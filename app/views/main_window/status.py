@@ -5,9 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QSizePolicy, QStatusBar, QToolButton, QWidget
 
+from app.qt.formatting import decimal
 from app.qt.icons import icon
 from app.qt.translation import tr
-from app.qt.formatting import decimal
 from app.widgets.label import Elided, Label
 from app.widgets.progress_chip import ProgressChip
 from app.widgets.viewer.pixel_probe import PixelProbe

@@ -23,6 +23,10 @@ from PySide6.QtWidgets import (
 from app.actions.actions import Actions
 from app.actions.catalogue import Need, ScreenName
 from app.actions.keymap import Keymap, KeymapPreset
+from app.qt import settings
+from app.qt.dialogs import open_dialog
+from app.qt.theme import Theme, apply_theme
+from app.qt.translation import LANGUAGES, tr
 from app.state.changes import (
     Change,
     LesionsChanged,
@@ -32,21 +36,17 @@ from app.state.changes import (
     StudyClosed,
     StudyOpened,
 )
-from app.qt import settings
-from app.qt.dialogs import open_dialog
-from app.qt.theme import Theme, apply_theme
-from app.qt.translation import LANGUAGES, tr
 from app.state.session import Session
 from app.views.dialogs.calibrate import CalibrateDialog, store_calibration, stored_calibration
 from app.views.dialogs.sign_in import SignInDialog, ask_new_password
 from app.views.main_window.crash_notices import OF_THE_PROGRAM
-from app.views.screen import NoHistory
-from app.views.main_window.status import StatusLine
 from app.views.main_window.file_menu import FileMenuController
+from app.views.main_window.status import StatusLine
+from app.views.main_window.workspaces import Workspaces
+from app.views.screen import NoHistory
 from app.views.train.leaving import may_leave_training
 from app.views.train.train_chip import TrainChip
 from app.views.welcome.page import WelcomePage
-from app.views.main_window.workspaces import Workspaces
 from app.widgets.banner import Banner
 from app.widgets.label import in_title
 from app.widgets.rail import WORKSPACES, Rail
@@ -79,7 +79,9 @@ class MainWindow(QMainWindow):
         self._fill_menus()
         self.workspaces = Workspaces(session, self.actions_, self.pages)
         self.train_chip = TrainChip(self.training, self.status.training)
-        self.studies = FileMenuController(session, self, self.banner.say, partial(may_leave_training, self.training, self))
+        self.studies = FileMenuController(
+            session, self, self.banner.say, partial(may_leave_training, self.training, self)
+        )
         self._connect()
         self._show_welcome()
         self._restore_place()

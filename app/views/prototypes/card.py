@@ -3,7 +3,7 @@ it for pruning. A click looks at it; the box, or the key X, marks it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from app.qt.contrast import readable
 from app.qt.theme import faint, warning
 from app.qt.translation import tr
 from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to
-from app.widgets.explain.numbers import MISSING, class_qcolour, percent, signed
+from app.widgets.explain.numbers import MISSING, class_text, percent, signed
 from app.widgets.explain.pictures import PatchPictures
 from app.widgets.label import tip
 from core.tasks.readers.opinions import Mark
@@ -29,6 +29,15 @@ LEAST, MOST, USUAL = 110, 340, 150
 _AIR, _LINE, _HEAD, _BOX, _LINES = 9, 17, 24, 18, 3
 _STALE = 0.45
 """Opacity of what belongs to the revision before, or is pruned."""
+
+
+_SHORT: dict[str, Callable[[], str]] = {
+    "exact duplicate": lambda: tr("duplicate"),
+    "near duplicate": lambda: tr("similar"),
+    "impure": lambda: tr("impure"),
+    "never inside the margin": lambda: tr("off margin"),
+}
+"""Why a prototype is suggested for pruning, in a word that a small card has room for."""
 
 
 class State(Enum):
@@ -73,11 +82,15 @@ class PrototypeCard(QAbstractButton):
         self._pictures = pictures
         self.update()
 
+    @property
+    def pictures(self) -> PatchPictures | None:
+        return self._pictures
+
     def show_facts(
         self, facts: Surveyed | None, mark: Mark, alike: Sequence[int] = (), *, stale: bool = False
     ) -> None:
-        """``alike``: indices of the other prototypes of its group of duplicates; ``stale``: the figures are those of
-        the revision before, and new ones are on their way."""
+        """``alike``: indices of the other prototypes of its group of duplicates; ``stale``: the figures are those
+        of the revision before, and new ones are on their way."""
         self._facts, self._mark, self._alike, self._stale = facts, mark, tuple(alike), stale
         self._describe()
         self.update()
@@ -127,7 +140,7 @@ class PrototypeCard(QAbstractButton):
         return [
             (tr("In the margin"), margin),
             (tr("Own class"), tr("{own} of {all}", own=own, all=looked_at)),
-            (tr("AUROC without"), cost),
+            (tr("Δ AUROC"), cost),
         ]
 
     def weights(self) -> list[str]:
@@ -137,7 +150,7 @@ class PrototypeCard(QAbstractButton):
     def likeness(self) -> str:
         """Which prototypes are duplicates of it; empty where none is."""
         numbers = ", ".join(str(index + 1) for index in self._alike)
-        return tr("same as {numbers}", numbers=numbers) if numbers else ""
+        return tr("like {numbers}", numbers=numbers) if numbers else ""
 
     @property
     def note(self) -> str:
@@ -145,12 +158,13 @@ class PrototypeCard(QAbstractButton):
         if self._pruned:
             return tr("pruned")
         if self.isChecked():
-            return tr("to be pruned")
+            return tr("prune")
         if self._mark is not Mark.NONE:
-            return tr("keep") if self._mark is Mark.KEEP else tr("not relevant")
+            return tr("keep") if self._mark is Mark.KEEP else tr("irrelevant")
         if self._alike:
             return self.likeness()
-        return tr(self._facts.suggestions[0].reason.value) if self._facts and self._facts.suggestions else ""
+        suggestions = () if self._facts is None else self._facts.suggestions
+        return _SHORT[suggestions[0].reason.value]() if suggestions else ""
 
     # Qt
 
@@ -197,13 +211,16 @@ class PrototypeCard(QAbstractButton):
 
     def _draw_head(self, painter: QPainter) -> None:
         palette = self.palette()
-        painter.setPen(readable(class_qcolour(self.class_index), palette))
+        painter.setPen(class_text(self.class_index, palette))
         head = QRectF(_AIR + 4, 3, self.width() - _BOX - 3 * _AIR, _HEAD + 3)
         number = str(self.index + 1)
         painter.drawText(head, Qt.AlignmentFlag.AlignVCenter, number)
         if self.note:
             head.adjust(painter.fontMetrics().horizontalAdvance(number) + 8, 0, 0, 0)
             painter.setPen(readable(frame_colour(self.state, palette), palette))
+            small = painter.font()
+            small.setPointSizeF(small.pointSizeF() * 0.9)
+            painter.setFont(small)
             text = painter.fontMetrics().elidedText(self.note, Qt.TextElideMode.ElideRight, int(head.width()))
             painter.drawText(head, Qt.AlignmentFlag.AlignVCenter, text)
         self._draw_box(painter)
@@ -236,14 +253,31 @@ class PrototypeCard(QAbstractButton):
             return
         painter.drawImage(place, pictures.source)
         draw_box(painter, pictures.patch.relevant_box, frame_to(place, pictures.side, pictures.side), RELEVANT)
-        size = place.width() * 0.38
-        corner = QRectF(place.right() - size - 3, place.bottom() - size - 3, size, size)
-        part = fitted((pictures.part.width(), pictures.part.height()), corner)
-        part.moveBottomRight(corner.bottomRight())
+        part = self._corner(pictures, place)
         painter.drawImage(part, pictures.part)
         painter.setPen(QPen(RELEVANT, 1.5))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(part)
+
+    @staticmethod
+    def _corner(pictures: PatchPictures, place: QRectF) -> QRectF:
+        """Where the part is shown enlarged: in the corner that hides least of where it was found."""
+        size, box = place.width() * 0.36, pictures.patch.relevant_box
+        inner = place.adjusted(3, 3, -3, -3)
+        framed = frame_to(place, pictures.side, pictures.side).mapRect(
+            QRectF(box.x0, box.y0, box.width, box.height)
+        )
+        part = fitted((pictures.part.width(), pictures.part.height()), QRectF(0, 0, size, size))
+        corners = []
+        for x in (inner.right() - part.width(), inner.left()):
+            for y in (inner.bottom() - part.height(), inner.top()):
+                corners.append(QRectF(x, y, part.width(), part.height()))
+
+        def hidden(corner: QRectF) -> float:
+            both = corner.intersected(framed)
+            return both.width() * both.height()
+
+        return min(corners, key=hidden)
 
     def _draw_lines(self, painter: QPainter) -> None:
         font, palette = painter.font(), self.palette()
@@ -288,6 +322,6 @@ def _meaning(facts: Surveyed | None) -> list[str]:
         tr("Its lesion with its most relevant part framed; in the corner that part enlarged."),
         tr("In the margin: mean share of its most active 5% in the marked margin, over lesions of its class."),
         tr("Own class: {own} of its {all} nearest training patches are of its class.", own=own, all=looked_at),
-        tr("AUROC without: change of the validation margin AUROC without it, everything refitted."),
+        tr("Δ AUROC: change of the validation margin AUROC without it, everything refitted."),
         tr("It adds most to the predicted class of {count} validation and test lesions.", count=facts.top_reason),
     ]

@@ -1,4 +1,4 @@
-"""The prototypes of a model by class, in a fixed order: arrows walk, a click looks, the box or X marks for pruning."""
+"""The prototypes of a model by class, in a fixed order: arrows walk, a click looks, the box or X marks one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from app.services.model_service import OpenedModel
 from app.qt.flow_layout import FlowLayout
 from app.qt.translation import tr
+from app.services.model_service import OpenedModel
 from app.views.prototypes.card import LEAST, MOST, USUAL, PrototypeCard
 from app.widgets.explain.pictures import PatchLibrary
 from app.widgets.label import Label
@@ -164,6 +164,7 @@ class PrototypeGrid(QScrollArea):
             self.step(0)
             return
         page = self.widget()
+        assert page is not None
         at = card.mapTo(page, card.rect().center())
         places = {index: one.mapTo(page, one.rect().center()) for index, one in self.cards.items()}
         lines = {point.y() for point in places.values() if (point.y() - at.y()) * by > card.height() // 2}

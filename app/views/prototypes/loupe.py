@@ -11,7 +11,7 @@ from app.qt.theme import faint
 from app.qt.translation import tr
 from app.views.prototypes.card import PrototypeCard, frame_colour
 from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to
-from app.widgets.explain.numbers import class_qcolour
+from app.widgets.explain.numbers import class_text
 from app.widgets.explain.pictures import PatchPictures
 
 _Key = Qt.Key
@@ -37,17 +37,16 @@ class Loupe(QWidget):
 
     @property
     def places(self) -> tuple[QRectF, QRectF, QRectF]:
-        """Of the lesion, its activation and the part: beside each other, or two and one where it is narrow."""
-        width, height = self.width() - 2 * _GAP, self.height() - _HEAD - _FOOT - _GAP
-        side = min((width - _GAP) / 2, height - _FOOT)
-        small = min(side, width - 2 * side - 2 * _GAP)
-        if small < side * 0.4:  # below, where beside them there is no room
-            side = min(side, (height - 2 * _FOOT - _GAP) * 0.62)
-            small = height - 2 * _FOOT - _GAP - side
-            part = QRectF(_GAP, _HEAD + side + _FOOT, small, small)
-        else:
-            part = QRectF(_GAP + 2 * (side + _GAP), _HEAD, small, small)
-        return QRectF(_GAP, _HEAD, side, side), QRectF(2 * _GAP + side, _HEAD, side, side), part
+        """Of the lesion, as large as there is room, and beside it of its activation and of the part."""
+        width, height = self.width() - 3 * _GAP, self.height() - _HEAD - _GAP
+        side = min(width * 0.67, height - _FOOT)
+        small = min(width - side, (height - 2 * _FOOT - _GAP) / 2)
+        beside = 2 * _GAP + side
+        return (
+            QRectF(_GAP, _HEAD, side, side),
+            QRectF(beside, _HEAD, small, small),
+            QRectF(beside, _HEAD + small + _FOOT + _GAP, small, small),
+        )
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = _Key(event.key())
@@ -94,7 +93,7 @@ class Loupe(QWidget):
         painter.save()
         painter.setFont(font)
         name = tr("Prototype {number}, {name}", number=card.index + 1, name=tr(card.class_name))
-        painter.setPen(readable(class_qcolour(card.class_index), palette))
+        painter.setPen(class_text(card.class_index, palette))
         head = QRectF(_GAP, 0, self.width() - 2 * _GAP, _HEAD)
         painter.drawText(head, Qt.AlignmentFlag.AlignVCenter, name)
         painter.setPen(readable(frame_colour(card.state, palette), palette))

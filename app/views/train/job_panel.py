@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from app.qt.formatting import decimal
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.qt.formatting import decimal
 from app.services.training_service import JobState
 from app.views.train.history import Point
 from app.views.train.projected_strip import ProjectedStrip
@@ -133,11 +133,11 @@ class JobPanel(QWidget):
 
 
 def share_done(job: JobState) -> str:
-    """Such as "43 %"; empty where the end is not known."""
+    """Such as "43%"; empty where the end is not known."""
     progress = job.progress
     if progress is None or not progress.total:
         return ""
-    return tr("{n} %", n=int(100 * progress.done / progress.total))
+    return tr("{number}%", number=int(100 * progress.done / progress.total))
 
 
 def _title(job: JobState | None, paused: bool) -> str:

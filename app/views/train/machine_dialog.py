@@ -24,7 +24,7 @@ from app.qt.translation import tr
 from app.widgets.label import Label
 from core.domain.errors import Cancelled, MarginaliaError
 from core.domain.events import Emit, IsCancelled
-from core.jobs.hosts import RemoteHost, Hosts, checked, confirm
+from core.jobs.hosts import Hosts, RemoteHost, checked, confirm
 
 WIDTH = 560
 

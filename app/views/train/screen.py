@@ -19,6 +19,12 @@ from PySide6.QtWidgets import (
 )
 
 from app.operations import models
+from app.qt.background import Background, WorkResult
+from app.qt.dialogs import open_dialog as open_dialog
+from app.qt.sentences import translate_message
+from app.qt.translation import tr
+from app.services.model_service import ModelService
+from app.services.training_service import JobState, PlanRequest, TrainingService
 from app.state.changes import (
     AnnotationChanged,
     Change,
@@ -31,13 +37,7 @@ from app.state.changes import (
     StudyClosing,
     StudyOpened,
 )
-from app.services.model_service import ModelService
-from app.qt.dialogs import open_dialog as open_dialog
-from app.qt.background import Background, WorkResult
-from app.qt.sentences import translate_message
-from app.qt.translation import tr
 from app.state.session import Session
-from app.services.training_service import JobState, PlanRequest, TrainingService
 from app.views.screen import Screen
 from app.views.train.comparison import RunComparisonView
 from app.views.train.history import FILE as HISTORY

@@ -26,7 +26,7 @@ from core.cli.console import Console
 from core.cli.output import add_output
 
 if TYPE_CHECKING:
-    from core.jobs.hosts import RemoteHost, Hosts
+    from core.jobs.hosts import Hosts, RemoteHost
 
 HELP = "set up, confirm and test other machines to train on"
 

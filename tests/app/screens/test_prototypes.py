@@ -170,7 +170,7 @@ def test_two_revisions_are_compared_and_an_older_one_is_taken(qtbot: QtBot, gall
     top = tree.topLevelItem(0)
     assert top is not None
     tree.selectAll()
-    with qtbot.waitSignal(screen.supposing.found, timeout=10_000) as found:
+    with qtbot.waitSignal(screen.preview.found, timeout=10_000) as found:
         qtbot.mouseClick(screen.revisions.compare, Qt.MouseButton.LeftButton)
     assert found.args is not None
     assert found.args[0].removed == (5,)

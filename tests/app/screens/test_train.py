@@ -12,11 +12,11 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from app.state.changes import RunsChanged
+from app.views.main_window.window import MainWindow
 from app.views.train.comparison import RunComparisonView
 from app.views.train.history import Point, continued, phases, projections
 from app.views.train.machine_dialog import MachineDialog
 from app.views.train.runs_table import config_differences
-from app.views.main_window.window import MainWindow
 from core.domain.events import Metrics
 from core.domain.study import Labels, Run, RunStatus
 from core.domain.vocabulary import MarginType
