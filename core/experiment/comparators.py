@@ -14,12 +14,12 @@ from core.evaluation.comparators import HAND_MADE, PROBE, Features, Float, linea
 from core.evaluation.hand_features import hand_made_features
 from core.evaluation.predictions import Predictions, pooled
 from core.evaluation.repeated import Method
-from core.explain.report import Section, Table
-from core.statistics.estimate import p_text
 from core.experiment.parts import Data
 from core.experiment.table import Judged, against_the_rest, cell, short
-from core.training.config import TrainingConfig
+from core.explain.report import Section, Table
+from core.statistics.estimate import p_text
 from core.training.begin_or_resume import make_network
+from core.training.config import TrainingConfig
 
 
 def comparator_methods(
