@@ -105,6 +105,17 @@ class Reads:
                 found[self._study.readers.get(reader_id).name] = shapes
         return found
 
+    def other_contributors(self, lesion_id: str) -> tuple[str, ...]:
+        """Names of the other readers who labelled a lesion or drew on it, in the order of entry."""
+        labels = self._study.lesions.all_labels(lesion_id)
+        said = {reader for reader, given in labels.items() if reader is not None and given != Labels()}
+        found = said | set(self._study.annotations.readers_of(lesion_id))
+        return tuple(
+            reader.name
+            for reader in self._study.readers.all()
+            if reader.id in found and reader.id != self.reader_id
+        )
+
     def own_is_finished(self, lesion_id: str) -> bool:
         """Whether the reader drew the lesion and named its margin: only then others' layers may be seen."""
         return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPixmap, QResizeEvent
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QMenu, QToolButton
 
 from app.actions.actions import Actions
@@ -17,7 +17,8 @@ from app.widgets.number import DecimalField
 from app.widgets.viewer.picture import Display, Picture, voi_name
 from core.domain.shapes import Length, Role
 
-_NARROW = 470
+_SWATCH, _ROOM = 24, 8
+_NARROW = 640
 """Logical pixels, below which the words of the roles do not fit."""
 
 
@@ -52,7 +53,12 @@ class PenStrip(QFrame):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 4)
         layout.setSpacing(6)
+        self._by_tool = actions["role.auto"]
+        label = Label(tr("Layer"))
+        label.setObjectName("faint")
+        layout.addWidget(label)
         for role, name, short in (
+            (Role.MARGIN, "role.auto", tr("By tool")),
             (Role.PROMINENT, "role.prominent", tr("Prominent")),
             (Role.MARGIN, "role.margin", tr("Margin")),
         ):
@@ -94,6 +100,10 @@ class PenStrip(QFrame):
         self._hangings.setMenu(menu)
         self._hangings.setIcon(symbol)
 
+    def show_layer(self, role: Role) -> None:
+        """The layer that the tool has, in the colour of the chip that leaves it to the tool."""
+        self._by_tool.setIcon(_swatch(OF_ROLE[role]))
+
     def show_pen(self, pen: Pen, *, eraser: bool) -> None:
         """``pen`` in the unit of the image."""
         self._pen, self._erases = pen, eraser
@@ -131,6 +141,10 @@ class PenStrip(QFrame):
 
 
 def _swatch(colour: QColor) -> QIcon:
-    picture = QPixmap(24, 24)
-    picture.fill(colour)
+    """A square with some room to its right, where the word follows."""
+    picture = QPixmap(_SWATCH + _ROOM, _SWATCH)
+    picture.fill(QColor(0, 0, 0, 0))
+    painter = QPainter(picture)
+    painter.fillRect(0, 0, _SWATCH, _SWATCH, colour)
+    painter.end()
     return QIcon(picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QTimer, Signal
@@ -28,12 +29,15 @@ from app.changes import (
     StudyClosing,
     StudyOpened,
 )
-from app.lesion_edits import add_lesion
+from app.commands.edits import ReplaceShapes
+from app.lesion_edits import add_lesion, change_outline, label_lesion
 from app.models.pictures import Shown
+from app.qt.sentences import said
 from app.qt.translation import tr
 from app.reads import HistoryEntry
 from app.session import Session
 from app.views.annotate.finding_menu import place_of
+from app.views.annotate.history import AnnotateHistory
 from app.views.annotate.lesion_list import Listed
 from app.views.annotate.overlays import Overlays
 from app.views.annotate.pen_strip import PenStrip
@@ -45,12 +49,14 @@ from app.views.worklist.panel import WorklistPanel
 from app.widgets.drawing.canvas import AnnotationCanvas
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.drawing.mask_preview import MaskPreview
+from app.widgets.drawing.pen import width_of
 from app.widgets.label import Label
 from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Display, Voi
 from core.data.roi import roi_square
 from core.data.roi_set import InputTransform
-from core.domain.shapes import Shape
+from core.domain.errors import MarginaliaError
+from core.domain.shapes import Length, Shape
 from core.domain.study import Labels, Lesion, LesionOutline
 
 _HISTORY_MS = 250
@@ -59,8 +65,8 @@ _AHEAD_MS = 150
 
 
 class AnnotateWorkspace(Screen):
-    linked = Signal(str, object)
-    """What was linked or separated, in a sentence, and what takes that back."""
+    undo_offered = Signal(str, object)
+    """What was linked or removed, in a sentence, and what takes that back."""
 
     def __init__(self, session: Session, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,6 +74,7 @@ class AnnotateWorkspace(Screen):
         self.worklist = WorklistPanel(session)
         self.wall = Wall(session, self)
         self.document = AnnotationDocument(self._refuse_commit, parent=self)
+        self.steps = AnnotateHistory(session, self.document, self)
         self.canvas = AnnotationCanvas(self.view, self.document, self)
         self.overlays = Overlays(self.view)
         self.mask_frame = preview = QFrame()
@@ -92,7 +99,7 @@ class AnnotateWorkspace(Screen):
 
     @property
     def history(self) -> History:
-        return self.document
+        return self.steps
 
     def available(self) -> frozenset[Need]:
         if self._session.image_id is None or self.shown is None:
@@ -142,17 +149,18 @@ class AnnotateWorkspace(Screen):
         # the preview, which makes the mask, listens to the same signal before this
         self.document.shapes_changed.connect(self._mask_later.start)
         self.document.undo_changed.connect(self.actions_changed)
+        self.document.paused_changed.connect(self.actions_changed)
+        self._session.journal.changed.connect(self.actions_changed)
+        self.steps.refused.connect(self.refused)
         self._mask_later.timeout.connect(self._update_mask)
         self._later.timeout.connect(self._show_history)
         self._ahead.timeout.connect(self._read_ahead)
         self.canvas.outline_drawn.connect(self._take_outline)
+        self.canvas.outline_changed.connect(self._change_outline)
         self.canvas.refused.connect(self.refused)
-        self.canvas.pen_changed.connect(self.show_pen)
-        self.canvas.tool_chosen.connect(self.show_pen)
-        self.strip.pen_edited.connect(self.canvas.set_pen)
         self.strip.voi_chosen.connect(self._choose_window)
         self.panel.lesions.chosen.connect(self._choose_lesion)
-        self.panel.form.edited.connect(self._session.set_labels)
+        self.panel.form.edited.connect(self._label)
         self.panel.form.finished.connect(self._back_to_picture)
         self.panel.history.looked_at.connect(self._look_back)
         self.panel.history.restored.connect(self._restore)
@@ -345,14 +353,28 @@ class AnnotateWorkspace(Screen):
             add_lesion(self._session, self._session.image_id, outline)
             self.canvas.choose_tool("ellipse")
 
+    def _change_outline(self, outline: LesionOutline) -> None:
+        if self.lesion is None:
+            return
+        try:
+            change_outline(self._session, self.lesion.id, outline)
+        except MarginaliaError as error:
+            self.canvas.show_outline(None)
+            self.refused.emit(said(error))
+
     def _look_back(self, entry: HistoryEntry | None) -> None:
         """Show a past state over the picture, and what is current faintly."""
         self.overlays.show_past(() if entry is None else entry.shapes)
         self.canvas.set_opacity(1.0 if entry is None else 0.2)
 
+    def _label(self, lesion_id: str, labels: Labels) -> None:
+        label_lesion(self._session, lesion_id, labels)
+
     def _restore(self, revision: int) -> None:
         if self.lesion is not None:
+            before = self.document.shapes
             self._session.restore_revision(self.lesion.id, revision)
+            self.steps.record_edit(ReplaceShapes(before, self.document.shapes, tr("Restore")))
 
     def show_others(self, *, on: bool) -> None:
         """The layers of other readers, where the reader's own is finished."""
@@ -375,8 +397,18 @@ class AnnotateWorkspace(Screen):
         else:
             self.overlays.show_mask(None, None)
 
-    def show_pen(self, _: object = None) -> None:
-        self.strip.show_pen(self.canvas.pen, eraser=self.canvas.tool_name == "eraser")
+    @property
+    def selected_width(self) -> Length | None:
+        """Of the first selected shape that has a width."""
+        chosen = (self.document.shapes[i] for i in sorted(self.document.selection))
+        return next((width for width in map(width_of, chosen) if width is not None), None)
+
+    def show_pen(self) -> None:
+        """In the strip: the width of the selection, else that of the pen or the eraser."""
+        pen, width = self.canvas.pen, self.selected_width
+        if width is not None:
+            pen = replace(pen, width=width)
+        self.strip.show_pen(pen, eraser=width is None and self.canvas.tool_name == "eraser")
 
     def _show_window(self, display: Display) -> None:
         self.strip.show_windows(self.view.picture, display)

@@ -33,6 +33,8 @@ class AnnotationDocument(QObject):
     paused_changed = Signal(bool)
     undo_changed = Signal()
     """What can be undone or redone changed."""
+    edited = Signal(object)
+    """A ``ReplaceShapes`` that was committed by ``replace``; not by undo, redo or ``return_to``."""
 
     def __init__(self, commit: Commit, spacing_mm: float | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -97,18 +99,31 @@ class AnnotationDocument(QObject):
 
     def replace(self, after: Shapes, text: str, *, select: frozenset[int] = frozenset()) -> bool:
         """One edit, which undo takes back as a whole. False where it could not be committed (yet)."""
-        before = self._shapes
-        if after == before or not self.editable:
-            return False
+        return self._edit(after, text, select=select, tell=True)
 
-        def edit() -> bool:
-            self._commit(after)
-            self._history.push(ReplaceShapes(before, after, text))
-            self._apply(after)
-            self.select(select)
+    @property
+    def last_edit(self) -> ReplaceShapes | None:
+        """The edit that undo takes back."""
+        return self._history.undoes
+
+    @property
+    def next_edit(self) -> ReplaceShapes | None:
+        """The edit that redo does again."""
+        return self._history.redoes
+
+    def return_to(self, shapes: Shapes, text: str) -> bool:
+        """Make an earlier or later state current: a step of the history where it leads there, else an edit.
+
+        False where it could not be committed (yet).
+        """
+        if shapes == self._shapes:
             return True
-
-        return self._attempt(edit)
+        last, following = self.last_edit, self.next_edit
+        if last is not None and last.before == shapes:
+            return self._step(-1, shapes)
+        if following is not None and following.after == shapes:
+            return self._step(1, shapes)
+        return self._edit(shapes, text, select=frozenset(), tell=False)
 
     def undo(self) -> bool:
         edit = self._history.undoes
@@ -122,6 +137,23 @@ class AnnotationDocument(QObject):
         """Try again what could not be committed; True where nothing is waiting any more."""
         waiting = self._aside
         return waiting is None or self._attempt(waiting)
+
+    def _edit(self, after: Shapes, text: str, *, select: frozenset[int], tell: bool) -> bool:
+        before = self._shapes
+        if after == before or not self.editable:
+            return False
+
+        def edit() -> bool:
+            self._commit(after)
+            made = ReplaceShapes(before, after, text)
+            self._history.push(made)
+            self._apply(after)
+            self.select(select)
+            if tell:
+                self.edited.emit(made)
+            return True
+
+        return self._attempt(edit)
 
     def _step(self, by: int, state: Shapes) -> bool:
         if not self.editable:

@@ -40,6 +40,16 @@ def paint_handles(painter: QPainter, sight: Sight, points: Iterable[Point]) -> N
     painter.restore()
 
 
+def paint_chosen_vertex(painter: QPainter, sight: Sight, point: Point) -> None:
+    """The handle that Delete removes: larger, and filled with the colour of the rim."""
+    painter.save()
+    painter.setPen(QPen(SELECTION, 2.0))
+    painter.setBrush(RIM)
+    place = sight.to_widget(point)
+    painter.drawRect(QRectF(place.x() - SIDE / 2 - 0.5, place.y() - SIDE / 2 - 0.5, SIDE + 1, SIDE + 1))
+    painter.restore()
+
+
 def paint_selected(painter: QPainter, sight: Sight, shapes: Sequence[Shape]) -> None:
     """A white outline (a line's middle) with a dark rim, and handles where one shape alone is selected."""
     painter.save()
