@@ -169,7 +169,7 @@ class LesionRepository:
             run = transaction.connection.execute
             _refuse_in_reader_study(transaction, lesion)
             keep_removed(transaction, lesion_id)
-            for table in (schema.annotation, _S):
+            for table in schema.OF_LESION:
                 run(delete(table).where(table.c.lesion_id == lesion_id))
             run(delete(_L).where(_L.c.id == lesion_id))
             if not self.of_finding(lesion.finding_id):

@@ -20,20 +20,19 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True):
 
     finding: dict[str, Any]
     lesion: dict[str, Any]
-    labels: list[dict[str, Any]]
-    annotations: list[dict[str, Any]]
+    rest: dict[str, list[dict[str, Any]]]
+    """Rows of ``schema.OF_LESION`` by the name of their table."""
 
 
 def keep_removed(transaction: Transaction, lesion_id: str) -> None:
-    """Copy the rows of a lesion, its finding, its labels and its annotations before they are deleted."""
+    """Copy the rows of a lesion, its finding, and all that goes with it before they are deleted."""
     run = transaction.connection.execute
     lesion = run(select(_L).where(_L.c.id == lesion_id)).one()
     finding = run(select(_F).where(_F.c.id == lesion.finding_id)).one()
     content = _Content(
         finding=fields(finding),
         lesion=fields(lesion),
-        labels=_rows(transaction, schema.label, lesion_id),
-        annotations=_rows(transaction, schema.annotation, lesion_id),
+        rest={table.name: _rows(transaction, table, lesion_id) for table in schema.OF_LESION},
     )
     row = {
         "id": lesion_id,
@@ -47,10 +46,10 @@ def keep_removed(transaction: Transaction, lesion_id: str) -> None:
 def restore_removed(transaction: Transaction, lesion_id: str) -> None:
     """Insert the rows that ``keep_removed`` copied. StudyError if there are none, or the image is gone."""
     run = transaction.connection.execute
-    row = run(select(_T).where(_T.c.id == lesion_id)).one_or_none()
-    if row is None:
+    kept = run(select(_T).where(_T.c.id == lesion_id)).one_or_none()
+    if kept is None:
         raise StudyError(f"The study has no removed lesion {lesion_id}; nothing was changed.")
-    content = msgspec.convert(row.content, _Content)
+    content = msgspec.convert(kept.content, _Content)
     lesion = content.lesion
     image = schema.image
     if run(select(image.c.id).where(image.c.id == lesion["image_id"])).first() is None:
@@ -61,14 +60,15 @@ def restore_removed(transaction: Transaction, lesion_id: str) -> None:
     if lesion["number"] in used:
         lesion["number"] = 1 + max(used)
     run(insert(_L).values(_numbered(transaction, _L, lesion)))
-    for table, rows in ((schema.label, content.labels), (schema.annotation, content.annotations)):
-        if rows:
-            run(insert(table), rows)
+    for name, rows in content.rest.items():
+        table = schema.metadata.tables[name]
+        for row in rows:
+            run(insert(table).values(_numbered(transaction, table, row) if "seq" in row else row))
     run(delete(_T).where(_T.c.id == lesion_id))
 
 
 def _rows(transaction: Transaction, table: Table, lesion_id: str) -> list[dict[str, Any]]:
-    # the primary key of labels is given anew
+    # row numbers of the database are given anew
     return [
         {name: value for name, value in fields(row).items() if name != "id"}
         for row in transaction.connection.execute(select(table).where(table.c.lesion_id == lesion_id))
@@ -78,6 +78,6 @@ def _rows(transaction: Transaction, table: Table, lesion_id: str) -> list[dict[s
 def _numbered(transaction: Transaction, table: Table, row: dict[str, Any]) -> dict[str, Any]:
     """With its former place in the order of entry, or the next one where that was given to another row."""
     run = transaction.connection.execute
-    if run(select(table.c.id).where(table.c.seq == row["seq"])).first() is None:
+    if run(select(table.c.seq).where(table.c.seq == row["seq"])).first() is None:
         return row
     return row | {"seq": 1 + int(run(select(func.max(table.c.seq))).scalar_one())}
