@@ -31,6 +31,15 @@ class HistoryEntry:
     names: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class LabelChange:
+    """The current reader changed their labels of a lesion."""
+
+    at_utc: str
+    before: Labels
+    after: Labels
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Loaded:
     """An image with its pyramid, level 0 first."""
@@ -139,6 +148,18 @@ class Reads:
             for found in repository.history(lesion_id, self.reader_id, after=last)
         ]
         return [replace(entry, names=tuple(names.get(entry.revision, ()))) for entry in (*reversed(added), *known)]
+
+    def label_changes(self, lesion_id: str) -> list[LabelChange]:
+        """What the current reader changed of their labels, the newest first."""
+        records = self._study.audit.of("lesion.labels", f"lesion {lesion_id} reader {self.reader_id}")
+        return [
+            LabelChange(
+                at_utc=record.at_utc,
+                before=msgspec.json.decode(record.old, type=Labels) if record.old else Labels(),
+                after=msgspec.json.decode(record.new, type=Labels) if record.new else Labels(),
+            )
+            for record in reversed(records)
+        ]
 
     def load(self, image_id: str, frame: int = 0) -> Loaded:
         """Everything that showing a slice of an image needs; ArrayLostError where its pixels are gone."""

@@ -11,6 +11,7 @@ from app.qt.background import Background, Outcome
 from app.qt.translation import tr
 from app.qt.words import view_name, word
 from app.session import Session
+from app.state.preferences import shows_others_first
 from core.store.worklist import WorklistKey, WorklistKeys, WorklistProgress, WorklistQuery, WorklistRow
 
 PAGE = 64
@@ -178,7 +179,9 @@ def title(row: WorklistRow) -> str:
 def subtitle(row: WorklistRow) -> str:
     if row.lesion_id is None:
         return tr("no lesion yet")
-    margin = tr("not labelled") if row.margin is None else word(row.margin)
+    # what the data set says stays hidden until the reader has said it
+    hidden = row.margin is None or not (row.labelled_by_me or shows_others_first())
+    margin = tr("not labelled") if hidden or row.margin is None else word(row.margin)
     # the margin first: it is what is left where the list is narrow
     return margin + " · " + tr("lesion {number}", number=row.lesion_number)
 

@@ -10,7 +10,7 @@ from app.commands.edits import ReplaceShapes
 from app.qt.sentences import said
 from app.session import Session
 from app.state.journal import Act
-from app.widgets.drawing.document import AnnotationDocument
+from app.widgets.drawing.document import AnnotationDocument, text_of
 from core.domain.edits import Shapes
 from core.domain.errors import MarginaliaError
 
@@ -73,13 +73,13 @@ class AnnotateHistory(QObject):
             self._session.journal.record(self._act_of(edit))
 
     def _act_of(self, edit: ReplaceShapes) -> Act:
-        lesion_id = self._session.lesion_id or ""
+        lesion_id, text = self._session.lesion_id or "", text_of(edit)
         return Act(
-            text=edit.text,
+            text=text,
             image_id=self._session.image_id or "",
             lesion_id=lesion_id,
-            undo=lambda: self._put(lesion_id, edit.before, edit.text),
-            redo=lambda: self._put(lesion_id, edit.after, edit.text),
+            undo=lambda: self._put(lesion_id, edit.before, text),
+            redo=lambda: self._put(lesion_id, edit.after, text),
         )
 
     def _undoes(self) -> Act | None:

@@ -48,7 +48,7 @@ class LesionRemoval:
         box.setInformativeText(
             tr("{names} labelled this lesion or drew on it. Undo brings everything back.", names=", ".join(others))
         )
-        agreed = QCheckBox(tr("Remove their labels and shapes too"))
+        agreed = QCheckBox(tr("Remove their labels and shapes too"), box)
         box.setCheckBox(agreed)
         remove = box.addButton(tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
         keep = box.addButton(tr("Keep"), QMessageBox.ButtonRole.RejectRole)

@@ -15,6 +15,7 @@ from app.lesion_edits import order_lesions
 from app.qt.translation import tr
 from app.session import Session
 from app.state.journal import Act
+from app.state.preferences import show_others_first, shows_others_first
 from app.views.annotate import arrangement
 from app.views.annotate.arrangement import Hanging
 from app.views.annotate.finding_menu import FindingMenu
@@ -101,6 +102,8 @@ class AnnotateWiring(QObject):
         actions.connect_to("view.previous_slice", lambda: self._workspace.view.ask_for_slice(-1))
         actions.connect_checked("view.mask", lambda on: self._workspace.show_mask(on=on))
         actions.connect_checked("view.others", self._show_others)
+        actions["view.others_first"].setChecked(shows_others_first())
+        actions.connect_checked("view.others_first", self._show_others_first)
         actions.connect_checked("view.worklist", self._workspace.worklist.setVisible)
         actions.connect_checked("view.panel", self._workspace.panel.setVisible)
         for name in ("view.worklist", "view.panel"):
@@ -194,6 +197,11 @@ class AnnotateWiring(QObject):
     def _show_view(self, _: object) -> None:
         display = self._workspace.view.display
         self._actions["view.invert"].setChecked(display is not None and display.inverted)
+
+    def _show_others_first(self, on: bool) -> None:
+        show_others_first(on)
+        self._workspace.details.show_labels()
+        self._workspace.worklist.list.viewport().update()
 
     def _show_layers(self) -> None:
         self._actions["view.others"].setChecked(self._workspace.overlays.others_shown)

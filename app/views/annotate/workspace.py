@@ -7,7 +7,6 @@ from functools import partial
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QSplitter,
     QVBoxLayout,
@@ -36,10 +35,9 @@ from app.qt.sentences import said
 from app.qt.translation import tr
 from app.reads import HistoryEntry
 from app.session import Session
-from app.views.annotate.finding_menu import place_of
 from app.views.annotate.history import AnnotateHistory
-from app.views.annotate.lesion_list import Listed
 from app.views.annotate.overlays import Overlays
+from app.views.annotate.panel_controller import PanelController, mask_frame
 from app.views.annotate.pen_strip import PenStrip
 from app.views.annotate.side_panel import WIDTH, SidePanel
 from app.views.annotate.tool_column import tool_column
@@ -50,7 +48,6 @@ from app.widgets.drawing.canvas import AnnotationCanvas
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.drawing.mask_preview import MaskPreview
 from app.widgets.drawing.pen import width_of
-from app.widgets.label import Label
 from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Display, Voi
 from core.data.roi import roi_square
@@ -59,7 +56,6 @@ from core.domain.errors import MarginaliaError
 from core.domain.shapes import Length, Shape
 from core.domain.study import Labels, Lesion, LesionOutline
 
-_HISTORY_MS = 250
 _AHEAD_MS = 150
 """After a picture is shown; while somebody pages on, nothing is read ahead."""
 
@@ -77,19 +73,16 @@ class AnnotateWorkspace(Screen):
         self.steps = AnnotateHistory(session, self.document, self)
         self.canvas = AnnotationCanvas(self.view, self.document, self)
         self.overlays = Overlays(self.view)
-        self.mask_frame = preview = QFrame()
         self.preview = MaskPreview(self.document)
-        self.panel = SidePanel(actions, preview)
+        self.panel = SidePanel(actions, mask_frame(self.preview))
+        self.details = PanelController(session, self.panel, self.preview)
         self.strip = PenStrip(actions)
         self.shown: Shown | None = None
         self.lesion: Lesion | None = None
         self._mask_on = False
-        self._past: list[HistoryEntry] = []
-        """Of the lesion in work, as it was read last."""
         self._mask_later = QTimer(self, singleShot=True, interval=0)
-        self._later = QTimer(self, singleShot=True, interval=_HISTORY_MS)
         self._ahead = QTimer(self, singleShot=True, interval=_AHEAD_MS)
-        self._lay_out(actions, preview)
+        self._lay_out(actions)
         self._connect()
 
     @property
@@ -108,14 +101,7 @@ class AnnotateWorkspace(Screen):
 
     # made once
 
-    def _lay_out(self, actions: Actions, preview: QFrame) -> None:
-        box = QVBoxLayout(preview)
-        box.setContentsMargins(10, 8, 10, 8)
-        self.preview.setFixedHeight(190)
-        heading = Label(tr("Mask as the network sees it"))
-        heading.setObjectName("heading")
-        box.addWidget(heading)
-        box.addWidget(self.preview)
+    def _lay_out(self, actions: Actions) -> None:
         picture = QHBoxLayout()
         picture.setSpacing(0)
         picture.addWidget(tool_column(actions))
@@ -153,7 +139,6 @@ class AnnotateWorkspace(Screen):
         self._session.journal.changed.connect(self.actions_changed)
         self.steps.refused.connect(self.refused)
         self._mask_later.timeout.connect(self._update_mask)
-        self._later.timeout.connect(self._show_history)
         self._ahead.timeout.connect(self._read_ahead)
         self.canvas.outline_drawn.connect(self._take_outline)
         self.canvas.outline_changed.connect(self._change_outline)
@@ -185,12 +170,12 @@ class AnnotateWorkspace(Screen):
             case LesionsChanged() if self._session.image_id is not None:
                 self._show_lesion(keep_drawing=True)
             case LabelsChanged(image_id=image) if image == self._session.image_id:
-                self._show_labels()
+                self.details.show_labels()
                 self.actions_changed.emit()
             case AnnotationChanged(lesion_id=lesion, restored=restored) if lesion == self._session.lesion_id:
                 if restored:
                     self._load_document()
-                self._later.start()
+                self.details.show_history_soon()
             case CheckpointNamed():
                 self._show_history()
             case StorageChanged():
@@ -200,7 +185,7 @@ class AnnotateWorkspace(Screen):
                 self.panel.form.take_typing()
                 self._ahead.stop()
                 self.wall.pictures.clear()
-                self._later.stop()
+                self.details.stop()
             case StudyClosed():
                 self._show_nothing()
             case _:
@@ -250,29 +235,30 @@ class AnnotateWorkspace(Screen):
         same = before is not None and self.lesion is not None and before.id == self.lesion.id
         if not (keep_drawing and same):
             self._load_document()
-        self._show_labels()
+        self.details.show_labels()
         if session.image_id is not None:
             on_slice = [found for found in reads.lesions(session.image_id) if found.frame == session.frame]
             others = [found for found in on_slice if found.id != session.lesion_id]
             self.overlays.show_outlines([found.outline for found in others])
         self.canvas.set_outline(None if self.lesion is None else self.lesion.outline)
         self.show_others(on=False)
-        self._show_mask()
+        self.details.show_mask(self.shown, self.lesion)
+        self._update_mask()
         self._show_history()
         self.wall.refresh()
         self.actions_changed.emit()
 
     def _load_document(self) -> None:
         lesion, spacing = self.lesion, None
-        self._past = []
+        self.details.past = []
         if self._session.image_id is not None:
             spacing = self._session.reads.image(self._session.image_id).pixel_spacing_mm
         if lesion is None:
             self.document.load((), commit=self._refuse_commit, spacing_mm=spacing)
         else:
-            self._past = self._session.reads.history(lesion.id)
+            self.details.past = self._session.reads.history(lesion.id)
             self.document.load(
-                [entry.shapes for entry in reversed(self._past)],
+                [entry.shapes for entry in reversed(self.details.past)],
                 commit=partial(self._session.commit_shapes, lesion.id),
                 spacing_mm=spacing,
             )
@@ -284,43 +270,10 @@ class AnnotateWorkspace(Screen):
         self.document.read_only = not (writable and self.lesion is not None)
         self.canvas.takes_outlines = writable
 
-    def _show_labels(self) -> None:
-        session, reads = self._session, self._session.reads
-        if session.image_id is None:
-            return
-        listed = []
-        for lesion in reads.lesions(session.image_id):
-            own, given = reads.labels(lesion.id)
-            said = own if own.margin is not None else given
-            places = tuple(place_of(image) for image in reads.seen_in(lesion.id))
-            listed.append(Listed(lesion=lesion, said=said, seen_in=places))
-        self.panel.lesions.show_lesions(reads.image(session.image_id), listed, session.lesion_id)
-        if session.lesion_id is None:
-            self.panel.form.show_labels("", Labels(), Labels(), editable=False)
-            self.panel.author.setText("")
-            return
-        own, given = reads.labels(session.lesion_id)
-        writable = session.reader is not None and not session.read_only
-        self.panel.form.show_labels(session.lesion_id, own, given, editable=writable)
-        by = tr("nobody is signed in") if session.reader is None else tr("by {name}", name=session.reader.name)
-        self.panel.author.setText(by)
-
-    def _show_mask(self) -> None:
-        self.mask_frame.setVisible(self.lesion is not None)
-        if self.shown is None or self.lesion is None:
-            self.preview.set_lesion(None, None, None)
-            return
-        picture = self.shown.picture
-        self.preview.set_lesion(picture, Display(voi=picture.choices[0]).table(picture), self.lesion.box)
-        self._update_mask()
-
     def _show_history(self) -> None:
         self.overlays.show_past(())
         self.canvas.set_opacity(1.0)
-        if self._session.is_open:
-            if self._session.lesion_id:
-                self._past = self._session.reads.history(self._session.lesion_id, self._past)
-            self.panel.history.show_history(self._past)
+        self.details.show_history()
 
     def _show_nothing(self) -> None:
         self.shown = self.lesion = None
@@ -328,12 +281,7 @@ class AnnotateWorkspace(Screen):
         self.canvas.set_outline(None)
         self.overlays.clear()
         self.document.load((), commit=self._refuse_commit, spacing_mm=None)
-        self.preview.set_lesion(None, None, None)
-        self.mask_frame.hide()
-        self.panel.lesions.show_nothing()
-        self.panel.form.show_labels("", Labels(), Labels(), editable=False)
-        self._past = []
-        self.panel.history.show_history([])
+        self.details.clear()
         self.strip.show_windows(None, None)
         self.actions_changed.emit()
 

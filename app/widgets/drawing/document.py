@@ -8,8 +8,8 @@ from itertools import pairwise
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.commands.edits import EditHistory, ReplaceShapes
+from app.operations.shape_text import describe_edit
 from app.qt.sentences import said
-from app.qt.translation import tr
 from core.domain.edits import Shapes, replay
 from core.domain.errors import MarginaliaError
 
@@ -17,6 +17,11 @@ Commit = Callable[[Shapes], None]
 """Makes a state durable; a ``MarginaliaError`` says why it could not."""
 
 RETRY_MS = 2000
+
+
+def text_of(edit: ReplaceShapes) -> str:
+    """What Undo and Redo name an edit."""
+    return edit.text or describe_edit(edit.before, edit.after)
 
 
 class AnnotationDocument(QObject):
@@ -55,7 +60,7 @@ class AnnotationDocument(QObject):
         self._commit = commit or self._commit
         self.spacing_mm = spacing_mm
         states, current = replay(revisions)
-        self._history.start((ReplaceShapes(*pair, tr("Edit")) for pair in pairwise(states)), current)
+        self._history.start((ReplaceShapes(*pair) for pair in pairwise(states)), current)
         self._shapes = states[current]
         self._selection = frozenset()
         self.shapes_changed.emit()
@@ -84,12 +89,12 @@ class AnnotationDocument(QObject):
     def undo_text(self) -> str:
         """What undo would take back; empty where there is nothing, or nothing can be changed just now."""
         edit = self._history.undoes
-        return edit.text if edit and self.editable else ""
+        return text_of(edit) if edit and self.editable else ""
 
     @property
     def redo_text(self) -> str:
         edit = self._history.redoes
-        return edit.text if edit and self.editable else ""
+        return text_of(edit) if edit and self.editable else ""
 
     def select(self, indices: frozenset[int]) -> None:
         chosen = frozenset(i for i in indices if 0 <= i < len(self._shapes))
