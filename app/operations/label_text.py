@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from app.qt.formatting import decimal, word
 from app.qt.translation import tr
-from app.qt.words import decimal, word
 from core.domain.study import Labels
 from core.domain.vocabulary import BiradsCategory
 

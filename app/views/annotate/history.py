@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Signal
 
-from app.commands.edits import ReplaceShapes
-from app.qt.sentences import said
-from app.session import Session
+from app.operations.edit_history import ReplaceShapes
+from app.qt.sentences import translate_message
 from app.state.journal import Act
+from app.state.session import Session
 from app.widgets.drawing.document import AnnotationDocument, text_of
 from core.domain.edits import Shapes
 from core.domain.errors import MarginaliaError
@@ -113,7 +113,7 @@ class AnnotateHistory(QObject):
             step()
             self._choose(act)
         except MarginaliaError as error:
-            self.refused.emit(said(error))
+            self.refused.emit(translate_message(error))
 
     def _choose(self, act: Act) -> None:
         ids = [lesion.id for lesion in self._session.reads.lesions(act.image_id)]

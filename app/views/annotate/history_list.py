@@ -19,10 +19,10 @@ from PySide6.QtWidgets import (
 
 from app.operations.label_text import describe_labels
 from app.operations.shape_text import describe_edit
+from app.qt.formatting import local_time
 from app.qt.translation import tr
-from app.qt.words import local_time
-from app.reads import HistoryEntry, LabelChange
 from app.widgets.label import Label, tip
+from core.tasks.studies.queries import HistoryEntry, LabelChange
 
 _MOST = 300
 """Rows that are listed; what is older is reached by undo."""

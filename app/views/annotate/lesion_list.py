@@ -17,8 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.qt.formatting import word
 from app.qt.translation import tr
-from app.qt.words import word
 from app.widgets.label import Label, tip
 from core.domain.study import Image, Labels, Lesion
 

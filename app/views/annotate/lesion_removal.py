@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtWidgets import QCheckBox, QMessageBox, QWidget
 
-from app.lesion_edits import remove_lesion
-from app.qt.asking import ask
-from app.qt.sentences import said
+from app.operations.lesions import remove_lesion
+from app.qt.dialogs import open_dialog
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.session import Session
 from app.state.journal import Act
+from app.state.session import Session
 from core.domain.errors import MarginaliaError
 
 
@@ -36,7 +36,7 @@ class LesionRemoval:
             return
         others = self._session.reads.other_contributors(lesion_id)
         if others:
-            ask(self._question(lesion_id, others))
+            open_dialog(self._question(lesion_id, others))
         else:
             self._remove(lesion_id)
 
@@ -65,6 +65,6 @@ class LesionRemoval:
         try:
             act = remove_lesion(self._session, lesion_id)
         except MarginaliaError as error:
-            self._refused(said(error))
+            self._refused(translate_message(error))
             return
         self._removed(tr("Lesion {n} was removed.", n=number), act)

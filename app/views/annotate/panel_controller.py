@@ -5,11 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QFrame, QVBoxLayout
 
-from app.models.pictures import Shown
+from app.models.pictures import LoadedPicture
 from app.qt.translation import tr
-from app.reads import HistoryEntry
-from app.session import Session
 from app.state.preferences import shows_others_first
+from app.state.session import Session
 from app.views.annotate.finding_menu import place_of
 from app.views.annotate.lesion_list import Listed
 from app.views.annotate.side_panel import SidePanel
@@ -17,6 +16,7 @@ from app.widgets.drawing.mask_preview import MaskPreview
 from app.widgets.label import Label
 from app.widgets.viewer.picture import Display
 from core.domain.study import Labels, Lesion
+from core.tasks.studies.queries import HistoryEntry
 
 _HISTORY_MS = 250
 
@@ -52,7 +52,7 @@ class PanelController(QObject):
         by = tr("nobody is signed in") if session.reader is None else tr("by {name}", name=session.reader.name)
         self._panel.author.say(by)
 
-    def show_mask(self, shown: Shown | None, lesion: Lesion | None) -> None:
+    def show_mask(self, shown: LoadedPicture | None, lesion: Lesion | None) -> None:
         if shown is None or lesion is None:
             self._preview.set_lesion(None, None, None)
             return

@@ -15,7 +15,12 @@ from PySide6.QtWidgets import (
 
 from app.actions.actions import Actions
 from app.actions.catalogue import Need
-from app.changes import (
+from app.models.pictures import LoadedPicture
+from app.operations.edit_history import ReplaceShapes
+from app.operations.lesions import add_lesion, change_outline, label_lesion
+from app.qt.sentences import translate_message
+from app.qt.translation import tr
+from app.state.changes import (
     AnnotationChanged,
     Change,
     CheckpointNamed,
@@ -28,20 +33,14 @@ from app.changes import (
     StudyClosing,
     StudyOpened,
 )
-from app.commands.edits import ReplaceShapes
-from app.lesion_edits import add_lesion, change_outline, label_lesion
-from app.models.pictures import Shown
-from app.qt.sentences import said
-from app.qt.translation import tr
-from app.reads import HistoryEntry
-from app.session import Session
+from app.state.session import Session
+from app.views.annotate.hanging_controller import HangingController
 from app.views.annotate.history import AnnotateHistory
 from app.views.annotate.overlays import Overlays
 from app.views.annotate.panel_controller import PanelController, mask_frame
 from app.views.annotate.pen_strip import PenStrip
 from app.views.annotate.side_panel import WIDTH, SidePanel
 from app.views.annotate.tool_column import tool_column
-from app.views.annotate.wall import Wall
 from app.views.screen import History, Screen
 from app.views.worklist.panel import WorklistPanel
 from app.widgets.drawing.canvas import AnnotationCanvas
@@ -55,6 +54,7 @@ from core.data.roi_set import InputTransform
 from core.domain.errors import MarginaliaError
 from core.domain.shapes import Length, Shape
 from core.domain.study import Labels, Lesion, LesionOutline
+from core.tasks.studies.queries import HistoryEntry
 
 _AHEAD_MS = 150
 """After a picture is shown; while somebody pages on, nothing is read ahead."""
@@ -68,7 +68,7 @@ class AnnotateWorkspace(Screen):
         super().__init__(parent)
         self._session = session
         self.worklist = WorklistPanel(session)
-        self.wall = Wall(session, self)
+        self.wall = HangingController(session, self)
         self.document = AnnotationDocument(self._refuse_commit, parent=self)
         self.steps = AnnotateHistory(session, self.document, self)
         self.canvas = AnnotationCanvas(self.view, self.document, self)
@@ -77,7 +77,7 @@ class AnnotateWorkspace(Screen):
         self.panel = SidePanel(actions, mask_frame(self.preview))
         self.details = PanelController(session, self.panel, self.preview)
         self.strip = PenStrip(actions)
-        self.shown: Shown | None = None
+        self.shown: LoadedPicture | None = None
         self.lesion: Lesion | None = None
         self._mask_on = False
         self._mask_later = QTimer(self, singleShot=True, interval=0)
@@ -216,7 +216,7 @@ class AnnotateWorkspace(Screen):
         if view.display is None:
             self.strip.show_windows(None, None)
 
-    def _show_picture(self, shown: Shown) -> None:
+    def _show_picture(self, shown: LoadedPicture) -> None:
         self.shown = shown
         self._show_lesion()
         self._ahead.start()
@@ -308,7 +308,7 @@ class AnnotateWorkspace(Screen):
             change_outline(self._session, self.lesion.id, outline)
         except MarginaliaError as error:
             self.canvas.show_outline(None)
-            self.refused.emit(said(error))
+            self.refused.emit(translate_message(error))
 
     def _look_back(self, entry: HistoryEntry | None) -> None:
         """Show a past state over the picture, and what is current faintly."""

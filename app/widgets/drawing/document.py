@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.commands.edits import EditHistory, ReplaceShapes
+from app.operations.edit_history import EditHistory, ReplaceShapes
 from app.operations.shape_text import describe_edit
-from app.qt.sentences import said
+from app.qt.sentences import translate_message
 from core.domain.edits import Shapes, replay
 from core.domain.errors import MarginaliaError
 
@@ -181,7 +181,7 @@ class AnnotationDocument(QObject):
             self._retry.start()
             if first:
                 self.paused_changed.emit(True)
-                self.commit_failed.emit(said(error))
+                self.commit_failed.emit(translate_message(error))
             return False
         self._end_pause()
         return True

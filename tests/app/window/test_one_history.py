@@ -10,8 +10,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
-from app.lesion_edits import change_outline, label_lesion, link_lesion, order_lesions, remove_lesion
-from app.views.window import MainWindow
+from app.operations.lesions import change_outline, label_lesion, link_lesion, order_lesions, remove_lesion
+from app.views.main_window.window import MainWindow
 from core.domain.geometry import Box
 from core.domain.shapes import Rectangle
 from core.domain.study import Labels

@@ -7,8 +7,8 @@ import math
 from PySide6.QtGui import QPainter
 
 from app.widgets.drawing.handles import paint_handles, shown_vertices
-from app.widgets.drawing.host import Host
-from app.widgets.viewer.sight import Sight
+from app.widgets.drawing.tool_context import ToolContext
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.edits import (
     moved,
     on_edge,
@@ -29,7 +29,7 @@ _MARGIN = 12.0
 class OutlineEditing:
     """The part of the selection tool that changes the lesion's outline; one finished drag is one change."""
 
-    def __init__(self, host: Host, reach: float) -> None:
+    def __init__(self, host: ToolContext, reach: float) -> None:
         """``reach``: logical pixels by which the pointer may miss."""
         self._host, self._reach = host, reach
         self._start: Point | None = None
@@ -100,7 +100,7 @@ class OutlineEditing:
             if rest is not None:
                 self._host.change_outline(_as_outline(rest, outline))
 
-    def paint(self, painter: QPainter, sight: Sight) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform) -> None:
         outline = self._edited or self._host.outline
         if outline is not None:
             places = vertices(outline)

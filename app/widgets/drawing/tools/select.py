@@ -16,11 +16,11 @@ from PySide6.QtGui import QPainter, QPen
 from app.qt.colours import SELECTION
 from app.qt.translation import tr
 from app.widgets.drawing.handles import paint_chosen_vertex, paint_selected, shown_vertices
-from app.widgets.drawing.host import DrawingTool, Host
 from app.widgets.drawing.pen import wider
+from app.widgets.drawing.tool_context import DrawingTool, ToolContext
 from app.widgets.drawing.tools.outline_editing import OutlineEditing
 from app.widgets.viewer.pointing import Pointer
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.edits import (
     Shapes,
     moved,
@@ -54,7 +54,7 @@ class Select(DrawingTool):
     rings = False
     clicks = True
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: ToolContext) -> None:
         super().__init__(host)
         self._drag = _Drag.NOTHING
         self._start: Point = (0.0, 0.0)
@@ -210,7 +210,7 @@ class Select(DrawingTool):
             after = replaced(self.host.shapes, self.host.selection, lambda shape: wider(shape, whole))
             self.host.replace(after, tr("Width"), self.host.selection)
 
-    def paint(self, painter: QPainter, sight: Sight) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform) -> None:
         shapes = self.host.shapes if self._edited is None else self._edited
         paint_selected(painter, sight, [shapes[i] for i in sorted(self.host.selection)])
         vertex = self.chosen_vertex
