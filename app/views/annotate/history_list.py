@@ -59,27 +59,31 @@ class HistoryList(QWidget):
         self._empty.setWordWrap(True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._stack = QStackedWidget()
+        self._heading = Label(tr("History"))
         self._stack.addWidget(self._empty)
         self._stack.addWidget(self.list)
         self._lay_out()
         self.show_history([])
 
     def _lay_out(self) -> None:
-        heading = Label(tr("History"))
-        heading.setObjectName("heading")
+        self._heading.setObjectName("heading")
         # its room is kept while there is nothing to restore, so that nothing below moves
         policy = self._restore.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         policy.setVerticalPolicy(QSizePolicy.Policy.Fixed)
         self._restore.setSizePolicy(policy)
         line = QHBoxLayout()
-        line.addWidget(heading, 1)
+        line.addWidget(self._heading, 1)
         line.addWidget(self._restore)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 4, 8, 6)
         layout.setSpacing(4)
         layout.addLayout(line)
         layout.addWidget(self._stack, 1)
+
+    def show_heading(self, on: bool) -> None:
+        """Off where a button above says what this is."""
+        self._heading.setText(tr("History") if on else "")
 
     def show_history(self, entries: Sequence[HistoryEntry], labels: Sequence[LabelChange] = ()) -> None:
         """Revisions and changes of labels, each the newest first; the first revision is current."""

@@ -22,7 +22,7 @@ from app.qt.translation import tr
 from app.widgets.label import Label, tip
 from core.domain.study import Image, Labels, Lesion
 
-_ROWS_SHOWN = 3
+_ROWS_SHOWN = 2
 """The list has this height however many lesions there are; it scrolls."""
 
 

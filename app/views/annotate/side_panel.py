@@ -80,13 +80,14 @@ class SidePanel(QScrollArea):
         line.setContentsMargins(10, 5, 10, 0)
         line.addWidget(heading)
         line.addWidget(self.author, 1)
+        line.addWidget(self.form.flag)
         return line
 
 
 class _Foot(QWidget):
     """The history and the mask: over each other, or one of them by two buttons."""
 
-    def __init__(self, history: QWidget, mask: QWidget) -> None:
+    def __init__(self, history: HistoryList, mask: QWidget) -> None:
         super().__init__()
         self._history, self._mask = history, mask
         self._switch, self._pages = QWidget(), QStackedWidget()
@@ -117,6 +118,7 @@ class _Foot(QWidget):
             return
         self._both = both
         self._switch.setVisible(not both)
+        self._history.show_heading(both)
         self._pages.setVisible(not both)
         for widget in (self._mask, self._history):
             if both:

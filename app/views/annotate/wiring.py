@@ -154,7 +154,6 @@ class AnnotateWiring(QObject):
         by_tool = canvas.pen.role is None and not canvas.document.selection
         name = "role.auto" if by_tool else f"role.{canvas.layer.value}"
         self._actions[name].setChecked(True)
-        self._workspace.strip.show_layer(canvas.layer)
         self._workspace.show_pen()
 
     def _take_pen(self, pen: Pen) -> None:

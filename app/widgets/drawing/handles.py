@@ -19,12 +19,12 @@ APART = 9.0
 """Logical pixels between the handles of one shape; vertices that are closer share the first one's."""
 
 
-def shown_vertices(shape: Shape, scale: float) -> list[int]:
+def shown_vertices(shape: Shape, scale: float, apart: float = APART) -> list[int]:
     """Indices of the vertices that have a handle at this scale: zoom in to reach the others."""
     chosen: list[int] = []
     last: Point | None = None
     for index, (x, y) in enumerate(vertices(shape)):
-        if last is None or (x - last[0]) ** 2 + (y - last[1]) ** 2 >= (APART / scale) ** 2:
+        if last is None or (x - last[0]) ** 2 + (y - last[1]) ** 2 >= (apart / scale) ** 2:
             chosen.append(index)
             last = (x, y)
     return chosen

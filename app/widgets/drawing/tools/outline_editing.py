@@ -22,6 +22,8 @@ from core.domain.geometry import Point
 from core.domain.shapes import Ellipse, Polygon, Rectangle, Shape, bounds
 from core.domain.study import LesionOutline
 
+_APART = 24.0
+"""Logical pixels between handles: a contour that a hand drew has many vertices."""
 _MARGIN = 12.0
 """Logical pixels around the outline that its handles may cover."""
 
@@ -47,7 +49,9 @@ class OutlineEditing:
         if outline is None:
             return None
         places = vertices(outline)
-        near = [i for i in shown_vertices(outline, scale) if math.dist(places[i], at) <= self._reach / scale]
+        near = [
+            i for i in shown_vertices(outline, scale, _APART) if math.dist(places[i], at) <= self._reach / scale
+        ]
         return min(near, key=lambda i: math.dist(places[i], at), default=None)
 
     def edge_at(self, at: Point) -> bool:
@@ -104,7 +108,7 @@ class OutlineEditing:
         outline = self._edited or self._host.outline
         if outline is not None:
             places = vertices(outline)
-            paint_handles(painter, sight, (places[i] for i in shown_vertices(outline, sight.scale)))
+            paint_handles(painter, sight, (places[i] for i in shown_vertices(outline, sight.scale, _APART)))
 
     def repaint(self) -> None:
         """The handles come or go."""
