@@ -24,11 +24,11 @@ def class_text(index: int, palette: QPalette) -> QColor:
     return readable(class_qcolour(index), palette)
 
 
-def number(value: float, digits: int = 3) -> str:
+def number(value: float, digits: int = 2) -> str:
     return _local(report.number(value, digits))
 
 
-def signed(value: float, digits: int = 3) -> str:
+def signed(value: float, digits: int = 2) -> str:
     return _local(report.signed(value, digits))
 
 
