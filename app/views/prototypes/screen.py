@@ -137,6 +137,7 @@ class PrototypesScreen(ModelScreen):
             self._show_detail(self.grid.current)
         else:
             self.grid.look_at(next(iter(self.grid.cards)))
+            self.wall.focus()
         self._show_suggestions()
         if not self.desk.is_opening:
             self._ask_effect()

@@ -73,12 +73,15 @@ class PrototypeWall(QWidget):
 
     def enlarge(self) -> None:
         """The prototype that is looked at fills the wall; once more, and the gallery is back."""
-        show = not self.is_enlarged and self.grid.current in self.grid.cards
+        index = self.grid.current
+        show = not self.is_enlarged and index in self.grid.cards
         self.pages.setCurrentWidget(self.loupe if show else self.grid)
         if show:
             self._show_in_loupe(self.grid.current)
             self.loupe.setFocus()
         else:
+            # the stack gave the focus to the card that had it before, which is looked at then
+            self.grid.look_at(index)
             self.focus()
         self.enlarged.emit(show)
 
