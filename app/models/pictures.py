@@ -136,5 +136,5 @@ class Pictures(QObject):
 def _read(reads: Reads, image_id: str, frame: int, *, synthetic: str) -> Shown:
     loaded = reads.load(image_id, frame)
     title = f"{loaded.patient.pseudonym}" + (f"  {synthetic}" if loaded.image.synthetic else "")
-    picture = Picture.of(loaded.image, loaded.levels, title=title)
+    picture = Picture.of(loaded.image, loaded.levels, voi_luts=loaded.voi_luts, title=title)
     return Shown(image=loaded.image, picture=picture, frame=frame)

@@ -151,6 +151,8 @@ def _key(item: _Item) -> bytes:
             item.lesion.frame,
             image.windows,
             image.photometric,
+            image.padding,
+            image.tables,
             (image.rescale_slope, image.rescale_intercept, image.pixel_spacing_mm),
         )
     )
@@ -176,7 +178,9 @@ def _extract(
             raise Cancelled
         # of a tomosynthesis, the slice that the lesion was drawn on (paper, Discussion)
         stored = study.arrays.read_pixels(image_id, frame=frame)
-        table = grey_table(items[rows[0]].image, stored, request.transform.window)
+        image = items[rows[0]].image
+        tables = study.arrays.read_voi_luts(image_id) if image.tables else ()
+        table = grey_table(image, stored, request.transform.window, tables)
         for row in rows:
             square = roi_square(items[row].lesion.box, request.transform)
             around = stored_square(square, request.transform)

@@ -19,7 +19,7 @@ from core.imaging.decoded import (
     Refusal,
     RefusedImageError,
 )
-from core.imaging.formats import dicom_header, dicom_pixels, plain
+from core.imaging.formats import dicom_grey, dicom_header, dicom_kind, dicom_pixels, dicom_place, plain
 from core.imaging.formats.dicom_frames import FrameAttributes
 from core.imaging.write_dicom import SYNTHETIC
 
@@ -104,45 +104,56 @@ def _plain(kind: str, image: plain.PlainImage, frame: int, name: str) -> Decoded
 
 
 def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[str]) -> DecodedImage:
-    opened = dicom_header.open_dicom(file, name)
-    layout = dicom_header.pixel_layout(opened, name)
-    tags = FrameAttributes(opened.tags, frame)
-    pixels, bits = dicom_pixels.read_frame(opened, layout, frame, name, notes)
-    spacing, spacing_source = dicom_header.spacing(tags, notes)
-    slope, intercept = tags.number("RescaleSlope"), tags.number("RescaleIntercept")
-    if tags.value("ModalityLUTSequence"):
-        notes.append("the Modality LUT Sequence was not applied")
-    if dicom_header.for_processing(tags):
-        notes.append(_RAW_VALUES)
-    windows, tables = dicom_header.windows(tags, notes), dicom_header.voi_luts(tags, notes)
-    padding = tags.integer("PixelPaddingValue")
-    if padding is not None and layout.signed and padding > 32_767:
-        padding -= 65_536
-    decoded = DecodedImage(
-        pixels=np.ascontiguousarray(pixels),
-        bits_stored=bits,
-        format="DICOM",
-        transfer_syntax=layout.transfer_syntax,
-        frames=layout.frames,
-        frame=frame,
-        photometric="MONOCHROME1" if layout.photometric == "MONOCHROME1" else "MONOCHROME2",
-        rescale_slope=slope if slope else 1.0,
-        rescale_intercept=intercept or 0.0,
-        windows=windows,
-        voi_luts=tables,
-        padding_value=padding,
-        pixel_spacing_mm=spacing,
-        spacing_source=spacing_source,
-        laterality=dicom_header.laterality(tags),
-        view=dicom_header.view(tags),
-        acquired=dicom_header.acquired(tags),
-        manufacturer=tags.text("Manufacturer"),
-        model=tags.text("ManufacturerModelName"),
-        synthetic=SYNTHETIC in tags.texts("ImageType"),
-        identity=dicom_header.identity(tags),
-        warnings=tuple(notes),
-    )
+    opened = dicom_header.open_dicom(file, name, notes)
+    kind = dicom_kind.kind_of(opened.tags)
+    dicom_kind.refuse_placeholder(opened.tags, name)
+    try:
+        layout = dicom_header.pixel_layout(opened, name)
+        tags = FrameAttributes(opened.tags, frame)
+        stored, bits = dicom_pixels.read_frame(opened, layout, frame, name, notes)
+    except RefusedImageError as refused:
+        # a reader who brings an ultrasound picture needs to know that, not that it is in colour
+        raise dicom_kind.refusal(kind, name) or refused from None
+    decoded = _described(tags, layout, dicom_grey.modality(tags, layout, stored, bits, notes), frame, notes)
+    decoded = replace(decoded, modality=kind.modality, breast=kind.breast or decoded.view is not None)
     if not tags.unreadable:
         return decoded
     note = f"could not be read and were left out: {', '.join(sorted(set(tags.unreadable)))}"
     return replace(decoded, warnings=(*decoded.warnings, note))
+
+
+def _described(
+    tags: FrameAttributes, layout: dicom_header.PixelLayout, grey: dicom_grey.Grey, frame: int, notes: list[str]
+) -> DecodedImage:
+    """The pixels with what the header says of them."""
+    spacing, spacing_source = dicom_place.spacing(tags, notes)
+    if dicom_header.for_processing(tags):
+        notes.append(_RAW_VALUES)
+    polarity = dicom_grey.photometric(tags, layout, notes)
+    windows, tables = dicom_grey.windows(tags, notes), dicom_grey.voi_luts(tags, layout, grey, notes)
+    side, view = dicom_place.laterality(tags, notes), dicom_place.view(tags, notes)
+    return DecodedImage(
+        pixels=np.ascontiguousarray(grey.pixels),
+        bits_stored=grey.bits,
+        format="DICOM",
+        transfer_syntax=layout.transfer_syntax,
+        frames=layout.frames,
+        frame=frame,
+        photometric=polarity,
+        rescale_slope=grey.slope,
+        rescale_intercept=grey.intercept,
+        windows=windows,
+        voi_luts=tables,
+        padding=grey.padding,
+        pixel_spacing_mm=spacing,
+        spacing_source=spacing_source,
+        laterality=side,
+        view=view,
+        acquired=dicom_header.acquired(tags),
+        manufacturer=tags.text("Manufacturer"),
+        model=tags.text("ManufacturerModelName"),
+        synthetic=SYNTHETIC in tags.texts("ImageType"),
+        mirrored_by_device=tags.text("FieldOfViewHorizontalFlip").upper() == "YES",
+        identity=dicom_header.identity(tags),
+        warnings=tuple(notes),
+    )
