@@ -21,7 +21,9 @@ from core.imaging.decoded import (
 )
 from core.imaging.formats import dicom_grey, dicom_header, dicom_kind, dicom_pixels, dicom_place, plain
 from core.imaging.formats.dicom_frames import FrameAttributes
+from core.imaging.formats.signature import DICOM, HEAD_BYTES, NO_PREAMBLE, ZIP, format_of, what_else
 from core.imaging.write_dicom import SYNTHETIC
+from core.imaging.zipped import open_file
 
 _EXECUTABLES = (b"MZ", b"\x7fELF", b"\xfe\xed\xfa", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
@@ -39,7 +41,7 @@ def read_image(path: Path, *, frame: int = 0) -> DecodedImage:
     """
     name = path.name
     try:
-        with path.open("rb") as file, warnings.catch_warnings():
+        with open_file(path) as file, warnings.catch_warnings():
             # what the parser has to say of a foreign file may quote it
             warnings.simplefilter("ignore")
             return _read(file, name, frame)
@@ -63,23 +65,25 @@ def _read(file: BinaryIO, name: str, frame: int) -> DecodedImage:
     file.seek(0)
     if size > MAX_FILE_BYTES:
         raise RefusedImageError(f"{name} has {size:,} bytes; {MAX_FILE_BYTES:,} can be read.", Refusal.TOO_LARGE)
-    head = file.read(132)
+    head = file.read(HEAD_BYTES)
     file.seek(0)
-    if head[128:] == b"DICM":
+    kind = format_of(head)
+    if kind == DICOM:
         return _read_dicom(file, name, frame, _preamble_notes(head))
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _plain("PNG", plain.read_png(file.read(), name), frame, name)
-    if head.startswith(b"\xff\xd8\xff"):
-        return _plain("JPEG", plain.read_jpeg(file.read(), name), frame, name)
-    if head.startswith((b"II*\x00", b"MM\x00*")):
-        return _plain("TIFF", plain.read_tiff(file.read(), name, frame), frame, name)
-    if head[:2] in (b"P2", b"P5") and head[2:3].isspace():
-        return _plain("PGM", plain.read_pgm(file.read(), name), frame, name)
-    if head[:2] in (b"\x08\x00", b"\x02\x00") or head[:2] == b"\x00\x08":
-        # DICOM without a preamble, which old equipment wrote
+    if kind == NO_PREAMBLE:
         return _read_dicom(file, name, frame, ["the file has no DICOM preamble"])
+    if kind == "PNG":
+        return _plain("PNG", plain.read_png(file.read(), name), frame, name)
+    if kind == "JPEG":
+        return _plain("JPEG", plain.read_jpeg(file.read(), name), frame, name)
+    if kind == "TIFF":
+        return _plain("TIFF", plain.read_tiff(file.read(), name, frame), frame, name)
+    if kind == "PGM":
+        return _plain("PGM", plain.read_pgm(file.read(), name), frame, name)
+    what = "an archive without images" if kind == ZIP else what_else(head)
     raise RefusedImageError(
-        f"{name} is not an image that can be read: DICOM, PNG, PGM, TIFF and JPEG can.", Refusal.NOT_AN_IMAGE
+        f"{name} is not an image that can be read ({what}): DICOM, PNG, PGM, TIFF and JPEG can.",
+        Refusal.NOT_AN_IMAGE,
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.data.importers import cbis_ddsm, cmmd, embed, inbreast, vindr_mammo
 from core.data.importers.cdd_cesm import ReadMask, read_cdd_cesm, read_choices
 from core.data.importers.folder import DEFAULT_READER, DEFAULT_TABLE, read_folder
-from core.data.importers.images import image_files, read_files, read_images
+from core.data.importers.images import holds_images, read_files, read_images
 from core.data.importers.mini_mias import read_mini_mias
 from core.data.importers.plan import ImportPlan
 from core.domain.errors import BadFileError
@@ -73,7 +73,7 @@ def recognised(folder: Path) -> Layout:
     for layout, tables in _TABLES.items():
         if any((folder / table).is_file() for table in tables):
             return layout
-    if image_files(folder):
+    if holds_images(folder):
         return Layout.IMAGES
     raise BadFileError(
         f"{folder} holds neither images nor a table of a known layout: "

@@ -26,6 +26,7 @@ from core.imaging.formats.dicom_syntax import (
     NATIVE,
     PACKED_UNKNOWN,
     Encoding,
+    encoding_announced,
     encoding_of,
 )
 
@@ -37,6 +38,7 @@ PARSER_ERRORS = (*FOREIGN_ERRORS, BytesLengthException, InvalidDicomError)
 """With those of the parser that derive from nothing but Exception."""
 MAX_ITEMS = 16
 _FIRST_BYTES = 4096
+_FLOATING = (0x7FE00008, 0x7FE00009)
 _LARGEST_VALUE = 16_000_000
 """Values longer than this are not loaded: a private sequence may hold all slices of a tomosynthesis."""
 
@@ -187,17 +189,7 @@ def open_dicom(file: BinaryIO, name: str, notes: list[str]) -> OpenedDicom:
     disagree, a note is added, as dcmtk and pydicom do.
     """
     syntax, start = meta_information(file)
-    file.seek(start)
-    found = encoding_of(file.read(_FIRST_BYTES), announced=syntax)
-    if found is None or found.deflated:
-        file.seek(start)
-        file = inflated(file, name)
-        found = encoding_of(file.read(_FIRST_BYTES), announced="")
-        if found is None:
-            raise RefusedImageError(f"The data set of {name} is damaged; copy it again.", Refusal.DAMAGED)
-        found = replace(found, deflated=True)
-        start = 0
-    file.seek(start)
+    file, found = _data_set(file, start, syntax, name)
     dataset = read_dataset(
         file,
         is_implicit_VR=found.implicit,
@@ -214,9 +206,28 @@ def open_dicom(file: BinaryIO, name: str, notes: list[str]) -> OpenedDicom:
         little_endian=found.little,
         transfer_syntax=_syntax_in_use(syntax, found, packed=has_pixels and pixel_bytes is None, notes=notes),
         has_pixels=has_pixels,
-        floating=element in (0x7FE00008, 0x7FE00009),
+        floating=element in _FLOATING,
         pixel_bytes=pixel_bytes,
     )
+
+
+def _data_set(file: BinaryIO, start: int, syntax: str, name: str) -> tuple[BinaryIO, Encoding]:
+    """The file at its data set, unpacked where that is deflated, and the encoding."""
+    file.seek(start)
+    found = encoding_of(file.read(_FIRST_BYTES), announced=syntax)
+    if found is None:
+        file.seek(start)
+        try:
+            unpacked = inflated(file, name)
+            found = encoding_of(unpacked.read(_FIRST_BYTES), announced="")
+        except zlib.error:
+            found = None
+        if found is not None:
+            unpacked.seek(0)
+            return unpacked, replace(found, deflated=True)
+    file.seek(start)
+    # begins with a group of its own kind: the Transfer Syntax is all that there is to go by
+    return file, found or encoding_announced(syntax)
 
 
 def _syntax_in_use(announced: str, found: Encoding, *, packed: bool, notes: list[str]) -> str:
@@ -287,7 +298,16 @@ def _pixel_element(file: BinaryIO, *, implicit: bool, little: bool) -> tuple[int
         (length,) = struct.unpack(order + "L", file.read(4))
     else:
         (length,) = struct.unpack(order + "L", head[4:])
-    return (group << 16) | number, None if length == 0xFFFFFFFF else length
+    tag = (group << 16) | number
+    if tag in _FLOATING and length != 0xFFFFFFFF:
+        # integer pixels that stand beside floating ones, which they may not, are read
+        at = file.tell()
+        file.seek(length, 1)
+        following = _pixel_element(file, implicit=implicit, little=little)
+        if following[0] == 0x7FE00010:
+            return following
+        file.seek(at)
+    return tag, None if length == 0xFFFFFFFF else length
 
 
 def pixel_layout(opened: OpenedDicom, name: str) -> PixelLayout:

@@ -78,7 +78,12 @@ class Kind:
     @property
     def mammogram(self) -> bool:
         """True for a mammogram, and where nothing says otherwise."""
-        return self.modality in MAMMOGRAPHIC or (self.modality in _PERHAPS and (self.breast or not self.modality))
+        return self.modality in MAMMOGRAPHIC or (self.uncertain and (self.breast or not self.modality))
+
+    @property
+    def uncertain(self) -> bool:
+        """True where the modality alone does not say whether it is a mammogram."""
+        return self.modality in _PERHAPS or self.modality not in _NAMES.keys() | MAMMOGRAPHIC
 
 
 def kind_of(tags: Attributes) -> Kind:
@@ -93,14 +98,16 @@ def kind_of(tags: Attributes) -> Kind:
 
 def sentence(kind: Kind, name: str) -> str:
     """Says what the file is and why it is no mammogram."""
-    what = _NAMES.get(kind.modality, "an object")
+    # a word that is no defined term may be anything, and is not repeated
+    known = _NAMES.get(kind.modality)
+    what = "of another modality" if known is None else f"{known} (Modality {kind.modality})"
     remedy = " Read it with the layout `results`." if kind.modality in _RESULTS else ""
-    return f"{name} is {what} (Modality {kind.modality}), not a mammogram.{remedy}"
+    return f"{name} is {what}, not a mammogram.{remedy}"
 
 
 def refusal(kind: Kind, name: str) -> RefusedImageError | None:
     """The refusal of an object of another kind; None for what may be a mammogram."""
-    if kind.mammogram or kind.modality in _PERHAPS:
+    if kind.mammogram or kind.uncertain:
         return None
     return RefusedImageError(sentence(kind, name), Refusal.OTHER_OBJECT)
 

@@ -63,6 +63,11 @@ def encoding_of(data: bytes, *, announced: str) -> Encoding | None:
     return None
 
 
+def encoding_announced(syntax: str) -> Encoding:
+    """The encoding that a Transfer Syntax stands for; explicit little endian for those of packed pixels."""
+    return Encoding(implicit=syntax == IMPLICIT_LITTLE, little=syntax != EXPLICIT_BIG)
+
+
 def _implicit_fits(data: bytes) -> bool:
     """Whether the first element is short enough to be one of implicit encoding."""
     length = int.from_bytes(data[4:8], "little")
