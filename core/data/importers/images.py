@@ -112,10 +112,9 @@ def read_files(paths: Sequence[Path], *, source: str) -> ImportPlan:
         found.images += one.images
         found.passed_over += one.passed_over
         found.tables += one.tables
-        if not one.images and len(paths) == 1 and not one.passed_over[1:]:
+        if len(paths) == 1 and not one.images and not _is_archive(path):
             # a single file that is no image is refused by the decoder, in its own words
-            found.images.append((path, ""))
-            found.passed_over.clear()
+            return _plan(Found(images=[(path, "")]), None, source)
     return _plan(found, None, source)
 
 
@@ -146,6 +145,13 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(HEAD_BYTES)
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        return format_of(_head(path)) == ZIP
+    except OSError:
+        return False
 
 
 def _name(path: Path, root: Path) -> str:

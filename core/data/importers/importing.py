@@ -64,6 +64,13 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     issues: tuple[Issue, ...]
     files: tuple[FileResult, ...] = ()
     """What became of every file."""
+    duplicates: int = 0
+    """Files whose pixels the study, or an earlier file of the import, has already."""
+
+    @property
+    def nothing_usable(self) -> bool:
+        """True where every file was refused or left out, other than for being there already."""
+        return not self.images and not self.duplicates
 
 
 def run_import(
@@ -132,7 +139,7 @@ class _Import:
         self._content = {image.content_sha256: "an image of the study" for image in known}
         self._content |= {image.id: "an image of the study" for image in known if image.frames > 1}
         self._stored: list[bool | None] = [None] * len(plan.images)
-        self._place = 0
+        self._place = self._duplicates = 0
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="import")
         self._writing: deque[Writing] = deque()
         self._counts = dict.fromkeys(("patients", "images", "lesions", "fine_annotations"), 0)
@@ -195,6 +202,7 @@ class _Import:
         self._note(where, said and f"{name} {said}")
         self._headers.check(key, name, result.identity, self._say)
         if frames_of(result) == 1 and sha256 in self._content:
+            self._duplicates += 1
             raise LeftOutError(
                 f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
             )
@@ -245,6 +253,7 @@ class _Import:
             return stable_id("image", sha256)
         image_id = stable_id("tomosynthesis", str(result.frames), sha256)
         if image_id in self._content:
+            self._duplicates += 1
             raise LeftOutError(
                 f"{name} is left out: its first slice is identical to that of {self._content[image_id]}."
             )
@@ -355,7 +364,13 @@ class _Import:
 
     def report(self) -> ImportReport:
         files = file_results(self.plan, self.issues, self._stored)
-        return ImportReport(source=self.source, issues=tuple(self.issues), files=files, **self._counts)
+        return ImportReport(
+            source=self.source,
+            issues=tuple(self.issues),
+            files=files,
+            duplicates=self._duplicates,
+            **self._counts,
+        )
 
     def _note(self, where: str, sentence: str) -> None:
         """Add a note, where there is one."""

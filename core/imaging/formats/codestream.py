@@ -29,6 +29,8 @@ class Codestream:
     is_2000: bool = False
     end: int = 0
     """First byte after the end mark, from which on nothing belongs to the picture; 0 where the mark is missing."""
+    body: int = 0
+    """JPEG 2000: bytes before the end mark by the lengths of the tile-parts; 0 where they are not all there."""
 
 
 def jpeg_header(data: bytes) -> Codestream | None:
@@ -73,6 +75,7 @@ def jpeg2000_header(data: bytes) -> Codestream | None:
     width, height, left, top = struct.unpack_from(">4I", data, at + 8)
     (components,) = struct.unpack_from(">H", data, at + 40)
     depth = data[at + 42]
+    end, body = _jpeg2000_end(data, at)
     return Codestream(
         width=width - left,
         height=height - top,
@@ -80,7 +83,8 @@ def jpeg2000_header(data: bytes) -> Codestream | None:
         precision=(depth & 0x7F) + 1,
         signed=bool(depth & 0x80),
         is_2000=True,
-        end=_jpeg2000_end(data, at),
+        end=end,
+        body=body,
     )
 
 
@@ -104,16 +108,22 @@ def _jpeg_end(data: bytes, start: int) -> int:
     return 0 if found < 0 else found + 2
 
 
-def _jpeg2000_end(data: bytes, start: int) -> int:
-    """Where the end mark after the last tile-part ends (ISO 15444-1, A.4); 0 where it is missing."""
+def _jpeg2000_end(data: bytes, start: int) -> tuple[int, int]:
+    """Where the end mark after the last tile-part ends (ISO 15444-1, A.4), 0 where it is missing.
+
+    With it, the bytes before the end mark, 0 where some are missing or nobody tells.
+    """
     at = data.find(b"\xff\x90\x00\x0a", start)
     while at >= 0 and data[at : at + 2] == b"\xff\x90" and at + 12 <= len(data):
         (length,) = struct.unpack_from(">L", data, at + 6)
         if not length:  # the last tile-part reaches to the end mark
             found = data.find(END_MARK, at)
-            return 0 if found < 0 else found + 2
+            return (0 if found < 0 else found + 2), 0
         at += max(length, 12)
-    return at + 2 if at >= 0 and data[at : at + 2] == END_MARK else 0
+    if at >= 0 and data[at : at + 2] == END_MARK:
+        return at + 2, at
+    # a byte may have been added for an even length
+    return 0, at if 0 <= at <= len(data) <= at + 1 else 0
 
 
 def is_jpeg(data: bytes) -> bool:

@@ -32,7 +32,7 @@ def frame_data(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str, 
     table counts only where each of its offsets is that of a fragment.
     """
     file = opened.file
-    fragments = _fragments(file, name, notes)
+    fragments = _fragments(file, opened.pixel_bytes, name, notes)
     if len(fragments) < 2:
         raise RefusedImageError(f"{name} has no packed pixels; copy it again.", Refusal.CUT_SHORT)
     table, packed = fragments[0], fragments[1:]
@@ -81,7 +81,7 @@ def _offsets(opened: OpenedDicom, table: Fragment, frames: int) -> tuple[int, ..
     return struct.unpack(f"<{frames}L", basic) if len(basic) == 4 * frames else ()
 
 
-def _fragments(file: BinaryIO, name: str, notes: list[str]) -> list[Fragment]:
+def _fragments(file: BinaryIO, length_of_all: int | None, name: str, notes: list[str]) -> list[Fragment]:
     """Each item in the file, the offset table first. Only the items' heads are read.
 
     The delimiter at the end may be missing, and the last item may be cut, with a note: whether every row is
@@ -89,6 +89,8 @@ def _fragments(file: BinaryIO, name: str, notes: list[str]) -> list[Fragment]:
     """
     at = file.tell()
     size = file.seek(0, os.SEEK_END)
+    if length_of_all is not None:
+        size = min(size, at + length_of_all)
     found: list[Fragment] = []
     while at + 8 <= size:
         group, element, length = struct.unpack("<HHL", _read_at(file, at, at + 8))
@@ -101,7 +103,8 @@ def _fragments(file: BinaryIO, name: str, notes: list[str]) -> list[Fragment]:
         end = min(at + 8 + length, size)
         found.append((at + 8, end))
         at += 8 + length
-    notes.append("the mark at the end of its packed pixels is missing")
+    if length_of_all is None:
+        notes.append("the mark at the end of its packed pixels is missing")
     return found
 
 

@@ -23,6 +23,7 @@ from pydicom.tag import BaseTag, Tag
 
 from core.imaging.decoded import FOREIGN_ERRORS, Identity, Refusal, RefusedImageError, clean_text
 from core.imaging.formats.dicom_syntax import (
+    DEFLATED,
     NATIVE,
     PACKED_UNKNOWN,
     Encoding,
@@ -58,10 +59,11 @@ _KEYWORDS = (
 )
 _TAGS: list[int | BaseTag] = [
     *(Tag(keyword) for keyword in _KEYWORDS.split()),
+    Tag(0x0004, 0x1200),
     *(Tag(0x7E01, block) for block in range(0x10, 0x20)),
     *(Tag(0x7E01, block << 8 | 0x10) for block in range(0x10, 0x20)),
 ]
-"""With the creators of group 7E01 and its element 10, in which Hologic keeps slices (``dicom_kind``)."""
+"""With what ``dicom_kind`` looks for: the first record of a directory, and Hologic's slices in group 7E01."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +216,8 @@ def open_dicom(file: BinaryIO, name: str, notes: list[str]) -> OpenedDicom:
 def _data_set(file: BinaryIO, start: int, syntax: str, name: str) -> tuple[BinaryIO, Encoding]:
     """The file at its data set, unpacked where that is deflated, and the encoding."""
     file.seek(start)
-    found = encoding_of(file.read(_FIRST_BYTES), announced=syntax)
+    # deflated bytes may look like anything, and are tried first where they are announced
+    found = None if syntax == DEFLATED else encoding_of(file.read(_FIRST_BYTES), announced=syntax)
     if found is None:
         file.seek(start)
         try:
@@ -226,7 +229,9 @@ def _data_set(file: BinaryIO, start: int, syntax: str, name: str) -> tuple[Binar
             unpacked.seek(0)
             return unpacked, replace(found, deflated=True)
     file.seek(start)
-    # begins with a group of its own kind: the Transfer Syntax is all that there is to go by
+    found = encoding_of(file.read(_FIRST_BYTES), announced="")
+    file.seek(start)
+    # where it begins with a group of its own kind, the Transfer Syntax is all that there is to go by
     return file, found or encoding_announced(syntax)
 
 

@@ -63,7 +63,8 @@ _SOP_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.481.5": "RTPLAN",
 }
 _SR_CLASSES, _PR_CLASSES = "1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.11."
-_DIRECTORY = "1.2.840.10008.1.3.10"
+_FIRST_RECORD = (0x0004, 0x1200)
+"""Offset of the First Directory Record, which only the directory of a medium has."""
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _HOLOGIC = "HOLOGIC"
 
@@ -118,7 +119,7 @@ def refuse_placeholder(tags: Attributes, name: str) -> None:
     Hologic's Secondary Capture Object (SCO) keeps a tomosynthesis, compressed in a way of its own, in tiles of the
     private group 7E01; Pixel Data is a small placeholder. Viewers without Hologic's library show that.
     """
-    if tags.text("SOPClassUID") == _DIRECTORY:
+    if tags.has(*_FIRST_RECORD):
         raise RefusedImageError(
             f"{name} is the directory of a medium (DICOMDIR), not an image; choose the folder that it lies in.",
             Refusal.NO_PIXELS,

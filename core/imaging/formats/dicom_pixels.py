@@ -70,7 +70,11 @@ def read_frame(
             f"{name} has {layout.frames} frame(s); frame {frame + 1} is not among them.", Refusal.CONTRADICTORY
         )
     syntax = layout.transfer_syntax
-    packed = opened.pixel_bytes is None or (syntax not in NATIVE and is_encapsulated(opened.file))
+    needed = layout.frame_bytes * layout.frames
+    # items of a defined length, which is not that of plain pixels, are packed pixels too
+    packed = opened.pixel_bytes is None or (
+        opened.pixel_bytes not in (needed, needed + 1) and is_encapsulated(opened.file)
+    )
     if not packed:
         if syntax not in NATIVE:
             notes.append(f"its pixels are not packed, though its Transfer Syntax is {syntax}")
@@ -202,22 +206,32 @@ def _decoded(data: bytes, header: Codestream) -> NDArray[np.integer[Any]]:
 def _without_end(data: bytes, header: Codestream, name: str) -> NDArray[np.integer[Any]]:
     """Decode a codestream without its end mark; a refusal unless all rows are there.
 
-    Decoders fill what is missing without a word. Where different bytes after the end give the same picture, the
-    decoder needed none of them.
+    Decoders of JPEG fill what is missing without a word. Where different bytes after the end give the same
+    picture, the decoder needed none of them. That of JPEG-LS checks this itself, and JPEG 2000 tells its lengths.
     """
-    pictures = []
-    for tail in _TAILS:
-        try:
-            pictures.append(_decoded(data + tail + END_MARK, header))
-        except (*FOREIGN_ERRORS, imagecodecs.DelayedImportError):
-            break
-    if len(pictures) < len(_TAILS) or any(not np.array_equal(pictures[0], other) for other in pictures[1:]):
-        raise RefusedImageError(
-            f"{name} is cut short: its packed pixels have no end mark, and rows are missing. Copy it again from "
-            "its source.",
-            Refusal.CUT_SHORT,
-        )
+    if header.is_2000:
+        if not header.body:
+            raise _rows_missing(name)
+        data = data[: header.body]
+    tails = (b"",) if header.is_2000 or header.marker == JPEG_LS_SOF else _TAILS
+    try:
+        pictures = [_decoded(data + tail + END_MARK, header) for tail in tails]
+    except FOREIGN_ERRORS:
+        if header.marker == JPEG_LS_SOF and data.endswith(b"\0"):
+            # the last byte may have been added for an even length
+            return _without_end(data[:-1], header, name)
+        raise _rows_missing(name) from None
+    if any(not np.array_equal(pictures[0], other) for other in pictures[1:]):
+        raise _rows_missing(name)
     return pictures[0]
+
+
+def _rows_missing(name: str) -> RefusedImageError:
+    return RefusedImageError(
+        f"{name} is cut short: its packed pixels have no end mark, and rows are missing. Copy it again from its "
+        "source.",
+        Refusal.CUT_SHORT,
+    )
 
 
 def _depth(unsigned: Unsigned, header: Codestream, layout: PixelLayout, notes: list[str]) -> int:

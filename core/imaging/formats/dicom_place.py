@@ -19,7 +19,10 @@ _SIDE_CODES = {
     **dict.fromkeys(("G-A101", "7771000"), Laterality.LEFT),
     **dict.fromkeys(("G-A100", "24028007"), Laterality.RIGHT),
 }
-_SIDES = {"L": Laterality.LEFT, "LEFT": Laterality.LEFT, "R": Laterality.RIGHT, "RIGHT": Laterality.RIGHT}
+_SIDES = {
+    **dict.fromkeys(("L", "LEFT", "LINKS"), Laterality.LEFT),
+    **dict.fromkeys(("R", "RIGHT", "RECHTS"), Laterality.RIGHT),
+}
 _LONG_VIEWS = (
     (re.compile(r"MEDIO[\s-]*LATERAL[\s-]*OBLIQUE"), "MLO"),
     (re.compile(r"LATERO[\s-]*MEDIAL[\s-]*OBLIQUE"), "LMO"),
@@ -27,7 +30,7 @@ _LONG_VIEWS = (
     (re.compile(r"CRANIO[\s-]*CAUDAL"), "CC"),
 )
 _WORD = re.compile(
-    r"(?P<before>L|R|LEFT|RIGHT)??(?P<view>CC|MLO|ML|LM|LMO|XCCL|XCCM|XCC|FB|SIO|ISO|AT|CV|RL|RM)"
+    r"(?P<before>L|R|LEFT|RIGHT)??(?P<view>CC|MLO|ML|LM|LMO|XCCL|XCCM|XCC|FB|SIO)"
     r"(?P<change>ID|M|S|MAG|SPOT|TAN|RL|RM|RI|RS|NP)*(?P<after>L|R)?"
 )
 """View and modifiers of context groups CID 4014 and 4015 in one word, such as RMLO, LCCID or CCL."""

@@ -52,8 +52,6 @@ def encoding_of(data: bytes, *, announced: str) -> Encoding | None:
     group_little, group_big = struct.unpack("<H", data[:2])[0], struct.unpack(">H", data[:2])[0]
     explicit = data[4:6] in _VRS
     little_fits, big_fits = group_little in _FIRST_GROUPS, group_big in _FIRST_GROUPS
-    if announced == DEFLATED and not (little_fits and (explicit or _implicit_fits(data))):
-        return None
     if little_fits and (not big_fits or announced != EXPLICIT_BIG):
         if explicit:
             return Encoding(implicit=False, little=True)
