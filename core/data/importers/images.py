@@ -115,7 +115,7 @@ def read_files(paths: Sequence[Path], *, source: str) -> ImportPlan:
         if len(paths) == 1 and not one.images and not _is_archive(path):
             # a single file that is no image is refused by the decoder, in its own words
             return _plan(Found(images=[(path, "")]), None, source)
-    return _plan(found, None, source)
+    return _plan(found, paths[0].parent if len(paths) == 1 and _is_archive(paths[0]) else None, source)
 
 
 def _plan(found: Found, folder: Path | None, source: str) -> ImportPlan:
