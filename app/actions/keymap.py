@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 
 import msgspec
 from PySide6.QtGui import QKeySequence
@@ -15,10 +16,12 @@ from app.qt import settings
 
 RESERVED = ("Esc", "Return", "Enter", "Backspace", "Del", "Space", "G", "Tab")
 """Keys of the view itself: cancel, finish, last vertex, delete, pan, peek."""
+_WITH_PICTURE = ("", "annotate")
+"""Screens on which the picture has these keys; those of the others may use them."""
 _OWN, _PRESET = "shortcuts/own", "shortcuts/preset"
 
 
-class Preset(StrEnum):
+class KeymapPreset(StrEnum):
     STANDARD = "standard"
     PACS = "pacs"
 
@@ -34,25 +37,28 @@ class Conflict:
     """Ids; one alone where the key belongs to the view."""
 
 
-def preset_keymap(actions: tuple[ActionSpec, ...], preset: Preset) -> dict[str, tuple[str, ...]]:
+def preset_keymap(actions: tuple[ActionSpec, ...], preset: KeymapPreset) -> dict[str, tuple[str, ...]]:
     return {
-        spec.id: sequences(spec.pacs if preset is Preset.PACS and spec.pacs is not None else spec.shortcut)
+        spec.id: sequences(spec.pacs if preset is KeymapPreset.PACS and spec.pacs is not None else spec.shortcut)
         for spec in actions
     }
 
 
-def conflicts(keymap: Keymap) -> tuple[Conflict, ...]:
-    """Sequences that two actions have, or that the view needs for itself."""
-    users: dict[str, list[str]] = defaultdict(list)
-    for action, keys in keymap.items():
-        for key in keys:
-            users[portable(key)].append(action)
+def conflicts(keymap: Keymap, actions: Sequence[ActionSpec]) -> tuple[Conflict, ...]:
+    """Sequences that two actions of one screen have, or that the picture of that screen needs for itself."""
+    users: dict[str, list[ActionSpec]] = defaultdict(list)
+    for spec in actions:
+        for key in keymap.get(spec.id, ()):
+            users[portable(key)].append(spec)
     reserved = {portable(key) for key in RESERVED}
-    return tuple(
-        Conflict(sequence=key, actions=tuple(found))
-        for key, found in users.items()
-        if len(found) > 1 or key in reserved
-    )
+    found = []
+    for key, specs in users.items():
+        meeting = [spec for pair in combinations(specs, 2) if pair[0].meets(pair[1]) for spec in pair]
+        taken = [spec for spec in specs if key in reserved and spec.screen in _WITH_PICTURE]
+        if meeting or taken:
+            ids = tuple(dict.fromkeys(spec.id for spec in meeting or taken))
+            found.append(Conflict(sequence=key, actions=ids))
+    return tuple(found)
 
 
 def portable(sequence: str) -> str:
@@ -65,9 +71,9 @@ def native(keys: tuple[str, ...]) -> str:
     return ", ".join(QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in keys)
 
 
-def chosen_preset() -> Preset:
+def chosen_preset() -> KeymapPreset:
     found = settings.text(_PRESET)
-    return Preset(found) if found in set(Preset) else Preset.STANDARD
+    return KeymapPreset(found) if found in set(KeymapPreset) else KeymapPreset.STANDARD
 
 
 def load_keymap(actions: tuple[ActionSpec, ...]) -> dict[str, tuple[str, ...]]:
@@ -80,7 +86,7 @@ def load_keymap(actions: tuple[ActionSpec, ...]) -> dict[str, tuple[str, ...]]:
     return keymap | {action: keys for action, keys in own.items() if action in keymap}
 
 
-def store_keymap(actions: tuple[ActionSpec, ...], keymap: Keymap, preset: Preset) -> None:
+def store_keymap(actions: tuple[ActionSpec, ...], keymap: Keymap, preset: KeymapPreset) -> None:
     """Remember the preset and what differs from it."""
     base = preset_keymap(actions, preset)
     own = {action: keys for action, keys in keymap.items() if base.get(action) != keys}

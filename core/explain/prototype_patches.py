@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
-from core.domain.atomic import atomic_write
 from core.domain.errors import BadFileError, Cancelled, ModelError
 from core.domain.events import IsCancelled, never
 from core.domain.geometry import Box
@@ -26,6 +25,7 @@ from core.explain.relevance import most_relevant_box
 from core.model.card import ModelCard
 from core.model.network import PrototypeNetwork
 from core.model.similarity import upsample
+from core.platform.atomic import atomic_write
 from core.store.hdf5 import open_guarded
 from core.training.inference import exact
 
@@ -106,14 +106,14 @@ def _source_row(card: ModelCard, training: RoiSet, by_id: dict[str, int], chosen
     row = by_id.get(lesion_id)
     if row is None:
         raise ModelError(
-            f"Prototype {chosen[0]} comes from lesion {lesion_id}, which is not among these ROIs: open the study "
-            "that the model was trained on."
+            f"Prototype {chosen[0] + 1} comes from lesion {lesion_id}, which is not among these ROIs: open the "
+            "study that the model was trained on."
         )
     found = training.roi_sha256(row)
     if any(card.prototypes[j].roi_sha256 != found for j in chosen):
         raise ModelError(
-            f"The ROI of lesion {lesion_id} is no longer the one that prototype {chosen[0]} was taken from (its "
-            "pixels differ): restore the image and its lesion box, or train again."
+            f"The ROI of lesion {lesion_id} is no longer the one that prototype {chosen[0] + 1} was taken from "
+            "(its pixels differ): restore the image and its lesion box, or train again."
         )
     return row
 

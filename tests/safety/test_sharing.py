@@ -17,15 +17,15 @@ from core.domain.geometry import Box
 from core.domain.shapes import Rectangle
 from core.domain.study import Finding, Image, Labels, Lesion, Patient, Window
 from core.domain.vocabulary import MarginType
+from core.exchange.models.archive import read_model_archive
+from core.exchange.models.onnx import OUTPUTS
+from core.exchange.models.share_model import import_model
 from core.imaging.opencv import cv2
-from core.interchange.model_archive import read_model_archive
-from core.interchange.onnx import OUTPUTS
 from core.model.checkpoint import load_model, save_model
-from core.model.likeness import closest_picture
+from core.model.memorisation import closest_picture
 from core.store.study import Study
-from core.tasks.explaining import open_model
-from core.tasks.runs import find_run
-from core.tasks.sharing import import_model
+from core.tasks.review.model_in_study import open_model
+from core.tasks.runs.lifecycle import find_run
 from core.training.inference import network_input
 from tests.core.cli.conftest import Run
 from tests.core.explain.world import make_network
@@ -135,6 +135,24 @@ def test_a_shared_model_opens_in_another_study_with_its_prototypes_linked(
     assert (done.linked, done.same_pseudonym) == (0, 0)
     opened = open_model(elsewhere, find_run(elsewhere, "tiny"))
     assert len(opened.patches()) == 6
+
+
+def test_a_model_without_pictures_is_explained_and_listed_in_another_study(
+    own_study: Path, elsewhere: Study, marginalia: Run, refused: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "tiny.marginalia-model"
+    marginalia("export", own_study, "--format", "model", "--run", "tiny", "--out", out)
+    folder = elsewhere.folder
+    elsewhere.close()
+    marginalia("import-model", folder, out)
+    [page] = marginalia("explain", folder, "tiny", "--out", tmp_path / "pages")["explanations"]
+    assert Path(page["page"]).read_text("utf-8").count("picture not shared") == 3 * 6
+    listed = marginalia("prototypes", folder, "tiny")["prototypes"]
+    assert [(one["number"], one["purity"], one["auroc_cost"]) for one in listed] == [
+        (number, "", None) for number in range(1, 7)
+    ]
+    assert all(len(one["weights"]) == 3 for one in listed)
+    assert "--split NAME" in refused("prune", folder, "tiny", 1)
 
 
 def hostile(path: Path, change: str) -> Path:

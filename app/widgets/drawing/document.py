@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.commands.edits import EditHistory, ReplaceShapes
-from app.qt.sentences import said
+from app.operations.edit_history import EditHistory, ReplaceShapes
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from core.domain.edits import Shapes, replay
 from core.domain.errors import MarginaliaError
@@ -80,14 +80,14 @@ class AnnotationDocument(QObject):
 
     @property
     def undo_text(self) -> str:
-        """What undo would take back; empty where there is nothing."""
+        """What undo would take back; empty where there is nothing, or nothing can be changed just now."""
         edit = self._history.undoes
-        return edit.text if edit else ""
+        return edit.text if edit and self.editable else ""
 
     @property
     def redo_text(self) -> str:
         edit = self._history.redoes
-        return edit.text if edit else ""
+        return edit.text if edit and self.editable else ""
 
     def select(self, indices: frozenset[int]) -> None:
         chosen = frozenset(i for i in indices if 0 <= i < len(self._shapes))
@@ -144,7 +144,7 @@ class AnnotationDocument(QObject):
             self._retry.start()
             if first:
                 self.paused_changed.emit(True)
-                self.commit_failed.emit(said(error))
+                self.commit_failed.emit(translate_message(error))
             return False
         self._end_pause()
         return True

@@ -19,21 +19,21 @@ import numpy as np
 from msgspec.structs import replace
 
 from core.data.importers.headers import Headers, LeftOutError, uids_valid
-from core.data.importers.pending import Pending, Writing, frames_of, stable_id
+from core.data.importers.outcomes import FileResult, file_results
+from core.data.importers.pending import Pending, Writing, frames_of, stable_id, synthetic_id
 from core.data.importers.placing import placed, refuse_unmeasured
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity
-from core.data.importers.results import FileResult, file_results
 from core.data.importers.taking import contradictions, image_of, kind_note, patient_key, shown, turned
 from core.domain.content import content_sha256, frames_sha256
 from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled, Message, Progress, never, silent
 from core.domain.study import Finding, Image, Lesion, Patient
-from core.domain.system import keep_freed_memory
 from core.domain.turn import Turn
 from core.imaging.decoded import DecodedImage, Identity, RefusedImageError
 from core.imaging.orientation import Breast, breast_in
 from core.imaging.worker import Outcome, read_frames, read_many
-from core.store.links import PseudonymSession
+from core.platform.system import keep_freed_memory
+from core.store.pseudonym_links import PseudonymSession
 from core.store.study import Study
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ class _Import:
         known = study.images.all()
         self._content = {image.content_sha256: "an image of the study" for image in known}
         self._content |= {image.id: "an image of the study" for image in known if image.frames > 1}
+        self._ids = {image.id for image in known}
         self._stored: list[bool | None] = [None] * len(plan.images)
         self._place = self._duplicates = 0
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="import")
@@ -206,7 +207,9 @@ class _Import:
             raise LeftOutError(
                 f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
             )
-        image_id = self._image_id(result, sha256, name)
+        made = synthetic_id(result)
+        image_id = made if made is not None and made not in self._ids else self._image_id(result, sha256, name)
+        self._ids.add(image_id)
         if self.study.arrays.has_pixels(image_id):
             # left by an import that was killed before its rows were written
             self.study.arrays.delete_pixels(image_id)
@@ -217,7 +220,7 @@ class _Import:
             place=place,
             key=key,
             image_id=image_id,
-            first_sha256=sha256,
+            patient_key=image_id if result.synthetic else sha256,
             decoded=replace(result, pixels=_NO_PIXELS),
             size=(result.width, result.height),
             turn=turn,
@@ -233,7 +236,7 @@ class _Import:
     def _add(self, planned: PlannedImage, result: DecodedImage, writing: Writing, sha256: str) -> None:
         """The rows of an image whose pixels are stored."""
         name = writing.name
-        image = image_of(writing, self._patient(writing.key, writing.first_sha256), sha256)
+        image = image_of(writing, self._patient(writing.key, writing.patient_key), sha256)
         for said in contradictions(planned, result, image):
             self._note(planned.where or name, said)
         self.pending.images.append(image)
@@ -287,13 +290,14 @@ class _Import:
         if header.sop_uid and uids_valid(header):
             identity.add_image(ImageLink.of(image_id, header))
 
-    def _patient(self, key: str, sha256: str) -> Patient:
-        """The patient of this identifier; a new one is known by the first image."""
+    def _patient(self, key: str, first_image: str) -> Patient:
+        """The patient of this identifier; a new one is known by the first image (its content, or its id where that
+        was made from a synthetic study's own numbers)."""
         if key not in self._patients:
             assigned = self._pseudonyms.assign(self.source, key)
             patient = assigned.patient
             if patient is None:
-                made = stable_id("patient", sha256)
+                made = stable_id("patient", first_image)
                 patient = Patient(id=made, pseudonym=assigned.pseudonym, source=self.source)
                 self.pending.patients.append(patient)
                 if assigned.link_hash is not None:
