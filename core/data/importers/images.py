@@ -47,7 +47,7 @@ class Found:
 
 def holds_images(folder: Path) -> bool:
     """Return True if any file below ``folder`` is an image or an archive by its content."""
-    for path in _walk(folder):
+    for path in walk(folder):
         with contextlib.suppress(OSError):
             if not path.is_symlink() and format_of(_head(path)) in (*IMAGE_FORMATS, ZIP):
                 return True
@@ -101,7 +101,7 @@ def _take(found: Found, path: Path, name: str, head: bytes, *, zipped: bool = Fa
 
 def read_images(folder: Path, *, source: str) -> ImportPlan:
     """The plan for every image file below ``folder``, without lesions."""
-    return _plan(find_files(sorted(_walk(folder)), folder), folder, source)
+    return _plan(find_files(sorted(walk(folder)), folder), folder, source)
 
 
 def read_files(paths: Sequence[Path], *, source: str) -> ImportPlan:
@@ -135,7 +135,7 @@ def _plan(found: Found, folder: Path | None, source: str) -> ImportPlan:
     )
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
     """All files below ``folder``; hidden files and folders are left alone."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -180,18 +180,19 @@ def _passed_over(found: Found) -> tuple[Issue, ...]:
     issues = []
     if found.tables:
         sentence = (
-            f"A table is there that was not read: {_listed(found.tables)}. If it describes the images, name it "
+            f"A table is there that was not read: {listed(found.tables)}. If it describes the images, name it "
             "with --table, or call it lesions.csv."
         )
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     if found.passed_over:
         names = [one.name for one in found.passed_over]
         count = f"{len(names)} file{'s were' if len(names) > 1 else ' was'} passed over"
-        sentence = f"{count}: {_listed([f'{one.name} ({one.reason})' for one in found.passed_over])}."
+        sentence = f"{count}: {listed([f'{one.name} ({one.reason})' for one in found.passed_over])}."
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     return tuple(issues)
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     rest = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

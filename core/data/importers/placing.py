@@ -9,7 +9,7 @@ from core.data.importers.fitting import fitted
 from core.data.importers.headers import LeftOutError
 from core.data.importers.pending import in_millimetres
 from core.data.importers.plan import PlannedLesion, Severity
-from core.domain.shapes import Polygon, bounds
+from core.domain.shapes import bounds
 from core.domain.study import Image, LesionOutline
 from core.domain.turn import Turn
 from core.imaging.orientation import Breast
@@ -72,10 +72,3 @@ def _between(low: float, high: float, step: int, count: int) -> tuple[int, int]:
     """The samples within, at least the nearest one."""
     first = min(max(int(np.floor(low / step)), 0), count - 1)
     return first, max(first + 1, min(int(np.ceil(high / step)), count))
-
-
-def crosses_itself(polygon: Polygon) -> bool:
-    """Return True if two sides of the polygon cross."""
-    import shapely
-
-    return not shapely.LinearRing(polygon.points).is_simple
