@@ -127,7 +127,7 @@ class MachineDialog(QDialog):
         host = self.host
 
         def job(emit: Emit, cancelled: IsCancelled) -> object:
-            from core.tasks.runs.lifecycle.host_check import check_host
+            from core.jobs.host_check import check_host
 
             check_host(host, emit=emit, cancelled=cancelled)
             return host.name

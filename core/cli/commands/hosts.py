@@ -114,7 +114,7 @@ def _confirm(hosts: Hosts, arguments: argparse.Namespace, console: Console) -> N
 
 
 def _test(host: RemoteHost, console: Console) -> None:
-    from core.tasks.runs.lifecycle.host_check import check_host
+    from core.jobs.host_check import check_host
 
     check_host(host, emit=console.emit, cancelled=console.cancelled)
     console.result({"host": host.name, "works": True}, f"{host.name} answers, and its program works.")
