@@ -23,6 +23,7 @@ from core.experiment.page import ExperimentOutcome, write_pages
 from core.experiment.parts import Data, FinishedPart, carry_out, check_data
 from core.experiment.phantom_study import MARKED, UNMARKED
 from core.experiment.plan import IAIA, MALIGNANCY, NO_FINE_LOSS, NO_MASKS, PROTOPNET, VGG, VGG_MASKS, Trial, trials
+from core.experiment.same_machine import settle_for_all
 from core.experiment.table import Judged, TestSet, judge_methods
 from core.jobs.launcher import Launcher
 from core.platform.atomic import make_folder
@@ -69,6 +70,8 @@ def table1(study: Study, request: TableRequest, *, emit: Emit, cancelled: IsCanc
     chosen = [
         trial for trial in trials(request.config, ablations=request.ablations) if _possible(trial, data, emit)
     ]
+    lesions = len(data[0].of_part(Part.TRAINING))
+    settle_for_all(request.out, request.config, lesions=lesions, emit=emit)
     if request.launcher is not None:
         launch_parts(study, request, request.launcher, chosen, data, emit=emit, cancelled=cancelled)
     done: dict[str, list[list[FinishedPart]]] = {trial.key: [] for trial in chosen}
