@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from core.baselines.config import ClassifierConfig
 from core.domain.errors import ModelError
 from core.model.architecture import Architecture
-from core.model.backbones import make_backbone, shapes_of
+from core.model.backbones import make_backbone
 from core.model.precision import exact_float32, wide
+from core.model.shapes import shapes_of
 from core.model.trunk import TrunkNetwork, addon_block
 
 

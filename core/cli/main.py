@@ -42,6 +42,7 @@ COMMANDS = (
     "restore",
     "forget",
     "self-test",
+    "weights",
     "hosts",
     "job",
 )

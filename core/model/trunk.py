@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from core.model.backbones import Shapes, on_meta
+from core.model.backbones import on_meta
+from core.model.shapes import Shapes
 
 _OTHER_KERNEL_FOR_ONE = 20_480
 """Elements up to which torch gives one image alone to another convolution kernel than several (on the CPU)."""
