@@ -17,6 +17,7 @@ from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled
 from core.domain.study import ModelRevision, Run, RunStatus
 from core.domain.version import code_version
 from core.domain.vocabulary import Part
+from core.interchange.model_archive import CONTENTS
 from core.jobs import detached
 from core.jobs.catalogue import JobRequest
 from core.jobs.hosts import Hosts
@@ -257,6 +258,11 @@ def finished_run(study: Study, name: str) -> Run:
             f"Run {run.name} is {run.status}, not finished: resume it with train --resume {run.name}."
         )
     return run
+
+
+def is_imported(study: Study, run: Run) -> bool:
+    """True if the run is a model that another study shared: its folder then holds the list of what came."""
+    return (study.run_folder(run.id) / CONTENTS).is_file()
 
 
 def trained_model(study: Study, run: Run) -> LoadedModel:

@@ -37,6 +37,7 @@ from app.qt.sentences import said
 from app.qt.translation import tr
 from app.session import Session
 from app.training_desk import JobState, PlanRequest, TrainingDesk
+from app.views.screen import Screen
 from app.views.train.comparison import RunComparison
 from app.views.train.history import Point, read_history
 from app.views.train.job_panel import JobPanel
@@ -60,9 +61,7 @@ _LOG_END = 20_000
 """Characters of a log that are shown, from its end."""
 
 
-class TrainScreen(QWidget):
-    refused = Signal(str)
-    """One sentence for the status line."""
+class TrainScreen(Screen):
     model_wanted = Signal()
     """The model that was opened is to be looked at."""
 
