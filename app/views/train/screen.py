@@ -43,6 +43,7 @@ from app.views.train.history import Point, read_history
 from app.views.train.job_panel import JobPanel
 from app.views.train.measuring import Devices, Measuring
 from app.views.train.plan_panel import PlanPanel
+from app.views.train.resuming import Resuming
 from app.views.train.runs_table import RunsTable
 from app.widgets.label import in_title
 from app.widgets.notice import Notice
@@ -78,6 +79,9 @@ class TrainScreen(Screen):
         self._measuring = Measuring(session, self.plan, self)
         self._devices = Devices(self.plan, self)
         self._pictures = Background(self, name="projected prototypes", most=1)
+        self._resuming = Resuming(
+            session, self, go_on=self._go_on, start_anew=self._start_anew, say=self.plan.show_problem
+        )
         self._lay_out()
         self._connect()
         self.refresh()
@@ -256,6 +260,7 @@ class TrainScreen(Screen):
         match change:
             case StudyClosing():
                 self._looking.stop()
+                self._resuming.stop()
                 self._measuring.stop()
                 self._devices.stop()
                 self._pictures.stop()
@@ -282,8 +287,15 @@ class TrainScreen(Screen):
             self._resume(self.training.job.run)
 
     def _resume(self, run: Run) -> None:
+        self._try(lambda: self._resuming.resume(self.session.study.runs.get(run.id)))
+
+    def _go_on(self, run: Run) -> None:
         self._paused = False
         self._try(lambda: self.training.enqueue([self.session.study.runs.get(run.id)]))
+
+    def _start_anew(self, run: Run) -> None:
+        self._paused = False
+        self._try(lambda: self.training.plan_again(run))
 
     def _open_model(self, run: Run) -> None:
         self.desk.open(run.id)
