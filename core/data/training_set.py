@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from core.data.drawn_roi import drawn_square
 from core.data.kept_rois import StoredRois, find_rois, keep_rois, key_of, no_rois
 from core.data.labels import OUTSIDE, LabelName, LesionTruth, Opinions
-from core.data.roi import extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
+from core.data.roi import NO_SPACING, extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
 from core.data.roi_set import InputTransform, RoiSet, UInt8
 from core.data.split import SplitRow
-from core.data.windowing import grey_table, table_index
+from core.data.windowing import grey_table, roi_grey_table, table_index
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
-from core.domain.geometry import Affine
+from core.domain.geometry import Affine, Box
 from core.domain.study import Image, Lesion
 from core.imaging.raster import rasterise, rasterise_outline
 from core.store.study import Study
@@ -49,6 +50,8 @@ class RoiRequest:
     """Data sets to take; None for all."""
     readers: tuple[str, ...] | None = None
     """Whose labels and annotations count, the first before the others; None: see ``core.data.labels``."""
+    drawn: int | None = None
+    """Seed of ROIs with random centre and scale (``core.data.drawn_roi``); None: as the transform says."""
     unlabelled: bool = False
     """Whether lesions of no trained class come too, with label -1 (for explanations)."""
 
@@ -67,7 +70,7 @@ def build_roi_set(
         raise StudyError(
             f"No lesion of the study can be used ({reasons}). Import, label or outline lesions first."
         )
-    found = find_rois(study, [_key(item) for item in items], request.transform, _VERSION)
+    found = find_rois(study, [_key(item, request) for item in items], request.transform, _VERSION)
     if not found.known.all():
         _extract(study, request, items, found, emit, cancelled)
         if study.writable:
@@ -81,7 +84,7 @@ def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
     image = study.images.get(lesion.image_id)
     truth = Opinions(study, label=request.label, readers=request.readers).of(lesion)
     item = _Item(lesion=lesion, image=image, truth=truth, source=study.patients.get(image.patient_id).source)
-    found = no_rois([_key(item)], request.transform)
+    found = no_rois([_key(item, request)], request.transform)
     _extract(study, request, [item], found, silent, never)
     return _assembled(request, [item], found)
 
@@ -130,6 +133,8 @@ def _reason_against(item: _Item, request: RoiRequest) -> str:
         return OUTSIDE
     if request.sources is not None and item.source not in request.sources:
         return f"its source {item.source} was not chosen"
+    if request.transform.context == "mm" and item.image.pixel_spacing_mm is None:
+        return NO_SPACING
     if request.unlabelled:
         return ""
     if item.truth.word is None:
@@ -139,11 +144,13 @@ def _reason_against(item: _Item, request: RoiRequest) -> str:
     return ""
 
 
-def _key(item: _Item) -> bytes:
-    """Of everything that the pixels and masks depend on, the transform aside; labels are not among it."""
+def _key(item: _Item, request: RoiRequest) -> bytes:
+    """Hash of everything that the pixels and masks depend on, the transform aside; labels are not among it."""
     image = item.image
+    drawn = () if request.drawn is None else (request.drawn,)
     return key_of(
         (
+            *drawn,
             item.lesion.id,
             item.lesion.outline,
             item.truth.fine,
@@ -176,16 +183,25 @@ def _extract(
             raise Cancelled
         # of a tomosynthesis, the slice that the lesion was drawn on (paper, Discussion)
         stored = study.arrays.read_pixels(image_id, frame=frame)
-        table = grey_table(items[rows[0]].image, stored, request.transform.window)
+        window = request.transform.window
+        table = None if window == "roi" else grey_table(items[rows[0]].image, stored, window)
         for row in rows:
-            square = roi_square(items[row].lesion.box, request.transform)
+            square = _square(items[row], request)
             around = stored_square(square, request.transform)
-            found.pixels[row] = extract_pixels(table_index(stored), around, size, lut=table)
+            lut = roi_grey_table(items[row].image, stored, square) if table is None else table
+            found.pixels[row] = extract_pixels(table_index(stored), around, size, lut=lut)
             found.lesion[row], found.fine[row] = _masks(
                 items[row], image_to_stored(square, request.transform), size
             )
         done += len(rows)
         emit(Progress(stage="regions of interest", done=done, total=len(missing)))
+
+
+def _square(item: _Item, request: RoiRequest) -> Box:
+    """The square of the ROI in image pixels."""
+    if request.drawn is not None:
+        return drawn_square(item.lesion.box, item.lesion.id, request.drawn)
+    return roi_square(item.lesion.box, request.transform, spacing_mm=item.image.pixel_spacing_mm)
 
 
 def _masks(item: _Item, image_to_grid: Affine, size: int) -> tuple[UInt8, UInt8]:
@@ -203,7 +219,7 @@ def _masks(item: _Item, image_to_grid: Affine, size: int) -> tuple[UInt8, UInt8]
 
 def _assembled(request: RoiRequest, items: Sequence[_Item], found: StoredRois) -> RoiSet:
     index = {name: i for i, name in enumerate(request.class_names)}
-    squares = [roi_square(item.lesion.box, request.transform) for item in items]
+    squares = [_square(item, request) for item in items]
     return RoiSet(
         transform=request.transform,
         class_names=request.class_names,

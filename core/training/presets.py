@@ -12,12 +12,19 @@ from typing import Any
 import msgspec
 
 from core.domain.errors import TrainingError
+from core.model.weights_places import LITE0, packaged_at_hand
 from core.training.config import TrainingConfig
 
-PRESETS = ("paper", "compact", "frozen", "protopnet", "protopnet-compact")
-DERIVED = {"protopnet-compact": "compact"}
+PRESETS = ("pretrained", "compact", "frozen", "paper", "protopnet", "protopnet-compact", "protopnet-pretrained")
+DERIVED = {"protopnet-compact": "compact", "protopnet-pretrained": "pretrained"}
 """ProtoPNet on the network of another preset, so that the same trunk lies under both."""
 PAPER = "paper"
+PRETRAINED, WITHOUT_WEIGHTS = "pretrained", "compact"
+
+
+def default_preset() -> str:
+    """The preset for real studies where its ImageNet weights are on this computer, else one that needs none."""
+    return PRETRAINED if packaged_at_hand(LITE0) else WITHOUT_WEIGHTS
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ from core.tasks.configuring import configure
 from core.tasks.devices import Device, chosen, processor
 from core.tasks.training_data import TrainingData
 from core.training.config import TrainingConfig
-from core.training.presets import PRESETS, deviations, read_preset
+from core.training.presets import PRESETS, default_preset, deviations, read_preset
 
 _LABELS = ("margin", "shape")
 
@@ -62,7 +62,7 @@ class PlanPanel(QWidget):
         self.place = QComboBox()
         """This computer, and the machines that the user set up and confirmed."""
         self.preset.addItems(PRESETS)
-        self.preset.setCurrentText("compact")
+        self.preset.setCurrentText(default_preset())
         self.label.addItems([tr(name) for name in _LABELS])
         self.name, self.seed, self.folds = QLineEdit(), NumberField(), NumberField()
         self.name.setPlaceholderText(tr("made from the preset"))
