@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.drawn_roi import CENTRE_SHIFT, LESION_SHARES
+from core.data.random_roi import JUDGED
 from core.data.roi_set import InputTransform, UInt8
 from core.domain.units import in_unit
 
@@ -37,7 +37,7 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True):
     centre_jitter: Annotated[float, msgspec.Meta(ge=0, le=1), in_unit("of the side")] = 0.1
     """Shift of the centre, as a share of the ROI's side, so that the middle is no evidence."""
     random_context: Annotated[float, msgspec.Meta(ge=0, le=1), in_unit("of the draws")] = 0.0
-    """Share of the draws whose scale and centre are random as in ``core.data.drawn_roi``, in place of
+    """Share of the draws whose scale and centre are random as in ``core.data.random_roi``, in place of
     ``smallest_crop`` and ``centre_jitter``."""
 
 
@@ -120,8 +120,8 @@ def draw_parameters(
         angle = angle + 90.0 * random.integers(0, 4, n)
     if settings.random_context > 0:
         chosen = random.random(n) < settings.random_context
-        side = lesion_share / random.uniform(*LESION_SHARES, n)
-        shift = random.uniform(-CENTRE_SHIFT, CENTRE_SHIFT, (2, n)) * side
+        side = lesion_share / random.uniform(JUDGED.smallest_lesion, JUDGED.largest_lesion, n)
+        shift = random.uniform(-JUDGED.largest_shift, JUDGED.largest_shift, (2, n)) * side
         crop = np.where(chosen, side, crop)
         shift_x, shift_y = np.where(chosen, shift[0], shift_x), np.where(chosen, shift[1], shift_y)
     return AugmentParameters(

@@ -18,7 +18,6 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import StorageFullError, WeightsUnavailableError
 from core.model.efficientnet_lite import fold_published
 from core.model.weights_places import (
@@ -30,6 +29,7 @@ from core.model.weights_places import (
     packaged_at_hand,
     weights_cache,
 )
+from core.platform.atomic import atomic_write, make_folder
 
 Tensors = dict[str, Tensor]
 

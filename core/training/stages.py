@@ -43,7 +43,7 @@ def changed_parts(stage: StageName, *, frozen_backbone: bool, joint_last: bool =
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class StageStep:
     """One entry of the plan: an epoch of a gradient stage, or a whole stage of another kind."""
 
     stage: StageName
@@ -53,24 +53,24 @@ class Step:
     """Epochs of the stage in all."""
 
 
-def plan(config: TrainingConfig) -> tuple[Step, ...]:
+def plan(config: TrainingConfig) -> tuple[StageStep, ...]:
     """Warm start and prototype start where asked for, warm-up, A1 with A2 and A3 in between, B."""
     epochs = config.epochs
-    steps: list[Step] = []
+    steps: list[StageStep] = []
     if epochs.warm_start:
         steps += [
-            Step(stage="warm start", epoch=e + 1, epochs=epochs.warm_start) for e in range(epochs.warm_start)
+            StageStep(stage="warm start", epoch=e + 1, epochs=epochs.warm_start) for e in range(epochs.warm_start)
         ]
     if config.prototype_start == "kmeans":
-        steps.append(Step(stage="prototypes"))
-    steps += [Step(stage="warm-up", epoch=e + 1, epochs=epochs.warm_up) for e in range(epochs.warm_up)]
+        steps.append(StageStep(stage="prototypes"))
+    steps += [StageStep(stage="warm-up", epoch=e + 1, epochs=epochs.warm_up) for e in range(epochs.warm_up)]
     for epoch in range(1, epochs.joint + 1):
-        steps.append(Step(stage="A1", epoch=epoch, epochs=epochs.joint))
+        steps.append(StageStep(stage="A1", epoch=epoch, epochs=epochs.joint))
         if epoch % epochs.project_every == 0 or epoch == epochs.joint:
             if config.project:
-                steps.append(Step(stage="A2", epoch=epoch, epochs=epochs.joint))
-            steps.append(Step(stage="A3", epoch=epoch, epochs=epochs.joint))
-    steps += [Step(stage="selection"), Step(stage="B")]
+                steps.append(StageStep(stage="A2", epoch=epoch, epochs=epochs.joint))
+            steps.append(StageStep(stage="A3", epoch=epoch, epochs=epochs.joint))
+    steps += [StageStep(stage="selection"), StageStep(stage="B")]
     return tuple(steps)
 
 
@@ -143,7 +143,7 @@ def adam(groups: list[dict[str, Any]], *, rate: float, decoupled_decay: bool = F
     )
 
 
-def rate_factor(step: Step, batch: int, batches: int, schedule: str) -> float:
+def rate_factor(step: StageStep, batch: int, batches: int, schedule: str) -> float:
     """What the rates are multiplied by at a batch (from 0); warm-up runs at constant rates."""
     if step.stage == "warm-up" or schedule == "constant":
         return 1.0

@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping
 
 from core.training.config import TrainingConfig
-from core.training.stages import Step
+from core.training.stages import StageStep
 
 STALLED_SHARE = 0.97
 """Cross-entropy at the end over that of a guess, from which on a training counts as stalled."""
 
 
-def stalled(step: Step, losses: Mapping[str, float], config: TrainingConfig) -> str | None:
+def stalled(step: StageStep, losses: Mapping[str, float], config: TrainingConfig) -> str | None:
     """A sentence after the last joint epoch of a training that learned nothing; else None."""
     if step.stage != "A1" or step.epoch != step.epochs or config.loss.cross_entropy == 0:
         return None

@@ -42,12 +42,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.domain.vocabulary import Part
     from core.evaluation.report import report_text
     from core.store.study import Study
-    from core.tasks.evaluating import evaluate_runs
+    from core.tasks.review.evaluate_runs import evaluate_runs
 
     with Study.open(arguments.study, writable=False) as study:
         reports = evaluate_runs(
             study, arguments.runs, part=Part(arguments.part), draws=arguments.draws, maps=arguments.maps,
-            cancelled=console.cancelled,
+            emit=console.emit, cancelled=console.cancelled,
         )  # fmt: skip
     console.result(msgspec.to_builtins(reports), "\n\n".join(report_text(report) for report in reports))
     return 0

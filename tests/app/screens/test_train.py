@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox
+from PySide6.QtWidgets import QCheckBox, QComboBox, QMessageBox
 from pytestqt.qtbot import QtBot
 
-from app.views.train.comparison import RunComparison
+from app.views.main_window.window import MainWindow
+from app.views.train.comparison import RunComparisonView
 from app.views.train.runs_table import config_differences
-from app.views.window import MainWindow
-from core.domain.study import Run, RunStatus
+from core.domain.study import Labels, Run, RunStatus
+from core.domain.vocabulary import MarginType
 from core.store.study import Study
-from core.tasks.configuring import configure
-from core.tasks.devices import Device, processor
-from core.tasks.runs import plan_run
+from core.tasks.runs.configure import configure
+from core.tasks.runs.devices import Device, processor
+from core.tasks.runs.lifecycle import plan_run
 from tests.trained_study import TINY
 
 
@@ -70,9 +71,17 @@ def test_a_training_is_started_cancelled_resumed_and_its_model_opened(qtbot: QtB
     assert found.status is RunStatus.CANCELLED
     assert screen.job.title.text() == "mine was cancelled"
     before = len(screen._history(found))
+    lesion = train.session.study.lesions.all()[0]
+    other = next(m for m in (MarginType.SPICULATED, MarginType.INDISTINCT) if m is not lesion.labels.margin)
+    train.session.study.lesions.set_labels(lesion.id, Labels(margin=other))
     screen.runs.table.clearSelection()
     screen.runs.choose(found.id)
     qtbot.mouseClick(screen.runs.resume, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(screen.findChildren(QMessageBox)), timeout=30_000)
+    [box] = screen.findChildren(QMessageBox)
+    assert box.text() == "Since mine began: 1 label changed."
+    assert not job.running
+    qtbot.mouseClick(box.defaultButton(), Qt.MouseButton.LeftButton)
     assert job.running
     qtbot.waitUntil(lambda: not job.running, timeout=120_000)
     done = run_named(train, "mine")
@@ -167,7 +176,7 @@ def test_a_run_that_waits_can_be_taken_out_of_the_queue_and_two_are_compared(
     assert not screen.runs.compare.isEnabled()
     screen.runs.table.selectAll()
     qtbot.mouseClick(screen.runs.compare, Qt.MouseButton.LeftButton)
-    [dialog] = screen.findChildren(RunComparison)
+    [dialog] = screen.findChildren(RunComparisonView)
     table = dialog.table
     rows = {
         table.verticalHeaderItem(r).text(): [table.item(r, c).text() for c in range(2)]

@@ -15,7 +15,7 @@ from core.data.augment import Augmentation
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Message
 from core.model.checkpoint import load_model
-from core.training.batches import Batch, Cached
+from core.training.batches import Cached, TrainingBatch
 from core.training.config import Epochs, Rates
 from core.training.losses import cell_targets, without_corners
 from core.training.presets import PRESETS, default_preset, load_preset, read_preset
@@ -105,10 +105,10 @@ def test_masks_of_the_cache_are_those_of_the_draws() -> None:
     assert torch.equal(batch.lesion, torch.from_numpy(rois.central(rois.lesion)[:8].copy()))
 
 
-def _box_batch(label: int = 1) -> Batch:
+def _box_batch(label: int = 1) -> TrainingBatch:
     mask = torch.zeros(1, 32, 32, dtype=torch.uint8)
     mask[:, 8:24, 4:28] = 1
-    return Batch(
+    return TrainingBatch(
         inputs=torch.zeros(1, 3, 32, 32), label=torch.tensor([label]), mask=mask, lesion=mask, irrelevant=1 - mask,
         lesion_ids=("a",), whole=1,
     )  # fmt: skip
