@@ -42,6 +42,8 @@ class DeviationRule(msgspec.Struct, frozen=True, kw_only=True):
     printed: str
     here: str
     why: str
+    always: bool = False
+    """True for a rule of every configuration; False for one of the fine-annotation loss."""
 
 
 class TrainingPreset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +53,7 @@ class TrainingPreset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Field, as in ``loss.fine``, to the reason why it is not the paper's."""
     readings: tuple[PaperSetting, ...] = ()
     rules: tuple[DeviationRule, ...] = ()
-    """Of the fine-annotation loss; they stand among the deviations of every configuration that has it."""
+    """Listed among the deviations of the configurations that they hold for."""
 
 
 class Deviation(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +105,8 @@ def as_protopnet(config: TrainingConfig) -> TrainingConfig:
 
 def deviations(config: TrainingConfig) -> list[Deviation]:
     """Every field in which the configuration is not the paper's: first what the preset ``paper`` reads
-    differently from the printed page and this configuration keeps, then what differs from that preset. Rules of
-    the fine-annotation loss stand between them where that loss is on."""
+    differently from the printed page and this configuration keeps, then the program's own rules, then what differs
+    from that preset."""
     paper = read_preset(PAPER)
     reasons = read_preset(config.preset).why if config.preset in PRESETS else {}
     standard, here = leaves(paper.config), leaves(config)
@@ -114,8 +116,12 @@ def deviations(config: TrainingConfig) -> list[Deviation]:
         for r in paper.readings
         if here.get(r.field) == standard.get(r.field)
     ]
-    if config.loss.fine > 0 and config.batch_fine > 0:
-        rows += [Deviation(field=r.field, paper=r.printed, here=r.here, why=r.why) for r in paper.rules]
+    with_masks = config.loss.fine > 0 and config.batch_fine > 0
+    rows += [
+        Deviation(field=rule.field, paper=rule.printed, here=rule.here, why=rule.why)
+        for rule in paper.rules
+        if rule.always or with_masks
+    ]
     for field, value in here.items():
         if value != standard[field] and field.split(".")[0] not in ("preset", "seed", "device", "machine"):
             chosen = "chosen for this run" if value != preset[field] else reasons.get(field, "")
