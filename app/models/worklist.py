@@ -7,10 +7,11 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
-from app.qt.background import Background, Outcome
+from app.qt.background import Background, WorkResult
+from app.qt.formatting import view_name, word
 from app.qt.translation import tr
-from app.qt.words import view_name, word
-from app.session import Session
+from app.state.preferences import shows_others_first
+from app.state.session import Session
 from core.store.worklist import WorklistKey, WorklistKeys, WorklistProgress, WorklistQuery, WorklistRow
 
 PAGE = 64
@@ -106,7 +107,7 @@ class WorklistModel(QAbstractTableModel):
         while len(self._pages) > _PAGES_KEPT:
             self._pages.popitem(last=False)
 
-    def _take_page(self, outcome: Outcome) -> None:
+    def _take_page(self, outcome: WorkResult) -> None:
         number: Any = outcome.key
         if outcome.error is not None:
             self.failed.emit(outcome.sentence)
@@ -133,7 +134,7 @@ class WorklistModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
         self.count_progress()
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: WorkResult) -> None:
         if outcome.error is not None:
             self.failed.emit(outcome.sentence)
             return
@@ -178,7 +179,9 @@ def title(row: WorklistRow) -> str:
 def subtitle(row: WorklistRow) -> str:
     if row.lesion_id is None:
         return tr("no lesion yet")
-    margin = tr("not labelled") if row.margin is None else word(row.margin)
+    # what the data set says stays hidden until the reader has said it
+    hidden = row.margin is None or not (row.labelled_by_me or shows_others_first())
+    margin = tr("not labelled") if hidden or row.margin is None else word(row.margin)
     # the margin first: it is what is left where the list is narrow
     return margin + " · " + tr("lesion {number}", number=row.lesion_number)
 

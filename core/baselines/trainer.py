@@ -19,22 +19,24 @@ from torch.nn import functional
 from core.baselines.checkpoint import ClassifierCard, LoadedClassifier, load_classifier, save_classifier
 from core.baselines.config import OUTCOMES, ClassifierConfig, Target
 from core.baselines.inference import classify
+from core.baselines.mask_warm_start import warm_start_on_masks
 from core.baselines.network import ClassifierNetwork, make_classifier
+from core.baselines.plateau import Plateau, waits
 from core.data.roi_set import RoiSet
-from core.domain.atomic import make_folder
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
-from core.domain.version import code_version
 from core.domain.vocabulary import Part
 from core.model.tensor_file import load_state, save_state
+from core.platform.atomic import make_folder
+from core.platform.version import code_version
 from core.statistics.multiclass import multiclass_auroc
-from core.training.batches import Augmented, Batch
+from core.training.batches import Augmented, TrainingBatch
+from core.training.begin_or_resume import resolve_device
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.losses import Parts
 from core.training.machine import MachineChoice, choose_machine, settle_machine, threads_of, write_config
-from core.training.progress import Clock
-from core.training.stages import Step, adam, rate_factor, set_rates
-from core.training.start import resolve_device
+from core.training.run_progress import Clock
+from core.training.stages import StageStep, adam, rate_factor, set_rates
 from core.training.trainer import data_fingerprint
 from core.training.validation import Validation
 
@@ -50,6 +52,7 @@ class _Facts(msgspec.Struct, kw_only=True):
     epoch: int = 0
     """Epochs that are done."""
     at_once: int = 0
+    plateau: Plateau = Plateau()
     best_epoch: int = 0
     best_figures: dict[str, float | None] = {}
     history: list[dict[str, float | None]] = []
@@ -57,7 +60,7 @@ class _Facts(msgspec.Struct, kw_only=True):
 
 
 @dataclass(kw_only=True, eq=False)
-class _State:
+class _BaselineState:
     facts: _Facts
     network: ClassifierNetwork
     optimiser: torch.optim.Adam
@@ -103,12 +106,15 @@ def train_classifier(
     _check_classes(training, config.target)
     state = _begin(config, folder, data_fingerprint(rois, parts), lesions=len(training), emit=emit)
     with threads_of(state.facts.machine):
+        if config.mask_warm_start and state.facts.epoch == 0:
+            warm_start_on_masks(state.network, training, config, state.facts.machine, emit, cancelled)
         _epochs(state, training, validation, folder, emit, cancelled)
     facts = state.facts
     state.network.load_state_dict(state.best)
     card = ClassifierCard(
         config=config, data_fingerprint=facts.fingerprint, training_lesions=len(training),
-        training_patients=len(set(training.patient_ids)), best_epoch=facts.best_epoch,
+        training_patients=len(set(training.patient_ids)), best_epoch=facts.best_epoch, epochs=facts.epoch,
+        converged=facts.plateau.over if waits(config, validation) else None,
         prior_logit=_prior(training) if config.target == "malignancy" else None,
         validation=facts.best_figures, synthetic=rois.synthetic, code_version=code_version(),
         seconds=facts.seconds, device=facts.device, machine=facts.machine,
@@ -132,7 +138,9 @@ def _prior(training: RoiSet) -> float:
     return float(np.log(malignant / (len(training) - malignant)))
 
 
-def _begin(config: ClassifierConfig, folder: Path, fingerprint: str, *, lesions: int, emit: Emit) -> _State:
+def _begin(
+    config: ClassifierConfig, folder: Path, fingerprint: str, *, lesions: int, emit: Emit
+) -> _BaselineState:
     """The state of the unfinished run in the folder, or that of a new one on ``lesions`` ROIs."""
     tensors: Tensors | None = None
     if (folder / STATE).exists():
@@ -156,7 +164,7 @@ def _begin(config: ClassifierConfig, folder: Path, fingerprint: str, *, lesions:
             config=config, fingerprint=fingerprint, device=device.type, machine=choice,
             at_once=config.base.batch_lesion + config.base.batch_fine,
         )  # fmt: skip
-    state = _State(facts=facts, network=network, optimiser=_optimiser(network, config))
+    state = _BaselineState(facts=facts, network=network, optimiser=_optimiser(network, config))
     if tensors is not None:
         _restore(state, tensors)
     return state
@@ -184,7 +192,7 @@ def _optimiser(network: ClassifierNetwork, config: ClassifierConfig) -> torch.op
     return adam(groups, rate=config.rate_head)
 
 
-def _restore(state: _State, tensors: Tensors) -> None:
+def _restore(state: _BaselineState, tensors: Tensors) -> None:
     state.network.load_state_dict(_under(tensors, "network."))
     state.best = _under(tensors, "best.")
     described: dict[str, Any] = state.optimiser.state_dict()
@@ -198,7 +206,7 @@ def _under(tensors: Tensors, prefix: str) -> Tensors:
     return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _save(folder: Path, state: _State) -> None:
+def _save(folder: Path, state: _BaselineState) -> None:
     tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in state.best.items()}
     for index, moments in state.optimiser.state_dict()["state"].items():
@@ -207,20 +215,22 @@ def _save(folder: Path, state: _State) -> None:
 
 
 def _epochs(
-    state: _State, training: RoiSet, validation: RoiSet, folder: Path, emit: Emit, cancelled: IsCancelled
+    state: _BaselineState, training: RoiSet, validation: RoiSet, folder: Path, emit: Emit, cancelled: IsCancelled
 ) -> None:
     facts, config = state.facts, state.facts.config
     source = Augmented(training, config.base)
-    steps = [Step(stage="A1", epoch=e + 1, epochs=config.epochs) for e in range(config.epochs)]
+    steps = [StageStep(stage="A1", epoch=e + 1, epochs=config.epochs) for e in range(config.epochs)]
     clock = Clock(steps, facts.epoch, len(source.order(0)))
     name = "VGG" if config.target == "margin" else "malignancy"
-    while facts.epoch < config.epochs:
+    waiting = waits(config, validation)
+    while facts.epoch < config.epochs and not (waiting and facts.plateau.over):
         if cancelled():
             raise Cancelled
         step, began = steps[facts.epoch], time.monotonic()
 
-        def before_batch(batch: int, batches: int, step: Step = step) -> None:
-            set_rates(state.optimiser, rate_factor(step, batch, batches, config.base.rates.schedule))
+        def before_batch(batch: int, batches: int, step: StageStep = step) -> None:
+            usual = rate_factor(step, batch, batches, config.base.rates.schedule)
+            set_rates(state.optimiser, facts.plateau.factor if waiting else usual)
             told = clock.tick(facts.epoch, batch)
             if told is not None:
                 done, total, eta = told
@@ -230,6 +240,7 @@ def _epochs(
         losses = _one_epoch(state, source, before_batch, emit, cancelled)
         figures = validated(state.network, validation, cancelled)
         facts.epoch += 1
+        facts.plateau = facts.plateau.after(figures.cross_entropy, patience=config.patience)
         last = facts.epoch == config.epochs
         best = Validation(**facts.best_figures) if facts.best_epoch else None
         selects = config.base.select_on_validation and len(validation) > 0
@@ -244,7 +255,7 @@ def _epochs(
 
 
 def _one_epoch(
-    state: _State, source: Augmented, before_batch: Any, emit: Emit, cancelled: IsCancelled
+    state: _BaselineState, source: Augmented, before_batch: Any, emit: Emit, cancelled: IsCancelled
 ) -> dict[str, float]:
     facts, network = state.facts, state.network
     network.prepare_gradients(channels_last=facts.machine.channels_last, compiled=facts.machine.compiled)
@@ -252,7 +263,7 @@ def _one_epoch(
     if facts.config.base.frozen_backbone:
         network.features.eval()
 
-    def loss(batch: Batch) -> Parts:
+    def loss(batch: TrainingBatch) -> Parts:
         return {"cross_entropy": functional.cross_entropy(network(batch.inputs), batch.label)}
 
     memory = Memory(at_once=facts.at_once)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
@@ -15,13 +15,13 @@ from core.data.data_snapshot import (
     refuse_missing,
     truths_of,
 )
-from core.data.kept_rois import StoredRois, find_rois, keep_rois, key_of, no_rois
-from core.data.labels import OUTSIDE, LabelName, LesionTruth, Opinions
+from core.data.labels import OUTSIDE, LabelName, LabelRule, LesionTruth, Opinions
 from core.data.random_roi import placement_generator, random_square
-from core.data.roi import extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
+from core.data.roi import NO_SPACING, extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
+from core.data.roi_cache import CachedRois, find_rois, keep_rois, key_of, no_rois
 from core.data.roi_set import InputTransform, RoiSet, UInt8
 from core.data.split import SplitRow
-from core.data.windowing import grey_table, table_index
+from core.data.windowing import grey_table, roi_grey_table, table_index
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.geometry import Affine, Box
@@ -52,7 +52,9 @@ class RoiRequest:
     sources: tuple[str, ...] | None = None
     """Data sets to take; None for all."""
     readers: tuple[str, ...] | None = None
-    """Whose labels and annotations count, the first before the others; None: see ``core.data.labels``."""
+    """Whose labels and annotations count, the first before the others; None: as ``labels`` has it."""
+    labels: LabelRule = field(default_factory=LabelRule)
+    """Whose labels count, and what happens where readers differ."""
     unlabelled: bool = False
     """Whether lesions of no trained class come too, with label -1 (for explanations)."""
 
@@ -120,7 +122,7 @@ def _drawn(item: _Item, seed: int) -> _Item:
 
 def _found(
     study: Study, request: RoiRequest, items: Sequence[_Item], emit: Emit, cancelled: IsCancelled
-) -> StoredRois:
+) -> CachedRois:
     """The regions of these items: kept ones, and new ones that are kept where the study is open for writing."""
     found = find_rois(study, [_key(item) for item in items], request.transform, _VERSION)
     if not found.known.all():
@@ -152,8 +154,9 @@ def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
     """The ROI of one lesion as a set of one, whatever its class or source; label -1 for no trained class."""
     lesion = study.lesions.get(lesion_id)
     image = study.images.get(lesion.image_id)
-    truth = Opinions(study, label=request.label, readers=request.readers).of(lesion)
-    source, square = study.patients.get(image.patient_id).source, roi_square(lesion.box, request.transform)
+    truth = Opinions(study, label=request.label, readers=request.readers, rule=request.labels).of(lesion)
+    source = study.patients.get(image.patient_id).source
+    square = roi_square(lesion.box, request.transform, spacing_mm=image.pixel_spacing_mm)
     item = _Item(lesion=lesion, image=image, truth=truth, source=source, square=square)
     found = no_rois([_key(item)], request.transform)
     _extract(study, request, [item], found, silent, never)
@@ -189,12 +192,15 @@ class _Item:
 def _collected(study: Study, request: RoiRequest) -> tuple[list[_Item], list[Exclusion]]:
     images = {image.id: image for image in study.images.all()}
     sources = {patient.id: patient.source for patient in study.patients.all()}
-    opinions = Opinions(study, label=request.label, readers=request.readers)
+    opinions = Opinions(study, label=request.label, readers=request.readers, rule=request.labels)
     items: list[_Item] = []
     exclusions: list[Exclusion] = []
     for lesion in study.lesions.all():
         image = images[lesion.image_id]
-        square = roi_square(lesion.box, request.transform)
+        if request.transform.context == "mm" and image.pixel_spacing_mm is None:
+            exclusions.append(Exclusion(lesion_id=lesion.id, reason=NO_SPACING))
+            continue
+        square = roi_square(lesion.box, request.transform, spacing_mm=image.pixel_spacing_mm)
         item = _Item(
             lesion=lesion, image=image, truth=opinions.of(lesion), source=sources[image.patient_id], square=square
         )
@@ -217,7 +223,9 @@ def _recalled(study: Study, request: RoiRequest, snapshot: DataSnapshot) -> tupl
             image=msgspec.structs.replace(images[then.lesion.image_id], patient_id=then.patient_id),
             truth=truth,
             source=then.source,
-            square=roi_square(then.lesion.box, request.transform),
+            square=roi_square(
+                then.lesion.box, request.transform, spacing_mm=images[then.lesion.image_id].pixel_spacing_mm
+            ),
         )
         for then, truth in zip(snapshot.lesions, truths_of(study, snapshot), strict=True)
     ]
@@ -239,7 +247,7 @@ def _reason_against(item: _Item, request: RoiRequest) -> str:
 
 
 def _key(item: _Item) -> bytes:
-    """Of everything that the pixels and masks depend on, the transform aside; labels are not among it."""
+    """Hash of everything that the pixels and masks depend on, the transform aside; labels are not among it."""
     image = item.image
     return key_of(
         (
@@ -260,7 +268,7 @@ def _extract(
     study: Study,
     request: RoiRequest,
     items: Sequence[_Item],
-    found: StoredRois,
+    found: CachedRois,
     emit: Emit,
     cancelled: IsCancelled,
 ) -> None:
@@ -276,11 +284,13 @@ def _extract(
             raise Cancelled
         # of a tomosynthesis, the slice that the lesion was drawn on (paper, Discussion)
         stored = study.arrays.read_pixels(image_id, frame=frame)
-        table = grey_table(items[rows[0]].image, stored, request.transform.window)
+        window = request.transform.window
+        table = None if window == "roi" else grey_table(items[rows[0]].image, stored, window)
         for row in rows:
             square = items[row].square
             around = stored_square(square, request.transform)
-            found.pixels[row] = extract_pixels(table_index(stored), around, size, lut=table)
+            lut = roi_grey_table(items[row].image, stored, square) if table is None else table
+            found.pixels[row] = extract_pixels(table_index(stored), around, size, lut=lut)
             found.lesion[row], found.fine[row] = _masks(
                 items[row], image_to_stored(square, request.transform), size
             )
@@ -301,7 +311,7 @@ def _masks(item: _Item, image_to_grid: Affine, size: int) -> tuple[UInt8, UInt8]
     return lesion, fine
 
 
-def _assembled(request: RoiRequest, items: Sequence[_Item], found: StoredRois) -> RoiSet:
+def _assembled(request: RoiRequest, items: Sequence[_Item], found: CachedRois) -> RoiSet:
     index = {name: i for i, name in enumerate(request.class_names)}
     return RoiSet(
         transform=request.transform,

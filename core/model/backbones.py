@@ -21,7 +21,8 @@ from core.domain.errors import ModelError
 from core.model.efficientnet_lite import efficientnet_lite0, initialise_lite
 from core.model.normalisation import IMAGENET, TENSORFLOW, Normalisation
 from core.model.shapes import shapes_of
-from core.model.weights import LITE0, load_trunk
+from core.model.weights import load_trunk
+from core.model.weights_places import LITE0
 
 COMPACT = "compact"
 _FAMILIES = {

@@ -10,7 +10,8 @@ import torch
 from core.model.backbones import backbone_entry, make_backbone
 from core.model.import_weights import networks
 from core.model.precision import exact_float32
-from core.model.weights import LITE0, weights_at_hand
+from core.model.weights import weights_at_hand
+from core.model.weights_places import LITE0
 
 PROBE_SIZE = 96
 PROBES: dict[str, tuple[float, float, float]] = {LITE0: (0.271131, 7.031065, 25.180981)}

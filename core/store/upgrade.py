@@ -13,11 +13,11 @@ from pathlib import Path
 from sqlalchemy import Connection, select, text
 from sqlalchemy import table as sql_table
 
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import BadFileError, StorageFullError, StudyError
+from core.platform.atomic import atomic_write, make_folder
 from core.store.database import make_engine, translated
 
-HEAD = "0003"
+HEAD = "0005"
 """Layout of this program; numbers grow with every migration."""
 
 BACKUPS = "backup"

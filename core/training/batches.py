@@ -20,6 +20,7 @@ from core.data.augment import (
     ALL,
     AugmentParameters,
     BatchPlan,
+    Float32,
     apply,
     augment,
     draw_parameters,
@@ -44,7 +45,7 @@ TABLE_POSITION = CACHE_POSITION + 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Batch:
+class TrainingBatch:
     """B draws, on the CPU until ``to``."""
 
     inputs: torch.Tensor
@@ -64,16 +65,16 @@ class Batch:
     def __len__(self) -> int:
         return len(self.label)
 
-    def part(self, first: int, last: int) -> Batch:
+    def part(self, first: int, last: int) -> TrainingBatch:
         return self._each(lambda tensor: tensor[first:last], self.lesion_ids[first:last])
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> TrainingBatch:
         if device.type == "cpu":
             return self
         return self._each(lambda tensor: tensor.to(device, non_blocking=True), self.lesion_ids)
 
-    def _each(self, change: Callable[[torch.Tensor], torch.Tensor], lesion_ids: tuple[str, ...]) -> Batch:
-        return Batch(
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor], lesion_ids: tuple[str, ...]) -> TrainingBatch:
+        return TrainingBatch(
             inputs=change(self.inputs),
             label=change(self.label),
             mask=change(self.mask),
@@ -96,7 +97,7 @@ class Source(Protocol):
         """The rows of each batch of the epoch at this position of the plan."""
         ...
 
-    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> Batch:
+    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> TrainingBatch:
         """The draws of these rows; with ``share`` those of them only, as they are in the whole batch.
 
         In a thread beside the one that trains: on a processor nothing in it computes with torch.
@@ -133,7 +134,7 @@ class Augmented:
         random = generator(config.seed, position, 0)
         return epoch_batches(self.rois.label, self.rois.has_fine, batches, random)
 
-    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> Batch:
+    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> TrainingBatch:
         random, mine = generator(self.config.seed, position, batch + 1), rows[share]
         grey, masks, _ = augment(
             random, self.rois.pixels[mine], stored_masks(self.rois, mine), self.rois.transform,
@@ -148,6 +149,7 @@ class Augmented:
 
 class Cached:
     """The same draws of frozen features: each is one of a ROI's fixed augmentations, the first being none.
+    ``feature_dropout`` sets channels of a draw to their mean over the un-augmented ROIs.
 
     ``plain`` (n, C0, h, w) float32 are the un-augmented features; the augmented ones serve gradients only: they
     are computed in the precision of gradients of the whole network (on a processor with bfloat16 in half the time,
@@ -162,28 +164,42 @@ class Cached:
         self.draws = Augmented(training, config)
         self.plain = features_of(network, training, cancelled=cancelled)
         versions = [self.plain.half()]
-        masks = [np.concatenate([training.central(stored_masks(training, rows)) for rows in _pieces(training)])]
+        self.mean = self.plain.mean((0, 2, 3)).view(1, -1, 1, 1).numpy()
+        masks = [_packed(np.concatenate([training.central(stored_masks(training, r)) for r in _pieces(training)]))]
         for version in range(config.cached_augmentations):
             random = generator(config.seed, CACHE_POSITION, version)
-            parameters = draw_parameters(random, len(training), config.augmentation)
+            parameters = draw_parameters(
+                random, len(training), config.augmentation, lesion_share=config.transform.lesion_share
+            )
             found, cut = _augmented_features(network, training, parameters, config, cancelled)
             versions.append(found)
-            masks.append(cut)
+            masks.append(_packed(cut))
         self.features = torch.stack(versions)
         self.masks = np.stack(masks)
+        """(versions, n, 2, I, I / 8): a bit a pixel, an eighth of the memory."""
 
     def order(self, position: int) -> list[Rows]:
         return self.draws.order(position)
 
-    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> Batch:
+    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> TrainingBatch:
         random, whole, among = generator(self.config.seed, position, batch + 1), len(rows), rows
         version = random.integers(0, len(self.features), whole)[share]
         rows = rows[share]
         there = self.masks[version, rows].any(axis=(2, 3))
         version[(there < self.masks[0, rows].any(axis=(2, 3))).any(axis=1)] = 0  # a crop that lost its mask
-        inputs = torch.from_numpy(self.features.numpy()[version, rows].astype(np.float32))
-        masks = of_part(self.masks[version, rows], coarse(among, share, self.config))
-        return _batch(self.rois, rows, inputs, masks, whole)
+        features = self.features.numpy()[version, rows].astype(np.float32)
+        if self.config.feature_dropout > 0:
+            features = self._dropped(features, random.random((whole, features.shape[1]))[share])
+        masks = np.unpackbits(self.masks[version, rows], axis=-1, count=self.config.transform.input_size)
+        masks = of_part(masks, coarse(among, share, self.config))
+        return _batch(self.rois, rows, torch.from_numpy(features), masks, whole)
+
+    def _dropped(self, features: Float32, chance: NDArray[np.float64]) -> Float32:
+        """Features (B, C, h, w) with some channels at their mean and the others scaled up about it."""
+        rate = self.config.feature_dropout
+        factor = np.where(chance < rate, 0.0, 1 / (1 - rate)).astype(np.float32)[:, :, None, None]
+        dropped: Float32 = self.mean + (features - self.mean) * factor
+        return dropped
 
     def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor:
         return network.latent_of_features(inputs)
@@ -215,6 +231,11 @@ def of_part(masks: UInt8, lesion_scale: NDArray[np.bool_]) -> UInt8:
     outlined = np.flatnonzero(lesion_scale & masks[:, 1].any(axis=(1, 2)))
     chosen[outlined, 0] = masks[outlined, 1]
     return chosen
+
+
+def _packed(masks: UInt8) -> UInt8:
+    """Masks of 0 and 1 as one bit a pixel, along the last axis."""
+    return np.packbits(masks, axis=-1)
 
 
 def features_of(network: PrototypeNetwork, rois: RoiSet, *, cancelled: IsCancelled = never) -> torch.Tensor:
@@ -258,8 +279,8 @@ def _pieces(rois: RoiSet) -> list[Rows]:
     ]
 
 
-def _batch(rois: RoiSet, rows: Rows, inputs: torch.Tensor, masks: UInt8, whole: int) -> Batch:
-    return Batch(
+def _batch(rois: RoiSet, rows: Rows, inputs: torch.Tensor, masks: UInt8, whole: int) -> TrainingBatch:
+    return TrainingBatch(
         inputs=inputs,
         label=torch.from_numpy(rois.label[rows]),
         mask=torch.from_numpy(np.ascontiguousarray(masks[:, 0])),
@@ -278,7 +299,9 @@ def everything(size: int) -> slice:
     return slice(0, size)
 
 
-def prefetched(source: Source, order: list[Rows], position: int, share: Share = everything) -> Iterator[Batch]:
+def prefetched(
+    source: Source, order: list[Rows], position: int, share: Share = everything
+) -> Iterator[TrainingBatch]:
     """The epoch's batches; the next is prepared in a thread while one is trained on.
 
     A source that settles its epochs is told of this one; what lies on the device already needs no thread.
@@ -290,7 +313,7 @@ def prefetched(source: Source, order: list[Rows], position: int, share: Share = 
             return
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
 
-        def prepare(index: int) -> Future[Batch]:
+        def prepare(index: int) -> Future[TrainingBatch]:
             rows = order[index]
             return pool.submit(source.load, rows, position, index, share(len(rows)))
 

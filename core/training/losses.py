@@ -9,7 +9,7 @@ from torch.nn import functional
 from core.model.losses import cluster_and_separation, fine_cost
 from core.model.network import Activations, PrototypeNetwork
 from core.model.precision import wide
-from core.training.batches import Batch
+from core.training.batches import TrainingBatch
 from core.training.config import LossWeights
 
 Parts = dict[str, torch.Tensor]
@@ -19,7 +19,7 @@ least this much of it lies in the lesion's outline, where there is one. It is ba
 marked or in the lesion. Cells between, marks beyond the outline included, are ignored."""
 
 
-def joint_loss(network: PrototypeNetwork, found: Activations, batch: Batch, weights: LossWeights) -> Parts:
+def joint_loss(network: PrototypeNetwork, found: Activations, batch: TrainingBatch, weights: LossWeights) -> Parts:
     """The weighted parts of eq. 6, ``CrsEnt + 0.8 Clst + 0.08 Sep + lambda_f Fine``, means over the batch."""
     own, k = network.prototype_class, network.top_k
     cluster, separation = cluster_and_separation(found.distances, own, batch.label, k)
@@ -36,9 +36,40 @@ def joint_loss(network: PrototypeNetwork, found: Activations, batch: Batch, weig
     return parts
 
 
-def cell_targets(batch: Batch, grid: tuple[int, int], classes: int) -> torch.Tensor:
+BOX_SHARE = 0.97
+"""A mask that covers this share of its bounding box is taken for a box drawn around the lesion."""
+
+
+def without_corners(mask: torch.Tensor) -> torch.Tensor:
+    """(B, I, I) masks in which a box keeps its inscribed ellipse only; any other shape stays as it is.
+
+    An outline that is a box holds a quarter of tissue beside the mass, in its corners.
+    """
+    on = mask > 0
+    rows, columns = on.any(2), on.any(1)
+    (y0, y1), (x0, x1) = _ends(rows), _ends(columns)
+    area = (y1 - y0) * (x1 - x0)
+    box = on.sum((1, 2)) >= BOX_SHARE * area
+    at = torch.arange(mask.shape[1], device=mask.device) + 0.5
+    y = (at - (y0 + y1).view(-1, 1) / 2) / ((y1 - y0).clamp_min(1).view(-1, 1) / 2)
+    x = (at - (x0 + x1).view(-1, 1) / 2) / ((x1 - x0).clamp_min(1).view(-1, 1) / 2)
+    ellipse = y.square()[:, :, None] + x.square()[:, None, :] <= 1
+    kept = on & (ellipse | ~box.view(-1, 1, 1))
+    return kept.to(mask.dtype)
+
+
+def _ends(marked: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """First and one past the last marked place of (B, I); both 0 where none is."""
+    count = marked.shape[1]
+    first = marked.int().argmax(1)
+    last = count - marked.flip(1).int().argmax(1)
+    there = marked.any(1)
+    return first * there, last * there
+
+
+def cell_targets(batch: TrainingBatch, grid: tuple[int, int], classes: int) -> torch.Tensor:
     """(B, H, W) target of each latent cell: its margin class, ``classes`` for background, -1 to be ignored."""
-    mask = functional.adaptive_avg_pool2d(batch.mask.float().unsqueeze(1), grid).squeeze(1)
+    mask = functional.adaptive_avg_pool2d(without_corners(batch.mask).float().unsqueeze(1), grid).squeeze(1)
     lesion = functional.adaptive_avg_pool2d(batch.lesion.float().unsqueeze(1), grid).squeeze(1)
     # thin marks cover a small part of any cell: the threshold is relative to the best covered one
     covered = mask > CLASS_SHARE * mask.amax((1, 2), keepdim=True)
@@ -48,7 +79,7 @@ def cell_targets(batch: Batch, grid: tuple[int, int], classes: int) -> torch.Ten
     return torch.where(covered & inside & (mask > 0), batch.label.view(-1, 1, 1).expand_as(target), target)
 
 
-def cell_loss(cells: torch.Tensor, batch: Batch) -> Parts:
+def cell_loss(cells: torch.Tensor, batch: TrainingBatch) -> Parts:
     """Cell-level warm start: logits (B, K + 1, H, W); marked cells and background count one half each."""
     classes = cells.shape[1] - 1
     target = cell_targets(batch, (cells.shape[2], cells.shape[3]), classes)
@@ -67,7 +98,7 @@ def _mean_per_image(values: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
     return (total / count.clamp_min(1)).mean()
 
 
-def image_loss(cells: torch.Tensor, batch: Batch) -> Parts:
+def image_loss(cells: torch.Tensor, batch: TrainingBatch) -> Parts:
     """Image-level warm start: cross-entropy of the head's logits after global average pooling."""
     return {"image": functional.cross_entropy(wide(cells).mean((2, 3)), batch.label)}
 

@@ -12,15 +12,22 @@ from typing import Any
 import msgspec
 
 from core.domain.errors import TrainingError
+from core.model.weights_places import LITE0, packaged_at_hand
 from core.training.config import TrainingConfig
 
-PRESETS = ("paper", "compact", "frozen", "protopnet", "protopnet-compact")
-DERIVED = {"protopnet-compact": "compact"}
+PRESETS = ("pretrained", "compact", "frozen", "paper", "protopnet", "protopnet-compact", "protopnet-pretrained")
+DERIVED = {"protopnet-compact": "compact", "protopnet-pretrained": "pretrained"}
 """ProtoPNet on the network of another preset, so that the same trunk lies under both."""
 PAPER = "paper"
+PRETRAINED, WITHOUT_WEIGHTS = "pretrained", "compact"
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+def default_preset() -> str:
+    """The preset for real studies where its ImageNet weights are on this computer, else one that needs none."""
+    return PRETRAINED if packaged_at_hand(LITE0) else WITHOUT_WEIGHTS
+
+
+class PaperSetting(msgspec.Struct, frozen=True, kw_only=True):
     """A place where even the preset ``paper`` is not the printed page."""
 
     field: str
@@ -28,23 +35,25 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class DeviationRule(msgspec.Struct, frozen=True, kw_only=True):
     """Something that the program always does in a way of its own, whatever the numbers of a configuration."""
 
     field: str
     printed: str
     here: str
     why: str
+    always: bool = False
+    """True for a rule of every configuration; False for one of the fine-annotation loss."""
 
 
-class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TrainingPreset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     description: str
     config: TrainingConfig
     why: dict[str, str] = {}
     """Field, as in ``loss.fine``, to the reason why it is not the paper's."""
-    readings: tuple[Reading, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    """Of the fine-annotation loss; they stand among the deviations of every configuration that has it."""
+    readings: tuple[PaperSetting, ...] = ()
+    rules: tuple[DeviationRule, ...] = ()
+    """Listed among the deviations of the configurations that they hold for."""
 
 
 class Deviation(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,21 +65,21 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-def read_preset(name: str) -> Preset:
+def read_preset(name: str) -> TrainingPreset:
     """The preset with its reasons; TrainingError for a name that there is none of."""
     if name not in PRESETS:
         raise TrainingError(f"There is no preset {name}: choose one of {', '.join(PRESETS)}.")
     if name in DERIVED:
         return _protopnet_of(name, DERIVED[name])
     content = files("resources").joinpath("presets", f"{name}.json").read_bytes()
-    preset = msgspec.json.decode(content, type=Preset)
+    preset = msgspec.json.decode(content, type=TrainingPreset)
     return msgspec.structs.replace(preset, config=msgspec.structs.replace(preset.config, preset=name))
 
 
-def _protopnet_of(name: str, like: str) -> Preset:
+def _protopnet_of(name: str, like: str) -> TrainingPreset:
     basis, own = read_preset(like), read_preset("protopnet").why
     config = msgspec.structs.replace(as_protopnet(basis.config), preset=name)
-    return Preset(
+    return TrainingPreset(
         description=f"ProtoPNet (k = 1, no fine-annotation loss) on the network of the preset {like}.",
         config=config,
         why=basis.why | own,
@@ -83,7 +92,10 @@ def load_preset(name: str) -> TrainingConfig:
 
 
 def as_protopnet(config: TrainingConfig) -> TrainingConfig:
-    """The same run as ProtoPNet: k = 1, no fine-annotation loss, nothing that needs masks."""
+    """The same run as ProtoPNet: k = 1, no fine-annotation loss, nothing that needs masks.
+
+    Its prototypes start where those of its authors do (Chen et al., NeurIPS 2019): uniform in the unit hypercube.
+    """
     replace = msgspec.structs.replace
     return replace(
         config,
@@ -91,13 +103,14 @@ def as_protopnet(config: TrainingConfig) -> TrainingConfig:
         architecture=replace(config.architecture, top_k=1),
         loss=replace(config.loss, fine=0.0),
         warm_start="image",
+        prototype_start="random",
     )
 
 
 def deviations(config: TrainingConfig) -> list[Deviation]:
     """Every field in which the configuration is not the paper's: first what the preset ``paper`` reads
-    differently from the printed page and this configuration keeps, then what differs from that preset. Rules of
-    the fine-annotation loss stand between them where that loss is on."""
+    differently from the printed page and this configuration keeps, then the program's own rules, then what differs
+    from that preset."""
     paper = read_preset(PAPER)
     reasons = read_preset(config.preset).why if config.preset in PRESETS else {}
     standard, here = leaves(paper.config), leaves(config)
@@ -107,8 +120,12 @@ def deviations(config: TrainingConfig) -> list[Deviation]:
         for r in paper.readings
         if here.get(r.field) == standard.get(r.field)
     ]
-    if config.loss.fine > 0 and config.batch_fine > 0:
-        rows += [Deviation(field=r.field, paper=r.printed, here=r.here, why=r.why) for r in paper.rules]
+    with_masks = config.loss.fine > 0 and config.batch_fine > 0
+    rows += [
+        Deviation(field=rule.field, paper=rule.printed, here=rule.here, why=rule.why)
+        for rule in paper.rules
+        if rule.always or with_masks
+    ]
     for field, value in here.items():
         if value != standard[field] and field.split(".")[0] not in ("preset", "seed", "device", "machine"):
             chosen = "chosen for this run" if value != preset[field] else reasons.get(field, "")

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 
 from app.qt.colours import RIM, SELECTION
 from app.widgets.viewer.layers import draw_outline
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.edits import vertices
 from core.domain.geometry import Point
 from core.domain.shapes import Shape
@@ -19,18 +19,18 @@ APART = 9.0
 """Logical pixels between the handles of one shape; vertices that are closer share the first one's."""
 
 
-def shown_vertices(shape: Shape, scale: float) -> list[int]:
+def shown_vertices(shape: Shape, scale: float, apart: float = APART) -> list[int]:
     """Indices of the vertices that have a handle at this scale: zoom in to reach the others."""
     chosen: list[int] = []
     last: Point | None = None
     for index, (x, y) in enumerate(vertices(shape)):
-        if last is None or (x - last[0]) ** 2 + (y - last[1]) ** 2 >= (APART / scale) ** 2:
+        if last is None or (x - last[0]) ** 2 + (y - last[1]) ** 2 >= (apart / scale) ** 2:
             chosen.append(index)
             last = (x, y)
     return chosen
 
 
-def paint_handles(painter: QPainter, sight: Sight, points: Iterable[Point]) -> None:
+def paint_handles(painter: QPainter, sight: ViewTransform, points: Iterable[Point]) -> None:
     painter.save()
     painter.setPen(QPen(RIM, 1.0))
     painter.setBrush(SELECTION)
@@ -40,7 +40,17 @@ def paint_handles(painter: QPainter, sight: Sight, points: Iterable[Point]) -> N
     painter.restore()
 
 
-def paint_selected(painter: QPainter, sight: Sight, shapes: Sequence[Shape]) -> None:
+def paint_chosen_vertex(painter: QPainter, sight: ViewTransform, point: Point) -> None:
+    """The handle that Delete removes: larger, and filled with the colour of the rim."""
+    painter.save()
+    painter.setPen(QPen(SELECTION, 2.0))
+    painter.setBrush(RIM)
+    place = sight.to_widget(point)
+    painter.drawRect(QRectF(place.x() - SIDE / 2 - 0.5, place.y() - SIDE / 2 - 0.5, SIDE + 1, SIDE + 1))
+    painter.restore()
+
+
+def paint_selected(painter: QPainter, sight: ViewTransform, shapes: Sequence[Shape]) -> None:
     """A white outline (a line's middle) with a dark rim, and handles where one shape alone is selected."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -14,12 +14,13 @@ from torch.nn import functional
 
 from core.domain.errors import WeightsUnavailableError
 from core.model import import_weights as subject
-from core.model import weights
+from core.model import weights, weights_places
 from core.model.backbones import BACKBONES, backbone_entry, make_backbone
 from core.model.check_weights import PROBES, check_weights, probe_image
 from core.model.import_weights import OXFORD_PROBES, import_weights, networks, weights_status
 from core.model.normalisation import CAFFE_MEAN, IMAGENET
-from core.model.weights import LITE0, PACKAGED, imagenet_tensors, weights_at_hand, weights_cache
+from core.model.weights import imagenet_tensors, weights_at_hand
+from core.model.weights_places import LITE0, PACKAGED, weights_cache
 from tests.core.model.test_efficientnet_lite import published
 
 Layers = list[tuple[np.ndarray, np.ndarray]]
@@ -27,7 +28,7 @@ Layers = list[tuple[np.ndarray, np.ndarray]]
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "user_cache_path", lambda _name: tmp_path / "cache")
+    monkeypatch.setattr(weights_places, "user_cache_path", lambda _name: tmp_path / "cache")
 
 
 @pytest.fixture
