@@ -259,6 +259,8 @@ def _key(item: _Item) -> bytes:
             item.lesion.frame,
             image.windows,
             image.photometric,
+            image.padding,
+            image.tables,
             (image.rescale_slope, image.rescale_intercept, image.pixel_spacing_mm),
         )
     )
@@ -284,8 +286,9 @@ def _extract(
             raise Cancelled
         # of a tomosynthesis, the slice that the lesion was drawn on (paper, Discussion)
         stored = study.arrays.read_pixels(image_id, frame=frame)
-        window = request.transform.window
-        table = None if window == "roi" else grey_table(items[rows[0]].image, stored, window)
+        image, window = items[rows[0]].image, request.transform.window
+        tables = study.arrays.read_voi_luts(image_id) if image.tables else ()
+        table = None if window == "roi" else grey_table(image, stored, window, tables)
         for row in rows:
             square = items[row].square
             around = stored_square(square, request.transform)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from core.data.roi_set import UInt8
 from core.domain.geometry import Box
 from core.domain.study import Image, Window
-from core.imaging.display import default_window, display_lut, is_inverted
+from core.imaging.decoded import VoiLut
+from core.imaging.display import default_window, display_lut, first_voi, is_inverted
 
 
 def table_index(stored: NDArray[Any]) -> NDArray[Any]:
@@ -23,25 +24,41 @@ _ROI_LOW, _ROI_HIGH = 0.5, 99.5
 
 
 def roi_grey_table(image: Image, stored: NDArray[Any], square: Box) -> UInt8:
-    """The grey value of every stored value, stretched between percentiles of the image inside ``square``."""
+    """The grey value of every stored value, stretched between percentiles of the image inside ``square``.
+
+    Padding is black and counts for no percentile.
+    """
     height, width = stored.shape
     x0, x1 = (int(np.clip(v, 0, width)) for v in (np.floor(square.x0), np.ceil(square.x1)))
     y0, y1 = (int(np.clip(v, 0, height)) for v in (np.floor(square.y0), np.ceil(square.y1)))
-    low, high = np.percentile(stored[y0:y1, x0:x1], (_ROI_LOW, _ROI_HIGH))
+    values, padding = stored[y0:y1, x0:x1], image.padding
+    if padding is not None:
+        tissue = values[(values < padding[0]) | (values > padding[1])]
+        values = tissue if tissue.size else values
+    low, high = np.percentile(values, (_ROI_LOW, _ROI_HIGH))
     slope, intercept = image.rescale_slope, image.rescale_intercept
     ends = sorted((low * slope + intercept, high * slope + intercept))
     window = Window(centre=sum(ends) / 2, width=max(ends[1] - ends[0], abs(slope)), function="LINEAR_EXACT")
     inverted = is_inverted(image.photometric)
-    return display_lut(stored.dtype, window, slope=slope, intercept=intercept, inverted=inverted)
+    return display_lut(stored.dtype, window, slope=slope, intercept=intercept, inverted=inverted, padding=padding)
 
 
-def grey_table(image: Image, stored: NDArray[Any], window: Literal["file", "percentile"]) -> UInt8:
+def grey_table(
+    image: Image,
+    stored: NDArray[Any],
+    window: Literal["file", "percentile"],
+    tables: tuple[VoiLut, ...] = (),
+) -> UInt8:
     """The grey value of every stored value (256 or 65,536 entries; see ``table_index``).
 
-    ``file`` takes the first VOI window of the file where it has one, else ``percentile``; see
-    ``core.imaging.display.default_window``.
+    ``file`` takes the file's first VOI window, else the first of its ``tables``, else ``percentile``; see
+    ``core.imaging.display.default_window``. Padding is black.
     """
-    inverted = is_inverted(image.photometric)
+    inverted, padding = is_inverted(image.photometric), image.padding
     slope, intercept = image.rescale_slope, image.rescale_intercept
-    voi = default_window(stored, image.windows, window, slope=slope, intercept=intercept, inverted=inverted)
-    return display_lut(stored.dtype, voi, slope=slope, intercept=intercept, inverted=inverted)
+    voi = first_voi(image.windows, tables) if window == "file" else None
+    if voi is None:
+        voi = default_window(
+            stored, (), "percentile", slope=slope, intercept=intercept, inverted=inverted, padding=padding
+        )
+    return display_lut(stored.dtype, voi, slope=slope, intercept=intercept, inverted=inverted, padding=padding)
