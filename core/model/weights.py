@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from core.domain.errors import StorageFullError, WeightsUnavailableError
 from core.model.efficientnet_lite import fold_published
 from core.model.weights_places import (
-    INSTALL,
     LITE0,
     PACKAGED,
     PackagedWeights,
     in_cache,
+    missing_weights,
     packaged_at_hand,
     weights_cache,
 )
@@ -88,10 +88,7 @@ def weights_at_hand(name: str) -> bool:
 def _from_package(name: str, packaged: PackagedWeights) -> Tensors:
     path = packaged.installed()
     if path is None:
-        raise WeightsUnavailableError(
-            f"The ImageNet weights of {name} are not on this computer: run `{INSTALL}`, or hand their file over "
-            f"with `main.py weights import {packaged.file}`."
-        )
+        raise WeightsUnavailableError(missing_weights(name, "imagenet"))
     content = read_weights(path)
     if hashlib.sha256(path.read_bytes()).hexdigest() != packaged.sha256:
         raise WeightsUnavailableError(

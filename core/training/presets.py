@@ -22,9 +22,13 @@ PAPER = "paper"
 PRETRAINED, WITHOUT_WEIGHTS = "pretrained", "compact"
 
 
-def default_preset() -> str:
-    """The preset for real studies where its ImageNet weights are on this computer, else one that needs none."""
-    return PRETRAINED if packaged_at_hand(LITE0) else WITHOUT_WEIGHTS
+def default_preset(*, synthetic: bool = False) -> str:
+    """The preset that a training starts from where none is chosen.
+
+    ``pretrained`` for a real study where its ImageNet weights are on this computer; ``compact``, which needs none,
+    elsewhere and for synthetic studies.
+    """
+    return PRETRAINED if not synthetic and packaged_at_hand(LITE0) else WITHOUT_WEIGHTS
 
 
 class PaperSetting(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         default="",
-        help="starting configuration (default: pretrained where its ImageNet weights are here, else compact)",
+        help="starting configuration (default: pretrained for a real study where its ImageNet weights are here, "
+        "else compact)",
     )
     parser.add_argument("--label", choices=("margin", "shape"), default="margin", help="what is classified")
     parser.add_argument("--name", default="", help="name of the run (default: preset and number)")
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.tasks.runs.parallel_runs import carry_out_all
     from core.tasks.runs.torchrun import help_out, is_helper, leading, leads_others
     from core.tasks.runs.training_plan import plan_final, plan_runs
-    from core.training.presets import default_preset, deviations
+    from core.training.presets import deviations
 
     if arguments.final and (arguments.folds or arguments.split or arguments.set or arguments.resume):
         raise TrainingError(
@@ -88,9 +89,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         raise TrainingError(
             "--on sends each run to one machine: leave out --launcher, and start it without torchrun."
         )
-    config = configure(
-        arguments.preset or default_preset(), label=arguments.label, seed=arguments.seed, changes=arguments.set
-    )
+    preset = arguments.preset or _default_preset(arguments.study)
+    config = configure(preset, label=arguments.label, seed=arguments.seed, changes=arguments.set)
     if arguments.show_config:
         lines = [f"{item.field}: {item.here} (paper: {item.paper}). {item.why}" for item in deviations(config)]
         text = msgspec.json.format(msgspec.json.encode(config)).decode() + "\nDeviations from the paper:\n"
@@ -128,3 +128,16 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         f"Trained {names}. Next: main.py evaluate {arguments.study} {names}",
     )
     return 0
+
+
+def _default_preset(folder: Path) -> str:
+    """The preset for the study in this folder; one that cannot be opened is refused later, where it is needed."""
+    from core.domain.errors import MarginaliaError
+    from core.store.study import Study
+    from core.training.presets import default_preset
+
+    try:
+        with Study.open(folder, writable=False) as study:
+            return default_preset(synthetic=study.is_synthetic)
+    except MarginaliaError:
+        return default_preset()

@@ -168,3 +168,4 @@ def test_the_default_preset_needs_no_weights_where_there_are_none(monkeypatch: p
     for there, name in ((True, "pretrained"), (False, "compact")):
         monkeypatch.setattr("core.training.presets.packaged_at_hand", lambda _name, there=there: there)
         assert default_preset() == name
+        assert default_preset(synthetic=True) == "compact"
