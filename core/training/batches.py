@@ -33,6 +33,7 @@ from core.domain.events import IsCancelled, never
 from core.imaging.raster import irrelevant
 from core.model.network import PrototypeNetwork
 from core.model.precision import gradient_precision
+from core.model.trunk import TrunkNetwork
 from core.training.config import TrainingConfig
 from core.training.inference import INFERENCE_BATCH, device_of, exact, network_input, normalise, normalise_beside
 from core.training.machine import usual_precision
@@ -238,7 +239,7 @@ def _packed(masks: UInt8) -> UInt8:
     return np.packbits(masks, axis=-1)
 
 
-def features_of(network: PrototypeNetwork, rois: RoiSet, *, cancelled: IsCancelled = never) -> torch.Tensor:
+def features_of(network: TrunkNetwork, rois: RoiSet, *, cancelled: IsCancelled = never) -> torch.Tensor:
     """(n, C0, h, w) float32 backbone features of the un-augmented ROIs, on the CPU."""
     found = []
     for rows in _pieces(rois):

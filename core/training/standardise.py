@@ -6,14 +6,13 @@ import torch
 
 from core.data.roi_set import RoiSet
 from core.domain.events import IsCancelled, never
-from core.model.network import PrototypeNetwork
-from core.model.trunk import ChannelStandardise
+from core.model.trunk import ChannelStandardise, TrunkNetwork
 from core.training.batches import features_of
 from core.training.team import ALONE, Team
 
 
 def standardise(
-    network: PrototypeNetwork,
+    network: TrunkNetwork,
     training: RoiSet,
     features: torch.Tensor | None,
     *,
