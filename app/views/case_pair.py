@@ -10,12 +10,15 @@ from app.model_desk import ModelDesk
 from app.models.pictures import Key, Pictures, Shown
 from app.qt.translation import tr
 from app.session import Session
-from app.widgets.explain.heat import HeatLook
+from app.widgets.explain.heat import RECEPTIVE, HeatLook
 from app.widgets.explain.input_frame import InputSight
+from app.widgets.explain.lesion_view import LesionView
+from app.widgets.explain.map_layer import Frame
 from app.widgets.explain.panes import LesionPane, SourcePane
 from app.widgets.explain.pictures import CasePictures, PatchLibrary
+from app.widgets.viewer.picture import Picture
 from core.domain.errors import MarginaliaError
-from core.domain.geometry import Affine
+from core.domain.geometry import Affine, Box
 
 if TYPE_CHECKING:
     from core.explain.explanation import PrototypeRow
@@ -31,6 +34,9 @@ class CasePair(QObject):
         super().__init__(parent)
         self._session, self._desk, self._library = session, desk, library
         self.lesion, self.source = LesionPane(), SourcePane()
+        self.context = LesionView(tr("Whole mammogram"))
+        """The mammogram of the lesion as a whole, with the region framed, for a blind reading."""
+        self.context.has_notice = False
         self._images = Pictures(session, self)
         self._pictures: CasePictures | None = None
         self._places: dict[str, tuple[Key, Affine]] = {}
@@ -54,6 +60,7 @@ class CasePair(QObject):
         self._pictures = pictures
         if other:
             self.lesion.view.show_region(roi.pixels)
+            self.context.show_nothing()
             self._patch = None
             self.source.show_patch(None, 0.0)
             self.source.view.show_nothing()
@@ -66,6 +73,7 @@ class CasePair(QObject):
         self._pictures, self._patch, self._places = None, None, {}
         self.lesion.show_case(None, blind=True)
         self.lesion.view.show_nothing()
+        self.context.show_nothing()
         self.source.show_patch(None, 0.0)
         self.source.view.show_nothing()
 
@@ -129,6 +137,7 @@ class CasePair(QObject):
     def close(self) -> None:
         self.show_nothing()
         self._images.clear()
+        self._images.stop()
 
     def stop(self) -> None:
         self._images.stop()
@@ -154,10 +163,22 @@ class CasePair(QObject):
 
     def _take_image(self, shown: Shown) -> None:
         key = (shown.image.id, shown.frame)
+        lesion = self._places.get("lesion")
+        if lesion is not None and lesion[0] == key and self.context.picture is not shown.picture:
+            self._show_context(shown.picture, lesion[1])
         for which, pane in (("lesion", self.lesion), ("source", self.source)):
             place = self._places.get(which)
             if place is not None and place[0] == key and not pane.view.is_mammogram:
                 pane.view.show_mammogram(shown.picture, place[1])
+
+    def _show_context(self, picture: Picture, image_to_input: Affine) -> None:
+        assert self._pictures is not None
+        side = self._pictures.side
+        self.context.show_region(self._pictures.panel.explanation.roi.pixels)
+        self.context.show_mammogram(picture, image_to_input)
+        self.context.map.frames = [Frame(box=Box(x0=0, y0=0, x1=side, y1=side), colour=RECEPTIVE, dashed=True)]
+        self.context.set_voi(picture.choices[-1])
+        self.context.show_whole()
 
     # linked
 

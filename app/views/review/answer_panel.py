@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QTabBar, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
 from app.views.review.verdict_bar import VerdictBar
@@ -18,14 +18,13 @@ _SMALL, _LARGE = 68, 104
 
 
 class AnswerPanel(QWidget):
-    def __init__(self, library: PatchLibrary, parent: QWidget | None = None) -> None:
+    def __init__(self, library: PatchLibrary, tabs: QTabBar, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.strip, self.verdicts = EvidenceStrip(library), VerdictBar()
-        self.question, self.total = Label(), Label()
-        self.question.setObjectName("heading")
+        self.total = Label()
         self.total.setObjectName("heading")
         head = QHBoxLayout()
-        head.addWidget(self.question)
+        head.addWidget(tabs)
         head.addStretch()
         head.addWidget(self.total)
         layout = QVBoxLayout(self)
@@ -51,4 +50,3 @@ class AnswerPanel(QWidget):
         lines = self.strip.strip.lines
         total = tr("Score of {name}: {score}", name=name, score=number(lines[-1].running if lines else 0.0, 3))
         self.total.setText(f"{tr('HYPOTHETICAL')} · {total}" if supposed.off else total)
-        self.question.setText(tr("Why {name}: because it looks like these", name=name))

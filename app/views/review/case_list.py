@@ -62,9 +62,7 @@ class CaseList(QWidget):
         self.order, self.which, self.again = QComboBox(), QComboBox(), QToolButton()
         for choice in _CHOICES:
             text = tr(choice.value)
-            self.which.addItem(
-                tr("said: {verdict}", verdict=text) if isinstance(choice, Verdict) else text, choice
-            )
+            self.which.addItem(tr("said: {verdict}", verdict=text) if isinstance(choice, Verdict) else text)
         self.which.setCurrentIndex(_CHOICES.index(Part.TEST))
         for box in (self.order, self.which):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -208,7 +206,7 @@ class CaseList(QWidget):
         self.again.setEnabled(tuple(case.lesion_id for case in self._sorted()) != self._queue)
 
     def _is_wanted(self, case: Case) -> bool:
-        which = self.which.currentData()
+        which = _CHOICES[self.which.currentIndex()]  # Qt would give the value without its kind
         said = self.cases.said.get(case.lesion_id, ())
         match which:
             case Part():

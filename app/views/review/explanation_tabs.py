@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QTabBar, QTabWidget, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
 from app.widgets.explain.all_table import AllTable
@@ -35,8 +35,14 @@ class ExplanationTabs(QTabWidget):
         self._explanation: Explanation | None = None
         self._unfilled: set[int] = set()
         """Tabs that show another case still."""
+        self.bar = QTabBar()
+        """Chooses the page; it stands over the prototypes, where it has the whole width."""
+        self.bar.setDocumentMode(True)
+        self.bar.setExpanding(False)
+        self.bar.setDrawBase(False)
         self.setDocumentMode(True)
-        self.addTab(case, tr("Prototype"))
+        self.tabBar().hide()
+        self.addTab(case, tr("Why"))
         top = QHBoxLayout()
         self._first = Label()
         top.addWidget(self._first)
@@ -56,6 +62,10 @@ class ExplanationTabs(QTabWidget):
         page = _column(hint, self.what_if)
         page.layout().addStretch()  # type: ignore[union-attr]
         self.addTab(page, tr("What if (W)"))
+        for place in range(self.count()):
+            self.bar.addTab(self.tabText(place))
+        self.bar.currentChanged.connect(self.setCurrentIndex)
+        self.currentChanged.connect(self.bar.setCurrentIndex)
         self.other.currentIndexChanged.connect(self._show_difference)
         self.currentChanged.connect(self._fill_shown)
         for table in (self.difference, self.malignancy, self.everything):
@@ -66,16 +76,14 @@ class ExplanationTabs(QTabWidget):
         same = self._explanation is explanation
         self._explanation = explanation
         supposed = suppose(explanation, supposition) if supposition else None
+        name = tr(explanation.class_names[explanation.predicted])
+        self.bar.setTabText(0, tr("Why {name}", name=name))
         self.what_if.show_verdict(explanation, supposed, supposition.scores)
         for label in self.unchanged:
             label.setVisible(bool(supposition))
         if not same:
             self._unfilled = {1, 2, 3}
             self._fill_shown()
-
-    def show_prototype(self, title: str) -> None:
-        """Name the first tab by the chosen prototype, such as "Prototype 8"."""
-        self.setTabText(0, title)
 
     def toggle_what_if(self) -> None:
         """To the page of suppositions, or back to the prototype."""

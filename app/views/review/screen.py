@@ -238,10 +238,9 @@ class ReviewScreen(ModelScreen):
         if isinstance(row, int):
             shown = pictures.panel.explanation.rows[row]
             name = tr(shown.class_name)
-            self.tabs.show_prototype(tr("Prototype {number}", number=shown.number))
             self.pair.source.head.say(
                 tr(
-                    "Prototype {number}, {name}: the lesion that it was learned from",
+                    "Prototype {number}, {name}: the lesion it comes from",
                     number=shown.number,
                     name=name,
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
@@ -24,7 +24,7 @@ class Type:
 
     size: float
     bold: bool = False
-    colour: QColor = INK
+    colour: QColor = field(default_factory=lambda: QColor(INK))
 
     @property
     def font(self) -> QFont:

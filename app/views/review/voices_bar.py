@@ -168,7 +168,9 @@ class VoicesBar(QWidget):
             return
         where = tr("reading in Review") if voice.is_reading else tr("label")
         title = name if not voice.who else f"{name} · {where}"
-        chip.show_voice(title, _with(tr(voice.word), voice.probability), colours.get(voice.word))
+        if voice.probability is not None:
+            title += " · " + tr("malignant {share}", share=percent(voice.probability))
+        chip.show_voice(title, tr(voice.word), colours.get(voice.word))
 
 
 def _with(word: str, share: float | None) -> str:

@@ -3,7 +3,6 @@ prototypes or, before the reader's own call, the question for it."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QStackedWidget, QVBoxLayout, QWidget
 
@@ -14,8 +13,10 @@ from app.views.review.ask_first import AskFirst
 from app.views.review.explanation_tabs import ExplanationTabs
 from app.views.review.voices_bar import VoicesBar
 from app.widgets.explain.heat_controls import HeatControls
+from app.widgets.explain.lesion_view import LesionView
+from app.widgets.explain.panes import FOOT, HEAD
 from app.widgets.explain.pictures import PatchLibrary
-from app.widgets.label import Label
+from app.widgets.label import Elided, Label
 
 
 class WorkArea(QWidget):
@@ -24,9 +25,9 @@ class WorkArea(QWidget):
         self._pair = pair
         self.voices, self.controls = VoicesBar(), HeatControls()
         self.tabs = ExplanationTabs(pair.source)
-        self.answer, self.ask = AnswerPanel(library), AskFirst()
+        self.answer, self.ask = AnswerPanel(library, self.tabs.bar), AskFirst()
         self.right, self.below = QStackedWidget(), QStackedWidget()
-        self._blind = _keys_of_reading()
+        self._blind = _blind_page(pair.context)
         for page in (self.tabs, self._blind):
             self.right.addWidget(page)
         for page in (self.answer, self.ask):
@@ -72,21 +73,18 @@ class WorkArea(QWidget):
         self.below.setFixedHeight(max(self.answer.sizeHint().height(), self.ask.sizeHint().height()))
 
 
-def _keys_of_reading() -> QWidget:
-    """The right half while the reader has not read: nothing but the keys."""
+def _blind_page(context: LesionView) -> QWidget:
+    """The right half while the reader has not read: the whole mammogram and the keys, nothing of the model."""
     page = QWidget()
-    text = Label(
-        "\n".join(
-            (
-                tr("1 to 5: your margin"),
-                tr("Enter: keep it and show the model"),
-                tr("M: whole mammogram, I: invert, F: the lesion again"),
-                tr("A, D, R, P: your verdict; Space: next lesion"),
-            )
-        )
-    )
-    text.setObjectName("faint")
-    text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    head, keys = Label(tr("The whole mammogram, with the region framed")), Elided()
+    head.setFixedHeight(HEAD)
+    keys.setObjectName("faint")
+    keys.setFixedHeight(FOOT)
+    keys.say(tr("1 to 5 margin · Enter keep · M whole · I invert · Space next"))
     layout = QVBoxLayout(page)
-    layout.addWidget(text)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(2)
+    layout.addWidget(head)
+    layout.addWidget(context, 1)
+    layout.addWidget(keys)
     return page

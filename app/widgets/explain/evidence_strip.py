@@ -82,8 +82,7 @@ class StripModel(QAbstractListModel):
         return None
 
     def _words(self, line: EvidenceLine) -> str:
-        sum_text = f"{number(line.shown.row.score, 3)} × {number(line.weight, 3)} = {signed(line.contribution, 3)}"
-        words = [f"{name_of(line)}: {sum_text}", tr("sum so far {sum}", sum=number(line.running, 3))]
+        words = [f"{name_of(line)}: {_product(line)}", tr("sum so far {sum}", sum=number(line.running, 3))]
         if line.off:
             words.append(tr("left out by you"))
         if self.shows_precision:
@@ -294,11 +293,18 @@ class _Tile(QStyledItemDelegate):
 
 
 def _texts(line: EvidenceLine) -> tuple[tuple[str, bool], ...]:
-    adds = f"{number(line.shown.row.score, 3)} × {number(line.weight, 3)} = {signed(line.contribution, 3)}"
+    """The lines under a picture, and whether each is bold."""
     so_far = number(line.running, 3)
-    rest = (
-        tr("against; sum so far {sum}", sum=so_far)
-        if line.contribution < 0
-        else tr("sum so far {sum}", sum=so_far)
-    )
-    return (name_of(line), True), (adds, False), (rest, False)
+    if line.off:
+        rest = tr("left out by you")
+    elif line.contribution < 0:
+        rest = tr("against; sum so far {sum}", sum=so_far)
+    else:
+        rest = tr("sum so far {sum}", sum=so_far)
+    return (name_of(line), True), (_product(line), False), (rest, False)
+
+
+def _product(line: EvidenceLine) -> str:
+    """Such as "1.516 × 0.787 = +1.193"; without a result where it is left out."""
+    factors = f"{number(line.shown.row.score, 3)} × {number(line.weight, 3)}"
+    return factors if line.off else f"{factors} = {signed(line.contribution, 3)}"

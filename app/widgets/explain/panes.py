@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.qt.colours import MASK
@@ -16,8 +15,8 @@ from app.widgets.explain.map_layer import Frame, Line
 from app.widgets.explain.pictures import CasePictures, PatchPictures
 from app.widgets.label import Elided
 
-HEAD = 30
-"""Height of the line over each picture, in logical pixels."""
+HEAD, FOOT = 26, 28
+"""Heights of the lines over and under each picture, in logical pixels."""
 
 
 class SelfScale(StrEnum):
@@ -40,6 +39,7 @@ class Pane(QWidget):
         policy = self.bar.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.bar.setSizePolicy(policy)
+        self.bar.setFixedHeight(FOOT)
         self.foot = QHBoxLayout()
         self.foot.addWidget(self.bar, 1)
         layout = QVBoxLayout(self)
@@ -117,7 +117,8 @@ class SourcePane(Pane):
         )
         for choice in SelfScale:
             self.scale.addItem(tr(choice.value), choice)
-        self.foot.addWidget(self.scale, 0, Qt.AlignmentFlag.AlignTop)
+        self.scale.setFixedHeight(FOOT)
+        self.foot.addWidget(self.scale)
         self.scale.currentIndexChanged.connect(self._refresh)
 
     def show_patch(self, patch: PatchPictures | None, highest: float) -> None:
