@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from app.model_desk import ModelDesk
-from app.models.pictures import Key, Pictures, Shown
+from app.models.pictures import Key, LoadedPicture, Pictures
 from app.qt.translation import tr
-from app.session import Session
+from app.services.model_service import ModelService
+from app.state.session import Session
 from app.widgets.explain.heat import RECEPTIVE, HeatLook
 from app.widgets.explain.input_frame import InputSight
 from app.widgets.explain.lesion_view import LesionView
@@ -30,7 +30,7 @@ _STEP = 1.25
 class CasePair(QObject):
     """``lesion`` shows the case that is read; ``source`` the lesion of the chosen prototype in the same frame."""
 
-    def __init__(self, session: Session, desk: ModelDesk, library: PatchLibrary, parent: QObject) -> None:
+    def __init__(self, session: Session, desk: ModelService, library: PatchLibrary, parent: QObject) -> None:
         super().__init__(parent)
         self._session, self._desk, self._library = session, desk, library
         self.lesion, self.source = LesionPane(), SourcePane()
@@ -161,7 +161,7 @@ class CasePair(QObject):
     def _want(self) -> None:
         self._images.want(*dict.fromkeys(key for key, _ in self._places.values()))
 
-    def _take_image(self, shown: Shown) -> None:
+    def _take_image(self, shown: LoadedPicture) -> None:
         key = (shown.image.id, shown.frame)
         lesion = self._places.get("lesion")
         if lesion is not None and lesion[0] == key and self.context.picture is not shown.picture:

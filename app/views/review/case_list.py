@@ -26,12 +26,12 @@ from core.domain.opinion import GivenOpinion, Verdict
 from core.domain.vocabulary import Part
 
 if TYPE_CHECKING:
-    from core.tasks.cases import Case
+    from core.tasks.review.case_list import ReviewCase
 
 _BLIND_ORDERS = ("shuffled", "order of the study")
 _ORDERS = ("disagreement", "low evidence", "error", *_BLIND_ORDERS)
-"""Values of ``core.tasks.cases.Order``, which is imported with the model. Only the last two say nothing about what
-the model answers."""
+"""Values of ``core.tasks.review.case_list.Order``, which is imported with the model. Only the last two say nothing
+about what the model answers."""
 
 
 class Which(StrEnum):
@@ -54,7 +54,7 @@ class CaseList(QWidget):
         super().__init__(parent)
         self.setObjectName("panel")
         self.cases = CaseModel()
-        self._all: tuple[Case, ...] = ()
+        self._all: tuple[ReviewCase, ...] = ()
         self._queue: tuple[str, ...] = ()
         """Lesions in the order in which they are read."""
         self._of: object = None
@@ -106,7 +106,7 @@ class CaseList(QWidget):
         return "" if self.case is None else self.case.lesion_id
 
     @property
-    def case(self) -> Case | None:
+    def case(self) -> ReviewCase | None:
         index = self.view.currentIndex()
         return self.cases.cases[index.row()] if index.isValid() else None
 
@@ -118,7 +118,7 @@ class CaseList(QWidget):
 
     def show_cases(
         self,
-        cases: tuple[Case, ...],
+        cases: tuple[ReviewCase, ...],
         class_names: tuple[str, ...],
         said: Mapping[str, tuple[GivenOpinion, ...]],
         of: object,
@@ -160,10 +160,10 @@ class CaseList(QWidget):
         self._queue = tuple(case.lesion_id for case in self._sorted())
         self._refresh()
 
-    def _sorted(self) -> tuple[Case, ...]:
+    def _sorted(self) -> tuple[ReviewCase, ...]:
         if not self._all:
             return ()
-        from core.tasks.cases import Order, sort_cases  # with torch, which a list of cases has loaded
+        from core.tasks.review.case_list import Order, sort_cases  # with torch, which a list of cases has loaded
 
         wanted = tuple(case for case in self._all if self._is_wanted(case))
         return sort_cases(wanted, Order(self.order.currentData()), self.cases.class_names)
@@ -205,7 +205,7 @@ class CaseList(QWidget):
         )
         self.again.setEnabled(tuple(case.lesion_id for case in self._sorted()) != self._queue)
 
-    def _is_wanted(self, case: Case) -> bool:
+    def _is_wanted(self, case: ReviewCase) -> bool:
         which = _CHOICES[self.which.currentIndex()]  # Qt would give the value without its kind
         said = self.cases.said.get(case.lesion_id, ())
         match which:

@@ -16,7 +16,7 @@ from app.widgets.label import tip
 from core.domain.opinion import GivenOpinion, Verdict
 
 if TYPE_CHECKING:
-    from core.tasks.cases import Case
+    from core.tasks.review.case_list import ReviewCase
 
 Index = QModelIndex | QPersistentModelIndex
 CASE = Qt.ItemDataRole.UserRole + 1
@@ -28,18 +28,18 @@ _ON_COLOUR = QColor("#0b1117")
 class CaseModel(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
-        self.cases: tuple[Case, ...] = ()
+        self.cases: tuple[ReviewCase, ...] = ()
         self.class_names: tuple[str, ...] = ()
         self.said: Mapping[str, tuple[GivenOpinion, ...]] = {}
         self.ask_first = False
 
-    def show(self, cases: tuple[Case, ...]) -> None:
+    def show(self, cases: tuple[ReviewCase, ...]) -> None:
         """Another queue."""
         self.beginResetModel()
         self.cases = cases
         self.endResetModel()
 
-    def update_cases(self, cases: tuple[Case, ...]) -> None:
+    def update_cases(self, cases: tuple[ReviewCase, ...]) -> None:
         """The same lesions in the same order, as they are known now: no row moves and the choice stays."""
         self.cases = cases
         if cases:
@@ -58,11 +58,11 @@ class CaseModel(QAbstractListModel):
             return tip(f"{case.title}. {self.readings(case)}")
         return None
 
-    def is_hidden(self, case: Case) -> bool:
+    def is_hidden(self, case: ReviewCase) -> bool:
         """Whether the model's answer and the data set's label wait for the reader's own call."""
         return self.ask_first and case.own is None
 
-    def readings(self, case: Case) -> str:
+    def readings(self, case: ReviewCase) -> str:
         """The voices in words."""
         if not case.can_be_seen:
             return tr("outside its image")
@@ -76,7 +76,7 @@ class CaseModel(QAbstractListModel):
             parts.append(tr("model: {word}", word=word))
         return " · ".join(parts)
 
-    def dots(self, case: Case) -> tuple[tuple[str, str | None], ...]:
+    def dots(self, case: ReviewCase) -> tuple[tuple[str, str | None], ...]:
         """Letter and word of each voice; None where nothing is known, or where it would lead the reader."""
         if self.is_hidden(case):
             return ()
@@ -89,7 +89,7 @@ class CaseModel(QAbstractListModel):
         """The colour of a trained class; None for another word."""
         return class_qcolour(self.class_names.index(word)) if word in self.class_names else None
 
-    def verdict(self, case: Case) -> str:
+    def verdict(self, case: ReviewCase) -> str:
         """The last verdict in a mark; empty where there is none."""
         marks = {Verdict.AGREE: "✓", Verdict.COMMENT: "…"}
         given = self.said.get(case.lesion_id, ())
@@ -105,7 +105,7 @@ class CaseDelegate(QStyledItemDelegate):
         return QSize(210, option.fontMetrics.height() + _DOT + 16)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        case: Case = index.data(CASE)
+        case: ReviewCase = index.data(CASE)
         area, palette = QRectF(option.rect), option.palette
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -126,7 +126,7 @@ class CaseDelegate(QStyledItemDelegate):
         self._voices(painter, option, below, case)
         painter.restore()
 
-    def _voices(self, painter: QPainter, option: QStyleOptionViewItem, below: QRectF, case: Case) -> None:
+    def _voices(self, painter: QPainter, option: QStyleOptionViewItem, below: QRectF, case: ReviewCase) -> None:
         palette, x = option.palette, below.left()
         for letter, word in self._cases.dots(case):
             dot = QRectF(x, below.top(), _DOT, _DOT)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog
 
-from app.qt.asking import ask
-from app.qt.background import Background, Outcome
+from app.qt.background import Background, WorkResult
+from app.qt.dialogs import open_dialog
 from app.qt.translation import tr
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class CaseExport(QObject):
         self._exporting = Background(self, name="export", most=4)
         self._exporting.done.connect(self._exported)
 
-    def ask(self) -> None:
+    def ask_for_file(self) -> None:
         """Ask for a file, then write the page of the case that is shown."""
         if not self._screen.lesion_shown:
             return
@@ -35,7 +35,7 @@ class CaseExport(QObject):
         dialog.setNameFilters([tr("Web page (*.html)"), tr("PDF (*.pdf)"), tr("Picture (*.png)")])
         dialog.selectFile(f"lesion-{self._screen.lesion_shown[:8]}.html")
         dialog.fileSelected.connect(lambda name: self.write(Path(name)))
-        ask(dialog)
+        open_dialog(dialog)
 
     def write(self, path: Path) -> None:
         """Write the page beside the window's thread; ``written`` follows."""
@@ -48,6 +48,6 @@ class CaseExport(QObject):
     def stop(self) -> None:
         self._exporting.stop()
 
-    def _exported(self, outcome: Outcome) -> None:
+    def _exported(self, outcome: WorkResult) -> None:
         done = tr("Exported to {path}.", path=str(outcome.key))
         self.written.emit(outcome.sentence or done)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app import model_edits
-from app.qt.sentences import said
+from app.operations import models
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.session import Session
+from app.state.session import Session
 from core.domain.errors import MarginaliaError
 from core.domain.opinion import CaseReading, GivenOpinion, Opinion
 
@@ -89,21 +89,21 @@ class ReviewHistory:
         self._show(step.lesion_id)
         try:
             if isinstance(step, ReadingStep):
-                (model_edits.withdraw_reading if back else model_edits.give_reading)(self._session, step.reading)
+                (models.withdraw_reading if back else models.give_reading)(self._session, step.reading)
             else:
                 wanted, present = (step.before, step.after) if back else (step.after, step.before)
                 self._exchange(present, wanted)
         except MarginaliaError as error:
-            self._refuse(said(error))
+            self._refuse(translate_message(error))
             return False
         return True
 
     def _exchange(self, present: Opinion | None, wanted: Opinion | None) -> None:
         given = None if present is None else self._given(present)
         if given is not None:
-            model_edits.withdraw_opinion(self._session, given)
+            models.withdraw_opinion(self._session, given)
         if wanted is not None:
-            model_edits.say(self._session, wanted)
+            models.say(self._session, wanted)
 
     def _given(self, opinion: Opinion) -> GivenOpinion | None:
         """The standing opinion of this reader with these very words."""

@@ -14,8 +14,8 @@ from PySide6.QtGui import QColor, QImage, QPageLayout, QPageSize, QPainter, QPdf
 from app.views.review.case_sheet import ENDLESS, CaseSheet
 from app.views.review.sheet import WIDTH
 from app.widgets.explain.heat import HeatLook
-from core.domain.atomic import atomic_write
 from core.domain.errors import MarginaliaError
+from core.platform.atomic import atomic_write
 from core.tasks.voices import Voice
 
 if TYPE_CHECKING:

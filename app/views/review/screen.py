@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QPushButton, QStackedWidget, QWidget
 
-from app import model_edits
 from app.actions.catalogue import Need
-from app.changes import Change, OpinionGiven, ReaderChanged, ReadingGiven, StudyClosing
-from app.model_desk import ModelDesk, OpenedModel
+from app.operations import models
 from app.qt import settings
-from app.qt.sentences import said
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.session import Session
+from app.services.model_service import ModelService, OpenedModel
+from app.state.changes import Change, OpinionGiven, ReaderChanged, ReadingGiven, StudyClosing
+from app.state.session import Session
 from app.views.case_pair import CasePair
 from app.views.dialogs.calibrate import stored_calibration
 from app.views.model_screen import ModelScreen
@@ -37,7 +37,7 @@ from core.domain.opinion import CaseReading, Opinion, Verdict
 from core.domain.vocabulary import MarginType, MassShape
 from core.explain.hypothetical import Supposition
 from core.store.database import now_utc
-from core.tasks.opinions import opinions_of
+from core.tasks.readers.opinions import opinions_of
 from core.tasks.voices import Voice, voices_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _ABOUT_A_ROW = (Verdict.WRONG_PROTOTYPE, Verdict.WRONG_REGION)
 
 
 class ReviewScreen(ModelScreen):
-    def __init__(self, session: Session, desk: ModelDesk, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, desk: ModelService, parent: QWidget | None = None) -> None:
         super().__init__(session, desk, parent)
         self.cases, self.library = CaseList(), PatchLibrary()
         self.pair = CasePair(session, desk, self.library, self)
@@ -96,7 +96,7 @@ class ReviewScreen(ModelScreen):
         self.ask.called.connect(self._keep_call)
         self.ask.skipped.connect(self._skip_call)
         self.ask_first.toggled.connect(self._set_ask_first)
-        self.export_button.clicked.connect(self.export.ask)
+        self.export_button.clicked.connect(self.export.ask_for_file)
         self.export.written.connect(self.refused)
         self.study_button.clicked.connect(self._open_reader_study)
 
@@ -333,9 +333,9 @@ class ReviewScreen(ModelScreen):
             created_utc=now_utc(),
         )
         try:
-            model_edits.give_reading(self.session, reading)
+            models.give_reading(self.session, reading)
         except MarginaliaError as error:
-            self.refused.emit(said(error))
+            self.refused.emit(translate_message(error))
             return
         self.steps.add(ReadingStep(reading=reading))
         self.actions_changed.emit()
@@ -353,11 +353,11 @@ class ReviewScreen(ModelScreen):
         opinion = None if verdict is None else self._opinion(model, pictures, verdict, comment)
         try:
             if opinion is not None:
-                model_edits.say(self.session, opinion)
+                models.say(self.session, opinion)
             elif standing is not None:
-                model_edits.withdraw_opinion(self.session, standing)
+                models.withdraw_opinion(self.session, standing)
         except MarginaliaError as error:
-            self.refused.emit(said(error))
+            self.refused.emit(translate_message(error))
             self._show_given()
             return
         before = None if standing is None or verdict is Verdict.COMMENT else standing.opinion

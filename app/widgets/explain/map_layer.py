@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QImage, QPainter, QTransform
 
 from app.widgets.explain.heat import draw_box, draw_cross, draw_outline
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.geometry import IDENTITY, Affine, Box
 from core.explain.panel import Outline
 
@@ -46,14 +46,14 @@ class MapLayer:
         """``side``: pixels of the input along each axis."""
         self._to_input, self._side = image_to_input, side
 
-    def to_widget(self, sight: Sight) -> QTransform:
+    def to_widget(self, sight: ViewTransform) -> QTransform:
         """From pixels of the input to logical pixels of the view."""
         back = self._to_input.inverse()
         corner, far = sight.to_widget(back((0.0, 0.0))), sight.to_widget(back((1.0, 1.0)))
         scale = far - corner
         return QTransform(scale.x(), 0.0, 0.0, scale.y(), corner.x(), corner.y())
 
-    def paint(self, painter: QPainter, sight: Sight, exposed: QRect) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform, exposed: QRect) -> None:
         frame = self.to_widget(sight)
         place = frame.mapRect(QRectF(0, 0, self._side, self._side))
         painter.save()

@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtCore import QPoint, QRectF, Qt
 from pytestqt.qtbot import QtBot
 
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from app.widgets.explain.evidence import EvidenceLine
 from app.widgets.explain.numbers import read_number
 from core.domain.vocabulary import Part

@@ -7,12 +7,12 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType, Part
-from core.tasks.opinions import opinions_of
-from core.tasks.runs import request_of
-from core.tasks.training_data import TrainingData, look_at_data
+from core.tasks.readers.opinions import opinions_of
+from core.tasks.runs.lifecycle import request_of
+from core.tasks.runs.training_data import TrainingData, look_at_data
 from core.training.presets import load_preset
 from tests.app.screens.conftest import wait_for_case
 from tests.app.screens.test_keys_of_screens import press
@@ -100,7 +100,7 @@ def test_nothing_of_the_model_is_seen_before_the_reading(qtbot: QtBot, blind: Ma
     assert review.cases.cases.dots(review.cases.case) == ()  # type: ignore[arg-type]
     # not even by the order itself: it is the same whatever the model answers
     shown = [case.lesion_id for case in review.cases.cases.cases]
-    from core.tasks.cases import Order, sort_cases
+    from core.tasks.review.case_list import Order, sort_cases
 
     test_part = tuple(case for case in model.cases if case.part == Part.TEST.value)
     flipped = tuple(reversed(test_part))
