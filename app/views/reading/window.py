@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 
 _SIZE = QSize(1400, 960)
+_TILE = 72
+"""Side of the prototypes' pictures in the strip, in logical pixels."""
 
 
 class ReadingWindow(QDialog):
@@ -64,6 +66,7 @@ class ReadingWindow(QDialog):
         self.pair = CasePair(session, desk, self.library, self)
         self.evidence = EvidenceStrip(self.library)
         self.evidence.can_switch = False
+        self.evidence.set_picture_side(_TILE)
         # how the map lies in the annotation would tell the reader where the margin was drawn
         self.evidence.strip.shows_precision = False
         self.results, self.notice, self.figures = QWidget(), Notice(), QPlainTextEdit()
@@ -88,14 +91,19 @@ class ReadingWindow(QDialog):
 
     def _lay_out(self) -> None:
         pictures = QGridLayout()
-        for place, pane in enumerate((self.pair.lesion, self.pair.source)):
+        self.pair.source.view.has_notice = False
+        self.beside = QStackedWidget()
+        """The whole mammogram while the reader is alone, then the prototype's lesion."""
+        self.beside.addWidget(self.pair.context)
+        self.beside.addWidget(self.pair.source)
+        for place, pane in enumerate((self.pair.lesion, self.beside)):
             pictures.addWidget(pane, 0, place)
             pictures.setColumnStretch(place, 1)
         below = QHBoxLayout()
         below.setSpacing(24)
         below.addWidget(self.answer, 3)
         below.addWidget(self.verdict, 2)
-        hidden: tuple[QWidget, ...] = (self.pair.source, self.verdict, self.evidence)
+        hidden: tuple[QWidget, ...] = (self.verdict, self.evidence)
         for part in hidden:
             # nothing moves when the model's answer comes
             policy = part.sizePolicy()
@@ -197,7 +205,8 @@ class ReadingWindow(QDialog):
         self.pair.show_look(replace(HeatLook(), annotation=False))
         self.pair.show_case(self._pictures, blind=not with_model)
         self.pair.lesion.head.say(tr("This lesion"))
-        for part in (self.pair.source, self.verdict, self.evidence):
+        self.beside.setCurrentWidget(self.pair.source if with_model else self.pair.context)
+        for part in (self.verdict, self.evidence):
             part.setVisible(with_model)
         if with_model:
             explanation = self._pictures.panel.explanation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
@@ -38,6 +38,8 @@ class AskFirst(QWidget):
         self.probability = ChanceField(tr("Probability of malignancy"))
         self.done = QPushButton(tr("Keep and show the model (Enter)"))
         self.skip = QPushButton(tr("Show without my reading"))
+        for button in (self.done, self.skip):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         form = QWidget()
         form.setMaximumWidth(_WIDEST)
         layout = QVBoxLayout(form)

@@ -36,6 +36,7 @@ _ROW = _PICTURE + 16
 _SUM = s.MARGIN + 5 * (_PICTURE + _GAP)
 """Left edge of the column of contributions."""
 _LARGE = 260.0
+_HEADS = 48.0
 
 
 class CaseSheet:
@@ -84,8 +85,8 @@ class CaseSheet:
             on.text(band.adjusted(s.MARGIN, 6, 0, 0), words, s.Type(size=12, bold=True, colour=QColor("#1a1204")))
             on.y = 42
         on.words(QPointF(s.MARGIN, on.y), "Marginalia", s.STRONG)
-        room = QRectF(s.MARGIN + 160, on.y, s.INNER - 160, 20)
-        on.text(room, DISCLAIMER, s.SMALL, right=True)
+        room = QRectF(s.MARGIN + 100, on.y + 3, s.INNER - 100, 20)
+        on.text(room, DISCLAIMER, s.TINY, right=True)
         on.y += 34
         on.words(QPointF(s.MARGIN, on.y), self._page.title, s.TITLE)
         on.y += s.TITLE.line + 4
@@ -113,7 +114,9 @@ class CaseSheet:
             x += on.words(QPointF(x, on.y + 3), f"{who}:", s.QUIET) + 8
             x += on.tag(QPointF(x, on.y), word, colour) + 6
             if chance is not None:
-                x += on.words(QPointF(x, on.y + 3), percent(chance), s.QUIET)
+                amount = percent(chance)
+                text = amount if who == tr("Model") else tr("malignant {share}", share=amount)
+                x += on.words(QPointF(x, on.y + 3), text, s.QUIET)
             x += 24
         on.y += 38
 
@@ -185,8 +188,8 @@ class CaseSheet:
             left = s.MARGIN + place * (_PICTURE + _GAP)
             letter = on.words(QPointF(left, on.y), "abcdef"[place], s.Type(size=11.5, bold=True))
             width = _PICTURE - letter - 6 if place < 5 else s.WIDTH - s.MARGIN - left - letter - 6
-            on.text(QRectF(left + letter + 6, on.y, width, 34), text, s.SMALL, wrap=True)
-        on.y += 36
+            on.text(QRectF(left + letter + 6, on.y, width, _HEADS - 2), text, s.SMALL, wrap=True)
+        on.y += _HEADS
         on.rule()
         on.y += 8
 

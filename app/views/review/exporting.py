@@ -11,8 +11,10 @@ from PySide6.QtWidgets import QFileDialog
 from app.qt.background import Background, WorkResult
 from app.qt.dialogs import open_dialog
 from app.qt.translation import tr
+from core.store.database import now_utc
 
 if TYPE_CHECKING:
+    from app.views.review.printed import Page
     from app.views.review.screen import ReviewScreen
 
 
@@ -41,9 +43,28 @@ class CaseExport(QObject):
         """Write the page beside the window's thread; ``written`` follows."""
         from app.views.review.printed import export
 
-        page = self._screen.page()
+        page = self._page()
         if page is not None:
             self._exporting.submit(str(path), lambda: export(page, path))
+
+    def _page(self) -> Page | None:
+        """The case that is shown, as it is exported; None where there is none or its reading is asked for."""
+        from app.views.review.printed import Page
+
+        screen = self._screen
+        model, pictures, case = screen.desk.model, screen.pair.pictures, screen.cases.case
+        if model is None or pictures is None or case is None or screen.work.is_blind:
+            return None
+        return Page(
+            panel=pictures.panel,
+            patches=model.patches,
+            provenance=model.opened.provenance,
+            title=case.title,
+            look=screen.work.controls.look,
+            voices=screen.voices(),
+            model=model.run.name,
+            day=now_utc()[:10],
+        )
 
     def stop(self) -> None:
         self._exporting.stop()

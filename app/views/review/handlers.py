@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from PySide6.QtWidgets import QAbstractButton, QApplication
+
 from core.domain.opinion import Verdict
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def review_handlers(screen: ReviewScreen) -> Mapping[str, Callable[[], object]]:
         "review.keep": blind(ask.keep),
         "review.probability": blind(ask.probability.setFocus),
         "review.comment": read(verdicts.comment.setFocus),
-        "review.next": partial(screen.step, 1),
+        "review.next": partial(_press_or, partial(screen.step, 1)),
         "review.previous": partial(screen.step, -1),
         "review.next_prototype": read(partial(strip.step, 1)),
         "review.previous_prototype": read(partial(strip.step, -1)),
@@ -50,3 +52,12 @@ def review_handlers(screen: ReviewScreen) -> Mapping[str, Callable[[], object]]:
         "review.what_if": read(screen.tabs.toggle_what_if),
         "review.leave_out": read(screen.switch_chosen),
     }
+
+
+def _press_or(act: Callable[[], object]) -> None:
+    """Press the button that the Tab key led to, as Space does everywhere; else do ``act``."""
+    widget = QApplication.focusWidget()
+    if isinstance(widget, QAbstractButton):
+        widget.click()
+    else:
+        act()

@@ -52,10 +52,18 @@ Step = ReadingStep | OpinionStep
 
 
 class ReviewHistory:
-    """``show``: shows the lesion of a step before it is taken back, so that nothing unseen changes."""
+    """``show``: shows the lesion of a step before it is taken back, so that nothing unseen changes; ``changed``:
+    called after the steps changed."""
 
-    def __init__(self, session: Session, show: Callable[[str], None], refuse: Callable[[str], None]) -> None:
-        self._session, self._show, self._refuse = session, show, refuse
+    def __init__(
+        self,
+        session: Session,
+        *,
+        show: Callable[[str], None],
+        refuse: Callable[[str], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._session, self._show, self._refuse, self._changed = session, show, refuse, changed
         self._done: list[Step] = []
         self._undone: list[Step] = []
 
@@ -71,18 +79,22 @@ class ReviewHistory:
         """After another reader, model or study came."""
         self._done.clear()
         self._undone.clear()
+        self._changed()
 
     def add(self, step: Step) -> None:
         self._done.append(step)
         self._undone.clear()
+        self._changed()
 
     def undo(self) -> None:
         if self._done and self._act(self._done[-1], back=True):
             self._undone.append(self._done.pop())
+            self._changed()
 
     def redo(self) -> None:
         if self._undone and self._act(self._undone[-1], back=False):
             self._done.append(self._undone.pop())
+            self._changed()
 
     def _act(self, step: Step, *, back: bool) -> bool:
         """Whether it could be done."""

@@ -23,6 +23,7 @@ from app.views.model_screen import ModelScreen
 from app.views.reading.window import ReadingWindow
 from app.views.review.case_list import CaseList
 from app.views.review.exporting import CaseExport
+from app.views.review.given import opinion_of, reading_of
 from app.views.review.handlers import review_handlers
 from app.views.review.history import OpinionStep, ReadingStep, ReviewHistory
 from app.views.review.verdict_bar import verdict_of
@@ -33,19 +34,16 @@ from app.widgets.explain.heat import HeatLook
 from app.widgets.explain.pictures import CasePictures, PatchLibrary
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
-from core.domain.opinion import CaseReading, Opinion, Verdict
+from core.domain.opinion import Verdict
 from core.domain.vocabulary import MarginType, MassShape
 from core.explain.hypothetical import Supposition
-from core.store.database import now_utc
 from core.tasks.readers.opinions import opinions_of
 from core.tasks.voices import Voice, voices_of
 
 if TYPE_CHECKING:
-    from app.views.review.printed import Page
     from core.explain.panel import Panel
 
 _ASK = "review/ask_first"
-_ABOUT_A_ROW = (Verdict.WRONG_PROTOTYPE, Verdict.WRONG_REGION)
 
 
 class ReviewScreen(ModelScreen):
@@ -62,7 +60,9 @@ class ReviewScreen(ModelScreen):
         self.export_button, self.study_button = QPushButton(tr("Export…")), QPushButton(tr("Reader study…"))
         self.reading: ReadingWindow | None = None
         self.export = CaseExport(self)
-        self.steps = ReviewHistory(session, self._choose_unseen, self.refused.emit)
+        self.steps = ReviewHistory(
+            session, show=self._choose_unseen, refuse=self.refused.emit, changed=self.actions_changed.emit
+        )
         self._supposition = Supposition()
         self._shown_without_call: set[str] = set()
         self._lay_out()
@@ -73,6 +73,8 @@ class ReviewScreen(ModelScreen):
 
     def _lay_out(self) -> None:
         for widget in (self.ask_first, self.study_button, self.export_button):
+            # a click leaves the keys with the screen
+            widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             self.top.addWidget(widget)
             self.top.addSpacing(8)
         for page in (self.work, self.case_notice):
@@ -107,7 +109,9 @@ class ReviewScreen(ModelScreen):
         return self.steps
 
     def available(self) -> frozenset[Need]:
-        return frozenset({"case"}) if self.lesion_shown else frozenset()
+        if not self.lesion_shown:
+            return frozenset()
+        return frozenset({"case", "reading"}) if self.work.is_blind else frozenset({"case"})
 
     def handlers(self) -> Mapping[str, Callable[[], object]]:
         return review_handlers(self)
@@ -181,6 +185,7 @@ class ReviewScreen(ModelScreen):
         self.pair.show_case(pictures, blind=blind)
         was_blind = self.work.is_blind
         self.work.show_blind(blind=blind)
+        self.actions_changed.emit()
         if blind:
             if other or not was_blind:
                 self._ask_for_call()
@@ -212,9 +217,9 @@ class ReviewScreen(ModelScreen):
             return
         call = model_call(pictures.panel.explanation, self._supposition)
         reader = self.session.reader.name if self.session.reader else ""
-        self.work.voices.show_voices(call, self._voices(), reader, model.class_names)
+        self.work.voices.show_voices(call, self.voices(), reader, model.class_names)
 
-    def _voices(self) -> tuple[Voice, ...]:
+    def voices(self) -> tuple[Voice, ...]:
         model = self.desk.model
         if model is None or not self.lesion_shown:
             return ()
@@ -322,23 +327,13 @@ class ReviewScreen(ModelScreen):
         model, lesion_id, reader = self.desk.model, self.cases.lesion_id, self.session.reader
         if model is None or not lesion_id or reader is None:
             return
-        reading = CaseReading(
-            lesion_id=lesion_id,
-            reader_id=reader.id,
-            run_id=model.run.id,
-            revision_id=model.revision.id,
-            label="margin" if model.opened.model.card.label == "margin" else "shape",
-            word=word,
-            probability_of_malignancy=probability if isinstance(probability, float) else None,
-            created_utc=now_utc(),
-        )
+        reading = reading_of(model, reader.id, lesion_id, word, probability)
         try:
             models.give_reading(self.session, reading)
         except MarginaliaError as error:
             self.refused.emit(translate_message(error))
             return
         self.steps.add(ReadingStep(reading=reading))
-        self.actions_changed.emit()
 
     def _skip_call(self) -> None:
         self._shown_without_call.add(self.cases.lesion_id)
@@ -350,7 +345,8 @@ class ReviewScreen(ModelScreen):
             return
         lesion_id = self.lesion_shown
         standing = verdict_of(opinions_of(self.session.study, model.run).get(lesion_id, ()), reader.name)
-        opinion = None if verdict is None else self._opinion(model, pictures, verdict, comment)
+        line = self.answer.strip.line
+        opinion = None if verdict is None else opinion_of(model, lesion_id, verdict, comment, line)
         try:
             if opinion is not None:
                 models.say(self.session, opinion)
@@ -363,42 +359,12 @@ class ReviewScreen(ModelScreen):
         before = None if standing is None or verdict is Verdict.COMMENT else standing.opinion
         if before is not None or opinion is not None:
             self.steps.add(OpinionStep(before=before, after=opinion))
-        self.actions_changed.emit()
-
-    def _opinion(self, model: OpenedModel, pictures: CasePictures, verdict: Verdict, comment: str) -> Opinion:
-        row = None if self.answer.strip.line is None else self.answer.strip.line.shown.row
-        return Opinion(
-            lesion_id=pictures.panel.explanation.roi.lesion_id,
-            run_id=model.run.id,
-            verdict=verdict,
-            prototype=row.number if row is not None and verdict in _ABOUT_A_ROW else None,
-            comment=comment,
-            revision_id=model.revision.id,
-        )
 
     def _open_reader_study(self) -> None:
         self.reading = ReadingWindow(self.session, self.desk, self)
         self.reading.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.reading.setModal(True)
         self.reading.open()
-
-    def page(self) -> Page | None:
-        """The case that is shown, as it is exported; None where there is none."""
-        from app.views.review.printed import Page
-
-        model, pictures, case = self.desk.model, self.pair.pictures, self.cases.case
-        if model is None or pictures is None or case is None or self.work.is_blind:
-            return None
-        return Page(
-            panel=pictures.panel,
-            patches=model.patches,
-            provenance=model.opened.provenance,
-            title=case.title,
-            look=self.work.controls.look,
-            voices=self._voices(),
-            model=model.run.name,
-            day=now_utc()[:10],
-        )
 
     def stop(self) -> None:
         self.export.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.formatting import local_time
@@ -43,6 +43,7 @@ class VerdictBar(QWidget):
         self.comment.setAccessibleName(tr("Comment on this explanation"))
         self.comment.returnPressed.connect(self._comment)
         self.send = QPushButton(tr("Comment"))
+        self.send.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.send.clicked.connect(self._comment)
         self.past = Elided()
         self.past.setObjectName("faint")
