@@ -16,7 +16,7 @@ from app.views.review.sheet import WIDTH
 from app.widgets.explain.heat import HeatLook
 from core.domain.errors import MarginaliaError
 from core.platform.atomic import atomic_write
-from core.tasks.voices import Voice
+from core.tasks.readers.voices import Voice
 
 if TYPE_CHECKING:
     from core.explain.panel import Panel

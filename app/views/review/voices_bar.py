@@ -14,7 +14,7 @@ from app.qt.translation import tr
 from app.widgets.explain.numbers import class_qcolour, number, percent
 from app.widgets.label import Label, tip
 from core.explain.hypothetical import Supposition, suppose
-from core.tasks.voices import Voice
+from core.tasks.readers.voices import Voice
 
 if TYPE_CHECKING:
     from core.explain.explanation import Explanation
