@@ -108,6 +108,9 @@ image = Table(
     Column("rescale_slope", Float, nullable=False),
     Column("rescale_intercept", Float, nullable=False),
     Column("windows", JsonText, nullable=False),
+    Column("padding", JsonText),
+    Column("turn", String(8), nullable=False, server_default=""),
+    Column("tables", Integer, nullable=False, server_default="0"),
     Column("acquired", String(40)),
     Column("detector", Text, nullable=False),
     Column("synthetic", Boolean, nullable=False),
@@ -127,6 +130,17 @@ lesion = Table(
     Column("outline", JsonText, nullable=False),
     Column("frame", Integer, nullable=False, server_default="0"),
     UniqueConstraint("image_id", "number"),
+)
+
+removed_lesion = Table(
+    "removed_lesion",
+    metadata,
+    # that the lesion had, and has again when it is put back
+    Column("id", String(64), primary_key=True),
+    _to("patient.id", "patient_id"),
+    Column("removed_utc", String(40), nullable=False),
+    # the rows of the lesion, its labels and its annotations, as core.store.removed_lesions writes them
+    Column("content", JsonText, nullable=False),
 )
 
 reader = Table("reader", metadata, _id(), _seq(), Column("name", Text, nullable=False, unique=True))
@@ -304,6 +318,9 @@ audit = Table(
     Column("previous", String(64), nullable=False),
     Column("sha256", String(64), nullable=False),
 )
+
+# the history of a lesion is read from its records
+Index("ix_audit_subject", audit.c.subject)
 
 # the newest record of the trail, so that records cut off its end are missed
 audit_head = Table(

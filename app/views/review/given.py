@@ -8,7 +8,7 @@ from core.domain.opinion import CaseReading, Opinion, Verdict
 from core.store.database import now_utc
 
 if TYPE_CHECKING:
-    from app.services.model_service import OpenedModel
+    from app.services.opened_model import OpenedModel
     from app.widgets.explain.evidence import EvidenceLine
 
 _ABOUT_A_PROTOTYPE = (Verdict.WRONG_PROTOTYPE, Verdict.WRONG_REGION)

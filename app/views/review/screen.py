@@ -14,7 +14,8 @@ from app.operations import models
 from app.qt import settings
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.services.model_service import ModelService, OpenedModel
+from app.services.model_service import ModelService
+from app.services.opened_model import OpenedModel
 from app.state.changes import Change, OpinionGiven, ReaderChanged, ReadingGiven, StudyClosing
 from app.state.session import Session
 from app.views.case_pair import CasePair

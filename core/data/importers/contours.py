@@ -32,6 +32,21 @@ def outline_area(outline: LesionOutline) -> float:
             return abs(_moments(points)[0])
 
 
+def crosses_itself(polygon: Polygon) -> bool:
+    """Return True if two sides of the polygon cross, or it touches itself."""
+    from shapely import LinearRing
+
+    return len(set(polygon.points)) > 2 and not LinearRing(polygon.points).is_simple
+
+
+def filled_area(polygon: Polygon) -> float:
+    """What a polygon marks by the even-odd rule, in square pixels."""
+    from shapely import make_valid
+    from shapely.geometry import Polygon as Filled
+
+    return float(make_valid(Filled(polygon.points)).area)
+
+
 def fine_band(outline: LesionOutline, width: Length) -> tuple[Line, ...]:
     """A band along a hand-drawn contour, in place of a fine annotation; () for boxes, circles and ellipses.
 
@@ -80,11 +95,12 @@ def _moments(points: tuple[Point, ...]) -> tuple[float, NDArray[np.float64]]:
     return float(area), np.array([[xx, xy], [xy, yy]]) - np.outer(mean, mean)
 
 
-def unpadded_area(image: NDArray[Any], black: int = 12) -> float:
-    """Area, in pixels, of the box around everything brighter than ``black`` (JPEG's noise on black)."""
-    bright = np.asarray(image) > black
-    rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
-    return float(np.ptp(rows) + 1) * float(np.ptp(columns) + 1) if rows.size else 0.0
+def breast_area(image: NDArray[Any], black: int = 12) -> float:
+    """Area, in pixels, of the largest connected part brighter than ``black`` (JPEG's noise on black)."""
+    from skimage.measure import label
+
+    parts = np.bincount(label(np.asarray(image) > black, connectivity=2).ravel())
+    return float(parts[1:].max(initial=0))
 
 
 def mask_outline(mask: NDArray[np.uint8]) -> tuple[Polygon | None, int]:

@@ -9,9 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.windowing import grey_table
 from core.domain.shapes import Shape
 from core.domain.study import Image, Labels, Lesion, Patient, Split
-from core.imaging.display import apply, default_window, display_lut, is_inverted
+from core.imaging.decoded import VoiLut
+from core.imaging.display import apply
 from core.store.annotations import annotation_subject
 from core.store.hdf5 import Array
 from core.store.study import Study
@@ -31,6 +33,15 @@ class HistoryEntry:
     names: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class LabelChange:
+    """The current reader changed their labels of a lesion."""
+
+    at_utc: str
+    before: Labels
+    after: Labels
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImagePyramid:
     """An image with its pyramid, level 0 first."""
@@ -39,6 +50,7 @@ class ImagePyramid:
     patient: Patient
     levels: list[Array]
     frame: int = 0
+    voi_luts: tuple[VoiLut, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,17 @@ class StudyQueries:
                 found[self._study.readers.get(reader_id).name] = shapes
         return found
 
+    def other_contributors(self, lesion_id: str) -> tuple[str, ...]:
+        """Names of the other readers who labelled a lesion or drew on it, in the order of entry."""
+        labels = self._study.lesions.all_labels(lesion_id)
+        said = {reader for reader, given in labels.items() if reader is not None and given != Labels()}
+        found = said | set(self._study.annotations.readers_of(lesion_id))
+        return tuple(
+            reader.name
+            for reader in self._study.readers.all()
+            if reader.id in found and reader.id != self.reader_id
+        )
+
     def own_is_finished(self, lesion_id: str) -> bool:
         """Whether the reader drew the lesion and named its margin: only then others' layers may be seen."""
         return (
@@ -129,6 +152,18 @@ class StudyQueries:
         ]
         return [replace(entry, names=tuple(names.get(entry.revision, ()))) for entry in (*reversed(added), *known)]
 
+    def label_changes(self, lesion_id: str) -> list[LabelChange]:
+        """What the current reader changed of their labels, the newest first."""
+        records = self._study.audit.of("lesion.labels", f"lesion {lesion_id} reader {self.reader_id}")
+        return [
+            LabelChange(
+                at_utc=record.at_utc,
+                before=msgspec.json.decode(record.old, type=Labels) if record.old else Labels(),
+                after=msgspec.json.decode(record.new, type=Labels) if record.new else Labels(),
+            )
+            for record in reversed(records)
+        ]
+
     def load(self, image_id: str, frame: int = 0) -> ImagePyramid:
         """Everything that showing a slice of an image needs; ArrayLostError where its pixels are gone."""
         image = self.image(image_id)
@@ -137,7 +172,11 @@ class StudyQueries:
             patient=self._study.patients.get(image.patient_id),
             levels=self._study.arrays.read_pyramid(image_id, frame=frame),
             frame=frame,
+            voi_luts=self._voi_luts(image),
         )
+
+    def _voi_luts(self, image: Image) -> tuple[VoiLut, ...]:
+        return self._study.arrays.read_voi_luts(image.id) if image.tables else ()
 
     def thumbnail(self, image_id: str, side: int) -> NDArray[np.uint8]:
         """8-bit grey, the longer side at most ``side`` pixels."""
@@ -146,11 +185,7 @@ class StudyQueries:
         image = self.image(image_id)
         arrays = self._study.arrays
         pixels = arrays.read_pixels(image_id, arrays.levels(image_id) - 1, frame=image.frames // 2)
-        inverted = is_inverted(image.photometric)
-        slope, intercept = image.rescale_slope, image.rescale_intercept
-        window = default_window(pixels, image.windows, "file", slope=slope, intercept=intercept, inverted=inverted)
-        table = display_lut(pixels.dtype, window, slope=slope, intercept=intercept, inverted=inverted)
-        grey = apply(pixels, table)
+        grey = apply(pixels, grey_table(image, pixels, "file", self._voi_luts(image)))
         rows, columns = grey.shape
         scale = side / max(rows, columns)
         size = (max(round(columns * scale), 1), max(round(rows * scale), 1))
