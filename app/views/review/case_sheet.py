@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QLinearGradient, QPainter, QPen
 
 from app.qt.translation import tr
 from app.views.review import sheet as s
+from app.views.review.page import Page
 from app.views.review.sheet import Sheet
 from app.widgets.explain.evidence import EvidenceLine, evidence_lines
 from app.widgets.explain.heat import (
@@ -25,9 +25,6 @@ from app.widgets.explain.numbers import class_qcolour, number, percent, signed
 from app.widgets.explain.pictures import CasePictures, PatchLibrary
 from core.domain.geometry import Box
 from core.domain.vocabulary import DISCLAIMER
-
-if TYPE_CHECKING:
-    from app.views.review.printed import Page
 
 ENDLESS = 1e9
 """Height of one page that is as long as it needs to be."""

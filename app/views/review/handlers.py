@@ -4,23 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from PySide6.QtWidgets import QAbstractButton, QApplication
 
+from app.views.case_pair import CasePair
+from app.views.review.work_area import WorkArea
 from core.domain.opinion import Verdict
-
-if TYPE_CHECKING:
-    from app.views.review.screen import ReviewScreen
 
 WORDS = range(1, 6)
 """Digits of the reader's own call."""
 
 
-def review_handlers(screen: ReviewScreen) -> Mapping[str, Callable[[], object]]:
+class Reviewed(Protocol):
+    """The parts of Review that keys act on."""
+
+    pair: CasePair
+    work: WorkArea
+
+    @property
+    def lesion_shown(self) -> str: ...
+    def step(self, by: int) -> None: ...
+    def switch_chosen(self) -> None: ...
+
+
+def review_handlers(screen: Reviewed) -> Mapping[str, Callable[[], object]]:
     """By action id. Digits and Enter act while the reader's own call is asked for, verdicts and prototypes once
     the model's answer is shown."""
-    strip, verdicts, pair, ask = screen.answer.strip, screen.answer.verdicts, screen.pair, screen.ask
+    answer, pair, ask = screen.work.answer, screen.pair, screen.work.ask
+    strip, verdicts = answer.strip, answer.verdicts
 
     def read(act: Callable[[], object]) -> Callable[[], object]:
         return lambda: act() if screen.lesion_shown and not screen.work.is_blind else None
@@ -49,7 +61,7 @@ def review_handlers(screen: ReviewScreen) -> Mapping[str, Callable[[], object]]:
         "review.invert": pair.invert,
         "review.zoom_in": partial(pair.zoom, 1),
         "review.zoom_out": partial(pair.zoom, -1),
-        "review.what_if": read(screen.tabs.toggle_what_if),
+        "review.what_if": read(screen.work.tabs.toggle_what_if),
         "review.leave_out": read(screen.switch_chosen),
     }
 

@@ -4,46 +4,20 @@ more of a patient than the study's own pseudonym."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMarginsF
 from PySide6.QtGui import QColor, QImage, QPageLayout, QPageSize, QPainter, QPdfWriter, QPicture
 
 from app.views.review.case_sheet import ENDLESS, CaseSheet
+from app.views.review.page import Page
 from app.views.review.sheet import WIDTH
-from app.widgets.explain.heat import HeatLook
 from core.domain.errors import MarginaliaError
 from core.platform.atomic import atomic_write
-from core.tasks.readers.voices import Voice
-
-if TYPE_CHECKING:
-    from core.explain.panel import Panel
-    from core.explain.prototype_patches import PrototypePatch
-    from core.explain.report import Provenance
 
 _PAPER_HEIGHT = WIDTH * 297 / 210
 _PNG_SCALE = 1.6
 _PDF_DPI = 150
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Page:
-    """What is exported."""
-
-    panel: Panel
-    patches: tuple[PrototypePatch, ...]
-    provenance: Provenance
-    title: str
-    """Pseudonym of the patient, view and number of the lesion."""
-    look: HeatLook
-    voices: tuple[Voice, ...] = ()
-    """The data set's call and the readers'."""
-    model: str = ""
-    """Name of the run."""
-    day: str = ""
-    """Date of the page, ISO 8601."""
 
 
 def export(page: Page, path: Path) -> Path:

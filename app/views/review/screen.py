@@ -27,6 +27,7 @@ from app.views.review.exporting import CaseExport
 from app.views.review.given import opinion_of, reading_of
 from app.views.review.handlers import review_handlers
 from app.views.review.history import OpinionStep, ReadingStep, ReviewHistory
+from app.views.review.page import Page, page_of
 from app.views.review.verdict_bar import verdict_of
 from app.views.review.voices_bar import model_call
 from app.views.review.work_area import WorkArea
@@ -60,7 +61,7 @@ class ReviewScreen(ModelScreen):
         self.ask_first.setChecked(settings.text(_ASK, "on") == "on")
         self.export_button, self.study_button = QPushButton(tr("Export…")), QPushButton(tr("Reader study…"))
         self.reading: ReadingWindow | None = None
-        self.export = CaseExport(self)
+        self.export = CaseExport(self, self._page)
         self.steps = ReviewHistory(
             session, show=self._choose_unseen, refuse=self.refused.emit, changed=self.actions_changed.emit
         )
@@ -366,6 +367,13 @@ class ReviewScreen(ModelScreen):
         self.reading.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.reading.setModal(True)
         self.reading.open()
+
+    def _page(self) -> Page | None:
+        model, pictures, case = self.desk.model, self.pair.pictures, self.cases.case
+        if model is None or pictures is None or case is None or self.work.is_blind:
+            return None
+        look = self.work.controls.look
+        return page_of(model, pictures, title=case.title, look=look, voices=self.voices())
 
     def stop(self) -> None:
         self.export.stop()

@@ -162,6 +162,6 @@ def lesion_window(picture: Picture, box: Box) -> Window:
         slope=picture.slope,
         intercept=picture.intercept,
         inverted=picture.inverted,
-        padding_value=picture.padding_value,
+        padding=picture.padding,
     )
     return replace_explanation(window, tr("window of the lesion"))
