@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from app.actions.actions import Actions
 from app.qt import settings
 from app.qt.translation import tr
+from app.views.main_window.recent_menu import when
 from app.widgets.label import Label, tip
 
 _PATH = 0x100
@@ -73,14 +74,15 @@ class WelcomePage(QWidget):
 
     def refresh(self) -> None:
         self.recent.clear()
-        folders = settings.recent_studies()
-        for folder in folders:
-            item = QListWidgetItem(f"{folder.name}\n{folder.parent}")
-            item.setData(_PATH, str(folder))
-            item.setToolTip(tip(str(folder)))
+        studies = settings.recent()
+        for study in studies:
+            below = " · ".join(part for part in (when(study), str(study.folder.parent)) if part)
+            item = QListWidgetItem(f"{study.name}\n{below}")
+            item.setData(_PATH, str(study.folder))
+            item.setToolTip(tip(str(study.folder)))
             self.recent.addItem(item)
-        self.recent.setVisible(bool(folders))
-        self._empty.setVisible(not folders)
+        self.recent.setVisible(bool(studies))
+        self._empty.setVisible(not studies)
 
     def _begin(self, actions: Actions) -> QWidget:
         card, layout = _card(tr("Begin"))
@@ -92,6 +94,9 @@ class WelcomePage(QWidget):
             button.setStyleSheet("text-align: left")
             button.clicked.connect(action.trigger)
             layout.addWidget(button)
+        drop = Label(tr("Or drop a folder of mammograms, or a study, on this window."))
+        drop.setWordWrap(True)
+        layout.addWidget(drop)
         note = Label(tr("The demo makes synthetic mammograms, so that everything can be tried without a patient."))
         note.setObjectName("faint")
         note.setWordWrap(True)
