@@ -75,8 +75,9 @@ class RunResult:
 def warm_start_name(config: TrainingConfig) -> str:
     """In words, for reports that compare models; "" where the trunk came with its weights."""
     said = []
-    if config.epochs.warm_start and not config.frozen_backbone:
-        said.append(f"{config.warm_start[:5].rstrip('s')}-level supervised, {config.epochs.warm_start} epochs")
+    if config.epochs.warm_start:
+        level, part = config.warm_start[:5].rstrip("s"), " of the add-on" if config.frozen_backbone else ""
+        said.append(f"{level}-level supervised{part}, {config.epochs.warm_start} epochs")
     if config.prototype_start == "kmeans":
         said.append("prototypes by k-means")
     return "; ".join(said)
