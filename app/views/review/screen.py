@@ -22,7 +22,8 @@ from app.qt.background import Background, WorkResult
 from app.qt.dialogs import open_dialog
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.services.model_service import ModelService, OpenedModel
+from app.services.model_service import ModelService
+from app.services.opened_model import OpenedModel
 from app.state.changes import Change, OpinionGiven, StudyClosing
 from app.state.session import Session
 from app.views.model_screen import ModelScreen
@@ -44,7 +45,7 @@ from core.domain.vocabulary import MarginType, MassShape
 from core.explain.hypothetical import Supposition, suppose
 from core.store.database import now_utc
 from core.tasks.readers.opinions import opinions_of
-from core.tasks.voices import Voice, voices_of
+from core.tasks.readers.voices import Voice, voices_of
 
 if TYPE_CHECKING:
     from core.explain.panel import Panel
