@@ -21,14 +21,15 @@ _LEAST = 0.05
 """A smaller region is a label or a fault, not a breast."""
 
 
-def breast_box(pixels: NDArray[Any], *, inverted: bool, padding_value: int | None = None) -> Box | None:
+def breast_box(pixels: NDArray[Any], *, inverted: bool, padding: tuple[int, int] | None = None) -> Box | None:
     """The box of the breast as shares of the picture, from 0 to 1; None where the whole picture is to be shown.
 
     ``pixels``: (rows, columns) of stored values, any level of a pyramid. ``inverted``: low values are shown bright
-    (MONOCHROME1). The air is the dominant dark peak of the histogram (triangle method: Zack, Rogers and Latt,
-    1977); the breast is the largest region that is brighter.
+    (MONOCHROME1). ``padding``: smallest and largest stored value that is no part of the picture. The air is the
+    dominant dark peak of the histogram (triangle method: Zack, Rogers and Latt, 1977); the breast is the largest
+    region that is brighter.
     """
-    grey = _grey(pixels, inverted=inverted, padding_value=padding_value)
+    grey = _grey(pixels, inverted=inverted, padding=padding)
     _, bright = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_TRIANGLE)
     count, _, stats, _ = cv2.connectedComponentsWithStats(bright.astype(np.uint8))
     if count < 2:
@@ -47,11 +48,17 @@ def breast_box(pixels: NDArray[Any], *, inverted: bool, padding_value: int | Non
     )
 
 
-def _grey(pixels: NDArray[Any], *, inverted: bool, padding_value: int | None) -> NDArray[np.uint8]:
+def _is_padding(values: NDArray[np.float32], padding: tuple[int, int] | None) -> NDArray[np.bool_]:
+    if padding is None:
+        return np.zeros(values.shape, np.bool_)
+    return (values >= padding[0]) & (values <= padding[1])
+
+
+def _grey(pixels: NDArray[Any], *, inverted: bool, padding: tuple[int, int] | None) -> NDArray[np.uint8]:
     """Small, smooth, from 0 (air) to 255."""
     step = max(max(pixels.shape) // (2 * _SIDE), 1)
     values = pixels[::step, ::step].astype(np.float32)
-    padded = np.zeros(values.shape, np.bool_) if padding_value is None else values == padding_value
+    padded = _is_padding(values, padding)
     inside = values[~padded]
     if not inside.size:
         return np.zeros((1, 1), np.uint8)

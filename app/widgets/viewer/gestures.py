@@ -160,7 +160,7 @@ class Gestures(QObject):
         if widens:
             self._view.tool.change_width(notches)
         elif modifiers & _Modifier.ControlModifier or self._wheel_zooms():
-            self._view.zoom_by(_ZOOM_A_NOTCH**notches, event.position())
+            self._view.zoom_by(_ZOOM_A_NOTCH ** self._wheel.zoom_notches(event), event.position())
         else:
             self._turned += notches
             steps = math.trunc(self._turned)

@@ -74,7 +74,7 @@ class Picture:
             laterality=image.laterality,
             view=image.view,
             title=title,
-            breast=_breast(levels, inverted=inverted, padding_value=padding_value),
+            breast=_breast(levels, inverted=inverted, padding=image.padding),
         )
 
     @property
@@ -90,9 +90,9 @@ class Picture:
         return int(self.levels[0][int(y), int(x)])
 
 
-def _breast(levels: Sequence[NDArray[Any]], *, inverted: bool, padding_value: int | None) -> Box | None:
+def _breast(levels: Sequence[NDArray[Any]], *, inverted: bool, padding: tuple[int, int] | None) -> Box | None:
     """In pixels of the picture, from its coarsest level."""
-    share = breast_box(levels[-1], inverted=inverted, padding_value=padding_value)
+    share = breast_box(levels[-1], inverted=inverted, padding=padding)
     if share is None:
         return None
     rows, columns = levels[0].shape
@@ -113,7 +113,7 @@ def window_of(picture: Picture, box: Box, explanation: str) -> Window | None:
         slope=picture.slope,
         intercept=picture.intercept,
         inverted=picture.inverted,
-        padding_value=picture.padding_value,
+        padding=picture.padding,
     )
     return replace_explanation(window, explanation)
 

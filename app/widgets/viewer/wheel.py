@@ -28,13 +28,15 @@ class WheelSteps:
         self._last_ms: int | None = None
 
     def notches(self, event: QWheelEvent, *, sideways_too: bool = False) -> float:
-        """What the event asks for. ``sideways_too``: with Shift held, some systems turn the wheel sideways."""
+        """What the event turns the wheel by. ``sideways_too``: with Shift held, some systems turn it sideways."""
         turn = event.angleDelta()
         if sideways_too:
-            steps = (turn.y() or turn.x()) / NOTCH
-        else:
-            steps = 0.0 if abs(turn.x()) > abs(turn.y()) else turn.y() / NOTCH
-        steps = min(max(steps, -MOST_AN_EVENT), MOST_AN_EVENT)
+            return (turn.y() or turn.x()) / NOTCH
+        return 0.0 if abs(turn.x()) > abs(turn.y()) else turn.y() / NOTCH
+
+    def zoom_notches(self, event: QWheelEvent) -> float:
+        """By how much the event zooms: no more than a few notches, however hard the fling."""
+        steps = min(max(self.notches(event), -MOST_AN_EVENT), MOST_AN_EVENT)
         return self._within_gesture(event, steps) if is_trackpad(event) else steps
 
     def _within_gesture(self, event: QWheelEvent, steps: float) -> float:
