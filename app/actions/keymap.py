@@ -58,6 +58,9 @@ def is_azerty() -> bool:
     chosen = settings.text(_AZERTY)
     if chosen:
         return chosen == "on"
+    # without an application there is no input method
+    if QGuiApplication.instance() is None:
+        return False
     locale = QGuiApplication.inputMethod().locale()
     french = locale.language() == QLocale.Language.French
     return french and locale.territory() in (QLocale.Country.France, QLocale.Country.Belgium)
