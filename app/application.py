@@ -30,6 +30,13 @@ def main(arguments: list[str]) -> int:
     if not has_display():
         sys.stderr.write(NO_DISPLAY)
         return 2
+    from app.qt.system_libraries import missing_packages, missing_sentence
+
+    missing = missing_packages()
+    if missing:
+        # Qt itself aborts here, and names one package whatever is missing
+        sys.stderr.write(missing_sentence(missing))
+        return 2
 
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication

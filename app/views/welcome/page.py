@@ -17,8 +17,9 @@ from PySide6.QtWidgets import (
 
 from app.actions.actions import Actions
 from app.qt import settings
+from app.qt.formatting import local_time
+from app.qt.settings import RecentStudy
 from app.qt.translation import tr
-from app.views.main_window.recent_menu import when
 from app.widgets.label import Label, tip
 
 _PATH = 0x100
@@ -76,7 +77,7 @@ class WelcomePage(QWidget):
         self.recent.clear()
         studies = settings.recent()
         for study in studies:
-            below = " · ".join(part for part in (when(study), str(study.folder.parent)) if part)
+            below = " · ".join(part for part in (_when(study), str(study.folder.parent)) if part)
             item = QListWidgetItem(f"{study.name}\n{below}")
             item.setData(_PATH, str(study.folder))
             item.setToolTip(tip(str(study.folder)))
@@ -113,6 +114,10 @@ class WelcomePage(QWidget):
 
     def _open(self, item: QListWidgetItem) -> None:
         self.study_wanted.emit(Path(str(item.data(_PATH))))
+
+
+def _when(study: RecentStudy) -> str:
+    return local_time(study.opened_utc) if study.opened_utc else ""
 
 
 def _card(title: str) -> tuple[QFrame, QVBoxLayout]:
