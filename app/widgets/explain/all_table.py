@@ -53,7 +53,9 @@ class AllTable(QTableWidget):
             if has_malignancy:
                 values.append(signed(row.malignancy_contribution, 3))
             self._fill(place, values)
-            self.item(place, 0).setForeground(class_qcolour(row.class_index))  # type: ignore[union-attr]
+            first = self.item(place, 0)
+            if first is not None:
+                first.setData(Qt.ItemDataRole.DecorationRole, class_qcolour(row.class_index))
         totals = [tr("Score"), "", *(number(float(value), 3) for value in explanation.logits)]
         if explanation.malignancy_logit is not None:
             blank = ["", *("" for _ in names)]
