@@ -186,9 +186,8 @@ def _passed_over(found: Found) -> tuple[Issue, ...]:
         )
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     if found.passed_over:
-        names = [one.name for one in found.passed_over]
-        count = f"{len(names)} file{'s were' if len(names) > 1 else ' was'} passed over"
-        sentence = f"{count}: {listed([f'{one.name} ({one.reason})' for one in found.passed_over])}."
+        reasons = listed([f"{one.name} ({one.reason})" for one in found.passed_over])
+        sentence = f"Files that were passed over ({len(found.passed_over)}): {reasons}."
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     return tuple(issues)
 
