@@ -47,12 +47,12 @@ class ExternalValidationView(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(in_title(tr("{run} on {study}", run=run.name, study=study.name)))
-        self.resize(820, 640)
+        self.resize(960, 680)
         self.state = Label(tr("Judging every lesion of the study. This takes a minute or more."))
         self.state.setWordWrap(True)
         self.table = _table()
         self.table.hide()
-        note = Label(DISCLAIMER)
+        note = Label(tr(DISCLAIMER))
         note.setObjectName("faint")
         layout = QVBoxLayout(self)
         layout.addWidget(self.state)
@@ -93,6 +93,7 @@ def _table() -> QTableWidget:
     table = QTableWidget(0, 2)
     table.setAccessibleName(tr("Figures of the external validation"))
     table.setHorizontalHeaderLabels([tr("Figure"), tr("Value (95% interval)")])
+    table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.verticalHeader().hide()
     table.verticalHeader().setDefaultSectionSize(26)
@@ -123,14 +124,16 @@ def _recalibration(one: Recalibration) -> list[tuple[str, str]]:
 
 
 def _shift(shift: Sequence[Shift]) -> list[tuple[str, str]]:
+    """Three lines a property of the inputs: here, in the training, and how many lesions are unusual."""
+
     def words(spread: Spread | None) -> str:
         return tr("unknown") if spread is None else spread.text()
 
-    return [
-        (
-            tr("{quantity}: here, training", quantity=one.quantity),
-            f"{words(one.here)}; {words(one.training)}"
-            + ("" if one.outside is None else tr("; {share} outside", share=f"{one.outside:.0%}")),
-        )
-        for one in shift
-    ]
+    lines = []
+    for one in shift:
+        lines.append((tr("{quantity}: here", quantity=one.quantity), words(one.here)))
+        lines.append((tr("{quantity}: in the training", quantity=one.quantity), words(one.training)))
+        if one.outside is not None:
+            label = tr("{quantity}: outside the training's usual range", quantity=one.quantity)
+            lines.append((label, f"{one.outside:.0%}"))
+    return lines
