@@ -43,8 +43,9 @@ class StatusLine(QStatusBar):
         self.training = ProgressChip()
         # an own label: a message of the status bar would hide the statement
         self._message = Elided()
+        self._hint = ""
         self._fading = QTimer(self, singleShot=True, interval=_MESSAGE_MS)
-        self._fading.timeout.connect(lambda: self._message.say(""))
+        self._fading.timeout.connect(lambda: self._message.say(self._hint))
         for widget in (self._badge, warning):
             self.addWidget(widget)
         self.addWidget(self._message, 1)
@@ -61,11 +62,18 @@ class StatusLine(QStatusBar):
         self._message.say(sentence)
         self._fading.start()
 
+    def show_hint(self, hint: str) -> None:
+        """Stands in the line while nothing else is said there."""
+        shows_hint = self._message.sentence == self._hint
+        self._hint = hint
+        if shows_hint:
+            self._message.say(hint)
+
     def show_study(self, *, synthetic: bool) -> None:
         self._badge.setVisible(synthetic)
         self._point("")
         self._zoom.clear()
-        self._message.say("")
+        self._message.say(self._hint)
 
     @property
     def message(self) -> str:

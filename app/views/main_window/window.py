@@ -178,6 +178,7 @@ class MainWindow(QMainWindow):
         self.welcome.study_wanted.connect(self.open_study)
         self.workspaces.refused.connect(self.status.say)
         self.workspaces.actions_changed.connect(self._enable_actions)
+        self.workspaces.hint_changed.connect(self.status.show_hint)
         self.workspaces.undo_offered.connect(self._offer_undo)
         self.workspaces.import_wanted.connect(studies.ask_import)
         self.workspaces.search_failed.connect(lambda sentence: self.banner.say("worklist", sentence))
