@@ -114,6 +114,9 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     project: bool = True
     """False leaves stage A2 out: prototypes that are no patch of any image, for comparison only; such a model
     has no prototypical lesions to show."""
+    automatic_bands: bool = False
+    """Give training lesions that have an outline and no fine annotation a band along the outline in its place
+    (``core.data.automatic_band``). It is never counted as a fine annotation and judges nothing."""
     table_rows: Literal["unaugmented", "augmented"] = "unaugmented"
     malignancy_fit: Literal["out-of-fold", "in-sample"] = "out-of-fold"
     frozen_backbone: bool = False

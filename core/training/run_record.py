@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.data.automatic_band import with_automatic_bands
 from core.data.roi_set import RoiSet
 from core.domain.vocabulary import Part
-from core.model.card import ModelCard
+from core.model.card import AUTOMATIC_BAND, ModelCard
 from core.model.checkpoint import save_model
 from core.platform.atomic import atomic_write
 from core.platform.version import code_version
@@ -20,7 +21,7 @@ from core.training.config import TrainingConfig
 from core.training.machine import MachineChoice
 from core.training.refit import MALIGNANCY_RIDGE
 from core.training.similarity_table import SimilarityTable, save_table
-from core.training.state import EpochRecord, RunState
+from core.training.state import EpochRecord, RunState, save_history
 from core.training.table_rows import run_table
 from core.training.validation import Validation
 
@@ -58,6 +59,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """ROIs of each part that have a trained class."""
     patients: dict[str, int]
     seconds: dict[str, float]
+    automatic_bands: int = 0
+    """Training lesions with a band along their outline in place of a fine annotation."""
     forgotten: tuple[str, ...] = ()
     """Prototypes of earlier runs that were marked as not medically relevant and whose patches were left out of the
     start and the projection of prototypes."""
@@ -98,7 +101,7 @@ def write_outcome(
     save_model(folder / "model", state.network, card)
     save_table(folder / "table.h5", run_table(state.network, table, rois, parts))
     history = tuple(state.facts.history)
-    atomic_write(folder / "history.json", _pretty(history))
+    save_history(folder, history)
     atomic_write(folder / "run.json", _pretty(record))
     return RunResult(folder=folder, model_folder=folder / "model", card=card, record=record, history=history)
 
@@ -135,8 +138,13 @@ def _record(
         lesions={part: len(rows) for part, rows in chosen.items()},
         patients={part: len({rois.patient_ids[row] for row in rows}) for part, rows in chosen.items()},
         seconds=facts.seconds,
+        automatic_bands=_automatic_bands(config, rois.rows(chosen[Part.TRAINING.value])),
         forgotten=tuple(one.words for one in facts.forgotten),
     )
+
+
+def _automatic_bands(config: TrainingConfig, training: RoiSet) -> int:
+    return int(with_automatic_bands(training)[1].sum()) if config.automatic_bands else 0
 
 
 def _card(state: RunState, rois: RoiSet, record: RunRecord, figures: Validation) -> ModelCard:
@@ -147,6 +155,11 @@ def _card(state: RunState, rois: RoiSet, record: RunRecord, figures: Validation)
     if figures.precedent_threshold is None:
         notes["precedent"] = (
             "no threshold: trained without a validation part, so that it predicts for every lesion"
+        )
+    if record.automatic_bands:
+        of = record.lesions[Part.TRAINING.value]
+        notes[AUTOMATIC_BAND] = (
+            f"along the outline of {record.automatic_bands} of {of} training lesions; not drawn"
         )
     if record.forgotten:
         notes["forgotten"] = "; ".join(record.forgotten)

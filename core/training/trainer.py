@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.data.automatic_band import with_automatic_bands
 from core.data.roi_set import RoiSet
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
@@ -115,6 +116,11 @@ def data_fingerprint(rois: RoiSet, parts: NDArray[np.str_]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+def training_rois(rois: RoiSet, config: TrainingConfig) -> RoiSet:
+    """The training ROIs as the gradients see them: with automatic bands where the configuration asks for them."""
+    return with_automatic_bands(rois)[0] if config.automatic_bands else rois
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Data:
     everything: RoiSet
@@ -144,7 +150,7 @@ class Trainer:
         self.data = _Data(
             everything=rois,
             parts=parts,
-            training=rois.rows((parts == Part.TRAINING.value) & known),
+            training=training_rois(rois.rows((parts == Part.TRAINING.value) & known), config),
             validation=rois.rows((parts == Part.VALIDATION.value) & known),
         )
         check_classes(self.data.training)

@@ -25,6 +25,7 @@ from core.imaging.formats.signature import (
     what_else,
 )
 from core.imaging.zipped import members
+from core.platform.places import readable
 
 TABLE_ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm", ".xls", ".ods")
 _DIRECTORY = "DICOMDIR"
@@ -155,13 +156,13 @@ def _is_archive(path: Path) -> bool:
 
 
 def _name(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    return readable(path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name)
 
 
 def _inner_name(path: Path) -> str:
     """The name of a single file; of one in an archive with the archive's name before it."""
     archive = next((parent for parent in path.parents if parent.is_file()), None)
-    return path.name if archive is None else path.relative_to(archive.parent).as_posix()
+    return readable(path.name if archive is None else path.relative_to(archive.parent).as_posix())
 
 
 def _of_nobody(unknown: int) -> tuple[Issue, ...]:
