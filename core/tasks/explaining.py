@@ -93,7 +93,8 @@ class ModelInStudy:
         if len(found) != 1:
             what = "no lesion" if not found else "more than one lesion"
             raise StudyError(
-                f"This study has {what} {lesion_id} that the model can see; list them with: main.py study lesions."
+                f"This study has {what} {lesion_id} that the model can see; list them with: "
+                "marginalia study lesions."
             )
         return found[0]
 

@@ -39,6 +39,7 @@ from core.store.study import Study
 from core.tasks.evaluating import evaluate_runs
 from core.tasks.explaining import open_model
 from core.tasks.prototypes import TABLE
+from core.tasks.run_records import check_run_name
 from core.tasks.runs import MODEL, REQUEST, RUNS, now_utc, request_of
 from core.tasks.train import TrainRequest, roi_request, rows_of_parts
 from core.training.config import TrainingConfig
@@ -121,12 +122,12 @@ def share_model(
             f"The model of run {run.name} was not exported: {closest.tensor} ({closest.view}) is a picture of "
             f"training lesion {training.lesion_ids[closest.crop]} (correlation {closest.correlation:.2f})."
         )
-    words = "with the pictures of its prototypes" if with_pictures else "without pictures"
-    card = msgspec.structs.replace(
-        opened.model.card,
-        contains_patient_images=with_pictures,
-        notes={**opened.model.card.notes, "shared": f"{words}; {CONTENTS} says what it holds"},
-    )
+    patches = opened.patches(cancelled) if with_pictures else ()
+    if with_pictures and not patches:
+        raise ModelError(
+            f"The model of run {run.name} was shared without its pictures, so it cannot be exported with them."
+        )
+    card = _shared_card(opened.model.card, with_pictures)
     files: dict[str, bytes] = {}
     make_folder(path.parent)
     try:
@@ -147,15 +148,23 @@ def share_model(
         training_patients=len(set(training.patient_ids)),
         prototypes=_sources(study, card),
     )
-    if with_pictures:
-        for patch in opened.patches(cancelled):
-            files[f"{PICTURES}/prototype-{patch.index + 1}.png"] = _png(patch.source)
+    for patch in patches:
+        files[f"{PICTURES}/prototype-{patch.index + 1}.png"] = _png(patch.source)
     files[CONTENTS] = msgspec.json.format(msgspec.json.encode(shared), indent=1)
     files[CONFIG] = msgspec.json.format(msgspec.json.encode(request_of(study, run).config), indent=1)
     files[METRICS] = _metrics(study, run, cancelled)
     files[README] = _readme(shared, card).encode()
     write_model_archive(path, files)
     return shared
+
+
+def _shared_card(card: ModelCard, with_pictures: bool) -> ModelCard:
+    words = "with the pictures of its prototypes" if with_pictures else "without pictures"
+    return msgspec.structs.replace(
+        card,
+        contains_patient_images=with_pictures,
+        notes={**card.notes, "shared": f"{words}; {CONTENTS} says what it holds"},
+    )
 
 
 def _sources(study: Study, card: ModelCard) -> tuple[SharedPrototype, ...]:
@@ -165,7 +174,10 @@ def _sources(study: Study, card: ModelCard) -> tuple[SharedPrototype, ...]:
     return tuple(
         SharedPrototype(
             number=one.index + 1,
-            pseudonym=pseudonyms[images[lesions[one.lesion_id].image_id].patient_id],
+            # a model that was imported has prototypes of lesions that are not here
+            pseudonym=pseudonyms[images[lesions[one.lesion_id].image_id].patient_id]
+            if one.lesion_id in lesions
+            else "",
             lesion_id=one.lesion_id,
             roi_sha256=one.roi_sha256,
         )
@@ -246,6 +258,7 @@ def import_model(
     shared = _decoded(path, files[CONTENTS], SharedModel)
     config = _decoded(path, files[CONFIG], TrainingConfig)
     name = name or shared.run
+    check_run_name(name)
     if study.runs.find(name) is not None:
         raise StudyError(f"This study has a run named {name} already; give the model another name.")
     identifier = uuid.uuid4().hex
@@ -273,6 +286,18 @@ def import_model(
         pictures=shared.pictures,
         synthetic=shared.synthetic,
     )
+
+
+def shared_model(path: Path) -> tuple[SharedModel, ModelCard]:
+    """What a shared model holds and its card; nothing is written. BadFileError or ModelError as
+    ``import_model``."""
+    files = read_model_archive(path)
+    with tempfile.TemporaryDirectory(prefix="marginalia-model.") as name:
+        for member, content in files.items():
+            if member.startswith("model"):
+                atomic_write(Path(name) / member, content)
+        card = load_model(Path(name)).card
+    return _decoded(path, files[CONTENTS], SharedModel), card
 
 
 T = TypeVar("T")

@@ -18,6 +18,7 @@ outline. The header is row 1; columns may come in any order, and only ``image`` 
 from __future__ import annotations
 
 import math
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,7 @@ def read_folder(
     BadTableError names the first wrong row and counts the rest, unless bad rows
     are to be skipped; then they stand among the plan's issues.
     """
-    issues = [
-        Issue(
-            where="row 1", sentence=f"The column {name!r} is not known and is passed over.", severity=Severity.NOTE
-        )
-        for name in header_of(table)
-        if name not in (*COLUMNS, *OPTIONAL_COLUMNS)
-    ]
+    issues = [_unknown_column(name) for name in header_of(table) if name not in (*COLUMNS, *OPTIONAL_COLUMNS)]
     images: dict[Path, PlannedImage] = {}
     for row in read_table(table, required=("image",)):
         try:
@@ -91,6 +86,13 @@ def read_folder(
             issues.append(Issue(where=row.where, sentence=str(error), severity=Severity.WRONG))
     refuse_wrong(issues, table, skip=skip_bad_rows)
     return ImportPlan(source=source, images=tuple(images.values()), issues=tuple(issues))
+
+
+def _unknown_column(name: str) -> Issue:
+    """A warning where a known column has nearly the same name, else a note."""
+    near = get_close_matches(name.strip().lower(), (*COLUMNS, *OPTIONAL_COLUMNS), n=1, cutoff=0.8)
+    sentence = f"Unknown column {name!r} ignored" + (f"; did you mean {near[0]!r}?" if near else ".")
+    return Issue(where="row 1", sentence=sentence, severity=Severity.LEFT_OUT if near else Severity.NOTE)
 
 
 def _image(folder: Path, row: Row) -> PlannedImage:
@@ -126,7 +128,7 @@ def _lesion(row: Row, reader: str) -> PlannedLesion | None:
     outline, fine = _outline(row), _fine(row)
     if outline is None:
         if labels != Labels(comment=labels.comment) or fine or row.get("finding"):
-            raise ValueError("a lesion is described, but it has no outline.")
+            raise ValueError("the row describes a lesion but gives no outline.")
         return None
     return PlannedLesion(
         outline=outline,
@@ -210,7 +212,7 @@ def _numbers(row: Row, columns: tuple[str, ...]) -> list[float] | None:
     if all(value is None for value in values):
         return None
     if any(value is None for value in values):
-        raise ValueError(f"of {', '.join(columns)} some are empty.")
+        raise ValueError(f"{', '.join(columns[:-1])} and {columns[-1]} must all be filled in (or all left empty).")
     if columns[-1] == "radius" and (values[-1] or 0.0) <= 0:
         raise ValueError("the radius is not positive.")
     return [value for value in values if value is not None]

@@ -74,7 +74,7 @@ def test_errors_of_the_engine_are_said_in_german(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("german")
 def test_a_sentence_that_quotes_another_and_one_after_another_are_said_whole() -> None:
     holder = "Dr. A (anna on desk, process 7, since 2024-01-01T10:00:00 UTC)"
-    locked = f"The study in /s is being changed by {holder}. Close it there, or open it for reading."
+    locked = f"The study in /s is in use by {holder}. Close it there, or wait until it is closed."
     gone = "If that program is gone for certain, delete write.lock in the study's folder."
     assert said(f"{locked} {gone}") == (
         "Die Studie in /s wird gerade von Dr. A (anna auf desk, Prozess 7, seit 2024-01-01T10:00:00 UTC) "
