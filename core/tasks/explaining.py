@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.data_snapshot import Exclusion
 from core.data.roi_set import RoiSet
-from core.data.training_set import Exclusion, build_roi_set
+from core.data.training_set import build_roi_set
 from core.domain.atomic import make_folder
 from core.domain.errors import ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
@@ -25,8 +26,8 @@ from core.imaging.reader import read_image
 from core.interchange.model_archive import PICTURES
 from core.model.checkpoint import LoadedModel
 from core.store.study import Study
+from core.tasks.run_data import roi_request
 from core.tasks.runs import active_model, is_imported, request_of
-from core.tasks.train import roi_request
 from core.training.inference import infer
 
 

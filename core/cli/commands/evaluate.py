@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def _of_runs(arguments: argparse.Namespace, console: Console) -> Evaluation:
     from core.domain.vocabulary import Part
     from core.store.study import Study
-    from core.tasks.evaluating import evaluation_of_runs
+    from core.tasks.evaluation import evaluation_of_runs
 
     with Study.open(arguments.study, writable=False) as study:
         return evaluation_of_runs(
@@ -102,11 +102,12 @@ def _of_runs(arguments: argparse.Namespace, console: Console) -> Evaluation:
             draws=arguments.draws,
             maps=arguments.maps,
             rows=arguments.out is not None,
+            emit=console.emit,
             cancelled=console.cancelled,
         )
 
 
 def _of_table(arguments: argparse.Namespace) -> Evaluation:
-    from core.tasks.evaluating import evaluation_of_table
+    from core.tasks.evaluation import evaluation_of_table
 
     return evaluation_of_table(arguments.predictions, part=arguments.part or "", draws=arguments.draws)

@@ -27,8 +27,13 @@ class KnownImages:
         self._study = study
         self._update = update_labels
         self._forgotten = frozenset[str]() if take_forgotten else forgotten_images(study)
+        self._by_pixels = {image.content_sha256: image.id for image in study.images.all()}
         self.updated = 0
         """Lesions whose labels were written, or would be if the study is open for reading."""
+
+    def with_pixels(self, sha256: str) -> str:
+        """The image of the study with these pixels; "" if there is none."""
+        return self._by_pixels.get(sha256, "")
 
     def is_forgotten(self, image_id: str) -> bool:
         return image_id in self._forgotten

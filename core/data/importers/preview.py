@@ -6,7 +6,7 @@ from contextlib import closing
 
 from core.data.importers.importing import DecodeAll
 from core.data.importers.known_images import KnownImages
-from core.data.importers.pending import frames_of, stable_id
+from core.data.importers.pending import frames_of, stable_id, synthetic_id
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, Severity
 from core.data.importers.results import ImportReport, file_results
 from core.domain.content import content_sha256
@@ -68,7 +68,8 @@ def _judged(
         return "", Issue(where=where, sentence=str(outcome), severity=Severity.WRONG)
     sha256 = content_sha256(outcome.pixels)
     single = frames_of(outcome) == 1
-    image_id = stable_id("image", sha256) if single else stable_id("tomosynthesis", str(outcome.frames), sha256)
+    by_content = stable_id("image", sha256) if single else stable_id("tomosynthesis", str(outcome.frames), sha256)
+    image_id = known.with_pixels(sha256) or synthetic_id(outcome) or by_content
     key = sha256 if single else image_id
     if key in there or key in seen:
         whose = seen.get(key, "an image of the study")
