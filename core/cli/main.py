@@ -65,7 +65,7 @@ REFUSED, INTERNAL, INTERRUPTED = 1, 3, 130
 """Exit codes beside 0 (success) and 2 (``USAGE``). 130 after Ctrl-C is what shells expect."""
 
 
-class Command(Protocol):
+class CliCommand(Protocol):
     """What a module of ``core.cli.commands`` offers. One with names or paths among its arguments also has
     ``look_up(arguments)``, which refuses unknown ones without importing anything heavy."""
 
@@ -76,15 +76,15 @@ class Command(Protocol):
     def run(self, arguments: argparse.Namespace, console: Console) -> int: ...
 
 
-def _command(name: str) -> Command:
-    return cast(Command, import_module(f"core.cli.commands.{_MODULES.get(name, name)}"))
+def _command(name: str) -> CliCommand:
+    return cast(CliCommand, import_module(f"core.cli.commands.{_MODULES.get(name, name)}"))
 
 
 class _Version(argparse.Action):
     """Prints the version; it is looked up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from core.domain.version import code_version
+        from core.platform.version import code_version
 
         parser.exit(0, f"{PROGRAM} {code_version()}\n")
 

@@ -17,7 +17,6 @@ import requests
 from dicomweb_client.uri import URI
 from dicomweb_client.web import DICOMwebClient
 
-from core.domain.atomic import atomic_write
 from core.domain.errors import Cancelled, PacsError, PacsLoginError
 from core.domain.events import IsCancelled, never
 from core.imaging.decoded import MAX_FILE_BYTES
@@ -25,6 +24,7 @@ from core.pacs.client import PathOf
 from core.pacs.profile import DicomwebProfile
 from core.pacs.query import MOST_STUDIES, Found, FoundImage, FoundStudy, Query, image_from, matches, study_from
 from core.pacs.transport import client_context, refusal
+from core.platform.atomic import atomic_write
 
 _CHUNK = 1 << 18
 _HEADER_ROOM, _TRAILER_ROOM = 16_384, 4_096

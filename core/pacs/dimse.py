@@ -17,7 +17,6 @@ from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
-from core.domain.atomic import atomic_write
 from core.domain.errors import Cancelled, PacsError
 from core.domain.events import IsCancelled, never
 from core.imaging.decoded import FOREIGN_ERRORS
@@ -27,6 +26,7 @@ from core.pacs.profile import DimseProfile
 from core.pacs.query import MOST_STUDIES, Found, FoundImage, FoundStudy, Query, image_from, study_from
 from core.pacs.sockets import Sockets
 from core.pacs.transport import client_context, diagnosis, refusal
+from core.platform.atomic import atomic_write
 
 _VERIFICATION = "1.2.840.10008.1.1"
 _FIND = "1.2.840.10008.5.1.4.1.2.2.1"

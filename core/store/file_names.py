@@ -13,9 +13,9 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from core.domain.atomic import atomic_write
 from core.domain.errors import BadFileError
 from core.domain.spreadsheet import csv_document, read_cell
+from core.platform.atomic import atomic_write
 
 SUFFIX = ".file-names.csv"
 COLUMNS = ("file", "image")

@@ -39,7 +39,7 @@ def read_config(path: Path) -> dict[str, Any]:
 def _merge(into: dict[str, Any], values: Mapping[str, Any], file: str, above: tuple[str, ...]) -> None:
     for name, value in values.items():
         if name not in into or isinstance(into[name], dict) != isinstance(value, dict):
-            from core.tasks.configuring import unknown_setting
+            from core.tasks.runs.configure import unknown_setting
 
             raise BadFileError(f"{file}: {unknown_setting('.'.join((*above, name)))}")
         if isinstance(value, dict):

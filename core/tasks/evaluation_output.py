@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.spreadsheet import csv_document
 from core.evaluation.curves import FIGURES, confusion_table, png, svg
 from core.evaluation.predictions import Predictions
 from core.evaluation.report import EvaluationReport, Metric
-from core.explain.report import Picture, Provenance, Section, Table, render_index, write_page
+from core.explain.report import PagePicture, Provenance, Section, Table, render_index, write_page
+from core.platform.atomic import atomic_write, make_folder
 from core.tasks.predicting import PredictionList, csv_of
 
 PAGE = "index.html"
@@ -157,7 +157,8 @@ def _page(evaluation: Evaluation, pictures: dict[str, bytes]) -> str:
         ),
     )
     curves = tuple(
-        Picture(data=data, alt=name.replace("-", " ").capitalize(), wide=True) for name, data in pictures.items()
+        PagePicture(data=data, alt=name.replace("-", " ").capitalize(), wide=True)
+        for name, data in pictures.items()
     )
     sections = (
         Section(title="Summary", tables=(short, confusion)),

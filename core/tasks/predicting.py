@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.labels import Opinions
-from core.domain.atomic import atomic_write
 from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.spreadsheet import csv_document
 from core.domain.study import Run
+from core.platform.atomic import atomic_write
 from core.store.file_names import read_names
 from core.store.study import Study
-from core.tasks.explaining import ModelInStudy, open_model
-from core.tasks.runs import request_of
+from core.tasks.review.model_in_study import ModelInStudy, open_model
+from core.tasks.runs.lifecycle import request_of
+from core.training.abstention import largest_own_evidence
 from core.training.inference import infer
-from core.training.precedent import largest_own_evidence
 
 NEAREST = 3
 """Prototypes that are listed with each lesion."""

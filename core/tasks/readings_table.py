@@ -10,7 +10,7 @@ import msgspec
 
 from core.data.importers.table import Row, member, parsed_number, read_table
 from core.domain.errors import BadTableError
-from core.domain.reading import Condition, ReaderStudy, Reading
+from core.domain.reading import Condition, ReaderStudy, StudyReading
 from core.domain.vocabulary import MarginType
 from core.store.database import now_utc
 from core.store.study import Study
@@ -49,7 +49,7 @@ def import_readings(study: Study, made: ReaderStudy, table: Path) -> AddedReadin
     return AddedReadings(readings=len(rows), readers=tuple(sorted({row["reader"] for row, _ in rows})))
 
 
-def _reading(row: Row, made: ReaderStudy) -> Reading:
+def _reading(row: Row, made: ReaderStudy) -> StudyReading:
     """The reading of one row, without its reader's id."""
     try:
         row.required("reader")
@@ -60,7 +60,7 @@ def _reading(row: Row, made: ReaderStudy) -> Reading:
         if margin is None or condition is None or probability is None or seconds is None:
             raise ValueError("condition, margin, probability_of_malignancy and seconds must all be filled in.")
         trust = parsed_number(row, "trust", smallest=1, largest=5)
-        return Reading(
+        return StudyReading(
             reader_study_id=made.id,
             lesion_id=_lesion(row.required("lesion"), made),
             reader_id="",

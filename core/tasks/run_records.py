@@ -17,7 +17,7 @@ from core.jobs import detached
 from core.store.study import Study
 
 CONTENTS = "contents.json"
-"""In the folder of a run whose model another study shared (``core.interchange.model_archive``)."""
+"""In the folder of a run whose model another study shared (``core.exchange.models.archive``)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -111,7 +111,7 @@ def run_lines(study: Study, *, archived: bool = False) -> list[RunLine]:
 
 def describe_run(study: Study, run: Run) -> RunDescription:
     from core.model.checkpoint import load_model
-    from core.tasks.runs import MODEL, request_of
+    from core.tasks.runs.lifecycle import MODEL, request_of
 
     active = study.models.active(run.id)
     try:

@@ -36,9 +36,9 @@ ORDER = (
 ONLY_IMPORTER = {
     "cv2": "core/imaging/opencv.py",
     "torchvision": "core/model/torchvision_shim.py",
-    "fcntl": "core/domain/system.py",
-    "resource": "core/domain/system.py",
-    "msvcrt": "core/domain/system.py",
+    "fcntl": "core/platform/system.py",
+    "resource": "core/platform/system.py",
+    "msvcrt": "core/platform/system.py",
 }
 
 

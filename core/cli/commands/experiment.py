@@ -93,11 +93,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def _table1(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
+    from core.experiment.phantom_study import CHANGES, confounded, make_confounded_study
+    from core.experiment.run import TableRequest, table1
     from core.jobs.launcher import launcher_of
     from core.store.study import Study
-    from core.tasks.configuring import configure
-    from core.tasks.experiment.phantom_study import CHANGES, confounded, make_confounded_study
-    from core.tasks.experiment.run import Request, table1
+    from core.tasks.runs.configure import configure
 
     changes = [*(CHANGES if arguments.phantom else ()), *arguments.set]
     config = configure(arguments.preset, label=arguments.label, seed=1, changes=changes)
@@ -107,7 +107,7 @@ def _table1(arguments: argparse.Namespace, console: Console) -> int:
             patients=arguments.patients, test_patients=arguments.test_patients, seed=arguments.phantom_seed
         )
         folder = make_confounded_study(out / "study", wanted, emit=console.emit, cancelled=console.cancelled)
-    request = Request(
+    request = TableRequest(
         out=out, config=config, seeds=arguments.seeds,
         ablations=arguments.ablations, split=arguments.split, folds=arguments.folds,
         launcher=launcher_of(arguments.launcher) if arguments.launcher else None,

@@ -47,8 +47,8 @@ from core.cli.text import count
 
 if TYPE_CHECKING:
     from core.data.importers.known_images import KnownImages
+    from core.data.importers.outcomes import ImportReport
     from core.data.importers.plan import ImportPlan, Issue
-    from core.data.importers.results import ImportReport
     from core.store.identity import IdentityFile
     from core.store.study import Study
 
@@ -164,8 +164,8 @@ def _carried_out(
     study: Study, plan: ImportPlan, known: KnownImages, arguments: argparse.Namespace, console: Console
 ) -> ImportReport:
     from core.data.importers.importing import run_import
+    from core.data.importers.outcomes import ImportReport, file_results
     from core.data.importers.preview import preview_import
-    from core.data.importers.results import ImportReport, file_results
     from core.domain.events import Event, Message
 
     def progress(event: Event) -> None:
@@ -259,9 +259,9 @@ def _results(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
     from core.domain.errors import StudyError
+    from core.exchange.dicom.import_results import read_results
     from core.store.identity import has_identity
     from core.store.study import Study
-    from core.tasks.reading_back import read_results
 
     with Study.open(arguments.study, writable=not arguments.dry_run) as study:
         if arguments.identity != "drop" and not has_identity(study.folder):
@@ -298,8 +298,8 @@ def _own_names(plan: ImportPlan, report: ImportReport, folder: Path) -> list[str
 
 def _write_results(path: Path | None, study: Study, report: ImportReport, names: list[str]) -> None:
     """The outcome for each file, with what it is called in the study, so that exports can be joined to it."""
-    from core.domain.atomic import atomic_write
     from core.domain.spreadsheet import csv_document
+    from core.platform.atomic import atomic_write
 
     if path is None:
         return

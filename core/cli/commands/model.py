@@ -87,9 +87,9 @@ def run_import(arguments: argparse.Namespace, console: Console) -> int:
     """Shared with the former command ``import-model``."""
     import msgspec
 
+    from core.exchange.models.share_model import import_model
     from core.store.study import Study
-    from core.tasks.sharing import import_model
-    from core.tasks.splitting import find_split
+    from core.tasks.runs.splits import find_split
 
     with Study.open(arguments.study) as study:
         done = import_model(
@@ -114,7 +114,7 @@ def run_import(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _show(path: Path, console: Console) -> int:
-    from core.tasks.sharing import shared_model
+    from core.exchange.models.share_model import shared_model
 
     shared, card = shared_model(path)
     document = {"contents": shared, "card": card}

@@ -58,7 +58,7 @@ def look_up(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
     from core.tasks.predicting import check_format, csv_of, document_of, predict, write_predictions
-    from core.tasks.runs import finished_run
+    from core.tasks.runs.lifecycle import finished_run
 
     if arguments.out is not None:
         check_format(arguments.out)

@@ -48,8 +48,8 @@ def look_up(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.domain.vocabulary import Part
     from core.store.study import Study
-    from core.tasks.prototypes import Pruning, outcome_document, outcome_text, redo, undo
-    from core.tasks.runs import finished_run
+    from core.tasks.review.prototypes import Pruning, outcome_document, outcome_text, redo, undo
+    from core.tasks.runs.lifecycle import finished_run
 
     changes = bool(arguments.undo or arguments.redo or (arguments.numbers and arguments.reason))
     with Study.open(arguments.study, writable=changes) as study:

@@ -86,7 +86,7 @@ def look_up(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
-    from core.tasks.reader_study import find_reader_study
+    from core.tasks.readers.reader_study import find_reader_study
 
     with Study.open(arguments.study, writable=arguments.action in ("make", "import", "export")) as study:
         match arguments.action:
@@ -124,8 +124,8 @@ def _import(study: Study, made: ReaderStudy, file: Path, console: Console) -> No
 
 
 def _export(study: Study, made: ReaderStudy, out: Path, console: Console) -> None:
-    from core.domain.atomic import atomic_write
-    from core.tasks.reader_study import export_readings
+    from core.platform.atomic import atomic_write
+    from core.tasks.readers.reader_study import export_readings
 
     content = export_readings(study, made)
     atomic_write(out, content)
@@ -137,7 +137,7 @@ def _evaluate(study: Study, made: ReaderStudy, console: Console) -> None:
     import msgspec
 
     from core.domain.errors import StudyError
-    from core.tasks.reader_study_figures import evaluate_reader_study, figures_text
+    from core.tasks.review.reader_study_figures import evaluate_reader_study, figures_text
 
     if not study.reader_studies.readings(made.id):
         raise StudyError(
@@ -152,8 +152,8 @@ def _make(study: Study, arguments: argparse.Namespace, console: Console) -> None
     import msgspec
 
     from core.domain.vocabulary import Part
-    from core.tasks.reader_study import make_reader_study
-    from core.tasks.runs import finished_run, request_of
+    from core.tasks.readers.reader_study import make_reader_study
+    from core.tasks.runs.lifecycle import finished_run, request_of
 
     run = finished_run(study, arguments.run)
     made = make_reader_study(

@@ -27,14 +27,14 @@ def look_up(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.restore import restore_archive
-    from core.tasks.trust import vouch
+    from core.tasks.studies.trusted_studies import mark_trusted
 
     manifest = restore_archive(
         arguments.file,
         arguments.folder,
         progress=console.progress("restore"),
     )
-    vouch(arguments.folder)
+    mark_trusted(arguments.folder)
     console.result(
         {"study": str(arguments.folder), "name": manifest.study_name, "files": len(manifest.files)},
         f"Restored the study {manifest.study_name} of {manifest.created_utc[:19]} UTC to {arguments.folder}; "

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         return compare(arguments.study, arguments.runs, console)
     from core.store.study import Study
     from core.tasks.run_records import describe_run, rename_run, run_lines
-    from core.tasks.runs import find_run
+    from core.tasks.runs.lifecycle import find_run
 
     changes = arguments.action == "rename" or (arguments.action == "delete" and arguments.yes)
     with Study.open(arguments.study, writable=changes) as study:
@@ -95,8 +95,8 @@ def compare(folder: Path, names: list[str], console: Console) -> int:
     """Shared with the former command ``experiment compare``."""
     import msgspec
 
+    from core.experiment.compare import compare_runs, comparison_text
     from core.store.study import Study
-    from core.tasks.experiment.compare import compare_runs, comparison_text
 
     with Study.open(folder, writable=False) as study:
         found = compare_runs(study, names, cancelled=console.cancelled)
@@ -105,7 +105,7 @@ def compare(folder: Path, names: list[str], console: Console) -> int:
 
 
 def _delete(study: Study, run: Run, console: Console, *, really: bool) -> None:
-    from core.tasks.opinions import marks_of
+    from core.tasks.readers.opinions import marks_of
     from core.tasks.run_records import check_deletable, delete_run
 
     check_deletable(study, run)

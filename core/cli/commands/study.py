@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.action == "create":
         return _create(arguments, console)
     from core.store.study import Study
-    from core.tasks.overview import lesion_lines, lesions_text, overview, overview_text
+    from core.tasks.studies.overview import lesion_lines, lesions_text, overview, overview_text
 
     with Study.open(arguments.study, writable=False) as study:
         if arguments.action == "lesions":
@@ -59,11 +59,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _create(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
-    from core.tasks.trust import vouch
+    from core.tasks.studies.trusted_studies import mark_trusted
 
     name = arguments.name or arguments.study.resolve().name
     with Study.create(arguments.study, name=name):
-        vouch(arguments.study)
+        mark_trusted(arguments.study)
     console.result(
         {"study": str(arguments.study), "name": name},
         f"Created the study {name} in {arguments.study}. Next: marginalia import {arguments.study} SOURCE",

@@ -105,9 +105,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.show_config:
         return _show_config(config, console)
     from core.store.study import Study
-    from core.tasks.many import carry_out_all
-    from core.tasks.runs import carry_out
-    from core.tasks.together import help_out, is_helper, leading, leads_others
+    from core.tasks.runs.lifecycle import carry_out
+    from core.tasks.runs.parallel_runs import carry_out_all
+    from core.tasks.runs.torchrun import help_out, is_helper, leading, leads_others
 
     if arguments.on and (arguments.launcher or is_helper() or leads_others()):
         raise TrainingError(
@@ -136,7 +136,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _configured(arguments: argparse.Namespace) -> TrainingConfig:
     """The configuration that was asked for. TrainingError for options that contradict each other."""
-    from core.tasks.configuring import configure
+    from core.tasks.runs.configure import configure
 
     taken = arguments.final or arguments.resume
     if taken and (arguments.folds or arguments.split or arguments.set or arguments.config or arguments.seeds):
@@ -169,8 +169,8 @@ def _show_config(config: TrainingConfig, console: Console) -> int:
 
 
 def _planned(study: Study, config: TrainingConfig, arguments: argparse.Namespace) -> list[Run]:
-    from core.tasks.runs import find_run, finished_run, move_run
-    from core.tasks.training_plan import plan_final, plan_seeds
+    from core.tasks.runs.lifecycle import find_run, finished_run, move_run
+    from core.tasks.runs.training_plan import plan_final, plan_seeds
 
     host = "" if arguments.on in (None, HERE) else arguments.on
     if arguments.resume:

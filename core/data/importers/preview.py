@@ -6,9 +6,9 @@ from contextlib import closing
 
 from core.data.importers.importing import DecodeAll
 from core.data.importers.known_images import KnownImages
+from core.data.importers.outcomes import ImportReport, file_results
 from core.data.importers.pending import frames_of, stable_id, synthetic_id
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, Severity
-from core.data.importers.results import ImportReport, file_results
 from core.domain.content import content_sha256
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled, Progress, never, silent

@@ -10,8 +10,8 @@ import pytest
 
 from core.data.importers.importing import run_import
 from core.data.importers.layouts import make_plan
+from core.data.importers.outcomes import ImportReport
 from core.data.importers.plan import ImportPlan, PlannedImage, PlannedLesion
-from core.data.importers.results import ImportReport
 from core.data.roi_set import InputTransform
 from core.data.training_set import RoiRequest, build_roi_set, roi_of_lesion
 from core.domain.content import content_sha256, frames_sha256
