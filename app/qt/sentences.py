@@ -38,7 +38,7 @@ def translate_message(what: object) -> str:
     for end in reversed([found.end() for found in _END.finditer(text)]):
         begin = _recognised(text[:end].rstrip(), forms)
         if begin is not None:
-            return f"{begin} {said(text[end:])}"
+            return f"{begin} {translate_message(text[end:])}"
     return text
 
 

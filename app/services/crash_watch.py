@@ -1,4 +1,4 @@
-"""Every error that nobody caught, in whatever thread, is kept (core.tasks.studies.crash_log) and told to the window."""
+"""Keeps every uncaught error of any thread (core.tasks.studies.crash_log) and reports it to the window."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The only mutable state of the window, and the only user of the store.
 
-Operations write through the study and emit what they changed (``app.state.changes``); screens refresh by it. A write
-that finds the disk full or read-only is kept and repeated until there is room: nothing drawn is lost, and drawing
-pauses meanwhile.
+Operations write through the study and emit what they changed (``app.state.changes``); screens refresh by it.
+A write that finds the disk full or read-only is kept and repeated until there is room: nothing drawn is lost, and
+drawing pauses meanwhile.
 """
 
 from __future__ import annotations

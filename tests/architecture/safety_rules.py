@@ -32,7 +32,7 @@ MAY_WRITE = {
     "core/store/restore.py": "members of a backup, in the same way",
     "core/pacs/dicomweb.py": "an object from a PACS, in the same way",
     "core/jobs/ssh.py": "a result from another machine, in the same way",
-    "core/tasks/studies/crash_log.py": "the trace that the interpreter writes while it dies, which must be open before",
+    "core/tasks/studies/crash_log.py": "the trace that the interpreter writes while it dies",
     "core/jobs/child.py": "the lock that says that it lives, and the log of its events, a line at a time",
     "core/jobs/detached.py": "the log of a job, and asking whether its lock is held",
     "core/jobs/supervisor.py": "the log of a job, to which lines are added while it runs",

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = (
     "domain",
+    "platform",
     "imaging",
     "deidentify",
     "store",
@@ -26,9 +27,10 @@ ORDER = (
     "evaluation",
     "baselines",
     "phantom",
-    "interchange",
     "jobs",
     "tasks",
+    "experiment",
+    "exchange",
     "cli",
 )
 """Folders of core; each may import itself and those before it."""

@@ -30,7 +30,7 @@ from core.cli.outputs import add_overwrite, check_output
 from core.domain.errors import MarginaliaError
 
 if TYPE_CHECKING:
-    from core.tasks.evaluation_output import Evaluation
+    from core.tasks.review.evaluation_output import Evaluation
 
 HELP = "evaluate trained models on their test lesions"
 PARTS = ("test", "validation", "training")
@@ -74,7 +74,7 @@ def look_up(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.evaluation.report import report_text
-    from core.tasks.evaluation_output import document, summary_text, write_evaluation
+    from core.tasks.review.evaluation_output import document, summary_text, write_evaluation
 
     evaluation = _of_table(arguments) if arguments.predictions is not None else _of_runs(arguments, console)
     shown = document(evaluation)
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def _of_runs(arguments: argparse.Namespace, console: Console) -> Evaluation:
     from core.domain.vocabulary import Part
     from core.store.study import Study
-    from core.tasks.evaluation import evaluation_of_runs
+    from core.tasks.review.evaluation import evaluation_of_runs
 
     with Study.open(arguments.study, writable=False) as study:
         return evaluation_of_runs(
@@ -108,6 +108,6 @@ def _of_runs(arguments: argparse.Namespace, console: Console) -> Evaluation:
 
 
 def _of_table(arguments: argparse.Namespace) -> Evaluation:
-    from core.tasks.evaluation import evaluation_of_table
+    from core.tasks.review.evaluation import evaluation_of_table
 
     return evaluation_of_table(arguments.predictions, part=arguments.part or "", draws=arguments.draws)

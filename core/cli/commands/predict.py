@@ -25,7 +25,7 @@ from core.cli.outputs import add_overwrite, check_output
 from core.cli.text import count
 
 if TYPE_CHECKING:
-    from core.tasks.predicting import PredictionList
+    from core.tasks.review.predict_lesions import PredictionList
 
 HELP = "apply a model to the lesions of a study: one row a lesion"
 PARTS = ("all", "training", "validation", "test", "none")
@@ -57,7 +57,7 @@ def look_up(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
-    from core.tasks.predicting import check_format, csv_of, document_of, predict, write_predictions
+    from core.tasks.review.predict_lesions import check_format, csv_of, document_of, predict, write_predictions
     from core.tasks.runs.lifecycle import finished_run
 
     if arguments.out is not None:

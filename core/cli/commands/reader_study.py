@@ -112,7 +112,7 @@ def _list(study: Study, console: Console) -> None:
 
 
 def _import(study: Study, made: ReaderStudy, file: Path, console: Console) -> None:
-    from core.tasks.readings_table import import_readings
+    from core.tasks.readers.readings_table import import_readings
 
     added = import_readings(study, made, file)
     readers = ", ".join(added.readers)

@@ -15,6 +15,7 @@ import msgspec
 
 from core.domain.errors import BadFileError, StudyError
 from core.domain.vocabulary import DISCLAIMER
+from core.model.card import PICTURES
 from core.platform.atomic import atomic_write
 from core.store.archive import MANIFEST, Member, check_members
 from core.store.restore import ZIP_ERRORS
@@ -27,7 +28,6 @@ CARD, CONTENTS, CONFIG, METRICS, README = (
     "metrics.json",
     "README.txt",
 )
-PICTURES = "pictures"
 FORMAT = 1
 _NAME = re.compile(
     rf"model\.json|contents\.json|config\.json|metrics\.json|README\.txt|model-[0-9a-f]{{16}}\.safetensors"

@@ -25,13 +25,12 @@ from core.exchange.models.archive import (
     CONFIG,
     CONTENTS,
     METRICS,
-    PICTURES,
     README,
     read_model_archive,
     write_model_archive,
 )
 from core.imaging.worker import DecodeWorker
-from core.model.card import ModelCard
+from core.model.card import PICTURES, ModelCard
 from core.model.checkpoint import LoadedModel, load_model, save_model
 from core.model.memorisation import LIMIT, Memorisation, closest_picture
 from core.platform.atomic import atomic_write, make_folder, storage_error
@@ -39,9 +38,9 @@ from core.store.study import Study
 from core.tasks.review.evaluate_runs import evaluate_runs
 from core.tasks.review.model_in_study import open_model
 from core.tasks.review.prototypes import TABLE
-from core.tasks.run_records import check_run_name
 from core.tasks.runs.lifecycle import MODEL, REQUEST, RUNS, now_utc, request_of
 from core.tasks.runs.run_data import roi_request
+from core.tasks.runs.run_records import check_run_name
 from core.tasks.runs.train_job import TrainRequest, rows_of_parts
 from core.training.config import TrainingConfig
 from core.training.inference import infer

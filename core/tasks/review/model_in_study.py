@@ -17,12 +17,12 @@ from core.domain.errors import ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.study import Run
 from core.domain.vocabulary import Part
-from core.exchange.models.archive import PICTURES
 from core.explain.case_page import render_case
 from core.explain.explanation import Explanation, explain, roi_input
 from core.explain.prototype_patches import PrototypePatch, patches_of_sources, prototype_patches
 from core.explain.report import Provenance, provenance_of, write_page
 from core.imaging.reader import read_image
+from core.model.card import PICTURES
 from core.model.checkpoint import LoadedModel
 from core.platform.atomic import make_folder
 from core.store.study import Study

@@ -26,11 +26,11 @@ from core.platform.version import code_version
 from core.pruning.revision import apply_revision, load_revision
 from core.store.study import Study
 from core.tasks.readers.opinions import Mark, marks_of
-from core.tasks.run_records import check_run_name
-from core.tasks.run_records import find_run as find_run
-from core.tasks.run_records import finished_run as finished_run
-from core.tasks.run_records import is_imported as is_imported
 from core.tasks.runs.run_data import ChangedData, changed_data, keep_snapshot, roi_request
+from core.tasks.runs.run_records import check_run_name
+from core.tasks.runs.run_records import find_run as find_run
+from core.tasks.runs.run_records import finished_run as finished_run
+from core.tasks.runs.run_records import is_imported as is_imported
 from core.tasks.runs.train_job import TrainRequest
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
@@ -164,8 +164,8 @@ def carry_out_alone(
 ) -> Run | None:
     """As ``carry_out``, in a child that needs nobody: None where ``left`` became true and it goes on alone.
 
-    ``found``: the run is one of ``core.tasks.runs.detached_runs.unsettled``; it is only followed to its end, which may
-    have come already.
+    ``found``: the run is one of ``core.tasks.runs.detached_runs.unsettled``; it is only followed to its end, which
+    may have come already.
     """
     folder = study.run_folder(run.id)
     if not found and not _goes_on_or_is_done(run, folder):

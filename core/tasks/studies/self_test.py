@@ -37,7 +37,7 @@ from core.store.filesystem import file_system_kind
 from core.store.restore import restore_archive
 from core.store.study import Study
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 PARTS = _ROOT / "resources" / "safety" / "parts.json"
 """The third-party parts with their use, licence, known anomalies and what is done about them."""
 

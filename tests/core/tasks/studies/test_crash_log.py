@@ -50,7 +50,7 @@ def test_of_a_trace_only_lines_of_the_interpreter_are_taken() -> None:
     text = (
         f"{CANARY}\nFatal Python error: Segmentation fault\n\nCurrent thread 0x00007f (most recent call first):\n"
         f'  File "/home/{CANARY}/a.py", line 3 in inner\n  File "{ROOT}/app/state/session.py", line 7 in outer\n'
-        f'\nThread 0x00007e (most recent call first):\n  File "{ROOT}/core/tasks/studies/queries.py", line 9 in other\n'
+        f'\nThread 0x00007e (most recent call first):\n  File "{ROOT}/core/tasks/runs/splits.py", line 9 in two\n'
         f"Extension modules: numpy, {CANARY} (total: 2)\n"
     )
     incident = incident_of_trace(text, at_utc="now")

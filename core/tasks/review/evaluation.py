@@ -15,10 +15,10 @@ from core.evaluation.report import EvaluationReport, evaluate, evaluate_findings
 from core.explain.report import Provenance, provenance_of
 from core.statistics.bootstrap import DRAWS
 from core.store.study import Study
-from core.tasks.evaluation_output import Evaluation
-from core.tasks.predicting import PredictionList, predict
-from core.tasks.prediction_file import read_predictions
 from core.tasks.review.evaluate_runs import judge_runs
+from core.tasks.review.evaluation_output import Evaluation
+from core.tasks.review.predict_lesions import PredictionList, predict
+from core.tasks.review.prediction_table import read_predictions
 from core.tasks.runs.lifecycle import active_model, finished_run
 
 

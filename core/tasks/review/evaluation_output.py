@@ -15,7 +15,7 @@ from core.evaluation.predictions import Predictions
 from core.evaluation.report import EvaluationReport, Metric
 from core.explain.report import PagePicture, Provenance, Section, Table, render_index, write_page
 from core.platform.atomic import atomic_write, make_folder
-from core.tasks.predicting import PredictionList, csv_of
+from core.tasks.review.predict_lesions import PredictionList, csv_of
 
 PAGE = "index.html"
 SUMMARY = (
