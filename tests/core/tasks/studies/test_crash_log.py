@@ -13,7 +13,7 @@ from core.domain.errors import Cancelled, StudyError
 from core.platform.crash import ELSEWHERE, incident_of, incident_of_trace, place_of, report_text
 from core.tasks.studies.crash_log import CrashLog, left_reports
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 CANARY = "KANARIE^MARIA"
 
 
@@ -41,7 +41,7 @@ def test_an_incident_has_classes_and_places_and_no_words_of_the_error() -> None:
 def test_places_outside_the_program_are_not_named() -> None:
     assert place_of(f"/home/{CANARY}/python3.11/secret.py") == ELSEWHERE
     assert place_of(f"/home/{CANARY}/site-packages/secret.py") == ELSEWHERE
-    assert place_of(str(ROOT / "core" / "domain" / "crash.py")) == "core/platform/crash.py"
+    assert place_of(str(ROOT / "core" / "platform" / "crash.py")) == "core/platform/crash.py"
     assert place_of(threading.__file__) == "threading.py"
     assert place_of(pytest.__file__) == "pytest/__init__.py"
 

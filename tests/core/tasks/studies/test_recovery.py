@@ -13,7 +13,7 @@ from core.store.study import Study
 from core.tasks.studies.recovery import recovery_of
 from tests.core.store.helpers import add_case
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 _KILLED = """
 import os, sys, time
