@@ -34,7 +34,7 @@ def configure(
     if file is None:
         values: dict[str, Any] = msgspec.to_builtins(load_preset(preset))
     else:
-        from core.tasks.runs.config_file import read_config
+        from core.tasks.runs.lifecycle.config_file import read_config
 
         values = read_config(file)
     if seed is not None:
