@@ -20,7 +20,6 @@ from core.jobs.catalogue import JobRequest
 from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget
 from core.jobs.hosts import Hosts
 from core.jobs.supervisor import supervise
-from core.model.card import CONTENTS
 from core.model.checkpoint import LoadedModel, load_model
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.version import code_version
