@@ -23,7 +23,7 @@ from core.cli.text import count, table
 if TYPE_CHECKING:
     from core.domain.study import Run
     from core.store.study import Study
-    from core.tasks.runs.lifecycle.run_records import RunDescription, RunLine
+    from core.tasks.studies.run_records import RunDescription, RunLine
 
 HELP = "list, show, rename, delete and compare trained runs"
 
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         return compare(arguments.study, arguments.runs, console)
     from core.store.study import Study
     from core.tasks.runs.lifecycle import find_run
-    from core.tasks.runs.lifecycle.run_records import describe_run, rename_run, run_lines
+    from core.tasks.studies.run_records import describe_run, rename_run, run_lines
 
     changes = arguments.action == "rename" or (arguments.action == "delete" and arguments.yes)
     with Study.open(arguments.study, writable=changes) as study:
@@ -106,7 +106,7 @@ def compare(folder: Path, names: list[str], console: Console) -> int:
 
 def _delete(study: Study, run: Run, console: Console, *, really: bool) -> None:
     from core.tasks.readers.opinions import marks_of
-    from core.tasks.runs.lifecycle.run_records import check_deletable, delete_run
+    from core.tasks.studies.run_records import check_deletable, delete_run
 
     check_deletable(study, run)
     files = [path for path in study.run_folder(run.id).rglob("*") if path.is_file()]

@@ -162,7 +162,7 @@ def _configured(arguments: argparse.Namespace) -> TrainingConfig:
 def _show_config(config: TrainingConfig, console: Console) -> int:
     import msgspec
 
-    from core.tasks.runs.lifecycle.config_file import config_toml
+    from core.training.config_file import config_toml
 
     console.result(msgspec.to_builtins(config), config_toml(config))
     return 0

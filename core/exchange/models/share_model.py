@@ -38,9 +38,9 @@ from core.tasks.review.evaluate_runs import evaluate_runs
 from core.tasks.review.model_in_study import open_model
 from core.tasks.review.prototypes import TABLE
 from core.tasks.runs.lifecycle import MODEL, REQUEST, RUNS, now_utc, request_of
-from core.tasks.runs.lifecycle.run_records import check_run_name
 from core.tasks.runs.run_data import roi_request
 from core.tasks.runs.train_job import TrainRequest, rows_of_parts
+from core.tasks.studies.run_records import check_run_name
 from core.training.config import TrainingConfig
 from core.training.inference import infer
 from core.training.similarity_table import make_table, save_table

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import msgspec
 from core.domain.errors import TrainingError
 from core.tasks.runs.splits import class_names_of
 from core.training.config import TrainingConfig
+from core.training.config_file import read_config, unknown_setting
 from core.training.presets import load_preset
 
 _KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "array": "a list"}
@@ -34,8 +34,6 @@ def configure(
     if file is None:
         values: dict[str, Any] = msgspec.to_builtins(load_preset(preset))
     else:
-        from core.tasks.runs.lifecycle.config_file import read_config
-
         values = read_config(file)
     if seed is not None:
         values["seed"] = seed
@@ -69,22 +67,6 @@ def explained(message: str) -> str:
     if word:
         return f"{name} cannot be {word.group(1)!r}"
     return f"{name}: {what[:1].lower()}{what[1:]}"
-
-
-def setting_names(values: Mapping[str, Any] | None = None, above: str = "") -> Iterator[str]:
-    """Every value of a configuration by its full name, such as ``epochs.joint``."""
-    for name, value in (msgspec.to_builtins(TrainingConfig()) if values is None else values).items():
-        if isinstance(value, dict):
-            yield from setting_names(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}"
-
-
-def unknown_setting(name: str) -> str:
-    """A sentence that offers the nearest name."""
-    near = get_close_matches(name, list(setting_names()), n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]}?" if near else "--show-config prints those there are."
-    return f"unknown setting {name!r}; {hint}"
 
 
 def _apply(values: dict[str, Any], change: str) -> None:

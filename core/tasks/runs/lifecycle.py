@@ -26,12 +26,12 @@ from core.platform.version import code_version
 from core.pruning.revision import apply_revision, load_revision
 from core.store.study import Study
 from core.tasks.readers.opinions import Mark, marks_of
-from core.tasks.runs.lifecycle.run_records import check_run_name
-from core.tasks.runs.lifecycle.run_records import find_run as find_run
-from core.tasks.runs.lifecycle.run_records import finished_run as finished_run
-from core.tasks.runs.lifecycle.run_records import is_imported as is_imported
 from core.tasks.runs.run_data import ChangedData, changed_data, keep_snapshot, roi_request
 from core.tasks.runs.train_job import TrainRequest
+from core.tasks.studies.run_records import check_run_name
+from core.tasks.studies.run_records import find_run as find_run
+from core.tasks.studies.run_records import finished_run as finished_run
+from core.tasks.studies.run_records import is_imported as is_imported
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,25 @@ def read_config(path: Path) -> dict[str, Any]:
     return merged
 
 
+def setting_names(values: Mapping[str, Any] | None = None, above: str = "") -> Iterator[str]:
+    """Every value of a configuration by its full name, such as ``epochs.joint``."""
+    for name, value in (msgspec.to_builtins(TrainingConfig()) if values is None else values).items():
+        if isinstance(value, dict):
+            yield from setting_names(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}"
+
+
+def unknown_setting(name: str) -> str:
+    """A sentence that offers the nearest name."""
+    near = get_close_matches(name, list(setting_names()), n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else "--show-config prints those there are."
+    return f"unknown setting {name!r}; {hint}"
+
+
 def _merge(into: dict[str, Any], values: Mapping[str, Any], file: str, above: tuple[str, ...]) -> None:
     for name, value in values.items():
         if name not in into or isinstance(into[name], dict) != isinstance(value, dict):
-            from core.tasks.runs.configure import unknown_setting
-
             raise BadFileError(f"{file}: {unknown_setting('.'.join((*above, name)))}")
         if isinstance(value, dict):
             _merge(into[name], value, file, (*above, name))
