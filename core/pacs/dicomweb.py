@@ -20,7 +20,7 @@ from dicomweb_client.web import DICOMwebClient
 from core.domain.errors import Cancelled, PacsError, PacsLoginError
 from core.domain.events import IsCancelled, never
 from core.imaging.decoded import MAX_FILE_BYTES
-from core.pacs.client import PathOf
+from core.pacs.connection import PathOf
 from core.pacs.profile import DicomwebProfile
 from core.pacs.query import MOST_STUDIES, Found, FoundImage, FoundStudy, Query, image_from, matches, study_from
 from core.pacs.transport import client_context, refusal

@@ -20,7 +20,7 @@ from pynetdicom.presentation import PresentationContext
 from core.domain.errors import Cancelled, PacsError
 from core.domain.events import IsCancelled, never
 from core.imaging.decoded import FOREIGN_ERRORS
-from core.pacs.client import PathOf
+from core.pacs.connection import PathOf
 from core.pacs.listener import Listener
 from core.pacs.profile import DimseProfile
 from core.pacs.query import MOST_STUDIES, Found, FoundImage, FoundStudy, Query, image_from, study_from

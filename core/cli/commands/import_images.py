@@ -2,7 +2,8 @@
 
 The layout is detected from the files: `folder` (images with a lesions.csv; one row a lesion), the public data sets
 as they are downloaded (`mini-mias`, `cdd-cesm`, `cbis-ddsm`, `inbreast`, `vindr-mammo`, `cmmd`, `embed`), and
-`images` (mammograms without a table, to be annotated; also a single file). `results` reads DICOM SEG, SR and GSPS
+`images` (mammograms without a table, to be annotated; also a single file or a ZIP archive). Files are known by
+their content; what is passed over is counted and listed. `results` reads DICOM SEG, SR and GSPS
 of images that the study holds back, as annotations and labels of --reader; where they carry original identifiers,
 with the --identity file that the study has.
 
@@ -27,6 +28,7 @@ Exit code 1 if no file could be imported and none was in the study already.
 examples:
   marginalia import breast-margins ~/mammograms --dry-run --decode
   marginalia import breast-margins ~/mammograms/one.dcm
+  marginalia import breast-margins ~/downloads/study.zip
   marginalia import breast-margins ~/INbreast --results outcome.csv
   marginalia import breast-margins ~/mammograms --update-labels
   marginalia import breast-margins ~/mammograms --identity passphrase --keep-file-names
@@ -73,7 +75,9 @@ SHOWN = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
-    parser.add_argument("folder", type=Path, help="folder of the images and their table, or one image file")
+    parser.add_argument(
+        "folder", type=Path, help="folder of the images and their table, an image file or a ZIP archive"
+    )
     parser.add_argument(
         "--layout",
         choices=(*LAYOUTS, RESULTS),
@@ -157,7 +161,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         kept = _keep_names(study, report, names) if arguments.keep_file_names and not arguments.dry_run else None
     _show_issues(report.issues, console, arguments.results)
     _report(report, plan, arguments, console, kept)
-    return 1 if _all_refused(report) else 0
+    return 1 if report.nothing_usable else 0
 
 
 def _carried_out(
@@ -187,12 +191,6 @@ def _carried_out(
         issues=plan.issues,
         files=files,
     )
-
-
-def _all_refused(report: ImportReport) -> bool:
-    """True if nothing was imported or updated, and no file was in the study already."""
-    known = any(file.image_id for file in report.files)
-    return not (report.images or report.updated or known)
 
 
 def _report(

@@ -39,8 +39,15 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     issues: tuple[Issue, ...]
     files: tuple[FileResult, ...] = ()
     """What became of every file."""
+    duplicates: int = 0
+    """Files whose pixels the study, or an earlier file of the import, has already."""
     updated: int = 0
     """Lesions that were in the study and whose labels were updated."""
+
+    @property
+    def nothing_usable(self) -> bool:
+        """True if every file was refused or left out, other than for being there already."""
+        return not self.images and not self.duplicates
 
 
 _FATES = {
@@ -76,6 +83,10 @@ def file_results(
                 image_id=image_id,
             )
         )
+    files += [
+        FileResult(name=one.name, fate=ImportOutcome.LEFT_OUT, sentences=(f"Passed over: {one.reason}.",))
+        for one in plan.passed_over
+    ]
     for place, rest in by_place.items():
         for issue in rest:
             name = place or plan.source

@@ -9,6 +9,7 @@ from core.data.importers.known_images import KnownImages
 from core.data.importers.outcomes import ImportReport, file_results
 from core.data.importers.pending import frames_of, stable_id, synthetic_id
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, Severity
+from core.data.importers.taking import turned
 from core.domain.content import content_sha256
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
@@ -55,6 +56,7 @@ def preview_import(
         fine_annotations=0,
         issues=tuple(issues),
         files=file_results(plan, issues, stored, image_ids),
+        duplicates=sum(bool(name) and not kept for name, kept in zip(image_ids, stored, strict=True)),
         updated=known.updated,
     )
 
@@ -66,6 +68,7 @@ def _judged(
     where = planned.where or name
     if isinstance(outcome, RefusedImageError):
         return "", Issue(where=where, sentence=str(outcome), severity=Severity.WRONG)
+    outcome, _, _ = turned(outcome, planned)
     sha256 = content_sha256(outcome.pixels)
     single = frames_of(outcome) == 1
     by_content = stable_id("image", sha256) if single else stable_id("tomosynthesis", str(outcome.frames), sha256)

@@ -31,7 +31,6 @@ from core.store.study import Study
 from core.tasks.runs.lifecycle import active_model, finished_run, request_of
 from core.tasks.runs.run_data import roi_request
 from core.tasks.runs.train_job import rows_of_parts
-from core.tasks.studies.overview import is_synthetic
 from core.training.begin_or_resume import make_network
 from core.training.config import TrainingConfig
 
@@ -168,7 +167,7 @@ def reports_of(
     ``others``: comparators on the same lesions, by name. ``records``: stability and faithfulness, one a fold.
     """
     sources = sorted(set(predictions.sources))
-    synthetic = is_synthetic(study)
+    synthetic = study.is_synthetic
     readers = reader_values(study, predictions.lesion_ids)
     label = sources[0] if len(sources) == 1 else "all sources pooled (class and source may be confounded)"
     sets = [(source, [source]) for source in sources if len(sources) > 1] + [(label, sources)]
