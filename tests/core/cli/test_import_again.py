@@ -99,14 +99,15 @@ def test_exit_code_1_if_nothing_could_be_imported_and_few_lines_if_much_could_no
     study, bad = tmp_path / "study", tmp_path / "bad"
     marginalia("study", "create", study)
     bad.mkdir()
+    images = sorted((source / "images").iterdir())
     for number in range(9):
-        (bad / f"{number}.png").write_text("no picture")
+        (bad / f"{number}.dcm").write_bytes(images[0].read_bytes()[: 5000 + number])
     for options in ([], ["--dry-run", "--decode"]):
         capsys.readouterr()
         assert run_command_line(["import", str(study), str(bad), "--quiet", *options]) == 1
         lines = capsys.readouterr().err.splitlines()
-        assert len(lines) == 6 and "and 5 more; --results FILE.csv lists them all" in lines[-1]
-    shutil.copy(next((source / "images").iterdir()), bad / "good.dcm")
+        assert len(lines) == 6 and "and 4 more; --results FILE.csv lists them all" in lines[-1]
+    shutil.copy(images[0], bad / "good.dcm")
     assert marginalia("import", study, bad)["images"] == 1
     assert marginalia("import", study, bad)["already_in_study"] == 1
 
