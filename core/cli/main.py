@@ -33,6 +33,7 @@ COMMANDS = (
     "run",
     "predict",
     "evaluate",
+    "validate",
     "explain",
     "prototypes",
     "prune",
