@@ -1,6 +1,6 @@
 """Evaluate a model on a whole study that it never saw: the figures of `evaluate` with their intervals, calibration
-of malignancy before and after recalibration in the large, how far the inputs differ from those of the training, and
-how often the model abstains.
+of malignancy before and after recalibration in the large, how far the inputs differ from those of the training,
+and how often the model abstains.
 
 The model is a run of the first study: trained there, or taken in with `model import`, also into the study that it
 is evaluated on. A study that holds an image of a training patient is refused.
