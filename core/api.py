@@ -259,7 +259,7 @@ def train(
 
 def runs(study: Study) -> list[Row]:
     """One row a run: name, status, created_utc, preset, label, imported, prototypes, pruned, notes."""
-    from core.tasks.studies.run_records import run_lines
+    from core.jobs.run_records import run_lines
 
     found: list[Row] = msgspec.to_builtins(run_lines(study))
     return found
@@ -267,7 +267,7 @@ def runs(study: Study) -> list[Row]:
 
 def delete_run(study: Study, run: str) -> None:
     """Delete the files of a run; its record stays, archived. StudyError if a reader study shows its model."""
-    from core.tasks.studies import run_records
+    from core.jobs import run_records
 
     run_records.delete_run(study, run_records.find_run(study, run))
 
@@ -276,8 +276,8 @@ def predict(study: Study, run: str) -> list[Row]:
     """One row a lesion of the study, labelled or not: file, patient, lesion, part, labelled, predicted, p_CLASS,
     malignancy, evidence, abstained, the most similar prototypes. The columns are those of the command
     ``predict``."""
+    from core.jobs.run_records import finished_run
     from core.tasks.review import predict_lesions
-    from core.tasks.studies.run_records import finished_run
 
     columns, rows = predict_lesions.table_of(predict_lesions.predict(study, finished_run(study, run)))
     return [dict(zip(columns, row, strict=True)) for row in rows]
@@ -285,8 +285,8 @@ def predict(study: Study, run: str) -> list[Row]:
 
 def write_predictions(study: Study, run: str, path: PathLike) -> None:
     """Write the predictions to a file that ends in .csv, .json or .parquet."""
+    from core.jobs.run_records import finished_run
     from core.tasks.review import predict_lesions
-    from core.tasks.studies.run_records import finished_run
 
     found = predict_lesions.predict(study, finished_run(study, run))
     predict_lesions.write_predictions(Path(path), found)
@@ -311,8 +311,8 @@ def evaluate_table(path: PathLike, *, part: str = "", draws: int = 5000) -> Eval
 def explain(study: Study, run: str, lesion: str) -> Explanation:
     """Why a run predicts what it predicts of a lesion: the forward pass, prototype by prototype (Fig. 4 of the
     paper)."""
+    from core.jobs.run_records import finished_run
     from core.tasks.review.model_in_study import open_model
-    from core.tasks.studies.run_records import finished_run
 
     opened = open_model(study, finished_run(study, run))
     return opened.explanation(opened.row_of(lesion))
@@ -320,8 +320,8 @@ def explain(study: Study, run: str, lesion: str) -> Explanation:
 
 def prototypes(study: Study, run: str) -> list[Row]:
     """One row a prototype: number, class_name, lesion_id, weights, purity, auroc_cost, suggestions."""
+    from core.jobs.run_records import finished_run
     from core.tasks.review.prototypes import describe
-    from core.tasks.studies.run_records import finished_run
 
     facts, _ = describe(study, finished_run(study, run))
     found: list[Row] = msgspec.to_builtins(facts)
@@ -332,8 +332,8 @@ def prune(study: Study, run: str, numbers: Sequence[int], *, reason: str) -> Row
     """Remove prototypes, refit the last layers, and make that the revision in use; returns the figures of the
     validation part before and after. ``prune --undo`` goes back."""
     from core.domain.vocabulary import Part
+    from core.jobs.run_records import finished_run
     from core.tasks.review.prototypes import Pruning, outcome_document
-    from core.tasks.studies.run_records import finished_run
 
     pruning = Pruning(study, finished_run(study, run))
     outcome = pruning.outcome({number - 1 for number in numbers})

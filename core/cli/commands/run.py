@@ -22,8 +22,9 @@ from core.cli.text import count, table
 
 if TYPE_CHECKING:
     from core.domain.study import Run
+    from core.jobs.run_records import RunLine
     from core.store.study import Study
-    from core.tasks.studies.run_records import RunDescription, RunLine
+    from core.tasks.review.run_description import RunDescription
 
 HELP = "list, show, rename, delete and compare trained runs"
 
@@ -69,9 +70,8 @@ def look_up(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.action == "compare":
         return compare(arguments.study, arguments.runs, console)
+    from core.jobs.run_records import find_run, rename_run, run_lines
     from core.store.study import Study
-    from core.tasks.runs.lifecycle import find_run
-    from core.tasks.studies.run_records import describe_run, rename_run, run_lines
 
     changes = arguments.action == "rename" or (arguments.action == "delete" and arguments.yes)
     with Study.open(arguments.study, writable=changes) as study:
@@ -81,6 +81,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             return 0
         found = find_run(study, arguments.run)
         if arguments.action == "show":
+            from core.tasks.review.run_description import describe_run
+
             described = describe_run(study, found)
             console.result(described, _text(described))
         elif arguments.action == "rename":
@@ -105,8 +107,8 @@ def compare(folder: Path, names: list[str], console: Console) -> int:
 
 
 def _delete(study: Study, run: Run, console: Console, *, really: bool) -> None:
+    from core.jobs.run_records import check_deletable, delete_run
     from core.tasks.readers.opinions import marks_of
-    from core.tasks.studies.run_records import check_deletable, delete_run
 
     check_deletable(study, run)
     files = [path for path in study.run_folder(run.id).rglob("*") if path.is_file()]

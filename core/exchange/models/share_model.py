@@ -29,6 +29,7 @@ from core.exchange.models.archive import (
     write_model_archive,
 )
 from core.imaging.worker import DecodeWorker
+from core.jobs.run_records import check_run_name
 from core.model.card import CONTENTS, PICTURES, ModelCard
 from core.model.checkpoint import LoadedModel, load_model, save_model
 from core.model.memorisation import LIMIT, Memorisation, closest_picture
@@ -40,7 +41,6 @@ from core.tasks.review.prototypes import TABLE
 from core.tasks.runs.lifecycle import MODEL, REQUEST, RUNS, now_utc, request_of
 from core.tasks.runs.run_data import roi_request
 from core.tasks.runs.train_job import TrainRequest, rows_of_parts
-from core.tasks.studies.run_records import check_run_name
 from core.training.config import TrainingConfig
 from core.training.inference import infer
 from core.training.similarity_table import make_table, save_table

@@ -19,6 +19,10 @@ from core.jobs import detached
 from core.jobs.catalogue import JobRequest
 from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget
 from core.jobs.hosts import Hosts
+from core.jobs.run_records import check_run_name
+from core.jobs.run_records import find_run as find_run
+from core.jobs.run_records import finished_run as finished_run
+from core.jobs.run_records import is_imported as is_imported
 from core.jobs.supervisor import supervise
 from core.model.checkpoint import LoadedModel, load_model
 from core.platform.atomic import atomic_write, make_folder
@@ -28,10 +32,6 @@ from core.store.study import Study
 from core.tasks.readers.opinions import Mark, marks_of
 from core.tasks.runs.run_data import ChangedData, changed_data, keep_snapshot, roi_request
 from core.tasks.runs.train_job import TrainRequest
-from core.tasks.studies.run_records import check_run_name
-from core.tasks.studies.run_records import find_run as find_run
-from core.tasks.studies.run_records import finished_run as finished_run
-from core.tasks.studies.run_records import is_imported as is_imported
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 

@@ -1,7 +1,4 @@
-"""Runs of a study as records: found, listed, described, renamed and deleted.
-
-Torch is loaded only to describe a run.
-"""
+"""Runs of a study as records: found, listed, renamed and deleted, without torch."""
 
 from __future__ import annotations
 
@@ -10,9 +7,8 @@ import shutil
 
 import msgspec
 
-from core.domain.errors import ModelError, StudyError
+from core.domain.errors import StudyError
 from core.domain.study import Run, RunStatus
-from core.domain.vocabulary import Part
 from core.jobs import detached
 from core.store.study import Study
 
@@ -34,24 +30,6 @@ class RunLine(msgspec.Struct, frozen=True, kw_only=True):
     """Of the revision in use; None without a model."""
     pruned: bool
     notes: str
-
-
-class RunDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is recorded of a run."""
-
-    line: RunLine
-    id: str
-    folder: str
-    code_version: str
-    data_fingerprint: str
-    model_sha256: str
-    """Of the model as trained; "" without a model."""
-    patients: dict[str, int]
-    """Number of patients in each part of its split."""
-    revision: str
-    """Reason of the revision in use."""
-    config: dict[str, object]
-    metrics: dict[str, object]
 
 
 def check_run_name(name: str) -> None:
@@ -107,33 +85,6 @@ def run_line(study: Study, run: Run) -> RunLine:
 def run_lines(study: Study, *, archived: bool = False) -> list[RunLine]:
     """The runs in the order of entry; archived ones only on request."""
     return [run_line(study, run) for run in study.runs.all(archived=archived)]
-
-
-def describe_run(study: Study, run: Run) -> RunDescription:
-    from core.model.checkpoint import load_model
-    from core.tasks.runs.lifecycle import MODEL, request_of
-
-    active = study.models.active(run.id)
-    try:
-        parts = list(request_of(study, run).parts.values())
-    except ModelError:
-        parts = []
-    try:
-        sha256 = load_model(study.run_folder(run.id) / MODEL).sha256
-    except ModelError:
-        sha256 = ""
-    return RunDescription(
-        line=run_line(study, run),
-        id=run.id,
-        folder=run.folder,
-        code_version=run.code_version,
-        data_fingerprint=run.data_fingerprint or "",
-        model_sha256=sha256,
-        patients={part.value: parts.count(part) for part in Part},
-        revision="" if active is None else active.reason,
-        config=run.config,
-        metrics=run.metrics,
-    )
 
 
 def rename_run(study: Study, run: Run, name: str) -> Run:
