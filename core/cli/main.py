@@ -47,6 +47,7 @@ COMMANDS = (
     "restore",
     "forget",
     "self-test",
+    "weights",
     "hosts",
     "job",
     "completion",

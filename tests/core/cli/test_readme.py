@@ -18,8 +18,8 @@ LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line
 STARTS = ("marginalia ", "python main.py ")
 TYPED = [line.split(start, 1)[1].strip() for line in LINES for start in STARTS if line.startswith(start)]
 NOT_RUN = {"pacs", "experiment", "demo"}
-NEED_MORE = {"--identity", "--layout"}
-"""What needs a PACS, a passphrase on a terminal, or an hour; each has tests of its own."""
+NEED_MORE = {"--identity", "--layout", "pretrained", "all", "final"}
+"""What needs a PACS, a passphrase on a terminal, ImageNet weights, or an hour; each has tests of its own."""
 QUICK = [part for change in (*TINY, "epochs.joint=1") for part in ("--set", change)]
 JSON_PAGE = (Path(__file__).resolve().parents[3] / "resources" / "handbook" / "json.md").read_text(
     encoding="utf-8"
