@@ -36,7 +36,7 @@ from core.model.memorisation import LIMIT, Memorisation, closest_picture
 from core.platform.atomic import atomic_write, make_folder, storage_error
 from core.store.study import Study
 from core.tasks.review.evaluate_runs import evaluate_runs
-from core.tasks.review.model_in_study import open_model
+from core.tasks.review.model_in_study import ModelInStudy, open_model
 from core.tasks.review.prototypes import TABLE
 from core.tasks.runs.lifecycle import MODEL, REQUEST, RUNS, now_utc, request_of
 from core.tasks.runs.run_data import roi_request
@@ -113,7 +113,7 @@ def share_model(
     if path.exists():
         raise StudyError(f"{path} exists already; choose another name for the model.")
     opened = open_model(study, run, emit=emit, cancelled=cancelled)
-    training = opened.rows_of(Part.TRAINING)
+    training = _training_rois(opened)
     tensors = {name: value.numpy() for name, value in opened.model.network.state_dict().items()}
     closest = closest_picture(tensors, np.asarray(training.central(training.pixels)))
     if closest.is_picture:
@@ -155,6 +155,18 @@ def share_model(
     files[README] = _readme(shared, card).encode()
     write_model_archive(path, files)
     return shared
+
+
+def _training_rois(opened: ModelInStudy) -> RoiSet:
+    """The ROIs that every array is compared with. ModelError if the model was trained on others."""
+    training = opened.rows_of(Part.TRAINING)
+    if len(training) == 0 or not opened.has_sources:
+        raise ModelError(
+            f"The training images of run {opened.run.name} are not in this study, so it cannot be shown that its "
+            "weights hold no picture of them: pass on the file that it came from, or export it where it was "
+            "trained."
+        )
+    return training
 
 
 def _shared_card(card: ModelCard, with_pictures: bool) -> ModelCard:

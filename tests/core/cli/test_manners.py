@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,20 +24,21 @@ ROOT = Path(__file__).resolve().parents[3]
 def typed(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
     command = [sys.executable, str(ROOT / "main.py"), *arguments]
-    return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, env=environment, **more)  # type: ignore[call-overload, no-any-return]
+    options: Any = {"stderr": subprocess.PIPE, "text": True, "env": environment, **more}
+    return subprocess.run(command, check=False, **options)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_device_is_no_defect(trained_study: Path, tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123
-        done = typed("study", "show", str(trained_study), stdout=full, cwd=tmp_path)
+        done = typed("study", "show", str(trained_study), "--quiet", stdout=full, cwd=tmp_path)
     assert done.returncode == 1
     [sentence] = done.stderr.splitlines()
     assert sentence == "Error: The result could not be written to standard output: no space left on device."
 
 
 def test_a_character_that_the_terminal_lacks_is_no_defect(trained_study: Path, tmp_path: Path) -> None:
-    done = typed("study", "show", str(trained_study), stdout=subprocess.PIPE, cwd=tmp_path)
+    done = typed("study", "show", str(trained_study), "--quiet", stdout=subprocess.PIPE, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\\u2014 SYNTHETIC DATA" in done.stdout
 
