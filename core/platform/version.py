@@ -32,10 +32,9 @@ def code_version() -> str:
 
 def _number(root: Path) -> str:
     """The version of a checkout, which may be newer than what was installed from it; else the installed one."""
-    try:
-        return str(tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["version"])
-    except (OSError, KeyError, tomllib.TOMLDecodeError):
-        pass
+    declared = root / "pyproject.toml"
+    if declared.is_file():
+        return str(tomllib.loads(declared.read_text("utf-8"))["project"]["version"])
     try:
         return version("marginalia")
     except PackageNotFoundError:
