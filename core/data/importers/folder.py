@@ -100,8 +100,10 @@ def read_folder(
 def _unknown_column(name: str) -> Issue:
     """A warning where a known column has nearly the same name, else a note."""
     near = get_close_matches(name.strip().lower(), (*COLUMNS, *OPTIONAL_COLUMNS), n=1, cutoff=0.8)
-    sentence = f"Unknown column {name!r} ignored" + (f"; did you mean {near[0]!r}?" if near else ".")
-    return Issue(where="row 1", sentence=sentence, severity=Severity.LEFT_OUT if near else Severity.NOTE)
+    if near:
+        sentence = f"Unknown column {name!r} ignored; did you mean {near[0]!r}?"
+        return Issue(where="row 1", sentence=sentence, severity=Severity.LEFT_OUT)
+    return Issue(where="row 1", sentence=f"Unknown column {name!r} ignored.", severity=Severity.NOTE)
 
 
 def _table(table: Path) -> tuple[Iterator[Row], tuple[str, ...]]:

@@ -195,9 +195,8 @@ class _Import:
             self._duplicates += 1
             self._image_ids[place] = self.known_images.with_pixels(sha256)
             differences = self.known_images.differences(planned, self._image_ids[place])
-            raise LeftOutError(
-                f"{name} is left out: its pixels are identical to those of {self._content[sha256]}.{differences}"
-            )
+            sentence = f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
+            raise LeftOutError(sentence + differences)
         made = synthetic_id(result)
         image_id = made if made is not None and made not in self._ids else self._image_id(result, sha256, name)
         if self.known_images.is_forgotten(image_id):
