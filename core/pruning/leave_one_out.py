@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
 from core.domain.vocabulary import Part
+from core.platform.blas import one_thread
 from core.pruning.prune import PreparedTable, PrunableState, PruneOutcome, prune
 from core.training.last_layers import MalignancyFit
 
@@ -35,14 +37,16 @@ class Worth:
         return None if with_it is None or without is None else with_it - without
 
 
+@one_thread()
 def leave_one_out(
     table: PreparedTable,
     state: PrunableState,
     *,
     malignancy_fit: MalignancyFit = "out-of-fold",
+    done: Callable[[int], object] = lambda count: None,
     cancelled: IsCancelled = never,
 ) -> tuple[Worth, ...]:
-    """Every prototype that is left, in order; Cancelled between two."""
+    """Every prototype that is left, in order; Cancelled between two. ``done`` gets how many are finished."""
     classes = [state.prototype_class[j] for j in state.kept]
     found = []
     for j in state.kept:
@@ -51,4 +55,5 @@ def leave_one_out(
         alone = classes.count(state.prototype_class[j]) == 1
         outcome = None if alone else prune(table, state, {j}, malignancy_fit=malignancy_fit)
         found.append(Worth(index=j, outcome=outcome))
+        done(len(found))
     return tuple(found)

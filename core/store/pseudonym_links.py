@@ -43,7 +43,9 @@ class LinkRepository:
         salt = self._salt()
         if salt is None:
             return None
-        message = f"{len(source.encode())}:{source}{identifier}".encode()
+        # an identifier may be the name of a file that is no text
+        first, second = (text.encode(errors="surrogateescape") for text in (source, identifier))
+        message = str(len(first)).encode() + b":" + first + second
         return hmac.new(salt, message, hashlib.sha256).hexdigest()
 
     def secret(self, purpose: str) -> bytes | None:

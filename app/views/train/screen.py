@@ -11,6 +11,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
+    QFileDialog,
     QPlainTextEdit,
     QSplitter,
     QStackedWidget,
@@ -20,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from app.operations import models
 from app.qt.background import Background, WorkResult
+from app.qt.dialogs import open_dialog as open_dialog
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.services.model_service import ModelService
@@ -39,12 +41,15 @@ from app.state.changes import (
 from app.state.session import Session
 from app.views.screen import Screen
 from app.views.train.comparison import RunComparisonView
-from app.views.train.history import Point, read_history
+from app.views.train.history import FILE as HISTORY
+from app.views.train.history import Point, continued, read_history
 from app.views.train.job_panel import JobPanel
+from app.views.train.machine_dialog import MachineDialog
 from app.views.train.measuring import Devices, Measuring
 from app.views.train.plan_panel import PlanPanel
 from app.views.train.resuming import Resuming
 from app.views.train.runs_table import RunsTable
+from app.views.train.validation import ExternalValidationView
 from app.widgets.label import in_title
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
@@ -57,7 +62,7 @@ from core.tasks.runs.projection_file import ProjectedPictures, read_projected
 if TYPE_CHECKING:
     from core.tasks.runs.training_data import TrainingData
 
-LOG, HISTORY = "log.txt", "history.json"
+LOG = "log.txt"
 _LOG_END = 20_000
 """Characters of a log that are shown, from its end."""
 
@@ -74,6 +79,8 @@ class TrainScreen(Screen):
         self.plan, self.job, self.runs, self.notice = PlanPanel(), JobPanel(), RunsTable(), Notice()
         self.pages = QStackedWidget()
         self._paused = False
+        self._followed = ""
+        """Id of the run that was chosen when its training began."""
         self._stale = True
         self._looking = Background(self, name="training data", most=1)
         self._measuring = Measuring(session, self.plan, self)
@@ -116,6 +123,7 @@ class TrainScreen(Screen):
         self._pictures.done.connect(self._take_prototypes)
         self.plan.data_wanted.connect(self._look)
         self.plan.start_wanted.connect(self._start)
+        self.plan.machine_wanted.connect(self._add_machine)
         self.job.stop_wanted.connect(self._stop)
         self.job.resume_wanted.connect(self._resume_last)
         self.job.log_wanted.connect(self._show_log)
@@ -124,6 +132,7 @@ class TrainScreen(Screen):
         self.runs.resume_wanted.connect(self._resume)
         self.runs.withdraw_wanted.connect(self.training.withdraw)
         self.runs.compare_wanted.connect(self._compare)
+        self.runs.validate_wanted.connect(self._validate)
         self.runs.log_wanted.connect(self._show_log)
         self.runs.archive_wanted.connect(self._archive)
         self.runs.note_written.connect(self._note)
@@ -149,15 +158,16 @@ class TrainScreen(Screen):
         study = self.session.study
         self.plan.suggest_preset(synthetic=study.is_synthetic)
         self.plan.show_study(study.splits.all(), study.runs.all(archived=True))
+        self.plan.label_rule.show_readers([reader.name for reader in study.readers.all()])
         self._show_hosts()
         self._devices.ask()
         self._look()
         self._show_runs()
         self._show_job()
 
-    def _show_hosts(self) -> None:
+    def _show_hosts(self, chosen: str = "") -> None:
         try:
-            self.plan.show_hosts([host.name for host in Hosts().confirmed()])
+            self.plan.show_hosts([host.name for host in Hosts().confirmed()], chosen)
         except MarginaliaError as error:
             self.refused.emit(translate_message(error))
 
@@ -181,13 +191,22 @@ class TrainScreen(Screen):
     def _show_job(self) -> None:
         if not self.session.is_open:
             return
-        self.job.show_job(self.training.job, list(self.training.waiting), paused=self._paused)
-        self.plan.set_busy(self.training.planning, able=self.session.can_write)
+        job, planning = self.training.job, self.training.planning
+        self.job.show_job(job, list(self.training.waiting), paused=self._paused, planning=planning)
+        self.plan.set_busy(planning, able=self.session.can_write)
         self._show_prototypes()
         self._show_runs()
+        if job is not None and job.run.id != self._followed:
+            # a run that begins is the one that is looked at
+            self._followed = job.run.id
+            self.runs.choose(job.run.id)
+        self._show_curves()
 
     def _show_runs(self) -> None:
-        if not self.session.is_open or not self.isVisible():
+        if not self.session.is_open:
+            return
+        if not self.isVisible():
+            self._stale = True
             return
         runs = self.session.study.runs.all(archived=self.runs.archived.isChecked())
         job = self.training.job
@@ -203,19 +222,19 @@ class TrainScreen(Screen):
         self.runs.show_runs(runs, live, states, [run.id for run in self.training.waiting])
 
     def _show_curves(self) -> None:
-        """Of the chosen runs, or of the job."""
-        chosen = self.runs.selected
+        """The curves of the ticked runs, else of the chosen one, else of the job."""
+        if not self.session.is_open or not self.isVisible():
+            return
         job = self.training.job
+        chosen = self.runs.compared or self.runs.selected
         if not chosen and job is not None:
             chosen = [job.run]
-        histories = {run.name: self._history(run) for run in chosen}
-        self.job.show_histories({name: points for name, points in histories.items() if points})
+        self.job.show_histories({run.name: self._history(run) for run in chosen})
 
     def _history(self, run: Run) -> list[Point]:
+        written = read_history(self.session.study.folder / run.folder / HISTORY)
         job = self.training.job
-        if job is not None and job.run.id == run.id and job.metrics:
-            return [Point(stage=m.stage, epoch=m.epoch, values=m.values) for m in job.metrics]
-        return read_history(self.session.study.folder / run.folder / HISTORY)
+        return continued(written, job.metrics) if job is not None and job.run.id == run.id else written
 
     def _hear(self, event: Event) -> None:
         job = self.training.job
@@ -266,6 +285,7 @@ class TrainScreen(Screen):
                 self._measuring.stop()
                 self._devices.stop()
                 self._pictures.stop()
+                self._followed = ""
             case RunsChanged():
                 self._show_runs()
             case StudyOpened() | StudyClosed() | ImagesImported() | ReaderChanged():
@@ -274,6 +294,11 @@ class TrainScreen(Screen):
                 self._stale = True
 
     # what the user does
+
+    def _add_machine(self) -> None:
+        dialog = MachineDialog(self)
+        dialog.added.connect(self._show_hosts)
+        open_dialog(dialog)
 
     def _start(self, request: PlanRequest) -> None:
         self._paused = False
@@ -311,6 +336,12 @@ class TrainScreen(Screen):
 
     def _compare(self, runs: list[Run]) -> None:
         RunComparisonView(runs, self).show()
+
+    def _validate(self, run: Run) -> None:
+        title = tr("The study to judge {name} on", name=run.name)
+        chosen = QFileDialog.getExistingDirectory(self, title, str(self.session.study.folder.parent))
+        if chosen:
+            ExternalValidationView(self.session.study.folder, run, Path(chosen), self).show()
 
     def _show_log(self, run: Run) -> None:
         path = self.session.study.folder / run.folder / LOG

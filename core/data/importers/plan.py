@@ -16,6 +16,7 @@ from core.domain.errors import BadTableError
 from core.domain.shapes import Shape
 from core.domain.study import Labels, LesionOutline
 from core.domain.vocabulary import BreastComposition, Laterality, ViewPosition
+from core.platform.places import readable
 
 
 class Severity(StrEnum):
@@ -32,6 +33,11 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     """"row 12" of the table (the header is row 1), the name of a file, or "" for the whole folder."""
     sentence: str
     severity: Severity
+
+    def __post_init__(self) -> None:
+        # a name of a file that is no text must not stop a report
+        for field in ("where", "sentence"):
+            msgspec.structs.force_setattr(self, field, readable(getattr(self, field)))
 
 
 class PlannedLesion(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,8 +94,8 @@ class ImportPlan(msgspec.Struct, frozen=True, kw_only=True):
     def name_of(self, image: PlannedImage) -> str:
         """How the image's file is named in sentences and result lists."""
         if self.folder is not None and image.path.is_relative_to(self.folder):
-            return image.path.relative_to(self.folder).as_posix()
-        return image.path.name
+            return readable(image.path.relative_to(self.folder).as_posix())
+        return readable(image.path.name)
 
     @property
     def lesion_count(self) -> int:

@@ -26,6 +26,7 @@ from core.exchange.dicom.references import Naming, SourceImage, source_image
 from core.exchange.dicom.seg import FINE, LESION, MaskOfLesion, make_seg
 from core.exchange.dicom.sr import make_sr
 from core.exchange.masks.png import fine_mask, lesion_mask
+from core.exchange.stored_matrix import stored_items
 from core.explain.explanation import Explanation
 from core.platform.atomic import atomic_write
 from core.store.study import Study
@@ -99,7 +100,7 @@ def export_results(
     StudyError where there is nothing to write, the folder is not empty or the identity file lacks an image.
     """
     naming = Naming(study)
-    items = collect(study, readers=readers, sources=sources, split=split)
+    items = stored_items(collect(study, readers=readers, sources=sources, split=split))
     cases = tuple(_cases(items, naming, identity))
     opened = None
     if run is not None and kind is ResultKind.SR:
