@@ -158,6 +158,7 @@ class TrainScreen(Screen):
         study = self.session.study
         self.plan.suggest_preset(synthetic=study.is_synthetic)
         self.plan.show_study(study.splits.all(), study.runs.all(archived=True))
+        self.plan.label_rule.show_readers([reader.name for reader in study.readers.all()])
         self._show_hosts()
         self._devices.ask()
         self._look()
