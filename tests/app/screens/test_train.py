@@ -132,7 +132,7 @@ def test_a_value_out_of_its_limits_is_said_in_place(qtbot: QtBot, train: MainWin
     assert plan.config is not None
     assert plan.config.loss.fine == 0.01
     [changed] = [row for row in plan.deviations.rows if row.field == "loss.fine"]
-    assert (changed.here, changed.paper) == ("0.01", "0.001")
+    assert changed.here == "0.01" != changed.paper
 
 
 def test_no_graphics_card_where_one_was_chosen_fails_in_a_sentence(qtbot: QtBot, train: MainWindow) -> None:
