@@ -10,8 +10,9 @@ import highdicom as hd
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
+from core.domain.geometry import Box
 from core.domain.shapes import Length, Line, Shape, Stroke
-from core.interchange.reading import FINE, OUTLINES
+from core.interchange.gsps_reading import FINE, OUTLINES
 from core.interchange.references import (
     SourceImage,
     finish,
@@ -19,7 +20,7 @@ from core.interchange.references import (
     reference_dataset,
     written,
 )
-from core.interchange.regions import Region, graphic_data, region_of
+from core.interchange.regions import Region, graphic_data, regions_of
 from core.interchange.report import LesionReport
 
 
@@ -36,8 +37,7 @@ def make_gsps(source: SourceImage, lesions: tuple[LesionReport, ...], *, uids: t
     for lesion in lesions:
         for layer, shapes in enumerate(((lesion.outline,), lesion.fine)):
             for shape in shapes:
-                region = _region(shape)
-                if region is not None:
+                for region in _regions(shape, source.box):
                     drawn[layer].append((_object(region, lesion), region.pen))
     annotations = []
     for graphic_layer, objects in zip(layers, drawn, strict=True):
@@ -59,12 +59,12 @@ def make_gsps(source: SourceImage, lesions: tuple[LesionReport, ...], *, uids: t
     return written(made)
 
 
-def _region(shape: Shape) -> Region | None:
+def _regions(shape: Shape, box: Box) -> tuple[Region, ...]:
     """As in a report; a stroke of changing width is drawn with its mean width."""
     if isinstance(shape, Stroke) and len(shape.points) > 1 and not shape.erases:
         mean = Length(value=sum(shape.widths) / len(shape.widths), unit=shape.unit)
-        return region_of(Line(points=shape.points, width=mean, role=shape.role))
-    return region_of(shape)
+        return regions_of(Line(points=shape.points, width=mean, role=shape.role), box)
+    return regions_of(shape, box)
 
 
 def _object(region: Region, lesion: LesionReport) -> hd.pr.GraphicObject:

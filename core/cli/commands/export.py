@@ -123,7 +123,8 @@ def _objects(study: Study, arguments: argparse.Namespace, console: Console) -> i
     verified = f" {written.verified} are verified by a reader." if arguments.format == "sr" else ""
     console.result(
         msgspec.to_builtins(written),
-        f"Wrote {len(written.files)} objects with {written.lesions} lesions to {arguments.out}.{verified} "
+        "".join(f"left out: {sentence}\n" for sentence in written.left_out)
+        + f"Wrote {len(written.files)} objects with {written.lesions} lesions to {arguments.out}.{verified} "
         f"They carry {carried}.",
     )
     return 0

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.export.clipping import clipped_ring
 from core.data.export.collect import ExportItem, collect, each, write_export
 from core.data.export.png_masks import fine_mask, lesion_mask
 from core.data.export.polygons import polygons_of
@@ -35,7 +36,8 @@ _LAYOUT = """
 annotations.json  COCO instances, coordinates in pixels of the mammograms; the mammograms are not included
 
 One annotation a lesion outline and one a fine annotation. "segmentation" holds polygons that are meant as a union
-(an open line becomes the area that its pen sweeps, piece by piece), or run lengths where something was erased.
+(an open line becomes the area that its pen sweeps, piece by piece), cut to the image, or run lengths where
+something was erased.
 "marginalia" beside it holds the readers' shapes themselves: circles, open lines with their width, strokes.
 """
 
@@ -175,7 +177,12 @@ def _annotation(
     if any(shape.erases for shape in original.shapes):
         segmentation: Rle | tuple[tuple[float, ...], ...] = run_lengths(mask)
     else:
-        rings = [ring for shape in original.shapes for ring in polygons_of(shape, item.image.pixel_spacing_mm)]
+        rings = [
+            ring
+            for shape in original.shapes
+            for whole in polygons_of(shape, item.image.pixel_spacing_mm)
+            if (ring := clipped_ring(whole, item.image.box))
+        ]
         segmentation = tuple(tuple(round(v, 3) for point in ring for v in point) for ring in rings)
     return CocoAnnotation(
         id=number,
