@@ -80,6 +80,7 @@ def _patches(
 ) -> tuple[tuple[PrototypePatch, ...], str]:
     base = pruning.base
     try:
-        return opened.patches(cancelled, base=base), ""
+        patches = opened.patches(cancelled, base=base)
     except ModelError as error:
         return (), said(error)
+    return patches, "" if patches else said(ModelError("This model was shared without its pictures."))

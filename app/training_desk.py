@@ -99,6 +99,18 @@ class TrainingDesk(QObject):
         self._planning = self._begin(job, "planning", self._take_plan)
         self.changed.emit()
 
+    def plan_again(self, run: Run) -> None:
+        """Make a new run of the same plan on the data as they are now (``planned`` follows)."""
+        study = self.session.writable_study()
+
+        def job(emit: Emit, cancelled: IsCancelled) -> object:
+            from core.tasks.training_plan import plan_again
+
+            return [plan_again(study, run)]
+
+        self._planning = self._begin(job, "planning", self._take_plan)
+        self.changed.emit()
+
     def enqueue(self, runs: Sequence[Run]) -> None:
         """New runs, or ones to go on with; one that is there already is not taken twice."""
         self.session.writable_study()

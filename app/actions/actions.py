@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence, QPalette
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
-from app.actions.catalogue import ActionSpec, Need, read_actions
+from app.actions.catalogue import ActionSpec, Need, ScreenName, read_actions
 from app.actions.keymap import Keymap, load_keymap, native
 from app.qt.icons import icon
 from app.qt.translation import tr
@@ -57,10 +57,18 @@ class Actions(QObject):
                 self.menus[spec.menu] = menu
             self.menus[spec.menu].addAction(self._actions[spec.id])
 
-    def enable(self, there: set[Need]) -> None:
-        """Switch every action on or off by what it needs."""
+    def enable(self, there: Collection[Need], screen: ScreenName) -> None:
+        """Switch every action on or off by what it needs and by the screen that is shown."""
         for spec in self.specs:
-            self._actions[spec.id].setEnabled(not spec.needs or spec.needs in there)
+            shown = not spec.screen or spec.screen == screen
+            self._actions[spec.id].setEnabled(shown and (not spec.needs or spec.needs in there))
+        for menu in self.menus.values():
+            menu.menuAction().setEnabled(not menu.actions() or any(_usable(action) for action in menu.actions()))
+
+    def name_step(self, action: str, step: str) -> None:
+        """Name what undo or redo would do, such as "Undo: circle"; without a step the action's own name."""
+        text = tr(next(spec.text for spec in self.specs if spec.id == action))
+        self._actions[action].setText(f"{text}: {step}" if step else text)
 
     def set_keymap(self, keymap: Keymap) -> None:
         self.keymap = keymap
@@ -103,3 +111,7 @@ class Actions(QObject):
         label = tr(spec.text).removesuffix("…")
         tip = f"{label} ({native(keys[:1])})" if keys else label
         action.setToolTip(f"{tip}\n{tr(spec.tip)}" if spec.tip else tip)
+
+
+def _usable(action: QAction) -> bool:
+    return action.isEnabled() and not action.isSeparator()

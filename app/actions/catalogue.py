@@ -9,8 +9,11 @@ import msgspec
 
 FILE = Path(__file__).resolve().parents[2] / "resources" / "actions.json"
 
-Need = Literal["", "study", "writing", "reader", "image", "lesion"]
-"""What must be there before the action can do anything."""
+Need = Literal["", "study", "writing", "reader", "image", "lesion", "case", "prototype", "undo", "redo"]
+"""What must be there before the action can do anything. ``case``: the explanation of a lesion in Review;
+``prototype``: one that is looked at; ``undo`` and ``redo``: a step in the history of the screen that is shown."""
+
+ScreenName = Literal["", "annotate", "train", "review", "prototypes"]
 
 
 class ActionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,10 +26,16 @@ class ActionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Of the preset for who comes from a reading station, where it differs."""
     icon: str = ""
     checkable: bool = False
+    screen: ScreenName = ""
+    """The screen that it belongs to: elsewhere its key, its menu entry and its buttons do nothing."""
     group: str = ""
     """Actions of a group exclude each other."""
     needs: Need = ""
     tip: str = ""
+
+    def meets(self, other: ActionSpec) -> bool:
+        """Whether both can be enabled at the same time, so that they need different keys."""
+        return not (self.screen and other.screen and self.screen != other.screen)
 
     @property
     def menu_name(self) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 
 import msgspec
 from PySide6.QtGui import QKeySequence
@@ -15,6 +16,8 @@ from app.qt import settings
 
 RESERVED = ("Esc", "Return", "Enter", "Backspace", "Del", "Space", "G", "Tab")
 """Keys of the view itself: cancel, finish, last vertex, delete, pan, peek."""
+_WITH_PICTURE = ("", "annotate")
+"""Screens on which the picture has these keys; those of the others may use them."""
 _OWN, _PRESET = "shortcuts/own", "shortcuts/preset"
 
 
@@ -41,18 +44,21 @@ def preset_keymap(actions: tuple[ActionSpec, ...], preset: Preset) -> dict[str, 
     }
 
 
-def conflicts(keymap: Keymap) -> tuple[Conflict, ...]:
-    """Sequences that two actions have, or that the view needs for itself."""
-    users: dict[str, list[str]] = defaultdict(list)
-    for action, keys in keymap.items():
-        for key in keys:
-            users[portable(key)].append(action)
+def conflicts(keymap: Keymap, actions: Sequence[ActionSpec]) -> tuple[Conflict, ...]:
+    """Sequences that two actions of one screen have, or that the picture of that screen needs for itself."""
+    users: dict[str, list[ActionSpec]] = defaultdict(list)
+    for spec in actions:
+        for key in keymap.get(spec.id, ()):
+            users[portable(key)].append(spec)
     reserved = {portable(key) for key in RESERVED}
-    return tuple(
-        Conflict(sequence=key, actions=tuple(found))
-        for key, found in users.items()
-        if len(found) > 1 or key in reserved
-    )
+    found = []
+    for key, specs in users.items():
+        meeting = [spec for pair in combinations(specs, 2) if pair[0].meets(pair[1]) for spec in pair]
+        taken = [spec for spec in specs if key in reserved and spec.screen in _WITH_PICTURE]
+        if meeting or taken:
+            ids = tuple(dict.fromkeys(spec.id for spec in meeting or taken))
+            found.append(Conflict(sequence=key, actions=ids))
+    return tuple(found)
 
 
 def portable(sequence: str) -> str:

@@ -9,17 +9,16 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayou
 from app.model_desk import ModelDesk, OpenedModel
 from app.qt.translation import tr
 from app.session import Session
+from app.views.screen import Screen
 from app.widgets.explain.run_bar import RunBar
 from app.widgets.label import Label
 from app.widgets.notice import Notice
 from core.domain.events import Progress
 
 
-class ModelScreen(QWidget):
+class ModelScreen(Screen):
     """Shows the desk's model while somebody looks; put off while nobody does."""
 
-    refused = Signal(str)
-    """One sentence for the status line."""
     train_wanted = Signal()
 
     def __init__(self, session: Session, desk: ModelDesk, parent: QWidget | None = None) -> None:

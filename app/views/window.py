@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QEvent, QSize
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.actions.actions import Actions
-from app.actions.catalogue import Need
+from app.actions.catalogue import Need, ScreenName
 from app.actions.keymap import Keymap, Preset
 from app.changes import (
     Change,
@@ -40,6 +40,7 @@ from app.session import Session
 from app.views.dialogs.calibrate import CalibrateDialog, store_calibration, stored_calibration
 from app.views.dialogs.sign_in import SignInDialog, ask_new_password
 from app.views.incidents import OF_THE_PROGRAM
+from app.views.screen import NoHistory
 from app.views.status import StatusLine
 from app.views.studies import Studies
 from app.views.train.leaving import may_leave_training
@@ -157,6 +158,8 @@ class MainWindow(QMainWindow):
         act.connect_to("study.close", studies.ask_close)
         act.connect_to("lesion.remove", studies.ask_remove_lesion)
         act.connect_to("application.quit", self.close)
+        act.connect_to("edit.undo", partial(self._step, "undo"))
+        act.connect_to("edit.redo", partial(self._step, "redo"))
         act.connect_to("edit.shortcuts", self._ask_keymap)
         act.connect_to("help.shortcuts", self._show_shortcuts)
         act.connect_to("help.about", self._show_about)
@@ -170,7 +173,7 @@ class MainWindow(QMainWindow):
         self.status.reader_clicked.connect(self._ask_reader)
         self.welcome.study_wanted.connect(self.open_study)
         self.workspaces.refused.connect(self.status.say)
-        self.workspaces.possible.connect(self._enable_actions)
+        self.workspaces.actions_changed.connect(self._enable_actions)
         self.workspaces.linked.connect(self._offer_undo)
         self.workspaces.import_wanted.connect(studies.ask_import)
         self.workspaces.search_failed.connect(lambda sentence: self.banner.say("worklist", sentence))
@@ -211,7 +214,8 @@ class MainWindow(QMainWindow):
         self._enable_actions()
 
     def _enable_actions(self) -> None:
-        session = self.session
+        """Every action by what it needs and the screen that is shown; undo and redo by that screen's history."""
+        session, screen = self.session, self.workspaces.shown
         there: set[Need] = set()
         if session.is_open:
             there.add("study")
@@ -219,14 +223,13 @@ class MainWindow(QMainWindow):
                 there.add("writing")
                 if session.reader is not None:
                     there.add("reader")
-            if session.image_id is not None and self.annotate.shown is not None:
-                there.add("image")
-                if session.lesion_id is not None:
-                    there.add("lesion")
-        self.actions_.enable(there)
-        if self.workspaces.annotates:
-            self.wiring.show_undo()
-        self.actions_["view.others"].setChecked(False)
+        history = NoHistory() if screen is None else screen.history
+        for step, text in (("undo", history.undo_text), ("redo", history.redo_text)):
+            self.actions_.name_step(f"edit.{step}", text)
+        there |= {"undo"} if history.undo_text else set()
+        there |= {"redo"} if history.redo_text else set()
+        there |= set() if screen is None else screen.available()
+        self.actions_.enable(there, self.workspaces.shown_name)
 
     # pages
 
@@ -234,16 +237,22 @@ class MainWindow(QMainWindow):
         self.welcome.refresh()
         self.pages.setCurrentWidget(self.welcome)
         self.rail.setVisible(False)
-        self._enable_actions()
+        self.workspaces.show_page("")
 
-    def _show_workspace(self, name: str) -> None:
+    def _show_workspace(self, name: ScreenName) -> None:
         self.rail.setVisible(True)
         self.actions_[f"workspace.{name}"].setChecked(True)
-        self.pages.setCurrentWidget(self.workspaces.page(name))
+        self.workspaces.show_page(name)
         if name == "annotate":
             self.annotate.view.setFocus()
 
     # what the user does
+
+    def _step(self, step: Literal["undo", "redo"]) -> None:
+        """Take back, or do again, the last step on the screen that is shown."""
+        screen = self.workspaces.shown
+        if screen is not None:
+            screen.history.undo() if step == "undo" else screen.history.redo()
 
     def set_theme(self, theme: str) -> None:
         settings.put("theme", theme)

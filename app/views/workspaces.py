@@ -6,9 +6,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QByteArray, QObject, Signal
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QStackedWidget
 
 from app.actions.actions import Actions
+from app.actions.catalogue import ScreenName
 from app.actions.keymap import Preset, chosen_preset
 from app.changes import Change, StudyOpening
 from app.model_desk import ModelDesk
@@ -16,6 +17,7 @@ from app.qt import settings
 from app.qt.icons import icon
 from app.session import Session
 from app.training_desk import TrainingDesk
+from app.views.screen import Screen
 
 if TYPE_CHECKING:
     from app.views.annotate.wiring import AnnotateWiring
@@ -26,14 +28,15 @@ if TYPE_CHECKING:
     from app.views.train.screen import TrainScreen
 
 _SPLITTER = "window/splitter"
-_Screen = TypeVar("_Screen", bound="ModelScreen")
+_Screen = TypeVar("_Screen", bound=Screen)
+_ModelScreen = TypeVar("_ModelScreen", bound="ModelScreen")
 
 
 class Workspaces(QObject):
     refused = Signal(str)
     """One sentence for the status line."""
-    possible = Signal()
-    """What can be done changed."""
+    actions_changed = Signal()
+    """What can be done or taken back on a screen changed."""
     linked = Signal(str, object)
     """What was linked, in a sentence, and what takes that back."""
     import_wanted = Signal()
@@ -49,6 +52,8 @@ class Workspaces(QObject):
         self._session, self._actions, self._pages = session, actions, pages
         self._annotation: tuple[AnnotateWorkspace, AnnotateWiring] | None = None
         self._screen: tuple[float | None, bool] = (None, False)
+        self.shown_name: ScreenName = ""
+        """The screen that is shown; empty while the welcome page is."""
         self.training = TrainingDesk(session, self)
         self.desk = ModelDesk(session, self)
         session.changed.connect(self._follow)
@@ -70,18 +75,28 @@ class Workspaces(QObject):
     def wiring(self) -> AnnotateWiring:
         return self._annotated()[1]
 
-    def page(self, name: str) -> QWidget:
+    def page(self, name: str) -> Screen:
         """By its name on the rail; made now, if it was not yet."""
-        page: QWidget = getattr(self, name)
+        page: Screen = getattr(self, name)
         return page
+
+    @property
+    def shown(self) -> Screen | None:
+        """The screen that is shown; None while the welcome page is."""
+        return self.page(self.shown_name) if self.shown_name else None
+
+    def show_page(self, name: ScreenName) -> None:
+        """Show a screen; "" where none is, since the window shows its welcome page."""
+        self.shown_name = name
+        if name:
+            self._pages.setCurrentWidget(self.page(name))
+        self.actions_changed.emit()
 
     @cached_property
     def train(self) -> TrainScreen:
         from app.views.train.screen import TrainScreen
 
-        screen = TrainScreen(self._session, self.desk, self.training)
-        self._pages.addWidget(screen)
-        screen.refused.connect(self.refused)
+        screen = self._add(TrainScreen(self._session, self.desk, self.training))
         screen.model_wanted.connect(self._actions["workspace.review"].trigger)
         return screen
 
@@ -142,10 +157,8 @@ class Workspaces(QObject):
 
         workspace = AnnotateWorkspace(self._session, self._actions)
         wiring = AnnotateWiring(self._session, self._actions, workspace)
-        self._pages.addWidget(workspace)
+        self._add(workspace)
         wiring.set_preset(chosen_preset())
-        workspace.refused.connect(self.refused)
-        workspace.possible.connect(self.possible)
         workspace.linked.connect(self.linked)
         workspace.worklist.import_wanted.connect(self.import_wanted)
         workspace.worklist.model.failed.connect(self.search_failed)
@@ -167,10 +180,16 @@ class Workspaces(QObject):
         if self.training.running:
             self.page("train")
 
-    def _of_model(self, screen: _Screen) -> _Screen:
+    def _of_model(self, screen: _ModelScreen) -> _ModelScreen:
+        screen.train_wanted.connect(self._actions["workspace.train"].trigger)
+        return self._add(screen)
+
+    def _add(self, screen: _Screen) -> _Screen:
         self._pages.addWidget(screen)
         screen.refused.connect(self.refused)
-        screen.train_wanted.connect(self._actions["workspace.train"].trigger)
+        screen.actions_changed.connect(self.actions_changed)
+        for action, handler in screen.handlers().items():
+            self._actions.connect_to(action, handler)
         return screen
 
     def _follow(self, change: Change) -> None:

@@ -6,8 +6,9 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from app.actions.actions import Actions
+from app.actions.catalogue import ScreenName
 
-WORKSPACES = ("annotate", "train", "review", "prototypes")
+WORKSPACES: tuple[ScreenName, ...] = ("annotate", "train", "review", "prototypes")
 
 
 class Rail(QFrame):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -10,20 +11,27 @@ import torch
 from numpy.typing import NDArray
 
 from core.baselines.checkpoint import LoadedClassifier
-from core.baselines.inference import class_maps, classify
+from core.baselines.inference import ClassMaps, class_maps, classify
 from core.baselines.trainer import target_rois
 from core.data.roi_set import RoiSet
 from core.domain.events import IsCancelled, never
-from core.evaluation.judge import scale_precision
+from core.evaluation.judge import drawn_like, scale_precisions
+from core.evaluation.localisation import NO_CONTROLS, Controls
 from core.evaluation.map_tests import Explainer, OwnMaps, softmax
 from core.evaluation.predictions import Float, Predictions
 from core.training.inference import device_of, exact, normalise
 
 PostHoc = Literal["GradCAM", "GradCAM++"]
+POST_HOC: tuple[PostHoc, ...] = ("GradCAM", "GradCAM++")
 
 
 def judge_classifier(
-    model: LoadedClassifier, rois: RoiSet, *, name: str, cancelled: IsCancelled = never
+    model: LoadedClassifier,
+    rois: RoiSet,
+    *,
+    name: str,
+    controls: Controls = NO_CONTROLS,
+    cancelled: IsCancelled = never,
 ) -> dict[PostHoc, Predictions]:
     """Predictions for every ROI with a trained margin, once with the maps of each post-hoc method.
 
@@ -31,19 +39,24 @@ def judge_classifier(
     """
     labelled = target_rois(rois, "margin")
     logits = classify(model.network, labelled, cancelled=cancelled).astype(np.float64)
-    own = class_maps(model.network, labelled, labelled.label, cancelled=cancelled)
-    classes = np.arange(len(labelled.class_names))
+    classes, nothing = np.arange(len(labelled.class_names)), np.full(len(labelled), np.nan)
+    drawn = drawn_like(labelled, controls)
+    maps = class_maps(model.network, labelled, labelled.label, cancelled=cancelled)
+    again = None if drawn is None else class_maps(model.network, drawn, drawn.label, cancelled=cancelled)
     found: dict[PostHoc, Predictions] = {}
-    methods: tuple[tuple[PostHoc, np.ndarray[tuple[int, ...], np.dtype[np.float32]]], ...] = (
-        ("GradCAM", own.grad_cam), ("GradCAM++", own.grad_cam_pp),
-    )  # fmt: skip
-    for method, maps in methods:
-        # only the map of an image's own class is looked at: the others may be anything
-        of_class = np.repeat(maps[:, None], len(classes), axis=1)
-        found[method] = _predictions(
-            f"{name} with {method}", labelled, logits, np.full(len(labelled), np.nan), of_class
-        )
+    for method in POST_HOC:
+        placed = None if drawn is None or again is None else (drawn, _repeated(again, method, len(classes)))
+        own = _repeated(maps, method, len(classes))
+        scales = scale_precisions(labelled, own, classes, controls, drawn=placed)
+        plain = _predictions(f"{name} with {method}", labelled, logits, nothing)
+        found[method] = replace(plain, scales=scales)
     return found
+
+
+def _repeated(maps: ClassMaps, method: PostHoc, classes: int) -> NDArray[np.float32]:
+    """(n, K, h, w): the map of the true class in the place of every class; only an image's own is looked at."""
+    own = maps.grad_cam if method == "GradCAM" else maps.grad_cam_pp
+    return np.repeat(own[:, None], classes, axis=1)
 
 
 def judge_malignancy(
@@ -53,17 +66,11 @@ def judge_malignancy(
     biopsied = target_rois(rois, "malignancy")
     logits = classify(model.network, biopsied, cancelled=cancelled).astype(np.float64)
     odds = logits[:, 1] - logits[:, 0] + (model.card.prior_logit or 0.0)
-    return _predictions(name, biopsied, logits, odds, None)
+    return _predictions(name, biopsied, logits, odds)
 
 
-def _predictions(
-    name: str,
-    rois: RoiSet,
-    logits: Float,
-    malignancy: Float,
-    maps: np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None,
-) -> Predictions:
-    classes = np.arange(len(rois.class_names))
+def _predictions(name: str, rois: RoiSet, logits: Float, malignancy: Float) -> Predictions:
+    """Predictions without maps."""
     return Predictions(
         model=name,
         class_names=rois.class_names,
@@ -76,8 +83,6 @@ def _predictions(
         logits=logits,
         malignancy=malignancy,
         no_precedent=np.zeros(len(rois), dtype=np.bool_),
-        lesion_scale=None if maps is None else scale_precision(rois, maps, classes, fine=False),
-        fine_scale=None if maps is None else scale_precision(rois, maps, classes, fine=True),
     )
 
 
@@ -98,8 +103,7 @@ def explainers_of(model: LoadedClassifier, *, name: str) -> dict[PostHoc, Explai
         with exact(network):
             return softmax(network(inputs))
 
-    methods: tuple[PostHoc, ...] = ("GradCAM", "GradCAM++")
     return {
         method: Explainer(name=f"{name} with {method}", maps=partial(own, method), probabilities=probabilities)
-        for method in methods
+        for method in POST_HOC
     }

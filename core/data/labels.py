@@ -29,6 +29,10 @@ class LesionTruth(msgspec.Struct, frozen=True, kw_only=True):
     fine: tuple[Shape, ...]
     """() where there is no fine annotation."""
     fine_by: str = ""
+    fine_reader: str = ""
+    """Id of the reader ``fine_by``."""
+    fine_revision: int = 0
+    """Revision of the fine annotation; 0 where there is none."""
 
 
 class Opinions:
@@ -53,8 +57,18 @@ class Opinions:
 
     def of(self, lesion: Lesion) -> LesionTruth:
         word, doubt = self._word(lesion)
-        fine, by = self._annotation(lesion.id)
-        return LesionTruth(word=word, doubt=doubt, malignant=self._malignant(lesion), fine=fine, fine_by=by)
+        truth = LesionTruth(word=word, doubt=doubt, malignant=self._malignant(lesion), fine=())
+        for reader in sorted(self._readers, key=lambda reader: reader.name == CONTOUR_BAND):
+            drawn = self._fine.get((lesion.id, reader.id))
+            if drawn is not None:
+                return msgspec.structs.replace(
+                    truth,
+                    fine=drawn.shapes,
+                    fine_by=reader.name,
+                    fine_reader=reader.id,
+                    fine_revision=drawn.revision,
+                )
+        return truth
 
     def _said(self, lesion: Lesion, name: str) -> dict[str, str]:
         """What each reader says, by name, in their order."""
@@ -83,13 +97,6 @@ class Opinions:
         if own is not None:
             said = {str(own.value)}
         return {"malignant": 1, "benign": 0}[said.pop()] if len(said) == 1 else -1
-
-    def _annotation(self, lesion_id: str) -> tuple[tuple[Shape, ...], str]:
-        for reader in sorted(self._readers, key=lambda reader: reader.name == CONTOUR_BAND):
-            found = self._fine.get((lesion_id, reader.id))
-            if found is not None:
-                return found.shapes, reader.name
-        return (), ""
 
 
 def _chosen(everybody: Sequence[Reader], names: Sequence[str] | None) -> list[Reader]:

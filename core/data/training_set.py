@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
+from core.data.data_snapshot import (
+    DataSnapshot,
+    Exclusion,
+    LesionSnapshot,
+    refuse_missing,
+    truths_of,
+)
 from core.data.kept_rois import StoredRois, find_rois, keep_rois, key_of, no_rois
 from core.data.labels import OUTSIDE, LabelName, LesionTruth, Opinions
+from core.data.random_roi import placement_generator, random_square
 from core.data.roi import extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
 from core.data.roi_set import InputTransform, RoiSet, UInt8
 from core.data.split import SplitRow
 from core.data.windowing import grey_table, table_index
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
-from core.domain.geometry import Affine
+from core.domain.geometry import Affine, Box
 from core.domain.study import Image, Lesion
 from core.imaging.raster import rasterise, rasterise_outline
 from core.store.study import Study
@@ -24,12 +32,8 @@ from core.store.study import Study
 _VERSION = 2
 """Of the extraction; one more wherever the same inputs give other arrays, so that kept ones are not used."""
 
-
-class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
-    """A lesion that is not among the ROIs."""
-
-    lesion_id: str
-    reason: str
+JUDGED_SEED = 1
+"""Of the random ROIs that localisation is judged on: the same ones for every model of a study."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,25 +58,94 @@ class RoiRequest:
 
 
 def build_roi_set(
-    study: Study, request: RoiRequest, *, emit: Emit = silent, cancelled: IsCancelled = never
+    study: Study,
+    request: RoiRequest,
+    *,
+    snapshot: DataSnapshot | None = None,
+    emit: Emit = silent,
+    cancelled: IsCancelled = never,
 ) -> TrainingSet:
     """The ROIs of a study in the order of its lesions, and why others are left out.
 
     Those that were cut out before are read from the study; the others are computed and, where the study is open
-    for writing, kept. StudyError where no lesion is left.
+    for writing, kept. ``snapshot``: take the lesions, labels and annotations as they were then. StudyError where
+    no lesion is left, or where one of the snapshot is no longer in the study.
     """
-    items, exclusions = _collected(study, request)
+    items, exclusions = _collected(study, request) if snapshot is None else _recalled(study, request, snapshot)
     if not items:
         reasons = "; ".join(sorted({exclusion.reason for exclusion in exclusions})) or "it has none"
         raise StudyError(
             f"No lesion of the study can be used ({reasons}). Import, label or outline lesions first."
         )
+    found = _found(study, request, items, emit, cancelled)
+    return TrainingSet(rois=_assembled(request, items, found), exclusions=tuple(exclusions))
+
+
+def build_drawn_rois(
+    study: Study,
+    request: RoiRequest,
+    lesion_ids: Sequence[str],
+    *,
+    seed: int = JUDGED_SEED,
+    pixels: bool = True,
+    emit: Emit = silent,
+    cancelled: IsCancelled = never,
+) -> RoiSet:
+    """These lesions, in this order, in ROIs with random centre and scale, cut from the mammograms.
+
+    The set has no context around the ROIs (``stored_share`` 1): it is for judging, not for augmentation. Without
+    ``pixels`` only the masks are drawn and the grey values are 0. StudyError where a lesion cannot be used.
+    """
+    request = replace(request, transform=msgspec.structs.replace(request.transform, stored_share=1.0))
+    item_of = {item.lesion.id: item for item in _collected(study, request)[0]}
+    lost = [lesion for lesion in lesion_ids if lesion not in item_of]
+    if lost:
+        raise StudyError(f"Lesion {lost[0][:8]} cannot be judged any more: its labels or its outline changed.")
+    items = [_drawn(item_of[lesion], seed) for lesion in lesion_ids]
+    if not pixels:
+        found = no_rois([_key(item) for item in items], request.transform)
+        for row, item in enumerate(items):
+            size = request.transform.stored_size
+            grid = image_to_stored(item.square, request.transform)
+            found.lesion[row], found.fine[row] = _masks(item, grid, size)
+        return _assembled(request, items, found)
+    return _assembled(request, items, _found(study, request, items, emit, cancelled))
+
+
+def _drawn(item: _Item, seed: int) -> _Item:
+    random = placement_generator(item.lesion.id, seed)
+    square = random_square(item.lesion.box, item.image.box, random)
+    return replace(item, square=square, drawn=True)
+
+
+def _found(
+    study: Study, request: RoiRequest, items: Sequence[_Item], emit: Emit, cancelled: IsCancelled
+) -> StoredRois:
+    """The regions of these items: kept ones, and new ones that are kept where the study is open for writing."""
     found = find_rois(study, [_key(item) for item in items], request.transform, _VERSION)
     if not found.known.all():
         _extract(study, request, items, found, emit, cancelled)
         if study.writable:
             keep_rois(study, found, request.transform, _VERSION)
-    return TrainingSet(rois=_assembled(request, items, found), exclusions=tuple(exclusions))
+    return found
+
+
+def take_snapshot(study: Study, request: RoiRequest) -> DataSnapshot:
+    """What ``build_roi_set`` would cut out now."""
+    items, exclusions = _collected(study, request)
+    lesions = tuple(
+        LesionSnapshot(
+            lesion=item.lesion,
+            patient_id=item.image.patient_id,
+            source=item.source,
+            word=item.truth.word,
+            malignant=item.truth.malignant,
+            reader_id=item.truth.fine_reader,
+            revision=item.truth.fine_revision,
+        )
+        for item in items
+    )
+    return DataSnapshot(lesions=lesions, exclusions=tuple(exclusions))
 
 
 def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
@@ -80,7 +153,8 @@ def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
     lesion = study.lesions.get(lesion_id)
     image = study.images.get(lesion.image_id)
     truth = Opinions(study, label=request.label, readers=request.readers).of(lesion)
-    item = _Item(lesion=lesion, image=image, truth=truth, source=study.patients.get(image.patient_id).source)
+    source, square = study.patients.get(image.patient_id).source, roi_square(lesion.box, request.transform)
+    item = _Item(lesion=lesion, image=image, truth=truth, source=source, square=square)
     found = no_rois([_key(item)], request.transform)
     _extract(study, request, [item], found, silent, never)
     return _assembled(request, [item], found)
@@ -106,6 +180,10 @@ class _Item:
     image: Image
     truth: LesionTruth
     source: str
+    square: Box
+    """The ROI, in image pixels."""
+    drawn: bool = False
+    """True where ``square`` has a random centre and scale."""
 
 
 def _collected(study: Study, request: RoiRequest) -> tuple[list[_Item], list[Exclusion]]:
@@ -116,13 +194,34 @@ def _collected(study: Study, request: RoiRequest) -> tuple[list[_Item], list[Exc
     exclusions: list[Exclusion] = []
     for lesion in study.lesions.all():
         image = images[lesion.image_id]
-        item = _Item(lesion=lesion, image=image, truth=opinions.of(lesion), source=sources[image.patient_id])
+        square = roi_square(lesion.box, request.transform)
+        item = _Item(
+            lesion=lesion, image=image, truth=opinions.of(lesion), source=sources[image.patient_id], square=square
+        )
         reason = _reason_against(item, request)
         if reason:
             exclusions.append(Exclusion(lesion_id=lesion.id, reason=reason))
         else:
             items.append(item)
     return items, exclusions
+
+
+def _recalled(study: Study, request: RoiRequest, snapshot: DataSnapshot) -> tuple[list[_Item], list[Exclusion]]:
+    """As ``_collected`` found them when the snapshot was taken."""
+    refuse_missing(study, snapshot)
+    images = {image.id: image for image in study.images.all()}
+    items = [
+        _Item(
+            lesion=then.lesion,
+            # an image may have been given to another patient since
+            image=msgspec.structs.replace(images[then.lesion.image_id], patient_id=then.patient_id),
+            truth=truth,
+            source=then.source,
+            square=roi_square(then.lesion.box, request.transform),
+        )
+        for then, truth in zip(snapshot.lesions, truths_of(study, snapshot), strict=True)
+    ]
+    return items, list(snapshot.exclusions)
 
 
 def _reason_against(item: _Item, request: RoiRequest) -> str:
@@ -144,6 +243,7 @@ def _key(item: _Item) -> bytes:
     image = item.image
     return key_of(
         (
+            *((item.square,) if item.drawn else ()),
             item.lesion.id,
             item.lesion.outline,
             item.truth.fine,
@@ -178,7 +278,7 @@ def _extract(
         stored = study.arrays.read_pixels(image_id, frame=frame)
         table = grey_table(items[rows[0]].image, stored, request.transform.window)
         for row in rows:
-            square = roi_square(items[row].lesion.box, request.transform)
+            square = items[row].square
             around = stored_square(square, request.transform)
             found.pixels[row] = extract_pixels(table_index(stored), around, size, lut=table)
             found.lesion[row], found.fine[row] = _masks(
@@ -203,7 +303,6 @@ def _masks(item: _Item, image_to_grid: Affine, size: int) -> tuple[UInt8, UInt8]
 
 def _assembled(request: RoiRequest, items: Sequence[_Item], found: StoredRois) -> RoiSet:
     index = {name: i for i, name in enumerate(request.class_names)}
-    squares = [roi_square(item.lesion.box, request.transform) for item in items]
     return RoiSet(
         transform=request.transform,
         class_names=request.class_names,
@@ -218,6 +317,6 @@ def _assembled(request: RoiRequest, items: Sequence[_Item], found: StoredRois) -
         patient_ids=tuple(item.image.patient_id for item in items),
         finding_ids=tuple(item.lesion.finding_id for item in items),
         sources=tuple(item.source for item in items),
-        image_to_input=tuple(image_to_input(square, request.transform) for square in squares),
+        image_to_input=tuple(image_to_input(item.square, request.transform) for item in items),
         synthetic=any(item.image.synthetic for item in items),
     )

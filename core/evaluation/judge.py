@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
 from core.domain.events import IsCancelled, never
-from core.evaluation.predictions import Float, Predictions, ScalePrecision
+from core.evaluation.localisation import NO_CONTROLS, Controls, position_control, precision_of_map
+from core.evaluation.predictions import DRAWN, SCALES, Float, Predictions, ScalePrecision, mask_of_scale
 from core.model.checkpoint import LoadedModel
 from core.model.similarity import upsample
 from core.statistics.activation import (
@@ -20,19 +21,24 @@ from core.statistics.activation import (
     centre_blob,
     chance,
     energy_inside,
-    lowest_of_top,
-    precision_of_top,
-    top_count,
 )
 from core.statistics.activation_summary import PairTable
 from core.training.inference import Inference, infer
 from core.training.precedent import largest_own_evidence
 
+Maps = NDArray[np.float32]
 _CHUNK = 64
 """Images whose upsampled maps exist at a time."""
 
 
-def judge(model: LoadedModel, rois: RoiSet, *, name: str, cancelled: IsCancelled = never) -> Predictions:
+def judge(
+    model: LoadedModel,
+    rois: RoiSet,
+    *,
+    name: str,
+    controls: Controls = NO_CONTROLS,
+    cancelled: IsCancelled = never,
+) -> Predictions:
     """Predictions of the model for every ROI with a trained class; the others are left out."""
     labelled = rois.rows(rois.label >= 0)
     found = infer(model.network, labelled, keep_maps=True, cancelled=cancelled)
@@ -41,6 +47,9 @@ def judge(model: LoadedModel, rois: RoiSet, *, name: str, cancelled: IsCancelled
     assert maps is not None
     threshold = model.card.precedent_threshold
     evidence = largest_own_evidence(found.scores, found.logits, prototype_class)
+    drawn = drawn_like(labelled, controls)
+    placed = None if drawn is None else (drawn, _maps(model, drawn, cancelled))
+    scales = scale_precisions(labelled, maps, prototype_class, controls, drawn=placed)
     return Predictions(
         model=name,
         class_names=model.card.class_names,
@@ -54,9 +63,14 @@ def judge(model: LoadedModel, rois: RoiSet, *, name: str, cancelled: IsCancelled
         malignancy=_malignancy(model, found),
         no_precedent=np.zeros(len(evidence), np.bool_) if threshold is None else evidence < threshold,
         evidence=None if threshold is None else evidence - threshold,
-        lesion_scale=_numbered(scale_precision(labelled, maps, prototype_class, fine=False), model),
-        fine_scale=_numbered(scale_precision(labelled, maps, prototype_class, fine=True), model),
+        scales={scale: _numbered(one, model) for scale, one in scales.items()},
     )
+
+
+def _maps(model: LoadedModel, rois: RoiSet, cancelled: IsCancelled) -> Maps:
+    found = infer(model.network, rois, keep_maps=True, cancelled=cancelled).maps
+    assert found is not None
+    return found
 
 
 def original_numbers(model: LoadedModel) -> NDArray[np.int64]:
@@ -65,9 +79,7 @@ def original_numbers(model: LoadedModel) -> NDArray[np.int64]:
     return np.array(known or range(len(model.card.prototype_class)), dtype=np.int64)
 
 
-def _numbered(scale: ScalePrecision | None, model: LoadedModel) -> ScalePrecision | None:
-    if scale is None:
-        return None
+def _numbered(scale: ScalePrecision, model: LoadedModel) -> ScalePrecision:
     return replace(scale, pairs=replace(scale.pairs, prototype=original_numbers(model)[scale.pairs.prototype]))
 
 
@@ -78,14 +90,49 @@ def _malignancy(model: LoadedModel, found: Inference) -> Float:
     return found.malignancy.astype(np.float64)
 
 
+def drawn_like(rois: RoiSet, controls: Controls) -> RoiSet | None:
+    """The lesions of ``rois``, in its order and with its labels, in ROIs with random placement; None if there are
+    none."""
+    if controls.drawn is None:
+        return None
+    row_of = {lesion: row for row, lesion in enumerate(controls.drawn.lesion_ids)}
+    drawn = controls.drawn.rows([row_of[lesion] for lesion in rois.lesion_ids])
+    return replace(drawn, label=rois.label, class_names=rois.class_names)
+
+
+def scale_precisions(
+    rois: RoiSet,
+    maps: Maps,
+    prototype_class: NDArray[np.int64],
+    controls: Controls,
+    *,
+    drawn: tuple[RoiSet, Maps] | None,
+) -> dict[str, ScalePrecision]:
+    """Precision by scale, of ``SCALES``; a scale that no image has a mask of is missing.
+
+    ``maps`` (n, m, h, w) lie on the latent grid; ``drawn`` are the ROIs with random placement and their maps.
+    """
+    found: dict[str, ScalePrecision] = {}
+    for scale in SCALES:
+        where = drawn if scale in DRAWN else (rois, maps)
+        one = None if where is None else scale_precision(*where, prototype_class, scale, controls)
+        if one is not None:
+            found[scale] = one
+    return found
+
+
 def scale_precision(
-    rois: RoiSet, small: NDArray[np.float32], prototype_class: NDArray[np.int64], *, fine: bool
+    rois: RoiSet,
+    small: NDArray[np.float32],
+    prototype_class: NDArray[np.int64],
+    scale: str,
+    controls: Controls = NO_CONTROLS,
 ) -> ScalePrecision | None:
     """Precision of the maps of each image's own class; None where no image has a mask of this scale.
 
     ``small`` (n, m, h, w) are maps on the latent grid, ``prototype_class`` (m,) the class that each is for.
     """
-    masks = rois.central(rois.fine if fine else rois.lesion)
+    masks = mask_of_scale(rois, scale)
     if len(rois) == 0 or not masks.any():
         return None
     pairs = list(_pairs(small, rois, masks, prototype_class))
@@ -98,17 +145,10 @@ def scale_precision(
         ),
         chance=chance(masks),
         attainable=attainable(masks),
-        blob=_of_blob(masks),
+        blob=precision_of_map(centre_blob(*masks.shape[1:]), masks),
         energy=np.concatenate([one[3] for one in pairs]),
+        position=position_control(controls, scale, masks, rois.patient_ids),
     )
-
-
-def _of_blob(masks: NDArray[np.uint8]) -> Float:
-    """(n,) activation precision of a map that only says "the middle"; NaN where the mask is empty."""
-    blob = centre_blob(*masks.shape[1:])
-    cut, count = lowest_of_top(blob), top_count(blob.size)
-    found = [precision_of_top(blob, mask, cut=cut, count=count) if mask.any() else np.nan for mask in masks]
-    return np.array(found, dtype=np.float64)
 
 
 def _pairs(

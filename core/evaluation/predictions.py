@@ -6,18 +6,39 @@ into out-of-fold predictions, in which every lesion was judged by a model that n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.roi_set import RoiSet
 from core.domain.errors import MarginaliaError
 from core.statistics.activation_summary import PairTable
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
+DRAWN = ("lesion_drawn", "fine_drawn")
+SCALES = ("lesion", "fine", *DRAWN)
+"""Lesion's outline and fine annotation, each in the ROI of the input transform and in an ROI with random centre
+and scale (``core.data.random_roi``)."""
+
+
+def mask_of_scale(rois: RoiSet, scale: str) -> NDArray[np.uint8]:
+    """(n, I, I) masks of the un-augmented ROIs that a scale is judged by."""
+    return rois.central(rois.fine if scale.startswith("fine") else rois.lesion)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Position:
+    """Precision of a constant map, which knows where masks usually lie and nothing of the image."""
+
+    precision: Float
+    """(n,) NaN where the image has no mask."""
+    source: Literal["training", "others"]
+    """training: mean mask of the training lesions; others: of the other judged patients."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +56,8 @@ class ScalePrecision:
     energy: Float | None = None
     """(r,) share of each pair's map that lies inside the mask (``core.statistics.activation.energy_inside``); None
     where it was not measured."""
+    position: Position | None = None
+    """The position-only control; None where it was not measured."""
 
     @property
     def energies(self) -> PairTable | None:
@@ -72,8 +95,16 @@ class Predictions:
     evidence: Float | None = None
     """(n,) largest own evidence less the threshold of the model that judged the lesion, so that the lesions of
     several folds can be ordered; None where a model has no threshold (trained without validation)."""
-    lesion_scale: ScalePrecision | None = None
-    fine_scale: ScalePrecision | None = None
+    scales: Mapping[str, ScalePrecision] = field(default_factory=dict)
+    """Activation precision by scale, of ``SCALES``; those that were not measured, or have no mask, are missing."""
+
+    @property
+    def lesion_scale(self) -> ScalePrecision | None:
+        return self.scales.get("lesion")
+
+    @property
+    def fine_scale(self) -> ScalePrecision | None:
+        return self.scales.get("fine")
 
     def __len__(self) -> int:
         return len(self.lesion_ids)
@@ -110,14 +141,11 @@ class Predictions:
             malignancy=self.malignancy[index],
             no_precedent=self.no_precedent[index],
             evidence=None if self.evidence is None else self.evidence[index],
-            lesion_scale=_rows_of_pairs(self.lesion_scale, chosen),
-            fine_scale=_rows_of_pairs(self.fine_scale, chosen),
+            scales={name: _rows_of_pairs(scale, chosen) for name, scale in self.scales.items()},
         )
 
 
-def _rows_of_pairs(scale: ScalePrecision | None, chosen: Bool) -> ScalePrecision | None:
-    if scale is None:
-        return None
+def _rows_of_pairs(scale: ScalePrecision, chosen: Bool) -> ScalePrecision:
     chosen_pairs = chosen[scale.pairs.image]
     kept = scale.pairs.rows(chosen_pairs)
     new_row = np.cumsum(chosen) - 1
@@ -127,7 +155,10 @@ def _rows_of_pairs(scale: ScalePrecision | None, chosen: Bool) -> ScalePrecision
         attainable=scale.attainable[chosen],
         blob=scale.blob[chosen],
         energy=None if scale.energy is None else scale.energy[chosen_pairs],
-    )
+        position=None if scale.position is None else replace(
+            scale.position, precision=scale.position.precision[chosen]
+        ),
+    )  # fmt: skip
 
 
 def pooled(folds: Sequence[Predictions]) -> Predictions:
@@ -152,14 +183,31 @@ def pooled(folds: Sequence[Predictions]) -> Predictions:
         malignancy=np.concatenate([fold.malignancy for fold in folds]),
         no_precedent=np.concatenate([fold.no_precedent for fold in folds]),
         evidence=_pooled_evidence([fold.evidence for fold in folds]),
-        lesion_scale=_pooled_pairs([fold.lesion_scale for fold in folds], [len(fold) for fold in folds]),
-        fine_scale=_pooled_pairs([fold.fine_scale for fold in folds], [len(fold) for fold in folds]),
+        scales={
+            name: _pooled_pairs([fold.scales.get(name) for fold in folds], [len(fold) for fold in folds])
+            for name in SCALES
+            if any(name in fold.scales for fold in folds)
+        },
     )
 
 
 def _pooled_evidence(folds: Sequence[Float | None]) -> Float | None:
     present = [fold for fold in folds if fold is not None]
     return np.concatenate(present) if len(present) == len(folds) else None
+
+
+def _pooled_positions(folds: Sequence[ScalePrecision | None], sizes: Sequence[int]) -> Position | None:
+    """The position-only control of all folds; None where a fold with masks was judged without it."""
+    judged = [fold.position for fold in folds if fold is not None]
+    known = [one for one in judged if one is not None]
+    if len(known) < len(judged) or not known:
+        return None
+    parts = [
+        np.full(size, np.nan) if fold is None or fold.position is None else fold.position.precision
+        for fold, size in zip(folds, sizes, strict=True)
+    ]
+    trained = all(one.source == "training" for one in known)
+    return Position(precision=np.concatenate(parts), source="training" if trained else "others")
 
 
 def _unmarked(images: int) -> ScalePrecision:
@@ -174,9 +222,7 @@ def _unmarked(images: int) -> ScalePrecision:
     )
 
 
-def _pooled_pairs(folds: Sequence[ScalePrecision | None], sizes: Sequence[int]) -> ScalePrecision | None:
-    if all(fold is None for fold in folds):
-        return None
+def _pooled_pairs(folds: Sequence[ScalePrecision | None], sizes: Sequence[int]) -> ScalePrecision:
     present = [_unmarked(size) if fold is None else fold for fold, size in zip(folds, sizes, strict=True)]
     tables = [fold.pairs for fold in present]
     first_row = np.cumsum([0, *sizes[:-1]])
@@ -195,4 +241,5 @@ def _pooled_pairs(folds: Sequence[ScalePrecision | None], sizes: Sequence[int]) 
         attainable=np.concatenate([fold.attainable for fold in present]),
         blob=np.concatenate([fold.blob for fold in present]),
         energy=_pooled_evidence([fold.energy for fold in present]),
+        position=_pooled_positions(folds, sizes),
     )

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from core.domain.errors import MarginaliaError
-from core.evaluation.predictions import Bool, Float, Predictions, ScalePrecision
+from core.evaluation.predictions import SCALES, Bool, Float, Predictions, ScalePrecision
 from core.statistics.activation_summary import (
     PairTable,
     compare_tables,
@@ -29,7 +29,6 @@ from core.statistics.repeated import (
     mean_multiclass_auroc,
 )
 
-SCALES = ("lesion", "fine")
 Measure = Literal["precision", "energy"]
 
 
@@ -83,7 +82,7 @@ class Method:
 
     def scales(self, scale: str) -> list[ScalePrecision] | None:
         """What each run has at one scale of mask; None where a run has nothing."""
-        found: list[ScalePrecision | None] = [getattr(run, f"{scale}_scale") for run in self.runs]
+        found = [run.scales.get(scale) for run in self.runs]
         kept = [one for one in found if one is not None]
         return kept if len(kept) == len(found) else None
 
@@ -208,6 +207,13 @@ def _precisions(method: Method, resamples: Resamples) -> dict[str, Estimate]:
         found[f"{scale}_attainable"] = mean_estimate(one.attainable, resamples)
         over = table.value - one.blob[table.image]
         found[f"{scale}_over_blob"] = mean_estimate(over, resamples, resamples.cluster[table.image])
+        if one.position is not None:
+            # every run of a method has the same training part, and so the same position-only map
+            alone = one.position.precision
+            found[f"{scale}_position"] = mean_estimate(alone, resamples)
+            found[f"{scale}_over_position"] = mean_estimate(
+                table.value - alone[table.image], resamples, resamples.cluster[table.image]
+            )
     return found
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from core.domain.errors import MarginaliaError
 from core.evaluation.map_figures import faithfulness, stability
 from core.evaluation.map_tests import MapRecord
-from core.evaluation.predictions import Bool, Float, Predictions, ScalePrecision
+from core.evaluation.predictions import DRAWN, SCALES, Bool, Float, Predictions, ScalePrecision
 from core.statistics.activation_summary import over_images, over_pairs, summarise
 from core.statistics.agreement import agreement
 from core.statistics.auroc import auroc
@@ -32,6 +32,16 @@ COVERAGES = (0.9, 0.75, 0.5)
 FEWEST_DRAWS = 10
 _OF_MAPS = ("lesion_", "fine_", "stability_")
 """Keys of figures that are means over what has a value; their ``undefined`` counts what has none."""
+SCALE_WORDS = {
+    "lesion": "Lesion-scale",
+    "fine": "Fine-scale",
+    "lesion_drawn": "Random ROIs: lesion-scale",
+    "fine_drawn": "Random ROIs: fine-scale",
+}
+POSITION_WORDS = {
+    "training": "of position only (mean mask of the training lesions)",
+    "others": "of position only (mean mask of the other patients)",
+}
 DECISIONS = (0.01, 0.02, 0.05)
 """Thresholds of the decision curve that are reported: BI-RADS recommends a biopsy above 2%."""
 
@@ -211,6 +221,7 @@ def _precision(
         label=f"{name}, margin over the blob",
         estimate=mean_estimate(margin, resamples, resamples.cluster[scale.pairs.image]),
     )
+    yield from _over_position(key, name, scale, resamples)
     if scale.energies is not None:
         energy = over_pairs(scale.energies, resamples)
         yield Metric(key=f"{key}_energy", label=f"{label} share of the map's energy inside", estimate=energy)
@@ -221,9 +232,26 @@ def _precision(
     yield Metric(key=f"{key}_ever_fires", label=text, estimate=ever)
 
 
+def _over_position(key: str, name: str, scale: ScalePrecision, resamples: Resamples) -> Iterator[Metric]:
+    """The position-only map beside the model, and their paired difference: above 0 where the model looks."""
+    if scale.position is None:
+        return
+    alone, pairs = scale.position.precision, scale.pairs
+    yield Metric(
+        key=f"{key}_position",
+        label=f"{name} {POSITION_WORDS[scale.position.source]}",
+        estimate=mean_estimate(alone, resamples),
+    )
+    yield Metric(
+        key=f"{key}_over_position",
+        label=f"{name}, model minus position only (paired)",
+        estimate=mean_estimate(pairs.value - alone[pairs.image], resamples, resamples.cluster[pairs.image]),
+    )
+
+
 def _per_prototype(predictions: Predictions, resamples: Resamples) -> Iterator[Metric]:
     for key, label, scale in _scales(predictions):
-        if scale is None:
+        if scale is None or key in DRAWN:
             continue
         pairs = scale.pairs
         owner = dict(zip(pairs.prototype.tolist(), pairs.klass.tolist(), strict=True))
@@ -237,10 +265,8 @@ def _per_prototype(predictions: Predictions, resamples: Resamples) -> Iterator[M
 
 
 def _scales(predictions: Predictions) -> tuple[tuple[str, str, ScalePrecision | None], ...]:
-    return (
-        ("lesion", "Lesion-scale", predictions.lesion_scale),
-        ("fine", "Fine-scale", predictions.fine_scale),
-    )
+    """Key, name and precision of each scale, in their order."""
+    return tuple((key, SCALE_WORDS[key], predictions.scales.get(key)) for key in SCALES)
 
 
 def with_maps(report: EvaluationReport, record: MapRecord, *, draws: int = DRAWS) -> EvaluationReport:
@@ -301,7 +327,7 @@ def _as_in_paper(predictions: Predictions, draws: int) -> Iterator[Metric]:
     images = resample(None, len(predictions), draws=draws)
     yield from _margin(predictions, images, clusters=None, as_in_paper=True)
     for key, label, scale in _scales(predictions):
-        if scale is not None:
+        if scale is not None and key not in DRAWN:
             name = f"{label} activation precision"
             yield Metric(
                 key=f"{key}_precision",

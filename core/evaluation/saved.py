@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
 from core.domain.atomic import atomic_write
 from core.domain.errors import ModelError
-from core.evaluation.predictions import Float, Predictions, ScalePrecision
+from core.evaluation.predictions import Float, Position, Predictions, ScalePrecision
 from core.statistics.activation_summary import PairTable
 
 Numbers = list[float | None]
@@ -25,6 +25,8 @@ class _Scale(msgspec.Struct, frozen=True, kw_only=True):
     attainable: Numbers
     blob: Numbers
     energy: Numbers | None = None
+    position: Numbers | None = None
+    position_source: Literal["training", "others"] = "training"
 
 
 class _Saved(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +42,10 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True):
     malignancy: Numbers
     no_precedent: list[bool]
     evidence: Numbers | None = None
-    lesion_scale: _Scale | None
-    fine_scale: _Scale | None
+    scales: dict[str, _Scale] = {}
+    lesion_scale: _Scale | None = None
+    """Written by earlier versions instead of ``scales``, as is ``fine_scale``."""
+    fine_scale: _Scale | None = None
 
 
 _TEXT = ("model", "class_names", "lesion_ids", "finding_ids", "patient_ids", "sources")
@@ -58,8 +62,7 @@ def save_predictions(path: Path, predictions: Predictions) -> None:
         malignancy=_listed(predictions.malignancy),
         no_precedent=predictions.no_precedent.tolist(),
         evidence=None if predictions.evidence is None else _listed(predictions.evidence),
-        lesion_scale=_scale(predictions.lesion_scale),
-        fine_scale=_scale(predictions.fine_scale),
+        scales={name: _scale(found) for name, found in predictions.scales.items()},
     )
     atomic_write(path, msgspec.json.encode(saved))
 
@@ -71,6 +74,8 @@ def load_predictions(path: Path) -> Predictions:
     except (OSError, msgspec.MsgspecError) as error:
         raise ModelError(f"{path} is lost or damaged: delete its folder and repeat this part.") from error
     values: dict[str, Any] = {name: getattr(saved, name) for name in _TEXT}
+    earlier = {"lesion": saved.lesion_scale, "fine": saved.fine_scale}
+    scales: dict[str, _Scale | None] = {**earlier, **saved.scales}
     return Predictions(
         **values,
         label=np.array(saved.label, np.int64),
@@ -79,8 +84,7 @@ def load_predictions(path: Path) -> Predictions:
         malignancy=_array(saved.malignancy),
         no_precedent=np.array(saved.no_precedent, np.bool_),
         evidence=None if saved.evidence is None else _array(saved.evidence),
-        lesion_scale=_precision(saved.lesion_scale),
-        fine_scale=_precision(saved.fine_scale),
+        scales={name: _precision(found) for name, found in scales.items() if found is not None},
     )
 
 
@@ -92,9 +96,7 @@ def _array(values: Numbers) -> Float:
     return np.array([np.nan if v is None else v for v in values], np.float64)
 
 
-def _scale(found: ScalePrecision | None) -> _Scale | None:
-    if found is None:
-        return None
+def _scale(found: ScalePrecision) -> _Scale:
     pairs = found.pairs
     return _Scale(
         image=pairs.image.tolist(),
@@ -105,12 +107,12 @@ def _scale(found: ScalePrecision | None) -> _Scale | None:
         attainable=_listed(found.attainable),
         blob=_listed(found.blob),
         energy=None if found.energy is None else _listed(found.energy),
+        position=None if found.position is None else _listed(found.position.precision),
+        position_source="training" if found.position is None else found.position.source,
     )
 
 
-def _precision(saved: _Scale | None) -> ScalePrecision | None:
-    if saved is None:
-        return None
+def _precision(saved: _Scale) -> ScalePrecision:
     return ScalePrecision(
         pairs=PairTable(
             image=np.array(saved.image, np.int64),
@@ -122,4 +124,7 @@ def _precision(saved: _Scale | None) -> ScalePrecision | None:
         attainable=_array(saved.attainable),
         blob=_array(saved.blob),
         energy=None if saved.energy is None else _array(saved.energy),
-    )
+        position=None if saved.position is None else Position(
+            precision=_array(saved.position), source=saved.position_source
+        ),
+    )  # fmt: skip

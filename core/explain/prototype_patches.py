@@ -106,14 +106,14 @@ def _source_row(card: ModelCard, training: RoiSet, by_id: dict[str, int], chosen
     row = by_id.get(lesion_id)
     if row is None:
         raise ModelError(
-            f"Prototype {chosen[0]} comes from lesion {lesion_id}, which is not among these ROIs: open the study "
-            "that the model was trained on."
+            f"Prototype {chosen[0] + 1} comes from lesion {lesion_id}, which is not among these ROIs: open the "
+            "study that the model was trained on."
         )
     found = training.roi_sha256(row)
     if any(card.prototypes[j].roi_sha256 != found for j in chosen):
         raise ModelError(
-            f"The ROI of lesion {lesion_id} is no longer the one that prototype {chosen[0]} was taken from (its "
-            "pixels differ): restore the image and its lesion box, or train again."
+            f"The ROI of lesion {lesion_id} is no longer the one that prototype {chosen[0] + 1} was taken from "
+            "(its pixels differ): restore the image and its lesion box, or train again."
         )
     return row
 

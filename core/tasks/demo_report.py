@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.domain.vocabulary import Part
+from core.evaluation.claims import localisation_claims
 from core.evaluation.report import EvaluationReport
 from core.explain.explanation import Explanation
 from core.explain.report import Figure, Section, Table, render_index, write_page
@@ -68,11 +69,7 @@ def _figures(report: EvaluationReport, plain: Estimate) -> Section:
         "Control: a logistic regression on size, contrast and density of the lesion alone reaches a margin AUROC "
         f"of {plain.text()}: the task is the margin.",
     ]
-    if "fine_blob" in shown:
-        text.append(
-            "A blob in the middle of every ROI would have a lesion-scale precision of "
-            f"{shown['lesion_blob'].text()} and a fine-scale precision of {shown['fine_blob'].text()}."
-        )
+    text += localisation_claims(shown)
     return Section(title="What the model achieves", text=tuple(text), figures=tuple(figures))
 
 

@@ -16,7 +16,8 @@ from core.domain.vocabulary import Part
 from core.jobs.catalogue import JobRequest
 from core.jobs.supervisor import supervise
 from core.store.study import Study
-from core.tasks.train import roi_request, rows_of_parts
+from core.tasks.run_data import roi_request
+from core.tasks.train import rows_of_parts
 from core.training.config import TrainingConfig
 from core.training.rehearsal import Rehearsed, rehearse_run
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.data_snapshot import Exclusion
 from core.data.roi_set import RoiSet
-from core.data.training_set import Exclusion, build_roi_set
+from core.data.training_set import build_roi_set
 from core.domain.atomic import make_folder
 from core.domain.errors import ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
@@ -25,8 +26,8 @@ from core.imaging.reader import read_image
 from core.interchange.model_archive import PICTURES
 from core.model.checkpoint import LoadedModel
 from core.store.study import Study
-from core.tasks.runs import active_model, request_of
-from core.tasks.train import roi_request
+from core.tasks.run_data import roi_request
+from core.tasks.runs import active_model, is_imported, request_of
 from core.training.inference import infer
 
 
@@ -45,6 +46,8 @@ class ModelInStudy:
     """Lesions of the study that no ROI can be made of."""
     pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
     """Source ROIs (I, I) by content hash that came with a shared model."""
+    imported: bool = False
+    """True for a model that another study shared: its source lesions may lie in no study of this computer."""
 
     def rows_of(self, part: Part) -> RoiSet:
         return self.rois.rows(np.array([found == part.value for found in self.parts], dtype=np.bool_))
@@ -57,7 +60,8 @@ class ModelInStudy:
         self, cancelled: IsCancelled = never, *, base: LoadedModel | None = None
     ) -> tuple[PrototypePatch, ...]:
         """The pictures of the model's prototypes (or of its ``base``'s, unpruned), from the ROIs that they were
-        taken from, or those that came with a shared model."""
+        taken from, or those that came with a shared model. Returns () for a model that was shared without
+        pictures, unless this study holds the very ROI of every prototype."""
         model = base or self.model
         sources = {
             one.lesion_id: self.pictures[one.roi_sha256]
@@ -66,7 +70,17 @@ class ModelInStudy:
         }
         if sources and all(one.lesion_id in sources for one in model.card.prototypes):
             return patches_of_sources(model.network, model.card, sources, cancelled=cancelled)
+        if self.imported and not self._has_sources(model):
+            return ()
         return prototype_patches(model.network, model.card, self.rois, cancelled=cancelled)
+
+    def _has_sources(self, model: LoadedModel) -> bool:
+        """True if the ROI of every prototype is one of this study's, pixel for pixel."""
+        rows = {lesion: row for row, lesion in enumerate(self.rois.lesion_ids)}
+        return all(
+            one.lesion_id in rows and self.rois.roi_sha256(rows[one.lesion_id]) == one.roi_sha256
+            for one in model.card.prototypes
+        )
 
     def row_of(self, lesion_id: str) -> int:
         """By id or its beginning; StudyError where no ROI, or more than one, answers to it."""
@@ -116,6 +130,7 @@ def open_model(
         revision=active.reason if active is not None else "",
         exclusions=built.exclusions,
         pictures=_pictures(study.run_folder(run.id) / PICTURES),
+        imported=is_imported(study, run),
     )
 
 

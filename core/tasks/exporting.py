@@ -92,7 +92,7 @@ def _masks(study: Study, request: ExportRequest, asked: dict[str, Any]) -> int:
     from core.interchange.table import export_csv
 
     if request.format is Format.AUTHORS:
-        from core.tasks.train import roi_request
+        from core.tasks.run_data import roi_request
         from core.training.presets import load_preset
 
         return export_authors(study, request.target, roi_request(load_preset("paper")), **asked)

@@ -17,8 +17,8 @@ from core.pruning.suggest import Suggestion, removable, suggest
 from core.store.study import Study
 from core.tasks.explaining import ModelInStudy, open_model
 from core.tasks.opinions import kept_by_mark
-from core.tasks.runs import request_of, trained_model
-from core.training.table import load_table
+from core.tasks.runs import is_imported, request_of, trained_model
+from core.training.table import SimilarityTable, load_table
 
 TABLE = "table.h5"
 
@@ -34,7 +34,7 @@ class PrototypeFacts(msgspec.Struct, frozen=True, kw_only=True):
     weights: dict[str, float]
     """To each class."""
     purity: str
-    """ "4 of 5" nearest training patches are of its class."""
+    """ "4 of 5" nearest training patches are of its class; "" if this study holds none of the training lesions."""
     auroc_cost: float | None
     """Validation margin AUROC that its removal would cost; None where undefined or where it must stay."""
     suggestions: tuple[str, ...]
@@ -48,7 +48,7 @@ class Pruning:
         self.study, self.run = study, run
         self.fit = request_of(study, run).config.malignancy_fit
         self.base: LoadedModel = trained_model(study, run)
-        self.table: PreparedTable = prepare(load_table(folder / TABLE))
+        self.table: PreparedTable = prepare(_prunable_table(study, run))
         self.active = active_revision(study, run)
         pruned = self.active.parent_id is not None
         self.revision: Revision | None = load_revision(folder, self.active.id) if pruned else None
@@ -110,8 +110,10 @@ def describe(
     study: Study, run: Run, *, cancelled: IsCancelled = never
 ) -> tuple[tuple[PrototypeFacts, ...], tuple[int, ...]]:
     """The prototypes of the active revision, and the numbers of those that could be pruned together."""
-    pruning = Pruning(study, run)
     opened = open_model(study, run, cancelled=cancelled)
+    if not has_training_rows(study, run):
+        return _listed_only(opened), ()
+    pruning = Pruning(study, run)
     found = suggest(opened.model.card, gallery := gallery_of(opened, cancelled), kept_by_mark(study, run))
     worth = {one.index: one for one in leave_one_out(pruning.table, pruning.state, cancelled=cancelled)}
     facts = []
@@ -133,6 +135,42 @@ def describe(
     return tuple(facts), tuple(index + 1 for index in removable(found, pruning.state))
 
 
+def has_training_rows(study: Study, run: Run) -> bool:
+    """False for a model that was imported without a split: this study holds none of its training lesions."""
+    return len(load_table(study.run_folder(run.id) / TABLE).of_part(Part.TRAINING)) > 0
+
+
+def _prunable_table(study: Study, run: Run) -> SimilarityTable:
+    """The run's similarity table. StudyError if it is an imported model without training lesions."""
+    table = load_table(study.run_folder(run.id) / TABLE)
+    if is_imported(study, run) and len(table.of_part(Part.TRAINING)) == 0:
+        raise StudyError(
+            f"Run {run.name} was imported without a split, so it has no training lesions here to refit on: import "
+            "the model again with --split NAME, under another --name."
+        )
+    return table
+
+
+def _listed_only(opened: ModelInStudy) -> tuple[PrototypeFacts, ...]:
+    """Class, origin and weights of each prototype, where purity and cost cannot be computed."""
+    card = opened.model.card
+    weights = opened.model.network.last.weight.detach().cpu().numpy()
+    return tuple(
+        PrototypeFacts(
+            number=one.index + 1,
+            class_name=one.class_name,
+            lesion_id=one.lesion_id,
+            cell=one.cell,
+            distance_moved=one.distance_moved,
+            weights={name: float(w) for name, w in zip(card.class_names, weights[:, j], strict=True)},
+            purity="",
+            auroc_cost=None,
+            suggestions=(),
+        )
+        for j, one in enumerate(card.prototypes)
+    )
+
+
 def _weights(state: PrunableState, position: int) -> dict[str, float]:
     column = state.heads.weights[:, position]
     return {name: float(weight) for name, weight in zip(state.class_names, column, strict=True)}
@@ -145,14 +183,16 @@ def _sentences(found: tuple[Suggestion, ...], index: int) -> tuple[str, ...]:
 def facts_text(facts: tuple[PrototypeFacts, ...], together: tuple[int, ...]) -> str:
     lines = [f"{'':>3}  {'class':<14} {'lesion':<10} {'purity':<7} {'AUROC cost':>10}  weights"]
     for one in facts:
-        cost = "must stay" if one.auroc_cost is None else f"{one.auroc_cost:+.4f}"
+        cost = "" if not one.purity else "must stay" if one.auroc_cost is None else f"{one.auroc_cost:+.4f}"
         weights = ", ".join(f"{name} {weight:+.2f}" for name, weight in one.weights.items())
         lines.append(
             f"{one.number:>3}  {one.class_name:<14} {one.lesion_id[:8]:<10} {one.purity:<7} {cost:>10}  {weights}"
         )
         lines += [f"     {sentence}" for sentence in one.suggestions]
     if together:
-        lines.append("Could be pruned together: " + " ".join(map(str, together)))
+        lines.append("Can be pruned together: prototypes " + ", ".join(map(str, together)))
+    if facts and not facts[0].purity:
+        lines.append("Purity and AUROC cost need the training lesions, which are not in this study.")
     return "\n".join(lines)
 
 

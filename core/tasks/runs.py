@@ -17,6 +17,7 @@ from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled
 from core.domain.study import ModelRevision, Run, RunStatus
 from core.domain.version import code_version
 from core.domain.vocabulary import Part
+from core.interchange.model_archive import CONTENTS
 from core.jobs import detached
 from core.jobs.catalogue import JobRequest
 from core.jobs.hosts import Hosts
@@ -26,7 +27,8 @@ from core.model.checkpoint import LoadedModel, load_model
 from core.pruning.revision import apply_revision, load_revision
 from core.store.study import Study
 from core.tasks.opinions import Mark, marks_of
-from core.tasks.train import TrainRequest, roi_request
+from core.tasks.run_data import ChangedData, changed_data, keep_snapshot, roi_request
+from core.tasks.train import TrainRequest
 from core.training.config import TrainingConfig
 from core.training.forgotten import ForgottenPatch
 
@@ -181,12 +183,23 @@ def _begin(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tuple[
         raise StudyError(
             f"Run {run.name} is finished; there is nothing to resume. Train a new one under another name."
         )
-    request = request_of(study, run)
+    request, folder = request_of(study, run), study.run_folder(run.id)
+    changed = changes_since_start(study, run)
+    if changed and not changed.missing:
+        text = f"Since {run.name} began: {changed.changes.words}. It goes on with the data that it began with."
+        emit(Message(level="info", text=text))
+    snapshot = keep_snapshot(study, request.config, folder)
     # kept here, where the study can be written, for the child that may only read it
-    build_roi_set(study, roi_request(request.config), emit=emit, cancelled=cancelled)
+    build_roi_set(study, roi_request(request.config), snapshot=snapshot, emit=emit, cancelled=cancelled)
     run = msgspec.structs.replace(run, status=RunStatus.RUNNING)
     study.runs.update(run)
     return run, request
+
+
+def changes_since_start(study: Study, run: Run) -> ChangedData:
+    """What changed in the lesions of a run since it was started first; nothing where it was not started yet."""
+    request = request_of(study, run)
+    return changed_data(study, request.config, set(request.parts), study.run_folder(run.id))
 
 
 def relay(emit: Emit) -> Emit:
@@ -257,6 +270,11 @@ def finished_run(study: Study, name: str) -> Run:
             f"Run {run.name} is {run.status}, not finished: resume it with train --resume {run.name}."
         )
     return run
+
+
+def is_imported(study: Study, run: Run) -> bool:
+    """True if the run is a model that another study shared: its folder then holds the list of what came."""
+    return (study.run_folder(run.id) / CONTENTS).is_file()
 
 
 def trained_model(study: Study, run: Run) -> LoadedModel:

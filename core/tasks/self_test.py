@@ -77,6 +77,7 @@ def _expect(holds: bool, words: str) -> None:
 
 def self_test(place: Path, *, emit: Emit = silent, cancelled: IsCancelled = never) -> SelfTestReport:
     """Run every test in a temporary folder inside ``place``; a test that fails stops no other."""
+    place = place.resolve()  # child processes start in the program's own folder
     make_folder(place)
     outcomes = []
     try:
@@ -162,14 +163,18 @@ def strokes_survive_kills(folder: Path) -> str:
     study_folder, last, times = _small_study(folder), 0, 3
     for number in range(times):
         with subprocess.Popen(
-            [sys.executable, "-c", _ANNOTATE, str(study_folder)], cwd=_ROOT, stdout=subprocess.PIPE
+            [sys.executable, "-c", _ANNOTATE, str(study_folder)],
+            cwd=_ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as child:
-            assert child.stdout is not None
+            assert child.stdout is not None and child.stderr is not None
             lines = [child.stdout.readline() for _ in range(5 + 3 * number)]
             child.kill()
             lines += child.stdout.read().splitlines(keepends=True)
+            errors = child.stderr.read().decode(errors="replace").strip().splitlines()
         whole = [int(line) for line in lines if line.endswith(b"\n")]
-        _expect(bool(whole), "the program that draws did not start")
+        _expect(bool(whole), f"the program that draws did not start ({errors[-1] if errors else 'no reason'})")
         last = whole[-1]
         with Study.open(study_folder) as study:
             reader = study.readers.ensure("self-test").id
@@ -274,10 +279,17 @@ TESTS: dict[str, Callable[[Path], str]] = {
     "Acknowledged strokes survive kills": strokes_survive_kills,
     "A backup comes back whole": backups_come_back,
     "Hostile images are refused": hostile_images_are_refused,
-    "Workers may die": workers_may_die,
+    "Crashing worker processes are handled": workers_may_die,
     "Tampering with the audit trail is found": tampering_is_found,
     "Training repeats to the bit": training_repeats,
 }
+
+
+def _verdict(outcomes: tuple[Outcome, ...]) -> str:
+    failed = sum(not outcome.passed for outcome in outcomes)
+    if not failed:
+        return "All checks passed."
+    return f"{failed} of {len(outcomes)} checks failed (see above)."
 
 
 def self_test_text(report: SelfTestReport) -> str:
@@ -287,6 +299,6 @@ def self_test_text(report: SelfTestReport) -> str:
         verdict = "passed" if outcome.passed else "FAILED"
         lines.append(f"{verdict}  {outcome.name}: {outcome.figure} ({outcome.seconds:.1f} s)")
     lines.append("Parts: " + ", ".join(f"{name} {number}" for name, number in report.parts.items()))
-    lines.append("Everything holds here." if report.passed else "Something does not hold here; see above.")
+    lines.append(_verdict(report.outcomes))
     lines.append(DISCLAIMER)
     return "\n".join(lines)

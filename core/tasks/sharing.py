@@ -39,8 +39,9 @@ from core.store.study import Study
 from core.tasks.evaluating import evaluate_runs
 from core.tasks.explaining import open_model
 from core.tasks.prototypes import TABLE
+from core.tasks.run_data import roi_request
 from core.tasks.runs import MODEL, REQUEST, RUNS, now_utc, request_of
-from core.tasks.train import TrainRequest, roi_request, rows_of_parts
+from core.tasks.train import TrainRequest, rows_of_parts
 from core.training.config import TrainingConfig
 from core.training.inference import infer
 from core.training.table import make_table, save_table

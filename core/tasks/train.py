@@ -15,12 +15,13 @@ import numpy as np
 
 from core.data.roi_set import RoiSet
 from core.data.split import check_split
-from core.data.training_set import RoiRequest, build_roi_set, roi_split_rows
+from core.data.training_set import build_roi_set, roi_split_rows
 from core.domain.errors import TrainingError
 from core.domain.events import Emit, IsCancelled, Message, silent
 from core.domain.vocabulary import Part
 from core.store.study import Study
 from core.tasks.projection_pictures import PicturesOfProjection
+from core.tasks.run_data import read_snapshot, roi_request
 from core.training.config import TrainingConfig
 from core.training.forgotten import ForgottenPatch
 from core.training.team import Team, team_of
@@ -40,11 +41,6 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Of prototypes of earlier runs that were marked as not medically relevant when this one was planned."""
     host: str = ""
     """Name of the machine that trains it (``core.jobs.hosts``); "": this one."""
-
-
-def roi_request(config: TrainingConfig) -> RoiRequest:
-    """The ROIs that a configuration trains on."""
-    return RoiRequest(transform=config.transform, class_names=config.class_names, label=config.label)
 
 
 def rows_of_parts(rois: RoiSet, parts: dict[str, Part]) -> tuple[RoiSet, np.ndarray[Any, np.dtype[np.str_]]]:
@@ -79,13 +75,15 @@ def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled
 def rois_of(
     request: TrainRequest, emit: Emit, cancelled: IsCancelled
 ) -> tuple[RoiSet, np.ndarray[Any, np.dtype[np.str_]]]:
-    """What a run is trained on, from its study, and the part of each; says what is left out.
+    """The ROIs that a run is trained on, as it began with them, and the part of each; emits what is left out.
 
     TrainingError where nothing is left, or where parts share a patient or an image.
     """
-    config = request.config
+    config, snapshot = request.config, read_snapshot(Path(request.folder))
     with Study.open(Path(request.study), writable=False) as study:
-        built = build_roi_set(study, roi_request(config), emit=emit, cancelled=cancelled)
+        built = build_roi_set(
+            study, roi_request(config), snapshot=snapshot, emit=emit, cancelled=cancelled
+        )  # fmt: skip
         rois, parts = rows_of_parts(built.rois, request.parts)
         check_split(roi_split_rows(study, rois), [Part(part) for part in parts])
     for reason, count in Counter(exclusion.reason for exclusion in built.exclusions).items():

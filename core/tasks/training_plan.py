@@ -69,6 +69,14 @@ def plan_final(study: Study, validated: Run, *, name: str = "", host: str = "") 
     return plan_run(study, config, parts, name=name or f"{validated.name}-final", host=host)
 
 
+def plan_again(study: Study, run: Run) -> Run:
+    """A new run of the same configuration, parts and machine, on the labels and annotations as they are now."""
+    request = request_of(study, run)
+    return plan_run(
+        study, request.config, request.parts, name=_free_name(study, request.config), host=request.host
+    )
+
+
 def _split(study: Study, name: str, config: TrainingConfig) -> Split:
     if name:
         return find_split(study, name)

@@ -31,7 +31,8 @@ def begin(
         facts, tensors = run_state.load(folder)
         if facts.config != config or facts.fingerprint != fingerprint:
             raise TrainingError(
-                f"The folder {folder} holds a run of another configuration or of other data: choose a new folder."
+                f"The run in {folder} began with another configuration or other data: train a new run, or choose "
+                "a new folder."
             )
     else:
         tensors = None

@@ -96,7 +96,8 @@ class Way:
         assert not window.desk.problem
         self.until(lambda: bool(review.cases.lesion_id) and review.lesion_shown == review.cases.lesion_id, 60)
         if review.right.currentWidget() is review.ask:
-            click(next(b for b in review.ask.words.buttons() if b.property("word") == "spiculated"))
+            assert review.ask.words is not None
+            click(review.ask.words.chips["spiculated"])
             click(review.ask.done)
         assert review.right.currentWidget() is not review.ask
         return review.lesion_shown

@@ -25,8 +25,17 @@ def test_the_self_test_passes_here_and_writes_its_report(
     assert [outcome["name"] for outcome in document["outcomes"]] == list(self_test.TESTS)
     assert "missing" not in document["parts"].values()
     assert json.loads((tmp_path / "out" / "report.json").read_bytes()) == document
-    assert "Everything holds here." in (tmp_path / "out" / "report.txt").read_text()
+    assert "All checks passed." in (tmp_path / "out" / "report.txt").read_text()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.json", "report.txt"]
+
+
+def test_a_relative_folder_is_taken_from_where_the_user_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(self_test, "TESTS", {"Strokes": self_test.strokes_survive_kills})
+    assert run_command_line(["self-test", "--quiet"]) == 0
+    assert capfd.readouterr().err == ""
 
 
 def test_a_test_that_fails_stops_no_other_and_is_said(

@@ -137,6 +137,24 @@ def test_a_shared_model_opens_in_another_study_with_its_prototypes_linked(
     assert len(opened.patches()) == 6
 
 
+def test_a_model_without_pictures_is_explained_and_listed_in_another_study(
+    own_study: Path, elsewhere: Study, marginalia: Run, refused: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "tiny.marginalia-model"
+    marginalia("export", own_study, "--format", "model", "--run", "tiny", "--out", out)
+    folder = elsewhere.folder
+    elsewhere.close()
+    marginalia("import-model", folder, out)
+    [page] = marginalia("explain", folder, "tiny", "--out", tmp_path / "pages")["explanations"]
+    assert Path(page["page"]).read_text("utf-8").count("picture not shared") == 3 * 6
+    listed = marginalia("prototypes", folder, "tiny")["prototypes"]
+    assert [(one["number"], one["purity"], one["auroc_cost"]) for one in listed] == [
+        (number, "", None) for number in range(1, 7)
+    ]
+    assert all(len(one["weights"]) == 3 for one in listed)
+    assert "--split NAME" in refused("prune", folder, "tiny", 1)
+
+
 def hostile(path: Path, change: str) -> Path:
     """The file with a member that has no place in it, or one that is not what its hash says."""
     out = path.with_name(f"{change}.marginalia-model")

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPlainTextEdit, QVBoxLayou
 
 from app.qt.translation import tr
 from app.qt.words import word
-from app.views.annotate.choice_row import Choice, ChoiceRow
+from app.widgets.choice_row import Choice, ChoiceRow
 from app.widgets.label import Label
 from app.widgets.number import DecimalField
 from core.domain.study import Labels

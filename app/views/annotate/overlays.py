@@ -55,6 +55,11 @@ class Overlays:
     def show_others(self, shapes: tuple[Shape, ...]) -> None:
         self._put(self._others, shapes)
 
+    @property
+    def others_shown(self) -> bool:
+        """Whether layers of other readers lie over the picture."""
+        return bool(self._others.shapes)
+
     def show_past(self, shapes: tuple[Shape, ...]) -> None:
         self._put(self._past, shapes)
 

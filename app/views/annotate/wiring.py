@@ -40,7 +40,7 @@ class AnnotateWiring(QObject):
         self._connect_cases()
         workspace.canvas.tool_chosen.connect(self._show_tool)
         self._hanging.tool_changed.connect(self._show_tool)
-        workspace.document.undo_changed.connect(self.show_undo)
+        workspace.actions_changed.connect(self._show_layers)
         self._hanging.window_changed.connect(self._show_view)
         self._hanging.menu_requested.connect(self._ask_menu)
         workspace.canvas.choose_tool("ellipse")
@@ -61,7 +61,7 @@ class AnnotateWiring(QObject):
             operations.set_role(canvas.document, role)
 
     def _connect_drawing(self) -> None:
-        actions, canvas, document = self._actions, self._workspace.canvas, self._workspace.document
+        actions, canvas = self._actions, self._workspace.canvas
         for name in TOOLS:
             actions.connect_to(f"tool.{name}", partial(self._choose_tool, name))
         self._connect_to_view("tool.caliper", MammogramView.toggle_caliper)
@@ -70,8 +70,6 @@ class AnnotateWiring(QObject):
         actions.connect_to("role.margin", lambda: self.set_role(Role.MARGIN))
         actions.connect_to("pen.narrower", lambda: self._workspace.view.tool.change_width(-1))
         actions.connect_to("pen.wider", lambda: self._workspace.view.tool.change_width(1))
-        actions.connect_to("edit.undo", document.undo)
-        actions.connect_to("edit.redo", document.redo)
         for name in ("duplicate", "simplify", "smooth", "unite", "subtract"):
             operation = getattr(operations, name)
             actions.connect_to(f"edit.{name}", partial(operation, canvas.document))
@@ -141,11 +139,6 @@ class AnnotateWiring(QObject):
         if name:
             self._actions[f"tool.{name}"].setChecked(True)
 
-    def show_undo(self) -> None:
-        document = self._workspace.document
-        for name, text in (("edit.undo", document.undo_text), ("edit.redo", document.redo_text)):
-            self._actions[name].setEnabled(bool(text) and document.editable)
-
     def _focus_label(self, field: str) -> None:
         self._workspace.panel.setVisible(True)
         self._actions["view.panel"].setChecked(True)
@@ -178,6 +171,9 @@ class AnnotateWiring(QObject):
     def _show_view(self, _: object) -> None:
         display = self._workspace.view.display
         self._actions["view.invert"].setChecked(display is not None and display.inverted)
+
+    def _show_layers(self) -> None:
+        self._actions["view.others"].setChecked(self._workspace.overlays.others_shown)
 
     def _show_others(self, on: bool) -> None:
         workspace, lesion = self._workspace, self._workspace.lesion

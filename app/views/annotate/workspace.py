@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QSplitter,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from app.actions.actions import Actions
+from app.actions.catalogue import Need
 from app.changes import (
     AnnotationChanged,
     Change,
@@ -38,7 +38,9 @@ from app.views.annotate.lesion_list import Listed
 from app.views.annotate.overlays import Overlays
 from app.views.annotate.pen_strip import PenStrip
 from app.views.annotate.side_panel import WIDTH, SidePanel
+from app.views.annotate.tool_column import tool_column
 from app.views.annotate.wall import Wall
+from app.views.screen import History, Screen
 from app.views.worklist.panel import WorklistPanel
 from app.widgets.drawing.canvas import AnnotationCanvas
 from app.widgets.drawing.document import AnnotationDocument
@@ -51,22 +53,14 @@ from core.data.roi_set import InputTransform
 from core.domain.shapes import Shape
 from core.domain.study import Labels, Lesion, LesionOutline
 
-_TOOLS = (
-    "select", "freehand", "polyline", "ellipse", "livewire", "brush", "eraser", "polygon", "box", "",
-    "lesion_box", "lesion_outline", "caliper", "",
-)  # fmt: skip
 _HISTORY_MS = 250
 _AHEAD_MS = 150
 """After a picture is shown; while somebody pages on, nothing is read ahead."""
 
 
-class AnnotateWorkspace(QWidget):
-    refused = Signal(str)
-    """Why something cannot be done just now."""
+class AnnotateWorkspace(Screen):
     linked = Signal(str, object)
     """What was linked or separated, in a sentence, and what takes that back."""
-    possible = Signal()
-    """What can be done changed: an image or a lesion came or went."""
 
     def __init__(self, session: Session, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -96,6 +90,15 @@ class AnnotateWorkspace(QWidget):
         """The one that is worked in."""
         return self.wall.view
 
+    @property
+    def history(self) -> History:
+        return self.document
+
+    def available(self) -> frozenset[Need]:
+        if self._session.image_id is None or self.shown is None:
+            return frozenset()
+        return frozenset({"image", "lesion"} if self._session.lesion_id is not None else {"image"})
+
     # made once
 
     def _lay_out(self, actions: Actions, preview: QFrame) -> None:
@@ -108,7 +111,7 @@ class AnnotateWorkspace(QWidget):
         box.addWidget(self.preview)
         picture = QHBoxLayout()
         picture.setSpacing(0)
-        picture.addWidget(_tool_column(actions))
+        picture.addWidget(tool_column(actions))
         picture.addWidget(self.wall.hanging_view, 1)
         middle = QWidget()
         column = QVBoxLayout(middle)
@@ -138,6 +141,7 @@ class AnnotateWorkspace(QWidget):
         self.wall.refused.connect(self.refused)
         # the preview, which makes the mask, listens to the same signal before this
         self.document.shapes_changed.connect(self._mask_later.start)
+        self.document.undo_changed.connect(self.actions_changed)
         self._mask_later.timeout.connect(self._update_mask)
         self._later.timeout.connect(self._show_history)
         self._ahead.timeout.connect(self._read_ahead)
@@ -174,7 +178,7 @@ class AnnotateWorkspace(QWidget):
                 self._show_lesion(keep_drawing=True)
             case LabelsChanged(image_id=image) if image == self._session.image_id:
                 self._show_labels()
-                self.possible.emit()
+                self.actions_changed.emit()
             case AnnotationChanged(lesion_id=lesion, restored=restored) if lesion == self._session.lesion_id:
                 if restored:
                     self._load_document()
@@ -183,7 +187,7 @@ class AnnotateWorkspace(QWidget):
                 self._show_history()
             case StorageChanged():
                 self._allow_drawing()
-                self.possible.emit()
+                self.actions_changed.emit()
             case StudyClosing():
                 self.panel.form.take_typing()
                 self._ahead.stop()
@@ -248,7 +252,7 @@ class AnnotateWorkspace(QWidget):
         self._show_mask()
         self._show_history()
         self.wall.refresh()
-        self.possible.emit()
+        self.actions_changed.emit()
 
     def _load_document(self) -> None:
         lesion, spacing = self.lesion, None
@@ -323,7 +327,7 @@ class AnnotateWorkspace(QWidget):
         self._past = []
         self.panel.history.show_history([])
         self.strip.show_windows(None, None)
-        self.possible.emit()
+        self.actions_changed.emit()
 
     # what the user does
 
@@ -379,22 +383,3 @@ class AnnotateWorkspace(QWidget):
 
     def _refuse_commit(self, _shapes: tuple[Shape, ...]) -> None:
         """Without a lesion the document is read-only, and this is never reached."""
-
-
-def _tool_column(actions: Actions) -> QFrame:
-    column = QFrame()
-    column.setObjectName("panel")
-    layout = QVBoxLayout(column)
-    layout.setContentsMargins(4, 6, 4, 6)
-    layout.setSpacing(1)
-    names = [f"tool.{name}" if name else "" for name in _TOOLS]
-    for name in (*names, "edit.undo", "edit.redo", "", "view.fit", "view.invert", "view.lens"):
-        if not name:
-            layout.addSpacing(8)
-            continue
-        button = QToolButton()
-        button.setDefaultAction(actions[name])
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        layout.addWidget(button)
-    layout.addStretch()
-    return column

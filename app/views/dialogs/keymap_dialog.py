@@ -92,7 +92,7 @@ class KeymapDialog(QDialog):
         self.resize(520, 640)
 
     def _refresh(self) -> None:
-        found = conflicts(self.keymap)
+        found = conflicts(self.keymap, self._specs)
         bad = {action for conflict in found for action in conflict.actions}
         names = {spec.id: tr(spec.text).removesuffix("…") for spec in self._specs}
         for row, spec in enumerate(self._specs):

@@ -27,6 +27,7 @@ from app.views.prototypes.effect import EffectTable
 from app.views.prototypes.grid import PrototypeGrid
 from app.views.prototypes.revisions import RevisionTree
 from app.views.prototypes.supposing import Supposing
+from app.views.screen import History
 from app.widgets.label import Label
 from core.domain.errors import MarginaliaError
 from core.domain.study import ModelRevision
@@ -59,6 +60,10 @@ class PrototypesScreen(ModelScreen):
         self._lay_out()
         self._connect()
         self.refresh()
+
+    @property
+    def history(self) -> History:
+        return PruningHistory(self)
 
     # made once
 
@@ -234,6 +239,7 @@ class PrototypesScreen(ModelScreen):
         self.redo.setEnabled(
             able and any(m.parent_id == model.revision.id for m in revisions if model is not None)
         )
+        self.actions_changed.emit()
 
     def _follow(self, change: Change) -> None:
         match change:
@@ -294,3 +300,24 @@ class PrototypesScreen(ModelScreen):
             self.problem.setText(said(error))
             self.problem.show()
             self.tabs.setCurrentIndex(0)
+
+
+class PruningHistory:
+    """The revisions of the model as the history of the screen: what its two buttons do."""
+
+    def __init__(self, screen: PrototypesScreen) -> None:
+        self._screen = screen
+
+    @property
+    def undo_text(self) -> str:
+        return tr("Pruning") if self._screen.undo.isEnabled() else ""
+
+    @property
+    def redo_text(self) -> str:
+        return tr("Pruning") if self._screen.redo.isEnabled() else ""
+
+    def undo(self) -> None:
+        self._screen.undo.click()
+
+    def redo(self) -> None:
+        self._screen.redo.click()

@@ -37,11 +37,13 @@ from app.qt.sentences import said
 from app.qt.translation import tr
 from app.session import Session
 from app.training_desk import JobState, PlanRequest, TrainingDesk
+from app.views.screen import Screen
 from app.views.train.comparison import RunComparison
 from app.views.train.history import Point, read_history
 from app.views.train.job_panel import JobPanel
 from app.views.train.measuring import Devices, Measuring
 from app.views.train.plan_panel import PlanPanel
+from app.views.train.resuming import Resuming
 from app.views.train.runs_table import RunsTable
 from app.widgets.label import in_title
 from app.widgets.notice import Notice
@@ -60,9 +62,7 @@ _LOG_END = 20_000
 """Characters of a log that are shown, from its end."""
 
 
-class TrainScreen(QWidget):
-    refused = Signal(str)
-    """One sentence for the status line."""
+class TrainScreen(Screen):
     model_wanted = Signal()
     """The model that was opened is to be looked at."""
 
@@ -79,6 +79,9 @@ class TrainScreen(QWidget):
         self._measuring = Measuring(session, self.plan, self)
         self._devices = Devices(self.plan, self)
         self._pictures = Background(self, name="projected prototypes", most=1)
+        self._resuming = Resuming(
+            session, self, go_on=self._go_on, start_anew=self._start_anew, say=self.plan.show_problem
+        )
         self._lay_out()
         self._connect()
         self.refresh()
@@ -257,6 +260,7 @@ class TrainScreen(QWidget):
         match change:
             case StudyClosing():
                 self._looking.stop()
+                self._resuming.stop()
                 self._measuring.stop()
                 self._devices.stop()
                 self._pictures.stop()
@@ -283,8 +287,15 @@ class TrainScreen(QWidget):
             self._resume(self.training.job.run)
 
     def _resume(self, run: Run) -> None:
+        self._try(lambda: self._resuming.resume(self.session.study.runs.get(run.id)))
+
+    def _go_on(self, run: Run) -> None:
         self._paused = False
         self._try(lambda: self.training.enqueue([self.session.study.runs.get(run.id)]))
+
+    def _start_anew(self, run: Run) -> None:
+        self._paused = False
+        self._try(lambda: self.training.plan_again(run))
 
     def _open_model(self, run: Run) -> None:
         self.desk.open(run.id)

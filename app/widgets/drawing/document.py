@@ -80,14 +80,14 @@ class AnnotationDocument(QObject):
 
     @property
     def undo_text(self) -> str:
-        """What undo would take back; empty where there is nothing."""
+        """What undo would take back; empty where there is nothing, or nothing can be changed just now."""
         edit = self._history.undoes
-        return edit.text if edit else ""
+        return edit.text if edit and self.editable else ""
 
     @property
     def redo_text(self) -> str:
         edit = self._history.redoes
-        return edit.text if edit else ""
+        return edit.text if edit and self.editable else ""
 
     def select(self, indices: frozenset[int]) -> None:
         chosen = frozenset(i for i in indices if 0 <= i < len(self._shapes))

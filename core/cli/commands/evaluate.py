@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     with Study.open(arguments.study, writable=False) as study:
         reports = evaluate_runs(
             study, arguments.runs, part=Part(arguments.part), draws=arguments.draws, maps=arguments.maps,
-            cancelled=console.cancelled,
+            emit=console.emit, cancelled=console.cancelled,
         )  # fmt: skip
     console.result(msgspec.to_builtins(reports), "\n\n".join(report_text(report) for report in reports))
     return 0

@@ -83,7 +83,7 @@ def _masks(study: Study, arguments: argparse.Namespace, console: Console) -> int
     asked: dict[str, Any] = {"emit": console.emit, "cancelled": console.cancelled}
     asked["split"] = find_split(study, arguments.split) if arguments.split else None
     if arguments.format == "authors":
-        from core.tasks.train import roi_request
+        from core.tasks.run_data import roi_request
         from core.training.presets import load_preset
 
         count = export_authors(study, folder, roi_request(load_preset(arguments.preset)), **asked)

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.evaluation.map_figures import of_sources, stability
-from core.evaluation.predictions import Float, Predictions, ScalePrecision
-from core.evaluation.repeated import SCALES
+from core.evaluation.predictions import SCALES, Float, Predictions
 from core.explain.report import Section, Table
 from core.statistics.activation_summary import PairTable, summarise
 from core.statistics.bootstrap import resample
@@ -19,7 +18,18 @@ from core.tasks.experiment.parts import Done
 from core.tasks.experiment.plan import IAIA
 from core.tasks.experiment.table import Judged, short
 
-_TITLES = {"lesion": "Lesion scale", "fine": "Fine scale"}
+_TITLES = {
+    "lesion": "Lesion scale",
+    "fine": "Fine scale",
+    "lesion_drawn": "Lesion scale, ROIs with random centre and scale",
+    "fine_drawn": "Fine scale, ROIs with random centre and scale",
+}
+
+
+POSITION_ROWS = {
+    "training": "Position only: mean mask of the training lesions",
+    "others": "Position only: mean mask of the other patients",
+}
 
 
 def where_the_maps_lie(experiment: Experiment) -> Section:
@@ -35,6 +45,11 @@ def where_the_maps_lie(experiment: Experiment) -> Section:
             "Activation precision is the share of the top 5% of a map that lies inside the mask. Chance is what a "
             "map that knows nothing would have, the attainable maximum what a map that marks nothing but the mask "
             "would have. Maps of the true class only.",
+            "Position only is one constant map that never sees an image: the mean mask of the training lesions. "
+            "In ROIs of one context the lesion always lies at the same place, so that this map scores high. A "
+            "model is shown to look at the image only where it is above that map, pair by pair, with its whole "
+            "interval. ROIs with random centre (up to a quarter of the side) and scale (lesion 0.25 to 0.6 of the "
+            "side) take away the advantage of position.",
         ),
         tables=tuple(tables),
     )
@@ -49,11 +64,13 @@ def precision_by_class(judged: Judged, scale: str) -> Table | None:
         return None
     keys = [*(f"{scale}_precision_{name}" for name in names), f"{scale}_precision", f"{scale}_precision_images"]
     rows = [
-        (figures.model, *(short(figures.estimates.get(key)) for key in (*keys, f"{scale}_over_blob")))
+        (figures.model, *(short(figures.estimates.get(key)) for key in (*keys, f"{scale}_over_position")))
         for _, figures in shown
     ]
     label = shown[0][0].first.label
+    position = first[0].position
     for name, values in (
+        *(((POSITION_ROWS[position.source], position.precision),) if position is not None else ()),
         ("Attainable at the most", first[0].attainable),
         ("Blob in the middle", first[0].blob),
         ("Chance", first[0].chance),
@@ -63,7 +80,7 @@ def precision_by_class(judged: Judged, scale: str) -> Table | None:
     known = int((~np.isnan(first[0].chance)).sum())
     return Table(
         caption=f"{judged.test_set.title}: {_TITLES[scale].lower()}, by class",
-        columns=("", *names, "all, over pairs", "all, over images", "margin over the blob"),
+        columns=("", *names, "all, over pairs", "all, over images", "minus position only (paired)"),
         rows=tuple(rows),
         note=f"{known} of {len(label)} images have a mask of this scale; undefined for the others. Pairs of an "
         "image and a prototype of its class, as in the paper; over images, each image counts once.",
@@ -105,7 +122,7 @@ def by_prototype(experiment: Experiment) -> Table:
     done, judged = experiment.first(IAIA), experiment.judged[0]
     given = done.predictions("model")
     here = given.rows(np.array([source in judged.test_set.sources for source in given.sources], dtype=np.bool_))
-    precision = {scale: _per_prototype(here, scale, judged.draws) for scale in SCALES}
+    precision = {scale: _per_prototype(here, scale, judged.draws) for scale in ("lesion", "fine")}
     fires = _fires(here)
     steady = _steady(experiment, judged)
     card = done.model().card
@@ -116,7 +133,7 @@ def by_prototype(experiment: Experiment) -> Table:
             (
                 str(j + 1),
                 card.class_names[class_index],
-                *(short(precision[scale].get(j)) for scale in SCALES),
+                *(short(precision[scale].get(j)) for scale in ("lesion", "fine")),
                 fires.get(j, "undefined"),
                 *(short(one.get(j), 2) for one in steady.values()),
                 moved,
@@ -142,7 +159,7 @@ def by_prototype(experiment: Experiment) -> Table:
 
 
 def _per_prototype(given: Predictions, scale: str, draws: int) -> dict[int, Estimate]:
-    found: ScalePrecision | None = getattr(given, f"{scale}_scale")
+    found = given.scales.get(scale)
     if found is None or not len(given):
         return {}
     resamples = resample(given.patient_ids, len(given), draws=draws)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from core.data.training_set import build_roi_set
+from core.data.training_set import build_drawn_rois, build_roi_set
 from core.domain.atomic import make_folder
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
@@ -20,7 +20,7 @@ from core.jobs.supervisor import supervise
 from core.store.study import Study
 from core.tasks.experiment.page import Outcome
 from core.tasks.experiment.run import Request, splits_of, table1
-from core.tasks.train import roi_request
+from core.tasks.run_data import roi_request
 from core.training.config import TrainingConfig
 
 LOG = "log.txt"
@@ -61,7 +61,9 @@ def carry_out_experiment(study: Study, request: Request, *, emit: Emit, cancelle
     make_folder(request.out)
     splits_of(study, request)
     # kept here, where the study can be written, for the child that may only read it
-    build_roi_set(study, roi_request(request.config), emit=emit, cancelled=cancelled)
+    wanted = roi_request(request.config)
+    built = build_roi_set(study, wanted, emit=emit, cancelled=cancelled)
+    build_drawn_rois(study, wanted, built.rois.lesion_ids, emit=emit, cancelled=cancelled)
     asked = ExperimentRequest(
         study=str(study.folder), out=str(request.out.absolute()), config=request.config, seeds=request.seeds,
         ablations=request.ablations, split=request.split, folds=request.folds, draws=request.draws,

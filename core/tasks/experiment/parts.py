@@ -23,6 +23,7 @@ from core.domain.errors import ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, Message
 from core.domain.vocabulary import Part
 from core.evaluation.judge import judge
+from core.evaluation.localisation import Controls, controls_of
 from core.evaluation.predictions import Predictions
 from core.evaluation.saved import load_predictions, save_predictions
 from core.explain.gallery import analyse
@@ -69,13 +70,27 @@ class Data:
     parts: Parts
     fold: int = 0
     fingerprint: str = ""
+    drawn: RoiSet | None = None
+    """The same lesions, in the same order, in ROIs with random centre and scale; None: not judged on such."""
 
     @staticmethod
-    def of(rois: RoiSet, parts: Parts, fold: int = 0) -> Data:
-        return Data(rois=rois, parts=parts, fold=fold, fingerprint=data_fingerprint(rois, parts))
+    def of(rois: RoiSet, parts: Parts, fold: int = 0, drawn: RoiSet | None = None) -> Data:
+        return Data(
+            rois=rois, parts=parts, fold=fold, fingerprint=data_fingerprint(rois, parts), drawn=drawn
+        )  # fmt: skip
+
+    def rows_of(self, part: Part) -> NDArray[np.bool_]:
+        return np.asarray((self.parts == part.value) & (self.rois.label >= 0))
 
     def of_part(self, part: Part) -> RoiSet:
-        return self.rois.rows((self.parts == part.value) & (self.rois.label >= 0))
+        return self.rois.rows(self.rows_of(part))
+
+    def controls(self) -> Controls:
+        """Controls of localisation for the test part, with the position-only map of this fold's training part."""
+        drawn = self.drawn
+        placed = None if drawn is None else drawn.rows(self.rows_of(Part.TRAINING))
+        test = None if drawn is None else drawn.rows(self.rows_of(Part.TEST))
+        return controls_of(self.of_part(Part.TRAINING), training_drawn=placed, drawn=test)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,7 +179,8 @@ def _judge_classifier(
     test = data.of_part(Part.TEST)
     if trial.key == MALIGNANCY:
         return {"malignancy": judge_malignancy(made, test, name=trial.name, cancelled=cancelled)}
-    return dict(judge_classifier(made, test, name=trial.name, cancelled=cancelled).items())
+    found = judge_classifier(made, test, name=trial.name, controls=data.controls(), cancelled=cancelled)
+    return dict(found.items())
 
 
 def _judge_prototypes(
@@ -172,7 +188,8 @@ def _judge_prototypes(
 ) -> tuple[dict[str, Predictions], tuple[int, ...]]:
     """Predictions of the model as trained and, for IAIA-BL, as the automatic suggestions prune it."""
     model, test = load_model(folder / "model"), data.of_part(Part.TEST)
-    found = {"model": judge(model, test, name=trial.name, cancelled=cancelled)}
+    controls = data.controls()
+    found = {"model": judge(model, test, name=trial.name, controls=controls, cancelled=cancelled)}
     if trial.key != IAIA:
         return found, ()
     gallery = analyse(model.network, model.card, data.of_part(Part.TRAINING), cancelled=cancelled)
@@ -183,7 +200,8 @@ def _judge_prototypes(
         outcome = prune(table, state, set(remove), malignancy_fit=config.malignancy_fit)
         revision = make_revision(outcome, model, run_id=trial.key, parent=None, reason="automatic suggestions")
         model = apply_revision(model, revision)
-    found["pruned"] = judge(model, test, name=f"{trial.name}, pruned", cancelled=cancelled)
+    name = f"{trial.name}, pruned"
+    found["pruned"] = judge(model, test, name=name, controls=controls, cancelled=cancelled)
     return found, remove
 
 

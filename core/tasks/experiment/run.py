@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.data.split import PAPER_FRACTIONS, check_split
-from core.data.training_set import build_roi_set, roi_split_rows
+from core.data.training_set import build_drawn_rois, build_roi_set, roi_split_rows
 from core.domain.atomic import make_folder
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Message
@@ -28,8 +28,9 @@ from core.tasks.experiment.phantom_study import MARKED, UNMARKED
 from core.tasks.experiment.plan import IAIA, MALIGNANCY, NO_MASKS, PROTOPNET, VGG, Trial, trials
 from core.tasks.experiment.table import Judged, TestSet, judge_methods
 from core.tasks.overview import is_synthetic
+from core.tasks.run_data import roi_request
 from core.tasks.splitting import find_split, make_folds, make_split
-from core.tasks.train import roi_request, rows_of_parts
+from core.tasks.train import rows_of_parts
 from core.training.config import TrainingConfig
 
 
@@ -98,12 +99,15 @@ def data_of(study: Study, request: Request, emit: Emit, cancelled: IsCancelled) 
     """The ROIs with the parts of each fold (one where there are no folds), checked."""
     config = request.config
     splits = splits_of(study, request)
-    built = build_roi_set(study, roi_request(config), emit=emit, cancelled=cancelled)
+    wanted = roi_request(config)
+    built = build_roi_set(study, wanted, emit=emit, cancelled=cancelled)
+    placed = build_drawn_rois(study, wanted, built.rois.lesion_ids, emit=emit, cancelled=cancelled)
     found = []
     for number, split in enumerate(splits, start=1):
         rois, parts = rows_of_parts(built.rois, split.parts)
         check_split(roi_split_rows(study, rois), [Part(part) for part in parts])
-        found.append(Data.of(rois, parts, number if request.folds else 0))
+        drawn, _ = rows_of_parts(placed, split.parts)
+        found.append(Data.of(rois, parts, number if request.folds else 0, drawn))
     masks = config.loss.fine > 0 or config.warm_start == "cells"
     for data in found:
         check_data(data, needs_masks=masks, folds=bool(request.folds))

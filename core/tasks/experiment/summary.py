@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.domain.vocabulary import Part
+from core.evaluation.claims import localisation_claims
 from core.explain.report import Figure, Section, Table
 from core.statistics.estimate import Estimate
 from core.tasks.experiment.facts import Experiment
@@ -69,14 +70,7 @@ def _without_masks(judged: Judged) -> str:
 
 def _caveats(experiment: Experiment) -> list[str]:
     first = experiment.judged[0].figures[0]
-    blob = first.estimates.get("lesion_blob")
-    said = []
-    if blob is not None and blob.value is not None:
-        fine = first.estimates.get("fine_blob")
-        said.append(
-            f"A blob in the middle of every ROI has a lesion-scale precision of {short(blob)} and a fine-scale "
-            f"one of {short(fine)}: lesion scale alone proves little; fine scale and margin over the blob do."
-        )
+    said = localisation_claims(first.estimates, first.model)
     if "fine_precision" not in first.estimates:
         said.append("No test lesion has a fine annotation: fine-scale activation precision is undefined.")
     if experiment.config.architecture.weights == "random":

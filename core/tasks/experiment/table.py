@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from core.evaluation.repeated import Figures, Method, compare_methods, precision_ratio, summarise_method
@@ -68,14 +68,35 @@ def cell(figures: Figures, key: str, digits: int = 3) -> str:
     return short(figures.estimates[key], digits) if key in figures.estimates else NOT_PREDICTED
 
 
-def table_rows(class_names: Sequence[str]) -> list[tuple[str, str]]:
-    """(key, what the row is called), in the paper's order."""
+_LOCALISATION = (
+    ("fine", "Fine-scale activation precision"),
+    ("lesion", "Lesion-scale activation precision"),
+    ("fine_drawn", "Fine-scale precision, random ROIs"),
+    ("lesion_drawn", "Lesion-scale precision, random ROIs"),
+)
+_CONTROLS = ("_position", "_over_position")
+"""Ends of the keys of rows that are a control, or a difference from one: none of them is the best."""
+
+
+def localisation_rows(known: Container[str]) -> list[tuple[str, str]]:
+    """(key, what the row is called): every row of localisation with the position-only control below it."""
+    rows = []
+    for scale, label in _LOCALISATION:
+        if scale in ("fine", "lesion") or f"{scale}_precision" in known:
+            rows.append((f"{scale}_precision", label))
+        if f"{scale}_position" in known:
+            rows.append((f"{scale}_position", "– position only (a constant map)"))
+            rows.append((f"{scale}_over_position", "– minus position only (paired)"))
+    return rows
+
+
+def table_rows(class_names: Sequence[str], known: Container[str] = ()) -> list[tuple[str, str]]:
+    """(key, what the row is called), in the paper's order; ``known``: the keys that the first method has."""
     return [
         ("margin_auroc", "Mass margin classification (AUROC)"),
         *((f"auroc_{name}", f"{name.capitalize()} versus all (AUROC)") for name in reversed(class_names)),
         ("kappa", "Cohen's κ"),
-        ("fine_precision", "Fine-scale activation precision"),
-        ("lesion_precision", "Lesion-scale activation precision"),
+        *localisation_rows(known),
     ]
 
 
@@ -84,9 +105,10 @@ def table_one(judged: Judged) -> Table:
     methods = [i for i, method in enumerate(judged.methods) if method.margins]
     tests = _PairedTests(judged)
     rows, strong = [], set()
-    for row_number, (key, label) in enumerate(table_rows(judged.class_names)):
+    known = judged.figures[methods[0]].estimates
+    for row_number, (key, label) in enumerate(table_rows(judged.class_names, known)):
         estimates = [judged.figures[i].estimates.get(key) for i in methods]
-        best = _best(estimates)
+        best = None if key.endswith(_CONTROLS) else _best(estimates)
         marks = _marks(tests, methods, key, best)
         cells = []
         for column, (i, estimate) in enumerate(zip(methods, estimates, strict=True)):
@@ -261,11 +283,18 @@ def agreement_table(judged: Judged) -> Table:
 
 def figures_table(caption: str, figures: Sequence[Figures], note: str = "") -> Table:
     """A row a model: margin AUROC, kappa, activation precision at both scales, malignancy."""
+    optional = (
+        ("lesion_over_position", "Lesion-scale minus position only"),
+        ("fine_over_position", "Fine-scale minus position only"),
+        ("lesion_drawn_over_position", "the same, random ROIs: lesion scale"),
+        ("fine_drawn_over_position", "random ROIs: fine scale"),
+    )
     keys = (
         ("margin_auroc", "Margin AUROC"),
         ("kappa", "κ"),
         ("lesion_precision", "Lesion-scale precision"),
         ("fine_precision", "Fine-scale precision"),
+        *(one for one in optional if any(one[0] in each.estimates for each in figures)),
         ("malignancy_auroc", "Malignancy AUROC"),
     )
     return Table(

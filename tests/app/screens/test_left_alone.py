@@ -104,6 +104,7 @@ def test_a_killed_job_is_told_and_resumed(qtbot: QtBot, begun: MainWindow) -> No
     epochs = len(begun.train._history(run_named(begun, "long")))  # type: ignore[arg-type]
     qtbot.mouseClick(begun.train.job.resume, Qt.MouseButton.LeftButton)
     training = begun.training
+    qtbot.waitUntil(lambda: training.running, timeout=60_000)
     qtbot.waitUntil(lambda: training.job is not None and bool(training.job.metrics), timeout=60_000)
     assert training.job is not None
     assert training.job.metrics[0].epoch >= 1

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from app.views.window import MainWindow
@@ -167,11 +167,9 @@ def test_the_readers_own_call_comes_first_and_is_kept(qtbot: QtBot, opened: Main
     lesion = review.cases.lesion_id
     assert review.right.currentWidget() is review.ask
     assert not review.verdict.isVisible()
-    button = next(b for b in review.ask.words.buttons() if b.property("word") == "indistinct")
-    assert isinstance(button, QPushButton)
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-    review.ask.estimate.setChecked(True)
-    review.ask.probability.setValue(70)
+    assert review.ask.words is not None
+    qtbot.mouseClick(review.ask.words.chips["indistinct"], Qt.MouseButton.LeftButton)
+    QTest.keyClick(review.ask.probability, "7")
     qtbot.mouseClick(review.ask.done, Qt.MouseButton.LeftButton)
     assert review.right.currentWidget() is not review.ask
     assert review.cases.lesion_id == lesion

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox
+from PySide6.QtWidgets import QCheckBox, QComboBox, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from app.views.train.comparison import RunComparison
 from app.views.train.runs_table import config_differences
 from app.views.window import MainWindow
-from core.domain.study import Run, RunStatus
+from core.domain.study import Labels, Run, RunStatus
+from core.domain.vocabulary import MarginType
 from core.store.study import Study
 from core.tasks.configuring import configure
 from core.tasks.devices import Device, processor
@@ -70,9 +71,17 @@ def test_a_training_is_started_cancelled_resumed_and_its_model_opened(qtbot: QtB
     assert found.status is RunStatus.CANCELLED
     assert screen.job.title.text() == "mine was cancelled"
     before = len(screen._history(found))
+    lesion = train.session.study.lesions.all()[0]
+    other = next(m for m in (MarginType.SPICULATED, MarginType.INDISTINCT) if m is not lesion.labels.margin)
+    train.session.study.lesions.set_labels(lesion.id, Labels(margin=other))
     screen.runs.table.clearSelection()
     screen.runs.choose(found.id)
     qtbot.mouseClick(screen.runs.resume, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(screen.findChildren(QMessageBox)), timeout=30_000)
+    [box] = screen.findChildren(QMessageBox)
+    assert box.text() == "Since mine began: 1 label changed."
+    assert not job.running
+    qtbot.mouseClick(box.defaultButton(), Qt.MouseButton.LeftButton)
     assert job.running
     qtbot.waitUntil(lambda: not job.running, timeout=120_000)
     done = run_named(train, "mine")

@@ -9,7 +9,7 @@ from PySide6.QtGui import QAccessible, QKeySequence
 from PySide6.QtWidgets import QDialogButtonBox, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.actions.catalogue import read_actions
+from app.actions.catalogue import ActionSpec, ScreenName, read_actions
 from app.actions.keymap import Preset, conflicts, load_keymap, preset_keymap
 from app.qt.icons import FOLDER
 from app.views.dialogs.keymap_dialog import KeymapDialog
@@ -20,14 +20,30 @@ from app.widgets.rail import WORKSPACES
 
 def test_no_preset_gives_one_key_to_two_actions_or_takes_a_key_of_the_view() -> None:
     for preset in Preset:
-        assert conflicts(preset_keymap(read_actions(), preset)) == ()
+        assert conflicts(preset_keymap(read_actions(), preset), read_actions()) == ()
 
 
 def test_two_actions_with_one_key_are_a_conflict_however_it_is_written() -> None:
-    [found] = conflicts({"a": ("Ctrl+Shift+A",), "b": ("Shift+Ctrl+a",)})
+    a, b = spec("a"), spec("b", "annotate")
+    [found] = conflicts({"a": ("Ctrl+Shift+A",), "b": ("Shift+Ctrl+a",)}, (a, b))
     assert found.actions == ("a", "b")
-    [reserved] = conflicts({"a": ("Esc",)})
+    [reserved] = conflicts({"a": ("Esc",)}, (a,))
     assert reserved.actions == ("a",)
+
+
+def test_two_screens_may_use_one_key_and_one_screen_may_not() -> None:
+    keymap = {"a": ("1",), "b": ("1",), "c": ("1",)}
+    a, b, c = spec("a", "annotate"), spec("b", "review"), spec("c", "review")
+    assert conflicts(keymap, (a, b)) == ()
+    [found] = conflicts(keymap, (a, b, c))
+    assert found.actions == ("b", "c")
+    # the picture of Annotate has Space for itself; Review, which has none, may use it
+    assert conflicts({"b": ("Space",)}, (b,)) == ()
+    assert len(conflicts({"a": ("Space",)}, (a,))) == 1
+
+
+def spec(action: str, screen: ScreenName = "") -> ActionSpec:
+    return ActionSpec(id=action, text=action, menu="Edit", screen=screen)
 
 
 def test_every_action_has_a_unique_name_and_its_icon_exists() -> None:

@@ -9,7 +9,13 @@ import pytest
 from core.data.importers.contours import CONTOUR_BAND
 from core.data.roi_set import InputTransform
 from core.data.split import check_split
-from core.data.training_set import RoiRequest, build_roi_set, roi_of_lesion, roi_split_rows
+from core.data.training_set import (
+    RoiRequest,
+    build_drawn_rois,
+    build_roi_set,
+    roi_of_lesion,
+    roi_split_rows,
+)
 from core.domain.content import content_sha256
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Event, Progress
@@ -269,3 +275,38 @@ def test_progress_is_told_and_cancelling_stops(study: Study) -> None:
         build_roi_set(study, REQUEST, emit=seen.append, cancelled=lambda: bool(seen))
     assert [(e.done, e.total) for e in seen if isinstance(e, Progress)] == [(1, 2)]
     assert not list((study.folder / "derived").glob("rois-*"))
+
+
+def test_drawn_rois_show_the_lesion_where_its_box_says(study: Study) -> None:
+    for number, labels in enumerate((SPICULATED, CIRCUMSCRIBED, SPICULATED)):
+        _add(study, number, labels)
+    _annotate(study, "l1")
+    plain = build_roi_set(study, REQUEST).rois
+    drawn = build_drawn_rois(study, REQUEST, ("l2", "l0", "l1"))
+    size = TRANSFORM.input_size
+    assert drawn.pixels.shape == (3, size, size) and drawn.lesion_ids == ("l2", "l0", "l1")
+    assert drawn.label.tolist() == [1, 1, 0] and drawn.has_fine.tolist() == [False, False, True]
+    places = set()
+    for row, affine in enumerate(drawn.image_to_input):
+        box = affine.of_box(Box(x0=80, y0=60, x1=120, y1=90))
+        assert 0.25 - 1e-6 <= box.width / size <= 0.6 + 1e-6
+        y, x = np.nonzero(drawn.lesion[row])
+        assert x.min() == pytest.approx(max(box.x0, 0), abs=1) and y.min() == pytest.approx(max(box.y0, 0), abs=1)
+        places.add((round(box.x0), round(box.y0), round(box.width)))
+    assert len(places) == 3
+    assert not np.array_equal(drawn.pixels[1], plain.central(plain.pixels)[0])
+
+
+def test_drawn_rois_are_the_same_again_alone_and_without_pixels(study: Study) -> None:
+    for number in range(2):
+        _add(study, number, SPICULATED)
+    both = build_drawn_rois(study, REQUEST, ("l0", "l1"))
+    alone = build_drawn_rois(study, REQUEST, ("l1",))
+    np.testing.assert_array_equal(alone.pixels[0], both.pixels[1])
+    assert alone.image_to_input[0] == both.image_to_input[1]
+    masks = build_drawn_rois(study, REQUEST, ("l0", "l1"), pixels=False)
+    np.testing.assert_array_equal(masks.lesion, both.lesion)
+    assert not masks.pixels.any()
+    assert not np.array_equal(build_drawn_rois(study, REQUEST, ("l0",), seed=2).lesion[0], both.lesion[0])
+    with pytest.raises(StudyError, match="cannot be judged"):
+        build_drawn_rois(study, REQUEST, ("l0", "gone"))

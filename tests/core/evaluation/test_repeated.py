@@ -28,7 +28,7 @@ def halved(given: Predictions) -> Predictions:
     assert given.lesion_scale is not None
     pairs = given.lesion_scale.pairs
     scale = replace(given.lesion_scale, pairs=replace(pairs, value=pairs.value / 2))
-    return replace(given, model="half", lesion_scale=scale)
+    return replace(given, model="half", scales={"lesion": scale})
 
 
 def test_one_run_has_the_figures_of_its_report() -> None:
@@ -95,7 +95,7 @@ def test_a_classifier_of_malignancy_is_paired_on_the_lesions_that_both_know() ->
         class_names=("benign", "malignant"),
         label=biopsied.malignant,
         logits=np.stack([0 * odds, odds], axis=1),
-        lesion_scale=None,
+        scales={},
     )
     end_to_end = Method(name="end to end", runs=(outcome,), margins=False)
     found = compare_methods(Method(name="a", runs=(given,)), end_to_end, draws=10)

@@ -39,8 +39,7 @@ def predictions(n: int = 60, seed: int = 0, prefix: str = "") -> Predictions:
         logits=logits,
         malignancy=logits[:, 2] - logits[:, 0],
         no_precedent=np.zeros(n, dtype=np.bool_),
-        lesion_scale=scale,
-        fine_scale=None,
+        scales={"lesion": scale},
     )
 
 
@@ -165,7 +164,7 @@ def test_too_few_resamples_are_refused(draws: int) -> None:
 
 
 def test_a_fold_without_masks_leaves_the_figures_of_the_others() -> None:
-    first, second = predictions(20, 1, "a"), replace(predictions(30, 2, "b"), lesion_scale=None)
+    first, second = predictions(20, 1, "a"), replace(predictions(30, 2, "b"), scales={})
     joined = pooled([first, second])
     assert first.lesion_scale is not None
     report = evaluate(joined, draws=100)
@@ -182,7 +181,7 @@ def test_prototypes_are_judged_one_by_one_and_images_by_whether_any_fires_inside
     scale = replace(
         given.lesion_scale, pairs=replace(pairs, value=value), energy=np.where(np.isnan(value), np.nan, 0.25)
     )
-    report = evaluate(replace(given, lesion_scale=scale), draws=100)
+    report = evaluate(replace(given, scales={"lesion": scale}), draws=100)
     ever = report["lesion_ever_fires"]
     assert ever.value == pytest.approx(30 / 59)  # every other image; one of the sixty has no mask
     assert (ever.n, ever.undefined) == (59, 1)

@@ -129,7 +129,7 @@ def test_a_margin_that_was_not_trained_is_named() -> None:
 
 def test_without_the_source_images_the_page_says_so() -> None:
     text = render_case(FOUND, PROVENANCE)
-    assert text.count("source image not kept with this model") == 3 * 6
+    assert text.count("picture not shared") == 3 * 6
 
 
 def test_foreign_words_are_escaped() -> None:

@@ -44,8 +44,8 @@ def judged(**changes: object) -> Judged:
     low = replace(scale, pairs=replace(scale.pairs, value=scale.pairs.value / 4))
     methods = [
         Method(name="IAIA-BL", runs=(given,)),
-        Method(name="VGG with GradCAM", runs=(replace(given, lesion_scale=low),), post_hoc=True),
-        Method(name="VGG with GradCAM++", runs=(replace(given, lesion_scale=low),), post_hoc=True),
+        Method(name="VGG with GradCAM", runs=(replace(given, scales={"lesion": low}),), post_hoc=True),
+        Method(name="VGG with GradCAM++", runs=(replace(given, scales={"lesion": low}),), post_hoc=True),
     ]
     return judge_methods(EVERYTHING, methods, draws=100)
 
@@ -82,7 +82,7 @@ def test_energy_that_was_not_measured_is_undefined_and_images_without_a_mask_are
     given = predictions().lesion_scale
     assert given is not None
     value = np.where(given.pairs.image < 6, np.nan, given.pairs.value)
-    one = judged(lesion_scale=replace(given, pairs=replace(given.pairs, value=value)))
+    one = judged(scales={"lesion": replace(given, pairs=replace(given.pairs, value=value))})
     table = energy_and_firing(one)
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["IAIA-BL"][0] == "undefined"

@@ -126,7 +126,7 @@ def methods() -> list[Method]:
     low = replace(scale, pairs=replace(scale.pairs, value=scale.pairs.value / 4))
     return [
         Method(name="IAIA-BL", runs=(predictions(),)),
-        Method(name="VGG with GradCAM", runs=(replace(worse, lesion_scale=low),), post_hoc=True),
+        Method(name="VGG with GradCAM", runs=(replace(worse, scales={"lesion": low}),), post_hoc=True),
     ]
 
 
@@ -167,7 +167,7 @@ def test_a_source_with_one_class_and_no_mask_is_undefined_and_breaks_nothing() -
         attainable=np.where(one, np.nan, scale.attainable),
     )
     sources = tuple("film" if c else "digital" for c in one)
-    found = replace(given, sources=sources, lesion_scale=blank)
+    found = replace(given, sources=sources, scales={"lesion": blank})
     twice = [Method(name="a", runs=(found,)), Method(name="b", runs=(found,))]
     judged = judge_methods(TestSet(title="film", sources=("film",)), twice, draws=50)
     rows = {row[0]: row[1:] for row in table_one(judged).rows}
