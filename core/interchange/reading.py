@@ -13,6 +13,7 @@ from pydicom.errors import InvalidDicomError
 
 from core.domain.errors import BadFileError
 from core.domain.shapes import Polygon
+from core.imaging.formats.dicom_header import PARSER_ERRORS
 from core.imaging.sandbox import Sandbox
 from core.interchange.bitmaps import Bitmap
 from core.interchange.gsps_reading import GspsRead, presentation_of
@@ -111,7 +112,7 @@ def _dataset(path: Path, **more: Any) -> Dataset:
 def _kind(path: Path) -> bytes:
     try:
         header = _dataset(path, specific_tags=["Modality", "SOPClassUID"], stop_before_pixels=True)
-    except Exception:  # noqa: BLE001 (any bytes may stand in a file that is no DICOM file)
+    except PARSER_ERRORS:
         return b""
     modality = str(header.get("Modality") or "")
     if modality not in ("SEG", "SR", "PR"):

@@ -17,11 +17,12 @@ from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
-from core.domain.atomic import atomic_write
+from core.domain.atomic import copy_file
 from core.domain.errors import Cancelled, PacsError
 from core.domain.events import IsCancelled, never
 from core.imaging.decoded import FOREIGN_ERRORS
 from core.pacs.client import PathOf
+from core.pacs.guard import Limits
 from core.pacs.listener import Listener
 from core.pacs.profile import DimseProfile
 from core.pacs.query import MOST_STUDIES, Found, FoundImage, FoundStudy, Query, image_from, study_from
@@ -32,6 +33,8 @@ _VERIFICATION = "1.2.840.10008.1.1"
 _FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 _MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 _UNKNOWN_DESTINATION = 0xA801
+_LONGEST_ANSWER = 1 << 20
+"""Bytes of one answer to a search."""
 _STUDY_KEYS = (
     *("StudyInstanceUID", "PatientID", "PatientName", "StudyDate", "StudyDescription", "ModalitiesInStudy"),
     "NumberOfStudyRelatedInstances",
@@ -49,7 +52,7 @@ class Dimse:
     def __init__(self, profile: DimseProfile) -> None:
         self._profile = profile
         self._open: Association | None = None
-        self._sockets = Sockets()
+        self._sockets = Sockets(Limits(object_bytes=_LONGEST_ANSWER, wait_s=profile.timeout_s))
 
     def __enter__(self) -> Self:
         return self
@@ -102,13 +105,15 @@ class Dimse:
     ) -> Iterator[FoundImage]:
         wanted = {image.sop_uid for image in images}
 
-        def take(_association: int, uid: str, content: bytes) -> bool:
+        def take(_association: int, uid: str, file: Path) -> bool:
             if uid not in wanted:
                 return False
-            atomic_write(path_of(uid), content)
+            copy_file(file, path_of(uid))
             return True
 
-        with Listener(self._profile, take) as listener:
+        if not images:
+            return
+        with Listener(self._profile, path_of(images[0].sop_uid).parent, take) as listener:
             for image in images:
                 if cancelled():
                     raise Cancelled
