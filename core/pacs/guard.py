@@ -200,4 +200,4 @@ def _file_for_object(**asked: Any) -> IO[bytes]:
 # objects go to the disk as they come: a tomosynthesis of 2 GB would not fit into memory. The library has one
 # switch for the whole program, and always writes to the system's folder of temporary files, which others can read
 _config.STORE_RECV_CHUNKED_DATASET = True
-dimse_messages.NamedTemporaryFile = _file_for_object  # type: ignore[attr-defined]
+setattr(dimse_messages, "NamedTemporaryFile", _file_for_object)  # noqa: B010

@@ -103,7 +103,7 @@ class Listener:
         self.address = Address(profile.calling, profile.listen_address, profile.listen_port)
         self.problem: MarginaliaError | None = None
         """What went wrong here with an object, such as a full disk."""
-        self._server: _Server | None = None
+        self._server: ThreadedAssociationServer | None = None
         self._thread: threading.Thread | None = None
         self._incoming: Path | None = None
         self._numbers: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
@@ -133,7 +133,7 @@ class Listener:
             (evt.EVT_CONN_CLOSE, self._broken),
         ]
         try:
-            self._server = entity.make_server(
+            server = entity.make_server(
                 (profile.listen_address, profile.listen_port),
                 ssl_context=server_context(profile) if profile.tls.on else None,
                 evt_handlers=handlers,
@@ -150,7 +150,9 @@ class Listener:
                 f"Images cannot be received at {profile.listen_address}:{profile.listen_port}, because {why}; "
                 "choose another address or port in the profile, and tell the PACS."
             ) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
+        entity._servers.append(server)  # from which it takes itself out when it is shut down
+        self._server = server
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
         return self
 
@@ -160,7 +162,6 @@ class Listener:
         if self._server is not None:
             open_still = self._server.active_associations
             self._server.shutdown()
-            self._server.server_close()
             self._server = None
             for association in open_still:
                 association.join(_GRACE_S)
