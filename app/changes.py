@@ -107,6 +107,13 @@ class OpinionGiven:
     subject: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReadingGiven:
+    """The current reader gave or took back their own reading of a lesion in Review. It is no label."""
+
+    lesion_id: str
+
+
 Change = (
     StudyOpening
     | StudyOpened
@@ -123,4 +130,5 @@ Change = (
     | RunsChanged
     | ModelRevised
     | OpinionGiven
+    | ReadingGiven
 )

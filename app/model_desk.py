@@ -20,6 +20,7 @@ from app.changes import (
     ModelRevised,
     OpinionGiven,
     ReaderChanged,
+    ReadingGiven,
     RunsChanged,
     StudyClosed,
     StudyClosing,
@@ -354,7 +355,7 @@ class ModelDesk(QObject):
                 self.runs_changed.emit()
             case OpinionGiven(subject=subject) if subject.startswith("prototype"):
                 self._remark()
-            case LabelsChanged(lesion_id=lesion_id):
+            case LabelsChanged(lesion_id=lesion_id) | ReadingGiven(lesion_id=lesion_id):
                 self._relabel({lesion_id})
             case ReaderChanged():
                 model = self._state.model
@@ -376,13 +377,14 @@ class ModelDesk(QObject):
         model, reader = self._state.model, self.session.reader
         if model is None:
             return
-        said = self.session.study.lesions.labels_of_reader(reader.id) if reader else {}
-        name = model.opened.model.card.label
+        from core.tasks.voices import own_calls
+
+        calls = own_calls(self.session.study, reader.id if reader else "", model.opened.model.card.label)
         cases = []
         for case in model.cases:
             if case.lesion_id in lesions:
-                word = getattr(said[case.lesion_id], name) if case.lesion_id in said else None
-                case = replace(case, own=None if word is None else word.value)
+                own = calls.get(case.lesion_id)
+                case = replace(case, own=None if own is None else own.word)
             cases.append(case)
         self._state.model = replace(model, cases=tuple(cases))
         self.cases_changed.emit()

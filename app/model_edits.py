@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from app.changes import ModelRevised, OpinionGiven, RunsChanged
+from app.changes import ModelRevised, OpinionGiven, ReadingGiven, RunsChanged
 from app.session import Session
 from core.domain.errors import StudyError
+from core.domain.opinion import CaseReading, GivenOpinion, Opinion
 from core.domain.reading import Reading
 from core.domain.study import ModelRevision, Run
-from core.tasks.opinions import Mark, Opinion, give_opinion, mark_prototype
+from core.tasks.opinions import Mark, mark_prototype
 
 if TYPE_CHECKING:
     from core.pruning.prune import PruneOutcome
@@ -48,9 +49,26 @@ def activate(session: Session, revision: ModelRevision) -> None:
     session.changed.emit(ModelRevised(run_id=revision.run_id))
 
 
-def say(session: Session, opinion: Opinion) -> None:
-    give_opinion(session.writable_study(), opinion)
+def say(session: Session, opinion: Opinion) -> GivenOpinion:
+    given = session.writable_study().reviews.give(opinion)
     session.changed.emit(OpinionGiven(run_id=opinion.run_id, subject=opinion.lesion_id))
+    return given
+
+
+def withdraw_opinion(session: Session, given: GivenOpinion) -> None:
+    session.writable_study().reviews.withdraw(given.id)
+    session.changed.emit(OpinionGiven(run_id=given.opinion.run_id, subject=given.opinion.lesion_id))
+
+
+def give_reading(session: Session, reading: CaseReading) -> None:
+    """Keep the reader's own call; the labels stay as they are."""
+    session.writable_study().reviews.add_reading(reading)
+    session.changed.emit(ReadingGiven(lesion_id=reading.lesion_id))
+
+
+def withdraw_reading(session: Session, reading: CaseReading) -> None:
+    session.writable_study().reviews.withdraw_reading(reading.lesion_id, reading.reader_id)
+    session.changed.emit(ReadingGiven(lesion_id=reading.lesion_id))
 
 
 def keep_reading(session: Session, reading: Reading) -> None:

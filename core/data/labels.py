@@ -1,18 +1,23 @@
-"""Which label and which fine annotation count, where a data set and several readers speak of one lesion."""
+"""Which label and which fine annotation count, where a data set and several readers labelled one lesion.
+
+Labels alone count: a reading in Review (``core.domain.opinion``) or in a reader study (``core.domain.reading``) is
+none.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import msgspec
 
 from core.data.importers.contours import CONTOUR_BAND
+from core.domain.label_rule import LabelName, LabelRule
 from core.domain.shapes import Shape
 from core.domain.study import FineAnnotation, Labels, Lesion, Reader
 from core.store.study import Study
 
-LabelName = Literal["margin", "shape"]
+__all__ = ["OUTSIDE", "LabelName", "LabelRule", "LesionTruth", "Opinions"]
 OUTSIDE = "its outline lies outside the image"
 """Why a lesion is neither trained on nor explained."""
 
@@ -24,6 +29,10 @@ class LesionTruth(msgspec.Struct, frozen=True, kw_only=True):
     """Margin or shape; None where nobody says it or the readers disagree."""
     doubt: str = ""
     """Why there is no word."""
+    said_by: tuple[str, ...] = ()
+    """Names of the readers whose label this is; () where it is the data set's, or where there is none."""
+    data_set: str | None = None
+    """The data set's own word, whether it counts or not."""
     malignant: int
     """1, 0, or -1 without a biopsy."""
     fine: tuple[Shape, ...]
@@ -39,15 +48,26 @@ class Opinions:
     """All labels and fine annotations of a study, read at once.
 
     ``readers`` (names) restricts whose labels and annotations count and, by their order, whose come first.
-    Without it every reader counts; where they disagree on a label there is none, since nobody decided. Where no
-    reader says anything, the data set's own label stands. Annotations drawn by a person go before derived ones.
+    Without it ``rule`` decides: by default every reader counts, and where they differ there is no label, since
+    nobody decided; where no reader labelled the lesion, the data set's own label stands. Annotations drawn by a
+    person go before derived ones.
     """
 
-    def __init__(self, study: Study, *, label: LabelName, readers: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        study: Study,
+        *,
+        label: LabelName,
+        readers: Sequence[str] | None = None,
+        rule: LabelRule | None = None,
+    ) -> None:
         everybody = study.readers.all()
         self._label = label
-        self._ranked = readers is not None
-        self._readers = _chosen(everybody, readers)
+        if readers is not None:
+            rule = LabelRule(disagreement="first reader", readers=tuple(readers))
+        self._rule = rule or LabelRule()
+        named = readers if readers is not None else (self._rule.readers or None)
+        self._readers = _chosen(everybody, named)
         self._labels = {reader.id: study.lesions.labels_of_reader(reader.id) for reader in self._readers}
         self._fine: dict[tuple[str, str], FineAnnotation] = {
             (annotation.lesion_id, annotation.reader_id): annotation
@@ -56,8 +76,15 @@ class Opinions:
         }
 
     def of(self, lesion: Lesion) -> LesionTruth:
-        word, doubt = self._word(lesion)
-        truth = LesionTruth(word=word, doubt=doubt, malignant=self._malignant(lesion), fine=())
+        word, by, doubt = self._word(lesion)
+        truth = LesionTruth(
+            word=word,
+            doubt=doubt,
+            said_by=by,
+            data_set=self._of_data_set(lesion),
+            malignant=self._malignant(lesion),
+            fine=(),
+        )
         for reader in sorted(self._readers, key=lambda reader: reader.name == CONTOUR_BAND):
             drawn = self._fine.get((lesion.id, reader.id))
             if drawn is not None:
@@ -80,16 +107,33 @@ class Opinions:
                 said[reader.name] = str(value.value)
         return said
 
-    def _word(self, lesion: Lesion) -> tuple[str | None, str]:
-        said = self._said(lesion, self._label)
-        words = list(said.values())
-        if words and (self._ranked or len(set(words)) == 1):
-            return words[0], ""
-        if words:
-            views = ", ".join(f"{reader}: {word}" for reader, word in said.items())
-            return None, f"the readers disagree on its {self._label} ({views})"
+    def _of_data_set(self, lesion: Lesion) -> str | None:
         own = getattr(lesion.labels, self._label)
-        return (None, f"nobody says its {self._label}") if own is None else (str(own.value), "")
+        return None if own is None else str(own.value)
+
+    def _word(self, lesion: Lesion) -> tuple[str | None, tuple[str, ...], str]:
+        """The word that counts, the readers who gave it, and why there is none."""
+        said, own = self._said(lesion, self._label), self._of_data_set(lesion)
+        source = self._rule.source
+        if source == "data set alone" or (source == "data set, else readers" and own is not None):
+            doubt = f"the data set does not name its {self._label}" if own is None else ""
+            return own, (), doubt
+        if said:
+            return self._agreed(said)
+        if source == "readers alone":
+            return None, (), f"no reader names its {self._label}"
+        return own, (), f"nobody says its {self._label}" if own is None else ""
+
+    def _agreed(self, said: Mapping[str, str]) -> tuple[str | None, tuple[str, ...], str]:
+        words = list(said.values())
+        word: str | None = words[0]
+        if len(set(words)) > 1 and self._rule.disagreement != "first reader":
+            most, count = Counter(words).most_common(1)[0]
+            word = most if self._rule.disagreement == "majority" and 2 * count > len(words) else None
+        if word is None:
+            views = ", ".join(f"{reader}: {given}" for reader, given in said.items())
+            return None, (), f"the readers disagree on its {self._label} ({views})"
+        return word, tuple(reader for reader, given in said.items() if given == word), ""
 
     def _malignant(self, lesion: Lesion) -> int:
         said = set(self._said(lesion, "pathology").values())

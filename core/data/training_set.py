@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ from core.data.data_snapshot import (
     truths_of,
 )
 from core.data.kept_rois import StoredRois, find_rois, keep_rois, key_of, no_rois
-from core.data.labels import OUTSIDE, LabelName, LesionTruth, Opinions
+from core.data.labels import OUTSIDE, LabelName, LabelRule, LesionTruth, Opinions
 from core.data.random_roi import placement_generator, random_square
 from core.data.roi import extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
 from core.data.roi_set import InputTransform, RoiSet, UInt8
@@ -52,7 +52,9 @@ class RoiRequest:
     sources: tuple[str, ...] | None = None
     """Data sets to take; None for all."""
     readers: tuple[str, ...] | None = None
-    """Whose labels and annotations count, the first before the others; None: see ``core.data.labels``."""
+    """Whose labels and annotations count, the first before the others; None: as ``labels`` has it."""
+    labels: LabelRule = field(default_factory=LabelRule)
+    """Whose labels count, and what happens where readers differ."""
     unlabelled: bool = False
     """Whether lesions of no trained class come too, with label -1 (for explanations)."""
 
@@ -152,7 +154,7 @@ def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
     """The ROI of one lesion as a set of one, whatever its class or source; label -1 for no trained class."""
     lesion = study.lesions.get(lesion_id)
     image = study.images.get(lesion.image_id)
-    truth = Opinions(study, label=request.label, readers=request.readers).of(lesion)
+    truth = Opinions(study, label=request.label, readers=request.readers, rule=request.labels).of(lesion)
     source, square = study.patients.get(image.patient_id).source, roi_square(lesion.box, request.transform)
     item = _Item(lesion=lesion, image=image, truth=truth, source=source, square=square)
     found = no_rois([_key(item)], request.transform)
@@ -189,7 +191,7 @@ class _Item:
 def _collected(study: Study, request: RoiRequest) -> tuple[list[_Item], list[Exclusion]]:
     images = {image.id: image for image in study.images.all()}
     sources = {patient.id: patient.source for patient in study.patients.all()}
-    opinions = Opinions(study, label=request.label, readers=request.readers)
+    opinions = Opinions(study, label=request.label, readers=request.readers, rule=request.labels)
     items: list[_Item] = []
     exclusions: list[Exclusion] = []
     for lesion in study.lesions.all():

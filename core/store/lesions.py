@@ -162,7 +162,7 @@ class LesionRepository:
         with self._database.write() as transaction:
             lesion = self.get(lesion_id)
             run = transaction.connection.execute
-            for table in (schema.annotation, _S):
+            for table in schema.OF_LESION:
                 run(delete(table).where(table.c.lesion_id == lesion_id))
             run(delete(_L).where(_L.c.id == lesion_id))
             if not self.of_finding(lesion.finding_id):

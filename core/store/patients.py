@@ -83,7 +83,7 @@ def remove_rows(transaction: Transaction, patient_id: str) -> tuple[str, ...]:
     image, finding, lesion = schema.image, schema.finding, schema.lesion
     images = tuple(run(select(image.c.id).where(image.c.patient_id == patient_id).order_by(image.c.seq)).scalars())
     lesions = select(lesion.c.id).join(finding).where(finding.c.patient_id == patient_id)
-    for table in (schema.annotation, schema.label, schema.reading, schema.reader_study_case):
+    for table in (*schema.OF_LESION, schema.reading, schema.reader_study_case):
         run(delete(table).where(table.c.lesion_id.in_(lesions)))
     of_patient = select(finding.c.id).where(finding.c.patient_id == patient_id)
     run(delete(lesion).where(lesion.c.finding_id.in_(of_patient)))

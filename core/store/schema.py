@@ -257,6 +257,40 @@ reading = Table(
     UniqueConstraint("reader_study_id", "lesion_id", "reader_id", "condition"),
 )
 
+# a reader's own call in Review, before the model's answer was shown; no label (core.domain.opinion)
+case_reading = Table(
+    "case_reading",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _seq(),
+    _to("lesion.id", "lesion_id"),
+    _to("reader.id", "reader_id"),
+    _to("run.id", "run_id", index=False),
+    Column("revision_id", String(64), nullable=False),
+    Column("label", String(16), nullable=False),
+    Column("word", String(32), nullable=False),
+    Column("probability_of_malignancy", Float),
+    Column("created_utc", String(40), nullable=False),
+    Column("withdrawn_utc", String(40)),
+)
+
+opinion = Table(
+    "opinion",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _seq(),
+    _to("lesion.id", "lesion_id"),
+    _to("run.id", "run_id"),
+    Column("revision_id", String(64), nullable=False),
+    # the reader's name, as in the audit trail
+    Column("who", Text, nullable=False),
+    Column("verdict", String(32), nullable=False),
+    Column("prototype", Integer),
+    Column("comment", Text, nullable=False),
+    Column("created_utc", String(40), nullable=False),
+    Column("withdrawn_utc", String(40)),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -279,3 +313,6 @@ audit_head = Table(
     Column("counter", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),
 )
+
+OF_LESION = (annotation, label, case_reading, opinion)
+"""Tables whose rows go with their lesion."""

@@ -41,6 +41,7 @@ from core.store.names import DATABASE, RUNS
 from core.store.patients import PatientRepository
 from core.store.reader_studies import ReaderStudyRepository
 from core.store.readers import ReaderRepository
+from core.store.reviews import ReviewRepository
 from core.store.rows import from_row
 from core.store.runs import ModelRepository, RunRepository
 from core.store.splits import SplitRepository
@@ -78,6 +79,7 @@ class Study:
         self.runs = RunRepository(self._database)
         self.models = ModelRepository(self._database)
         self.reader_studies = ReaderStudyRepository(self._database)
+        self.reviews = ReviewRepository(self._database)
         self.audit = AuditRepository(self._database)
         self.links = LinkRepository(self._database)
         self.worklist = Worklist(self._database)

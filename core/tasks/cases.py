@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -14,6 +15,7 @@ from core.store.study import Study
 from core.tasks.explaining import ModelInStudy
 from core.tasks.prototypes import TABLE
 from core.tasks.runs import request_of
+from core.tasks.voices import own_calls
 from core.training.inference import infer
 from core.training.precedent import largest_own_evidence
 from core.training.table import SimilarityTable, load_table
@@ -31,6 +33,8 @@ class Order(StrEnum):
     ERROR = "error"
     """The model gives the class of the data set the least probability."""
     STUDY = "order of the study"
+    BLIND = "shuffled"
+    """An order drawn from the lesions' identifiers: it says nothing about the model or the labels."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,7 +47,7 @@ class Case:
     label: str | None
     """Margin (or shape) of the data set, in its own word."""
     own: str | None
-    """What the reader who is asked says; None where they said nothing."""
+    """The call of the reader who is asked: their reading in Review, else their label; None for neither."""
     probabilities: NDArray[np.float64] | None
     """(K,); None while the model has not been asked."""
     evidence: float | None
@@ -66,9 +70,9 @@ def list_cases(study: Study, opened: ModelInStudy, *, reader_id: str = "") -> tu
     seen = {lesion: row for row, lesion in enumerate(rois.lesion_ids)}
     images = {image.id: image for image in study.images.all()}
     patients = {patient.id: patient.pseudonym for patient in study.patients.all()}
-    own = study.lesions.labels_of_reader(reader_id) if reader_id else {}
     lesions = {lesion.id: lesion for lesion in study.lesions.all()}
     label = opened.model.card.label
+    own = own_calls(study, reader_id, label)
     found = []
     for lesion_id in (*rois.lesion_ids, *(one.lesion_id for one in opened.exclusions)):
         lesion, row = lesions[lesion_id], seen.get(lesion_id)
@@ -76,13 +80,12 @@ def list_cases(study: Study, opened: ModelInStudy, *, reader_id: str = "") -> tu
         part = parts.get(image.patient_id)
         view = " ".join(v.value for v in (image.laterality, image.view) if v is not None)
         said = getattr(lesion.labels, label)
-        mine = getattr(own[lesion_id], label) if lesion_id in own else None
         case = Case(
             lesion_id=lesion_id,
             title=" · ".join(part for part in (patients[image.patient_id], view, str(lesion.number)) if part),
             part="" if part is None else part.value,
             label=None if said is None else said.value,
-            own=None if mine is None else mine.value,
+            own=own[lesion_id].word if lesion_id in own else None,
             probabilities=None,
             evidence=None,
             annotated=row is not None and bool(rois.has_fine[row]),
@@ -127,6 +130,8 @@ def complete(cases: tuple[Case, ...], opened: ModelInStudy, cancelled: IsCancell
 
 def sort_cases(cases: tuple[Case, ...], order: Order, class_names: tuple[str, ...]) -> tuple[Case, ...]:
     """A new order; cases of which it says nothing come last, equals stay as they were."""
+    if order is Order.BLIND:
+        return tuple(sorted(cases, key=lambda case: hashlib.sha256(case.lesion_id.encode()).digest()))
     index = {name: c for c, name in enumerate(class_names)}
 
     def key(case: Case) -> tuple[bool, float]:

@@ -1,4 +1,4 @@
-"""What readers say of explanations and prototypes: kept in the audit trail, where nothing is ever taken back."""
+"""Readers' verdicts on explanations, and their marks of prototypes."""
 
 from __future__ import annotations
 
@@ -6,46 +6,19 @@ from enum import StrEnum
 
 import msgspec
 
-from core.domain.errors import StudyError
+from core.domain.opinion import GivenOpinion
 from core.domain.study import Run
 from core.store.study import Study
 
-CASE, PROTOTYPE = "review.opinion", "prototype.mark"
-
-
-class Verdict(StrEnum):
-    """Of the explanation of one lesion."""
-
-    AGREE = "agree"
-    DISAGREE = "disagree"
-    WRONG_REGION = "wrong region"
-    WRONG_PROTOTYPE = "wrong prototype"
-    COMMENT = "comment"
+PROTOTYPE = "prototype.mark"
 
 
 class Mark(StrEnum):
-    """Of a prototype."""
+    """A reader's mark of a prototype."""
 
     KEEP = "keep"
     NOT_RELEVANT = "not medically relevant"
     NONE = "no mark"
-
-
-class Opinion(msgspec.Struct, frozen=True, kw_only=True):
-    lesion_id: str
-    run_id: str
-    verdict: Verdict
-    prototype: int | None = None
-    """Number, from 1 in the unpruned model, where the verdict is about one."""
-    comment: str = ""
-    revision_id: str = ""
-    """Of the model whose explanation was seen."""
-
-
-class GivenOpinion(msgspec.Struct, frozen=True, kw_only=True):
-    opinion: Opinion
-    who: str
-    at_utc: str
 
 
 class PrototypeMark(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,27 +28,16 @@ class PrototypeMark(msgspec.Struct, frozen=True, kw_only=True):
     mark: Mark
 
 
-def give_opinion(study: Study, opinion: Opinion) -> None:
-    """StudyError for a comment without words."""
-    if opinion.verdict is Verdict.COMMENT and not opinion.comment.strip():
-        raise StudyError("A comment needs words; type some.")
-    study.audit.record(CASE, f"lesion {opinion.lesion_id} run {opinion.run_id}", new=opinion)
-
-
 def opinions_of(study: Study, run: Run) -> dict[str, tuple[GivenOpinion, ...]]:
-    """By lesion, in the order they were given."""
-    found: dict[str, list[GivenOpinion]] = {}
-    for record in study.audit.all_of(CASE):
-        if record.new is None:  # of a patient who was forgotten
-            continue
-        opinion = msgspec.json.decode(record.new, type=Opinion)
-        if opinion.run_id == run.id:
-            given = GivenOpinion(opinion=opinion, who=record.who, at_utc=record.at_utc)
-            found.setdefault(opinion.lesion_id, []).append(given)
-    return {lesion: tuple(given) for lesion, given in found.items()}
+    """The opinions on a run's explanations that stand, by lesion, in the order they were given."""
+    opinions: dict[str, list[GivenOpinion]] = {}
+    for given in study.reviews.opinions(run.id):
+        opinions.setdefault(given.opinion.lesion_id, []).append(given)
+    return {lesion: tuple(given) for lesion, given in opinions.items()}
 
 
 def mark_prototype(study: Study, run: Run, index: int, mark: Mark) -> None:
+    """Keep a mark in the audit trail; the newest one of a prototype counts."""
     study.audit.record(
         PROTOTYPE, f"run {run.id} prototype {index + 1}", new=PrototypeMark(run_id=run.id, index=index, mark=mark)
     )

@@ -20,6 +20,7 @@ from core.data.export.png_masks import fine_mask, lesion_mask
 from core.domain.atomic import atomic_write
 from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled, never, silent
+from core.domain.opinion import Verdict
 from core.domain.study import Run, Split
 from core.domain.vocabulary import DISCLAIMER
 from core.explain.explanation import Explanation
@@ -31,7 +32,7 @@ from core.interchange.seg import FINE, LESION, MaskOfLesion, make_seg
 from core.interchange.sr import make_sr
 from core.store.study import Study
 from core.tasks.explaining import ModelInStudy, open_model
-from core.tasks.opinions import Verdict, opinions_of
+from core.tasks.opinions import opinions_of
 
 if TYPE_CHECKING:
     from core.store.identity import IdentityFile

@@ -31,7 +31,9 @@ class ChangedData:
 
 def roi_request(config: TrainingConfig) -> RoiRequest:
     """The ROIs that a configuration trains on."""
-    return RoiRequest(transform=config.transform, class_names=config.class_names, label=config.label)
+    return RoiRequest(
+        transform=config.transform, class_names=config.class_names, label=config.label, labels=config.labels
+    )
 
 
 def read_snapshot(folder: Path) -> DataSnapshot | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from core.data.labels import LabelName, Opinions
+from core.data.labels import LabelName, LabelRule, Opinions
 from core.data.split import SplitCount, SplitRow, check_split, grouped_folds, split_patients, split_report
 from core.domain.errors import StudyError
 from core.domain.study import Split
@@ -28,10 +28,12 @@ def check_sources(study: Study, sources: Sequence[str]) -> dict[str, str]:
     return source_of
 
 
-def split_rows(study: Study, *, label: LabelName, sources: Sequence[str] = ()) -> list[SplitRow]:
+def split_rows(
+    study: Study, *, label: LabelName, sources: Sequence[str] = (), rule: LabelRule | None = None
+) -> list[SplitRow]:
     """One row a lesion, with the class that training takes for true; only those of these sources where some are
-    named."""
-    opinions = Opinions(study, label=label)
+    named. ``rule``: whose labels count."""
+    opinions = Opinions(study, label=label, rule=rule)
     image = {found.id: found for found in study.images.all()}
     source_of = check_sources(study, sources)
     rows = []

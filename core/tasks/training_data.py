@@ -43,6 +43,11 @@ class TrainingData:
     """Prototypes of earlier runs that are marked as not medically relevant."""
     warnings: tuple[str, ...]
     """One sentence each."""
+    said_by: tuple[tuple[str, int], ...] = ()
+    """Whose labels are trained on: "" for the data set or a reader's name, with the number of lesions; a lesion
+    that several readers labelled alike counts for each of them."""
+    against_data_set: int = 0
+    """Lesions whose reader's label, which counts, differs from the data set's."""
 
     @property
     def lesions(self) -> int:
@@ -55,12 +60,14 @@ class _Seen:
     part: str
     image: Image
     fine: bool
+    said_by: tuple[str, ...] = ()
+    against_data_set: bool = False
 
 
 def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part] | None) -> TrainingData:
     """What a run of this configuration would be trained on. ``parts``: patient to part; None before a split."""
     images = {image.id: image for image in study.images.all()}
-    opinions = Opinions(study, label=config.label)
+    opinions = Opinions(study, label=config.label, rule=config.labels)
     seen: list[_Seen] = []
     reasons: Counter[str] = Counter()
     for lesion in study.lesions.all():
@@ -75,7 +82,17 @@ def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part]
             reasons["its patient is in no part of the split"] += 1
         else:
             part = UNDIVIDED if parts is None else parts[image.patient_id].value
-            seen.append(_Seen(class_name=truth.word, part=part, image=image, fine=bool(truth.fine)))
+            against = bool(truth.said_by) and truth.data_set not in (None, truth.word)
+            seen.append(
+                _Seen(
+                    class_name=truth.word,
+                    part=part,
+                    image=image,
+                    fine=bool(truth.fine),
+                    said_by=truth.said_by,
+                    against_data_set=against,
+                )
+            )
     return TrainingData(
         counts=_counts(seen, config.class_names),
         exclusions=tuple(reasons.most_common()),
@@ -90,6 +107,8 @@ def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part]
             *_scanners(seen),
             *_overlap(study, config, parts),
         ),
+        said_by=tuple(Counter(who for one in seen for who in one.said_by or ("",)).most_common()),
+        against_data_set=sum(one.against_data_set for one in seen),
     )
 
 
@@ -157,7 +176,7 @@ def _scanners(seen: Sequence[_Seen]) -> list[str]:
 def _overlap(study: Study, config: TrainingConfig, parts: Mapping[str, Part] | None) -> list[str]:
     if parts is None:
         return []
-    rows = [row for row in split_rows(study, label=config.label) if row.patient_id in parts]
+    rows = [row for row in split_rows(study, label=config.label, rule=config.labels) if row.patient_id in parts]
     try:
         check_split(rows, [parts[row.patient_id] for row in rows])
     except MarginaliaError as error:

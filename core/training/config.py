@@ -12,6 +12,7 @@ import msgspec
 
 from core.data.augment import Augmentation
 from core.data.roi_set import InputTransform
+from core.domain.label_rule import LabelRule
 from core.domain.units import in_unit
 from core.model.architecture import Architecture
 
@@ -78,6 +79,8 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     method: Literal["iaia-bl", "protopnet"] = "iaia-bl"
     label: Literal["margin", "shape"] = "margin"
     class_names: tuple[str, ...] = ("circumscribed", "indistinct", "spiculated")
+    labels: LabelRule = LabelRule()
+    """Whose labels the lesions are trained and tested on."""
     transform: InputTransform = InputTransform()
     architecture: Architecture = Architecture()
     loss: LossWeights = LossWeights()

@@ -33,8 +33,8 @@ from app.qt.theme import warning
 from app.qt.translation import tr
 from app.widgets.explain.numbers import class_qcolour, percent
 from app.widgets.label import Label, tip
+from core.domain.opinion import GivenOpinion, Verdict
 from core.domain.vocabulary import Part
-from core.tasks.opinions import GivenOpinion, Verdict
 
 if TYPE_CHECKING:
     from core.tasks.cases import Case

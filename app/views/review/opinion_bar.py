@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, 
 from app.qt.translation import tr
 from app.qt.words import local_time
 from app.widgets.label import Label, tip
-from core.tasks.opinions import GivenOpinion, Verdict
+from core.domain.opinion import GivenOpinion, Verdict
 
 _TIPS = {
     Verdict.AGREE: lambda: tr("You agree with the class and with the reasons"),

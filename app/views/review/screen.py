@@ -6,7 +6,6 @@ from dataclasses import replace as replaced
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -40,9 +39,12 @@ from app.widgets.explain.roi_view import ColourBar, RoiView
 from app.widgets.explain.verdict import VerdictPanel
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
+from core.domain.opinion import CaseReading, Opinion, Verdict
 from core.domain.vocabulary import MarginType, MassShape
 from core.explain.hypothetical import Supposition, suppose
-from core.tasks.opinions import Opinion, Verdict, opinions_of
+from core.store.database import now_utc
+from core.tasks.opinions import opinions_of
+from core.tasks.voices import Voice, voices_of
 
 if TYPE_CHECKING:
     from core.explain.panel import Panel
@@ -210,11 +212,19 @@ class ReviewScreen(ModelScreen):
         case = self.cases.case
         if case is None or case.own is None:
             return ""
-        chance = self.session.reads.labels(case.lesion_id)[0].probability_of_malignancy
+        chance = None
+        for voice in self._voices(case.lesion_id):
+            if self.session.reader is not None and voice.who == self.session.reader.name:
+                chance = voice.probability
         word = tr(case.own)
         if chance is None:
             return tr("You say {name}", name=word)
         return tr("You say {name}, malignant with {share}", name=word, share=percent(chance))
+
+    def _voices(self, lesion_id: str) -> tuple[Voice, ...]:
+        model = self.desk.model
+        label = "margin" if model is None else model.opened.model.card.label
+        return voices_of(self.session.study, lesion_id, label)
 
     def _refuse_case(self, sentence: str) -> None:
         self._pictures = None
@@ -283,15 +293,18 @@ class ReviewScreen(ModelScreen):
         model, lesion_id = self.desk.model, self.cases.lesion_id
         if model is None or not lesion_id:
             return
-        own, _ = self.session.reads.labels(lesion_id)
-        if model.opened.model.card.label == "margin":
-            own = msgspec.structs.replace(own, margin=MarginType(word))
-        else:
-            own = msgspec.structs.replace(own, shape=MassShape(word))
-        if isinstance(probability, float):
-            own = msgspec.structs.replace(own, probability_of_malignancy=probability)
+        reading = CaseReading(
+            lesion_id=lesion_id,
+            reader_id=self.session.reader.id if self.session.reader else "",
+            run_id=model.run.id,
+            revision_id=model.revision.id,
+            label="margin" if model.opened.model.card.label == "margin" else "shape",
+            word=word,
+            probability_of_malignancy=probability if isinstance(probability, float) else None,
+            created_utc=now_utc(),
+        )
         try:
-            self.session.set_labels(lesion_id, own)
+            model_edits.give_reading(self.session, reading)
         except MarginaliaError as error:
             self.refused.emit(said(error))
             return

@@ -14,9 +14,10 @@ from pytestqt.qtbot import QtBot
 from app.views.window import MainWindow
 from app.widgets.explain.evidence_model import Column
 from app.widgets.explain.numbers import read_number
+from core.domain.opinion import Verdict
 from core.domain.vocabulary import Part
 from core.store.study import Study
-from core.tasks.opinions import Verdict, opinions_of
+from core.tasks.opinions import opinions_of
 from core.training.inference import infer_one
 from tests.app.screens.conftest import wait_for_case, wait_for_model
 
@@ -173,8 +174,11 @@ def test_the_readers_own_call_comes_first_and_is_kept(qtbot: QtBot, opened: Main
     qtbot.mouseClick(review.ask.done, Qt.MouseButton.LeftButton)
     assert review.right.currentWidget() is not review.ask
     assert review.cases.lesion_id == lesion
-    own, _ = opened.session.reads.labels(lesion)
-    assert (own.margin, own.probability_of_malignancy) == ("indistinct", 0.7)
+    reader = opened.session.reader
+    assert reader is not None
+    own = opened.session.study.reviews.readings_of_reader(reader.id)[lesion]
+    assert (own.word, own.probability_of_malignancy) == ("indistinct", 0.7)
+    assert opened.session.study.lesions.labels(lesion, reader_id=reader.id) is None, "a reading is no label"
     assert review.verdict.reader.isVisible()
     assert review.verdict.reader.text() == "You say indistinct, malignant with 70%"
 

@@ -19,7 +19,7 @@ from core.domain.study import ModelRevision, Run, RunStatus, Split
 from core.domain.vocabulary import Part
 from core.store import upgrade
 from core.store.check import check_study
-from core.store.database import make_engine
+from core.store.database import Database, make_engine
 from core.store.schema import metadata
 from core.store.study import Study
 from tests.core.store.helpers import add_case, drawing
@@ -162,3 +162,28 @@ def test_a_study_of_a_newer_version_is_refused_and_untouched(tmp_path: Path) -> 
             Study.open(tmp_path / "s", writable=writable)
     assert path.read_bytes() == before
     assert not (tmp_path / "s" / "backup").exists()
+
+
+def test_verdicts_that_only_the_trail_held_are_copied_and_labels_stay(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FIXTURES / "layout-0003", tmp_path / "old"))
+    before = Database(folder / "study.db", writable=True, who="Dr A")
+    for verdict, lesion, run in (
+        ("agree", "l1", "r"),
+        ("comment", "l1", "r"),
+        ("disagree", "l1", "r"),
+        ("wrong region", "l2", "r"),
+        ("agree", "gone", "r"),
+        ("agree", "l1", "gone"),
+    ):
+        with before.write() as transaction:
+            given = {"lesion_id": lesion, "run_id": run, "verdict": verdict, "comment": "seen", "prototype": 4}
+            transaction.record("review.opinion", f"lesion {lesion} run {run}", new=given)
+    before.close()
+    with Study.open(folder) as study:
+        labels = study.lesions.all_labels("l1")
+        kept = [(one.opinion.lesion_id, one.opinion.verdict.value, one.who) for one in study.reviews.opinions("r")]
+        assert kept == [("l1", "comment", "Dr A"), ("l1", "disagree", "Dr A"), ("l2", "wrong region", "Dr A")]
+        assert {one.opinion.prototype for one in study.reviews.opinions("r")} == {4}
+        assert study.reviews.readings_of_lesion("l1") == {}
+        assert labels[None].margin == "spiculated"
+        assert study.audit.verify().good and check_study(study).good

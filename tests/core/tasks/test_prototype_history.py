@@ -6,9 +6,10 @@ from pathlib import Path
 
 import msgspec
 
+from core.domain.opinion import Opinion, Verdict
 from core.domain.study import ModelRevision, Run
 from core.store.study import Study
-from core.tasks.opinions import Mark, Opinion, Verdict, give_opinion, mark_prototype, opinions_of
+from core.tasks.opinions import Mark, mark_prototype, opinions_of
 from core.tasks.prototype_history import Turn, history_of
 from tests.core.store.helpers import add_case
 
@@ -45,9 +46,10 @@ def test_pruning_undo_and_marks_are_told_in_order_of_the_prototypes_that_they_co
 
 def test_opinions_of_a_forgotten_patient_are_gone_and_the_others_stay(tmp_path: Path) -> None:
     with Study.create(tmp_path / "study", name="test") as study:
+        study.runs.add(RUN)
         for number in (1, 2):
             add_case(study, number)
-            give_opinion(study, Opinion(lesion_id=f"l{number}", run_id="r", verdict=Verdict.AGREE))
+            study.reviews.give(Opinion(lesion_id=f"l{number}", run_id="r", verdict=Verdict.AGREE))
         assert set(opinions_of(study, RUN)) == {"l1", "l2"}
         study.forget_patient("p1")
         assert set(opinions_of(study, RUN)) == {"l2"}

@@ -1,0 +1,23 @@
+"""Whose labels count where a data set and several readers labelled one lesion."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+LabelName = Literal["margin", "shape"]
+LabelSource = Literal["readers, else data set", "data set, else readers", "readers alone", "data set alone"]
+"""Whose label of a lesion is taken, in which order."""
+Disagreement = Literal["leave out", "majority", "first reader"]
+"""What happens where readers differ: the lesion is left out, the word of more than half of them counts, or that of
+the first reader who labelled it."""
+
+
+class LabelRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose labels a model is trained and tested on."""
+
+    source: LabelSource = "readers, else data set"
+    disagreement: Disagreement = "leave out"
+    readers: tuple[str, ...] = ()
+    """Names of the readers whose labels count, the first before the others; () for all in the order of entry."""

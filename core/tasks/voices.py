@@ -1,0 +1,72 @@
+"""The voices on one lesion: the data set, each reader, and the model stand side by side and never in one another's
+place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.domain.opinion import CaseReading
+from core.domain.study import Labels
+from core.store.study import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voice:
+    """One call on a lesion by the data set or a reader."""
+
+    who: str
+    """Name of the reader; "" for the data set."""
+    word: str
+    """A value of ``MarginType`` or ``MassShape``."""
+    probability: float | None = None
+    """Probability of malignancy in [0, 1] that the reader gave; None where they gave none."""
+    is_reading: bool = False
+    """True for a call made in Review before the model was shown; False for a label."""
+
+
+def voices_of(study: Study, lesion_id: str, label: str) -> tuple[Voice, ...]:
+    """The data set's call first, then the readers' in the order of entry. A reader's reading in Review stands
+    before their label."""
+    labels = study.lesions.all_labels(lesion_id)
+    readings = study.reviews.readings_of_lesion(lesion_id)
+    voices = [_of_labels("", labels.get(None), label)]
+    for reader in study.readers.all():
+        voices.append(_of_reader(reader.name, labels.get(reader.id), readings.get(reader.id), label))
+    return tuple(voice for voice in voices if voice is not None)
+
+
+def own_calls(study: Study, reader_id: str, label: str) -> dict[str, Voice]:
+    """The reader's call on each lesion that they read in Review or labelled, by lesion id."""
+    if not reader_id:
+        return {}
+    labels, readings = study.lesions.labels_of_reader(reader_id), study.reviews.readings_of_reader(reader_id)
+    names = {reader.id: reader.name for reader in study.readers.all()}
+    calls = {
+        lesion: _of_reader(names.get(reader_id, ""), labels.get(lesion), readings.get(lesion), label)
+        for lesion in (*labels, *readings)
+    }
+    return {lesion: call for lesion, call in calls.items() if call is not None}
+
+
+def sentence(voices: Sequence[Voice], model: str) -> str:
+    """The voices in one line of English: "Data set: spiculated. Dr. X: obscured. Model: indistinct."
+
+    ``model``: the model's class; "" where it has no precedent and gives none.
+    """
+    parts = [f"{voice.who or 'Data set'}: {voice.word}." for voice in voices]
+    parts.append(f"Model: {model or 'no prediction'}.")
+    return " ".join(parts)
+
+
+def _of_reader(name: str, labels: Labels | None, reading: CaseReading | None, label: str) -> Voice | None:
+    if reading is not None and reading.label == label:
+        return Voice(who=name, word=reading.word, probability=reading.probability_of_malignancy, is_reading=True)
+    return _of_labels(name, labels, label)
+
+
+def _of_labels(who: str, labels: Labels | None, label: str) -> Voice | None:
+    value = None if labels is None else getattr(labels, label)
+    if labels is None or value is None:
+        return None
+    return Voice(who=who, word=str(value.value), probability=labels.probability_of_malignancy)

@@ -1,0 +1,136 @@
+"""Whose label of a lesion counts, by every source and every rule for readers who differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core.data.labels import Opinions
+from core.domain.label_rule import Disagreement, LabelRule, LabelSource
+from core.domain.opinion import CaseReading
+from core.domain.study import Labels, Lesion, Run
+from core.domain.vocabulary import MarginType
+from core.store.study import Study
+from core.tasks.voices import Voice, own_calls, sentence, voices_of
+from tests.core.store.helpers import add_case
+
+NAMES = ("Dr A", "Dr B", "Dr C")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Study]:
+    """The data set calls every lesion spiculated, but for the fourth, which it does not name."""
+    with Study.create(tmp_path / "study", name="test") as made:
+        made.runs.add(Run(id="r", name="run", created_utc="2026-01-01", config={}))
+        for name in NAMES:
+            made.readers.ensure(name)
+        for number in (1, 2, 3, 4):
+            add_case(made, number, pixels=False)
+        made.lesions.set_labels("l4", Labels())
+        say(made, "l1", "obscured", "obscured", "indistinct")
+        say(made, "l2", "obscured", "indistinct", None)
+        say(made, "l4", None, "indistinct", None)
+        yield made
+
+
+def say(study: Study, lesion: str, *words: str | None) -> None:
+    for name, word in zip(NAMES, words, strict=True):
+        reader = study.readers.find(name)
+        if word is not None and reader is not None:
+            study.lesions.set_labels(lesion, Labels(margin=MarginType(word)), reader_id=reader.id)
+
+
+def words(study: Study, source: LabelSource, disagreement: Disagreement, *readers: str) -> list[str | None]:
+    rule = LabelRule(source=source, disagreement=disagreement, readers=readers)
+    opinions = Opinions(study, label="margin", rule=rule)
+    return [opinions.of(lesion).word for lesion in study.lesions.all()]
+
+
+def lesion(study: Study, name: str) -> Lesion:
+    return study.lesions.get(name)
+
+
+@pytest.mark.parametrize(
+    ("source", "disagreement", "expected"),
+    [
+        ("readers, else data set", "leave out", [None, None, "spiculated", "indistinct"]),
+        ("readers, else data set", "majority", ["obscured", None, "spiculated", "indistinct"]),
+        ("readers, else data set", "first reader", ["obscured", "obscured", "spiculated", "indistinct"]),
+        ("data set, else readers", "leave out", ["spiculated", "spiculated", "spiculated", "indistinct"]),
+        ("readers alone", "majority", ["obscured", None, None, "indistinct"]),
+        ("data set alone", "leave out", ["spiculated", "spiculated", "spiculated", None]),
+    ],
+)
+def test_the_rule_says_whose_label_counts(
+    study: Study, source: LabelSource, disagreement: Disagreement, expected: list[str | None]
+) -> None:
+    assert words(study, source, disagreement) == expected
+
+
+def test_one_reader_may_be_chosen_and_their_order_counts(study: Study) -> None:
+    assert words(study, "readers alone", "leave out", "Dr C") == ["indistinct", None, None, None]
+    assert words(study, "readers alone", "first reader", "Dr C", "Dr B") == [
+        "indistinct",
+        "indistinct",
+        None,
+        "indistinct",
+    ]
+
+
+def test_the_truth_names_whose_word_it_is_and_keeps_the_data_sets(study: Study) -> None:
+    truth = Opinions(study, label="margin", rule=LabelRule(disagreement="majority")).of(lesion(study, "l1"))
+    assert (truth.word, truth.said_by, truth.data_set) == ("obscured", ("Dr A", "Dr B"), "spiculated")
+    own = Opinions(study, label="margin").of(lesion(study, "l3"))
+    assert (own.word, own.said_by, own.data_set) == ("spiculated", (), "spiculated")
+
+
+def test_a_reading_in_review_changes_no_label_that_counts(study: Study) -> None:
+    before = [Opinions(study, label="margin").of(one) for one in study.lesions.all()]
+    reader = study.readers.find("Dr A")
+    assert reader is not None
+    for name in ("l1", "l3"):
+        study.reviews.add_reading(reading(reader.id, name))
+    assert [Opinions(study, label="margin").of(one) for one in study.lesions.all()] == before
+
+
+def reading(reader_id: str, name: str) -> CaseReading:
+    return CaseReading(
+        lesion_id=name,
+        reader_id=reader_id,
+        run_id="r",
+        label="margin",
+        word="circumscribed",
+        probability_of_malignancy=0.3,
+        created_utc="2026-01-02",
+    )
+
+
+def test_the_voices_stand_side_by_side_and_a_reading_before_the_readers_label(study: Study) -> None:
+    reader = study.readers.find("Dr A")
+    assert reader is not None
+    study.reviews.add_reading(reading(reader.id, "l1"))
+    voices = voices_of(study, "l1", "margin")
+    assert voices == (
+        Voice(who="", word="spiculated"),
+        Voice(who="Dr A", word="circumscribed", probability=0.3, is_reading=True),
+        Voice(who="Dr B", word="obscured"),
+        Voice(who="Dr C", word="indistinct"),
+    )
+    line = "Data set: spiculated. Dr A: circumscribed. Dr B: obscured. Dr C: indistinct. Model: indistinct."
+    assert sentence(voices, "indistinct") == line
+    calls = own_calls(study, reader.id, "margin")
+    assert {name: call.word for name, call in calls.items()} == {"l1": "circumscribed", "l2": "obscured"}
+    assert voices_of(study, "l1", "shape") == ()
+
+
+def test_the_rule_is_part_of_a_configuration_and_older_ones_keep_todays() -> None:
+    from core.training.config import TrainingConfig
+
+    config = TrainingConfig(labels=LabelRule(source="data set alone"))
+    assert msgspec.json.decode(msgspec.json.encode(config), type=TrainingConfig) == config
+    older = msgspec.to_builtins(TrainingConfig())
+    del older["labels"]
+    assert msgspec.convert(older, TrainingConfig).labels == LabelRule()
