@@ -30,13 +30,14 @@ from tests.pacs.orthanc import free_port
 HEADER = MammogramHeader(
     patient_id="P1", laterality=Laterality.LEFT, view=ViewPosition.CC, spacing_mm=0.1, synthetic=True
 )
+PLAIN = Tls()
 MAMMOGRAPHY = "1.2.840.10008.5.1.4.1.1.1.2"
 
 
 class Receiver:
     """A listener with small limits, and what arrived."""
 
-    def __init__(self, folder: Path, *, tls: Tls = Tls()) -> None:
+    def __init__(self, folder: Path, *, tls: Tls = PLAIN) -> None:
         self.profile = DimseProfile(
             name="pacs", host="127.0.0.1", port=1, called="PACS", listen_port=free_port(), timeout_s=2.0, tls=tls
         )
@@ -153,7 +154,7 @@ def test_a_message_without_an_end(receiver: Receiver, control: int) -> None:
     assert sent < 60_000_000  # what fits into the buffers of the system, and not all
     assert receiver.files == {}
     deadline = time.monotonic() + 10
-    while left := [path for path in receiver.folder.rglob("object-*")]:
+    while left := list(receiver.folder.rglob("object-*")):
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
 
