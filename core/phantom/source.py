@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import multiprocessing
 import shutil
 import signal
@@ -53,6 +54,16 @@ Row = dict[str, str]
 Made = tuple[list[Row], list[LesionRecord]]
 
 
+def study_key(config: PhantomConfig) -> str:
+    """Seed and a digest of what departs from the defaults: studies that differ share no Study Instance UID.
+
+    A field that later versions add leaves the key, and with it every id and split, as it is.
+    """
+    usual, here = msgspec.to_builtins(PhantomConfig()), msgspec.to_builtins(config)
+    changed = {name: value for name, value in here.items() if value != usual.get(name)}
+    return f"phantom {config.seed} {hashlib.sha256(msgspec.json.encode(changed)).hexdigest()[:16]}"
+
+
 def _header(patient: PhantomPatient, view: PhantomView, number: int, config: PhantomConfig) -> MammogramHeader:
     return MammogramHeader(
         patient_id=patient.patient_id,
@@ -61,7 +72,7 @@ def _header(patient: PhantomPatient, view: PhantomView, number: int, config: Pha
         view=view.view,
         spacing_mm=config.spacing_mm,
         windows=(WINDOW,),
-        study_key=f"phantom {config.seed}",
+        study_key=study_key(config),
         manufacturer=_NAME,
         model="Marginalia phantom",
         series_description="SYNTHETIC",

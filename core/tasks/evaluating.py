@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+import msgspec
 import numpy as np
 
+from core.data.reader_values import reader_values
 from core.data.roi_set import RoiSet
 from core.data.training_set import build_drawn_rois, build_roi_set
-from core.domain.errors import StudyError
-from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.errors import ModelError, StudyError
+from core.domain.events import Emit, IsCancelled, Message, Progress, never, silent
 from core.domain.study import Run
 from core.domain.vocabulary import Part
+from core.evaluation.beside import with_comparators
+from core.evaluation.comparators import HAND_MADE, PROBE, Features, linear_predictions, pooled_features
+from core.evaluation.hand_features import hand_made_features
 from core.evaluation.judge import judge
 from core.evaluation.localisation import Controls, controls_of
 from core.evaluation.map_figures import joined, of_sources
@@ -26,6 +32,8 @@ from core.tasks.overview import is_synthetic
 from core.tasks.run_data import roi_request
 from core.tasks.runs import active_model, finished_run, request_of
 from core.tasks.train import rows_of_parts
+from core.training.config import TrainingConfig
+from core.training.start import make_network
 
 METHOD_NAMES = {"iaia-bl": "IAIA-BL", "protopnet": "ProtoPNet"}
 
@@ -38,6 +46,8 @@ class RunToJudge:
     model: LoadedModel
     rois: RoiSet
     """Lesions with a trained class, of one part of the run's own split."""
+    training: RoiSet
+    """The training lesions of the run in this study; none for a model that was imported."""
     controls: Controls
 
     def predictions(self, cancelled: IsCancelled = never) -> Predictions:
@@ -48,6 +58,19 @@ class RunToJudge:
     def maps(self, cancelled: IsCancelled = never) -> MapRecord:
         """Stability and faithfulness of the maps, on a sample of the lesions."""
         return measure(explainer_of(self.model, name=self.run.name), sample(self.rois), cancelled=cancelled)
+
+    def comparators(self, emit: Emit, cancelled: IsCancelled = never) -> dict[str, Predictions]:
+        """Predictions of simple comparators, fitted on the run's training lesions; none without any of a class."""
+        if len(self.rois) == 0 or len(set(self.training.label.tolist())) < len(self.training.class_names):
+            return {}
+        kinds: dict[str, Features] = {HAND_MADE: hand_made_features}
+        try:
+            network = make_network(msgspec.convert(self.run.config, TrainingConfig), fresh=True)
+        except ModelError as error:
+            emit(Message(level="warning", text=f"The linear probe is left out: {error}"))
+        else:
+            kinds = {PROBE: partial(pooled_features, network, cancelled=cancelled), **kinds}
+        return {name: linear_predictions(name, one, self.training, self.rois) for name, one in kinds.items()}
 
 
 def run_to_judge(
@@ -67,7 +90,7 @@ def run_to_judge(
     drawn = build_drawn_rois(study, wanted, judged.lesion_ids, emit=emit, cancelled=cancelled)
     placed = build_drawn_rois(study, wanted, training.lesion_ids, pixels=False, cancelled=cancelled)
     controls = controls_of(training, training_drawn=placed, drawn=drawn)
-    return RunToJudge(run=run, model=model, rois=judged, controls=controls)
+    return RunToJudge(run=run, model=model, rois=judged, training=training, controls=controls)
 
 
 def predictions_of(
@@ -95,10 +118,12 @@ def evaluate_runs(
     steps = len(names) * (2 if maps else 1) + 1
     given: list[Predictions] = []
     records: list[MapRecord] = []
+    others: list[dict[str, Predictions]] = []
     for name in names:
         emit(Progress(stage="evaluation", done=len(given) + len(records), total=steps, detail=name))
         opened = run_to_judge(study, finished_run(study, name), part=part, emit=emit, cancelled=cancelled)
         given.append(opened.predictions(cancelled))
+        others.append(opened.comparators(emit, cancelled))
         if maps and len(given[-1]):
             emit(Progress(stage="evaluation", done=len(given) + len(records), total=steps, detail=name))
             records.append(opened.maps(cancelled))
@@ -106,22 +131,48 @@ def evaluate_runs(
     predictions = pooled(given)
     if len(predictions) == 0:
         raise StudyError(f"The {part} part of these runs has no lesion with a trained class: nothing to judge.")
+    beside = {
+        name: one for name, one in _pooled_by_name(others).items() if one.lesion_ids == predictions.lesion_ids
+    }
+    reports = reports_of(predictions, study, others=beside, records=records, draws=draws)
+    emit(Progress(stage="evaluation", done=steps, total=steps))
+    return reports
+
+
+def reports_of(
+    predictions: Predictions,
+    study: Study,
+    *,
+    others: Mapping[str, Predictions],
+    records: Sequence[MapRecord] = (),
+    draws: int = DRAWS,
+) -> list[EvaluationReport]:
+    """Reports per data set where there are several, then on all, then per finding.
+
+    ``others``: comparators on the same lesions, by name. ``records``: stability and faithfulness, one a fold.
+    """
     sources = sorted(set(predictions.sources))
     synthetic = is_synthetic(study)
-    reports = []
-    if len(sources) > 1:
-        reports += [
-            evaluate(predictions.of_source(source), source=source, synthetic=synthetic, draws=draws)
-            for source in sources
-        ]
+    readers = reader_values(study, predictions.lesion_ids)
     label = sources[0] if len(sources) == 1 else "all sources pooled (class and source may be confounded)"
-    reports.append(evaluate(predictions, source=label, synthetic=synthetic, draws=draws))
-    if maps:
-        record = joined(records)
-        for i, report in enumerate(reports):
-            chosen = sources if i == len(reports) - 1 else [report.source]
-            reports[i] = with_maps(report, of_sources(record, chosen), draws=draws)
-    emit(Progress(stage="evaluation", done=steps, total=steps))
+    sets = [(source, [source]) for source in sources if len(sources) > 1] + [(label, sources)]
+    reports = []
+    for title, chosen in sets:
+        rows = np.array([source in chosen for source in predictions.sources], dtype=np.bool_)
+        here = predictions.rows(rows)
+        report = evaluate(here, source=title, synthetic=synthetic, draws=draws)
+        beside = {name: other.rows(rows) for name, other in others.items()}
+        report = with_comparators(report, here, beside, {name: one[rows] for name, one in readers.items()})
+        if records:
+            report = with_maps(report, of_sources(joined(records), chosen), draws=draws)
+        reports.append(report)
     if len(np.unique(predictions.finding_ids)) < len(predictions):
         reports.append(evaluate_findings(predictions, source=label, synthetic=synthetic, draws=draws))
     return reports
+
+
+def _pooled_by_name(folds: Sequence[dict[str, Predictions]]) -> dict[str, Predictions]:
+    """The comparators that every fold has, pooled over the folds that judge a lesion."""
+    kept = [fold for fold in folds if fold]
+    names = [name for name in kept[0] if all(name in fold for fold in kept)] if kept else []
+    return {name: pooled([fold[name] for fold in kept]) for name in names}

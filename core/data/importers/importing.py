@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from core.data.importers.fitting import fitted
 from core.data.importers.headers import Headers, LeftOutError, uids_valid
-from core.data.importers.pending import Pending, Writing, frames_of, in_millimetres, stable_id
+from core.data.importers.pending import Pending, Writing, frames_of, in_millimetres, stable_id, synthetic_id
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity
 from core.data.importers.results import FileResult, file_results
 from core.domain.content import content_sha256, frames_sha256
@@ -128,6 +128,7 @@ class _Import:
         known = study.images.all()
         self._content = {image.content_sha256: "an image of the study" for image in known}
         self._content |= {image.id: "an image of the study" for image in known if image.frames > 1}
+        self._ids = {image.id for image in known}
         self._stored: list[bool | None] = [None] * len(plan.images)
         self._place = 0
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="import")
@@ -192,7 +193,9 @@ class _Import:
             raise LeftOutError(
                 f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
             )
-        image_id = self._image_id(result, sha256, name)
+        made = synthetic_id(result)
+        image_id = made if made is not None and made not in self._ids else self._image_id(result, sha256, name)
+        self._ids.add(image_id)
         if self.study.arrays.has_pixels(image_id):
             # left by an import that was killed before its rows were written
             self.study.arrays.delete_pixels(image_id)
@@ -203,7 +206,7 @@ class _Import:
             place=place,
             key=key,
             image_id=image_id,
-            first_sha256=sha256,
+            patient_key=image_id if result.synthetic else sha256,
             decoded=replace(result, pixels=_NO_PIXELS),
             size=(result.width, result.height),
             sha256=self._writers.submit(self._write, planned.path, image_id, result, sha256),
@@ -217,7 +220,7 @@ class _Import:
     def _add(self, planned: PlannedImage, result: DecodedImage, writing: Writing, sha256: str) -> None:
         """The rows of an image whose pixels are stored."""
         name = writing.name
-        image = self._image(planned, writing, self._patient(writing.key, writing.first_sha256), sha256)
+        image = self._image(planned, writing, self._patient(writing.key, writing.patient_key), sha256)
         self.pending.images.append(image)
         if self.identity is not None:
             self._remember(self.identity, writing.key, image.id, result.identity)
@@ -265,13 +268,14 @@ class _Import:
         if header.sop_uid and uids_valid(header):
             identity.add_image(ImageLink.of(image_id, header))
 
-    def _patient(self, key: str, sha256: str) -> Patient:
-        """The patient of this identifier; a new one is known by the first image."""
+    def _patient(self, key: str, first_image: str) -> Patient:
+        """The patient of this identifier; a new one is known by the first image (its content, or its id where that
+        was made from a synthetic study's own numbers)."""
         if key not in self._patients:
             assigned = self._pseudonyms.assign(self.source, key)
             patient = assigned.patient
             if patient is None:
-                made = stable_id("patient", sha256)
+                made = stable_id("patient", first_image)
                 patient = Patient(id=made, pseudonym=assigned.pseudonym, source=self.source)
                 self.pending.patients.append(patient)
                 if assigned.link_hash is not None:

@@ -24,8 +24,8 @@ class Writing:
     key: str
     """The patient's own identifier."""
     image_id: str
-    first_sha256: str
-    """Of the pixels of the first slice."""
+    patient_key: str
+    """Origin of a new patient's id: the content hash of the first slice, or the id of a synthetic image."""
     decoded: DecodedImage
     """Without its pixels."""
     size: tuple[int, int]
@@ -68,3 +68,16 @@ def stable_id(kind: str, *names: str) -> str:
     They rest on the pixels, never on a patient's identifier.
     """
     return str(uuid.uuid5(_NAMESPACE, " ".join((kind, *names))))
+
+
+def synthetic_id(decoded: DecodedImage) -> str | None:
+    """The id of a synthetic image from what it was made from: its study (one a patient), side and view.
+
+    Pixels are computed in floating point and may differ by a grey level from machine to machine; ids, and the
+    splits that are drawn from them, must not. None for an image of a person, and for one that does not name these.
+    """
+    study = decoded.identity.study_uid
+    if not decoded.synthetic or not study or decoded.laterality is None or decoded.view is None:
+        return None
+    frames = str(frames_of(decoded))
+    return stable_id("synthetic image", study, decoded.laterality.value, decoded.view.value, frames)

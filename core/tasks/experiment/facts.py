@@ -31,6 +31,8 @@ class Experiment:
     """IAIA-BL, pruned, without masks, and the ablations; one a test set."""
     synthetic: bool
     study: Study
+    comparators: tuple[Judged, ...] = ()
+    """IAIA-BL, then each simple comparator; one a test set."""
     maps: tuple[MapRecord, ...] = field(default=())
     """Stability and faithfulness of the first training of each model: IAIA-BL, ProtoPNet, GradCAM, GradCAM++, and
     IAIA-BL without any mask."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.roi_set import RoiSet
+from core.data.reader_values import Float
 from core.evaluation.predictions import Predictions
 from core.evaluation.repeated import Method
 from core.explain.report import Section, Table
@@ -13,7 +13,6 @@ from core.model.checkpoint import LoadedModel
 from core.statistics.auroc import auroc
 from core.statistics.estimate import Comparison, Estimate, p_text
 from core.statistics.repeated import compare_mean_auroc
-from core.store.study import Study
 from core.tasks.experiment.risk import risk_picture, risk_table, risks
 from core.tasks.experiment.table import Against, Judged, against_the_rest, short
 
@@ -28,26 +27,6 @@ def equation(model: LoadedModel) -> tuple[str, ...]:
     line = " ".join(terms).replace("+", "+ ").replace("-", "− ").removeprefix("+ ")
     sign = "+" if bias >= 0 else "−"
     return (f"ŷ_mal = {line}", f"Prob(malignancy) = σ((ŷ_mal {sign} {abs(bias):.0f})/100)")
-
-
-def readers_estimates(study: Study, rois: RoiSet) -> NDArray[np.float64]:
-    """(n,) a person's probability of malignancy recorded before any model's output; NaN where there is none.
-
-    The data set's own estimate, else the mean of the readers'.
-    """
-    by_reader = [study.lesions.labels_of_reader(reader.id) for reader in study.readers.all()]
-    own = {lesion.id: lesion.labels.probability_of_malignancy for lesion in study.lesions.all()}
-    found = np.full(len(rois), np.nan)
-    for row, lesion in enumerate(rois.lesion_ids):
-        value = own.get(lesion)
-        if value is not None:
-            found[row] = value
-            continue
-        said = [labels[lesion].probability_of_malignancy for labels in by_reader if lesion in labels]
-        known = [v for v in said if v is not None]
-        if known:
-            found[row] = float(np.mean(known))
-    return found
 
 
 def reader_auroc(predictions: Predictions, estimates: NDArray[np.float64]) -> Estimate | None:
@@ -70,8 +49,8 @@ def against_reader(method: Method, estimates: NDArray[np.float64]) -> Comparison
     return compare_mean_auroc(first.malignant[known] == 1, scores[:, known], reader, patients)
 
 
-def malignancy_section(model: LoadedModel, judged: list[Judged], estimates: list[NDArray[np.float64]]) -> Section:
-    """The equation, and a table a test set; ``estimates`` are the reader's for the lesions of each."""
+def malignancy_section(model: LoadedModel, judged: list[Judged], readers: list[dict[str, Float]]) -> Section:
+    """The equation, and a table a test set; ``readers``: what people said of its lesions, by comparator."""
     lines = equation(model)
     text = (
         "Malignancy is predicted from the margin scores alone (first training), as in eq. 2 and 3:",
@@ -82,7 +61,7 @@ def malignancy_section(model: LoadedModel, judged: list[Judged], estimates: list
     if not lines:
         text = ("Malignancy is undefined: the biopsied training lesions do not show both outcomes.",)
     tables, pictures = [], []
-    for one, reader in zip(judged, estimates, strict=True):
+    for one, reader in zip(judged, readers, strict=True):
         found = risks(one)
         if not found:
             text = (*text, f"{one.test_set.title}: no lesion with a biopsy result, so that nothing can be judged.")
@@ -92,7 +71,7 @@ def malignancy_section(model: LoadedModel, judged: list[Judged], estimates: list
     return Section(title="Malignancy", text=text, tables=tuple(tables), pictures=tuple(pictures))
 
 
-def _table(judged: Judged, estimates: NDArray[np.float64]) -> Table:
+def _table(judged: Judged, readers: dict[str, Float]) -> Table:
     with_malignancy = [i for i, figures in enumerate(judged.figures) if "malignancy_auroc" in figures.estimates]
     others = [i for i in with_malignancy if i]
     tests = {one.other: one for one in against_the_rest(judged, others)}
@@ -101,20 +80,25 @@ def _table(judged: Judged, estimates: NDArray[np.float64]) -> Table:
         figures = judged.figures[i]
         estimate = figures.estimates["malignancy_auroc"]
         rows.append((figures.model, short(estimate), str(estimate.n), _test(tests.get(figures.model))))
-    reader = reader_auroc(judged.methods[0].first, estimates)
-    if reader is not None:
-        gap = against_reader(judged.methods[0], estimates)
+    known = []
+    for name, values in readers.items():
+        reader = reader_auroc(judged.methods[0].first, values)
+        if reader is None:
+            continue
+        known.append(name)
+        gap = against_reader(judged.methods[0], values)
         said = "" if gap is None else f"{short(gap.difference)}, {_p(gap.p_value)}"
-        rows.append(("Reader's estimate", short(reader), str(reader.n), said))
+        rows.append((name[0].upper() + name[1:], short(reader), str(reader.n), said))
     return Table(
         caption=f"{judged.test_set.title}: malignancy AUROC on the biopsied lesions",
         columns=("", "AUROC", "lesions", f"{judged.methods[0].name} minus this, paired"),
         rows=tuple(rows),
         note="Paired DeLong tests clustered by patient, Holm-corrected over the models"
         + (
-            "; that against the reader, on the lesions that the reader estimated, is a single test."
-            if reader is not None
-            else ". This data set has no reader's estimate of malignancy to compare with."
+            "; those against the reader, on the lesions that the reader assessed, are single tests. Categories 0 "
+            "(incomplete) and 6 (given after the biopsy) do not count."
+            if known
+            else ". This data set has no reader's assessment of malignancy to compare with."
         ),
     )
 

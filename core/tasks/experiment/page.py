@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.reader_values import CATEGORY, PROBABILITY, reader_values
 from core.domain.atomic import atomic_write
 from core.domain.events import IsCancelled
 from core.evaluation.repeated import Figures
@@ -21,9 +22,10 @@ from core.explain.report import (
 )
 from core.tasks.experiment.attention import where_the_maps_lie
 from core.tasks.experiment.cases import Models, attention, compared_maps, explained, telling_cases
+from core.tasks.experiment.comparators import comparators_section
 from core.tasks.experiment.facts import Experiment
 from core.tasks.experiment.findings import findings_section
-from core.tasks.experiment.malignancy import malignancy_section, readers_estimates
+from core.tasks.experiment.malignancy import malignancy_section
 from core.tasks.experiment.plan import IAIA, NO_MASKS, PROTOPNET, VGG
 from core.tasks.experiment.plots import roc_figure
 from core.tasks.experiment.robustness import faithfulness_section, stability_section
@@ -64,6 +66,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     synthetic: bool
     test_sets: dict[str, list[Figures]]
     ablations: dict[str, list[Figures]]
+    comparators: dict[str, list[Figures]] = {}
     verdicts: dict[str, list[str]]
     training_seconds: float
 
@@ -84,6 +87,7 @@ def write_pages(experiment: Experiment, *, cancelled: IsCancelled) -> Outcome:
         synthetic=experiment.synthetic,
         test_sets={j.test_set.title: list(j.figures) for j in experiment.judged},
         ablations={j.test_set.title: list(j.figures) for j in experiment.variants},
+        comparators={j.test_set.title: list(j.figures[1:]) for j in experiment.comparators},
         verdicts=said,
         training_seconds=_seconds(experiment),
     )
@@ -95,7 +99,7 @@ def _sections(
     experiment: Experiment, found: list[list[Against]], said: dict[str, list[str]], cancelled: IsCancelled
 ) -> tuple[Section, ...]:
     judged = experiment.judged
-    estimates = [_reader(experiment, one) for one in judged]
+    readers = [_readers(experiment, one) for one in judged]
     model = experiment.first(IAIA).model()
     return (
         summary(experiment, said),
@@ -116,14 +120,16 @@ def _sections(
                     data=roc_figure(one, reader), alt=f"ROC curves: {one.test_set.title}",
                     caption=one.test_set.title, wide=True,
                 )
-                for one, reader in zip(judged, estimates, strict=True)
+                for one, values in zip(judged, readers, strict=True)
+                for reader in (next(iter(values.values()), None),)
             ),
         ),
         *_single_lesions(experiment, cancelled),
         where_the_maps_lie(experiment),
         stability_section(experiment),
         faithfulness_section(experiment),
-        malignancy_section(model, list(judged), estimates),
+        malignancy_section(model, list(judged), readers),
+        *((comparators_section(experiment.comparators),) if experiment.comparators else ()),
         Section(title="Agreement", tables=tuple(agreement_table(one) for one in judged)),
         *findings_section(judged),
         _pruning(experiment),
@@ -134,10 +140,10 @@ def _sections(
     )  # fmt: skip
 
 
-def _reader(experiment: Experiment, judged: Judged) -> NDArray[np.float64]:
-    rois = experiment.data[0].rois
-    row_of = {lesion: row for row, lesion in enumerate(rois.lesion_ids)}
-    return readers_estimates(experiment.study, rois.rows([row_of[x] for x in judged.methods[0].first.lesion_ids]))
+def _readers(experiment: Experiment, judged: Judged) -> dict[str, NDArray[np.float64]]:
+    """What people said of malignancy, by comparator; their own probability first."""
+    found = reader_values(experiment.study, judged.methods[0].first.lesion_ids)
+    return {name: found[name] for name in (PROBABILITY, CATEGORY) if name in found}
 
 
 def _lead(experiment: Experiment) -> str:

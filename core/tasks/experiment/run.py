@@ -19,6 +19,7 @@ from core.evaluation.repeated import Method
 from core.jobs.launcher import Launcher
 from core.statistics.bootstrap import DRAWS
 from core.store.study import Study
+from core.tasks.experiment.comparators import comparator_methods
 from core.tasks.experiment.facts import Experiment
 from core.tasks.experiment.launch import launch_parts
 from core.tasks.experiment.measured import map_records
@@ -82,6 +83,10 @@ def table1(study: Study, request: Request, *, emit: Emit, cancelled: IsCancelled
     maps = _maps(done, data, emit, cancelled)
     emit(Message(level="info", text="Judging the models and writing the page."))
     experiment = replace(_judged(study, request, chosen, done, data), maps=maps)
+    iaia = _method("IAIA-BL", done[IAIA], "model")
+    others = comparator_methods(request.config, data, runs=request.seeds, emit=emit, cancelled=cancelled)
+    beside = [judge_methods(one, [iaia, *others], draws=request.draws) for one in test_sets(iaia.first.sources)]
+    experiment = replace(experiment, comparators=_filled(beside))
     return write_pages(experiment, cancelled=cancelled)
 
 
