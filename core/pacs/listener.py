@@ -106,6 +106,7 @@ class Listener:
         self._server: ThreadedAssociationServer | None = None
         self._thread: threading.Thread | None = None
         self._incoming: Path | None = None
+        self._sockets: Sockets | None = None
         self._numbers: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._counting = threading.Lock()
         self._next, self._over = itertools.count(), set[int]()
@@ -170,7 +171,8 @@ class Listener:
                     association.join(_GRACE_S)
         if self._thread is not None:
             self._thread.join(_GRACE_S)
-        self._sockets.close()
+        if self._sockets is not None:
+            self._sockets.close()
         if self._incoming is not None:
             shutil.rmtree(self._incoming, ignore_errors=True)
 
@@ -191,7 +193,8 @@ class Listener:
         self._end(self._number(event.assoc), whole=True)
 
     def _broken(self, event: Any) -> None:
-        self._sockets.ended(event.assoc)
+        if self._sockets is not None:
+            self._sockets.ended(event.assoc)
         self._end(self._number(event.assoc), whole=False)
 
     def _number(self, association: Any) -> int:

@@ -247,14 +247,14 @@ class TestHalf:
         """As on a computer with much to do: the object arrives, but we acknowledge it too late."""
         from core.pacs import dimse
 
-        write = dimse.atomic_write
+        write = dimse.copy_file
         times: list[Path] = []
 
-        def late(path: Path, content: bytes) -> None:
+        def late(source: Path, path: Path) -> None:
             times.append(path)
             if len(times) == 2:
                 time.sleep(5)
-            write(path, content)
+            write(source, path)
 
         server = Orthanc(folder=tmp_path / "own", patience_s=4)
         server.start()
@@ -262,7 +262,7 @@ class TestHalf:
             sender, ward = confirm(server.web()), server.dimse()
             with connect(sender, PASSWORD) as pacs:
                 send(pacs, sender, examinations[0].files[:2], Origin.SYNTHETIC)
-            monkeypatch.setattr(dimse, "atomic_write", late)
+            monkeypatch.setattr(dimse, "copy_file", late)
             with connect(ward) as pacs:
                 assert len(retrieve(pacs, ward, inbox, examinations[0].study_uid, Query()).files) == 2
             assert len(times) == 3
