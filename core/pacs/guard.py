@@ -98,6 +98,7 @@ class Guard:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._forget_object()
+        self._stop_waiting()
 
     def ended(self) -> None:
         """Delete the file of an object that did not become whole."""
@@ -114,6 +115,8 @@ class Guard:
         _incoming.folder = self._folder
         head = self._receive(count)
         self._expected = -1
+        if not head:
+            self._stop_waiting()
         if len(head) == _HEADER == count:
             self._kind, _, length = struct.unpack(">BBL", head)
             if self._kind in _KNOWN_TYPES:
@@ -128,6 +131,11 @@ class Guard:
         if self._kind == _P_DATA and len(body) == count:
             self._count(body)
         return body
+
+    def _stop_waiting(self) -> None:
+        """End an acceptor whose caller went without a request: the library would have its thread wait on."""
+        if self._association.is_acceptor and not self._association.is_established:
+            self._association.dul.to_user_queue.put(None)
 
     def _receive(self, count: int) -> bytearray:
         found = bytearray()

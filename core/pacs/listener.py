@@ -121,7 +121,7 @@ class Listener:
         entity.require_calling_aet = [profile.called]
         entity.maximum_pdu_size = 131_072
         # silent connections count too: the limit is that of ``sockets``, which makes room for a new one
-        entity.maximum_associations = 2 * MOST_CONNECTIONS
+        entity.maximum_associations = 4 * MOST_CONNECTIONS
         entity.network_timeout = entity.dimse_timeout = entity.acse_timeout = profile.timeout_s
         entity.add_supported_context("1.2.840.10008.1.1")
         for one in STORAGE_CLASSES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import ssl
 import time
@@ -166,7 +167,8 @@ class TestHalf:
             with connect(profile, PASSWORD) as pacs, pytest.raises(PacsError, match="broke off in the") as caught:
                 retrieve(pacs, profile, inbox, large.study_uid, Query())
             assert line.cuts
-        assert "1 of 4 objects" in str(caught.value)
+        # Orthanc keeps an idle connection for a second: a slow computer begins the second image on another one
+        assert re.search("[12] of 4 objects", str(caught.value))
         self.nothing_is_imported_and_the_rest_comes(orthanc.web(), inbox, tmp_path)
 
     def test_a_pacs_whose_association_breaks_in_an_image(

@@ -221,6 +221,7 @@ def test_a_find_that_answers_once_an_instance_lists_each_examination_once() -> N
             yield 0xFF00, answer
 
     server = AE(ae_title="PACS")
+    server.acse_timeout = 0.5  # of the call that only tries the connection
     server.add_supported_context("1.2.840.10008.5.1.4.1.2.2.1")
     port = free_port()
     running = server.start_server(("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_FIND, find)])

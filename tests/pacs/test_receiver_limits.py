@@ -191,6 +191,15 @@ def test_silent_callers_keep_nobody_out(receiver: Receiver, tmp_path: Path, sile
     assert len(receiver.files) == 1
 
 
+def test_callers_who_went_leave_no_thread(receiver: Receiver) -> None:
+    for _ in range(20):
+        receiver.call().close()
+    deadline = time.monotonic() + 1.5  # an acceptor waits 2 s for a request
+    while any(thread.name.startswith("AcceptorThread") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_silent_callers_keep_nobody_out_who_encrypts(tmp_path: Path) -> None:
     certificates = tmp_path / "tls"
     write_certificates(certificates)
