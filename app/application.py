@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.views.window import MainWindow
+    from app.views.main_window.window import MainWindow
 
 NO_DISPLAY = (
     "There is no display to open the window on: neither DISPLAY nor WAYLAND_DISPLAY is set. Start the program "
@@ -48,8 +48,8 @@ def main(arguments: list[str]) -> int:
     stored = settings.text("theme", Theme.DARK.value)
     apply_theme(application, Theme(stored) if stored in set(Theme) else Theme.DARK)
 
-    from app.session import Session
-    from app.views.window import MainWindow
+    from app.state.session import Session
+    from app.views.main_window.window import MainWindow
 
     session = Session()
     window = MainWindow(session, language)
@@ -80,19 +80,19 @@ def _watch(window: MainWindow) -> Callable[[], None]:
     """Keep what goes wrong from now on, and offer what was left by a program that is gone; the end of it."""
     from PySide6.QtCore import qVersion
 
-    from app.crash_watch import CrashWatch
-    from app.qt.sentences import said
-    from app.views.incidents import Incidents
+    from app.qt.sentences import translate_message
+    from app.services.crash_watch import CrashWatch
+    from app.views.main_window.crash_notices import CrashNotices
     from core.domain.errors import StorageFullError
-    from core.tasks.crash_log import CrashLog, crash_folder, left_reports
+    from core.tasks.studies.crash_log import CrashLog, crash_folder, left_reports
 
     try:
         log = CrashLog(crash_folder(), qt=qVersion())
     except StorageFullError as error:
-        window.banner.say("crash", said(error))
+        window.banner.say("crash", translate_message(error))
         return lambda: None
     watch = CrashWatch(log)
-    incidents = Incidents(window, window.banner, log)
+    incidents = CrashNotices(window, window.banner, log)
     watch.noticed.connect(incidents.show)
     incidents.offer(left_reports(crash_folder()))
 

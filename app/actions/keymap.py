@@ -21,7 +21,7 @@ _WITH_PICTURE = ("", "annotate")
 _OWN, _PRESET = "shortcuts/own", "shortcuts/preset"
 
 
-class Preset(StrEnum):
+class KeymapPreset(StrEnum):
     STANDARD = "standard"
     PACS = "pacs"
 
@@ -37,9 +37,9 @@ class Conflict:
     """Ids; one alone where the key belongs to the view."""
 
 
-def preset_keymap(actions: tuple[ActionSpec, ...], preset: Preset) -> dict[str, tuple[str, ...]]:
+def preset_keymap(actions: tuple[ActionSpec, ...], preset: KeymapPreset) -> dict[str, tuple[str, ...]]:
     return {
-        spec.id: sequences(spec.pacs if preset is Preset.PACS and spec.pacs is not None else spec.shortcut)
+        spec.id: sequences(spec.pacs if preset is KeymapPreset.PACS and spec.pacs is not None else spec.shortcut)
         for spec in actions
     }
 
@@ -71,9 +71,9 @@ def native(keys: tuple[str, ...]) -> str:
     return ", ".join(QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in keys)
 
 
-def chosen_preset() -> Preset:
+def chosen_preset() -> KeymapPreset:
     found = settings.text(_PRESET)
-    return Preset(found) if found in set(Preset) else Preset.STANDARD
+    return KeymapPreset(found) if found in set(KeymapPreset) else KeymapPreset.STANDARD
 
 
 def load_keymap(actions: tuple[ActionSpec, ...]) -> dict[str, tuple[str, ...]]:
@@ -86,7 +86,7 @@ def load_keymap(actions: tuple[ActionSpec, ...]) -> dict[str, tuple[str, ...]]:
     return keymap | {action: keys for action, keys in own.items() if action in keymap}
 
 
-def store_keymap(actions: tuple[ActionSpec, ...], keymap: Keymap, preset: Preset) -> None:
+def store_keymap(actions: tuple[ActionSpec, ...], keymap: Keymap, preset: KeymapPreset) -> None:
     """Remember the preset and what differs from it."""
     base = preset_keymap(actions, preset)
     own = {action: keys for action, keys in keymap.items() if base.get(action) != keys}

@@ -10,12 +10,12 @@ from typing import cast
 
 from PySide6.QtCore import QObject, Signal
 
-from app.qt.background import Background, Outcome
+from app.qt.background import Background, WorkResult
 from app.qt.translation import tr
-from app.reads import Reads
-from app.session import Session
+from app.state.session import Session
 from app.widgets.viewer.picture import Picture
 from core.domain.study import Image
+from core.tasks.studies.queries import StudyQueries
 
 _KEPT_BYTES = 400_000_000
 """Of all pictures that are kept, those read ahead included."""
@@ -26,7 +26,7 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Shown:
+class LoadedPicture:
     """An image with the picture of one of its slices."""
 
     image: Image
@@ -47,7 +47,7 @@ class Pictures(QObject):
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._kept: OrderedDict[Key, Shown] = OrderedDict()
+        self._kept: OrderedDict[Key, LoadedPicture] = OrderedDict()
         self._wanted: tuple[Key, ...] = ()
         self._under_way: set[Key] = set()
         self._ahead: deque[Key] = deque()
@@ -113,28 +113,28 @@ class Pictures(QObject):
                 return
             del self._kept[key]
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: WorkResult) -> None:
         key = cast(Key, outcome.key)
         if key not in self._under_way:
             return  # of a study that was closed meanwhile
         self._under_way.discard(key)
-        if isinstance(outcome.value, Shown):
+        if isinstance(outcome.value, LoadedPicture):
             self._kept[key] = outcome.value
             self._make_room()
         self._tell(key, outcome)
         self._read_ahead()
 
-    def _tell(self, key: Key, outcome: Outcome) -> None:
+    def _tell(self, key: Key, outcome: WorkResult) -> None:
         if key not in self._wanted:
             return
-        if isinstance(outcome.value, Shown):
+        if isinstance(outcome.value, LoadedPicture):
             self.ready.emit(outcome.value)
         else:
             self.failed.emit(key[0], outcome.sentence)
 
 
-def _read(reads: Reads, image_id: str, frame: int, *, synthetic: str) -> Shown:
+def _read(reads: StudyQueries, image_id: str, frame: int, *, synthetic: str) -> LoadedPicture:
     loaded = reads.load(image_id, frame)
     title = f"{loaded.patient.pseudonym}" + (f"  {synthetic}" if loaded.image.synthetic else "")
     picture = Picture.of(loaded.image, loaded.levels, title=title)
-    return Shown(image=loaded.image, picture=picture, frame=frame)
+    return LoadedPicture(image=loaded.image, picture=picture, frame=frame)

@@ -9,8 +9,8 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage, QPixmap
 
-from app.qt.background import Background, Outcome
-from app.session import Session
+from app.qt.background import Background, WorkResult
+from app.state.session import Session
 
 _KEPT = 400
 _WAITING = 24
@@ -66,7 +66,7 @@ class Thumbnails(QObject):
     def stop(self) -> None:
         self._maker.stop()
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: WorkResult) -> None:
         picture: QPixmap | None = None
         if outcome.error is None:
             grey: Any = outcome.value

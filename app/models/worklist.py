@@ -7,10 +7,10 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
-from app.qt.background import Background, Outcome
+from app.qt.background import Background, WorkResult
+from app.qt.formatting import view_name, word
 from app.qt.translation import tr
-from app.qt.words import view_name, word
-from app.session import Session
+from app.state.session import Session
 from core.store.worklist import WorklistKey, WorklistKeys, WorklistProgress, WorklistQuery, WorklistRow
 
 PAGE = 64
@@ -106,7 +106,7 @@ class WorklistModel(QAbstractTableModel):
         while len(self._pages) > _PAGES_KEPT:
             self._pages.popitem(last=False)
 
-    def _take_page(self, outcome: Outcome) -> None:
+    def _take_page(self, outcome: WorkResult) -> None:
         number: Any = outcome.key
         if outcome.error is not None:
             self.failed.emit(outcome.sentence)
@@ -133,7 +133,7 @@ class WorklistModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
         self.count_progress()
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: WorkResult) -> None:
         if outcome.error is not None:
             self.failed.emit(outcome.sentence)
             return

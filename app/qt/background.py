@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
 
-from app.qt import defects
-from app.qt.sentences import said
+from app.qt import error_reports
+from app.qt.sentences import translate_message
 from core.domain.errors import MarginaliaError
 
 Work = Callable[[], object]
@@ -27,7 +27,7 @@ def prefer_the_window() -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class WorkResult:
     """What became of one piece of work: its value, or what went wrong."""
 
     key: Hashable
@@ -38,7 +38,7 @@ class Outcome:
     def sentence(self) -> str:
         """For the user; a defect of the program names itself."""
         if isinstance(self.error, MarginaliaError):
-            return said(self.error)
+            return translate_message(self.error)
         return "" if self.error is None else f"{type(self.error).__name__}: {self.error}"
 
 
@@ -120,10 +120,10 @@ class Background(QObject):
                 key, work = self._wanted.popitem()
                 self._busy = True
             try:
-                outcome = Outcome(key=key, value=work())
+                outcome = WorkResult(key=key, value=work())
             except BaseException as error:  # noqa: BLE001 (extension modules raise what they like; this thread stays)
-                outcome = Outcome(key=key, error=error)
-                defects.tell(error, f"thread {self._name}")
+                outcome = WorkResult(key=key, error=error)
+                error_reports.report(error, f"thread {self._name}")
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()

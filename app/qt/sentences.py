@@ -16,8 +16,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QLocale
 
+from app.qt.formatting import VOCABULARY
 from app.qt.translation import tr
-from app.qt.words import VOCABULARY
 from core.domain.errors import BadFileError
 
 _END = re.compile(r"[.] ")
@@ -26,7 +26,7 @@ _LONGEST = 2000
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "translations"
 
 
-def said(what: object) -> str:
+def translate_message(what: object) -> str:
     """An error, or a sentence of the engine, as the user reads it."""
     text = str(what)
     forms = _forms(QLocale().name()[:2])
@@ -38,7 +38,7 @@ def said(what: object) -> str:
     for end in reversed([found.end() for found in _END.finditer(text)]):
         begin = _recognised(text[:end].rstrip(), forms)
         if begin is not None:
-            return f"{begin} {said(text[end:])}"
+            return f"{begin} {translate_message(text[end:])}"
     return text
 
 
@@ -52,7 +52,7 @@ def _recognised(text: str, forms: Sequence[tuple[re.Pattern[str], str]]) -> str 
 
 def _quoted(part: str) -> str:
     """Another sentence, such as why a file cannot be used, a word of the vocabulary, or a name."""
-    return tr(part) if part in VOCABULARY else said(part)
+    return tr(part) if part in VOCABULARY else translate_message(part)
 
 
 def sentences_of(language: str) -> dict[str, str]:

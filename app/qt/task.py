@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Signal
 
-from app.qt import defects
-from app.qt.background import Outcome
+from app.qt import error_reports
+from app.qt.background import WorkResult
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, Event, IsCancelled
-from core.domain.system import give_back_freed_memory
+from core.platform.system import give_back_freed_memory
 
 Job = Callable[[Emit, IsCancelled], object]
 
 
-class Task(QObject):
+class LongTask(QObject):
     said = Signal(object)
     """An ``Event``, in the order in which they came."""
     ended = Signal(object)
@@ -56,12 +56,12 @@ class Task(QObject):
 
     def _run(self) -> None:
         try:
-            outcome = Outcome(key="task", value=self._job(self._emit, self._stop.is_set))
+            outcome = WorkResult(key="task", value=self._job(self._emit, self._stop.is_set))
         except Cancelled as error:
-            outcome = Outcome(key="task", error=error)
+            outcome = WorkResult(key="task", error=error)
         except BaseException as error:  # noqa: BLE001 (whatever happens, the user is told and the window lives)
-            outcome = Outcome(key="task", error=error)
-            defects.tell(error, f"thread {self._thread.name}")
+            outcome = WorkResult(key="task", error=error)
+            error_reports.report(error, f"thread {self._thread.name}")
         give_back_freed_memory()
         self._over = True
         self.ended.emit(outcome)

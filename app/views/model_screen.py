@@ -6,9 +6,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from app.model_desk import ModelDesk, OpenedModel
 from app.qt.translation import tr
-from app.session import Session
+from app.services.model_service import ModelService, OpenedModel
+from app.state.session import Session
 from app.views.screen import Screen
 from app.widgets.explain.run_bar import RunBar
 from app.widgets.label import Label
@@ -21,7 +21,7 @@ class ModelScreen(Screen):
 
     train_wanted = Signal()
 
-    def __init__(self, session: Session, desk: ModelDesk, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, desk: ModelService, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session, self.desk = session, desk
         self.run_bar, self.notice, self.pages = RunBar(desk), Notice(), QStackedWidget()

@@ -21,20 +21,20 @@ from core.baselines.config import OUTCOMES, ClassifierConfig, Target
 from core.baselines.inference import classify
 from core.baselines.network import ClassifierNetwork, make_classifier
 from core.data.roi_set import RoiSet
-from core.domain.atomic import make_folder
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
-from core.domain.version import code_version
 from core.domain.vocabulary import Part
 from core.model.tensor_file import load_state, save_state
+from core.platform.atomic import make_folder
+from core.platform.version import code_version
 from core.statistics.multiclass import multiclass_auroc
-from core.training.batches import Augmented, Batch
+from core.training.batches import Augmented, TrainingBatch
+from core.training.begin_or_resume import resolve_device
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.losses import Parts
 from core.training.machine import MachineChoice, choose_machine, settle_machine, threads_of, write_config
-from core.training.progress import Clock
-from core.training.stages import Step, adam, rate_factor, set_rates
-from core.training.start import resolve_device
+from core.training.run_progress import Clock
+from core.training.stages import StageStep, adam, rate_factor, set_rates
 from core.training.trainer import data_fingerprint
 from core.training.validation import Validation
 
@@ -57,7 +57,7 @@ class _Facts(msgspec.Struct, kw_only=True):
 
 
 @dataclass(kw_only=True, eq=False)
-class _State:
+class _BaselineState:
     facts: _Facts
     network: ClassifierNetwork
     optimiser: torch.optim.Adam
@@ -132,7 +132,9 @@ def _prior(training: RoiSet) -> float:
     return float(np.log(malignant / (len(training) - malignant)))
 
 
-def _begin(config: ClassifierConfig, folder: Path, fingerprint: str, *, lesions: int, emit: Emit) -> _State:
+def _begin(
+    config: ClassifierConfig, folder: Path, fingerprint: str, *, lesions: int, emit: Emit
+) -> _BaselineState:
     """The state of the unfinished run in the folder, or that of a new one on ``lesions`` ROIs."""
     tensors: Tensors | None = None
     if (folder / STATE).exists():
@@ -156,7 +158,7 @@ def _begin(config: ClassifierConfig, folder: Path, fingerprint: str, *, lesions:
             config=config, fingerprint=fingerprint, device=device.type, machine=choice,
             at_once=config.base.batch_lesion + config.base.batch_fine,
         )  # fmt: skip
-    state = _State(facts=facts, network=network, optimiser=_optimiser(network, config))
+    state = _BaselineState(facts=facts, network=network, optimiser=_optimiser(network, config))
     if tensors is not None:
         _restore(state, tensors)
     return state
@@ -184,7 +186,7 @@ def _optimiser(network: ClassifierNetwork, config: ClassifierConfig) -> torch.op
     return adam(groups, rate=config.rate_head)
 
 
-def _restore(state: _State, tensors: Tensors) -> None:
+def _restore(state: _BaselineState, tensors: Tensors) -> None:
     state.network.load_state_dict(_under(tensors, "network."))
     state.best = _under(tensors, "best.")
     described: dict[str, Any] = state.optimiser.state_dict()
@@ -198,7 +200,7 @@ def _under(tensors: Tensors, prefix: str) -> Tensors:
     return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _save(folder: Path, state: _State) -> None:
+def _save(folder: Path, state: _BaselineState) -> None:
     tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in state.best.items()}
     for index, moments in state.optimiser.state_dict()["state"].items():
@@ -207,11 +209,11 @@ def _save(folder: Path, state: _State) -> None:
 
 
 def _epochs(
-    state: _State, training: RoiSet, validation: RoiSet, folder: Path, emit: Emit, cancelled: IsCancelled
+    state: _BaselineState, training: RoiSet, validation: RoiSet, folder: Path, emit: Emit, cancelled: IsCancelled
 ) -> None:
     facts, config = state.facts, state.facts.config
     source = Augmented(training, config.base)
-    steps = [Step(stage="A1", epoch=e + 1, epochs=config.epochs) for e in range(config.epochs)]
+    steps = [StageStep(stage="A1", epoch=e + 1, epochs=config.epochs) for e in range(config.epochs)]
     clock = Clock(steps, facts.epoch, len(source.order(0)))
     name = "VGG" if config.target == "margin" else "malignancy"
     while facts.epoch < config.epochs:
@@ -219,7 +221,7 @@ def _epochs(
             raise Cancelled
         step, began = steps[facts.epoch], time.monotonic()
 
-        def before_batch(batch: int, batches: int, step: Step = step) -> None:
+        def before_batch(batch: int, batches: int, step: StageStep = step) -> None:
             set_rates(state.optimiser, rate_factor(step, batch, batches, config.base.rates.schedule))
             told = clock.tick(facts.epoch, batch)
             if told is not None:
@@ -244,7 +246,7 @@ def _epochs(
 
 
 def _one_epoch(
-    state: _State, source: Augmented, before_batch: Any, emit: Emit, cancelled: IsCancelled
+    state: _BaselineState, source: Augmented, before_batch: Any, emit: Emit, cancelled: IsCancelled
 ) -> dict[str, float]:
     facts, network = state.facts, state.network
     network.prepare_gradients(channels_last=facts.machine.channels_last, compiled=facts.machine.compiled)
@@ -252,7 +254,7 @@ def _one_epoch(
     if facts.config.base.frozen_backbone:
         network.features.eval()
 
-    def loss(batch: Batch) -> Parts:
+    def loss(batch: TrainingBatch) -> Parts:
         return {"cross_entropy": functional.cross_entropy(network(batch.inputs), batch.label)}
 
     memory = Memory(at_once=facts.at_once)

@@ -58,7 +58,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect."""
 
 
-class Command(Protocol):
+class CliCommand(Protocol):
     """What a module of ``core.cli.commands`` offers."""
 
     HELP: str
@@ -68,8 +68,8 @@ class Command(Protocol):
     def run(self, arguments: argparse.Namespace, console: Console) -> int: ...
 
 
-def _command(name: str) -> Command:
-    return cast(Command, import_module(f"core.cli.commands.{_MODULES.get(name, name)}"))
+def _command(name: str) -> CliCommand:
+    return cast(CliCommand, import_module(f"core.cli.commands.{_MODULES.get(name, name)}"))
 
 
 def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:

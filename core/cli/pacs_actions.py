@@ -32,7 +32,7 @@ from core.pacs.profile import (
 from core.pacs.query import Found, Query
 
 if TYPE_CHECKING:
-    from core.tasks.pacs import Retrieved
+    from core.tasks.studies.pacs_transfers import RetrievedExamination
 
 
 def ask_secret(what: str) -> str:
@@ -186,7 +186,7 @@ def echo(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def find(arguments: argparse.Namespace, console: Console) -> int:
-    from core.tasks.pacs import search
+    from core.tasks.studies.pacs_transfers import search
 
     _, pacs = _connected(arguments.profile)
     with pacs:
@@ -213,7 +213,7 @@ def _found_text(found: Found) -> str:
 
 
 def get(arguments: argparse.Namespace, console: Console) -> int:
-    from core.tasks.pacs import deliver, retrieve
+    from core.tasks.studies.pacs_transfers import deliver, retrieve
 
     if (arguments.study is None) == (arguments.out is None):
         raise PacsError("Give either --study (to import) or --out (for the objects as they are).")
@@ -237,7 +237,7 @@ def get(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def resume(arguments: argparse.Namespace, console: Console) -> int:
-    from core.tasks.pacs import resume as fetch_rest
+    from core.tasks.studies.pacs_transfers import resume as fetch_rest
 
     if arguments.study is None:
         raise PacsError("Give the --study into which the examination is imported.")
@@ -253,9 +253,9 @@ def resume(arguments: argparse.Namespace, console: Console) -> int:
 
 def _import(
     arguments: argparse.Namespace, transfer: Transfer, console: Console, *, incomplete: bool = False
-) -> Retrieved:
+) -> RetrievedExamination:
     from core.store.study import Study
-    from core.tasks.pacs import import_transfer
+    from core.tasks.studies.pacs_transfers import import_transfer
 
     with Study.open(arguments.study) as study:
         return import_transfer(
@@ -268,7 +268,7 @@ def _import(
         )
 
 
-def _import_text(done: Retrieved) -> str:
+def _import_text(done: RetrievedExamination) -> str:
     report = done.report
     return (
         f"Imported from {report.source}: {report.patients} new patients, {report.images} images of {done.objects} "
@@ -307,12 +307,12 @@ def inbox(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def receive(arguments: argparse.Namespace, console: Console) -> int:
-    from core.tasks.pacs import receive as take_pushes
+    from core.tasks.studies.pacs_transfers import receive as take_pushes
 
     if arguments.study is None:
         raise PacsError("Give the --study into which is imported.")
     profile = Profiles().get(arguments.profile)
-    done: list[Retrieved] = []
+    done: list[RetrievedExamination] = []
     half: list[Transfer] = []
     begun = time.monotonic()
 

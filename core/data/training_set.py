@@ -15,10 +15,10 @@ from core.data.data_snapshot import (
     refuse_missing,
     truths_of,
 )
-from core.data.kept_rois import StoredRois, find_rois, keep_rois, key_of, no_rois
 from core.data.labels import OUTSIDE, LabelName, LabelRule, LesionTruth, Opinions
 from core.data.random_roi import placement_generator, random_square
 from core.data.roi import extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
+from core.data.roi_cache import CachedRois, find_rois, keep_rois, key_of, no_rois
 from core.data.roi_set import InputTransform, RoiSet, UInt8
 from core.data.split import SplitRow
 from core.data.windowing import grey_table, table_index
@@ -122,7 +122,7 @@ def _drawn(item: _Item, seed: int) -> _Item:
 
 def _found(
     study: Study, request: RoiRequest, items: Sequence[_Item], emit: Emit, cancelled: IsCancelled
-) -> StoredRois:
+) -> CachedRois:
     """The regions of these items: kept ones, and new ones that are kept where the study is open for writing."""
     found = find_rois(study, [_key(item) for item in items], request.transform, _VERSION)
     if not found.known.all():
@@ -262,7 +262,7 @@ def _extract(
     study: Study,
     request: RoiRequest,
     items: Sequence[_Item],
-    found: StoredRois,
+    found: CachedRois,
     emit: Emit,
     cancelled: IsCancelled,
 ) -> None:
@@ -303,7 +303,7 @@ def _masks(item: _Item, image_to_grid: Affine, size: int) -> tuple[UInt8, UInt8]
     return lesion, fine
 
 
-def _assembled(request: RoiRequest, items: Sequence[_Item], found: StoredRois) -> RoiSet:
+def _assembled(request: RoiRequest, items: Sequence[_Item], found: CachedRois) -> RoiSet:
     index = {name: i for i, name in enumerate(request.class_names)}
     return RoiSet(
         transform=request.transform,

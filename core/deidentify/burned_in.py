@@ -24,7 +24,7 @@ _LETTERS = 2
 _MARGIN = 4
 
 
-class Region(msgspec.Struct, frozen=True, kw_only=True):
+class TextRegion(msgspec.Struct, frozen=True, kw_only=True):
     """A rectangle of pixels of the picture, ``left <= column < right``."""
 
     left: int
@@ -35,7 +35,7 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
     """Letter-like marks in it."""
 
 
-def suspicious_regions(pixels: NDArray[Any]) -> tuple[Region, ...]:
+def suspicious_regions(pixels: NDArray[Any]) -> tuple[TextRegion, ...]:
     """Rectangles that may hold text, in reading order; ``pixels``: (rows, columns) of any integer type."""
     grey, scale = _grey(pixels)
     marks = np.zeros_like(grey)
@@ -108,9 +108,9 @@ def _is_even_with_hard_edges(
     return even and bright - float(np.percentile(ground, 75)) >= _STEP and float(ground.std()) < 0.12 * 255
 
 
-def _region(x: int, y: int, w: int, h: int, scale: float, shape: tuple[int, ...], marks: int) -> Region:
+def _region(x: int, y: int, w: int, h: int, scale: float, shape: tuple[int, ...], marks: int) -> TextRegion:
     left, top = int((x - _MARGIN) / scale), int((y - _MARGIN) / scale)
     right, bottom = int(np.ceil((x + w + _MARGIN) / scale)), int(np.ceil((y + h + _MARGIN) / scale))
-    return Region(
+    return TextRegion(
         left=max(0, left), top=max(0, top), right=min(shape[1], right), bottom=min(shape[0], bottom), marks=marks
     )

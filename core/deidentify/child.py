@@ -16,7 +16,7 @@ from pydicom.filereader import read_dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from core.deidentify.burned_in import Region, suspicious_regions
+from core.deidentify.burned_in import TextRegion, suspicious_regions
 from core.deidentify.codestream import without_comments
 from core.deidentify.options import BlackOut, Dates, Options
 from core.deidentify.profile import edition
@@ -51,7 +51,7 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
     private: int
     unknown: int
     overlays: int
-    suspicious: tuple[Region, ...]
+    suspicious: tuple[TextRegion, ...]
     """Where text may be burned in (advisory)."""
     blacked: tuple[BlackOut, ...]
     methods: tuple[str, ...]
@@ -130,7 +130,7 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
     return {word: dataset.get(word) for word in words}
 
 
-def _look(path: Path, dataset: Dataset) -> tuple[tuple[Region, ...], NDArray[Any] | None, tuple[str, ...]]:
+def _look(path: Path, dataset: Dataset) -> tuple[tuple[TextRegion, ...], NDArray[Any] | None, tuple[str, ...]]:
     """The picture of a grey single-frame image, searched for burned-in text."""
     if "PixelData" not in dataset:
         return (), None, ()
@@ -143,7 +143,7 @@ def _look(path: Path, dataset: Dataset) -> tuple[tuple[Region, ...], NDArray[Any
     return suspicious_regions(image.pixels), image.pixels, ()
 
 
-def _boxes(options: Options, facts: dict[str, Any], found: tuple[Region, ...]) -> tuple[BlackOut, ...]:
+def _boxes(options: Options, facts: dict[str, Any], found: tuple[TextRegion, ...]) -> tuple[BlackOut, ...]:
     boxes = [rule for rule in options.black_out if _applies(rule, facts)]
     if options.black_out_found:
         boxes += [BlackOut(left=r.left, top=r.top, right=r.right, bottom=r.bottom) for r in found]
@@ -242,7 +242,7 @@ def _written(dataset: Dataset, syntax: str) -> bytes:
 def _report(
     dataset: Dataset,
     tally: Tally,
-    suspicious: tuple[Region, ...],
+    suspicious: tuple[TextRegion, ...],
     boxes: tuple[BlackOut, ...],
     methods: tuple[str, ...],
     notes: tuple[str, ...],

@@ -12,12 +12,12 @@ import msgspec
 
 from core.deidentify.child import ENTRY, Cleaned, FileReport, Job
 from core.deidentify.options import Keyed, Options
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Message, Progress, never, silent
 from core.imaging.decoded import RefusedImageError
 from core.imaging.sandbox import Sandbox
 from core.imaging.worker import DecodeWorker
+from core.platform.atomic import atomic_write, make_folder
 
 REPORT = "deidentification.json"
 _PICTURES = (".png", ".pgm", ".tif", ".tiff", ".jpg", ".jpeg")

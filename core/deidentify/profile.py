@@ -39,7 +39,7 @@ _CHOICE = {
 }
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class AttributeRule(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table."""
 
     tag: str
@@ -53,27 +53,27 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         return _CHOICE[self.code]
 
 
-class _Document(msgspec.Struct, frozen=True):
+class _ProfileDocument(msgspec.Struct, frozen=True):
     source: str
     edition: str
     rows: tuple[tuple[str, str, str], ...]
 
 
 @cache
-def basic_profile() -> dict[str, Rule]:
+def basic_profile() -> dict[str, AttributeRule]:
     """Every row, by its tag."""
     content = files("resources").joinpath("deidentify", "basic_profile.json").read_bytes()
-    document = msgspec.json.decode(content, type=_Document)
-    return {tag: Rule(tag=tag, code=code, name=name) for tag, code, name in document.rows}
+    document = msgspec.json.decode(content, type=_ProfileDocument)
+    return {tag: AttributeRule(tag=tag, code=code, name=name) for tag, code, name in document.rows}
 
 
 def edition() -> str:
     """Of the standard that the table is from."""
     content = files("resources").joinpath("deidentify", "basic_profile.json").read_bytes()
-    return msgspec.json.decode(content, type=_Document).edition
+    return msgspec.json.decode(content, type=_ProfileDocument).edition
 
 
-def rule_of(tag: int) -> Rule | None:
+def rule_of(tag: int) -> AttributeRule | None:
     """The row that speaks of this tag; None where the profile leaves it as it is."""
     group, profile = tag >> 16, basic_profile()
     if group % 2:

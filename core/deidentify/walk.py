@@ -19,7 +19,7 @@ from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
 from core.deidentify.options import Dates, Keyed, Options
-from core.deidentify.profile import Action, Rule, rule_of
+from core.deidentify.profile import Action, AttributeRule, rule_of
 from core.imaging.decoded import Refusal, RefusedImageError
 from core.imaging.formats.dicom_header import PARSER_ERRORS
 
@@ -111,7 +111,7 @@ class _Walk:
                 del item[tag]
             return []
 
-    def _remove(self, item: Dataset, tag: BaseTag, rule: Rule) -> None:
+    def _remove(self, item: Dataset, tag: BaseTag, rule: AttributeRule) -> None:
         if tag.is_private:
             self.tally.private += 1
         else:
@@ -125,7 +125,7 @@ class _Walk:
             return True
         return self._options.dates is Dates.SHIFTED and _vr(tag) in ("DA", "DT") and word not in _NOT_SHIFTED
 
-    def _follow(self, item: Dataset, element: DataElement, rule: Rule) -> list[Dataset]:
+    def _follow(self, item: Dataset, element: DataElement, rule: AttributeRule) -> list[Dataset]:
         word = keyword_for_tag(element.tag)
         if self._options.keep_characteristics and word in _CHARACTERISTICS:
             if word == "PatientAge":

@@ -46,7 +46,7 @@ class Projected(_Event, frozen=True, kw_only=True, tag="projected"):
 
     epoch: int
     file: str
-    """Its name in the folder of the run (``core.tasks.projected``)."""
+    """Its name in the folder of the run (``core.tasks.runs.projection_file``)."""
 
 
 class Message(_Event, frozen=True, kw_only=True, tag="message"):

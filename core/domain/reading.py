@@ -41,7 +41,7 @@ class ReaderStudy(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted(self.lesion_ids, key=draw))
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class StudyReading(msgspec.Struct, frozen=True, kw_only=True):
     """What one reader said of one lesion under one condition; never changed afterwards."""
 
     reader_study_id: str

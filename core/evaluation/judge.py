@@ -23,8 +23,8 @@ from core.statistics.activation import (
     energy_inside,
 )
 from core.statistics.activation_summary import PairTable
+from core.training.abstention import largest_own_evidence
 from core.training.inference import Inference, infer
-from core.training.precedent import largest_own_evidence
 
 Maps = NDArray[np.float32]
 _CHUNK = 64

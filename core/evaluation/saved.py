@@ -8,9 +8,9 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from core.domain.atomic import atomic_write
 from core.domain.errors import ModelError
 from core.evaluation.predictions import Float, Position, Predictions, ScalePrecision
+from core.platform.atomic import atomic_write
 from core.statistics.activation_summary import PairTable
 
 Numbers = list[float | None]

@@ -49,7 +49,7 @@ class EvidenceRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ledger:
+class ContributionTable:
     """A sum by prototype: largest share first, with its total."""
 
     title: str
@@ -152,12 +152,12 @@ def evidence_rows(
     return tuple(rows)
 
 
-def why_not(explanation: Explanation, a: int, b: int) -> Ledger:
+def why_not(explanation: Explanation, a: int, b: int) -> ContributionTable:
     """Why class ``a`` and not ``b``: ``(W_aj - W_bj) s_j`` by prototype."""
     first, second = explanation.class_names[a], explanation.class_names[b]
     shares = explanation.differences(a, b)
     factors = [(float(row.weights[a]), float(row.weights[b])) for row in explanation.rows]
-    return Ledger(
+    return ContributionTable(
         title=f"{first}, not {second}",
         question=f"What each prototype adds to {first} over {second}.",
         head=(f"weight {first}", f"weight {second}"),
@@ -168,12 +168,12 @@ def why_not(explanation: Explanation, a: int, b: int) -> Ledger:
     )
 
 
-def malignancy_ledger(explanation: Explanation) -> Ledger | None:
+def malignancy_ledger(explanation: Explanation) -> ContributionTable | None:
     """``(sum_c v_c W_cj) s_j`` by prototype, and the intercept; None where the model predicts no malignancy."""
     if explanation.malignancy_logit is None:
         return None
     shares = np.array([row.malignancy_contribution for row in explanation.rows])
-    return Ledger(
+    return ContributionTable(
         title="Malignancy",
         question="What each prototype adds to the malignancy score, through the margin scores alone.",
         head=("weight",),

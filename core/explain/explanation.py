@@ -19,8 +19,8 @@ from core.model.card import ModelCard
 from core.model.network import Activations, PrototypeNetwork
 from core.model.similarity import largest_similarity, upsample
 from core.statistics.activation import lowest_of_top
+from core.training.abstention import largest_own_evidence
 from core.training.inference import device_of, exact, normalise
-from core.training.precedent import largest_own_evidence
 
 Float32 = NDArray[np.float32]
 
@@ -102,7 +102,7 @@ class Precedent:
     """Whether anything like this ROI was among the cases that the model was fitted on."""
 
     evidence: float
-    """Largest similarity to a prototype of the predicted class (``core.training.precedent``)."""
+    """Largest similarity to a prototype of the predicted class (``core.training.abstention``)."""
     threshold: float | None
     """5th percentile over the validation ROIs; None where the model has none."""
 

@@ -77,7 +77,7 @@ class PrototypeGallery:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Likeness:
+class PrototypeLikeness:
     """How much two prototypes say the same, by four measures."""
 
     first: int
@@ -97,7 +97,7 @@ class Likeness:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gallery:
     prototypes: tuple[PrototypeGallery, ...]
-    likeness: tuple[Likeness, ...]
+    likeness: tuple[PrototypeLikeness, ...]
     """One entry a pair, ``first < second``."""
 
     def groups(self, criterion: str, *, limit: float | None = None) -> tuple[tuple[int, ...], ...]:
@@ -207,7 +207,7 @@ def _patch(rois: RoiSet, seen: Sweep, row: int, j: int) -> NearestPatch:
     )
 
 
-def likeness(network: PrototypeNetwork, card: ModelCard, seen: Sweep) -> tuple[Likeness, ...]:
+def likeness(network: PrototypeNetwork, card: ModelCard, seen: Sweep) -> tuple[PrototypeLikeness, ...]:
     """Every pair of prototypes, measured on the pass over the training ROIs."""
     vectors = network.prototypes.detach().cpu().numpy().astype(np.float64).reshape(len(card.prototype_class), -1)
     correlation = _correlation(seen.scores.astype(np.float64))
@@ -217,7 +217,7 @@ def likeness(network: PrototypeNetwork, card: ModelCard, seen: Sweep) -> tuple[L
             source = bool(card.prototypes) and card.prototypes[a].lesion_id == card.prototypes[b].lesion_id
             value = float(correlation[a, b])
             pairs.append(
-                Likeness(
+                PrototypeLikeness(
                     first=a,
                     second=b,
                     same_class=card.prototype_class[a] == card.prototype_class[b],
@@ -246,7 +246,7 @@ LIMITS = {"latent": 0.1, "correlation": 0.99, "overlap": 0.9}
 """Where two prototypes count as near duplicates, unless the caller says otherwise."""
 
 
-def _linked(pair: Likeness, criterion: str, limit: float | None) -> bool:
+def _linked(pair: PrototypeLikeness, criterion: str, limit: float | None) -> bool:
     bound = LIMITS.get(criterion, 0.0) if limit is None else limit
     match criterion:
         case "source":

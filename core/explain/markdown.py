@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.vocabulary import DISCLAIMER
-from core.explain.report import Picture, Provenance, Section, Table, picture_kind
+from core.explain.report import PagePicture, Provenance, Section, Table, picture_kind
+from core.platform.atomic import atomic_write, make_folder
 
 _SUFFIX = {"png": "png", "jpeg": "jpg", "svg+xml": "svg"}
 
@@ -51,7 +51,7 @@ def _section(folder: Path, section: Section) -> Iterator[str]:
         yield ""
 
 
-def _picture(picture: Picture, name: str) -> Iterator[str]:
+def _picture(picture: PagePicture, name: str) -> Iterator[str]:
     yield from (f"![{picture.alt}]({name})", "")
     if picture.caption:
         yield from (picture.caption, "")

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
-from core.domain.atomic import atomic_write
 from core.domain.errors import BadFileError, Cancelled, ModelError
 from core.domain.events import IsCancelled, never
 from core.domain.geometry import Box
@@ -26,6 +25,7 @@ from core.explain.relevance import most_relevant_box
 from core.model.card import ModelCard
 from core.model.network import PrototypeNetwork
 from core.model.similarity import upsample
+from core.platform.atomic import atomic_write
 from core.store.hdf5 import open_guarded
 from core.training.inference import exact
 

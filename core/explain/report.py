@@ -15,9 +15,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from core.domain.atomic import atomic_write
 from core.domain.vocabulary import DISCLAIMER
 from core.model.card import ModelCard
+from core.platform.atomic import atomic_write
 
 CLASS_COLOURS = ("#56b4e9", "#e69f00", "#cc79a7", "#009e73", "#f0e442", "#d55e00", "#0072b2")
 """Okabe and Ito's, told apart by colour-blind readers; repeated where there are more classes."""
@@ -77,7 +77,7 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class PagePicture:
     """A picture with its words. ``data`` is a PNG, a JPEG or an SVG without anything to load."""
 
     data: bytes
@@ -98,7 +98,7 @@ class Link:
     href: str
     title: str
     note: str = ""
-    thumbnail: Picture | None = None
+    thumbnail: PagePicture | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ class Section:
     """Paragraphs."""
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[PagePicture, ...] = ()
     links: tuple[Link, ...] = ()
     anchor: str = field(default="")
     """Identifier for links to this section; from the title where empty."""

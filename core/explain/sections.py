@@ -9,7 +9,7 @@ from core.explain.explanation import Explanation
 from core.explain.gallery import Gallery
 from core.explain.prototype_patches import PrototypePatch
 from core.explain.render import HeatStyle
-from core.explain.report import Link, Picture, Section, Table, number, percent
+from core.explain.report import Link, PagePicture, Section, Table, number, percent
 from core.model.card import ModelCard
 
 
@@ -18,7 +18,7 @@ def prototype_section(card: ModelCard, patches: Sequence[PrototypePatch], galler
     own = HeatStyle(high=float(max((p.activation.max() for p in patches), default=1.0)))
     numbers = [p.index + 1 for p in card.prototypes] or [j + 1 for j in range(len(card.prototype_class))]
     pictures = [
-        Picture(
+        PagePicture(
             data=render.jpeg(
                 render.with_box(render.overlay(patch.source, patch.activation, own), patch.relevant_box, width=1)
             ),
@@ -74,5 +74,5 @@ def case_link(explanation: Explanation, href: str, title: str) -> Link:
     else:
         said = "no precedent, no prediction"
     read = f"read as {explanation.roi.class_name}; " if explanation.roi.class_name else ""
-    picture = Picture(data=render.png(explanation.roi.pixels), alt=f"{title}: region of interest")
+    picture = PagePicture(data=render.png(explanation.roi.pixels), alt=f"{title}: region of interest")
     return Link(href=href, title=title, note=read + said, thumbnail=picture)

@@ -19,8 +19,8 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from core.domain.system import limit_this_process
 from core.imaging.decoded import DecodedImage, Refusal, RefusedImageError
+from core.platform.system import limit_this_process
 
 MEMORY_BYTES = 4_000_000_000
 CPU_S = 600
@@ -29,7 +29,7 @@ RETIRE_AFTER_CPU_S = 300
 _FORBIDDEN = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "pty.")
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class DecodeRequest(msgspec.Struct, frozen=True, kw_only=True):
     path: bytes
     """As the file system has it, which need not be UTF-8."""
     frame: int = 0
@@ -72,7 +72,7 @@ def main(shared: int) -> None:
 
     room = None if shared < 0 else mmap.mmap(shared, os.fstat(shared).st_size)
     sys.addaudithook(shut_doors)
-    decoder = msgspec.json.Decoder(Request)
+    decoder = msgspec.json.Decoder(DecodeRequest)
     encoder = msgspec.json.Encoder(enc_hook=describe_pixels)
     for line in sys.stdin.buffer:
         request = decoder.decode(line)

@@ -19,7 +19,7 @@ import msgspec
 import core
 from core.imaging.decode_child import RETIRE_AFTER_CPU_S
 from core.imaging.decoded import MAX_FILE_BYTES, Refusal, RefusedImageError
-from core.imaging.sandbox_child import Done, Task
+from core.imaging.sandbox_child import ForeignResult, ForeignTask
 from core.imaging.worker import quiet_environment
 
 WALL_S = 60.0
@@ -54,7 +54,7 @@ class Sandbox:
         late = threading.Event()
         timer = threading.Timer(self._wall_s, _kill_late, (child, late))
         timer.start()
-        answer: tuple[Done, bytes] | None = None
+        answer: tuple[ForeignResult, bytes] | None = None
         try:
             answer = _ask(child, argument)
         except (OSError, ValueError, msgspec.MsgspecError):
@@ -108,14 +108,14 @@ class Sandbox:
         return self._child
 
 
-def _ask(child: subprocess.Popen[bytes], argument: bytes) -> tuple[Done, bytes] | None:
+def _ask(child: subprocess.Popen[bytes], argument: bytes) -> tuple[ForeignResult, bytes] | None:
     assert child.stdin is not None and child.stdout is not None
-    child.stdin.write(msgspec.json.encode(Task(argument=argument)) + b"\n")
+    child.stdin.write(msgspec.json.encode(ForeignTask(argument=argument)) + b"\n")
     child.stdin.flush()
     line = child.stdout.readline(_LONGEST_LINE)
     if not line.endswith(b"\n"):
         return None
-    done = msgspec.json.decode(line, type=Done)
+    done = msgspec.json.decode(line, type=ForeignResult)
     if not 0 <= done.size <= MAX_FILE_BYTES:
         return None
     content = child.stdout.read(done.size)

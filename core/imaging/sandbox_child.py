@@ -17,19 +17,19 @@ from importlib import import_module
 import msgspec
 
 from core.domain.errors import MarginaliaError
-from core.domain.system import limit_this_process
 from core.imaging.decode_child import CPU_S, MEMORY_BYTES, shut_doors
 from core.imaging.decoded import Refusal, RefusedImageError
+from core.platform.system import limit_this_process
 
 Entry = Callable[[bytes], bytes]
 """What may run here: a function from a document to a document."""
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
+class ForeignTask(msgspec.Struct, frozen=True, kw_only=True):
     argument: bytes
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True):
+class ForeignResult(msgspec.Struct, frozen=True, kw_only=True):
     """``size`` bytes follow; or the sentence says what is wrong with the file."""
 
     size: int = 0
@@ -49,22 +49,22 @@ def main(entry: str) -> None:
     module, _, name = entry.partition(":")
     function: Entry = getattr(import_module(module), name)  # imported before the doors are shut
     sys.addaudithook(shut_doors)
-    decoder, encoder = msgspec.json.Decoder(Task), msgspec.json.Encoder()
+    decoder, encoder = msgspec.json.Decoder(ForeignTask), msgspec.json.Encoder()
     for line in sys.stdin.buffer:
         done, content = _answer(function, decoder.decode(line).argument)
         out.write(encoder.encode(done) + b"\n" + content)
         out.flush()
 
 
-def _answer(function: Entry, argument: bytes) -> tuple[Done, bytes]:
+def _answer(function: Entry, argument: bytes) -> tuple[ForeignResult, bytes]:
     try:
         content = function(argument)
     except RefusedImageError as refused:
-        return Done(refusal=refused.reason, sentence=str(refused), cpu_s=time.process_time()), b""
+        return ForeignResult(refusal=refused.reason, sentence=str(refused), cpu_s=time.process_time()), b""
     except MarginaliaError as error:
-        return Done(refusal=Refusal.UNSUPPORTED, sentence=str(error), cpu_s=time.process_time()), b""
+        return ForeignResult(refusal=Refusal.UNSUPPORTED, sentence=str(error), cpu_s=time.process_time()), b""
     except BaseException as error:  # noqa: BLE001 (the boundary: extension modules raise what they like)
         # without its text, which may quote the file
         sentence = f"A file is damaged and could not be read ({type(error).__name__})."
-        return Done(refusal=Refusal.DAMAGED, sentence=sentence, cpu_s=time.process_time()), b""
-    return Done(size=len(content), cpu_s=time.process_time()), content
+        return ForeignResult(refusal=Refusal.DAMAGED, sentence=sentence, cpu_s=time.process_time()), b""
+    return ForeignResult(size=len(content), cpu_s=time.process_time()), content

@@ -25,10 +25,10 @@ import msgspec
 import numpy as np
 
 import core
-from core.domain.system import fixed_memory, widen_pipe
-from core.imaging.decode_child import RETIRE_AFTER_CPU_S, PixelSpec, Reply, Request
+from core.imaging.decode_child import RETIRE_AFTER_CPU_S, DecodeRequest, PixelSpec, Reply
 from core.imaging.decoded import DecodedImage, Refusal, RefusedImageError, check_budget
 from core.imaging.watch import Watch
+from core.platform.system import fixed_memory, widen_pipe
 
 WALL_S = 20.0
 _LONGEST_LINE = 16_000_000
@@ -145,7 +145,7 @@ class DecodeWorker:
 
     def _ask(self, child: subprocess.Popen[bytes], path: Path, frame: int) -> Reply | None:
         assert child.stdin is not None and child.stdout is not None
-        request = Request(path=os.fsencode(path.absolute()), frame=frame)
+        request = DecodeRequest(path=os.fsencode(path.absolute()), frame=frame)
         child.stdin.write(msgspec.json.encode(request) + b"\n")
         child.stdin.flush()
         line = child.stdout.readline(_LONGEST_LINE)

@@ -21,9 +21,9 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, generate_uid
 
-from core.domain.atomic import atomic_write
 from core.domain.study import Window
 from core.domain.vocabulary import Laterality, ViewPosition
+from core.platform.atomic import atomic_write
 
 MG_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
 SYNTHETIC = "SYNTHETIC"

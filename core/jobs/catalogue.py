@@ -14,15 +14,15 @@ from core.domain.events import Emit, IsCancelled
 Job = Callable[[dict[str, Any], Emit, IsCancelled], dict[str, object]]
 
 _JOBS = {
-    "train": "core.tasks.train:train_job",
-    "devices": "core.tasks.devices:devices_job",
-    "estimate": "core.tasks.estimating:estimate_job",
-    "train elsewhere": "core.tasks.elsewhere:train_elsewhere_job",
-    "train sent": "core.tasks.sent:train_sent_job",
-    "experiment": "core.tasks.experiment.job:experiment_job",
-    "check": "core.tasks.checking:check_job",
-    "experiment part": "core.tasks.experiment.launch:part_job",
-    "rehearsal": "core.jobs.rehearsal:rehearse",
+    "train": "core.tasks.runs.train_job:train_job",
+    "devices": "core.tasks.runs.devices:devices_job",
+    "estimate": "core.tasks.runs.estimate:estimate_job",
+    "train elsewhere": "core.tasks.runs.remote_submit:train_elsewhere_job",
+    "train sent": "core.tasks.runs.remote_worker:train_sent_job",
+    "experiment": "core.experiment.job:experiment_job",
+    "check": "core.tasks.studies.check_job:check_job",
+    "experiment part": "core.experiment.launch:part_job",
+    "rehearsal": "core.jobs.test_job:rehearse",
 }
 
 

@@ -22,9 +22,9 @@ import msgspec
 
 from core.domain.errors import Cancelled, MarginaliaError
 from core.domain.events import CancelledByUser, Event, Failed, Progress, Started, Succeeded, encode_event
-from core.domain.system import limit_this_process, try_lock, yield_to_others
 from core.jobs.catalogue import JobRequest, find_job
 from core.jobs.detached import EVENTS, LOCK, STOP
+from core.platform.system import limit_this_process, try_lock, yield_to_others
 
 _POLL_S, _LOCK_S = 0.2, 5.0
 _PROGRESS_EVERY_S = 0.5

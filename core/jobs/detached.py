@@ -24,9 +24,9 @@ import msgspec
 
 from core.domain.errors import StudyError
 from core.domain.events import TERMINAL, Emit, Event, Failed, IsCancelled, Message, Started, decode_event, never
-from core.domain.system import kill_process, try_lock, unlock
 from core.jobs.catalogue import JobRequest
 from core.jobs.supervisor import ROOT, child_environment, verdict
+from core.platform.system import kill_process, try_lock, unlock
 
 LOCK, EVENTS, STOP = "job.lock", "events.jsonl", "stop"
 SILENT_S = 300.0

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import BadFileError, TrainingError
-from core.domain.places import state_folder
+from core.platform.atomic import atomic_write, make_folder
+from core.platform.places import state_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,63}@)?[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}")
@@ -23,7 +23,7 @@ _ADDRESS = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,63}@)?[A-Za-z0-9][A-Za-z
 _LONGEST_PATH = 1000
 
 
-class Host(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RemoteHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     address: str
     """What ssh is given: host, user@host, or a name of the user's ssh configuration."""
@@ -37,12 +37,12 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """When the user confirmed it (UTC), and for what: stamp and hash."""
 
 
-def destination(host: Host) -> str:
+def destination(host: RemoteHost) -> str:
     """Where it points, for people to read and confirm."""
     return f"{host.address} (folder {host.folder}, with {host.python} in {host.program})"
 
 
-def checked(host: Host) -> Host:
+def checked(host: RemoteHost) -> RemoteHost:
     """The entry, where it can be used; TrainingError says what is wrong with it."""
     if not _NAME.fullmatch(host.name) or host.name == "here":
         raise TrainingError(
@@ -56,15 +56,15 @@ def checked(host: Host) -> Host:
     return host
 
 
-def _fingerprint(host: Host) -> str:
+def _fingerprint(host: RemoteHost) -> str:
     return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(host, confirmed=""))).hexdigest()[:16]
 
 
-def is_confirmed(host: Host) -> bool:
+def is_confirmed(host: RemoteHost) -> bool:
     return host.confirmed.endswith(f" {_fingerprint(host)}")
 
 
-def confirm(host: Host) -> Host:
+def confirm(host: RemoteHost) -> RemoteHost:
     """The entry with the stamp that its user confirmed it now."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return msgspec.structs.replace(host, confirmed=f"{now} {_fingerprint(host)}")
@@ -76,10 +76,10 @@ class Hosts:
     def __init__(self, file: Path | None = None) -> None:
         self._file = file or state_folder() / "hosts.json"
 
-    def all(self) -> tuple[Host, ...]:
+    def all(self) -> tuple[RemoteHost, ...]:
         """By name. BadFileError where the file is damaged."""
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=tuple[Host, ...])
+            return msgspec.json.decode(self._file.read_bytes(), type=tuple[RemoteHost, ...])
         except FileNotFoundError:
             return ()
         except msgspec.DecodeError as error:
@@ -87,17 +87,17 @@ class Hosts:
                 f"{self._file} does not hold hosts ({error}); correct it, or delete it and set them up again."
             ) from error
 
-    def confirmed(self) -> tuple[Host, ...]:
+    def confirmed(self) -> tuple[RemoteHost, ...]:
         return tuple(host for host in self.all() if is_confirmed(host))
 
-    def get(self, name: str) -> Host:
+    def get(self, name: str) -> RemoteHost:
         """TrainingError where there is none of this name."""
         found = [host for host in self.all() if host.name == name]
         if not found:
             raise TrainingError(f"There is no host named {name}; set it up first: main.py hosts add --help")
         return checked(found[0])
 
-    def usable(self, name: str) -> Host:
+    def usable(self, name: str) -> RemoteHost:
         """The host, to which may be sent; TrainingError where it was not confirmed as it is now."""
         host = self.get(name)
         if not is_confirmed(host):
@@ -107,7 +107,7 @@ class Hosts:
             )
         return host
 
-    def put(self, host: Host) -> None:
+    def put(self, host: RemoteHost) -> None:
         """Add the host, or replace that of the same name."""
         rest = [known for known in self.all() if known.name != host.name]
         self._write(sorted([*rest, checked(host)], key=lambda known: known.name.casefold()))
@@ -119,6 +119,6 @@ class Hosts:
             raise TrainingError(f"There is no host named {name}.")
         self._write(rest)
 
-    def _write(self, hosts: list[Host]) -> None:
+    def _write(self, hosts: list[RemoteHost]) -> None:
         make_folder(self._file.parent)
         atomic_write(self._file, msgspec.json.format(msgspec.json.encode(hosts)))

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.domain.errors import MarginaliaError
-from core.domain.system import usable_cores
-from core.jobs.place import HERE, Place, with_threads
+from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget, with_threads
+from core.platform.system import usable_cores
 
 _AT_ONCE_IN_SLURM = 64
 """Jobs handed in together; Slurm decides how many of them run."""
@@ -25,12 +25,12 @@ class Launcher:
     at_once: int = 1
     slurm: bool = False
 
-    def place(self, folder: Path, name: str) -> Place:
+    def place(self, folder: Path, name: str) -> ExecutionTarget:
         """Where the job ``name``, whose files lie in ``folder``, runs."""
         if self.slurm:
-            return Place(command=(sys.executable, "-m", "core.jobs.slurm", str(folder.resolve()), name))
+            return ExecutionTarget(command=(sys.executable, "-m", "core.jobs.slurm", str(folder.resolve()), name))
         if self.at_once == 1:
-            return HERE
+            return THIS_MACHINE
         return with_threads(_cores() // self.at_once)
 
 

@@ -20,9 +20,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from core.domain.atomic import atomic_write
 from core.domain.events import TERMINAL, CancelledByUser, Event, Failed, decode_event, encode_event
 from core.jobs.detached import EVENTS, ask_to_stop, forget
+from core.platform.atomic import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUEST, LOG = "slurm-request.json", "slurm-log.txt"

@@ -19,13 +19,13 @@ from typing import IO
 
 import msgspec
 
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, Event, IsCancelled, Progress
 from core.jobs.catalogue import JobRequest
-from core.jobs.hosts import Host
-from core.jobs.place import Place
+from core.jobs.execution_target import ExecutionTarget
+from core.jobs.hosts import RemoteHost
 from core.jobs.supervisor import supervise
+from core.platform.atomic import atomic_write, make_folder
 
 OPTIONS = ("BatchMode=yes", "ConnectTimeout=20", "ServerAliveInterval=15", "ServerAliveCountMax=4")
 GRACE_S = 60.0
@@ -44,25 +44,25 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sha256: str
 
 
-def command(host: Host, *arguments: str) -> tuple[str, ...]:
+def command(host: RemoteHost, *arguments: str) -> tuple[str, ...]:
     """ssh with this program's ``job`` there; every word quoted for the shell there."""
     there = f"cd {shlex.quote(host.program)} && exec {shlex.join([host.python, 'main.py', 'job', *arguments])}"
     options = [word for option in OPTIONS for word in ("-o", option)]
     return ("ssh", "-T", *options, "--", host.address, there)
 
 
-def run_there(host: Host, request: JobRequest, *, emit: Emit, cancelled: IsCancelled) -> Event:
+def run_there(host: RemoteHost, request: JobRequest, *, emit: Emit, cancelled: IsCancelled) -> Event:
     """Carry a job out there; its terminal event, which is emitted last as every other."""
     lost = (
         f"The connection to {host.name} broke, or the program there was killed; what was saved there is kept, and "
         "the run can be resumed."
     )
-    place = Place(command=command(host), lost=lost)
+    place = ExecutionTarget(command=command(host), lost=lost)
     return supervise(request, emit=emit, cancelled=cancelled, grace_s=GRACE_S, place=place)
 
 
 @contextlib.contextmanager
-def _talking(host: Host, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def _talking(host: RemoteHost, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """A command there with its two pipes; TrainingError where it, or the connection, fails."""
     try:
         process = subprocess.Popen(
@@ -91,7 +91,7 @@ def _talking(host: Host, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
                 stream.close()
 
 
-def ask(host: Host, *arguments: str) -> str:
+def ask(host: RemoteHost, *arguments: str) -> str:
     """What a short command there answers."""
     with _talking(host, *arguments) as process:
         assert process.stdout is not None
@@ -99,7 +99,7 @@ def ask(host: Host, *arguments: str) -> str:
     return answer.decode("utf-8", "replace").strip()
 
 
-def send(host: Host, file: Path, *arguments: str, emit: Emit, cancelled: IsCancelled) -> None:
+def send(host: RemoteHost, file: Path, *arguments: str, emit: Emit, cancelled: IsCancelled) -> None:
     """Give a file to a command there, which says first whether it has it already."""
     size = file.stat().st_size
     with _talking(host, *arguments) as process, file.open("rb") as source:
@@ -115,7 +115,7 @@ def send(host: Host, file: Path, *arguments: str, emit: Emit, cancelled: IsCance
             process.stdin.flush()
 
 
-def fetch(host: Host, folder: Path, *arguments: str, emit: Emit, cancelled: IsCancelled) -> list[str]:
+def fetch(host: RemoteHost, folder: Path, *arguments: str, emit: Emit, cancelled: IsCancelled) -> list[str]:
     """Bring the results of a run into its folder; their names. TrainingError for anything that is no result."""
     with _talking(host, *arguments) as process:
         assert process.stdout is not None
@@ -131,7 +131,7 @@ def fetch(host: Host, folder: Path, *arguments: str, emit: Emit, cancelled: IsCa
     return [file.name for file in files]
 
 
-def _list(host: Host, line: bytes) -> list[File]:
+def _list(host: RemoteHost, line: bytes) -> list[File]:
     if not line:
         return []  # the command failed, which its exit code says
     try:
@@ -147,7 +147,7 @@ def _list(host: Host, line: bytes) -> list[File]:
     return files
 
 
-def _take(host: Host, source: IO[bytes], file: File, target: Path) -> None:
+def _take(host: RemoteHost, source: IO[bytes], file: File, target: Path) -> None:
     def blocks() -> Iterator[bytes]:
         left = file.size
         while left:

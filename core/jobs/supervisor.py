@@ -30,7 +30,7 @@ from core.domain.events import (
     never,
 )
 from core.jobs.catalogue import JobRequest
-from core.jobs.place import HERE, Place
+from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget
 
 ROOT = Path(__file__).resolve().parents[2]
 _TICK_S = 0.05
@@ -42,7 +42,7 @@ def child_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONUNBUFFERED": "1"}
 
 
-def _start(request: JobRequest, place: Place) -> subprocess.Popen[bytes]:
+def _start(request: JobRequest, place: ExecutionTarget) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         list(place.command),
         cwd=ROOT,
@@ -144,7 +144,7 @@ def supervise(
     cancelled: IsCancelled = never,
     grace_s: float = 10.0,
     log: Path | None = None,
-    place: Place = HERE,
+    place: ExecutionTarget = THIS_MACHINE,
 ) -> Event:
     """Run the job to its end and return its terminal event, which was emitted last.
 

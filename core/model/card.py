@@ -12,6 +12,8 @@ from core.model.architecture import Architecture
 
 SCHEMA = 1
 """Version of the card's layout; a card of a newer one is refused."""
+PICTURES = "pictures"
+"""Folder of a shared model's prototype pictures, in its archive and beside its card."""
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,11 +14,11 @@ from pathlib import Path
 import msgspec
 import torch
 
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import ModelError
 from core.model.card import SCHEMA, ModelCard
 from core.model.network import PrototypeNetwork
-from core.model.tensor_file import Header, Tensors, decode, encode, first_not_finite, read_header
+from core.model.tensor_file import TensorFileHeader, Tensors, decode, encode, first_not_finite, read_header
+from core.platform.atomic import atomic_write, make_folder
 
 CARD_NAME = "model.json"
 _WEIGHTS_NAME = re.compile(r"model-[0-9a-f]{16}\.safetensors")
@@ -172,7 +172,7 @@ def _skeleton(folder: Path, card: ModelCard) -> PrototypeNetwork:
     return network
 
 
-def _check_fit(path: Path, header: Header, network: PrototypeNetwork) -> None:
+def _check_fit(path: Path, header: TensorFileHeader, network: PrototypeNetwork) -> None:
     wanted = network.state_dict()
     missing = sorted(wanted.keys() - header.entries.keys())
     extra = sorted(header.entries.keys() - wanted.keys())

@@ -13,8 +13,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from core.domain.atomic import atomic_write
 from core.domain.errors import ModelError
+from core.platform.atomic import atomic_write
 
 Tensors = dict[str, Tensor]
 
@@ -41,7 +41,7 @@ class TensorEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data_offsets: tuple[int, int]
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class TensorFileHeader(msgspec.Struct, frozen=True, kw_only=True):
     entries: dict[str, TensorEntry]
     metadata: dict[str, str]
 
@@ -58,7 +58,7 @@ def _plain(value: Tensor) -> Tensor:
     return value if whole else value.clone()
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> TensorFileHeader:
     """The header of a safetensors file, checked against the size of the file. Allocates the header only.
 
     ModelError, one sentence, for a pickle, a file cut short, a header that declares more than the file holds.
@@ -96,7 +96,7 @@ def _refuse_pickle(path: Path, start: bytes) -> None:
     )
 
 
-def _parse(path: Path, raw: bytes) -> Header:
+def _parse(path: Path, raw: bytes) -> TensorFileHeader:
     try:
         parts = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         described = parts.pop("__metadata__", None)
@@ -104,10 +104,10 @@ def _parse(path: Path, raw: bytes) -> Header:
         entries = {name: msgspec.json.decode(part, type=TensorEntry) for name, part in parts.items()}
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise ModelError(f"{path.name} is no file of tensors: its header cannot be read.") from error
-    return Header(entries=entries, metadata=metadata)
+    return TensorFileHeader(entries=entries, metadata=metadata)
 
 
-def _check_extent(path: Path, header: Header, data_bytes: int) -> None:
+def _check_extent(path: Path, header: TensorFileHeader, data_bytes: int) -> None:
     """Every tensor's place follows from its shape, and together they fill the file exactly."""
     at = 0
     for name, entry in sorted(header.entries.items(), key=lambda item: item[1].data_offsets):

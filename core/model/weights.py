@@ -18,8 +18,8 @@ from platformdirs import user_cache_path
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import StorageFullError, WeightsUnavailableError
+from core.platform.atomic import atomic_write, make_folder
 
 Tensors = dict[str, Tensor]
 

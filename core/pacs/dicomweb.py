@@ -20,7 +20,6 @@ import requests
 from dicomweb_client.uri import URI
 from dicomweb_client.web import DICOMwebClient
 
-from core.domain.atomic import atomic_write
 from core.domain.errors import Cancelled, PacsError, PacsLoginError
 from core.domain.events import IsCancelled, never
 from core.imaging.decoded import MAX_FILE_BYTES
@@ -31,6 +30,7 @@ from core.pacs.multipart import half, take_part
 from core.pacs.profile import DicomwebProfile
 from core.pacs.query import MOST_STUDIES, Found, FoundImage, FoundStudy, Query, image_from, matches, study_from
 from core.pacs.transport import refusal
+from core.platform.atomic import atomic_write
 
 MOST_OBJECTS = 20_000
 """Objects of one examination that are listed."""

@@ -18,7 +18,6 @@ from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
-from core.domain.atomic import copy_file
 from core.domain.errors import Cancelled, PacsError
 from core.domain.events import IsCancelled, never
 from core.imaging.decoded import FOREIGN_ERRORS
@@ -29,6 +28,7 @@ from core.pacs.profile import DimseProfile
 from core.pacs.query import MOST_STUDIES, Found, FoundImage, FoundStudy, Query, image_from, study_from
 from core.pacs.sockets import Sockets
 from core.pacs.transport import client_context, diagnosis, refusal
+from core.platform.atomic import copy_file
 
 _VERIFICATION = "1.2.840.10008.1.1"
 _FIND = "1.2.840.10008.5.1.4.1.2.2.1"

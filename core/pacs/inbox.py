@@ -16,10 +16,10 @@ from pathlib import Path
 
 import msgspec
 
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import PacsError
-from core.domain.system import try_lock, unlock
 from core.pacs.query import FoundImage
+from core.platform.atomic import atomic_write, make_folder
+from core.platform.system import try_lock, unlock
 
 _JOURNAL, _LOCK, _ENDING = "journal.json", "lock", ".dcm"
 

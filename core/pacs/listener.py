@@ -24,7 +24,6 @@ from weakref import WeakKeyDictionary
 from pynetdicom import AE, evt
 from pynetdicom.transport import ThreadedAssociationServer
 
-from core.domain.atomic import make_folder
 from core.domain.errors import MarginaliaError, PacsError
 from core.imaging.decoded import MAX_FILE_BYTES
 from core.pacs.guard import Budget, Limits
@@ -32,6 +31,7 @@ from core.pacs.profile import DimseProfile
 from core.pacs.query import is_uid
 from core.pacs.sockets import MOST_CONNECTIONS, Sockets
 from core.pacs.transport import server_context
+from core.platform.atomic import make_folder
 
 STORAGE_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.1.2",  # Digital Mammography X-Ray, For Presentation

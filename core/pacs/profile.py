@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import msgspec
 import platformdirs
 
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import BadFileError, PacsError
+from core.platform.atomic import atomic_write, make_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
 _AE_TITLE = re.compile(r"[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?")

@@ -16,7 +16,7 @@ _BLOCK = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class PhantomCase:
     """One patient's mass. Margin apart from everything but pathology and the reader's estimate."""
 
     laterality: Laterality
@@ -77,7 +77,7 @@ def _reader(rng: np.random.Generator, prior: float, malignant: bool, noise: floa
     return float(np.round(np.clip(1 / (1 + np.exp(-logit)), 0.01, 0.99), 2))
 
 
-def draw_case(config: PhantomConfig, index: int) -> Case:
+def draw_case(config: PhantomConfig, index: int) -> PhantomCase:
     """Everything about a patient's finding that both views share."""
     rng = stream(config.seed, 12, index)
     margin = margin_of(config, index)
@@ -88,7 +88,7 @@ def draw_case(config: PhantomConfig, index: int) -> Case:
     spread = _spread(config, index, 1)
     smallest, largest = config.diameter_mm
     pathology = Pathology.MALIGNANT if malignant else Pathology.BENIGN
-    return Case(
+    return PhantomCase(
         laterality=(Laterality.LEFT, Laterality.RIGHT)[int(rng.integers(2))],
         margin=margin,
         shape=tuple(MassShape)[int(rng.integers(3))],

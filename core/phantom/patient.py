@@ -16,7 +16,7 @@ from core.phantom.boundary import Boundary, draw_boundary
 from core.phantom.breast import Anatomy, Breast, draw_anatomy, draw_breast
 from core.phantom.config import CLASSES, PhantomConfig, confounder_of, part_of, patient_id
 from core.phantom.confounder import add_marker, draw_marker, place_marker
-from core.phantom.labels import Case, draw_case
+from core.phantom.labels import PhantomCase, draw_case
 from core.phantom.mass import OUTLINE_SHARE, contrast_of, draw_margin, patch_around, render_mass
 from core.phantom.noise import Float, stream
 
@@ -27,7 +27,7 @@ _NOISE = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class LesionTruth:
+class PhantomLesion:
     """What was drawn, for checks that the task is the margin; no model sees it."""
 
     diameter_mm: float
@@ -50,7 +50,7 @@ class PhantomView:
     outline: Polygon
     """As a reader draws it: a tenth outside the boundary."""
     fine: tuple[Shape, ...]
-    truth: LesionTruth
+    truth: PhantomLesion
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,7 +113,13 @@ def _finish(rng: np.random.Generator, grey: Float, breast: Breast) -> NDArray[np
 
 
 def _draw_view(
-    config: PhantomConfig, index: int, number: int, *, case: Case, anatomy: Anatomy, wish: tuple[float, float]
+    config: PhantomConfig,
+    index: int,
+    number: int,
+    *,
+    case: PhantomCase,
+    anatomy: Anatomy,
+    wish: tuple[float, float],
 ) -> PhantomView:
     key = (config.seed, 14, index, number)
     rng = stream(*key, 0)
@@ -132,7 +138,7 @@ def _draw_view(
     outline = Polygon(points=tuple((round(x, 1), round(y, 1)) for x, y in boundary.polygon(OUTLINE_SHARE)))
     marker = _mark(config, index, number, case=case, grey=grey, box=box_around(outline.points), breast=breast)
     fine = fine_annotation(stream(*key, 4), margin, boundary, config.spacing_mm)
-    truth = LesionTruth(
+    truth = PhantomLesion(
         diameter_mm=diameter,
         contrast=contrast,
         local_density=_local_density(breast, boundary),
@@ -153,7 +159,7 @@ def _local_density(breast: Breast, boundary: Boundary) -> float:
 
 
 def _mark(
-    config: PhantomConfig, index: int, number: int, *, case: Case, grey: Float, box: Box, breast: Breast
+    config: PhantomConfig, index: int, number: int, *, case: PhantomCase, grey: Float, box: Box, breast: Breast
 ) -> str | None:
     """Draw this image's marker, if any; its own stream leaves everything else as it is without one."""
     rng = stream(config.seed, 15, index, number)

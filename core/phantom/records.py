@@ -10,7 +10,7 @@ from core.domain.errors import BadFileError
 from core.domain.shapes import Polygon, Shape
 from core.domain.vocabulary import MarginType, Part
 from core.phantom.config import PhantomConfig
-from core.phantom.patient import LesionTruth, PhantomPatient, PhantomView
+from core.phantom.patient import PhantomLesion, PhantomPatient, PhantomView
 
 ANNOTATOR = "SYNTHETIC annotator"
 
@@ -26,7 +26,7 @@ class LesionRecord(msgspec.Struct, frozen=True, kw_only=True):
     outline: Polygon
     shapes: tuple[Shape, ...]
     """The fine annotation, in drawing order."""
-    truth: LesionTruth
+    truth: PhantomLesion
     frame: int = 0
     """The slice of a tomosynthesis in which the mass is sharp, from 0."""
 

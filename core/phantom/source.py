@@ -20,18 +20,18 @@ from pathlib import Path
 import msgspec
 
 from core.data.importers.folder import COLUMNS
-from core.domain.atomic import atomic_write, make_folder, storage_error
 from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.shapes import encode_shapes
 from core.domain.study import Window
-from core.domain.system import interrupts_held_back
 from core.imaging.write_dicom import MammogramHeader, write_mammogram
 from core.imaging.write_tomosynthesis import write_tomosynthesis
 from core.phantom.config import PhantomConfig, patients_of
 from core.phantom.patient import PhantomPatient, PhantomView, make_patient
 from core.phantom.records import ANNOTATOR, AnnotationFile, LesionRecord
 from core.phantom.slices import focus_of, slices_of
+from core.platform.atomic import atomic_write, make_folder, storage_error
+from core.platform.system import interrupts_held_back
 
 FRAME = "frame"
 LESIONS, ANNOTATIONS, PARTS, IMAGES = "lesions.csv", "annotations.json", "parts.csv", "images"

@@ -17,7 +17,7 @@ from core.statistics.auroc import compare_aurocs
 from core.statistics.bootstrap import compare, mean_draws, multiclass_auroc_draws, resample
 from core.statistics.calibration import calibration_draws, fit_line
 from core.statistics.estimate import Comparison
-from core.training.table import SimilarityTable
+from core.training.similarity_table import SimilarityTable
 
 DRAWS = 1000
 """Enough for an interval that is looked at while deciding; reports use ``core.statistics.bootstrap.DRAWS``."""
@@ -32,7 +32,7 @@ class Difference:
     part: Part
     key: str
     """auroc:CLASS, auroc_mean, kappa, malignancy_auroc, calibration_slope, cross_entropy or brier, as in
-    ``PartFigures``; lesion_precision or fine_precision of ``core.tasks.survey``."""
+    ``PartFigures``; lesion_precision or fine_precision of ``core.tasks.review.prototype_survey``."""
     comparison: Comparison
 
 

@@ -8,7 +8,7 @@ from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
 from core.domain.vocabulary import Part
 from core.pruning.prune import PreparedTable, PrunableState, PruneOutcome, prune
-from core.training.heads import MalignancyFit
+from core.training.last_layers import MalignancyFit
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

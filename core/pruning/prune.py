@@ -17,11 +17,11 @@ from core.domain.vocabulary import Part
 from core.model.card import ModelCard
 from core.model.network import PrototypeNetwork
 from core.pruning.figures import PartFigures, part_figures
-from core.training.heads import Heads, MalignancyFit
-from core.training.precedent import precedent_threshold
+from core.training.abstention import precedent_threshold
+from core.training.last_layers import Heads, MalignancyFit
 from core.training.refit import Malignancy, fit_malignancy, initial_weights, refit
 from core.training.ridge import out_of_fold_logits, patient_folds
-from core.training.table import SimilarityTable
+from core.training.similarity_table import SimilarityTable
 
 Float = NDArray[np.float64]
 JUDGED = (Part.VALIDATION, Part.TEST)

@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.domain.atomic import atomic_write, storage_error
 from core.domain.errors import ModelError
 from core.domain.study import ModelRevision
 from core.model.checkpoint import LoadedModel
 from core.model.network import without_prototypes
 from core.model.tensor_file import Tensors, decode, encode, first_not_finite, read_header
+from core.platform.atomic import atomic_write, storage_error
 from core.pruning.prune import PrunableState, PruneOutcome, prunable_state
-from core.training.heads import Heads
+from core.training.last_layers import Heads
 from core.training.refit import Malignancy
 
 SCHEMA = 1
@@ -38,7 +38,7 @@ _LARGEST_RECORD = 1 << 20
 Float32 = NDArray[np.float32]
 
 
-class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _RevisionDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schema: int
     revision: ModelRevision
     model_sha256: str
@@ -174,7 +174,7 @@ def save_revision(run_folder: Path, revision: Revision) -> Path:
         raise storage_error(error, folder) or error from error
     heads = revision._heads()
     atomic_write(folder / _HEADS, heads)
-    document = _Document(
+    document = _RevisionDocument(
         schema=SCHEMA,
         revision=revision.record,
         model_sha256=revision.model_sha256,
@@ -223,12 +223,12 @@ def parent_of(run_folder: Path, revision: Revision) -> Revision | None:
     return None if revision.record.parent_id is None else load_revision(run_folder, revision.record.parent_id)
 
 
-def _read_record(folder: Path) -> _Document:
+def _read_record(folder: Path) -> _RevisionDocument:
     path = folder / _RECORD
     if not path.is_file() or path.stat().st_size > _LARGEST_RECORD:
         raise ModelError(f"There is no revision {folder.name[:8]} in {folder.parent.parent}.")
     try:
-        document = msgspec.json.decode(path.read_bytes(), type=_Document)
+        document = msgspec.json.decode(path.read_bytes(), type=_RevisionDocument)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is not the record of a revision: go back to its parent.") from error
     if document.schema > SCHEMA:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.explain.gallery import LIMITS, Gallery, Likeness
+from core.explain.gallery import LIMITS, Gallery, PrototypeLikeness
 from core.model.card import ModelCard
 from core.pruning.prune import PrunableState
 
@@ -66,7 +66,9 @@ def suggest(card: ModelCard, gallery: Gallery, keep: Collection[int] = ()) -> tu
     return tuple(sorted(found, key=lambda one: (one.index, order.index(one.reason))))
 
 
-def _duplicates(pairs: Sequence[Likeness], base: Sequence[int], keep: Collection[int]) -> Iterable[Suggestion]:
+def _duplicates(
+    pairs: Sequence[PrototypeLikeness], base: Sequence[int], keep: Collection[int]
+) -> Iterable[Suggestion]:
     """The later of two like prototypes is the one to go, the earlier where the later is to be kept; each is named
     once, for its closest twin."""
     named: set[int] = set()
@@ -95,7 +97,7 @@ def _duplicates(pairs: Sequence[Likeness], base: Sequence[int], keep: Collection
         named.add(goes)
 
 
-def _near(pair: Likeness) -> bool:
+def _near(pair: PrototypeLikeness) -> bool:
     close = pair.latent_distance <= LIMITS["latent"]
     alike = pair.score_correlation is not None and pair.score_correlation >= LIMITS["correlation"]
     return close or (alike and pair.map_overlap >= LIMITS["overlap"])

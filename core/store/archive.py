@@ -18,8 +18,8 @@ from pathlib import Path
 
 import msgspec
 
-from core.domain.atomic import atomic_write
 from core.domain.errors import BadFileError, StorageFullError, StudyError
+from core.platform.atomic import atomic_write
 from core.store.arrays import PIXELS, frame_name
 from core.store.database import now_utc
 from core.store.identity import IDENTITY

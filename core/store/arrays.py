@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from core.domain.atomic import make_folder
 from core.domain.content import content_sha256
 from core.domain.errors import ArrayLostError, StudyError
+from core.platform.atomic import make_folder
 from core.store.hdf5 import Array, arrays_sha256, read_arrays, write_arrays
 from core.store.page_buffer import PageBuffers
 

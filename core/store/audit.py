@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import select
 
-from core.domain.atomic import atomic_write
+from core.platform.atomic import atomic_write
 from core.store import schema
 from core.store.database import Database
 from core.store.rows import count, from_row

@@ -8,7 +8,7 @@ from types import TracebackType
 from core.store.database import Database, Transaction
 
 
-class Batch:
+class WriteBatch:
     """A context manager; a call inside that fails and is caught leaves the others as they are."""
 
     def __init__(self, database: Database) -> None:

@@ -9,10 +9,10 @@ import msgspec
 from core.domain.content import frames_sha256
 from core.domain.study import Image, RunStatus
 from core.imaging.decoded import MAX_FRAMES
+from core.store.array_check import ArrayChecker
 from core.store.arrays import DERIVED, PIXELS, frame_name
 from core.store.audit import AuditReport
 from core.store.study import Study
-from core.store.vet import ArrayVetter
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ def check_study(study: Study, *, progress: Callable[[int, int], None] | None = N
     ]
     rebuild: list[str] = []
     images = study.images.all()
-    with ArrayVetter(study.folder) as vetter:
+    with ArrayChecker(study.folder) as vetter:
         for done, image in enumerate(images, start=1):
             _check_pixels(study, vetter, image, problems, rebuild)
             if progress is not None:
@@ -80,7 +80,7 @@ def check_study(study: Study, *, progress: Callable[[int, int], None] | None = N
 
 
 def _check_pixels(
-    study: Study, vetter: ArrayVetter, image: Image, problems: list[Problem], rebuild: list[str]
+    study: Study, vetter: ArrayChecker, image: Image, problems: list[Problem], rebuild: list[str]
 ) -> None:
     def problem(sentence: str) -> None:
         problems.append(Problem(subject=f"image {image.id}", sentence=sentence))
@@ -109,7 +109,7 @@ def _check_pixels(
         problem(f"{file} does not hold the pixels that were imported; restore it from a copy.")
 
 
-def _check_derived(study: Study, vetter: ArrayVetter, rebuild: list[str]) -> None:
+def _check_derived(study: Study, vetter: ArrayChecker, rebuild: list[str]) -> None:
     for name in study.arrays.derived_files():
         if not vetter.vet(DERIVED, name).readable:
             rebuild.append(f"derived/{name}.h5 is damaged and would be computed again when it is needed.")

@@ -26,9 +26,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from core.domain.atomic import atomic_write
 from core.domain.content import content_sha256
 from core.domain.errors import ArrayLostError
+from core.platform.atomic import atomic_write
 from core.store.page_buffer import PageBuffers, Parts, write_parts
 
 Array = NDArray[Any]

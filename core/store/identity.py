@@ -16,9 +16,9 @@ from typing import Annotated, Literal, Protocol
 
 import msgspec
 
-from core.domain.atomic import atomic_write
 from core.domain.errors import BadFileError, StudyError
 from core.imaging.decoded import Identity
+from core.platform.atomic import atomic_write
 
 IDENTITY = "identity.enc"
 _NONCE = 12
@@ -78,7 +78,7 @@ class ImageLink(msgspec.Struct, frozen=True, kw_only=True):
         return self.study_uid, self.series_uid, self.sop_uid
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class IdentityHeader(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     key: Literal["passphrase", "key store"]
     salt: bytes
@@ -97,7 +97,7 @@ class KeySource(Protocol):
     @property
     def kind(self) -> Literal["passphrase", "key store"]: ...
 
-    def key(self, header: Header, *, new: bool) -> bytes: ...
+    def key(self, header: IdentityHeader, *, new: bool) -> bytes: ...
 
 
 class Passphrase:
@@ -108,7 +108,7 @@ class Passphrase:
     def __init__(self, ask: Callable[[], str]) -> None:
         self._ask = ask
 
-    def key(self, header: Header, *, new: bool) -> bytes:
+    def key(self, header: IdentityHeader, *, new: bool) -> bytes:
         # cryptography takes a tenth of a second to load, for which a window that keeps no link need not wait
         from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
@@ -128,7 +128,7 @@ class KeyStore:
     def __init__(self, study_id: str) -> None:
         self._study_id = study_id
 
-    def key(self, header: Header, *, new: bool) -> bytes:
+    def key(self, header: IdentityHeader, *, new: bool) -> bytes:
         from keyring.errors import KeyringError
 
         from core.store.key_store import system_key_store
@@ -166,7 +166,7 @@ class KeyStore:
 class IdentityFile:
     """The links, read into memory; ``save`` writes them back whole."""
 
-    def __init__(self, path: Path, header: Header, key: bytes, links: _Links) -> None:
+    def __init__(self, path: Path, header: IdentityHeader, key: bytes, links: _Links) -> None:
         self._path = path
         self._header = header
         self._key = key
@@ -181,7 +181,7 @@ class IdentityFile:
         path = folder / IDENTITY
         if path.exists():
             raise StudyError(f"{path} exists already; open it, or delete it first.")
-        header = Header(key=source.kind, salt=secrets.token_bytes(16))
+        header = IdentityHeader(key=source.kind, salt=secrets.token_bytes(16))
         made = cls(path, header, source.key(header, new=True), _Links())
         made.save()
         return made
@@ -284,9 +284,9 @@ def _read(path: Path) -> tuple[bytes, bytes]:
     return first + newline, sealed
 
 
-def _header(path: Path, first: bytes) -> Header:
+def _header(path: Path, first: bytes) -> IdentityHeader:
     try:
-        header = msgspec.json.decode(first, type=Header)
+        header = msgspec.json.decode(first, type=IdentityHeader)
     except msgspec.DecodeError as error:
         raise BadFileError(f"{path} is damaged or not an identity file; restore it from a copy.") from error
     if header.version != 1:

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
-from core.domain.system import write_past_cache
+from core.platform.system import write_past_cache
 
 Parts = Sequence[tuple[int, bytes | memoryview]]
 """Where in a file, and what; a later part goes over an earlier one."""

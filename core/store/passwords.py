@@ -11,14 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from core.domain.atomic import atomic_write
 from core.domain.errors import BadFileError
+from core.platform.atomic import atomic_write
 
 FILE = "passwords.json"
 _LENGTH = 32
 
 
-class _Entry(msgspec.Struct, frozen=True, kw_only=True):
+class _PasswordEntry(msgspec.Struct, frozen=True, kw_only=True):
     salt: bytes
     hash: bytes
     # 2**15 blocks of 8: 32 MB and about a tenth of a second (RFC 7914, section 2)
@@ -58,16 +58,16 @@ class Passwords:
         entries.pop(reader_id, None)
         if password:
             salt = secrets.token_bytes(16)
-            blank = _Entry(salt=salt, hash=b"")
+            blank = _PasswordEntry(salt=salt, hash=b"")
             key = Scrypt(salt=salt, length=_LENGTH, n=blank.n, r=blank.r, p=blank.p).derive(password.encode())
             entries[reader_id] = msgspec.structs.replace(blank, hash=key)
         atomic_write(self._path, msgspec.json.encode(entries))
 
-    def _read(self) -> dict[str, _Entry]:
+    def _read(self) -> dict[str, _PasswordEntry]:
         if not self._path.exists():
             return {}
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, _Entry])
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, _PasswordEntry])
         except (OSError, msgspec.MsgspecError) as error:
             raise BadFileError(
                 f"{FILE} of the study cannot be read; restore it, or delete it to start anew."

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import ColumnElement, and_, insert, select
 
 from core.domain.errors import StudyError
-from core.domain.reading import Condition, ReaderStudy, Reading
+from core.domain.reading import Condition, ReaderStudy, StudyReading
 from core.store import schema
 from core.store.database import Database
 from core.store.rows import fields, insert_in_order, to_row, values
@@ -49,7 +49,7 @@ class ReaderStudyRepository:
     def find(self, name: str) -> ReaderStudy | None:
         return next((one for one in self.all() if one.name == name), None)
 
-    def read(self, reading: Reading) -> None:
+    def read(self, reading: StudyReading) -> None:
         """Keep a reading. StudyError where the lesion is not of the study, was read so already, or comes with the
         model before it came alone."""
         with self._database.write() as transaction:
@@ -70,13 +70,13 @@ class ReaderStudyRepository:
             subject = f"lesion {reading.lesion_id} reader {reading.reader_id}"
             transaction.record("reader_study.read", subject, new=reading)
 
-    def readings(self, reader_study_id: str) -> tuple[Reading, ...]:
+    def readings(self, reader_study_id: str) -> tuple[StudyReading, ...]:
         """In the order in which they were made."""
         return self._where(_R.c.reader_study_id == reader_study_id)
 
-    def _where(self, condition: ColumnElement[bool]) -> tuple[Reading, ...]:
+    def _where(self, condition: ColumnElement[bool]) -> tuple[StudyReading, ...]:
         with self._database.read() as connection:
-            return values(connection.execute(select(_R).where(condition).order_by(_R.c.seq)).all(), Reading)
+            return values(connection.execute(select(_R).where(condition).order_by(_R.c.seq)).all(), StudyReading)
 
 
 def _study(row: dict[str, object], lesions: list[str]) -> ReaderStudy:

@@ -10,9 +10,9 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from core.domain.atomic import atomic_write, make_folder, storage_error
 from core.domain.errors import BadFileError, StorageFullError, StudyError
-from core.domain.system import free_bytes, sync_folder
+from core.platform.atomic import atomic_write, make_folder, storage_error
+from core.platform.system import free_bytes, sync_folder
 from core.store.archive import Manifest, Member, Progress, read_manifest
 from core.store.arrays import DERIVED, PIXELS
 from core.store.check import check_study

@@ -22,23 +22,22 @@ from typing import Self
 import msgspec
 from sqlalchemy import insert, select
 
-from core.domain.atomic import make_folder, storage_error
 from core.domain.errors import StudyError
-from core.domain.system import sync_folder
+from core.platform.atomic import make_folder, storage_error
+from core.platform.system import sync_folder
 from core.store import schema
 from core.store.annotations import AnnotationRepository
 from core.store.arrays import DERIVED, PIXELS, ArrayStore
 from core.store.audit import AuditRepository
-from core.store.batch import Batch
+from core.store.batch import WriteBatch
 from core.store.database import Database, now_utc
 from core.store.erasure import Tombstone, forget_rows
 from core.store.filesystem import refuse_network
-from core.store.holder import Holder, WriteLock, present_holder, user_name
 from core.store.images import ImageRepository
 from core.store.lesions import LesionRepository
-from core.store.links import LinkRepository
 from core.store.names import DATABASE, RUNS
 from core.store.patients import PatientRepository
+from core.store.pseudonym_links import LinkRepository
 from core.store.reader_studies import ReaderStudyRepository
 from core.store.readers import ReaderRepository
 from core.store.reviews import ReviewRepository
@@ -47,6 +46,7 @@ from core.store.runs import ModelRepository, RunRepository
 from core.store.splits import SplitRepository
 from core.store.upgrade import BACKUPS, bring_up_to_date, make_database
 from core.store.worklist import Worklist
+from core.store.write_lock import LockOwner, WriteLock, present_holder, user_name
 
 
 class StudyInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +146,7 @@ class Study:
         return study
 
     @property
-    def holder(self) -> Holder | None:
+    def holder(self) -> LockOwner | None:
         """Who has the study open for writing now; None where nobody has."""
         return present_holder(self.folder)
 
@@ -159,9 +159,9 @@ class Study:
     def actor(self, who: str) -> None:
         self._database.who = who
 
-    def batch(self) -> Batch:
+    def batch(self) -> WriteBatch:
         """One transaction for all calls inside: durable together when the block ends well, else none of them."""
-        return Batch(self._database)
+        return WriteBatch(self._database)
 
     def database_problems(self) -> tuple[str, ...]:
         """What the database itself finds wrong; empty where it is sound."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from sqlalchemy import Connection, select, text
 from sqlalchemy import table as sql_table
 
-from core.domain.atomic import atomic_write, make_folder
 from core.domain.errors import BadFileError, StorageFullError, StudyError
+from core.platform.atomic import atomic_write, make_folder
 from core.store.database import make_engine, translated
 
 HEAD = "0004"

@@ -44,7 +44,7 @@ TABLE_POSITION = CACHE_POSITION + 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Batch:
+class TrainingBatch:
     """B draws, on the CPU until ``to``."""
 
     inputs: torch.Tensor
@@ -64,16 +64,16 @@ class Batch:
     def __len__(self) -> int:
         return len(self.label)
 
-    def part(self, first: int, last: int) -> Batch:
+    def part(self, first: int, last: int) -> TrainingBatch:
         return self._each(lambda tensor: tensor[first:last], self.lesion_ids[first:last])
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> TrainingBatch:
         if device.type == "cpu":
             return self
         return self._each(lambda tensor: tensor.to(device, non_blocking=True), self.lesion_ids)
 
-    def _each(self, change: Callable[[torch.Tensor], torch.Tensor], lesion_ids: tuple[str, ...]) -> Batch:
-        return Batch(
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor], lesion_ids: tuple[str, ...]) -> TrainingBatch:
+        return TrainingBatch(
             inputs=change(self.inputs),
             label=change(self.label),
             mask=change(self.mask),
@@ -96,7 +96,7 @@ class Source(Protocol):
         """The rows of each batch of the epoch at this position of the plan."""
         ...
 
-    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> Batch:
+    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> TrainingBatch:
         """The draws of these rows; with ``share`` those of them only, as they are in the whole batch.
 
         In a thread beside the one that trains: on a processor nothing in it computes with torch.
@@ -133,7 +133,7 @@ class Augmented:
         random = generator(config.seed, position, 0)
         return epoch_batches(self.rois.label, self.rois.has_fine, batches, random)
 
-    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> Batch:
+    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> TrainingBatch:
         random, mine = generator(self.config.seed, position, batch + 1), rows[share]
         grey, masks, _ = augment(
             random, self.rois.pixels[mine], stored_masks(self.rois, mine), self.rois.transform,
@@ -175,7 +175,7 @@ class Cached:
     def order(self, position: int) -> list[Rows]:
         return self.draws.order(position)
 
-    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> Batch:
+    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> TrainingBatch:
         random, whole, among = generator(self.config.seed, position, batch + 1), len(rows), rows
         version = random.integers(0, len(self.features), whole)[share]
         rows = rows[share]
@@ -258,8 +258,8 @@ def _pieces(rois: RoiSet) -> list[Rows]:
     ]
 
 
-def _batch(rois: RoiSet, rows: Rows, inputs: torch.Tensor, masks: UInt8, whole: int) -> Batch:
-    return Batch(
+def _batch(rois: RoiSet, rows: Rows, inputs: torch.Tensor, masks: UInt8, whole: int) -> TrainingBatch:
+    return TrainingBatch(
         inputs=inputs,
         label=torch.from_numpy(rois.label[rows]),
         mask=torch.from_numpy(np.ascontiguousarray(masks[:, 0])),
@@ -278,7 +278,9 @@ def everything(size: int) -> slice:
     return slice(0, size)
 
 
-def prefetched(source: Source, order: list[Rows], position: int, share: Share = everything) -> Iterator[Batch]:
+def prefetched(
+    source: Source, order: list[Rows], position: int, share: Share = everything
+) -> Iterator[TrainingBatch]:
     """The epoch's batches; the next is prepared in a thread while one is trained on.
 
     A source that settles its epochs is told of this one; what lies on the device already needs no thread.
@@ -290,7 +292,7 @@ def prefetched(source: Source, order: list[Rows], position: int, share: Share = 
             return
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
 
-        def prepare(index: int) -> Future[Batch]:
+        def prepare(index: int) -> Future[TrainingBatch]:
             rows = order[index]
             return pool.submit(source.load, rows, position, index, share(len(rows)))
 

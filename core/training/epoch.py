@@ -12,14 +12,14 @@ from torch import nn
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import IsCancelled, never
 from core.model.precision import Precision, gradient_precision
-from core.training.batches import Batch, Rows, Source, prefetched
-from core.training.ledger import Ledger
+from core.training.batches import Rows, Source, TrainingBatch, prefetched
+from core.training.loss_totals import LossTotals
 from core.training.losses import Parts
 from core.training.memory import out_of_memory
 from core.training.stages import describe_lesions
 from core.training.team import ALONE, SharedLoss, Team
 
-LossFunction = Callable[[Batch], Parts]
+LossFunction = Callable[[TrainingBatch], Parts]
 """From a batch on the device to the named parts of its mean loss."""
 BeforeBatch = Callable[[int, int], None]
 """Told the batch (from 0) and the number of batches; sets rates and reports progress."""
@@ -58,7 +58,7 @@ def run_epoch(task: EpochTask, source: Source, order: list[Rows], position: int)
     Cancelled before any batch; TrainingError where the loss or its gradient is not finite, raised before the
     step that would have spoilt the weights, or after the epoch, in which no such step was made.
     """
-    ledger = Ledger(len(order), task.device)
+    ledger = LossTotals(len(order), task.device)
     for index, batch in enumerate(prefetched(source, order, position, task.team.share)):
         if task.team.anybody(task.cancelled()):
             raise Cancelled
@@ -70,7 +70,7 @@ def run_epoch(task: EpochTask, source: Source, order: list[Rows], position: int)
     return ledger.means()
 
 
-def _train_on(task: EpochTask, batch: Batch, index: int, ledger: Ledger) -> None:
+def _train_on(task: EpochTask, batch: TrainingBatch, index: int, ledger: LossTotals) -> None:
     """One optimiser step; with less memory than hoped in several smaller passes whose gradients add up."""
     while True:
         values = _gradients(task, batch)
@@ -90,7 +90,7 @@ def _train_on(task: EpochTask, batch: Batch, index: int, ledger: Ledger) -> None
     task.optimiser.zero_grad(set_to_none=True)
 
 
-def _gradients(task: EpochTask, batch: Batch) -> Parts | None:
+def _gradients(task: EpochTask, batch: TrainingBatch) -> Parts | None:
     """Accumulated gradients of the batch's mean loss; None where the memory did not suffice."""
     task.optimiser.zero_grad(set_to_none=True)
     values: Parts = {}
@@ -139,7 +139,7 @@ def _grads(optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:
     return [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
 
 
-def _not_finite(task: EpochTask, batch: Batch, index: int) -> TrainingError:
+def _not_finite(task: EpochTask, batch: TrainingBatch, index: int) -> TrainingError:
     return TrainingError(
         f"Training stopped: the loss is no finite number in {task.name}, batch {index + 1} (lesions "
         f"{describe_lesions(_culprits(batch))}). The last finite state is kept; check the images named, or lower "
@@ -147,7 +147,7 @@ def _not_finite(task: EpochTask, batch: Batch, index: int) -> TrainingError:
     )
 
 
-def _culprits(batch: Batch) -> list[str]:
+def _culprits(batch: TrainingBatch) -> list[str]:
     """The lesions whose input is itself not finite, else all of the batch."""
     bad = ~torch.isfinite(batch.inputs.flatten(1)).all(1)
     named = [name for name, is_bad in zip(batch.lesion_ids, bad.tolist(), strict=True) if is_bad]

@@ -9,7 +9,7 @@ from torch.nn import functional
 from core.model.losses import cluster_and_separation, fine_cost
 from core.model.network import Activations, PrototypeNetwork
 from core.model.precision import wide
-from core.training.batches import Batch
+from core.training.batches import TrainingBatch
 from core.training.config import LossWeights
 
 Parts = dict[str, torch.Tensor]
@@ -19,7 +19,7 @@ least this much of it lies in the lesion's outline, where there is one. It is ba
 marked or in the lesion. Cells between, marks beyond the outline included, are ignored."""
 
 
-def joint_loss(network: PrototypeNetwork, found: Activations, batch: Batch, weights: LossWeights) -> Parts:
+def joint_loss(network: PrototypeNetwork, found: Activations, batch: TrainingBatch, weights: LossWeights) -> Parts:
     """The weighted parts of eq. 6, ``CrsEnt + 0.8 Clst + 0.08 Sep + lambda_f Fine``, means over the batch."""
     own, k = network.prototype_class, network.top_k
     cluster, separation = cluster_and_separation(found.distances, own, batch.label, k)
@@ -36,7 +36,7 @@ def joint_loss(network: PrototypeNetwork, found: Activations, batch: Batch, weig
     return parts
 
 
-def cell_targets(batch: Batch, grid: tuple[int, int], classes: int) -> torch.Tensor:
+def cell_targets(batch: TrainingBatch, grid: tuple[int, int], classes: int) -> torch.Tensor:
     """(B, H, W) target of each latent cell: its margin class, ``classes`` for background, -1 to be ignored."""
     mask = functional.adaptive_avg_pool2d(batch.mask.float().unsqueeze(1), grid).squeeze(1)
     lesion = functional.adaptive_avg_pool2d(batch.lesion.float().unsqueeze(1), grid).squeeze(1)
@@ -48,7 +48,7 @@ def cell_targets(batch: Batch, grid: tuple[int, int], classes: int) -> torch.Ten
     return torch.where(covered & inside & (mask > 0), batch.label.view(-1, 1, 1).expand_as(target), target)
 
 
-def cell_loss(cells: torch.Tensor, batch: Batch) -> Parts:
+def cell_loss(cells: torch.Tensor, batch: TrainingBatch) -> Parts:
     """Cell-level warm start: logits (B, K + 1, H, W); marked cells and background count one half each."""
     classes = cells.shape[1] - 1
     target = cell_targets(batch, (cells.shape[2], cells.shape[3]), classes)
@@ -67,7 +67,7 @@ def _mean_per_image(values: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
     return (total / count.clamp_min(1)).mean()
 
 
-def image_loss(cells: torch.Tensor, batch: Batch) -> Parts:
+def image_loss(cells: torch.Tensor, batch: TrainingBatch) -> Parts:
     """Image-level warm start: cross-entropy of the head's logits after global average pooling."""
     return {"image": functional.cross_entropy(wide(cells).mean((2, 3)), batch.label)}
 

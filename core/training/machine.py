@@ -17,13 +17,13 @@ from pathlib import Path
 import msgspec
 import torch
 
-from core.domain.atomic import atomic_write
 from core.domain.errors import TrainingError
 from core.domain.events import Emit, Message
 from core.model.backbones import COMPACT
 from core.model.network import Activations
 from core.model.precision import Precision, gradient_precision, resolve_precision
 from core.model.trunk import TrunkNetwork
+from core.platform.atomic import atomic_write
 from core.training.config import TrainingConfig
 from core.training.memory import out_of_memory
 from core.training.stages import GRADIENT_STAGES, plan

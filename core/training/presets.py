@@ -20,7 +20,7 @@ DERIVED = {"protopnet-compact": "compact"}
 PAPER = "paper"
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class PaperSetting(msgspec.Struct, frozen=True, kw_only=True):
     """A place where even the preset ``paper`` is not the printed page."""
 
     field: str
@@ -28,7 +28,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class DeviationRule(msgspec.Struct, frozen=True, kw_only=True):
     """Something that the program always does in a way of its own, whatever the numbers of a configuration."""
 
     field: str
@@ -37,13 +37,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TrainingPreset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     description: str
     config: TrainingConfig
     why: dict[str, str] = {}
     """Field, as in ``loss.fine``, to the reason why it is not the paper's."""
-    readings: tuple[Reading, ...] = ()
-    rules: tuple[Rule, ...] = ()
+    readings: tuple[PaperSetting, ...] = ()
+    rules: tuple[DeviationRule, ...] = ()
     """Of the fine-annotation loss; they stand among the deviations of every configuration that has it."""
 
 
@@ -56,21 +56,21 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-def read_preset(name: str) -> Preset:
+def read_preset(name: str) -> TrainingPreset:
     """The preset with its reasons; TrainingError for a name that there is none of."""
     if name not in PRESETS:
         raise TrainingError(f"There is no preset {name}: choose one of {', '.join(PRESETS)}.")
     if name in DERIVED:
         return _protopnet_of(name, DERIVED[name])
     content = files("resources").joinpath("presets", f"{name}.json").read_bytes()
-    preset = msgspec.json.decode(content, type=Preset)
+    preset = msgspec.json.decode(content, type=TrainingPreset)
     return msgspec.structs.replace(preset, config=msgspec.structs.replace(preset.config, preset=name))
 
 
-def _protopnet_of(name: str, like: str) -> Preset:
+def _protopnet_of(name: str, like: str) -> TrainingPreset:
     basis, own = read_preset(like), read_preset("protopnet").why
     config = msgspec.structs.replace(as_protopnet(basis.config), preset=name)
-    return Preset(
+    return TrainingPreset(
         description=f"ProtoPNet (k = 1, no fine-annotation loss) on the network of the preset {like}.",
         config=config,
         why=basis.why | own,

@@ -18,7 +18,7 @@ from core.domain.geometry import Box
 from core.domain.study import Prototype
 from core.model.distances import distances
 from core.model.network import PrototypeNetwork
-from core.training.forgotten import Cells
+from core.training.forgotten_patches import Cells
 from core.training.inference import INFERENCE_BATCH, Latents, exact, infer_one, stream_latents
 
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-7

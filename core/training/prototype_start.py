@@ -14,7 +14,7 @@ from core.domain.errors import TrainingError
 from core.domain.events import IsCancelled, never
 from core.model.network import PrototypeNetwork
 from core.training.batches import stored_masks
-from core.training.forgotten import Cells
+from core.training.forgotten_patches import Cells
 from core.training.inference import exact, stream
 
 _MOST_CELLS = 20_000

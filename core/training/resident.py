@@ -20,7 +20,7 @@ from core.data.augment import ALL, REDRAWS, AugmentParameters, Candidates, gener
 from core.data.roi_set import InputTransform, RoiSet
 from core.imaging.raster import irrelevant
 from core.model.network import PrototypeNetwork
-from core.training.batches import Augmented, Batch, Rows, coarse, stored_masks
+from core.training.batches import Augmented, Rows, TrainingBatch, coarse, stored_masks
 from core.training.config import TrainingConfig
 from core.training.device_augment import cut, lost, sampling
 
@@ -127,7 +127,7 @@ class OnDevice(Augmented):
                 left[batch].append(int(i))
         return [np.array(of, dtype=np.int64) for of in left]
 
-    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> Batch:
+    def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> TrainingBatch:
         """The batch on the device. ``begin_epoch`` must have settled this epoch."""
         epoch = self._epoch
         if epoch is None or epoch.position != position:
@@ -140,7 +140,7 @@ class OnDevice(Augmented):
         )  # fmt: skip
         outlined = (epoch.lesion_scale[batch] & masks[:, 1].flatten(1).any(1).bool())[:, None, None]
         mask = torch.where(outlined, masks[:, 1], masks[:, 0])
-        return Batch(
+        return TrainingBatch(
             inputs=normalised(grey, self.rois.transform), label=self._label[index], mask=mask, lesion=masks[:, 1],
             irrelevant=irrelevant(mask), lesion_ids=tuple(self.rois.lesion_ids[row] for row in rows[share]),
             whole=len(rows),

@@ -34,7 +34,7 @@ _AUTHORS_PERIOD = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class StageStep:
     """One entry of the plan: an epoch of a gradient stage, or a whole stage of another kind."""
 
     stage: StageName
@@ -44,24 +44,24 @@ class Step:
     """Epochs of the stage in all."""
 
 
-def plan(config: TrainingConfig) -> tuple[Step, ...]:
+def plan(config: TrainingConfig) -> tuple[StageStep, ...]:
     """Warm start and prototype start where asked for, warm-up, A1 with A2 and A3 in between, B."""
     epochs = config.epochs
-    steps: list[Step] = []
+    steps: list[StageStep] = []
     if epochs.warm_start and not config.frozen_backbone:
         steps += [
-            Step(stage="warm start", epoch=e + 1, epochs=epochs.warm_start) for e in range(epochs.warm_start)
+            StageStep(stage="warm start", epoch=e + 1, epochs=epochs.warm_start) for e in range(epochs.warm_start)
         ]
     if config.prototype_start == "kmeans":
-        steps.append(Step(stage="prototypes"))
-    steps += [Step(stage="warm-up", epoch=e + 1, epochs=epochs.warm_up) for e in range(epochs.warm_up)]
+        steps.append(StageStep(stage="prototypes"))
+    steps += [StageStep(stage="warm-up", epoch=e + 1, epochs=epochs.warm_up) for e in range(epochs.warm_up)]
     for epoch in range(1, epochs.joint + 1):
-        steps.append(Step(stage="A1", epoch=epoch, epochs=epochs.joint))
+        steps.append(StageStep(stage="A1", epoch=epoch, epochs=epochs.joint))
         if epoch % epochs.project_every == 0 or epoch == epochs.joint:
             if config.project:
-                steps.append(Step(stage="A2", epoch=epoch, epochs=epochs.joint))
-            steps.append(Step(stage="A3", epoch=epoch, epochs=epochs.joint))
-    steps += [Step(stage="selection"), Step(stage="B")]
+                steps.append(StageStep(stage="A2", epoch=epoch, epochs=epochs.joint))
+            steps.append(StageStep(stage="A3", epoch=epoch, epochs=epochs.joint))
+    steps += [StageStep(stage="selection"), StageStep(stage="B")]
     return tuple(steps)
 
 
@@ -124,7 +124,7 @@ def adam(groups: list[dict[str, Any]], *, rate: float) -> torch.optim.Adam:
     )
 
 
-def rate_factor(step: Step, batch: int, batches: int, schedule: str) -> float:
+def rate_factor(step: StageStep, batch: int, batches: int, schedule: str) -> float:
     """What the rates are multiplied by at a batch (from 0); warm-up runs at constant rates."""
     if step.stage == "warm-up" or schedule == "constant":
         return 1.0

@@ -19,7 +19,7 @@ from core.domain.study import Prototype
 from core.model.network import PrototypeNetwork
 from core.model.tensor_file import load_state, save_state
 from core.training.config import TrainingConfig
-from core.training.forgotten import ForgottenPatch
+from core.training.forgotten_patches import ForgottenPatch
 from core.training.machine import MachineChoice
 from core.training.stages import StageName, make_optimiser
 from core.training.validation import Validation

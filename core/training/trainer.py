@@ -17,36 +17,36 @@ import torch
 from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
-from core.domain.atomic import make_folder
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
 from core.domain.study import Prototype
 from core.domain.vocabulary import Part
 from core.model.network import PrototypeNetwork
 from core.model.precision import Precision
+from core.platform.atomic import make_folder
 from core.training import state as run_state
-from core.training.batches import Augmented, Batch, Cached, Source, features_of
+from core.training.batches import Augmented, Cached, Source, TrainingBatch, features_of
+from core.training.begin_or_resume import begin, check_classes, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
-from core.training.forgotten import Cells, ForgottenPatch, among, forgotten_cells
-from core.training.heads import malignancy_of
+from core.training.forgotten_patches import Cells, ForgottenPatch, among, forgotten_cells
 from core.training.inference import Latents
+from core.training.last_layers import malignancy_of
 from core.training.losses import Parts, cell_loss, image_loss, joint_loss
 from core.training.machine import (
     threads_of,
 )
-from core.training.outcome import RunResult, write_outcome
-from core.training.progress import Clock
 from core.training.projection import project
 from core.training.prototype_start import start_from_kmeans
 from core.training.refit import initial_weights, refit
 from core.training.resident import OnDevice, free_memory, plan_home
 from core.training.ridge import choose_ridge
-from core.training.stages import GRADIENT_STAGES, Step, plan, prepare, rate_factor, set_rates
-from core.training.start import begin, check_classes, head_for
+from core.training.run_progress import Clock
+from core.training.run_record import RunResult, write_outcome
+from core.training.similarity_table import SimilarityTable
+from core.training.stages import GRADIENT_STAGES, StageStep, plan, prepare, rate_factor, set_rates
 from core.training.state import EpochRecord
-from core.training.table import SimilarityTable
-from core.training.tables import fit_table
+from core.training.table_rows import fit_table
 from core.training.team import ALONE, SharedLoss, Team
 from core.training.validation import Validation, evaluate
 
@@ -185,7 +185,7 @@ class Trainer:
             self.emit(Message(level="info", text=text))
         return OnDevice(self.data.training, self.config, self.device, home)
 
-    def advance(self) -> Step | None:
+    def advance(self) -> StageStep | None:
         """Do the next step and save the state; None where the plan is done. Cancelled and errors save nothing."""
         facts = self.state.facts
         if facts.position == len(self.steps):
@@ -219,10 +219,10 @@ class Trainer:
             table=self._table(), figures=self._figures(),
         )  # fmt: skip
 
-    def _do(self, step: Step) -> dict[str, float | None]:
+    def _do(self, step: StageStep) -> dict[str, float | None]:
         if step.stage in GRADIENT_STAGES:
             return self._gradient_epoch(step)
-        actions: dict[str, Callable[[Step], dict[str, float | None]]] = {
+        actions: dict[str, Callable[[StageStep], dict[str, float | None]]] = {
             "prototypes": self._start_prototypes,
             "A2": self._project,
             "A3": self._fit_last,
@@ -233,7 +233,7 @@ class Trainer:
         self.team.hand_out(self.network)
         return values
 
-    def _gradient_epoch(self, step: Step) -> dict[str, float | None]:
+    def _gradient_epoch(self, step: StageStep) -> dict[str, float | None]:
         facts, config = self.state.facts, self.config
         self.latents.forget()
         if step.stage == "warm start" and self.state.head is None:
@@ -269,7 +269,7 @@ class Trainer:
             facts.at_once, facts.halvings = memory.at_once, memory.halvings
         return {**losses, **(self._validated(step) if self.team.leads else {})}
 
-    def _validated(self, step: Step) -> dict[str, float | None]:
+    def _validated(self, step: StageStep) -> dict[str, float | None]:
         if step.stage == "warm start":
             return {}
         return self._figures().values()
@@ -279,29 +279,29 @@ class Trainer:
             self.network, self.data.validation, features=self.validation_features, cancelled=self.cancelled
         )
 
-    def _loss_of(self, step: Step) -> SharedLoss:
+    def _loss_of(self, step: StageStep) -> SharedLoss:
         if step.stage == "warm start":
             head = self.state.head
             assert head is not None
             level = cell_loss if self.config.warm_start == "cells" else image_loss
 
-            def supervised(batch: Batch) -> Parts:
+            def supervised(batch: TrainingBatch) -> Parts:
                 return level(head(self.network.feature_maps(batch.inputs)), batch)
 
             return SharedLoss.of(self.team, {"network": self.network, "head": head}, supervised)
 
-        def joint(batch: Batch) -> Parts:
+        def joint(batch: TrainingBatch) -> Parts:
             found = self.network.from_latent(self.source.latent(self.network, batch.inputs))
             return joint_loss(self.network, found, batch, self.config.loss)
 
         return SharedLoss.of(self.team, {"network": self.network}, joint)
 
-    def _precision(self, step: Step) -> Precision:
+    def _precision(self, step: StageStep) -> Precision:
         """Reduced precision serves the gradients of A1 (and of the trunk's warm start) only."""
         reduced = self.state.facts.machine.precision == "bfloat16" and step.stage in ("A1", "warm start")
         return "bfloat16" if reduced else "float32"
 
-    def _start_prototypes(self, step: Step) -> dict[str, float | None]:
+    def _start_prototypes(self, step: StageStep) -> dict[str, float | None]:
         start_from_kmeans(
             self.network, self.data.training, seed=self.config.seed,
             inside_masks=self.config.warm_start == "cells", forbidden=self.forbidden, features=self.features,
@@ -309,7 +309,7 @@ class Trainer:
         )  # fmt: skip
         return {}
 
-    def _project(self, step: Step) -> dict[str, float | None]:
+    def _project(self, step: StageStep) -> dict[str, float | None]:
         records = project(
             self.network, self.data.training, features=self.features, kept=self.latents,
             forbidden=self.forbidden, cancelled=self.cancelled,
@@ -319,7 +319,7 @@ class Trainer:
             self.projected(self.network, records, self.data.training, step.epoch)
         return {"mean_distance_moved": float(np.mean([r.distance_moved for r in records]))}
 
-    def _fit_last(self, step: Step) -> dict[str, float | None]:
+    def _fit_last(self, step: StageStep) -> dict[str, float | None]:
         facts = self.state.facts
         own = self.network.prototype_class.tolist()
         anchor = initial_weights(own, len(self.config.class_names))
@@ -338,14 +338,14 @@ class Trainer:
             facts.best_figures = msgspec.to_builtins(figures)
         return figures.values()
 
-    def _select(self, step: Step) -> dict[str, float | None]:
+    def _select(self, step: StageStep) -> dict[str, float | None]:
         """Go back to the projected epoch that validation chose (or the last)."""
         self.network.load_state_dict(self.state.best)
         self.latents.forget()
         self.state.facts.prototypes = self.state.facts.best_prototypes
         return {}
 
-    def _fit_malignancy(self, step: Step) -> dict[str, float | None]:
+    def _fit_malignancy(self, step: StageStep) -> dict[str, float | None]:
         facts = self.state.facts
         assert facts.ridge is not None
         table = self._table()
@@ -368,7 +368,7 @@ class Trainer:
             cancelled=self.cancelled,
         )  # fmt: skip
 
-    def _report(self, step: Step, batch: int) -> None:
+    def _report(self, step: StageStep, batch: int) -> None:
         report = self.clock.tick(self.state.facts.position, batch)
         if report is not None:
             done, total, eta = report

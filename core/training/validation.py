@@ -14,8 +14,8 @@ from core.model.network import PrototypeNetwork
 from core.model.similarity import upsample
 from core.statistics.activation import activation_precision
 from core.statistics.multiclass import multiclass_auroc
+from core.training.abstention import precedent_threshold
 from core.training.inference import Inference, infer
-from core.training.precedent import precedent_threshold
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ _HARMLESS = ("propagateSizeHints", "does not support raise()", "does not support
 def _every_study_is_known(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Tests make their studies beside the program; those marked ``foreign`` are about what it does not know."""
     if request.node.get_closest_marker("foreign") is None:
-        monkeypatch.setattr("app.views.studies.is_known", lambda folder: True)
+        monkeypatch.setattr("app.views.main_window.file_menu.is_known", lambda folder: True)
 
 
 @pytest.fixture(autouse=True)

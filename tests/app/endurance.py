@@ -19,8 +19,8 @@ import numpy as np
 from PySide6.QtWidgets import QApplication
 
 from app.models import pictures
-from app.session import Session
-from app.views.window import MainWindow
+from app.state.session import Session
+from app.views.main_window.window import MainWindow
 from core.store.study import Study
 from tests.app.studies import fill_rows, link_or_copy
 

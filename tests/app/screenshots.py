@@ -74,8 +74,8 @@ def take_way(folder: Path) -> None:
     from PySide6.QtWidgets import QApplication
 
     from app.qt.theme import Theme, apply_theme
-    from app.session import Session
-    from app.views.window import MainWindow
+    from app.state.session import Session
+    from app.views.main_window.window import MainWindow
     from tests.e2e.steps import Way, click
     from tests.trained_study import TINY
 
@@ -142,10 +142,10 @@ def make_studies(folder: Path) -> None:
         make_small_study(folder / "small", folder / "source")
         make_large_study(folder / "large", folder / "small", lesions=LESIONS)
         from core.store.study import Study
-        from core.tasks.trust import vouch
+        from core.tasks.studies.trusted_studies import mark_trusted
 
         Study.create(folder / "empty", name="Empty study").close()
-        vouch(folder / "empty")
+        mark_trusted(folder / "empty")
 
 
 def take(folder: Path, name: str) -> None:
@@ -154,8 +154,8 @@ def take(folder: Path, name: str) -> None:
 
     from app.qt.theme import Theme, apply_theme
     from app.qt.translation import install
-    from app.session import Session
-    from app.views.window import MainWindow
+    from app.state.session import Session
+    from app.views.main_window.window import MainWindow
 
     look = _LOOKS[name]
     application = QApplication([])
@@ -173,7 +173,7 @@ class Shots:
     def __init__(self, application: object, window: object, folder: Path, look: str) -> None:
         from PySide6.QtWidgets import QApplication
 
-        from app.views.window import MainWindow
+        from app.views.main_window.window import MainWindow
 
         assert isinstance(application, QApplication) and isinstance(window, MainWindow)
         self.application, self.window, self.folder, self.look = application, window, folder, look

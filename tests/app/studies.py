@@ -16,7 +16,7 @@ from core.phantom.records import ANNOTATOR
 from core.phantom.source import write_study_source
 from core.store import schema
 from core.store.study import Study
-from core.tasks.trust import vouch
+from core.tasks.studies.trusted_studies import mark_trusted
 
 
 def make_small_study(folder: Path, source: Path, *, patients: int = 6) -> None:
@@ -24,7 +24,7 @@ def make_small_study(folder: Path, source: Path, *, patients: int = 6) -> None:
     write_study_source(source, PhantomConfig(patients=patients, seed=5), workers=1)
     with Study.create(folder, name="Demo", synthetic=True) as study:
         run_import(study, read_folder(source, source / DEFAULT_TABLE, source="phantom", reader=ANNOTATOR))
-    vouch(folder)
+    mark_trusted(folder)
     first = sorted((source / "images").iterdir())[0]
     first.write_bytes(first.read_bytes()[:2000])
 
@@ -33,7 +33,7 @@ def make_large_study(folder: Path, like: Path | None, *, lesions: int) -> None:
     """As many lesions, two in an image; the first images have the pixels of the study ``like``."""
     with Study.create(folder, name="Large", synthetic=True) as study:
         fill_rows(study, lesions)
-        vouch(folder)
+        mark_trusted(folder)
         if like is not None:
             files = sorted((like / "pixels").glob("*.h5"))
             for number in range(200):

@@ -24,15 +24,15 @@ WRITERS |= {"shutil.copyfile", "shutil.copytree", "shutil.move", "os.replace", "
 WRITERS |= {"safetensors.torch.save_file"}
 WRITES = {"write_text", "write_bytes", "savefig", "to_csv", "imwrite", "symlink_to", "hardlink_to", "tofile"}
 MAY_WRITE = {
-    "core/domain/atomic.py": "the one writer",
-    "core/interchange/model_archive.py": "a shared model, under the temporary name that the one writer gives",
-    "core/store/holder.py": "the lock file: it is held, and holds nothing",
+    "core/platform/atomic.py": "the one writer",
+    "core/exchange/models/archive.py": "a shared model, under the temporary name that the one writer gives",
+    "core/store/write_lock.py": "the lock file: it is held, and holds nothing",
     "core/store/page_buffer.py": "arrays, under the temporary name that the one writer gives",
     "core/store/archive.py": "a backup, written under the temporary name that the one writer gives",
     "core/store/restore.py": "members of a backup, in the same way",
     "core/pacs/dicomweb.py": "an object from a PACS, in the same way",
     "core/jobs/ssh.py": "a result from another machine, in the same way",
-    "core/tasks/crash_log.py": "the trace that the interpreter writes while it dies, which must be open before",
+    "core/tasks/studies/crash_log.py": "the trace that the interpreter writes while it dies",
     "core/jobs/child.py": "the lock that says that it lives, and the log of its events, a line at a time",
     "core/jobs/detached.py": "the log of a job, and asking whether its lock is held",
     "core/jobs/supervisor.py": "the log of a job, to which lines are added while it runs",

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = (
     "domain",
+    "platform",
     "imaging",
     "deidentify",
     "store",
@@ -26,9 +27,10 @@ ORDER = (
     "evaluation",
     "baselines",
     "phantom",
-    "interchange",
     "jobs",
     "tasks",
+    "experiment",
+    "exchange",
     "cli",
 )
 """Folders of core; each may import itself and those before it."""
@@ -36,9 +38,9 @@ ORDER = (
 ONLY_IMPORTER = {
     "cv2": "core/imaging/opencv.py",
     "torchvision": "core/model/torchvision_shim.py",
-    "fcntl": "core/domain/system.py",
-    "resource": "core/domain/system.py",
-    "msvcrt": "core/domain/system.py",
+    "fcntl": "core/platform/system.py",
+    "resource": "core/platform/system.py",
+    "msvcrt": "core/platform/system.py",
 }
 
 

@@ -15,7 +15,7 @@ import sys
 import time
 
 from core.pruning.prune import prepare, prune
-from core.training.heads import MalignancyFit
+from core.training.last_layers import MalignancyFit
 from tests.core.pruning.world import random_state, random_table
 
 TARGET_MS = 100.0

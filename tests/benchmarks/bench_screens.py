@@ -64,8 +64,8 @@ class Bench:
     def __init__(self, application: QApplication, folder: Path) -> None:
         from app.qt import settings
         from app.qt.background import prefer_the_window
-        from app.session import Session
-        from app.views.window import MainWindow
+        from app.state.session import Session
+        from app.views.main_window.window import MainWindow
 
         settings.put("review/ask_first", "off")
         prefer_the_window()
@@ -173,7 +173,7 @@ class Bench:
 
 def large_table(pruning: Any) -> Any:
     """As many lesions as the goal speaks of, with similarities like those of the model's own table; SYNTHETIC."""
-    from core.training.table import SimilarityTable
+    from core.training.similarity_table import SimilarityTable
 
     rng = np.random.default_rng(0)
     own = pruning.state.prototype_class

@@ -16,7 +16,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from app.reads import Reads
 from app.widgets.viewer.picture import Picture
 from core.data.importers.importing import run_import
 from core.data.importers.layouts import make_plan
@@ -24,6 +23,7 @@ from core.imaging.worker import DecodeWorker
 from core.phantom.config import PhantomConfig
 from core.phantom.source import write_study_source
 from core.store.study import Study
+from core.tasks.studies.queries import StudyQueries
 
 LIMIT_MS = 300
 ROWS, COLUMNS = 2457, 1890
@@ -46,7 +46,7 @@ def measure(slices: int, place: Path, rows: int = ROWS, columns: int = COLUMNS) 
         started = time.perf_counter()
         report = run_import(study, make_plan(source))
         imported = time.perf_counter() - started
-        reads, image = Reads(study, ""), study.images.all()[0]
+        reads, image = StudyQueries(study, ""), study.images.all()[0]
         for frame in order:
             started = time.perf_counter()
             loaded = reads.load(image.id, frame)

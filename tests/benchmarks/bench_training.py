@@ -28,13 +28,13 @@ import torch
 from core.data.roi_set import InputTransform
 from core.model.architecture import Architecture
 from core.model.precision import gradient_precision
-from core.training.batches import Augmented, Batch, Rows
+from core.training.batches import Augmented, Rows, TrainingBatch
+from core.training.begin_or_resume import make_network
 from core.training.config import Epochs, TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.losses import joint_loss
 from core.training.machine import MachineChoice, choose_machine, threads_of
 from core.training.stages import make_optimiser, prepare
-from core.training.start import make_network
 from tests.benchmarks.bench_projection import noise_rois
 from tests.benchmarks.naive import step as naive
 from tests.benchmarks.naive.network import NaiveNetwork
@@ -95,13 +95,13 @@ class Figures:
 class _InMemory:
     """Gives the same batch each time."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: TrainingBatch) -> None:
         self.batch = batch
 
     def order(self, position: int) -> list[Rows]:
         return [np.arange(len(self.batch))] * BATCHES
 
-    def load(self, rows: Rows, position: int, batch: int, share: slice) -> Batch:
+    def load(self, rows: Rows, position: int, batch: int, share: slice) -> TrainingBatch:
         return self.batch
 
 
@@ -140,7 +140,7 @@ class Bench:
             memory=Memory(at_once=batch),
         )  # fmt: skip
 
-    def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
+    def loss(self, batch: TrainingBatch) -> dict[str, torch.Tensor]:
         found = self.network.from_latent(self.network.latent(batch.inputs))
         return joint_loss(self.network, found, batch, self.loss_config)
 

@@ -54,8 +54,8 @@ class Lateness(QObject):
 
 class Bench:
     def __init__(self, application: QApplication, folder: Path) -> None:
-        from app.session import Session
-        from app.views.window import MainWindow
+        from app.state.session import Session
+        from app.views.main_window.window import MainWindow
 
         self.application = application
         self.window = MainWindow(Session())
@@ -73,8 +73,8 @@ class Bench:
             time.sleep(0.001)
 
     def train(self, name: str) -> None:
-        from app.training_desk import PlanRequest
-        from core.tasks.configuring import configure
+        from app.services.training_service import PlanRequest
+        from core.tasks.runs.configure import configure
 
         changes = ("epochs.warm_start=2", "epochs.warm_up=200", "epochs.draws=420")
         config = configure("compact", label="margin", seed=1, changes=changes)

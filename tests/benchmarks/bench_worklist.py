@@ -43,8 +43,8 @@ def measure(folder: Path, started: float) -> dict[str, list[float]]:
 
     from app.qt.background import prefer_the_window
     from app.qt.theme import Theme, apply_theme
-    from app.session import Session
-    from app.views.window import MainWindow
+    from app.state.session import Session
+    from app.views.main_window.window import MainWindow
 
     application = QApplication([])
     prefer_the_window()

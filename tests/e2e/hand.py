@@ -26,7 +26,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLineEdit, QPu
 
 import main
 from app.views.dialogs.new_study import NewStudyDialog
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from core.domain.shapes import Shape
 from core.imaging.raster import rasterise
 

@@ -12,7 +12,7 @@ from shiboken6 import isValid
 
 from app.qt.translation import tr
 from app.views.dialogs.new_study import NewStudyDialog
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 
 Until = Callable[[Callable[[], bool], float], None]
 """Waits, with events, until something is true, at most so many seconds; raises where it never is."""

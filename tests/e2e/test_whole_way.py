@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.qt.theme import Theme, apply_theme
-from app.session import Session
-from app.views.window import MainWindow
+from app.state.session import Session
+from app.views.main_window.window import MainWindow
 from core.domain.study import RunStatus
 from core.store.study import Study
 from tests.e2e.steps import Way, click

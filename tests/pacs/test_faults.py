@@ -20,7 +20,7 @@ from core.pacs.profile import Profile, Tls, confirm
 from core.pacs.query import Query
 from core.pacs.sending import Origin, send
 from core.store.study import Study
-from core.tasks.pacs import import_transfer, resume, retrieve, search
+from core.tasks.studies.pacs_transfers import import_transfer, resume, retrieve, search
 from tests.pacs.certificates import write_certificates
 from tests.pacs.conftest import EVIL_ID, Examination, phantom_examination
 from tests.pacs.namespace import Namespace

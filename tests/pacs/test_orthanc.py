@@ -15,7 +15,7 @@ from core.pacs.inbox import Inbox
 from core.pacs.profile import Profile
 from core.pacs.query import Query
 from core.store.study import Study
-from core.tasks.pacs import import_transfer, retrieve, search
+from core.tasks.studies.pacs_transfers import import_transfer, retrieve, search
 from tests.pacs.conftest import Examination
 from tests.pacs.namespace import Namespace, interfaces
 from tests.pacs.orthanc import PASSWORD, Orthanc

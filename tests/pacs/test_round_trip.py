@@ -10,11 +10,13 @@ import pydicom
 import pytest
 
 from core.cli.main import run_command_line
-from core.data.export.collect import ExportItem, collect
-from core.data.export.png_masks import fine_mask, lesion_mask
 from core.domain.study import Finding, Labels, Lesion, RunStatus
-from core.interchange.reading import ResultReader, SegRead
-from core.interchange.report import ReportRead
+from core.exchange.collect import ExportItem, collect
+from core.exchange.dicom.export_results import ResultKind, export_results
+from core.exchange.dicom.import_results import read_results
+from core.exchange.dicom.lesion_report import ReportRead
+from core.exchange.dicom.read_results import ResultReader, SegRead
+from core.exchange.masks.png import fine_mask, lesion_mask
 from core.pacs.client import Pacs, connect
 from core.pacs.inbox import Inbox
 from core.pacs.profile import Profile, confirm
@@ -25,10 +27,8 @@ from core.phantom.records import LesionRecord, read_annotations
 from core.phantom.source import ANNOTATIONS, write_study_source
 from core.store.identity import IdentityFile, Passphrase
 from core.store.study import Study
-from core.tasks.pacs import deliver, import_transfer, retrieve, search
-from core.tasks.reading_back import read_results
-from core.tasks.results import ResultKind, export_results
-from core.tasks.runs import finished_run
+from core.tasks.runs.lifecycle import finished_run
+from core.tasks.studies.pacs_transfers import deliver, import_transfer, retrieve, search
 from tests.pacs.orthanc import PASSWORD, Orthanc
 from tests.trained_study import TINY
 

@@ -8,9 +8,9 @@ import pytest
 from PySide6.QtWidgets import QInputDialog
 from pytestqt.qtbot import QtBot
 
+from app.views.main_window.window import MainWindow
 from app.views.pacs.dialog import PacsDialog
 from app.views.pacs.profile_dialog import ProfileDialog
-from app.views.window import MainWindow
 from core.pacs.profile import Profiles, is_confirmed
 from core.store.identity import IdentityFile, Passphrase
 from core.store.study import Study

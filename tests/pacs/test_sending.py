@@ -22,7 +22,7 @@ from core.pacs.profile import DimseProfile, Profile, confirm
 from core.pacs.query import Query
 from core.pacs.sending import Origin, send
 from core.store.study import Study
-from core.tasks.pacs import deliver, import_transfer, receive, retrieve
+from core.tasks.studies.pacs_transfers import deliver, import_transfer, receive, retrieve
 from tests.pacs.conftest import Examination, phantom_examination
 from tests.pacs.orthanc import AE_TITLE, PASSWORD, Orthanc, free_port
 

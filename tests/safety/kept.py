@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from core.domain.atomic import atomic_write, make_folder
+from core.platform.atomic import atomic_write, make_folder
 
 ROOT = Path(__file__).parents[2]
 

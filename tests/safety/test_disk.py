@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from core.domain.atomic import atomic_write
-from core.domain.system import sync_folder
+from core.platform.atomic import atomic_write
+from core.platform.system import sync_folder
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,7 +15,7 @@ from core.store.audit import read_exported, verify_chain
 from core.store.check import check_study
 from core.store.identity import IdentityFile, Passphrase, PatientLink
 from core.store.study import Study
-from core.tasks.forgetting import forget, planned
+from core.tasks.studies.forget_patient import forget, planned
 from tests.core.store.helpers import add_case, drawing
 
 SECRET = "comment-canary-7261"

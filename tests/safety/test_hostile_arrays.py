@@ -16,11 +16,11 @@ import pytest
 
 from core.domain.errors import ArrayLostError, BadFileError, ModelError
 from core.explain.prototype_patches import load_patches
+from core.store.array_check import ArrayChecker
 from core.store.check import check_study
 from core.store.hdf5 import read_arrays, write_arrays
 from core.store.study import Study
-from core.store.vet import ArrayVetter
-from core.training.table import load_table
+from core.training.similarity_table import load_table
 from tests.core.store.helpers import add_case, picture
 from tests.safety.kept import go_on
 
@@ -104,7 +104,7 @@ from pathlib import Path
 from core.domain.errors import MarginaliaError
 from core.explain.prototype_patches import load_patches
 from core.store.hdf5 import read_arrays
-from core.training.table import load_table
+from core.training.similarity_table import load_table
 for path in map(Path, sys.argv[1:]):
     for read in (read_arrays, load_table, lambda p: load_patches(p, "")):
         try:
@@ -173,7 +173,7 @@ def fuzz(folder: Path, seeds: range) -> Counter[str]:
     pixels = picture(rows=120, columns=90)
     write_arrays(path, {"level0": pixels, "levels": np.array(1)}, sha256="0" * 64)
     data, outcomes = path.read_bytes(), Counter[str]()
-    with ArrayVetter(folder, wall_s=3) as vetter:
+    with ArrayChecker(folder, wall_s=3) as vetter:
         good = vetter.vet("pixels", "a").sha256
         for seed in seeds:
             path.write_bytes(mutated(data, seed))
@@ -200,9 +200,9 @@ def test_two_thousand_damaged_files_are_met_in_a_child(tmp_path: Path) -> None:
 def test_a_child_that_dies_or_hangs_costs_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Study.create(tmp_path / "s", name="s") as study:
         add_case(study, 1)
-        with ArrayVetter(study.folder, wall_s=0.0) as vetter:
+        with ArrayChecker(study.folder, wall_s=0.0) as vetter:
             assert "longer than" in vetter.vet("pixels", "i1").sentence
-        with ArrayVetter(study.folder) as vetter:
+        with ArrayChecker(study.folder) as vetter:
             vetter._running().kill()
             vetter._running().wait()
             assert vetter.vet("pixels", "i1").readable

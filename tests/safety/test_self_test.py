@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.cli.main import run_command_line
-from core.tasks import self_test
+from core.tasks.studies import self_test
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,7 +59,7 @@ for name in ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty"):
 for path in sorted(Path("core").rglob("*.py")):
     if "versions" not in path.parts:
         importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
-from core.tasks.self_test import TESTS
+from core.tasks.studies.self_test import TESTS
 folder = Path(sys.argv[1])
 for number, (words, test) in enumerate(TESTS.items()):
     place = folder / str(number)

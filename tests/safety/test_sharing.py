@@ -17,15 +17,15 @@ from core.domain.geometry import Box
 from core.domain.shapes import Rectangle
 from core.domain.study import Finding, Image, Labels, Lesion, Patient, Window
 from core.domain.vocabulary import MarginType
+from core.exchange.models.archive import read_model_archive
+from core.exchange.models.onnx import OUTPUTS
+from core.exchange.models.share_model import import_model
 from core.imaging.opencv import cv2
-from core.interchange.model_archive import read_model_archive
-from core.interchange.onnx import OUTPUTS
 from core.model.checkpoint import load_model, save_model
-from core.model.likeness import closest_picture
+from core.model.memorisation import closest_picture
 from core.store.study import Study
-from core.tasks.explaining import open_model
-from core.tasks.runs import find_run
-from core.tasks.sharing import import_model
+from core.tasks.review.model_in_study import open_model
+from core.tasks.runs.lifecycle import find_run
 from core.training.inference import network_input
 from tests.core.cli.conftest import Run
 from tests.core.explain.world import make_network

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.export.png_masks import export_png_masks
 from core.domain.spreadsheet import csv_cell, csv_document, read_cell
 from core.domain.study import Patient
+from core.exchange.masks.png import export_png_masks
 from core.store.study import Study
 from tests.core.store.helpers import add_case
 

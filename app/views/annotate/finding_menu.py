@@ -8,11 +8,11 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QWidget
 
-from app.lesion_edits import link_lesion
-from app.qt.sentences import said
+from app.operations.lesions import link_lesion
+from app.qt.formatting import view_name, word
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.qt.words import view_name, word
-from app.session import Session
+from app.state.session import Session
 from app.views.annotate.lesion_list import size_text
 from core.domain.errors import MarginaliaError
 from core.domain.study import Image, Lesion
@@ -65,7 +65,7 @@ class FindingMenu(QMenu):
         try:
             link_lesion(self._session, lesion.id, self._finding if together else None)
         except MarginaliaError as error:
-            self.refused.emit(said(error))
+            self.refused.emit(translate_message(error))
             return
         form = (
             tr("Lesion {number} of {place} is the same finding now.")

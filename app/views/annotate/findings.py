@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from app.qt.colours import LESION, RIM, SELECTION
 from app.widgets.viewer.layers import ShapesLayer, draw_outline
 from app.widgets.viewer.mammogram_view import MammogramView
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.geometry import Point
 from core.domain.shapes import Shape, bounds
 from core.domain.study import Lesion
@@ -71,7 +71,7 @@ class FindingsLayer:
         smallest = min(around, key=lambda lesion: lesion.box.width * lesion.box.height, default=None)
         return None if smallest is None else smallest.finding_id
 
-    def paint(self, painter: QPainter, sight: Sight, exposed: QRect) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform, exposed: QRect) -> None:
         self._shapes.paint(painter, sight, exposed)
         marked = self.marked
         painter.save()
@@ -90,6 +90,6 @@ class FindingsLayer:
         painter.restore()
 
 
-def _draw(painter: QPainter, lesion: Lesion, sight: Sight, colour: QColor, width: float) -> None:
+def _draw(painter: QPainter, lesion: Lesion, sight: ViewTransform, colour: QColor, width: float) -> None:
     painter.setPen(QPen(colour, width))
     draw_outline(painter, lesion.outline, sight)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
+from app.qt.formatting import local_time
 from app.qt.translation import tr
-from app.qt.words import local_time
-from app.reads import HistoryEntry
 from app.widgets.label import Label
+from core.tasks.studies.queries import HistoryEntry
 
 _MOST = 300
 """Revisions that are listed; older ones are reached by undo."""

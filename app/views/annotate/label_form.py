@@ -9,8 +9,8 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
+from app.qt.formatting import word
 from app.qt.translation import tr
-from app.qt.words import word
 from app.widgets.choice_row import Choice, ChoiceRow
 from app.widgets.label import Label
 from app.widgets.number import DecimalField

@@ -9,8 +9,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QToolButton, QVBoxLayout, QWidget
 
+from app.qt.formatting import word
 from app.qt.translation import tr
-from app.qt.words import word
 from app.widgets.label import Label, tip
 from core.domain.study import Image, Labels, Lesion
 

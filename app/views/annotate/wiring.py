@@ -10,22 +10,22 @@ from PySide6.QtCore import QObject, QPoint, QPointF
 from PySide6.QtWidgets import QMenu
 
 from app.actions.actions import Actions
-from app.actions.keymap import Preset
-from app.lesion_edits import order_lesions
+from app.actions.keymap import KeymapPreset
+from app.operations.lesions import order_lesions
 from app.qt.translation import tr
-from app.session import Session
+from app.state.session import Session
 from app.views.annotate import arrangement
 from app.views.annotate.arrangement import Hanging
 from app.views.annotate.finding_menu import FindingMenu
 from app.views.annotate.workspace import AnnotateWorkspace
 from app.widgets.drawing import operations
 from app.widgets.drawing.canvas import TOOLS
-from app.widgets.viewer.bindings import KEYS, PACS, Bindings, Command
+from app.widgets.viewer.bindings import KEYS, PACS, Bindings, ViewCommand
 from app.widgets.viewer.caliper import Caliper
 from app.widgets.viewer.mammogram_view import MammogramView
 from core.domain.shapes import Role
 
-_VIEW_KEYS = {Command.CANCEL, Command.FINISH, Command.STEP_BACK, Command.DELETE}
+_VIEW_KEYS = {ViewCommand.CANCEL, ViewCommand.FINISH, ViewCommand.STEP_BACK, ViewCommand.DELETE}
 """What the view does by itself; all other keys are actions, which can be remapped."""
 _ZOOM = 1.25
 
@@ -47,9 +47,9 @@ class AnnotateWiring(QObject):
         actions["role.prominent"].setChecked(True)
         self.set_role(None)
 
-    def set_preset(self, preset: Preset) -> None:
+    def set_preset(self, preset: KeymapPreset) -> None:
         """Mouse and wheel of the standard layout, or as on a reading station."""
-        base = PACS if preset is Preset.PACS else Bindings()
+        base = PACS if preset is KeymapPreset.PACS else Bindings()
         keys = {key: command for key, command in KEYS.items() if command in _VIEW_KEYS}
         self._hanging.set_bindings(replace(base, keys=keys))
 

@@ -15,7 +15,10 @@ from PySide6.QtWidgets import (
 
 from app.actions.actions import Actions
 from app.actions.catalogue import Need
-from app.changes import (
+from app.models.pictures import LoadedPicture
+from app.operations.lesions import add_lesion
+from app.qt.translation import tr
+from app.state.changes import (
     AnnotationChanged,
     Change,
     CheckpointNamed,
@@ -28,18 +31,14 @@ from app.changes import (
     StudyClosing,
     StudyOpened,
 )
-from app.lesion_edits import add_lesion
-from app.models.pictures import Shown
-from app.qt.translation import tr
-from app.reads import HistoryEntry
-from app.session import Session
+from app.state.session import Session
 from app.views.annotate.finding_menu import place_of
+from app.views.annotate.hanging_controller import HangingController
 from app.views.annotate.lesion_list import Listed
 from app.views.annotate.overlays import Overlays
 from app.views.annotate.pen_strip import PenStrip
 from app.views.annotate.side_panel import WIDTH, SidePanel
 from app.views.annotate.tool_column import tool_column
-from app.views.annotate.wall import Wall
 from app.views.screen import History, Screen
 from app.views.worklist.panel import WorklistPanel
 from app.widgets.drawing.canvas import AnnotationCanvas
@@ -52,6 +51,7 @@ from core.data.roi import roi_square
 from core.data.roi_set import InputTransform
 from core.domain.shapes import Shape
 from core.domain.study import Labels, Lesion, LesionOutline
+from core.tasks.studies.queries import HistoryEntry
 
 _HISTORY_MS = 250
 _AHEAD_MS = 150
@@ -66,7 +66,7 @@ class AnnotateWorkspace(Screen):
         super().__init__(parent)
         self._session = session
         self.worklist = WorklistPanel(session)
-        self.wall = Wall(session, self)
+        self.wall = HangingController(session, self)
         self.document = AnnotationDocument(self._refuse_commit, parent=self)
         self.canvas = AnnotationCanvas(self.view, self.document, self)
         self.overlays = Overlays(self.view)
@@ -74,7 +74,7 @@ class AnnotateWorkspace(Screen):
         self.preview = MaskPreview(self.document)
         self.panel = SidePanel(actions, preview)
         self.strip = PenStrip(actions)
-        self.shown: Shown | None = None
+        self.shown: LoadedPicture | None = None
         self.lesion: Lesion | None = None
         self._mask_on = False
         self._past: list[HistoryEntry] = []
@@ -223,7 +223,7 @@ class AnnotateWorkspace(Screen):
         if view.display is None:
             self.strip.show_windows(None, None)
 
-    def _show_picture(self, shown: Shown) -> None:
+    def _show_picture(self, shown: LoadedPicture) -> None:
         self.shown = shown
         self._show_lesion()
         self._ahead.start()

@@ -15,14 +15,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.changes import Change, StudyClosing
-from app.qt.background import Background, Outcome
+from app.qt.background import Background, WorkResult
+from app.qt.formatting import decimal
 from app.qt.translation import tr
-from app.qt.words import decimal
-from app.session import Session
+from app.state.changes import Change, StudyClosing
+from app.state.session import Session
 from app.widgets.label import Label
 from core.domain.study import Reader
-from core.tasks.reader_agreement import ReaderAgreement, reader_agreement
+from core.tasks.readers.agreement import ReaderAgreement, reader_agreement
 
 
 class AgreementDialog(QDialog):
@@ -76,7 +76,7 @@ class AgreementDialog(QDialog):
         study, ids = self._session.study, (self._readers[first].id, self._readers[second].id)
         self._worker.submit("agreement", lambda: reader_agreement(study, *ids))
 
-    def _show(self, outcome: Outcome) -> None:
+    def _show(self, outcome: WorkResult) -> None:
         found = outcome.value
         if not isinstance(found, ReaderAgreement):
             self.text.setText(outcome.sentence)

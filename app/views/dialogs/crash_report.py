@@ -8,12 +8,12 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from app.qt.asking import ask
-from app.qt.sentences import said
+from app.qt.dialogs import open_dialog
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.widgets.label import Label
-from core.domain.atomic import atomic_write
 from core.domain.errors import MarginaliaError
+from core.platform.atomic import atomic_write
 
 
 class CrashReportDialog(QDialog):
@@ -63,7 +63,7 @@ class CrashReportDialog(QDialog):
         dialog.setDefaultSuffix("txt")
         dialog.selectFile("marginalia-report.txt")
         dialog.fileSelected.connect(lambda chosen: self.save_to(Path(chosen)))
-        ask(dialog)
+        open_dialog(dialog)
 
     def save_to(self, path: Path) -> None:
         """What is shown, and nothing else."""
@@ -71,7 +71,7 @@ class CrashReportDialog(QDialog):
         try:
             atomic_write(path, self.text.toPlainText().encode())
         except MarginaliaError as error:
-            sentence = said(error)
+            sentence = translate_message(error)
         self.problem.setText(sentence)
         self.problem.setVisible(bool(sentence))
 

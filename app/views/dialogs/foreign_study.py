@@ -8,13 +8,13 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from app.qt.background import Outcome
-from app.qt.task import Task
+from app.qt.background import WorkResult
+from app.qt.task import LongTask
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, Event, IsCancelled, Progress
-from core.tasks.checking import Verdict, check_apart
+from core.tasks.studies.check_job import CheckVerdict, check_apart
 
 _MOST_LINES = 6
 
@@ -59,20 +59,20 @@ class ForeignStudyDialog(QDialog):
         self.check.clicked.connect(self._check)
         self.trust.clicked.connect(self._open)
         self.cancel.clicked.connect(self.reject)
-        self._task: Task | None = None
+        self._task: LongTask | None = None
         self.setMinimumWidth(560)
 
     def _check(self) -> None:
         folder = self._folder
 
-        def job(emit: Emit, cancelled: IsCancelled) -> Verdict:
+        def job(emit: Emit, cancelled: IsCancelled) -> CheckVerdict:
             return check_apart(folder, emit=emit, cancelled=cancelled)
 
         self.check.setEnabled(False)
         self.trust.setEnabled(False)
         self.progress.setVisible(True)
         self.found.setVisible(False)
-        self._task = Task(job, self, name="check")
+        self._task = LongTask(job, self, name="check")
         self._task.said.connect(self._show_event)
         self._task.ended.connect(self._end)
         self._task.start()
@@ -82,15 +82,15 @@ class ForeignStudyDialog(QDialog):
             self.progress.setMaximum(event.total)
             self.progress.setValue(event.done)
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, outcome: WorkResult) -> None:
         self.progress.setVisible(False)
         if isinstance(outcome.error, Cancelled):
             return
         verdict = outcome.value
-        if isinstance(verdict, Verdict) and verdict.good:
+        if isinstance(verdict, CheckVerdict) and verdict.good:
             self._open()
             return
-        problems = verdict.problems if isinstance(verdict, Verdict) else (outcome.sentence,)
+        problems = verdict.problems if isinstance(verdict, CheckVerdict) else (outcome.sentence,)
         shown = [f"• {sentence}" for sentence in problems[:_MOST_LINES]]
         if len(problems) > _MOST_LINES:
             shown.append(tr("and {n} more; 'main.py check' lists them all.", n=len(problems) - _MOST_LINES))

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.actions.actions import Actions
-from app.actions.keymap import Preset, chosen_preset, conflicts, native, preset_keymap, store_keymap
+from app.actions.keymap import KeymapPreset, chosen_preset, conflicts, native, preset_keymap, store_keymap
 from app.qt.translation import tr
 from app.widgets.label import Label
 
@@ -35,8 +35,8 @@ class KeymapDialog(QDialog):
         self._specs = actions.specs
         self.keymap = dict(actions.keymap)
         self.preset = QComboBox()
-        self.preset.addItem(tr("Standard: left draws, wheel zooms"), Preset.STANDARD.value)
-        self.preset.addItem(tr("PACS: left drags the window, wheel turns pages"), Preset.PACS.value)
+        self.preset.addItem(tr("Standard: left draws, wheel zooms"), KeymapPreset.STANDARD.value)
+        self.preset.addItem(tr("PACS: left drags the window, wheel turns pages"), KeymapPreset.PACS.value)
         self.preset.setCurrentIndex(self.preset.findData(chosen_preset().value))
         self.preset.activated.connect(self._take_preset)
         self._find = QLineEdit()
@@ -129,7 +129,7 @@ class KeymapDialog(QDialog):
             self._refresh()
 
     def _take_preset(self) -> None:
-        self.keymap = preset_keymap(self._specs, Preset(self.preset.currentData()))
+        self.keymap = preset_keymap(self._specs, KeymapPreset(self.preset.currentData()))
         self._refresh()
 
     def _filter(self, text: str) -> None:
@@ -138,7 +138,7 @@ class KeymapDialog(QDialog):
             self._table.setRowHidden(row, item is None or text.lower() not in item.text().lower())
 
     def _apply(self) -> None:
-        preset = Preset(self.preset.currentData())
+        preset = KeymapPreset(self.preset.currentData())
         store_keymap(self._specs, self.keymap, preset)
         self.applied.emit(self.keymap, preset)
         self.accept()

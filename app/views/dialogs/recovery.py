@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
+from app.qt.formatting import local_time
 from app.qt.translation import tr
-from app.qt.words import local_time
 from app.widgets.label import Label
-from core.tasks.recovery import Recovery
+from core.tasks.studies.recovery import Recovery
 
 
 def recovery_lines(found: Recovery) -> list[str]:

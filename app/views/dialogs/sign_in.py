@@ -13,9 +13,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.qt.sentences import said
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.session import Session
+from app.state.session import Session
 from app.widgets.label import Label
 from core.domain.errors import MarginaliaError
 
@@ -61,7 +61,7 @@ class SignInDialog(QDialog):
         try:
             self._session.sign_in(self.reader_name.currentText(), self.password.text())
         except MarginaliaError as error:
-            self.problem.setText(said(error))
+            self.problem.setText(translate_message(error))
             self.password.clear()
             self.password.setFocus()
             return

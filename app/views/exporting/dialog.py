@@ -18,17 +18,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.qt.asking import ask
-from app.qt.background import Outcome
-from app.qt.task import Job, Task
+from app.qt.background import WorkResult
+from app.qt.dialogs import open_dialog
+from app.qt.task import Job, LongTask
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, Event, IsCancelled, Progress
 from core.domain.study import RunStatus
+from core.exchange.export import FILES, OBJECTS, OF_A_RUN, ExportRequest, Format, export
 from core.store.identity import IdentityFile, KeyStore, Passphrase, has_identity, identity_key_kind
 from core.store.study import Study
-from core.tasks.exporting import FILES, OBJECTS, OF_A_RUN, ExportRequest, Format, export
 
 
 def format_name(kind: Format) -> str:
@@ -79,7 +79,7 @@ class ExportDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(tr("Export"))
         self._study = study
-        self.task: Task | None = None
+        self.task: LongTask | None = None
         self.kind, self.run = QComboBox(), QComboBox()
         for one in Format:
             self.kind.addItem(format_name(one), one)
@@ -154,7 +154,7 @@ class ExportDialog(QDialog):
             {Format.MODEL: "model.marginalia-model", Format.ONNX: "network.onnx"}.get(kind, kind.value)
         )
         dialog.fileSelected.connect(lambda chosen: self.write(Path(chosen)))
-        ask(dialog)
+        open_dialog(dialog)
 
     def write(self, target: Path) -> None:
         """Start writing to a new folder or file."""
@@ -165,7 +165,7 @@ class ExportDialog(QDialog):
             with_pictures=self.pictures.isChecked(),
         )
         wanted = self.identifiers.isVisibleTo(self) and self.identifiers.isChecked()
-        self.task = Task(_job(self._study, request, wanted, self.passphrase.text()), self, name="export")
+        self.task = LongTask(_job(self._study, request, wanted, self.passphrase.text()), self, name="export")
         self.passphrase.clear()
         self.task.said.connect(self._show_event)
         self.task.ended.connect(self._end)
@@ -180,7 +180,7 @@ class ExportDialog(QDialog):
             self.progress.setMaximum(event.total)
             self.progress.setValue(event.done)
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, outcome: WorkResult) -> None:
         self.task = None
         self.progress.setVisible(False)
         self.close_button.setText(tr("Close"))

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.qt.asking import ask
+from app.qt.dialogs import open_dialog
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.data.importers.layouts import Layout
@@ -77,7 +77,7 @@ class DataSetDialog(QDialog):
         dialog = QFileDialog(self, tr("Folder of the data set"), str(self._place))
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.fileSelected.connect(self._take)
-        ask(dialog)
+        open_dialog(dialog)
 
     def _take(self, folder: str) -> None:
         chosen = self.layout_choice.currentData()

@@ -19,30 +19,34 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.qt.background import Outcome
+from app.qt.background import WorkResult
 from app.qt.colours import ERASER, LESION, PROMINENT
-from app.qt.place import grow
-from app.qt.sentences import said
-from app.qt.task import Job, Task
+from app.qt.geometry import resize_on_screen
+from app.qt.sentences import translate_message
+from app.qt.task import Job, LongTask
 from app.qt.translation import tr
 from app.views.importing.results import ImportResult
 from app.widgets.label import Label, tip
-from core.data.importers.results import Fate
+from core.data.importers.outcomes import ImportOutcome
 from core.domain.errors import Cancelled
 from core.domain.events import Event, Progress
 
-_COLOURS: dict[Fate, QColor] = {Fate.IMPORTED: LESION, Fate.NOTE: PROMINENT, Fate.WRONG: ERASER}
+_COLOURS: dict[ImportOutcome, QColor] = {
+    ImportOutcome.IMPORTED: LESION,
+    ImportOutcome.NOTE: PROMINENT,
+    ImportOutcome.WRONG: ERASER,
+}
 _AIR = 8
 _FIT_MS = 30
 
 
-def fate_name(fate: Fate) -> str:
+def fate_name(fate: ImportOutcome) -> str:
     return {
-        Fate.IMPORTED: tr("imported"),
-        Fate.NOTE: tr("imported, with a note"),
-        Fate.LEFT_OUT: tr("left out"),
-        Fate.WRONG: tr("could not be used"),
-        Fate.UNREACHED: tr("not reached"),
+        ImportOutcome.IMPORTED: tr("imported"),
+        ImportOutcome.NOTE: tr("imported, with a note"),
+        ImportOutcome.LEFT_OUT: tr("left out"),
+        ImportOutcome.WRONG: tr("could not be used"),
+        ImportOutcome.UNREACHED: tr("not reached"),
     }[fate]
 
 
@@ -91,7 +95,7 @@ class ImportDialog(QDialog):
         layout.addWidget(self.table, 1)
         layout.addLayout(line)
         self.resize(760, 150)
-        self.task = Task(job, self, name="import")
+        self.task = LongTask(job, self, name="import")
         self.task.said.connect(self._show_event)
         self.task.ended.connect(self._end)
 
@@ -110,7 +114,7 @@ class ImportDialog(QDialog):
             left = "" if event.eta_s is None else tr(", about {n} s left", n=round(event.eta_s))
             self.text.setText(tr("{done} of {all} images", done=event.done, all=event.total) + left)
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, outcome: WorkResult) -> None:
         self.progress.setVisible(False)
         self.button.setText(tr("Close"))
         self.button.setEnabled(True)
@@ -136,19 +140,19 @@ class ImportDialog(QDialog):
             what = QTableWidgetItem(fate_name(found.fate))
             if found.fate in _COLOURS:
                 what.setIcon(_dot(_COLOURS[found.fate]))
-            why = QTableWidgetItem(" ".join(map(said, found.sentences)))
-            why.setToolTip(tip("\n".join(map(said, found.sentences))))
+            why = QTableWidgetItem(" ".join(map(translate_message, found.sentences)))
+            why.setToolTip(tip("\n".join(map(translate_message, found.sentences))))
             for column, item in enumerate((QTableWidgetItem(found.name), what, why)):
                 self.table.setItem(row, column, item)
         self.table.setVisible(True)
         self._fit_rows()
-        present = [fate for fate in Fate if any(found.fate is fate for found in result.files)]
+        present = [fate for fate in ImportOutcome if any(found.fate is fate for found in result.files)]
         self.which.addItem(tr("All files ({n})", n=len(result.files)), None)
         for fate in present:
             count = sum(found.fate is fate for found in result.files)
             self.which.addItem(f"{fate_name(fate)} ({count})", fate.value)
         self.which.setVisible(len(present) > 1)
-        grow(self, 860, 480)
+        resize_on_screen(self, 860, 480)
 
     def _fit_rows(self) -> None:
         """High enough for every reason at the present width, which changes when the dialog grows."""

@@ -17,8 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.qt.background import Outcome
-from app.qt.task import Job, Task
+from app.qt.background import WorkResult
+from app.qt.task import Job, LongTask
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.domain.errors import Cancelled
@@ -35,7 +35,7 @@ class ImportModelDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(tr("Import model"))
         self._study, self._path = study, path
-        self.task: Task | None = None
+        self.task: LongTask | None = None
         self.name = QLineEdit()
         self.name.setPlaceholderText(tr("the name it had"))
         self.split = QComboBox()
@@ -83,7 +83,7 @@ class ImportModelDialog(QDialog):
     def start(self) -> None:
         split = self.split.currentData()
         job = _job(self._study, self._path, self.name.text().strip(), split if isinstance(split, Split) else None)
-        self.task = Task(job, self, name="import-model")
+        self.task = LongTask(job, self, name="import-model")
         self.task.said.connect(self._show_event)
         self.task.ended.connect(self._end)
         self.start_button.setEnabled(False)
@@ -98,8 +98,8 @@ class ImportModelDialog(QDialog):
             self.progress.setMaximum(event.total)
             self.progress.setValue(event.done)
 
-    def _end(self, outcome: Outcome) -> None:
-        from core.tasks.sharing import ImportedModel
+    def _end(self, outcome: WorkResult) -> None:
+        from core.exchange.models.share_model import ImportedModel
 
         self.task = None
         self.progress.setVisible(False)
@@ -144,7 +144,7 @@ def _said(run: str, linked: int, prototypes: int, *, pictures: bool) -> str:
 def _job(study: Study, path: Path, name: str, split: Split | None) -> Job:
     def job(emit: Emit, cancelled: IsCancelled) -> object:
         # brings torch, for which no start of the program should wait
-        from core.tasks.sharing import import_model
+        from core.exchange.models.share_model import import_model
 
         return import_model(study, path, name=name, split=split, emit=emit, cancelled=cancelled)
 

@@ -11,8 +11,8 @@ import msgspec
 from core.data.importers.images import read_files
 from core.data.importers.importing import ImportReport, run_import
 from core.data.importers.layouts import Layout, PlanOptions, make_plan, recognised
+from core.data.importers.outcomes import FileResult, file_results
 from core.data.importers.plan import ImportPlan, Issue, Severity
-from core.data.importers.results import FileResult, file_results
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled
 from core.store.study import Study

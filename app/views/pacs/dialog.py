@@ -20,15 +20,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.changes import Change, StudyClosed, StudyClosing, StudyOpened
-from app.qt.asking import ask
-from app.qt.background import Outcome
-from app.qt.sentences import said
-from app.qt.task import Job, Task
+from app.qt.background import WorkResult
+from app.qt.dialogs import open_dialog
+from app.qt.sentences import translate_message
+from app.qt.task import Job, LongTask
 from app.qt.translation import tr
-from app.session import Session
+from app.state.changes import Change, StudyClosed, StudyClosing, StudyOpened
+from app.state.session import Session
 from app.views.pacs.jobs import (
-    Brought,
+    ImportedExamination,
     KeepLink,
     Login,
     SecretNeededError,
@@ -67,7 +67,7 @@ class PacsDialog(QDialog):
         self._waiting: tuple[Transfer, ...] = ()
         self._again: Callable[[], None] | None = None
         self._running_profile = ""
-        self.task: Task | None = None
+        self.task: LongTask | None = None
         self._make_widgets()
         self._lay_out()
         for button in self.findChildren(QPushButton):
@@ -153,7 +153,7 @@ class PacsDialog(QDialog):
             for one in self._profiles.all():
                 self.profile.addItem(f"{one.name}  ({destination(one)})", one.name)
         except MarginaliaError as error:
-            self.text.setText(said(error))
+            self.text.setText(translate_message(error))
         self.profile.setCurrentIndex(max(0, self.profile.findData(chosen)))
         if not self.profile.count():
             self.text.setText(tr("No PACS is set up yet: press “New…”."))
@@ -162,7 +162,7 @@ class PacsDialog(QDialog):
     def _set_up(self, known: Profile | None) -> None:
         dialog = ProfileDialog(self._profiles, known, self)
         dialog.saved.connect(self._take_profile)
-        ask(dialog)
+        open_dialog(dialog)
 
     def _change(self) -> None:
         known = [one for one in self._profiles.all() if one.name == self.profile.currentData()]
@@ -183,14 +183,14 @@ class PacsDialog(QDialog):
         remove = box.addButton(tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
         box.addButton(tr("Keep"), QMessageBox.ButtonRole.RejectRole)
         remove.clicked.connect(lambda: self._remove(name))
-        ask(box)
+        open_dialog(box)
 
     def _remove(self, name: str) -> None:
         try:
             self._profiles.remove(name)
             forget_secret(name)
         except MarginaliaError as error:
-            self.text.setText(said(error))
+            self.text.setText(translate_message(error))
         self._typed.pop(name, None)
         self.refresh_profiles()
 
@@ -201,7 +201,7 @@ class PacsDialog(QDialog):
         try:
             profile = self._profiles.get(name)
         except MarginaliaError as error:
-            self.text.setText(said(error))
+            self.text.setText(translate_message(error))
             return
         self._again = lambda: self._start(name, make, say)
         self._running_profile = name
@@ -211,7 +211,7 @@ class PacsDialog(QDialog):
         self.text.setText(say)
         self.progress.setMaximum(0)
         self.progress.setVisible(True)
-        self.task = Task(job, self, name="pacs")
+        self.task = LongTask(job, self, name="pacs")
         self.task.said.connect(self._show_event)
         self.task.ended.connect(self._end)
         self.task.start()
@@ -274,17 +274,17 @@ class PacsDialog(QDialog):
             }
             self.text.setText(words.get(event.stage, ""))
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, outcome: WorkResult) -> None:
         self.task = None
         self.progress.setVisible(False)
         self.close_button.setEnabled(True)
         value, error = outcome.value, outcome.error
         if isinstance(value, Found):
             self._show_found(value)
-        elif isinstance(value, Brought):
+        elif isinstance(value, ImportedExamination):
             self._show_brought(value)
         elif isinstance(error, SecretNeededError):
-            self._ask_secret(said(error))
+            self._ask_secret(translate_message(error))
         elif isinstance(error, Cancelled):
             self.text.setText(tr("Cancelled; what came whole is kept, and can be resumed."))
         elif error is not None:
@@ -302,7 +302,7 @@ class PacsDialog(QDialog):
         dialog.setTextEchoMode(QLineEdit.EchoMode.Password)
         dialog.textValueSelected.connect(self._take_secret)
         self.text.setText("")
-        ask(dialog)
+        open_dialog(dialog)
 
     def _take_secret(self, typed: str) -> None:
         if typed and self._again is not None:
@@ -319,7 +319,7 @@ class PacsDialog(QDialog):
             words.append(tr("{n} answers without a valid identifier were left out.", n=found.left_out))
         self.text.setText(" ".join(words))
 
-    def _show_brought(self, brought: Brought) -> None:
+    def _show_brought(self, brought: ImportedExamination) -> None:
         words = [tr("{n} images imported.", n=brought.images), *brought.left_out[:3]]
         self.text.setText(" ".join(words))
         self.imported.emit(brought.images)

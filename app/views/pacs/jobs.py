@@ -52,7 +52,7 @@ class KeepLink:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Brought:
+class ImportedExamination:
     """What came into the study."""
 
     examinations: int
@@ -77,7 +77,7 @@ def search_job(login: Login, query: Query) -> Job:
     def job(emit: Emit, cancelled: IsCancelled) -> Found:
         del emit
         from core.pacs.client import connect
-        from core.tasks.pacs import search
+        from core.tasks.studies.pacs_transfers import search
 
         with connect(login.profile, login.secret) as pacs:
             return search(pacs, query, cancelled=cancelled)
@@ -96,9 +96,9 @@ def retrieve_job(
 ) -> Job:
     """Brings examinations one after the other into the study; those before one that fails are kept."""
 
-    def job(emit: Emit, cancelled: IsCancelled) -> Brought:
+    def job(emit: Emit, cancelled: IsCancelled) -> ImportedExamination:
         from core.pacs.client import connect
-        from core.tasks.pacs import retrieve
+        from core.tasks.studies.pacs_transfers import retrieve
 
         with connect(login.profile, login.secret) as pacs:
             return _imported(
@@ -120,9 +120,9 @@ def retrieve_job(
 def resume_job(login: Login | None, transfer: Transfer, study: Study, *, keep_link: KeepLink | None) -> Job:
     """Gets the rest of a transfer and imports it; without a login what is there is imported as it is."""
 
-    def job(emit: Emit, cancelled: IsCancelled) -> Brought:
+    def job(emit: Emit, cancelled: IsCancelled) -> ImportedExamination:
         from core.pacs.client import connect
-        from core.tasks.pacs import resume
+        from core.tasks.studies.pacs_transfers import resume
 
         if login is None:
             return _imported(study, [lambda: transfer], emit, cancelled, keep_link=keep_link, incomplete=True)
@@ -141,9 +141,9 @@ def _imported(
     *,
     keep_link: KeepLink | None,
     incomplete: bool = False,
-) -> Brought:
+) -> ImportedExamination:
     from core.data.importers.plan import Severity
-    from core.tasks.pacs import import_transfer
+    from core.tasks.studies.pacs_transfers import import_transfer
 
     identity = None if keep_link is None else _identity(study, keep_link)
     images, left_out = 0, []
@@ -153,7 +153,7 @@ def _imported(
         )
         images += done.report.images
         left_out += [one.sentence for one in done.report.issues if one.severity is not Severity.NOTE]
-    return Brought(examinations=len(transfers), images=images, left_out=tuple(left_out))
+    return ImportedExamination(examinations=len(transfers), images=images, left_out=tuple(left_out))
 
 
 def _identity(study: Study, keep: KeepLink) -> IdentityFile:

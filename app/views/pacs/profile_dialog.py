@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.qt.sentences import said
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.widgets.label import Label
 from app.widgets.number import NumberField
@@ -183,7 +183,7 @@ class ProfileDialog(QDialog):
             made = self.profile()
             self._profiles.put(made)
         except MarginaliaError as error:
-            self.problem.setText(said(error))
+            self.problem.setText(translate_message(error))
             return
         typed = self.secret.text() if isinstance(made, DicomwebProfile) and made.login != "none" else ""
         kept = bool(typed) and keep_secret(made, typed)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
+from app.qt.formatting import view_name
 from app.qt.translation import tr
-from app.qt.words import view_name
 from app.widgets.label import tip
 from core.pacs.inbox import Transfer
 from core.pacs.query import FoundStudy

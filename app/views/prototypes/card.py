@@ -15,10 +15,10 @@ from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to
 from app.widgets.explain.numbers import MISSING, class_qcolour, number, percent, signed
 from app.widgets.explain.pictures import PatchPictures
 from app.widgets.label import tip
-from core.tasks.opinions import Mark
+from core.tasks.readers.opinions import Mark
 
 if TYPE_CHECKING:
-    from core.tasks.survey import Surveyed
+    from core.tasks.review.prototype_survey import Surveyed
 
 SIZE = QSize(244, 194)
 _SIDE, _GAP = 72.0, 4.0

@@ -13,21 +13,21 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from app.model_desk import OpenedModel
 from app.qt.colours import MASK
+from app.qt.formatting import local_time
 from app.qt.translation import tr
-from app.qt.words import local_time
+from app.services.model_service import OpenedModel
 from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to, grey_picture
 from app.widgets.explain.numbers import MISSING, class_qcolour, number, percent, signed
 from app.widgets.explain.pictures import PatchPictures
 from app.widgets.label import Label
-from core.tasks.opinions import Mark
-from core.tasks.prototype_history import Happening, Turn, history_of
+from core.tasks.readers.opinions import Mark
+from core.tasks.review.prototype_history import Happening, Turn, history_of
 
 if TYPE_CHECKING:
     from core.data.roi_set import RoiSet
     from core.explain.gallery import NearestPatch
-    from core.tasks.survey import Surveyed
+    from core.tasks.review.prototype_survey import Surveyed
 
 
 _STRIP = 138

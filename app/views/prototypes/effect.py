@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.pruning.compare import Difference
     from core.pruning.figures import PartFigures
     from core.pruning.prune import PruneOutcome
-    from core.tasks.survey import Survey
+    from core.tasks.review.prototype_survey import Survey
 
 _PARTS = (Part.VALIDATION, Part.TEST)
 

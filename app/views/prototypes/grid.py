@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from app.model_desk import OpenedModel
-from app.qt.flow import FlowLayout
+from app.qt.flow_layout import FlowLayout
 from app.qt.translation import tr
+from app.services.model_service import OpenedModel
 from app.views.prototypes.card import PrototypeCard
 from app.widgets.explain.pictures import PatchLibrary
 from app.widgets.label import Label
-from core.tasks.opinions import Mark
+from core.tasks.readers.opinions import Mark
 
 if TYPE_CHECKING:
-    from core.tasks.survey import Survey, Surveyed
+    from core.tasks.review.prototype_survey import Survey, Surveyed
 
 
 class PrototypeGrid(QScrollArea):

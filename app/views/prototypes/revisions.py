@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.qt.formatting import local_time
 from app.qt.translation import tr
-from app.qt.words import local_time
 from app.widgets.label import Label
 from core.domain.study import ModelRevision
 

@@ -15,23 +15,23 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import model_edits
-from app.changes import Change, ModelRevised, OpinionGiven, StudyClosing
-from app.model_desk import ModelDesk, OpenedModel
-from app.qt.sentences import said
+from app.operations import models
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.session import Session
+from app.services.model_service import ModelService, OpenedModel
+from app.state.changes import Change, ModelRevised, OpinionGiven, StudyClosing
+from app.state.session import Session
 from app.views.model_screen import ModelScreen
 from app.views.prototypes.detail import PrototypeDetail
 from app.views.prototypes.effect import EffectTable
 from app.views.prototypes.grid import PrototypeGrid
+from app.views.prototypes.prune_preview import PrunePreview
 from app.views.prototypes.revisions import RevisionTree
-from app.views.prototypes.supposing import Supposing
 from app.views.screen import History
 from app.widgets.label import Label
 from core.domain.errors import MarginaliaError
 from core.domain.study import ModelRevision
-from core.tasks.opinions import Mark, marks_of
+from core.tasks.readers.opinions import Mark, marks_of
 
 if TYPE_CHECKING:
     from core.pruning.compare import Difference
@@ -42,11 +42,11 @@ _REASONS = ("exact duplicate", "near duplicate", "impure", "never inside the mar
 
 
 class PrototypesScreen(ModelScreen):
-    def __init__(self, session: Session, desk: ModelDesk, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, desk: ModelService, parent: QWidget | None = None) -> None:
         super().__init__(session, desk, parent)
         self.grid, self.effect = PrototypeGrid(), EffectTable()
         self.detail, self.revisions = PrototypeDetail(), RevisionTree()
-        self.supposing = Supposing(self)
+        self.supposing = PrunePreview(self)
         self.undo, self.redo = QPushButton(tr("Undo")), QPushButton(tr("Redo"))
         self.suggested = QComboBox()
         self.select, self.clear = QPushButton(tr("Select")), QPushButton(tr("Clear"))
@@ -267,22 +267,22 @@ class PrototypesScreen(ModelScreen):
     def _prune(self) -> None:
         model, outcome = self.desk.model, self.outcome
         if model is not None and outcome is not None:
-            self._try(lambda: model_edits.prune(self.session, model.pruning, outcome, self.reason.text()))
+            self._try(lambda: models.prune(self.session, model.pruning, outcome, self.reason.text()))
 
     def _undo(self) -> None:
         if (model := self.desk.model) is not None:
-            self._try(lambda: model_edits.undo_pruning(self.session, model.run))
+            self._try(lambda: models.undo_pruning(self.session, model.run))
 
     def _redo(self) -> None:
         if (model := self.desk.model) is not None:
-            self._try(lambda: model_edits.redo_pruning(self.session, model.run))
+            self._try(lambda: models.redo_pruning(self.session, model.run))
 
     def _activate(self, revision: ModelRevision) -> None:
-        self._try(lambda: model_edits.activate(self.session, revision))
+        self._try(lambda: models.activate(self.session, revision))
 
     def _mark(self, index: int, mark: Mark) -> None:
         if (model := self.desk.model) is not None:
-            self._try(lambda: model_edits.mark(self.session, model.run, index, mark))
+            self._try(lambda: models.mark(self.session, model.run, index, mark))
             self._show_detail(index)
 
     def _compare(self, first: ModelRevision, second: ModelRevision) -> None:
@@ -297,7 +297,7 @@ class PrototypesScreen(ModelScreen):
         try:
             act()  # type: ignore[operator]
         except MarginaliaError as error:
-            self.problem.setText(said(error))
+            self.problem.setText(translate_message(error))
             self.problem.show()
             self.tabs.setCurrentIndex(0)
 

@@ -20,14 +20,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import model_edits
-from app.changes import Change, StudyClosing
-from app.model_desk import ModelDesk
-from app.qt.asking import ask
-from app.qt.background import Background, Outcome
-from app.qt.sentences import said
+from app.operations import models
+from app.qt.background import Background, WorkResult
+from app.qt.dialogs import open_dialog
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.session import Session
+from app.services.model_service import ModelService
+from app.state.changes import Change, StudyClosing
+from app.state.session import Session
 from app.views.reading.answer import Answer, AnswerPanel
 from app.views.reading.setup import NewReaderStudy, SetupPage
 from app.widgets.explain.evidence_model import Column
@@ -38,9 +38,9 @@ from app.widgets.explain.roi_view import RoiView
 from app.widgets.explain.verdict import VerdictPanel
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
-from core.domain.reading import Condition, ReaderStudy, Reading
+from core.domain.reading import Condition, ReaderStudy, StudyReading
 from core.store.database import now_utc
-from core.tasks.reader_study import Step, check_model, export_readings, make_reader_study, next_step
+from core.tasks.readers.reader_study import ReadingStep, check_model, export_readings, make_reader_study, next_step
 
 if TYPE_CHECKING:
     from core.explain.panel import Panel
@@ -50,13 +50,13 @@ class ReadingWindow(QDialog):
     refused = Signal(str)
     """One sentence for the status line."""
 
-    def __init__(self, session: Session, desk: ModelDesk, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, desk: ModelService, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Reader study"))
         self.setWindowFlag(Qt.WindowType.WindowMaximizeButtonHint)
         self.session, self.desk = session, desk
         self.made: ReaderStudy | None = None
-        self.step: Step | None = None
+        self.step: ReadingStep | None = None
         self.setup, self.answer, self.roi, self.verdict = SetupPage(), AnswerPanel(), RoiView(), VerdictPanel()
         self.library = PatchLibrary()
         self.evidence = EvidenceTable(self.library)
@@ -128,7 +128,7 @@ class ReadingWindow(QDialog):
         model = self.desk.model
         if model is None:
             return
-        from core.tasks.runs import request_of  # with torch, which the open model has loaded
+        from core.tasks.runs.lifecycle import request_of  # with torch, which the open model has loaded
 
         def make() -> None:
             study = self.session.writable_study()
@@ -212,9 +212,9 @@ class ReadingWindow(QDialog):
             return
 
         def keep() -> None:
-            model_edits.keep_reading(
+            models.keep_reading(
                 self.session,
-                Reading(
+                StudyReading(
                     reader_study_id=made.id,
                     lesion_id=step.lesion_id,
                     reader_id=reader.id,
@@ -244,14 +244,14 @@ class ReadingWindow(QDialog):
             return
 
         def work() -> str:
-            from core.tasks.reader_study_figures import evaluate_reader_study, figures_text
+            from core.tasks.review.reader_study_figures import evaluate_reader_study, figures_text
 
             return figures_text(evaluate_reader_study(study, made))
 
         self.figures.setPlainText(tr("Evaluating …"))
         self._evaluating.submit("figures", work)
 
-    def _take_figures(self, outcome: Outcome) -> None:
+    def _take_figures(self, outcome: WorkResult) -> None:
         self.figures.setPlainText(outcome.sentence or str(outcome.value))
 
     def _ask_export(self) -> None:
@@ -260,10 +260,10 @@ class ReadingWindow(QDialog):
         dialog.setNameFilters([tr("Table (*.csv)")])
         dialog.setDefaultSuffix("csv")
         dialog.fileSelected.connect(lambda name: self.export_to(Path(name)))
-        ask(dialog)
+        open_dialog(dialog)
 
     def export_to(self, path: Path) -> None:
-        from core.domain.atomic import atomic_write
+        from core.platform.atomic import atomic_write
 
         made = self.made
         if made is not None:
@@ -273,7 +273,7 @@ class ReadingWindow(QDialog):
         try:
             act()  # type: ignore[operator]
         except MarginaliaError as error:
-            self._say(said(error))
+            self._say(translate_message(error))
 
     def _say(self, sentence: str) -> None:
         self.notice.say(tr("This cannot be read"), sentence, tr("Back"))

@@ -37,12 +37,12 @@ from core.domain.opinion import GivenOpinion, Verdict
 from core.domain.vocabulary import Part
 
 if TYPE_CHECKING:
-    from core.tasks.cases import Case
+    from core.tasks.review.case_list import ReviewCase
 
 Index = QModelIndex | QPersistentModelIndex
 CASE = Qt.ItemDataRole.UserRole + 1
 _ORDERS = ("disagreement", "low evidence", "error", "order of the study")
-"""Values of ``core.tasks.cases.Order``, which is imported with the model."""
+"""Values of ``core.tasks.review.case_list.Order``, which is imported with the model."""
 
 
 class Which(StrEnum):
@@ -60,12 +60,12 @@ _CHOICES: tuple[Which | Part | Verdict, ...] = (*Which, *Part, *Verdict)
 class CaseModel(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
-        self.cases: tuple[Case, ...] = ()
+        self.cases: tuple[ReviewCase, ...] = ()
         self.class_names: tuple[str, ...] = ()
         self.said: Mapping[str, tuple[GivenOpinion, ...]] = {}
         self.ask_first = True
 
-    def show(self, cases: tuple[Case, ...], class_names: tuple[str, ...]) -> None:
+    def show(self, cases: tuple[ReviewCase, ...], class_names: tuple[str, ...]) -> None:
         self.beginResetModel()
         self.cases, self.class_names = cases, class_names
         self.endResetModel()
@@ -83,11 +83,11 @@ class CaseModel(QAbstractListModel):
             return tip(f"{case.title}. {self.readings(case)}")
         return None
 
-    def is_hidden(self, case: Case) -> bool:
+    def is_hidden(self, case: ReviewCase) -> bool:
         """Whether the model's answer waits for the reader's own call."""
         return self.ask_first and case.own is None
 
-    def readings(self, case: Case) -> str:
+    def readings(self, case: ReviewCase) -> str:
         """What the reader (or the data set) and the model say, in a line."""
         if case.own is not None:
             said = tr("you: {word}", word=tr(case.own))
@@ -114,7 +114,7 @@ class _Delegate(QStyledItemDelegate):
         return QSize(190, 2 * option.fontMetrics.height() + 14)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        case: Case = index.data(CASE)
+        case: ReviewCase = index.data(CASE)
         area: QRect = option.rect
         palette: QPalette = option.palette
         if option.state & QStyle.StateFlag.State_Selected:
@@ -140,7 +140,7 @@ class _Delegate(QStyledItemDelegate):
                 QRect(area.left(), area.top() + 6, 4, area.height() - 12), class_qcolour(case.predicted)
             )
 
-    def _marks(self, case: Case) -> list[str]:
+    def _marks(self, case: ReviewCase) -> list[str]:
         found = [tr(case.part)] if case.part else []
         if case.lesion_id in self._cases.said:
             found.append("✓")
@@ -155,7 +155,7 @@ class CaseList(QWidget):
         super().__init__(parent)
         self.setObjectName("panel")
         self.cases = CaseModel()
-        self._all: tuple[Case, ...] = ()
+        self._all: tuple[ReviewCase, ...] = ()
         self.order, self.which = QComboBox(), QComboBox()
         self.order.addItems([tr(name) for name in _ORDERS])
         for choice in _CHOICES:
@@ -194,7 +194,7 @@ class CaseList(QWidget):
         return self.cases.cases[index.row()].lesion_id if index.isValid() else ""
 
     @property
-    def case(self) -> Case | None:
+    def case(self) -> ReviewCase | None:
         index = self.view.currentIndex()
         return self.cases.cases[index.row()] if index.isValid() else None
 
@@ -205,7 +205,10 @@ class CaseList(QWidget):
         return tuple(self.cases.cases[r].lesion_id for r in near if row >= 0 and 0 <= r < len(self.cases.cases))
 
     def show_cases(
-        self, cases: tuple[Case, ...], class_names: tuple[str, ...], said: Mapping[str, tuple[GivenOpinion, ...]]
+        self,
+        cases: tuple[ReviewCase, ...],
+        class_names: tuple[str, ...],
+        said: Mapping[str, tuple[GivenOpinion, ...]],
     ) -> None:
         self._all = cases
         self.cases.class_names, self.cases.said = class_names, said
@@ -229,7 +232,7 @@ class CaseList(QWidget):
             self.view.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
 
     def _refresh(self) -> None:
-        from core.tasks.cases import Order, sort_cases  # with torch, which a list of cases has loaded
+        from core.tasks.review.case_list import Order, sort_cases  # with torch, which a list of cases has loaded
 
         if not self._all:
             self.cases.show((), self.cases.class_names)
@@ -243,7 +246,7 @@ class CaseList(QWidget):
         self.count.setText(tr("{count} of {all} lesions", count=len(kept), all=len(self._all)))
         self.choose(chosen)
 
-    def _is_wanted(self, case: Case) -> bool:
+    def _is_wanted(self, case: ReviewCase) -> bool:
         which = _CHOICES[self.which.currentIndex()]
         said = self.cases.said.get(case.lesion_id, ())
         match which:

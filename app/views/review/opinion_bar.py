@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from app.qt.formatting import local_time
 from app.qt.translation import tr
-from app.qt.words import local_time
 from app.widgets.label import Label, tip
 from core.domain.opinion import GivenOpinion, Verdict
 

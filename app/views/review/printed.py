@@ -14,9 +14,9 @@ from app.widgets.explain.evidence_model import Column, EvidenceLine, EvidenceMod
 from app.widgets.explain.heat import RELEVANT, HeatLook, coloured, draw_box, fitted, frame_to
 from app.widgets.explain.numbers import class_qcolour, number, percent
 from app.widgets.explain.pictures import CasePictures, PatchLibrary
-from core.domain.atomic import atomic_write
 from core.domain.errors import MarginaliaError
 from core.domain.vocabulary import DISCLAIMER
+from core.platform.atomic import atomic_write
 
 if TYPE_CHECKING:
     from core.explain.panel import Panel

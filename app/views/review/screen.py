@@ -16,15 +16,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import model_edits
-from app.changes import Change, OpinionGiven, StudyClosing
-from app.model_desk import ModelDesk, OpenedModel
+from app.operations import models
 from app.qt import settings
-from app.qt.asking import ask
-from app.qt.background import Background, Outcome
-from app.qt.sentences import said
+from app.qt.background import Background, WorkResult
+from app.qt.dialogs import open_dialog
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.session import Session
+from app.services.model_service import ModelService, OpenedModel
+from app.state.changes import Change, OpinionGiven, StudyClosing
+from app.state.session import Session
 from app.views.model_screen import ModelScreen
 from app.views.reading.window import ReadingWindow
 from app.views.review.ask_first import AskFirst
@@ -43,7 +43,7 @@ from core.domain.opinion import CaseReading, Opinion, Verdict
 from core.domain.vocabulary import MarginType, MassShape
 from core.explain.hypothetical import Supposition, suppose
 from core.store.database import now_utc
-from core.tasks.opinions import opinions_of
+from core.tasks.readers.opinions import opinions_of
 from core.tasks.voices import Voice, voices_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _ASK = "review/ask_first"
 
 
 class ReviewScreen(ModelScreen):
-    def __init__(self, session: Session, desk: ModelDesk, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, desk: ModelService, parent: QWidget | None = None) -> None:
         super().__init__(session, desk, parent)
         self.cases, self.roi = CaseList(), RoiView()
         self.controls, self.bar, self.verdict = HeatControls(), ColourBar(), VerdictPanel()
@@ -182,13 +182,15 @@ class ReviewScreen(ModelScreen):
         pictures = self._pictures
         if pictures is None:
             return
-        ask = self._must_call()
+        open_dialog = self._must_call()
         self.roi.show_case(pictures)
         # others' lines would lead the reader too
-        self.roi.show_look(replaced(self.controls.look, annotation=self.controls.look.annotation and not ask))
+        self.roi.show_look(
+            replaced(self.controls.look, annotation=self.controls.look.annotation and not open_dialog)
+        )
         for widget in (self.verdict, self.controls, self.bar):
-            widget.setVisible(not ask)
-        if ask:
+            widget.setVisible(not open_dialog)
+        if open_dialog:
             model = self.desk.model
             label = "margin" if model is None else model.opened.model.card.label
             self.ask.ask(label, [w.value for w in (MarginType if label == "margin" else MassShape)])
@@ -304,9 +306,9 @@ class ReviewScreen(ModelScreen):
             created_utc=now_utc(),
         )
         try:
-            model_edits.give_reading(self.session, reading)
+            models.give_reading(self.session, reading)
         except MarginaliaError as error:
-            self.refused.emit(said(error))
+            self.refused.emit(translate_message(error))
             return
         self._shown_without_call.add(lesion_id)
         self.cases.choose(lesion_id)
@@ -331,9 +333,9 @@ class ReviewScreen(ModelScreen):
             revision_id=model.revision.id,
         )
         try:
-            model_edits.say(self.session, opinion)
+            models.say(self.session, opinion)
         except MarginaliaError as error:
-            self.refused.emit(said(error))
+            self.refused.emit(translate_message(error))
 
     def _open_reader_study(self) -> None:
         self.reading = ReadingWindow(self.session, self.desk, self)
@@ -349,7 +351,7 @@ class ReviewScreen(ModelScreen):
         dialog.setNameFilters([tr("Web page (*.html)"), tr("PDF (*.pdf)"), tr("Picture (*.png)")])
         dialog.selectFile(f"lesion-{self._pictures.panel.explanation.roi.lesion_id[:8]}.html")
         dialog.fileSelected.connect(lambda name: self.export_to(Path(name)))
-        ask(dialog)
+        open_dialog(dialog)
 
     def export_to(self, path: Path) -> None:
         """Write the page beside the window's thread; the status line says what became of it."""
@@ -367,7 +369,7 @@ class ReviewScreen(ModelScreen):
         )
         self._exporting.submit(str(path), lambda: export(page, path))
 
-    def _exported(self, outcome: Outcome) -> None:
+    def _exported(self, outcome: WorkResult) -> None:
         done = tr("Exported to {path}.", path=str(outcome.key))
         self.refused.emit(outcome.sentence or done)
 

@@ -23,7 +23,7 @@ _FIGURES: dict[str, Callable[[], str]] = {
 }
 
 
-class RunComparison(QDialog):
+class RunComparisonView(QDialog):
     def __init__(self, runs: Sequence[Run], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

@@ -12,10 +12,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.qt.sentences import said
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.widgets.label import Label
-from core.tasks.training_data import TrainingData
+from core.tasks.runs.training_data import TrainingData
 
 
 class DataPanel(QWidget):
@@ -69,7 +69,7 @@ class DataPanel(QWidget):
         height = self.table.horizontalHeader().sizeHint().height() + 22 * max(len(counts), 1) + 4
         self.table.setFixedHeight(height)
         warnings = () if data is None else data.warnings
-        self.warnings.setText("\n".join(map(said, warnings)))
+        self.warnings.setText("\n".join(map(translate_message, warnings)))
         self.warnings.setVisible(bool(warnings))
         left_out = () if data is None else data.exclusions
         lines = [tr("{count} left out: {reason}", count=count, reason=reason) for reason, count in left_out]

@@ -18,7 +18,7 @@ class Point:
     values: Mapping[str, float | None]
 
 
-class _Entry(msgspec.Struct, frozen=True):
+class _HistoryEntry(msgspec.Struct, frozen=True):
     stage: str
     epoch: int
     values: dict[str, float | None]
@@ -27,7 +27,7 @@ class _Entry(msgspec.Struct, frozen=True):
 def read_history(path: Path) -> list[Point]:
     """In the order in which they came; empty where the run left none yet."""
     try:
-        entries = msgspec.json.decode(path.read_bytes(), type=list[_Entry])
+        entries = msgspec.json.decode(path.read_bytes(), type=list[_HistoryEntry])
     except (OSError, msgspec.MsgspecError):
         return []
     return [Point(stage=e.stage, epoch=e.epoch, values=e.values) for e in entries]

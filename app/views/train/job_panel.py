@@ -9,7 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
-from app.training_desk import JobState
+from app.services.training_service import JobState
 from app.views.train.history import Point
 from app.views.train.projected_strip import ProjectedStrip
 from app.widgets.explain.numbers import number

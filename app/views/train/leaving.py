@@ -5,10 +5,10 @@ from __future__ import annotations
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from app.qt.translation import tr
-from app.training_desk import TrainingDesk
+from app.services.training_service import TrainingService
 
 
-def may_leave_training(training: TrainingDesk, parent: QWidget) -> bool:
+def may_leave_training(training: TrainingService, parent: QWidget) -> bool:
     """Whether the study may be closed now; where something is trained, the user says if it stops or goes on."""
     if not training.running:
         return True

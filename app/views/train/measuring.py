@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from app.qt.background import Outcome
-from app.qt.task import Task
+from app.qt.background import WorkResult
+from app.qt.task import LongTask
 from app.qt.translation import tr
-from app.session import Session
+from app.state.session import Session
 from app.views.train.job_panel import duration
 from app.views.train.plan_panel import PlanPanel
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled
-from core.tasks.devices import devices
+from core.tasks.runs.devices import devices
 
 if TYPE_CHECKING:
-    from core.training.rehearsal import Rehearsed
+    from core.training.run_estimate import Rehearsed
 
 
 class Devices(QObject):
@@ -26,11 +26,11 @@ class Devices(QObject):
     def __init__(self, panel: PlanPanel, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._panel = panel
-        self._task: Task | None = None
+        self._task: LongTask | None = None
 
     def ask(self) -> None:
         if self._task is None:
-            self._task = Task(
+            self._task = LongTask(
                 lambda emit, cancelled: devices(emit=emit, cancelled=cancelled), self, name="devices"
             )
             self._task.ended.connect(self._take)
@@ -42,7 +42,7 @@ class Devices(QObject):
             task, self._task = self._task, None
             task.wait()
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: WorkResult) -> None:
         if isinstance(outcome.value, tuple):
             self._panel.show_devices(outcome.value)
 
@@ -53,7 +53,7 @@ class Measuring(QObject):
     def __init__(self, session: Session, panel: PlanPanel, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session, self._panel = session, panel
-        self._task: Task | None = None
+        self._task: LongTask | None = None
         self._key = b""
         panel.measure_wanted.connect(self._ask)
 
@@ -74,18 +74,18 @@ class Measuring(QObject):
             return
 
         def job(emit: Emit, cancelled: IsCancelled) -> object:
-            from core.tasks.estimating import estimate
+            from core.tasks.runs.estimate import estimate
 
             parts = None if split is None else dict(split.parts)
             return estimate(study, config, parts, emit=emit, cancelled=cancelled)
 
         self._key = self._panel.plan_key
-        self._task = Task(job, self, name="estimate")
+        self._task = LongTask(job, self, name="estimate")
         self._task.ended.connect(self._take)
         self._panel.show_measuring(tr("Measuring …"))
         self._task.start()
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: WorkResult) -> None:
         if self._task is None or self.sender() is not self._task:
             return
         self._task = None

@@ -22,9 +22,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.qt.sentences import said
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.training_desk import PlanRequest
+from app.services.training_service import PlanRequest
 from app.views.train.config_form import ConfigForm
 from app.views.train.data_panel import DataPanel
 from app.views.train.job_panel import duration
@@ -32,9 +32,9 @@ from app.widgets.label import Label, tip
 from app.widgets.number import NumberField
 from core.domain.errors import MarginaliaError
 from core.domain.study import Run, RunStatus, Split
-from core.tasks.configuring import configure
-from core.tasks.devices import Device, chosen, processor
-from core.tasks.training_data import TrainingData
+from core.tasks.runs.configure import configure
+from core.tasks.runs.devices import Device, chosen, processor
+from core.tasks.runs.training_data import TrainingData
 from core.training.config import TrainingConfig
 from core.training.presets import PRESETS, deviations, read_preset
 
@@ -224,7 +224,7 @@ class PlanPanel(QWidget):
 
     def _preset_chosen(self) -> None:
         preset = self.preset.currentText()
-        self.description.setText(said(read_preset(preset).description))
+        self.description.setText(translate_message(read_preset(preset).description))
         label = _LABELS[self.label.currentIndex()]
         self.form.show_config(configure(preset, label=label, seed=self.seed.value(), changes=()))
         self._read()
@@ -238,7 +238,7 @@ class PlanPanel(QWidget):
             )
         except MarginaliaError as error:
             self.config = None
-            self.show_problem(said(error))
+            self.show_problem(translate_message(error))
             self._enable()
             return
         self.show_problem("")

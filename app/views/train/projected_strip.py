@@ -10,7 +10,7 @@ from app.qt.translation import tr
 from app.widgets.explain.heat import RELEVANT, draw_box, frame_to, grey_picture
 from app.widgets.explain.numbers import class_qcolour
 from core.domain.geometry import Box
-from core.tasks.projected import ProjectedPictures
+from core.tasks.runs.projection_file import ProjectedPictures
 
 _SIDE, _GAP = 72, 6
 

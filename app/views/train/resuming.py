@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMessageBox, QWidget
 
-from app.qt.asking import ask
-from app.qt.background import Background, Outcome
+from app.qt.background import Background, WorkResult
+from app.qt.dialogs import open_dialog
 from app.qt.translation import tr
-from app.session import Session
+from app.state.session import Session
 from core.domain.study import Run, RunStatus
 
 if TYPE_CHECKING:
-    from core.tasks.run_data import ChangedData
+    from core.tasks.runs.run_data import ChangedData
 
 
 class Resuming(QObject):
@@ -47,7 +47,7 @@ class Resuming(QObject):
         self._run, study = run, self._session.study
 
         def work() -> ChangedData:
-            from core.tasks.runs import changes_since_start
+            from core.tasks.runs.lifecycle import changes_since_start
 
             return changes_since_start(study, run)
 
@@ -57,7 +57,7 @@ class Resuming(QObject):
         self._run = None
         self._checks.stop()
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: WorkResult) -> None:
         run = self._run
         if run is None or outcome.key != run.id:
             return
@@ -67,7 +67,7 @@ class Resuming(QObject):
             return
         changed: ChangedData = outcome.value  # type: ignore[assignment]
         if changed:
-            ask(self.question(run, changed))
+            open_dialog(self.question(run, changed))
         else:
             self._go_on(run)
 

@@ -17,8 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.qt.formatting import local_time
 from app.qt.translation import tr
-from app.qt.words import local_time
 from app.widgets.explain.numbers import MISSING, number
 from app.widgets.label import Label, tip
 from core.domain.study import Run, RunStatus

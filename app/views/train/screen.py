@@ -18,8 +18,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import model_edits
-from app.changes import (
+from app.operations import models
+from app.qt.background import Background, WorkResult
+from app.qt.sentences import translate_message
+from app.qt.translation import tr
+from app.services.model_service import ModelService
+from app.services.training_service import JobState, PlanRequest, TrainingService
+from app.state.changes import (
     AnnotationChanged,
     Change,
     ImagesImported,
@@ -31,14 +36,9 @@ from app.changes import (
     StudyClosing,
     StudyOpened,
 )
-from app.model_desk import ModelDesk
-from app.qt.background import Background, Outcome
-from app.qt.sentences import said
-from app.qt.translation import tr
-from app.session import Session
-from app.training_desk import JobState, PlanRequest, TrainingDesk
+from app.state.session import Session
 from app.views.screen import Screen
-from app.views.train.comparison import RunComparison
+from app.views.train.comparison import RunComparisonView
 from app.views.train.history import Point, read_history
 from app.views.train.job_panel import JobPanel
 from app.views.train.measuring import Devices, Measuring
@@ -51,11 +51,11 @@ from core.domain.errors import MarginaliaError
 from core.domain.events import Event, Metrics, Projected
 from core.domain.study import Run, RunStatus
 from core.jobs.hosts import Hosts
-from core.tasks.left_alone import is_worked_on
-from core.tasks.projected import ProjectedPictures, read_projected
+from core.tasks.runs.detached_runs import is_worked_on
+from core.tasks.runs.projection_file import ProjectedPictures, read_projected
 
 if TYPE_CHECKING:
-    from core.tasks.training_data import TrainingData
+    from core.tasks.runs.training_data import TrainingData
 
 LOG, HISTORY = "log.txt", "history.json"
 _LOG_END = 20_000
@@ -67,7 +67,7 @@ class TrainScreen(Screen):
     """The model that was opened is to be looked at."""
 
     def __init__(
-        self, session: Session, desk: ModelDesk, training: TrainingDesk, parent: QWidget | None = None
+        self, session: Session, desk: ModelService, training: TrainingService, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.session, self.desk, self.training = session, desk, training
@@ -158,7 +158,7 @@ class TrainScreen(Screen):
         try:
             self.plan.show_hosts([host.name for host in Hosts().confirmed()])
         except MarginaliaError as error:
-            self.refused.emit(said(error))
+            self.refused.emit(translate_message(error))
 
     def _look(self) -> None:
         """Count what would be trained on, beside the window's thread."""
@@ -168,13 +168,13 @@ class TrainScreen(Screen):
         study, split = self.session.study, self.plan.split
 
         def work() -> TrainingData:
-            from core.tasks.training_data import look_at_data
+            from core.tasks.runs.training_data import look_at_data
 
             return look_at_data(study, config, None if split is None else split.parts)
 
         self._looking.submit("data", work)
 
-    def _take_data(self, outcome: Outcome) -> None:
+    def _take_data(self, outcome: WorkResult) -> None:
         self.plan.show_data(outcome.value, outcome.sentence)  # type: ignore[arg-type]
 
     def _show_job(self) -> None:
@@ -235,7 +235,7 @@ class TrainScreen(Screen):
         path = self.session.study.folder / job.run.folder / job.projected.file
         self._pictures.submit("prototypes", lambda: read_projected(path))
 
-    def _take_prototypes(self, outcome: Outcome) -> None:
+    def _take_prototypes(self, outcome: WorkResult) -> None:
         found = outcome.value
         self.job.prototypes.show_pictures(found if isinstance(found, ProjectedPictures) else None)
 
@@ -248,7 +248,7 @@ class TrainScreen(Screen):
             self.refused.emit(tr("{name} is finished", name=job.run.name))
         self._show_curves()
 
-    def _planned(self, outcome: Outcome) -> None:
+    def _planned(self, outcome: WorkResult) -> None:
         self.plan.show_problem(outcome.sentence)
         if not outcome.sentence:
             self.plan.clear_name()
@@ -302,13 +302,13 @@ class TrainScreen(Screen):
         self.model_wanted.emit()
 
     def _archive(self, run: Run, archived: bool) -> None:
-        self._try(lambda: model_edits.note_run(self.session, run, archived=archived))
+        self._try(lambda: models.note_run(self.session, run, archived=archived))
 
     def _note(self, run: Run, notes: str) -> None:
-        self._try(lambda: model_edits.note_run(self.session, run, notes=notes))
+        self._try(lambda: models.note_run(self.session, run, notes=notes))
 
     def _compare(self, runs: list[Run]) -> None:
-        RunComparison(runs, self).show()
+        RunComparisonView(runs, self).show()
 
     def _show_log(self, run: Run) -> None:
         path = self.session.study.folder / run.folder / LOG
@@ -328,7 +328,7 @@ class TrainScreen(Screen):
         try:
             act()  # type: ignore[operator]
         except MarginaliaError as error:
-            self.plan.show_problem(said(error))
+            self.plan.show_problem(translate_message(error))
 
 
 def _end_of(path: Path) -> str:

@@ -18,7 +18,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.changes import (
+from app.models.thumbnails import Thumbnails
+from app.models.worklist import WorklistModel
+from app.qt.formatting import number, word
+from app.qt.translation import tr
+from app.state.changes import (
     AnnotationChanged,
     Change,
     ImagesImported,
@@ -29,11 +33,7 @@ from app.changes import (
     StudyClosing,
     StudyOpened,
 )
-from app.models.thumbnails import Thumbnails
-from app.models.worklist import WorklistModel
-from app.qt.translation import tr
-from app.qt.words import number, word
-from app.session import Session
+from app.state.session import Session
 from app.views.worklist.delegate import HEIGHT, PICTURE, WorklistDelegate
 from app.widgets.label import Label
 from core.domain.vocabulary import Part

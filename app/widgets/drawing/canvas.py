@@ -9,8 +9,8 @@ from PySide6.QtCore import QObject, Signal
 
 from app.qt.translation import tr
 from app.widgets.drawing.document import AnnotationDocument
-from app.widgets.drawing.host import Host
 from app.widgets.drawing.pen import Pen
+from app.widgets.drawing.tool_context import ToolContext
 from app.widgets.drawing.tools.areas import BoxTool, EllipseTool, LesionBoxTool
 from app.widgets.drawing.tools.live_wire import LiveWireTool
 from app.widgets.drawing.tools.select import Select
@@ -25,7 +25,7 @@ from core.domain.geometry import Box
 from core.domain.shapes import Role, Shape, bounds
 from core.domain.study import LesionOutline
 
-TOOLS: dict[str, Callable[[Host], Tool]] = {
+TOOLS: dict[str, Callable[[ToolContext], Tool]] = {
     "select": Select,
     "freehand": Freehand,
     "polyline": Polyline,

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.commands.edits import EditHistory, ReplaceShapes
-from app.qt.sentences import said
+from app.operations.edit_history import EditHistory, ReplaceShapes
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from core.domain.edits import Shapes, replay
 from core.domain.errors import MarginaliaError
@@ -144,7 +144,7 @@ class AnnotationDocument(QObject):
             self._retry.start()
             if first:
                 self.paused_changed.emit(True)
-                self.commit_failed.emit(said(error))
+                self.commit_failed.emit(translate_message(error))
             return False
         self._end_pause()
         return True

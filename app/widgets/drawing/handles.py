@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 
 from app.qt.colours import RIM, SELECTION
 from app.widgets.viewer.layers import draw_outline
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.edits import vertices
 from core.domain.geometry import Point
 from core.domain.shapes import Shape
@@ -30,7 +30,7 @@ def shown_vertices(shape: Shape, scale: float) -> list[int]:
     return chosen
 
 
-def paint_handles(painter: QPainter, sight: Sight, points: Iterable[Point]) -> None:
+def paint_handles(painter: QPainter, sight: ViewTransform, points: Iterable[Point]) -> None:
     painter.save()
     painter.setPen(QPen(RIM, 1.0))
     painter.setBrush(SELECTION)
@@ -40,7 +40,7 @@ def paint_handles(painter: QPainter, sight: Sight, points: Iterable[Point]) -> N
     painter.restore()
 
 
-def paint_selected(painter: QPainter, sight: Sight, shapes: Sequence[Shape]) -> None:
+def paint_selected(painter: QPainter, sight: ViewTransform, shapes: Sequence[Shape]) -> None:
     """A white outline (a line's middle) with a dark rim, and handles where one shape alone is selected."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -10,10 +10,10 @@ from PySide6.QtCore import QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.qt.background import Background, Outcome
+from app.qt.background import Background, WorkResult
 from app.qt.colours import FAINT_TEXT, MASK, SURROUND
+from app.qt.formatting import decimal
 from app.qt.translation import tr
-from app.qt.words import decimal
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.viewer.picture import Picture
 from core.data.roi import extract_pixels, image_to_input, roi_square
@@ -128,7 +128,7 @@ class MaskPreview(QWidget):
         self._describe()
         self.update()
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: WorkResult) -> None:
         if outcome.error is not None:
             return
         found: Any = outcome.value

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QWidget
 
-from app.model_desk import ModelDesk
 from app.qt.translation import tr
+from app.services.model_service import ModelService
 from app.widgets.label import Label, tip
 
 
 class RunBar(QWidget):
-    def __init__(self, desk: ModelDesk, parent: QWidget | None = None) -> None:
+    def __init__(self, desk: ModelService, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._desk = desk
         self.runs = QComboBox()

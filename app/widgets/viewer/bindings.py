@@ -23,7 +23,7 @@ class Wheel(StrEnum):
     PAGE = "page"
 
 
-class Command(StrEnum):
+class ViewCommand(StrEnum):
     """What a key does in the view that has the focus; menus call the same methods."""
 
     CANCEL = "cancel"
@@ -39,19 +39,19 @@ class Command(StrEnum):
     CALIPER = "caliper"
 
 
-KEYS: Mapping[tuple[Qt.Key, bool], Command] = {
-    (Key.Key_Escape, False): Command.CANCEL,
-    (Key.Key_Return, False): Command.FINISH,
-    (Key.Key_Enter, False): Command.FINISH,
-    (Key.Key_Backspace, False): Command.STEP_BACK,
-    (Key.Key_Delete, False): Command.DELETE,
-    (Key.Key_BracketLeft, False): Command.NARROWER,
-    (Key.Key_BracketRight, False): Command.WIDER,
-    (Key.Key_I, False): Command.INVERT,
-    (Key.Key_F, False): Command.FIT,
-    (Key.Key_0, True): Command.ONE_TO_ONE,
-    (Key.Key_L, False): Command.LENS,
-    (Key.Key_D, False): Command.CALIPER,
+KEYS: Mapping[tuple[Qt.Key, bool], ViewCommand] = {
+    (Key.Key_Escape, False): ViewCommand.CANCEL,
+    (Key.Key_Return, False): ViewCommand.FINISH,
+    (Key.Key_Enter, False): ViewCommand.FINISH,
+    (Key.Key_Backspace, False): ViewCommand.STEP_BACK,
+    (Key.Key_Delete, False): ViewCommand.DELETE,
+    (Key.Key_BracketLeft, False): ViewCommand.NARROWER,
+    (Key.Key_BracketRight, False): ViewCommand.WIDER,
+    (Key.Key_I, False): ViewCommand.INVERT,
+    (Key.Key_F, False): ViewCommand.FIT,
+    (Key.Key_0, True): ViewCommand.ONE_TO_ONE,
+    (Key.Key_L, False): ViewCommand.LENS,
+    (Key.Key_D, False): ViewCommand.CALIPER,
 }
 """By key and whether Ctrl is held."""
 
@@ -66,7 +66,7 @@ class Bindings:
     alone goes through its slices."""
     pan_key: Qt.Key = Key.Key_Space
     peek_key: Qt.Key = Key.Key_G
-    keys: Mapping[tuple[Qt.Key, bool], Command] = field(default_factory=lambda: KEYS)
+    keys: Mapping[tuple[Qt.Key, bool], ViewCommand] = field(default_factory=lambda: KEYS)
 
     def drag_of(self, button: Qt.MouseButton) -> Drag:
         return {

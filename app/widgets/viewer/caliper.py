@@ -9,11 +9,11 @@ from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from app.qt.colours import MEASURE, RIM
+from app.qt.formatting import decimal
 from app.qt.translation import tr
-from app.qt.words import decimal
 from app.widgets.viewer.pointing import Pointer, Tool
-from app.widgets.viewer.sight import Sight
 from app.widgets.viewer.text import draw_plate
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.geometry import Point
 
 
@@ -64,14 +64,14 @@ class Caliper(Tool):
         self._ends, self._dragging = None, False
         self._repaint()
 
-    def area(self, sight: Sight) -> QRect:
+    def area(self, sight: ViewTransform) -> QRect:
         """What the line and its text may cover, in logical pixels."""
         if self._ends is None:
             return QRect()
         a, b = (sight.to_widget(end) for end in self._ends)
         return QRectF(a, b).normalized().adjusted(-20, -60, 280, 60).toAlignedRect()
 
-    def paint(self, painter: QPainter, sight: Sight) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform) -> None:
         if self._ends is None:
             return
         a, b = (sight.to_widget(end) for end in self._ends)

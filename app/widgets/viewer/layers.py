@@ -13,7 +13,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen, QTransform, qRgba
 
 from app.qt.colours import LESION, MASK, RIM
 from app.widgets.viewer.bands import Bands, polygon_of
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.geometry import Affine, Box, box_around
 from core.domain.shapes import Ellipse, Polygon, Rectangle, Shape, bounds
 from core.domain.study import LesionOutline
@@ -25,7 +25,7 @@ _MOST_SCALED = 4.0
 
 
 class Layer(Protocol):
-    def paint(self, painter: QPainter, sight: Sight, exposed: QRect) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform, exposed: QRect) -> None:
         """Paint what ``exposed`` (logical pixels) shows."""
 
 
@@ -39,7 +39,7 @@ class ShapesLayer:
         self._hidden: frozenset[int] = frozenset()
         self._live: list[Shape] = []
         self._bands: Bands | None = None
-        self._sight: Sight | None = None
+        self._sight: ViewTransform | None = None
         self._stale: Box | None = None
         self._used: Box | None = None
         self.opacity = 1.0
@@ -78,7 +78,7 @@ class ShapesLayer:
             self._bands.compose(rect)
         self._changed(box)
 
-    def paint(self, painter: QPainter, sight: Sight, exposed: QRect) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform, exposed: QRect) -> None:
         if not (self._shapes or self._live):
             return
         if sight.moving and self._paint_scaled(painter, sight):
@@ -93,7 +93,7 @@ class ShapesLayer:
             painter.setOpacity(self.opacity)
             painter.drawImage(rect.topLeft(), self._bands.picture, rect)
 
-    def _paint_scaled(self, painter: QPainter, sight: Sight) -> bool:
+    def _paint_scaled(self, painter: QPainter, sight: ViewTransform) -> bool:
         """The tile as it was before the zoom, enlarged or shrunk: drawing the shapes anew for each notch of the
         wheel takes longer than a frame. False where the tile shows too little of what is in view now."""
         before = self._sight
@@ -140,7 +140,7 @@ class ShapesLayer:
         if self._bands is not None:
             self._bands.thinned.keep_only((*self._shapes, *self._live))
 
-    def _refresh(self, sight: Sight) -> None:
+    def _refresh(self, sight: ViewTransform) -> None:
         """Bring the tile up to date: all of it for another viewport, else where shapes changed."""
         size = (sight.viewport.width, sight.viewport.height)
         if self._bands is None or self._bands.size != size:
@@ -178,7 +178,7 @@ class OutlineLayer:
         self.outline: LesionOutline | None = None
         self._colour = colour
 
-    def paint(self, painter: QPainter, sight: Sight, exposed: QRect) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform, exposed: QRect) -> None:
         if self.outline is None or not sight.widget_rect(bounds(self.outline), margin=4).intersects(exposed):
             return
         painter.save()
@@ -198,7 +198,7 @@ class OutlineLayer:
         painter.restore()
 
 
-def draw_outline(painter: QPainter, shape: Shape, sight: Sight) -> None:
+def draw_outline(painter: QPainter, shape: Shape, sight: ViewTransform) -> None:
     """The outline of an area, or the middle of a line, with the painter's pen in logical pixels."""
     match shape:
         case Rectangle(box=b):
@@ -222,7 +222,7 @@ class MaskLayer:
         self._mask: UInt8 | None = None
         self._to_mask: Affine | None = None
         self._tile = QImage()
-        self._tile_for: tuple[Sight, QRect, float] | None = None
+        self._tile_for: tuple[ViewTransform, QRect, float] | None = None
         self._colour = colour
         self.opacity = opacity
 
@@ -230,7 +230,7 @@ class MaskLayer:
         """``(height, width)``, 1 where marked; ``image_to_mask`` leads from image points to its grid."""
         self._mask, self._to_mask, self._tile_for = mask, image_to_mask, None
 
-    def paint(self, painter: QPainter, sight: Sight, exposed: QRect) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform, exposed: QRect) -> None:
         if self._mask is None or self._to_mask is None:
             return
         height, width = self._mask.shape
@@ -244,7 +244,7 @@ class MaskLayer:
         with sight.device_pixels(painter):
             painter.drawImage(rect.topLeft(), self._tile)
 
-    def _resampled(self, mask: UInt8, to_mask: Affine, sight: Sight, rect: QRect) -> QImage:
+    def _resampled(self, mask: UInt8, to_mask: Affine, sight: ViewTransform, rect: QRect) -> QImage:
         m = sight.viewport.view_to_image.then(to_mask)
         x, y = rect.left() + 0.5, rect.top() + 0.5
         matrix = np.array([[m.a, m.b, m.a * x + m.b * y + m.c - 0.5], [m.d, m.e, m.d * x + m.e * y + m.f - 0.5]])
@@ -262,12 +262,12 @@ class MaskLayer:
         return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
 
 
-def _on_widget(sight: Sight) -> QTransform:
+def _on_widget(sight: ViewTransform) -> QTransform:
     transform = sight.image_transform
     return transform * QTransform.fromScale(1 / sight.ratio, 1 / sight.ratio)
 
 
-def _device(rect: QRect, sight: Sight) -> QRect:
+def _device(rect: QRect, sight: ViewTransform) -> QRect:
     r = sight.ratio
     x0, y0 = math.floor(rect.left() * r), math.floor(rect.top() * r)
     x1, y1 = math.ceil((rect.left() + rect.width()) * r), math.ceil((rect.top() + rect.height()) * r)

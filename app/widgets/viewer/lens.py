@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 from app.qt.colours import RIM, TEXT
 from app.widgets.viewer.picture import Picture
 from app.widgets.viewer.renderer import Renderer
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from app.widgets.viewer.viewport import LARGEST_ZOOM, Viewport
 
 RADIUS = 120
@@ -37,7 +37,7 @@ class Lens:
         reach = RADIUS + 3
         return QRectF(self._place.x() - reach, self._place.y() - reach, 2 * reach, 2 * reach).toAlignedRect()
 
-    def paint(self, painter: QPainter, sight: Sight, table: NDArray[np.uint8], outside: int) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform, table: NDArray[np.uint8], outside: int) -> None:
         if self._place is None:
             return
         side = round(2 * RADIUS * sight.ratio)

@@ -22,17 +22,17 @@ from PySide6.QtWidgets import QWidget
 
 from app.qt.colours import SURROUND
 from app.qt.translation import tr
-from app.widgets.viewer.bindings import Bindings, Command
+from app.widgets.viewer.bindings import Bindings, ViewCommand
 from app.widgets.viewer.caliper import Caliper
 from app.widgets.viewer.corner_texts import paint_corners, paint_message
 from app.widgets.viewer.gestures import Gestures
-from app.widgets.viewer.key_hand import KeyHand
+from app.widgets.viewer.keyboard_cursor import KeyboardCursor
 from app.widgets.viewer.layers import Layer
 from app.widgets.viewer.lens import Lens
 from app.widgets.viewer.picture import Display, Picture
 from app.widgets.viewer.picture_view import PictureView
+from app.widgets.viewer.pixel_probe import PixelProbe
 from app.widgets.viewer.pointing import Tool
-from app.widgets.viewer.reading import Reading
 from app.widgets.viewer.slice_bar import SliceBar
 from core.domain.geometry import Box
 
@@ -76,7 +76,7 @@ class MammogramView(PictureView):
         self._lens: Lens | None = None
         self._caliper = Caliper(self._repaint_caliper)
         self._caliper_area = QRect()
-        self.hand = KeyHand(self)
+        self.hand = KeyboardCursor(self)
         self._gestures = Gestures(self, self)
         self.slices = SliceBar(self)
         self.slices.moved.connect(self.slice_requested)
@@ -153,19 +153,19 @@ class MammogramView(PictureView):
 
     # asked for by gestures
 
-    def run(self, command: Command) -> None:
-        actions: dict[Command, Callable[[], None]] = {
-            Command.CANCEL: self._cancel,
-            Command.FINISH: self.tool.finish,
-            Command.STEP_BACK: self.tool.step_back,
-            Command.DELETE: self.tool.delete,
-            Command.NARROWER: lambda: self.tool.change_width(-1),
-            Command.WIDER: lambda: self.tool.change_width(1),
-            Command.INVERT: self.invert,
-            Command.FIT: self.fit,
-            Command.ONE_TO_ONE: self.one_to_one,
-            Command.LENS: self.toggle_lens,
-            Command.CALIPER: self.toggle_caliper,
+    def run(self, command: ViewCommand) -> None:
+        actions: dict[ViewCommand, Callable[[], None]] = {
+            ViewCommand.CANCEL: self._cancel,
+            ViewCommand.FINISH: self.tool.finish,
+            ViewCommand.STEP_BACK: self.tool.step_back,
+            ViewCommand.DELETE: self.tool.delete,
+            ViewCommand.NARROWER: lambda: self.tool.change_width(-1),
+            ViewCommand.WIDER: lambda: self.tool.change_width(1),
+            ViewCommand.INVERT: self.invert,
+            ViewCommand.FIT: self.fit,
+            ViewCommand.ONE_TO_ONE: self.one_to_one,
+            ViewCommand.LENS: self.toggle_lens,
+            ViewCommand.CALIPER: self.toggle_caliper,
         }
         actions[command]()
 
@@ -177,7 +177,7 @@ class MammogramView(PictureView):
             self.cursor_moved.emit(None)
             return
         at = self.to_image(place)
-        self.cursor_moved.emit(Reading(at, self._picture.value_at(*at)))
+        self.cursor_moved.emit(PixelProbe(at, self._picture.value_at(*at)))
 
     def ask_for_menu(self, place: QPoint) -> None:
         self.menu_requested.emit(place, self.to_image(QPointF(place)))

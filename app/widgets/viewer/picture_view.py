@@ -13,7 +13,7 @@ from app.qt.colours import SURROUND
 from app.qt.translation import tr
 from app.widgets.viewer.picture import Display, Picture, UInt8, Voi
 from app.widgets.viewer.renderer import Renderer
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from app.widgets.viewer.viewport import Viewport
 from core.domain.geometry import Box, Point
 
@@ -109,8 +109,8 @@ class PictureView(QWidget):
         return self._viewport
 
     @property
-    def sight(self) -> Sight:
-        return Sight(self._viewport, self.devicePixelRatioF(), moving=self._zooming.isActive())
+    def sight(self) -> ViewTransform:
+        return ViewTransform(self._viewport, self.devicePixelRatioF(), moving=self._zooming.isActive())
 
     @property
     def is_fitted(self) -> bool:
@@ -163,7 +163,7 @@ class PictureView(QWidget):
 
     # for the subclass and Qt
 
-    def paint_picture(self, painter: QPainter, sight: Sight) -> bool:
+    def paint_picture(self, painter: QPainter, sight: ViewTransform) -> bool:
         """The windowed picture; False, with nothing painted, where there is none."""
         if self._renderer is None or self._table is None:
             return False

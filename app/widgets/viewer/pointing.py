@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QPainter
 
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.geometry import Point
 
 
@@ -68,5 +68,5 @@ class Tool:
     def change_width(self, steps: float) -> None:
         """``[``, ``]``, Shift and the wheel, Alt and drag; one step is one notch."""
 
-    def paint(self, painter: QPainter, sight: Sight) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform) -> None:
         """On top of the picture and its layers, in logical coordinates."""

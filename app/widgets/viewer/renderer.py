@@ -32,7 +32,7 @@ _WHOLE = 1e-6
 
 
 @dataclass(frozen=True)
-class Frame:
+class RenderedFrame:
     """A rectangle of whole device pixels; ``right`` and ``bottom`` are beyond it."""
 
     left: int
@@ -40,24 +40,24 @@ class Frame:
     right: int
     bottom: int
 
-    def moved(self, dx: int, dy: int) -> Frame:
-        return Frame(self.left + dx, self.top + dy, self.right + dx, self.bottom + dy)
+    def moved(self, dx: int, dy: int) -> RenderedFrame:
+        return RenderedFrame(self.left + dx, self.top + dy, self.right + dx, self.bottom + dy)
 
-    def common(self, other: Frame) -> Frame | None:
+    def common(self, other: RenderedFrame) -> RenderedFrame | None:
         left, top = max(self.left, other.left), max(self.top, other.top)
         right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
-        return Frame(left, top, right, bottom) if left < right and top < bottom else None
+        return RenderedFrame(left, top, right, bottom) if left < right and top < bottom else None
 
-    def less(self, part: Frame) -> tuple[Frame, ...]:
+    def less(self, part: RenderedFrame) -> tuple[RenderedFrame, ...]:
         """The up to four rectangles that are this one without ``part``, which lies in it; some may be empty."""
         return (
-            Frame(self.left, self.top, self.right, part.top),
-            Frame(self.left, part.bottom, self.right, self.bottom),
-            Frame(self.left, part.top, part.left, part.bottom),
-            Frame(part.right, part.top, self.right, part.bottom),
+            RenderedFrame(self.left, self.top, self.right, part.top),
+            RenderedFrame(self.left, part.bottom, self.right, self.bottom),
+            RenderedFrame(self.left, part.top, part.left, part.bottom),
+            RenderedFrame(part.right, part.top, self.right, part.bottom),
         )
 
-    def within(self, frame: Frame) -> tuple[slice, slice]:
+    def within(self, frame: RenderedFrame) -> tuple[slice, slice]:
         """The rows and columns of an array over ``frame`` that this rectangle covers."""
         return (
             slice(self.top - frame.top, self.bottom - frame.top),
@@ -74,7 +74,7 @@ class Renderer:
         self._levels = levels
         self._grey: UInt8 = np.empty((0, 0), np.uint8)
         self._resampled: Stored = np.empty((0, 0), levels[0].dtype)
-        self._frame = Frame(0, 0, 0, 0)
+        self._frame = RenderedFrame(0, 0, 0, 0)
         self._used: Stored = np.empty(0, levels[0].dtype)
         self._spare: Stored = np.empty(0, levels[0].dtype)
         self._resampled_for: Viewport | None = None
@@ -129,7 +129,7 @@ class Renderer:
         x1, y1 = forward((float(columns), float(rows)))
         left, right = (min(max(round(x), 0), viewport.width) for x in (x0, x1))
         top, bottom = (min(max(round(y), 0), viewport.height) for y in (y0, y1))
-        target = Frame(left, top, max(right, left), max(bottom, top))
+        target = RenderedFrame(left, top, max(right, left), max(bottom, top))
         source, kept = self._frame, self._kept_by_pan(viewport, target)
         fresh = self._buffer(target)
         if kept is None and rough and viewport.zoom < _NEAREST_FROM_ZOOM:
@@ -143,7 +143,9 @@ class Renderer:
                 self._resample(viewport, strip, fresh, target)
         self._resampled, self._frame, self._resampled_for, self._is_rough = fresh, target, viewport, rough
 
-    def _kept_by_pan(self, viewport: Viewport, target: Frame) -> tuple[Frame, tuple[int, int]] | None:
+    def _kept_by_pan(
+        self, viewport: Viewport, target: RenderedFrame
+    ) -> tuple[RenderedFrame, tuple[int, int]] | None:
         """What of ``target`` was in view already, and by how much it moved; None where it must be made anew."""
         before = self._resampled_for
         if (
@@ -164,7 +166,7 @@ class Renderer:
         part = self._frame.moved(dx, dy).common(target)
         return None if part is None else (part, (dx, dy))
 
-    def _buffer(self, target: Frame) -> Stored:
+    def _buffer(self, target: RenderedFrame) -> Stored:
         """Room for the target in the one of two kept buffers that is not in use."""
         size = (target.bottom - target.top) * (target.right - target.left)
         self._spare, self._used = self._used, self._spare
@@ -172,7 +174,7 @@ class Renderer:
             self._used = np.empty(size, self._levels[0].dtype)
         return self._used[:size].reshape(target.bottom - target.top, target.right - target.left)
 
-    def _resize(self, viewport: Viewport, target: Frame, into: Stored) -> None:
+    def _resize(self, viewport: Viewport, target: RenderedFrame, into: Stored) -> None:
         """``_resample`` of all of the target in a third of its time, to the nearest whole device pixel.
 
         OpenCV enlarges and shrinks far faster than it warps, but only from whole pixels of the source on.
@@ -200,7 +202,7 @@ class Renderer:
         into[part.shape[0] :, : part.shape[1]] = part[-1:]
         into[:, part.shape[1] :] = into[:, part.shape[1] - 1 : part.shape[1]]
 
-    def _resample(self, viewport: Viewport, part: Frame, into: Stored, target: Frame) -> None:
+    def _resample(self, viewport: Viewport, part: RenderedFrame, into: Stored, target: RenderedFrame) -> None:
         width, height = part.right - part.left, part.bottom - part.top
         if width <= 0 or height <= 0:
             return

@@ -25,14 +25,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.domain.events import Progress
     from core.store.check import check_study
     from core.store.study import Study
-    from core.tasks.trust import vouch
+    from core.tasks.studies.trusted_studies import mark_trusted
 
     with Study.open(arguments.study, writable=False) as study:
         report = check_study(
             study, progress=lambda done, total: console.emit(Progress(stage="check", done=done, total=total))
         )
     if report.good:
-        vouch(arguments.study)
+        mark_trusted(arguments.study)
     lines = [f"Wrong: {problem.sentence}" for problem in report.problems]
     lines += [f"Would be made again: {sentence}" for sentence in report.rebuild]
     lines += [f"Not needed: {sentence}" for sentence in report.unused]

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.domain.errors import MarginaliaError
     from core.evaluation.report import report_text
     from core.phantom.config import PhantomConfig
-    from core.tasks.demo import make_demo
+    from core.tasks.studies.demo import make_demo
 
     try:
         config = PhantomConfig(patients=arguments.patients, seed=arguments.seed)

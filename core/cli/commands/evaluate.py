@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.domain.vocabulary import Part
     from core.evaluation.report import report_text
     from core.store.study import Study
-    from core.tasks.evaluating import evaluate_runs
+    from core.tasks.review.evaluate_runs import evaluate_runs
 
     with Study.open(arguments.study, writable=False) as study:
         reports = evaluate_runs(

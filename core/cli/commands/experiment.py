@@ -75,11 +75,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def _table1(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
+    from core.experiment.phantom_study import CHANGES, confounded, make_confounded_study
+    from core.experiment.run import TableRequest, table1
     from core.jobs.launcher import launcher_of
     from core.store.study import Study
-    from core.tasks.configuring import configure
-    from core.tasks.experiment.phantom_study import CHANGES, confounded, make_confounded_study
-    from core.tasks.experiment.run import Request, table1
+    from core.tasks.runs.configure import configure
 
     changes = [*(CHANGES if arguments.phantom else ()), *arguments.set]
     config = configure(arguments.preset, label=arguments.label, seed=1, changes=changes)
@@ -89,7 +89,7 @@ def _table1(arguments: argparse.Namespace, console: Console) -> int:
             patients=arguments.patients, test_patients=arguments.test_patients, seed=arguments.phantom_seed
         )
         folder = make_confounded_study(out / "study", wanted, emit=console.emit, cancelled=console.cancelled)
-    request = Request(
+    request = TableRequest(
         out=out, config=config, seeds=arguments.seeds,
         ablations=arguments.ablations, split=arguments.split, folds=arguments.folds,
         launcher=launcher_of(arguments.launcher) if arguments.launcher else None,
@@ -107,8 +107,8 @@ def _compare(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
     from core.domain.errors import MarginaliaError
+    from core.experiment.compare import compare_runs, comparison_text
     from core.store.study import Study
-    from core.tasks.experiment.compare import compare_runs, comparison_text
 
     if arguments.study is None or len(arguments.runs) < 2:
         raise MarginaliaError("Name a study with --study and at least two of its runs with --runs.")

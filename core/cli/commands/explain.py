@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
-    from core.tasks.explaining import open_model, telling_lesions, write_case_pages
-    from core.tasks.runs import finished_run
+    from core.tasks.review.model_in_study import open_model, telling_lesions, write_case_pages
+    from core.tasks.runs.lifecycle import finished_run
 
     folder = arguments.out or Path("explanations")
     with Study.open(arguments.study, writable=False) as study:

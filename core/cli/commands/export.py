@@ -72,18 +72,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _masks(study: Study, arguments: argparse.Namespace, console: Console) -> int:
-    from core.data.export.authors import export_authors
-    from core.data.export.coco import export_coco
-    from core.data.export.png_masks import export_png_masks
-    from core.interchange.nifti import export_nifti
-    from core.interchange.table import export_csv
-    from core.tasks.splitting import find_split
+    from core.exchange.masks.authors import export_authors
+    from core.exchange.masks.coco import export_coco
+    from core.exchange.masks.csv_table import export_csv
+    from core.exchange.masks.nifti import export_nifti
+    from core.exchange.masks.png import export_png_masks
+    from core.tasks.runs.splits import find_split
 
     folder = arguments.out
     asked: dict[str, Any] = {"emit": console.emit, "cancelled": console.cancelled}
     asked["split"] = find_split(study, arguments.split) if arguments.split else None
     if arguments.format == "authors":
-        from core.tasks.run_data import roi_request
+        from core.tasks.runs.run_data import roi_request
         from core.training.presets import load_preset
 
         count = export_authors(study, folder, roi_request(load_preset(arguments.preset)), **asked)
@@ -105,9 +105,9 @@ def _masks(study: Study, arguments: argparse.Namespace, console: Console) -> int
 def _objects(study: Study, arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
-    from core.tasks.results import ResultKind, export_results
-    from core.tasks.runs import finished_run
-    from core.tasks.splitting import find_split
+    from core.exchange.dicom.export_results import ResultKind, export_results
+    from core.tasks.runs.lifecycle import finished_run
+    from core.tasks.runs.splits import find_split
 
     written = export_results(
         study,
@@ -142,9 +142,9 @@ def _model(study: Study, arguments: argparse.Namespace, console: Console) -> int
     import msgspec
 
     from core.domain.errors import StudyError
-    from core.interchange.onnx import write_onnx
-    from core.tasks.runs import active_model, finished_run
-    from core.tasks.sharing import share_model
+    from core.exchange.models.onnx import write_onnx
+    from core.exchange.models.share_model import share_model
+    from core.tasks.runs.lifecycle import active_model, finished_run
 
     run = finished_run(study, arguments.run)
     if arguments.format == "onnx":

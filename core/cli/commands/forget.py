@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
     from core.store.study import Study
-    from core.tasks.forgetting import find_patient, forget, forget_text, planned
+    from core.tasks.studies.forget_patient import find_patient, forget, forget_text, planned
 
     with Study.open(arguments.study, writable=arguments.yes) as study:
         if arguments.yes:

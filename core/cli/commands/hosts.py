@@ -26,7 +26,7 @@ from core.cli.console import Console
 from core.cli.output import add_output
 
 if TYPE_CHECKING:
-    from core.jobs.hosts import Host, Hosts
+    from core.jobs.hosts import Hosts, RemoteHost
 
 HELP = "set up, confirm and test other machines to train on"
 
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _line(host: Host) -> dict[str, object]:
+def _line(host: RemoteHost) -> dict[str, object]:
     from core.jobs.hosts import destination, is_confirmed
 
     stamp = host.confirmed.split(" ")[0] if is_confirmed(host) else None
@@ -86,10 +86,10 @@ def _standing(line: dict[str, object]) -> str:
 
 
 def _add(hosts: Hosts, arguments: argparse.Namespace, console: Console) -> None:
-    from core.jobs.hosts import Host
+    from core.jobs.hosts import RemoteHost
 
     known = {host.name: host.confirmed for host in hosts.all()}
-    host = Host(
+    host = RemoteHost(
         name=arguments.name, address=arguments.address, program=arguments.program, python=arguments.python,
         folder=arguments.folder, confirmed=known.get(arguments.name, ""),
     )  # fmt: skip
@@ -113,12 +113,12 @@ def _confirm(hosts: Hosts, arguments: argparse.Namespace, console: Console) -> N
     console.result(_line(hosts.get(host.name)), f"Confirmed: {destination(host)}.")
 
 
-def _test(host: Host, console: Console) -> None:
+def _test(host: RemoteHost, console: Console) -> None:
     from core.domain.errors import TrainingError
     from core.domain.events import Failed, Succeeded
     from core.jobs.catalogue import JobRequest
     from core.jobs.ssh import run_there
-    from core.tasks.runs import relay
+    from core.tasks.runs.lifecycle import relay
 
     job = JobRequest(job="rehearsal", arguments={"steps": 3})
     match run_there(host, job, emit=relay(console.emit), cancelled=console.cancelled):

@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING
 from core.cli.console import Console
 
 if TYPE_CHECKING:
+    from core.data.importers.outcomes import FileResult
     from core.data.importers.plan import ImportPlan, Issue
-    from core.data.importers.results import FileResult
     from core.store.identity import IdentityFile
     from core.store.study import Study
 
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.data.importers.folder import DEFAULT_READER
     from core.data.importers.importing import run_import
     from core.data.importers.layouts import Layout, PlanOptions, make_plan
-    from core.data.importers.results import file_results
+    from core.data.importers.outcomes import file_results
     from core.store.study import Study
 
     if arguments.layout == RESULTS:
@@ -125,9 +125,9 @@ def _results(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
     from core.domain.errors import StudyError
+    from core.exchange.dicom.import_results import read_results
     from core.store.identity import has_identity
     from core.store.study import Study
-    from core.tasks.reading_back import read_results
 
     with Study.open(arguments.study, writable=not arguments.dry_run) as study:
         if arguments.identity != "drop" and not has_identity(study.folder):
@@ -153,8 +153,8 @@ def _results(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _write_results(path: Path | None, files: tuple[FileResult, ...]) -> None:
-    from core.data.importers.results import results_table
-    from core.domain.atomic import atomic_write
+    from core.data.importers.outcomes import results_table
+    from core.platform.atomic import atomic_write
 
     if path is not None:
         atomic_write(path, results_table(files))

@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
+    from core.exchange.models.share_model import import_model
     from core.store.study import Study
-    from core.tasks.sharing import import_model
-    from core.tasks.splitting import find_split
+    from core.tasks.runs.splits import find_split
 
     with Study.open(arguments.study) as study:
         done = import_model(

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         from core.jobs.child import main
 
         return main([str(arguments.folder)] if arguments.folder else [])
-    from core.tasks.sent import drop, folder_of, give, take
+    from core.tasks.runs.remote_worker import drop, folder_of, give, take
 
     folder = folder_of(arguments.run)
     if arguments.take:

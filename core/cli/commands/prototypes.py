@@ -24,8 +24,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
     from core.store.study import Study
-    from core.tasks.prototypes import describe, facts_text
-    from core.tasks.runs import finished_run
+    from core.tasks.review.prototypes import describe, facts_text
+    from core.tasks.runs.lifecycle import finished_run
 
     with Study.open(arguments.study, writable=False) as study:
         facts, together = describe(study, finished_run(study, arguments.run), cancelled=console.cancelled)

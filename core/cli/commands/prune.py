@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.domain.errors import MarginaliaError
     from core.store.study import Study
-    from core.tasks.prototypes import Pruning, outcome_document, outcome_text, redo, undo
-    from core.tasks.runs import finished_run
+    from core.tasks.review.prototypes import Pruning, outcome_document, outcome_text, redo, undo
+    from core.tasks.runs.lifecycle import finished_run
 
     if not (arguments.numbers or arguments.undo or arguments.redo or arguments.history):
         raise MarginaliaError("Name the prototypes to remove, or say --undo, --redo or --history.")

@@ -33,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
-    from core.domain.atomic import atomic_write
     from core.domain.errors import StudyError
+    from core.platform.atomic import atomic_write
     from core.store.study import Study
-    from core.tasks.reader_study import export_readings, find_reader_study
+    from core.tasks.readers.reader_study import export_readings, find_reader_study
 
     if arguments.action == "export" and arguments.out is None:
         raise StudyError("Say where the readings are to be written: --out FILE.csv.")
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 {"file": str(arguments.out), "readings": count}, f"Wrote {count} readings to {arguments.out}."
             )
             return 0
-        from core.tasks.reader_study_figures import evaluate_reader_study, figures_text
+        from core.tasks.review.reader_study_figures import evaluate_reader_study, figures_text
 
         figures = evaluate_reader_study(study, made, cancelled=console.cancelled)
     console.result(msgspec.to_builtins(figures), figures_text(figures))
@@ -70,8 +70,8 @@ def _make(study: object, arguments: argparse.Namespace, console: Console) -> int
 
     from core.domain.vocabulary import Part
     from core.store.study import Study
-    from core.tasks.reader_study import make_reader_study
-    from core.tasks.runs import finished_run, request_of
+    from core.tasks.readers.reader_study import make_reader_study
+    from core.tasks.runs.lifecycle import finished_run, request_of
 
     assert isinstance(study, Study)
     run = finished_run(study, arguments.run)

@@ -23,14 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.domain.events import Progress
     from core.store.restore import restore_archive
-    from core.tasks.trust import vouch
+    from core.tasks.studies.trusted_studies import mark_trusted
 
     manifest = restore_archive(
         arguments.file,
         arguments.folder,
         progress=lambda done, total: console.emit(Progress(stage="restore", done=done, total=total)),
     )
-    vouch(arguments.folder)
+    mark_trusted(arguments.folder)
     console.result(
         {"study": str(arguments.folder), "name": manifest.study_name, "files": len(manifest.files)},
         f"Restored the study {manifest.study_name} of {manifest.created_utc[:19]} UTC to {arguments.folder}; "

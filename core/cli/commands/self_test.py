@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
-    from core.domain.atomic import atomic_write, make_folder
-    from core.tasks.self_test import self_test, self_test_text
+    from core.platform.atomic import atomic_write, make_folder
+    from core.tasks.studies.self_test import self_test, self_test_text
 
     make_folder(arguments.out)
     report = self_test(arguments.place or arguments.out, emit=console.emit, cancelled=console.cancelled)

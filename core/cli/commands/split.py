@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
-    from core.tasks.splitting import make_split, split_text
+    from core.tasks.runs.splits import make_split, split_text
 
     with Study.open(arguments.study) as study:
         split, counts = make_split(

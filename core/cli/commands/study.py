@@ -25,13 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
-    from core.tasks.overview import lesion_lines, lesions_text, overview, overview_text
-    from core.tasks.trust import vouch
+    from core.tasks.studies.overview import lesion_lines, lesions_text, overview, overview_text
+    from core.tasks.studies.trusted_studies import mark_trusted
 
     if arguments.action == "create":
         name = arguments.name or arguments.study.name
         with Study.create(arguments.study, name=name):
-            vouch(arguments.study)
+            mark_trusted(arguments.study)
         console.result(
             {"study": str(arguments.study), "name": name},
             f"Created the study {name} in {arguments.study}. Next: main.py import {arguments.study} SOURCE",

@@ -68,11 +68,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.domain.errors import TrainingError
     from core.jobs.launcher import launcher_of
     from core.store.study import Study
-    from core.tasks.configuring import configure
-    from core.tasks.many import carry_out_all
-    from core.tasks.runs import carry_out, find_run, finished_run, move_run
-    from core.tasks.together import help_out, is_helper, leading, leads_others
-    from core.tasks.training_plan import plan_final, plan_runs
+    from core.tasks.runs.configure import configure
+    from core.tasks.runs.lifecycle import carry_out, find_run, finished_run, move_run
+    from core.tasks.runs.parallel_runs import carry_out_all
+    from core.tasks.runs.torchrun import help_out, is_helper, leading, leads_others
+    from core.tasks.runs.training_plan import plan_final, plan_runs
     from core.training.presets import deviations
 
     if arguments.final and (arguments.folds or arguments.split or arguments.set or arguments.resume):

@@ -85,7 +85,7 @@ def read_cbis_ddsm(folder: Path, *, read_mask: ReadMask, skip_bad_rows: bool = F
     tables = [folder / name for name in MASSES if (folder / name).is_file()]
     if not tables:
         raise BadFileError(f"{folder} has no {MASSES[0]}; choose the folder that holds the tables of CBIS-DDSM.")
-    reader = _Reader(_files_by_folder(folder), read_mask)
+    reader = _CbisDdsmTables(_files_by_folder(folder), read_mask)
     for table in tables:
         for row in read_table(table, required=_REQUIRED):
             reader.take(row, f"{table.name}, {row.where}")
@@ -114,7 +114,7 @@ def _dicom_files(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted(names) if name.lower().endswith(".dcm"))
 
 
-class _Reader:
+class _CbisDdsmTables:
     def __init__(self, files: dict[str, list[Path]], read_mask: ReadMask) -> None:
         self.files = files
         self.read_mask = read_mask

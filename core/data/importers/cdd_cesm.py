@@ -60,7 +60,7 @@ _REQUIRED = (
 )
 
 
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
+class RegionChoice(msgspec.Struct, frozen=True, kw_only=True):
     """Which region of an image a person chose, and the margin he gives it, if it is not the image's word."""
 
     region: int
@@ -68,18 +68,18 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     margin: MarginType | None = None
 
 
-Choices = Mapping[str, Choice]
+Choices = Mapping[str, RegionChoice]
 """By the image's name in the table, such as ``full/P3_L_DM_CC.jpg``."""
 
 
-def read_choices(table: Path) -> dict[str, Choice]:
+def read_choices(table: Path) -> dict[str, RegionChoice]:
     """A CSV with the columns image, region and, if wanted, margin; BadTableError names a wrong row."""
-    choices: dict[str, Choice] = {}
+    choices: dict[str, RegionChoice] = {}
     issues: list[Issue] = []
     for row in read_table(table, required=("image", "region")):
         try:
             region = int(parsed_number(row, "region", smallest=1, largest=10_000) or 0)
-            choices[row.required("image")] = Choice(region=region, margin=member(row, "margin", MarginType))
+            choices[row.required("image")] = RegionChoice(region=region, margin=member(row, "margin", MarginType))
         except ValueError as error:
             issues.append(Issue(where=row.where, sentence=str(error), severity=Severity.WRONG))
     refuse_wrong(issues, table, skip=False)
@@ -96,7 +96,7 @@ def read_cdd_cesm(
     table = folder / "index.csv"
     if not table.is_file():
         raise BadFileError(f"{folder} has no index.csv, the table of CDD-CESM; choose the folder that holds it.")
-    reader = _Reader(folder=folder, read_mask=read_mask, choices=choices or {}, issues=[])
+    reader = _CddCesmTables(folder=folder, read_mask=read_mask, choices=choices or {}, issues=[])
     rows = list(read_table(table, required=_REQUIRED))
     full = {_identity(row) for row in rows if row["image"].startswith("full/")}
     doubled = [row for row in rows if not row["image"].startswith("full/") and _identity(row) in full]
@@ -116,7 +116,7 @@ def _identity(row: Row) -> tuple[str, str, str]:
     return row["patient_id"], row["laterality"], row["view"]
 
 
-class _Reader:
+class _CddCesmTables:
     """Reads row after row and collects what is to be said about them."""
 
     def __init__(self, *, folder: Path, read_mask: ReadMask, choices: Choices, issues: list[Issue]) -> None:

@@ -20,18 +20,18 @@ from msgspec.structs import replace
 
 from core.data.importers.fitting import fitted
 from core.data.importers.headers import Headers, LeftOutError, uids_valid
+from core.data.importers.outcomes import FileResult, file_results
 from core.data.importers.pending import Pending, Writing, frames_of, in_millimetres, stable_id, synthetic_id
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity
-from core.data.importers.results import FileResult, file_results
 from core.domain.content import content_sha256, frames_sha256
 from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled, Message, Progress, never, silent
 from core.domain.shapes import bounds
 from core.domain.study import Finding, Image, Lesion, Patient
-from core.domain.system import keep_freed_memory
 from core.imaging.decoded import DecodedImage, Identity, RefusedImageError
 from core.imaging.worker import Outcome, read_frames, read_many
-from core.store.links import PseudonymSession
+from core.platform.system import keep_freed_memory
+from core.store.pseudonym_links import PseudonymSession
 from core.store.study import Study
 
 if TYPE_CHECKING:

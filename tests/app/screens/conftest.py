@@ -11,8 +11,8 @@ from pytestqt.qtbot import QtBot
 
 from app.qt import settings
 from app.qt.theme import Theme, apply_theme
-from app.session import Session
-from app.views.window import MainWindow
+from app.state.session import Session
+from app.views.main_window.window import MainWindow
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QDialogButtonBox, QFileDialog, QLineEdit, QPushBut
 from pytestqt.qtbot import QtBot
 
 from app.views.importing.model_dialog import ImportModelDialog
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
+from core.exchange.models.share_model import share_model
 from core.store.study import Study
-from core.tasks.runs import find_run
-from core.tasks.sharing import share_model
+from core.tasks.runs.lifecycle import find_run
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType
 from tests.app.screens.conftest import wait_for_case, wait_for_model

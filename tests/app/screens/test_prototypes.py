@@ -8,14 +8,14 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from app import model_edits
-from app.views.window import MainWindow
+from app.operations import models
+from app.views.main_window.window import MainWindow
 from app.widgets.explain.numbers import read_number
 from core.domain.vocabulary import Part
-from core.tasks.configuring import configure
-from core.tasks.opinions import Mark, marks_of
-from core.tasks.prototypes import Pruning
-from core.tasks.runs import plan_run, request_of
+from core.tasks.readers.opinions import Mark, marks_of
+from core.tasks.review.prototypes import Pruning
+from core.tasks.runs.configure import configure
+from core.tasks.runs.lifecycle import plan_run, request_of
 from tests.app.screens.conftest import wait_for_case, wait_for_model
 
 
@@ -141,13 +141,13 @@ def test_what_is_kept_is_not_suggested_and_what_is_irrelevant_is_left_out_of_the
     assert model is not None
     assert survey is not None
     offered = survey.removable[0]
-    model_edits.mark(gallery.session, model.run, offered, Mark.KEEP)
+    models.mark(gallery.session, model.run, offered, Mark.KEEP)
     assert gallery.desk.surveyed_model is not None
     assert offered not in gallery.desk.surveyed_model.removable
     screen.suggested.setCurrentIndex(0)
     qtbot.mouseClick(screen.select, Qt.MouseButton.LeftButton)
     assert offered not in screen.grid.ticked
-    model_edits.mark(gallery.session, model.run, 4, Mark.NOT_RELEVANT)
+    models.mark(gallery.session, model.run, 4, Mark.NOT_RELEVANT)
     run = plan_run(
         gallery.session.study, configure("compact", label="margin", seed=1, changes=()), {}, name="next"
     )

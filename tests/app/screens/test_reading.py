@@ -8,8 +8,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from app.views.main_window.window import MainWindow
 from app.views.reading.window import ReadingWindow
-from app.views.window import MainWindow
 from app.widgets.explain.evidence_model import Column
 from core.domain.reading import Condition
 from tests.app.screens.conftest import wait_for_case
@@ -69,9 +69,9 @@ def test_a_reader_study_is_made_read_exported_and_evaluated(
 
 
 def test_another_revision_is_refused_in_place(qtbot: QtBot, opened: MainWindow) -> None:
-    from core.tasks.prototypes import Pruning
-    from core.tasks.reader_study import make_reader_study
-    from core.tasks.runs import request_of
+    from core.tasks.readers.reader_study import make_reader_study
+    from core.tasks.review.prototypes import Pruning
+    from core.tasks.runs.lifecycle import request_of
 
     wait_for_case(qtbot, opened)
     study, model = opened.session.study, opened.desk.model

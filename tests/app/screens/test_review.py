@@ -11,13 +11,13 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from app.widgets.explain.evidence_model import Column
 from app.widgets.explain.numbers import read_number
 from core.domain.opinion import Verdict
 from core.domain.vocabulary import Part
 from core.store.study import Study
-from core.tasks.opinions import opinions_of
+from core.tasks.readers.opinions import opinions_of
 from core.training.inference import infer_one
 from tests.app.screens.conftest import wait_for_case, wait_for_model
 

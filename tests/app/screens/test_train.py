@@ -10,15 +10,15 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QMessageBox
 from pytestqt.qtbot import QtBot
 
-from app.views.train.comparison import RunComparison
+from app.views.main_window.window import MainWindow
+from app.views.train.comparison import RunComparisonView
 from app.views.train.runs_table import config_differences
-from app.views.window import MainWindow
 from core.domain.study import Labels, Run, RunStatus
 from core.domain.vocabulary import MarginType
 from core.store.study import Study
-from core.tasks.configuring import configure
-from core.tasks.devices import Device, processor
-from core.tasks.runs import plan_run
+from core.tasks.runs.configure import configure
+from core.tasks.runs.devices import Device, processor
+from core.tasks.runs.lifecycle import plan_run
 from tests.trained_study import TINY
 
 
@@ -176,7 +176,7 @@ def test_a_run_that_waits_can_be_taken_out_of_the_queue_and_two_are_compared(
     assert not screen.runs.compare.isEnabled()
     screen.runs.table.selectAll()
     qtbot.mouseClick(screen.runs.compare, Qt.MouseButton.LeftButton)
-    [dialog] = screen.findChildren(RunComparison)
+    [dialog] = screen.findChildren(RunComparisonView)
     table = dialog.table
     rows = {
         table.verticalHeaderItem(r).text(): [table.item(r, c).text() for c in range(2)]

@@ -15,9 +15,9 @@ from app.widgets.viewer.bindings import PACS
 from app.widgets.viewer.layers import MaskLayer, ShapesLayer
 from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Display, Picture, as_window
+from app.widgets.viewer.pixel_probe import PixelProbe
 from app.widgets.viewer.pointing import Pointer, Tool
-from app.widgets.viewer.reading import Reading
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.geometry import IDENTITY, Box
 from core.domain.shapes import circle
 from core.domain.study import Window
@@ -176,7 +176,7 @@ def test_the_cursor_reads_the_stored_value_under_it(qtbot: QtBot, view: Mammogra
     with qtbot.waitSignal(view.cursor_moved, check_params_cb=lambda r: r is not None) as moved:
         QTest.mouseMove(view, QPoint(300, 200))
     reading = moved.args[0]  # type: ignore[index]
-    assert isinstance(reading, Reading)
+    assert isinstance(reading, PixelProbe)
     assert reading.value == 10 * math.floor(reading.at[0]) + math.floor(reading.at[1])
 
 
@@ -283,7 +283,7 @@ class _Recorder(Tool):
     def change_width(self, steps: float) -> None:
         self.told.append(f"width {steps:+.0f}")
 
-    def paint(self, painter: QPainter, sight: Sight) -> None: ...
+    def paint(self, painter: QPainter, sight: ViewTransform) -> None: ...
 
 
 @pytest.mark.parametrize(

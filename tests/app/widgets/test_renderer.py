@@ -5,7 +5,7 @@ import pytest
 from PySide6.QtGui import QImage
 
 from app.widgets.viewer import renderer as module
-from app.widgets.viewer.renderer import Frame, Renderer
+from app.widgets.viewer.renderer import RenderedFrame, Renderer
 from app.widgets.viewer.viewport import Viewport
 from core.domain.study import Window
 from core.imaging.display import display_lut
@@ -62,12 +62,12 @@ def test_beyond_the_edge_is_the_given_grey() -> None:
 
 
 def test_a_frame_and_what_is_left_of_it_cover_it_once() -> None:
-    whole, part = Frame(0, 0, 20, 10), Frame(3, 2, 15, 10)
+    whole, part = RenderedFrame(0, 0, 20, 10), RenderedFrame(3, 2, 15, 10)
     count = np.zeros((10, 20), int)
     for piece in (part, *whole.less(part)):
         count[piece.within(whole)] += 1
     assert (count == 1).all()
-    assert Frame(0, 0, 5, 5).common(Frame(5, 0, 9, 9)) is None
+    assert RenderedFrame(0, 0, 5, 5).common(RenderedFrame(5, 0, 9, 9)) is None
 
 
 @pytest.mark.parametrize("zoom", [0.13, 0.31, 0.7, 1.0, 2.6])

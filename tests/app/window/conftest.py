@@ -12,15 +12,15 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.qt.theme import Theme, apply_theme
-from app.session import Session
-from app.views.window import MainWindow
+from app.state.session import Session
+from app.views.main_window.window import MainWindow
 from core.domain.content import content_sha256
 from core.domain.geometry import Box
 from core.domain.shapes import Rectangle
 from core.domain.study import Finding, Image, Labels, Lesion, Patient, Window
 from core.domain.vocabulary import Laterality, MarginType, ViewPosition
 from core.store.study import Study
-from core.tasks.trust import vouch
+from core.tasks.studies.trusted_studies import mark_trusted
 
 ROWS, COLUMNS = 480, 400
 
@@ -43,7 +43,7 @@ def make_study(folder: Path, patients: int = 2) -> Path:
                 image = add_image(study, patient, view)
                 if number < patients - 1 or view is ViewPosition.CC:
                     add_lesion(study, image, margin=MarginType.SPICULATED if number == 0 else None)
-    vouch(folder)
+    mark_trusted(folder)
     return folder
 
 

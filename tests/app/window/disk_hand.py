@@ -24,8 +24,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.session import Session
-from app.views.window import MainWindow
+from app.state.session import Session
+from app.views.main_window.window import MainWindow
 
 Left = Qt.MouseButton.LeftButton
 _MOST = 400

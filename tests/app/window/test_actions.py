@@ -10,16 +10,16 @@ from PySide6.QtWidgets import QDialogButtonBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.actions.catalogue import ActionSpec, ScreenName, read_actions
-from app.actions.keymap import Preset, conflicts, load_keymap, preset_keymap
+from app.actions.keymap import KeymapPreset, conflicts, load_keymap, preset_keymap
 from app.qt.icons import FOLDER
 from app.views.dialogs.keymap_dialog import KeymapDialog
 from app.views.dialogs.shortcut_sheet import sheet_html
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from app.widgets.rail import WORKSPACES
 
 
 def test_no_preset_gives_one_key_to_two_actions_or_takes_a_key_of_the_view() -> None:
-    for preset in Preset:
+    for preset in KeymapPreset:
         assert conflicts(preset_keymap(read_actions(), preset), read_actions()) == ()
 
 

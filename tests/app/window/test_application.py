@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 import main
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from tests.app.window.conftest import wait_for_picture
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,8 +41,8 @@ def test_the_window_is_up_before_torch_is_loaded() -> None:
         "import sys\n"
         "from PySide6.QtWidgets import QApplication\n"
         "app = QApplication([])\n"
-        "from app.session import Session\n"
-        "from app.views.window import MainWindow\n"
+        "from app.state.session import Session\n"
+        "from app.views.main_window.window import MainWindow\n"
         "window = MainWindow(Session()); window.show(); app.processEvents()\n"
         "sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)\n"
     )

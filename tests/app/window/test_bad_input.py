@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLine
 from pytestqt.qtbot import QtBot
 
 from app.views.importing.dialog import ImportDialog
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from core.store.study import Study
 from tests.app.window.conftest import make_study, wait_for_picture
 from tests.app.window.test_window import draw_circle

@@ -17,10 +17,10 @@ from app.application import _watch
 from app.qt.background import Background
 from app.views.dialogs.crash_report import CrashReportDialog
 from app.views.dialogs.recovery import RecoveryDialog
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from app.widgets.label import Label
 from core.domain.errors import StudyError
-from core.tasks.crash_log import crash_folder, left_reports
+from core.tasks.studies.crash_log import crash_folder, left_reports
 from tests.app.window.conftest import wait_for_picture
 from tests.app.window.test_killed import HAND
 
@@ -93,7 +93,7 @@ def test_defects_of_threads_and_of_work_beside_the_window_are_told(qtbot: QtBot,
 _CRASHES = """
 import ctypes, sys
 from PySide6.QtCore import QTimer
-import app.views.window as module
+import app.views.main_window.window as module
 
 def crash():
     name = "KANARIE^MARIA"

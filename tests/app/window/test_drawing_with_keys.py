@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from core.domain.shapes import Ellipse, Line, Role
 from tests.app.window.conftest import wait_for_picture
 

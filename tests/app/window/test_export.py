@@ -8,9 +8,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.views.exporting.dialog import ExportDialog, what_leaves
+from core.exchange.export import OBJECTS, ExportRequest, Format, export
 from core.store.identity import IdentityFile, Passphrase
 from core.store.study import Study
-from core.tasks.exporting import OBJECTS, ExportRequest, Format, export
 from tests.core.data.export.conftest import study
 
 __all__ = ["study"]

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.views.annotate.finding_menu import FindingMenu
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from core.domain.errors import StudyError
 from core.domain.study import Finding
 from core.store.study import Study

@@ -11,10 +11,10 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.views.dialogs.foreign_study import ForeignStudyDialog
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from core.cli.main import run_command_line
 from core.store.study import Study
-from core.tasks.trust import is_known, vouch
+from core.tasks.studies.trusted_studies import is_known, mark_trusted
 from tests.app.window.conftest import make_study, wait_for_picture
 
 pytestmark = pytest.mark.foreign
@@ -68,7 +68,7 @@ def test_a_study_that_kills_its_reader_is_a_sentence(
     qtbot: QtBot, window: MainWindow, foreign: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from core.domain.events import Started
-    from core.tasks import checking
+    from core.tasks.studies import check_job
 
     def supervise(request: object, *, emit: object, **more: object) -> object:
         def die(event: object) -> None:
@@ -77,8 +77,8 @@ def test_a_study_that_kills_its_reader_is_a_sentence(
 
         return real(request, emit=die, **more)  # type: ignore[arg-type]
 
-    real = checking.supervise
-    monkeypatch.setattr(checking, "supervise", supervise)
+    real = check_job.supervise
+    monkeypatch.setattr(check_job, "supervise", supervise)
     window.open_study(foreign)
     dialog = asked(window)
     assert dialog is not None
@@ -129,7 +129,7 @@ def test_commands_that_make_or_check_a_study_vouch_for_it(tmp_path: Path, foreig
 def test_the_database_of_another_is_not_the_known_one(tmp_path: Path) -> None:
     Study.create(tmp_path / "a", name="a").close()
     Study.create(tmp_path / "b", name="b").close()
-    vouch(tmp_path / "a")
+    mark_trusted(tmp_path / "a")
     content = (tmp_path / "b" / "study.db").read_bytes()
     with (tmp_path / "a" / "study.db").open("r+b") as file:  # the same file, with what another one holds
         file.write(content)

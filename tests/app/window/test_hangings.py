@@ -12,7 +12,7 @@ from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
 from app.views.annotate.arrangement import Hanging
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from app.widgets.viewer.mammogram_view import MammogramView
 from core.domain.vocabulary import Laterality, ViewPosition
 from tests.app.window.conftest import make_examinations

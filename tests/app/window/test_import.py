@@ -15,8 +15,8 @@ from pytestqt.qtbot import QtBot
 from app.views.importing.data_set_dialog import DataSetDialog
 from app.views.importing.dialog import ImportDialog
 from app.views.importing.results import ImportResult
-from app.views.window import MainWindow
-from core.data.importers.results import Fate
+from app.views.main_window.window import MainWindow
+from core.data.importers.outcomes import ImportOutcome
 from core.domain.events import Emit, IsCancelled
 from core.phantom.config import PhantomConfig
 from core.phantom.source import write_study_source
@@ -48,20 +48,20 @@ def test_every_file_of_a_folder_is_in_the_result(qtbot: QtBot, window: MainWindo
     result = finished(qtbot, window.studies.importing)
     fates = {found.name: found.fate for found in result.files}
     assert fates == {
-        "a.png": Fate.IMPORTED,
-        "b.png": Fate.IMPORTED,
-        "c.png": Fate.LEFT_OUT,
-        "broken.png": Fate.WRONG,
-        "notes.txt": Fate.LEFT_OUT,
-        "images": Fate.NOTE,  # of the folder: nobody knows whose the images are
+        "a.png": ImportOutcome.IMPORTED,
+        "b.png": ImportOutcome.IMPORTED,
+        "c.png": ImportOutcome.LEFT_OUT,
+        "broken.png": ImportOutcome.WRONG,
+        "notes.txt": ImportOutcome.LEFT_OUT,
+        "images": ImportOutcome.NOTE,  # of the folder: nobody knows whose the images are
     }
-    assert all(found.sentences for found in result.files if found.fate is not Fate.IMPORTED)
+    assert all(found.sentences for found in result.files if found.fate is not ImportOutcome.IMPORTED)
     assert result.images == 2
     panel = window.annotate.worklist
     qtbot.waitUntil(lambda: panel.model.rowCount() == 2)
     dialog = window.studies.importing
     assert dialog is not None
-    dialog.which.setCurrentIndex(dialog.which.findData(Fate.WRONG.value))
+    dialog.which.setCurrentIndex(dialog.which.findData(ImportOutcome.WRONG.value))
     assert [dialog.table.isRowHidden(row) for row in range(5)].count(False) == 1
 
 
@@ -77,8 +77,8 @@ def test_single_files_are_imported_and_no_others(qtbot: QtBot, window: MainWindo
     qtbot.mouseClick(open_button, Qt.MouseButton.LeftButton)
     result = finished(qtbot, window.studies.importing)
     assert [(found.name, found.fate) for found in result.files if found.name.endswith("png")] == [
-        ("0.png", Fate.IMPORTED),
-        ("2.png", Fate.IMPORTED),
+        ("0.png", ImportOutcome.IMPORTED),
+        ("2.png", ImportOutcome.IMPORTED),
     ]
 
 
@@ -128,7 +128,7 @@ def test_a_phantom_study_is_imported_while_the_window_lives(
     window.studies.import_from(tmp_path / "source")
     result = finished(qtbot, window.studies.importing)
     assert (result.images, result.lesions, result.annotations) == (2, 2, 2)
-    assert {found.fate for found in result.files} <= {Fate.IMPORTED, Fate.NOTE}
+    assert {found.fate for found in result.files} <= {ImportOutcome.IMPORTED, ImportOutcome.NOTE}
     assert window.status._badge.isVisible()
 
 

@@ -24,8 +24,8 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication
 
 application = QApplication([])
-from app.session import Session
-from app.views.window import MainWindow
+from app.state.session import Session
+from app.views.main_window.window import MainWindow
 
 window = MainWindow(Session())
 window.resize(900, 700)

@@ -10,9 +10,9 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from app.models import pictures
-from app.reads import Reads
 from app.views.annotate.arrangement import Hanging
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
+from core.tasks.studies.queries import StudyQueries
 from tests.app.window.conftest import make_examinations, make_study, wait_for_picture
 
 NEXT = Qt.Key.Key_PageDown
@@ -62,8 +62,10 @@ def test_nothing_is_read_ahead_where_there_is_no_room_for_it(
     opened.annotate.wall.pictures._kept.popitem()
     opened.annotate.wall.pictures.want((shown.image.id, 0))
     read: list[str] = []
-    load = Reads.load
-    monkeypatch.setattr(Reads, "load", lambda self, name, frame=0: read.append(name) or load(self, name, frame))
+    load = StudyQueries.load
+    monkeypatch.setattr(
+        StudyQueries, "load", lambda self, name, frame=0: read.append(name) or load(self, name, frame)
+    )
     qtbot.waitUntil(lambda: has(opened, shown.image.id))
     opened.annotate._read_ahead()
     qtbot.wait(50)
@@ -95,16 +97,16 @@ def test_going_elsewhere_ends_the_reading_ahead(
     wait_for_picture(qtbot, opened)
     read: list[str] = []
     begun, go_on = threading.Event(), threading.Event()
-    load = Reads.load
+    load = StudyQueries.load
 
-    def slow(self: Reads, name: str, frame: int = 0) -> object:
+    def slow(self: StudyQueries, name: str, frame: int = 0) -> object:
         read.append(name)
         if name == "patient1-MLO":
             begun.set()
             go_on.wait(10)
         return load(self, name, frame)
 
-    monkeypatch.setattr(Reads, "load", slow)
+    monkeypatch.setattr(StudyQueries, "load", slow)
     opened.annotate.wall.pictures._kept.pop(("patient0-MLO", 0))
     qtbot.waitUntil(begun.is_set)  # the next case; the one before waits its turn
     opened.session.select("patient2-CC")

@@ -13,9 +13,9 @@ from PySide6.QtCore import QLocale
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.qt.sentences import said, sentences_of
+from app.qt.sentences import sentences_of, translate_message
 from app.qt.translation import install
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from core.domain.errors import MarginaliaError
 from core.imaging.reader import read_image
 from core.store.study import Study
@@ -65,10 +65,12 @@ def test_errors_of_the_engine_are_said_in_german(tmp_path: Path) -> None:
     text.write_text("nothing")
     with pytest.raises(MarginaliaError) as no_study:
         Study.open(empty)
-    assert said(no_study.value).startswith(f"{empty} ist keine Studie: study.db fehlt darin. Wählen Sie")
+    assert translate_message(no_study.value).startswith(
+        f"{empty} ist keine Studie: study.db fehlt darin. Wählen Sie"
+    )
     with pytest.raises(MarginaliaError) as no_image:
         read_image(text)
-    assert said(no_image.value).startswith("no.png ist ")
+    assert translate_message(no_image.value).startswith("no.png ist ")
 
 
 @pytest.mark.usefixtures("german")
@@ -76,14 +78,17 @@ def test_a_sentence_that_quotes_another_and_one_after_another_are_said_whole() -
     holder = "Dr. A (anna on desk, process 7, since 2024-01-01T10:00:00 UTC)"
     locked = f"The study in /s is being changed by {holder}. Close it there, or open it for reading."
     gone = "If that program is gone for certain, delete write.lock in the study's folder."
-    assert said(f"{locked} {gone}") == (
+    assert translate_message(f"{locked} {gone}") == (
         "Die Studie in /s wird gerade von Dr. A (anna auf desk, Prozess 7, seit 2024-01-01T10:00:00 UTC) "
         "bearbeitet. Schließen Sie sie dort, oder öffnen Sie sie nur zum Lesen. "
         "Ist jenes Programm gewiss nicht mehr da, dann löschen Sie write.lock im Ordner der Studie."
     )
     few = "Only 3 patients to train on have a lesion called spiculated; its figures mean little."
-    assert "mit dem Namen spikuliert;" in said(few)
-    assert said("Nobody has translated this. Nor this {0}.") == "Nobody has translated this. Nor this {0}."
+    assert "mit dem Namen spikuliert;" in translate_message(few)
+    assert (
+        translate_message("Nobody has translated this. Nor this {0}.")
+        == "Nobody has translated this. Nor this {0}."
+    )
 
 
 @pytest.mark.usefixtures("german")
@@ -96,4 +101,4 @@ def test_the_banner_says_in_german_who_has_the_study(qtbot: QtBot, window: MainW
 
 def test_english_stays_as_it_is() -> None:
     sentence = "No study is open; open one or make a new one."
-    assert said(sentence) == sentence
+    assert translate_message(sentence) == sentence

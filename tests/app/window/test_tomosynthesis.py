@@ -11,8 +11,8 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.lesion_edits import add_lesion, remove_lesion
-from app.views.window import MainWindow
+from app.operations.lesions import add_lesion, remove_lesion
+from app.views.main_window.window import MainWindow
 from core.domain.content import content_sha256, frames_sha256
 from core.domain.geometry import Box
 from core.domain.shapes import Rectangle

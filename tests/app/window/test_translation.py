@@ -15,10 +15,10 @@ from pytestqt.qtbot import QtBot
 
 from app.actions.catalogue import read_actions
 from app.actions.keymap import native
+from app.qt.formatting import VOCABULARY
 from app.qt.translation import LANGUAGES, install, texts_of, tr
-from app.qt.words import VOCABULARY
-from app.session import Session
-from app.views.window import MainWindow
+from app.state.session import Session
+from app.views.main_window.window import MainWindow
 from core.domain.vocabulary import (
     DISCLAIMER,
     MarginType,

@@ -9,9 +9,9 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
-from app.lesion_edits import remove_lesion
-from app.session import Session
-from app.views.window import MainWindow
+from app.operations.lesions import remove_lesion
+from app.state.session import Session
+from app.views.main_window.window import MainWindow
 from core.domain.errors import StorageFullError
 from core.domain.study import Labels
 from core.domain.vocabulary import BiradsCategory, MarginType, MassDensity, MassShape, Pathology

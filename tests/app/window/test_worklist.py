@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from app.models.worklist import ROW_ROLE
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from core.domain.shapes import circle
 from core.domain.study import Labels, Split
 from core.domain.vocabulary import MarginType, Part

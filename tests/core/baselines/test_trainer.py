@@ -20,10 +20,10 @@ from core.domain.errors import Cancelled, ModelError, TrainingError
 from core.domain.events import Message, Metrics
 from core.domain.vocabulary import Part
 from core.evaluation.report import evaluate
+from core.training.begin_or_resume import make_network
 from core.training.config import Machine
 from core.training.machine import MachineChoice, read_choice
 from core.training.presets import load_preset
-from core.training.start import make_network
 from core.training.trainer import train
 from tests.core.training.tiny import CLASSES, CONFIG, changed, tiny_parts, tiny_rois
 

@@ -14,10 +14,10 @@ import pytest
 
 from core.data.importers.importing import run_import
 from core.data.importers.layouts import make_plan
+from core.exchange.dicom.export_results import ResultKind, export_results
+from core.exchange.dicom.import_results import read_results
 from core.store.identity import IdentityFile, Passphrase
 from core.store.study import Study
-from core.tasks.reading_back import read_results
-from core.tasks.results import ResultKind, export_results
 
 pytestmark = pytest.mark.shared
 ROOT = Path(__file__).parents[3]

@@ -13,11 +13,11 @@ import pytest
 from core.domain.errors import Cancelled, StudyError, TrainingError
 from core.domain.events import Event, Message, Metrics, never, silent
 from core.domain.vocabulary import Part
+from core.experiment.job import carry_out_experiment
+from core.experiment.phantom_study import MARKED, TRAINING, UNMARKED, confounded, make_confounded_study
+from core.experiment.run import TableRequest
 from core.store.study import Study
-from core.tasks.configuring import configure
-from core.tasks.experiment.job import carry_out_experiment
-from core.tasks.experiment.phantom_study import MARKED, TRAINING, UNMARKED, confounded, make_confounded_study
-from core.tasks.experiment.run import Request
+from core.tasks.runs.configure import configure
 from tests.core.cli.conftest import TINY, Run
 
 CHANGES = tuple(part for change in (*TINY, "epochs.joint=1") for part in ("--set", change))
@@ -94,10 +94,10 @@ def test_table_one_is_made_then_gone_on_with(confounded_study: Path, tmp_path: P
     assert json.loads((tmp_path / "figures.json").read_bytes())["test_sets"] == first["test_sets"]
 
 
-def request_of(out: Path) -> Request:
+def request_of(out: Path) -> TableRequest:
     """That of the command with ``CHANGES`` and one seed."""
     config = configure("compact", label="margin", seed=1, changes=[c for c in CHANGES if c != "--set"])
-    return Request(out=out, config=config, seeds=1)
+    return TableRequest(out=out, config=config, seeds=1)
 
 
 def test_a_cancelled_job_keeps_what_is_finished_and_leaves_no_lock(confounded_study: Path, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_job_that_is_refused_says_so_in_one_sentence(confounded_study: Path, t
 def test_a_folder_with_parts_of_another_configuration_is_refused(
     confounded_study: Path, tmp_path: Path, refused: Run
 ) -> None:
-    from core.tasks.experiment.parts import RECORD, PartRecord
+    from core.experiment.parts import RECORD, PartRecord
 
     folder = tmp_path / "parts" / "iaia-bl-seed1"
     folder.mkdir(parents=True)

@@ -17,7 +17,7 @@ from core.evaluation.hand_features import NAMES, hand_made_features
 from core.evaluation.report import evaluate
 from core.statistics.auroc import auroc
 from core.store.study import Study
-from core.training.start import make_network
+from core.training.begin_or_resume import make_network
 from tests.core.evaluation.test_report import predictions
 from tests.core.store.helpers import add_case
 from tests.core.training.tiny import CONFIG, tiny_rois

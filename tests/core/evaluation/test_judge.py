@@ -8,7 +8,7 @@ import torch
 
 from core.evaluation.judge import judge
 from core.model.checkpoint import LoadedModel, load_model
-from core.training.precedent import largest_own_evidence
+from core.training.abstention import largest_own_evidence
 from core.training.trainer import train
 from tests.core.training.tiny import CONFIG, tiny_parts, tiny_rois
 

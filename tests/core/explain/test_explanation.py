@@ -15,8 +15,8 @@ from core.domain.errors import Cancelled, ModelError
 from core.explain.explanation import Explanation, RoiInput, explain, roi_input
 from core.model.network import PrototypeNetwork
 from core.model.similarity import upsample
+from core.training.abstention import largest_own_evidence, precedent_threshold
 from core.training.inference import infer_one
-from core.training.precedent import largest_own_evidence, precedent_threshold
 from tests.core.explain.world import CLASSES, make_rois, make_world
 
 NETWORK, CARD, ROIS = make_world()

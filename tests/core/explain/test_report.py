@@ -11,14 +11,21 @@ import pytest
 
 from core.domain.vocabulary import DISCLAIMER
 from core.explain import render
-from core.explain.case_page import Ledger, evidence_rows, malignancy_ledger, render_case, waterfall, why_not
+from core.explain.case_page import (
+    ContributionTable,
+    evidence_rows,
+    malignancy_ledger,
+    render_case,
+    waterfall,
+    why_not,
+)
 from core.explain.explanation import explain, roi_input
 from core.explain.prototype_patches import prototype_patches
 from core.explain.render import HeatStyle
 from core.explain.report import (
     Figure,
     Link,
-    Picture,
+    PagePicture,
     Section,
     Table,
     number,
@@ -85,7 +92,7 @@ def test_the_running_sum_ends_in_the_class_score() -> None:
         assert [row.contribution for row in rows] == sorted((r.contribution for r in rows), reverse=True)
 
 
-def total(book: Ledger) -> float:
+def total(book: ContributionTable) -> float:
     return sum(share for _, _, _, share, _ in book.lines) + sum(value for _, value in book.rest)
 
 
@@ -138,7 +145,7 @@ def test_foreign_words_are_escaped() -> None:
 
 
 def test_an_index_shows_every_kind_of_content(tmp_path: Path) -> None:
-    picture = Picture(data=render.png(np.zeros((4, 4), np.uint8)), alt="four pixels", caption="Small")
+    picture = PagePicture(data=render.png(np.zeros((4, 4), np.uint8)), alt="four pixels", caption="Small")
     section = Section(
         title="Figures & tables",
         text=("One paragraph.",),

@@ -16,13 +16,13 @@ import numpy as np
 import pydicom
 import pytest
 
-from core.domain.system import process_alive
 from core.imaging import worker as worker_module
 from core.imaging.decode_child import Reply, _answer, shut_doors
 from core.imaging.decoded import DecodedImage, Refusal, RefusedImageError
 from core.imaging.reader import read_image
 from core.imaging.worker import DecodeWorker, read_many
 from core.imaging.write_dicom import Encoding
+from core.platform.system import process_alive
 from tests.core.imaging import samples
 from tests.core.imaging.samples import mammogram, texture
 

@@ -15,10 +15,10 @@ from core.domain.errors import MarginaliaError, TrainingError
 from core.domain.events import CancelledByUser, Event, Failed, Message, Progress, Started, Succeeded
 from core.jobs import slurm
 from core.jobs.catalogue import JobRequest
+from core.jobs.execution_target import THIS_MACHINE
 from core.jobs.launcher import Launcher, launcher_of
-from core.jobs.place import HERE
 from core.jobs.supervisor import supervise
-from core.tasks.many import at_once
+from core.tasks.runs.parallel_runs import at_once
 
 _SBATCH = """#!{python}
 import json, os, subprocess, sys, time
@@ -88,7 +88,7 @@ def test_local_children_divide_the_threads(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
     assert Launcher(at_once=2).place(tmp_path, "a").environment["OMP_NUM_THREADS"] == "4"
     assert Launcher(at_once=16).place(tmp_path, "a").environment["OMP_NUM_THREADS"] == "1"
-    assert Launcher().place(tmp_path, "a") is HERE
+    assert Launcher().place(tmp_path, "a") is THIS_MACHINE
 
 
 def test_jobs_run_two_at_once_and_one_that_fails_stops_no_other() -> None:

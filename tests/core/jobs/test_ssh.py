@@ -16,11 +16,11 @@ from core.domain.errors import BadFileError, TrainingError
 from core.domain.events import CancelledByUser, Event, Failed, Progress, Started, Succeeded, never, silent
 from core.jobs import ssh
 from core.jobs.catalogue import JobRequest
-from core.jobs.hosts import Host, Hosts, confirm, is_confirmed
+from core.jobs.hosts import Hosts, RemoteHost, confirm, is_confirmed
 from core.jobs.supervisor import ROOT
 from tests.core.jobs.fake_ssh import path_with, put_fake_ssh
 
-HOST = Host(name="gpu", address="me@gpu", program=str(ROOT), python=sys.executable)
+HOST = RemoteHost(name="gpu", address="me@gpu", program=str(ROOT), python=sys.executable)
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ import safetensors.torch
 import torch
 
 from core.data.roi_set import InputTransform
-from core.domain import atomic
 from core.domain.errors import ModelError
 from core.model import checkpoint
 from core.model.architecture import Architecture
 from core.model.card import SCHEMA, ModelCard
 from core.model.checkpoint import load_model, save_model
 from core.model.network import PrototypeNetwork, without_prototypes
+from core.platform import atomic
 
 NAMES = ("circumscribed", "indistinct", "spiculated")
 ARCHITECTURE = Architecture(backbone="compact", weights="random", latent_channels=8, top_k=4)

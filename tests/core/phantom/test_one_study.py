@@ -20,8 +20,8 @@ from core.phantom.config import PhantomConfig, patient_id
 from core.phantom.labels import draw_case
 from core.phantom.source import study_key, write_study_source
 from core.store.study import Study
-from core.tasks.demo import FRACTIONS
-from core.tasks.splitting import class_names_of, make_split
+from core.tasks.runs.splits import class_names_of, make_split
+from core.tasks.studies.demo import FRACTIONS
 
 CONFIG = PhantomConfig(patients=12, seed=6, height=450, width=450)
 DEMO = PhantomConfig(patients=330, seed=2026)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import torch
 
-from core.explain.gallery import Gallery, Likeness, PrototypeGallery, analyse
+from core.explain.gallery import Gallery, PrototypeGallery, PrototypeLikeness, analyse
 from core.pruning.suggest import Reason, removable, suggest
 from tests.core.explain.world import make_world
 from tests.core.pruning.world import random_state, random_table
@@ -28,8 +28,8 @@ def gallery(purity: list[tuple[int, int]], inside: list[tuple[int, int]] | None 
     return Gallery(prototypes=entries, likeness=())
 
 
-def likeness(first: int, second: int) -> Likeness:
-    return Likeness(
+def likeness(first: int, second: int) -> PrototypeLikeness:
+    return PrototypeLikeness(
         first=first, second=second, same_class=True, same_source=False, same_patch=False, latent_distance=3.0,
         score_correlation=0.5, map_overlap=0.2,
     )  # fmt: skip

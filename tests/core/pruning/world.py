@@ -12,9 +12,9 @@ from core.data.roi_set import RoiSet
 from core.domain.vocabulary import Part
 from core.model.checkpoint import LoadedModel
 from core.pruning.prune import PrunableState, prunable_state
-from core.training.heads import fit_heads
 from core.training.inference import infer
-from core.training.table import SimilarityTable, make_table
+from core.training.last_layers import fit_heads
+from core.training.similarity_table import SimilarityTable, make_table
 from tests.core.explain.world import make_rois, make_world
 
 NAMES = ("circumscribed", "indistinct", "spiculated")

@@ -22,7 +22,7 @@ from core.store.identity import (
     has_identity,
     identity_key_kind,
 )
-from core.store.links import PseudonymSession
+from core.store.pseudonym_links import PseudonymSession
 from core.store.study import Study
 
 NAME = "CANARY-1234567^Жуков"

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from core.domain.errors import StudyError, StudyLockedError
-from core.store import holder as holder_module
+from core.store import write_lock as holder_module
 from core.store.filesystem import file_system_kind, kind_in_mac_listing, kind_in_mounts
-from core.store.holder import HOLDER, Holder
 from core.store.study import Study
+from core.store.write_lock import HOLDER, LockOwner
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _claim(folder: Path, *, pid: int, host: str | None = None) -> None:
-    claimed = Holder(
+    claimed = LockOwner(
         holder="Dr Away", user="away", host=host or platform.node(), pid=pid, since_utc="2026-01-02T03:04:05"
     )
     (folder / HOLDER).write_bytes(msgspec.json.encode(claimed))

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.domain.errors import TrainingError
-from core.training.heads import Heads, MalignancyFit, fit_heads
+from core.training.last_layers import Heads, MalignancyFit, fit_heads
 from core.training.refit import Labels
-from core.training.table import SimilarityTable
+from core.training.similarity_table import SimilarityTable
 
 
 def prune_heads(

@@ -75,7 +75,9 @@ def test_no_way_that_fits_the_memory_is_an_error(monkeypatch: pytest.MonkeyPatch
 def test_a_resumed_run_keeps_the_choice_whatever_a_new_measurement_would_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.training.start.choose_machine", lambda *a, **k: MachineChoice(channels_last=False))
+    monkeypatch.setattr(
+        "core.training.begin_or_resume.choose_machine", lambda *a, **k: MachineChoice(channels_last=False)
+    )
     said: list[object] = []
 
     def stop() -> bool:
@@ -85,7 +87,7 @@ def test_a_resumed_run_keeps_the_choice_whatever_a_new_measurement_would_say(
         train(tiny_rois(), tiny_parts(), CONFIG, tmp_path / "a", emit=said.append, cancelled=stop)
     assert load(tmp_path / "a")[0].machine.channels_last is False
     train(tiny_rois(), tiny_parts(), CONFIG, tmp_path / "whole")
-    monkeypatch.setattr("core.training.start.choose_machine", lambda *a, **k: MachineChoice())
+    monkeypatch.setattr("core.training.begin_or_resume.choose_machine", lambda *a, **k: MachineChoice())
     result = train(tiny_rois(), tiny_parts(), CONFIG, tmp_path / "a")
     assert result.record.machine.channels_last is False
     assert _same(_weights(tmp_path / "a"), _weights(tmp_path / "whole"))

@@ -14,21 +14,21 @@ import torch
 
 from core.data.roi_set import InputTransform
 from core.domain.errors import TrainingError
-from core.training.batches import Augmented, Batch, Cached, Source
+from core.training.abstention import largest_own_evidence
+from core.training.batches import Augmented, Cached, Source, TrainingBatch
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.inference import infer, normalise, normalise_beside
 from core.training.losses import cell_loss, cell_targets, joint_loss
-from core.training.precedent import largest_own_evidence
 from core.training.presets import PRESETS, as_protopnet, deviations, leaves, load_preset
 from core.training.prototype_start import start_from_kmeans
-from core.training.stages import Step, plan, rate_factor
+from core.training.stages import StageStep, plan, rate_factor
 from core.training.validation import Validation, evaluate
 from tests.benchmarks.bench_projection import noise_rois
 from tests.core.training.tiny import CONFIG, changed, tiny_network, tiny_rois
 
 
-def _batch(mask: np.ndarray, lesion: np.ndarray, label: int) -> Batch:
-    return Batch(
+def _batch(mask: np.ndarray, lesion: np.ndarray, label: int) -> TrainingBatch:
+    return TrainingBatch(
         inputs=torch.zeros(1, 3, *mask.shape), label=torch.tensor([label]), mask=torch.from_numpy(mask)[None],
         lesion=torch.from_numpy(lesion)[None], irrelevant=torch.from_numpy(1 - mask)[None], lesion_ids=("a",),
         whole=1,
@@ -184,27 +184,27 @@ def test_the_plan_projects_at_the_period_and_after_the_last_epoch() -> None:
 
 
 def test_rates_follow_their_schedule() -> None:
-    first, sixth = Step(stage="A1", epoch=1, epochs=10), Step(stage="A1", epoch=6, epochs=10)
+    first, sixth = StageStep(stage="A1", epoch=1, epochs=10), StageStep(stage="A1", epoch=6, epochs=10)
     assert rate_factor(first, 0, 10, "cosine") == 1.0
     assert rate_factor(sixth, 0, 10, "cosine") == pytest.approx(0.5)
     assert rate_factor(sixth, 0, 10, "authors") == pytest.approx(0.1)
     assert rate_factor(sixth, 9, 10, "constant") == 1.0
-    assert rate_factor(Step(stage="warm-up", epoch=2, epochs=2), 3, 4, "cosine") == 1.0
+    assert rate_factor(StageStep(stage="warm-up", epoch=2, epochs=2), 3, 4, "cosine") == 1.0
 
 
 class _Fixed:
     """A source whose batches are given, for steps on a network without batch norm."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: TrainingBatch) -> None:
         self.batch = batch
 
-    def load(self, rows: object, position: int, batch: int, share: slice) -> Batch:
+    def load(self, rows: object, position: int, batch: int, share: slice) -> TrainingBatch:
         return self.batch
 
 
 def test_a_halved_batch_takes_the_same_step_as_a_whole_one() -> None:
     random = np.random.default_rng(0)
-    batch = Batch(
+    batch = TrainingBatch(
         inputs=torch.from_numpy(random.random((7, 3, 4, 4), np.float32)), label=torch.arange(7) % 3,
         mask=torch.ones(7, 4, 4, dtype=torch.uint8), lesion=torch.ones(7, 4, 4, dtype=torch.uint8),
         irrelevant=torch.zeros(7, 4, 4, dtype=torch.uint8), lesion_ids=tuple("abcdefg"), whole=7,
@@ -228,7 +228,7 @@ def test_an_image_that_is_not_finite_is_named() -> None:
     inputs = torch.ones(3, 3, 4, 4)
     inputs[1, 0, 0, 0] = math.nan
     mask = torch.ones(3, 4, 4, dtype=torch.uint8)
-    batch = Batch(
+    batch = TrainingBatch(
         inputs=inputs, label=torch.arange(3), mask=mask, lesion=mask, irrelevant=1 - mask, lesion_ids=tuple("abc"),
         whole=3,
     )  # fmt: skip

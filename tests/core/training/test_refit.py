@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from core.domain.errors import TrainingError
-from core.training.heads import fit_heads
+from core.training.last_layers import fit_heads
 from core.training.refit import fit_malignancy, initial_weights, objective, refit
 from core.training.ridge import choose_ridge, out_of_fold_logits, patient_folds
-from core.training.table import SimilarityTable
+from core.training.similarity_table import SimilarityTable
 from tests.core.training.pruned_heads import prune_heads
 
 

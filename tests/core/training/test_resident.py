@@ -11,7 +11,7 @@ from core.data.augment import ALL, Augmentation, apply, draw_parameters, generat
 from core.domain.errors import TrainingError
 from core.model import losses
 from core.model.losses import fine_cost
-from core.training.batches import Augmented, Batch, everything, prefetched
+from core.training.batches import Augmented, TrainingBatch, everything, prefetched
 from core.training.device_augment import cut, sampling
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.losses import joint_loss
@@ -101,7 +101,7 @@ class _Waits(TorchDispatchMode):
 def _task(network: torch.nn.Module, *, spoil: int = -1) -> EpochTask:
     calls = -1
 
-    def loss(batch: Batch) -> dict[str, torch.Tensor]:
+    def loss(batch: TrainingBatch) -> dict[str, torch.Tensor]:
         nonlocal calls
         calls += 1
         parts = joint_loss(network, network(batch.inputs), batch, CONFIG.loss)  # type: ignore[arg-type]

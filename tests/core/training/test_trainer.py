@@ -16,9 +16,9 @@ from core.model.checkpoint import load_model
 from core.training import trainer
 from core.training.config import Epochs, LossWeights
 from core.training.inference import infer, infer_one
+from core.training.similarity_table import load_table
 from core.training.stages import CHANGES, part_hashes, plan
 from core.training.state import STATE_NAME, load
-from core.training.table import load_table
 from core.training.trainer import Trainer, train
 from tests.core.training.tiny import CLASSES, CONFIG, changed, tiny_parts, tiny_rois
 

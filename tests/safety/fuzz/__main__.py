@@ -11,7 +11,7 @@ from pathlib import Path
 
 import atheris
 
-from core.domain.atomic import make_folder
+from core.platform.atomic import make_folder
 
 with atheris.instrument_imports(include=["core", "pydicom", "zipfile"]):
     from tests.safety.fuzz.targets import TARGETS, seeds

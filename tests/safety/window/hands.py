@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 
 PATIENCE_MS = 120_000
 """On a loaded machine."""
@@ -63,14 +63,14 @@ def belongings(window: MainWindow) -> Belongings:
 @contextmanager
 def no_defects(errors: list[BaseException]) -> Iterator[None]:
     """Collect what work beside the window's thread met and would only have shown as a sentence."""
-    from app.qt import defects
+    from app.qt import error_reports
     from core.domain.errors import Cancelled, MarginaliaError
 
     def ear(error: BaseException, where: str) -> None:
         if not isinstance(error, MarginaliaError | Cancelled):
             errors.append(error)
 
-    deaf = defects.listen(ear)
+    deaf = error_reports.add_listener(ear)
     try:
         yield
     finally:

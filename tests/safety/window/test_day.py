@@ -13,7 +13,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from app.views.window import MainWindow
+from app.views.main_window.window import MainWindow
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType
 from core.store.study import Study

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.training_desk import JobState
-from app.views.window import MainWindow
+from app.services.training_service import JobState
+from app.views.main_window.window import MainWindow
 from core.domain.events import Started
 from core.domain.study import Run, RunStatus
 from core.imaging import worker as worker_module
 from core.jobs import detached
 from core.jobs.catalogue import JobRequest
-from core.tasks.configuring import configure
-from core.tasks.training_plan import plan_runs
+from core.tasks.runs.configure import configure
+from core.tasks.runs.training_plan import plan_runs
 from tests.core.imaging import samples
 from tests.safety.kept import go_on
 from tests.safety.test_workers import SOON_MS, WAYS, belongings

@@ -12,11 +12,11 @@ from PySide6.QtWidgets import QApplication, QDialog
 from pytestqt.qtbot import QtBot
 
 from app.views.dialogs.foreign_study import ForeignStudyDialog
-from app.views.incidents import Incidents
+from app.views.main_window.crash_notices import CrashNotices
+from app.views.main_window.window import MainWindow
 from app.views.pacs.dialog import PacsDialog
-from app.views.window import MainWindow
-from core.tasks.crash_log import CrashLog
-from core.tasks.recovery import Recovery
+from core.tasks.studies.crash_log import CrashLog
+from core.tasks.studies.recovery import Recovery
 from tests.safety.kept import keep
 from tests.safety.test_long_runs import slope_kb
 from tests.safety.window.hands import wait_for_picture
@@ -35,7 +35,7 @@ def _pacs(window: MainWindow) -> PacsDialog:
 def _foreign(window: MainWindow, patch: pytest.MonkeyPatch) -> None:
     folder = window.session.study.folder
     with patch.context() as here:
-        here.setattr("app.views.studies.is_known", lambda _: False)
+        here.setattr("app.views.main_window.file_menu.is_known", lambda _: False)
         window.studies.open(folder)
     assert any(isinstance(one, ForeignStudyDialog) for one in shown())
 
@@ -62,7 +62,7 @@ ACTIONS = (
 )  # fmt: skip
 
 
-def openers(patch: pytest.MonkeyPatch, incidents: Incidents) -> list[Opener]:
+def openers(patch: pytest.MonkeyPatch, incidents: CrashNotices) -> list[Opener]:
     utc = "2026-01-02T03:04:05+00:00"
     recovered = Recovery(since_utc=utc, revisions=3, last_saved_utc=utc, runs=("a",), temporary_files=2)
     return [
@@ -118,7 +118,7 @@ def asked(qtbot: QtBot, window: MainWindow, own_study: Path) -> MainWindow:
 def every(asked: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Opener]]:
     monkeypatch.setattr(PacsDialog, "raise_", lambda dialog: None)  # the offscreen platform cannot, and says so
     log = CrashLog(tmp_path / "crashes")
-    yield openers(monkeypatch, Incidents(asked, asked.banner, log))
+    yield openers(monkeypatch, CrashNotices(asked, asked.banner, log))
     log.close()
 
 

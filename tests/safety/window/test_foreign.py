@@ -13,10 +13,10 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, Qt
 from PySide6.QtWidgets import QAbstractItemView, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.qt.task import Task
+from app.qt.task import LongTask
 from app.views.importing.results import ImportResult
-from app.views.window import MainWindow
-from core.data.importers.results import Fate
+from app.views.main_window.window import MainWindow
+from core.data.importers.outcomes import ImportOutcome
 from core.domain.events import Emit, IsCancelled
 from core.domain.shapes import circle
 from core.domain.study import Labels
@@ -60,7 +60,7 @@ def outcomes(result: ImportResult, folder: Path) -> Counter[str]:
     found = {one.name: one for one in result.files if one.name in there}
     assert set(found) == there
     for one in found.values():
-        assert one.fate is Fate.IMPORTED or one.sentences, one
+        assert one.fate is ImportOutcome.IMPORTED or one.sentences, one
         assert not any("Traceback" in sentence or "defect" in sentence for sentence in one.sentences), one
     return Counter(one.fate.name for one in found.values())
 
@@ -123,7 +123,7 @@ def test_what_a_long_task_freed_is_the_systems_again(qtbot: QtBot) -> None:
         left.append(pieces[-1])
 
     before = resident_kb()
-    task = Task(job, name="a task that frees much")
+    task = LongTask(job, name="a task that frees much")
     with qtbot.waitSignal(task.ended, timeout=PATIENCE_MS):
         task.start()
     task.join()

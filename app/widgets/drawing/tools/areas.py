@@ -7,7 +7,7 @@ import math
 from PySide6.QtCore import Qt
 
 from app.qt.translation import tr
-from app.widgets.drawing.host import DrawingTool, Host
+from app.widgets.drawing.tool_context import DrawingTool, ToolContext
 from app.widgets.viewer.pointing import Pointer
 from core.domain.geometry import Point, box_around
 from core.domain.shapes import Ellipse, Rectangle, Role, Shape
@@ -19,7 +19,7 @@ _SMALLEST = 3.0
 class AreaTool(DrawingTool):
     rings = False
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: ToolContext) -> None:
         super().__init__(host)
         self._start: Point | None = None
         self._shape: Shape | None = None
@@ -74,7 +74,7 @@ class AreaTool(DrawingTool):
 class EllipseTool(AreaTool):
     """A circle from its centre outwards; with Shift an ellipse. A click sets another circle of the last size."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: ToolContext) -> None:
         super().__init__(host)
         self._last_radius: float | None = None
 

@@ -6,9 +6,9 @@ from PySide6.QtGui import QPainter
 
 from app.qt.translation import tr
 from app.widgets.drawing.handles import paint_handles
-from app.widgets.drawing.host import DrawingTool, Host
+from app.widgets.drawing.tool_context import DrawingTool, ToolContext
 from app.widgets.viewer.pointing import Pointer
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.geometry import Point, box_around
 from core.domain.shapes import Line
 from core.imaging.live_wire import LiveWire
@@ -17,7 +17,7 @@ from core.imaging.live_wire import LiveWire
 class LiveWireTool(DrawingTool):
     clicks = True
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: ToolContext) -> None:
         super().__init__(host)
         self._parts: list[tuple[Point, ...]] = []
         """Fixed ways between clicks; the first is the first click alone."""
@@ -69,7 +69,7 @@ class LiveWireTool(DrawingTool):
             self._parts, self._wire = [], None
             self.host.set_live(())
 
-    def paint(self, painter: QPainter, sight: Sight) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform) -> None:
         super().paint(painter, sight)
         paint_handles(painter, sight, [part[-1] for part in self._parts])
 

@@ -14,9 +14,9 @@ from PySide6.QtGui import QPainter, QPen
 from app.qt.colours import SELECTION
 from app.qt.translation import tr
 from app.widgets.drawing.handles import paint_selected, shown_vertices
-from app.widgets.drawing.host import DrawingTool, Host
+from app.widgets.drawing.tool_context import DrawingTool, ToolContext
 from app.widgets.viewer.pointing import Pointer
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.edits import (
     Shapes,
     moved,
@@ -49,7 +49,7 @@ class Select(DrawingTool):
     rings = False
     clicks = True
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: ToolContext) -> None:
         super().__init__(host)
         self._drag = _Drag.NOTHING
         self._start: Point = (0.0, 0.0)
@@ -148,7 +148,7 @@ class Select(DrawingTool):
         """Of the pen for what is drawn next; a selection's width is changed by its own command."""
         self.host.change_pen(steps, eraser=False)
 
-    def paint(self, painter: QPainter, sight: Sight) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform) -> None:
         shapes = self.host.shapes if self._edited is None else self._edited
         paint_selected(painter, sight, [shapes[i] for i in sorted(self.host.selection)])
         if self._frame is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from app.qt.translation import tr
-from app.widgets.drawing.host import DrawingTool, Host
+from app.widgets.drawing.tool_context import DrawingTool, ToolContext
 from app.widgets.viewer.pointing import Pointer
 from core.domain.edits import kept_by_simplifying, simplified
 from core.domain.geometry import Point
@@ -22,7 +22,7 @@ _LIGHTEST = 0.3
 class StrokeTool(DrawingTool):
     """Collects points and widths while the button is down; what they become is the subclass's."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: ToolContext) -> None:
         super().__init__(host)
         self._points: list[Point] = []
         self._widths: list[float] = []

@@ -6,9 +6,9 @@ from PySide6.QtGui import QPainter
 
 from app.qt.translation import tr
 from app.widgets.drawing.handles import paint_handles
-from app.widgets.drawing.host import DrawingTool, Host
+from app.widgets.drawing.tool_context import DrawingTool, ToolContext
 from app.widgets.viewer.pointing import Pointer
-from app.widgets.viewer.sight import Sight
+from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.geometry import Point, box_around
 from core.domain.shapes import Line, Polygon, Shape
 
@@ -17,7 +17,7 @@ class VertexTool(DrawingTool):
     fewest = 2
     clicks = True
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: ToolContext) -> None:
         super().__init__(host)
         self._points: list[Point] = []
 
@@ -81,7 +81,7 @@ class VertexTool(DrawingTool):
         if self._points:
             self._show(self._over or self._points[-1])
 
-    def paint(self, painter: QPainter, sight: Sight) -> None:
+    def paint(self, painter: QPainter, sight: ViewTransform) -> None:
         super().paint(painter, sight)
         paint_handles(painter, sight, self._points)
 

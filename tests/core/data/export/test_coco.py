@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.export.coco import Rle, export_coco, mask_of_rle, read_coco, run_lengths
-from core.data.export.collect import collect
-from core.data.export.png_masks import fine_mask, lesion_mask
-from core.data.export.polygons import polygons_of
 from core.domain.errors import BadFileError
 from core.domain.geometry import Box
 from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Shape, Stroke, circle
 from core.domain.vocabulary import DISCLAIMER
+from core.exchange.collect import collect
+from core.exchange.masks.coco import Rle, export_coco, mask_of_rle, read_coco, run_lengths
+from core.exchange.masks.png import fine_mask, lesion_mask
+from core.exchange.masks.polygons import polygons_of
 from core.imaging.raster import rasterise
 from core.store.study import Study
 from tests.core.data.export.conftest import CANARY, FINE, OUTLINES

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from core.data.export.authors import export_authors, read_authors
-from core.data.export.collect import collect
-from core.data.export.png_masks import export_png_masks, fine_mask, lesion_mask
 from core.data.roi_set import InputTransform
 from core.data.training_set import RoiRequest, build_roi_set
 from core.domain.errors import BadFileError, Cancelled, StudyError
 from core.domain.study import Split
 from core.domain.vocabulary import DISCLAIMER
+from core.exchange.collect import collect
+from core.exchange.masks.authors import export_authors, read_authors
+from core.exchange.masks.png import export_png_masks, fine_mask, lesion_mask
 from core.store.study import Study
 from tests.core.data.export.conftest import CANARY
 

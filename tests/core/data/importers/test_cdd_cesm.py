@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.importers.cdd_cesm import Choice, read_cdd_cesm, read_choices
+from core.data.importers.cdd_cesm import RegionChoice, read_cdd_cesm, read_choices
 from core.data.importers.contours import CONTOUR_BAND, outline_area
 from core.data.importers.plan import ImportPlan, Severity
 from core.domain.errors import BadFileError, BadTableError
@@ -101,7 +101,7 @@ def test_a_person_chooses_the_region(tmp_path: Path) -> None:
 
 def test_wrong_choices_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadTableError, match="region 3 was chosen"):
-        _read(tmp_path, _row("full/a.jpg", "spiculated", STAR), choices={"full/a.jpg": Choice(region=3)})
+        _read(tmp_path, _row("full/a.jpg", "spiculated", STAR), choices={"full/a.jpg": RegionChoice(region=3)})
     table = tmp_path / "choices.csv"
     table.write_text("image,region\nfull/a.jpg,first\n")
     with pytest.raises(BadTableError, match="'first' is no region"):

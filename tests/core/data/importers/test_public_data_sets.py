@@ -10,7 +10,7 @@ import pytest
 
 from core.data.importers.importing import ImportReport, run_import
 from core.data.importers.layouts import Layout, make_plan, recognised
-from core.data.importers.results import Fate
+from core.data.importers.outcomes import ImportOutcome
 from core.domain.shapes import Ellipse, Polygon, Rectangle
 from core.domain.vocabulary import BiradsCategory, BreastComposition, Laterality, MassDensity, ViewPosition
 from core.store.check import check_study
@@ -90,7 +90,7 @@ def test_every_file_has_one_line_in_the_results(layout: Layout, imported: Callab
     names = [found.plan.name_of(image) for image in found.plan.images]
     lines = found.report.files
     assert len(set(names)) == len(names) and [line.name for line in lines][: len(names)] == names
-    stored = [line for line in lines[: len(names)] if line.fate in (Fate.IMPORTED, Fate.NOTE)]
+    stored = [line for line in lines[: len(names)] if line.fate in (ImportOutcome.IMPORTED, ImportOutcome.NOTE)]
     assert len(stored) == found.truth.images
     said = [sentence for line in lines for sentence in line.sentences]
     assert sorted(said) == sorted(issue.sentence for issue in found.report.issues)

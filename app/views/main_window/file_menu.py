@@ -1,0 +1,308 @@
+"""Opening, making, importing: what the menu File does, with its dialogs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
+
+from app.operations.lesions import remove_lesion
+from app.qt import settings
+from app.qt.dialogs import open_dialog
+from app.qt.sentences import translate_message
+from app.qt.task import Job
+from app.qt.translation import tr
+from app.state.changes import RunsChanged
+from app.state.session import Session
+from core.domain.errors import MarginaliaError
+from core.domain.events import Emit, IsCancelled
+from core.store.names import DATABASE
+from core.tasks.studies.trusted_studies import is_known, mark_trusted
+
+if TYPE_CHECKING:
+    from app.views.exporting.dialog import ExportDialog
+    from app.views.importing.dialog import ImportDialog
+    from app.views.importing.model_dialog import ImportModelDialog
+    from app.views.importing.results import ImportResult
+    from app.views.pacs.dialog import PacsDialog
+    from core.data.importers.layouts import Layout
+    from core.tasks.studies.recovery import Recovery
+
+DEMO_PATIENTS = 60
+"""Enough for a training whose figures mean something, made in about a minute."""
+
+
+class FileMenuController(QObject):
+    """``say(about, sentence, button, act)`` tells the user, with at most one thing to do about it;
+    ``may_leave()``: whether the open study, with what runs in it, may be closed now."""
+
+    def __init__(
+        self,
+        session: Session,
+        window: QWidget,
+        say: Callable[..., None],
+        may_leave: Callable[[], bool],
+    ) -> None:
+        super().__init__(window)
+        self.may_leave = may_leave
+        self._session, self._window, self._say = session, window, say
+        self.importing: ImportDialog | None = None
+        self.pacs: PacsDialog | None = None
+        self.exporting: ExportDialog | None = None
+        self.model_import: ImportModelDialog | None = None
+
+    def open(self, folder: Path) -> None:
+        """Open a study, or say why not; one that this computer does not know is to be checked first."""
+        self._say("study", "")
+        if (folder / DATABASE).is_file() and not is_known(folder):
+            from app.views.dialogs.foreign_study import ForeignStudyDialog
+
+            dialog = ForeignStudyDialog(folder, self._window)
+            dialog.wanted.connect(lambda: self.open_trusted(folder))
+            open_dialog(dialog)
+            return
+        self._open(folder)
+
+    def open_trusted(self, folder: Path) -> None:
+        """Open a study that was checked, or that its user vouches for; it is not asked about again."""
+        mark_trusted(folder)
+        self._open(folder)
+
+    def _open(self, folder: Path) -> None:
+        if not self.may_leave():
+            return
+        self.stop()
+        try:
+            self._session.open_study(folder)
+        except MarginaliaError as error:
+            self._say("study", translate_message(error))
+            return
+        from core.tasks.studies.recovery import recovery_of
+
+        settings.remember_study(folder.absolute())
+        found = recovery_of(self._session.study)
+        if found is not None:
+            sentence = tr("This study was not closed last time; everything that was saved is there.")
+            self._say("recovery", sentence, tr("What was recovered"), lambda: self._show_recovery(found))
+
+    def _show_recovery(self, found: Recovery) -> None:
+        from app.views.dialogs.recovery import RecoveryDialog
+
+        self._say("recovery", "")
+        open_dialog(RecoveryDialog(found, self._window))
+
+    def create(self, folder: Path, name: str, *, synthetic: bool = False) -> bool:
+        if not self.may_leave():
+            return False
+        self._say("study", "")
+        self.stop()
+        try:
+            self._session.create_study(folder, name, synthetic=synthetic)
+            mark_trusted(folder)
+        except MarginaliaError as error:
+            self._say("study", translate_message(error))
+            return False
+        settings.remember_study(folder.absolute())
+        return True
+
+    def ask_close(self) -> None:
+        if self.may_leave():
+            self.close()
+
+    def close(self) -> None:
+        """At once; a training that runs goes on alone."""
+        self.stop()
+        self._session.close_study()
+
+    def stop(self) -> None:
+        """End an import, export or import of a model that is under way; what an import finished is kept."""
+        self._end_export()
+        self._end_model_import()
+        if self.importing is not None:
+            self.importing.stop()
+            self.importing.close()
+            # the window is its parent and would keep it, with a row for every file, as long as it lives
+            self.importing.deleteLater()
+            self.importing = None
+        if self.pacs is not None:
+            self.pacs.stop()
+
+    def _end_export(self) -> None:
+        if self.exporting is not None:
+            self.exporting.stop()
+            self.exporting.close()
+            self.exporting.deleteLater()
+            self.exporting = None
+
+    def _end_model_import(self) -> None:
+        if self.model_import is not None:
+            self.model_import.stop()
+            self.model_import.close()
+            self.model_import.deleteLater()
+            self.model_import = None
+
+    def ask_open(self) -> None:
+        dialog = QFileDialog(self._window, tr("Folder of the study"), str(_last_place()))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.fileSelected.connect(lambda chosen: self.open(Path(chosen)))
+        open_dialog(dialog)
+
+    def ask_new(self) -> None:
+        from app.views.dialogs.new_study import NewStudyDialog
+
+        note = tr("A study is a folder that holds images, annotations and models together.")
+        dialog = NewStudyDialog(tr("New study"), "", note, self._window)
+        dialog.accepted.connect(lambda: self.create(dialog.folder, dialog.name))
+        open_dialog(dialog)
+
+    def ask_demo(self) -> None:
+        from app.views.dialogs.new_study import NewStudyDialog
+
+        note = tr(
+            "Makes a study of synthetic patients, seen in two views each, with labels and fine annotations to "
+            "train on. No image shows a person.",
+        )
+        dialog = NewStudyDialog(tr("New demo study"), "Demo", note, self._window, patients=DEMO_PATIENTS)
+        dialog.accepted.connect(lambda: self.make_demo(dialog.folder, dialog.name, patients=dialog.patients))
+        open_dialog(dialog)
+
+    def ask_import(self) -> None:
+        dialog = QFileDialog(self._window, tr("Folder with images"), str(_last_place()))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(lambda chosen: self.import_from(Path(chosen)))
+        open_dialog(dialog)
+
+    def ask_files(self) -> None:
+        dialog = QFileDialog(self._window, tr("Image files"), str(_last_place()))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.filesSelected.connect(lambda chosen: self.import_files([Path(one) for one in chosen]))
+        open_dialog(dialog)
+
+    def ask_data_set(self) -> None:
+        from app.views.importing.data_set_dialog import DataSetDialog
+
+        dialog = DataSetDialog(_last_place(), self._window)
+        dialog.wanted.connect(self.import_from)
+        open_dialog(dialog)
+
+    def ask_pacs(self) -> None:
+        """Search and retrieval; one screen, which stays as it is while it is closed."""
+        from app.views.pacs.dialog import PacsDialog
+
+        if self.pacs is None:
+            self.pacs = PacsDialog(self._session, self._window)
+            self.pacs.imported.connect(self._session.imported)
+        self.pacs.refresh_profiles()
+        self.pacs.refresh_waiting()
+        self.pacs.show()
+        self.pacs.raise_()
+
+    def ask_export(self) -> None:
+        from app.views.exporting.dialog import ExportDialog
+
+        self._end_export()
+        self.exporting = ExportDialog(self._session.study, self._window)
+        self.exporting.open()
+
+    def ask_model(self) -> None:
+        from core.exchange.models.archive import SUFFIX
+
+        dialog = QFileDialog(self._window, tr("File of the model"), str(_last_place()))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilters([tr("Shared models (*{ending})", ending=SUFFIX), tr("All files (*)")])
+        dialog.fileSelected.connect(lambda chosen: self.import_model(Path(chosen)))
+        open_dialog(dialog)
+
+    def import_model(self, path: Path) -> None:
+        """Ask under which name and with which split, then take it over."""
+        from app.views.importing.model_dialog import ImportModelDialog
+
+        self._end_model_import()
+        self.model_import = ImportModelDialog(self._session.study, path, self._window)
+        self.model_import.imported.connect(self._take_model)
+        self.model_import.open()
+
+    def import_from(self, folder: Path, layout: Layout | None = None) -> None:
+        from app.views.importing.results import import_folder
+
+        self._run(folder, import_folder(folder, self._session.study, layout))
+
+    def import_files(self, paths: Sequence[Path]) -> None:
+        from app.views.importing.results import import_files
+
+        self._run(paths[0].parent, import_files(paths, self._session.study))
+
+    def make_demo(self, folder: Path, name: str, *, patients: int) -> None:
+        """A new study of synthetic mammograms, made beside it and imported."""
+        if self.create(folder, name, synthetic=True):
+            from app.views.importing.results import import_folder
+
+            source = folder / "source"
+            self._run(source, _demo_job(source, patients, import_folder(source, self._session.study)))
+
+    def ask_checkpoint(self) -> None:
+        dialog = QInputDialog(self._window)
+        dialog.setWindowTitle(tr("Name this state"))
+        dialog.setLabelText(
+            tr("Every stroke is saved already. A name makes this state easy to find in the history:")
+        )
+        dialog.textValueSelected.connect(self._name_checkpoint)
+        open_dialog(dialog)
+
+    def ask_remove_lesion(self) -> None:
+        lesion_id = self._session.lesion_id
+        if lesion_id is None:
+            return
+        number = self._session.reads.lesion(lesion_id).number
+        box = QMessageBox(self._window)
+        box.setWindowTitle(tr("Remove lesion"))
+        box.setText(tr("Remove lesion {n}, with its labels and every reader's shapes?", n=number))
+        box.setInformativeText(tr("This cannot be undone."))
+        remove = box.addButton(tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(tr("Keep"), QMessageBox.ButtonRole.RejectRole)
+        remove.clicked.connect(lambda: remove_lesion(self._session, lesion_id))
+        open_dialog(box)
+
+    def _name_checkpoint(self, name: str) -> None:
+        if name.strip() and self._session.lesion_id is not None:
+            self._session.name_checkpoint(self._session.lesion_id, name.strip())
+
+    def _run(self, folder: Path, job: Job) -> None:
+        from app.views.importing.dialog import ImportDialog
+
+        self.stop()
+        self.importing = ImportDialog(folder, job, self._window)
+        self.importing.imported.connect(self._take_import)
+        self.importing.start()
+
+    def _take_model(self, run_id: str) -> None:
+        self._session.changed.emit(RunsChanged(run_id=run_id))
+
+    def _take_import(self, result: ImportResult) -> None:
+        self._session.imported(result.images)
+
+
+def _demo_job(source: Path, patients: int, then: Job) -> Job:
+    def job(emit: Emit, cancelled: IsCancelled) -> object:
+        from core.phantom.config import PhantomConfig
+        from core.phantom.source import write_study_source
+
+        config = PhantomConfig(patients=patients)
+        write_study_source(source, config, workers=1, emit=emit, cancelled=cancelled)
+        try:
+            return then(emit, cancelled)
+        finally:
+            # the study holds the decoded pixels; the files would only double the space
+            shutil.rmtree(source, ignore_errors=True)
+
+    return job
+
+
+def _last_place() -> Path:
+    recent = settings.recent_studies()
+    return recent[0].parent if recent else Path.home()

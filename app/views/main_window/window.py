@@ -1,0 +1,389 @@
+"""The main window: rail, workspaces, banner, status. It arranges; what can be changed is the session's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from PySide6.QtCore import QEvent, QSize
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.actions.actions import Actions
+from app.actions.catalogue import Need, ScreenName
+from app.actions.keymap import Keymap, KeymapPreset
+from app.qt import settings
+from app.qt.dialogs import open_dialog
+from app.qt.theme import Theme, apply_theme
+from app.qt.translation import LANGUAGES, tr
+from app.state.changes import (
+    Change,
+    LesionsChanged,
+    ReaderChanged,
+    SelectionChanged,
+    StorageChanged,
+    StudyClosed,
+    StudyOpened,
+)
+from app.state.session import Session
+from app.views.dialogs.calibrate import CalibrateDialog, store_calibration, stored_calibration
+from app.views.dialogs.sign_in import SignInDialog, ask_new_password
+from app.views.main_window.crash_notices import OF_THE_PROGRAM
+from app.views.main_window.file_menu import FileMenuController
+from app.views.main_window.status import StatusLine
+from app.views.main_window.workspaces import Workspaces
+from app.views.screen import NoHistory
+from app.views.train.leaving import may_leave_training
+from app.views.welcome.page import WelcomePage
+from app.widgets.banner import Banner
+from app.widgets.label import in_title
+from app.widgets.rail import WORKSPACES, Rail
+
+if TYPE_CHECKING:
+    from app.services.model_service import ModelService
+    from app.services.training_service import TrainingService
+    from app.views.annotate.wiring import AnnotateWiring
+    from app.views.annotate.workspace import AnnotateWorkspace
+    from app.views.prototypes.screen import PrototypesScreen
+    from app.views.review.screen import ReviewScreen
+    from app.views.train.screen import TrainScreen
+    from app.widgets.viewer.mammogram_view import MammogramView
+
+
+class MainWindow(QMainWindow):
+    def __init__(self, session: Session, language: str = "en") -> None:
+        super().__init__()
+        self.setObjectName("main")
+        self.setWindowTitle("Marginalia")
+        self.session = session
+        self.actions_ = Actions(self)
+        self.banner = Banner()
+        self.welcome = WelcomePage(self.actions_)
+        self.rail = Rail(self.actions_)
+        self.pages = QStackedWidget()
+        self.status = StatusLine(self)
+        self._language = language
+        self._lay_out()
+        self._fill_menus()
+        self.workspaces = Workspaces(session, self.actions_, self.pages)
+        self.studies = FileMenuController(
+            session, self, self.banner.say, partial(may_leave_training, self.training, self)
+        )
+        self._connect()
+        self._show_welcome()
+        self._restore_place()
+        self._show_calibration()
+
+    @property
+    def annotate(self) -> AnnotateWorkspace:
+        return self.workspaces.annotate
+
+    @property
+    def wiring(self) -> AnnotateWiring:
+        return self.workspaces.wiring
+
+    @property
+    def train(self) -> TrainScreen:
+        return self.workspaces.train
+
+    @property
+    def review(self) -> ReviewScreen:
+        return self.workspaces.review
+
+    @property
+    def prototypes(self) -> PrototypesScreen:
+        return self.workspaces.prototypes
+
+    @property
+    def desk(self) -> ModelService:
+        return self.workspaces.desk
+
+    @property
+    def training(self) -> TrainingService:
+        return self.workspaces.training
+
+    def open_study(self, folder: Path) -> None:
+        self.studies.open(folder)
+
+    # made once
+
+    def _lay_out(self) -> None:
+        self.pages.addWidget(self.welcome)
+        right = QVBoxLayout()
+        right.setContentsMargins(0, 0, 0, 0)
+        right.setSpacing(0)
+        right.addWidget(self.banner)
+        right.addWidget(self.pages, 1)
+        layout = QHBoxLayout()
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.rail)
+        layout.addLayout(right, 1)
+        middle = QWidget()
+        middle.setLayout(layout)
+        self.setCentralWidget(middle)
+        self.setStatusBar(self.status)
+        self.setMinimumSize(QSize(960, 600))
+
+    def _fill_menus(self) -> None:
+        self.actions_.fill(self.menuBar())
+        view = self.actions_.menus["View"]
+        view.addSeparator()
+        chosen_theme = settings.text("theme", Theme.DARK.value)
+        names = {Theme.DARK: tr("Dark"), Theme.LIGHT: tr("Light"), Theme.SYSTEM: tr("As the system")}
+        _choice_menu(view, tr("Theme"), {t.value: names[t] for t in Theme}, chosen_theme, self.set_theme)
+        _choice_menu(view, tr("Language"), dict(LANGUAGES), self._language, self._set_language)
+
+    def _connect(self) -> None:
+        act, studies = self.actions_, self.studies
+        act.connect_to("study.new", studies.ask_new)
+        act.connect_to("study.open", studies.ask_open)
+        act.connect_to("study.import", studies.ask_import)
+        act.connect_to("study.import_files", studies.ask_files)
+        act.connect_to("study.import_data_set", studies.ask_data_set)
+        act.connect_to("study.pacs", studies.ask_pacs)
+        act.connect_to("study.import_model", studies.ask_model)
+        act.connect_to("study.export", studies.ask_export)
+        act.connect_to("study.demo", studies.ask_demo)
+        act.connect_to("study.checkpoint", studies.ask_checkpoint)
+        act.connect_to("study.close", studies.ask_close)
+        act.connect_to("lesion.remove", studies.ask_remove_lesion)
+        act.connect_to("application.quit", self.close)
+        act.connect_to("edit.undo", partial(self._step, "undo"))
+        act.connect_to("edit.redo", partial(self._step, "redo"))
+        act.connect_to("edit.shortcuts", self._ask_keymap)
+        act.connect_to("help.shortcuts", self._show_shortcuts)
+        act.connect_to("help.about", self._show_about)
+        act.connect_to("reader.sign_in", self._ask_reader)
+        act.connect_to("reader.password", lambda: open_dialog(ask_new_password(self.session, self)))
+        act.connect_to("reader.agreement", self._ask_agreement)
+        act.connect_to("view.calibrate", self._ask_screen)
+        act.connect_checked("view.fullscreen", self._set_full_screen)
+        for name in WORKSPACES:
+            act.connect_to(f"workspace.{name}", partial(self._show_workspace, name))
+        self.status.reader_clicked.connect(self._ask_reader)
+        self.welcome.study_wanted.connect(self.open_study)
+        self.workspaces.refused.connect(self.status.say)
+        self.workspaces.actions_changed.connect(self._enable_actions)
+        self.workspaces.linked.connect(self._offer_undo)
+        self.workspaces.import_wanted.connect(studies.ask_import)
+        self.workspaces.search_failed.connect(lambda sentence: self.banner.say("worklist", sentence))
+        self.workspaces.pointed.connect(self._show_pointer)
+        self.workspaces.zoomed.connect(lambda seen: self.status.show_zoom(seen.zoom))
+        self.session.changed.connect(self._on_change)
+
+    # what the session says
+
+    def _on_change(self, change: Change) -> None:
+        match change:
+            case StudyOpened(name=name, read_only=why, synthetic=synthetic):
+                self.setWindowTitle(f"{in_title(name)} — Marginalia")
+                self.banner.clear(keep=OF_THE_PROGRAM)
+                self.banner.say("read-only", why, tr("Try again") if why else "", self._open_again)
+                self.status.show_study(synthetic=synthetic)
+                self._show_workspace("annotate")
+            case StudyClosed():
+                self.setWindowTitle("Marginalia")
+                self.banner.clear(keep=OF_THE_PROGRAM)
+                self.status.show_study(synthetic=False)
+                self.status.show_reader(None)
+                self._show_welcome()
+            case ReaderChanged(reader=reader) if self.session.is_open:
+                self.status.show_reader(reader)
+                unknown = reader is None and not self.session.read_only
+                sentence = tr("Nobody is signed in. Sign in to draw and label.") if unknown else ""
+                self.banner.say("reader", sentence, tr("Sign in…"), self._ask_reader)
+            case StorageChanged(problem=problem):
+                sentence = tr("Not saved yet, drawing waits:") + f" {problem}" if problem else ""
+                self.banner.say("storage", sentence, tr("Try again"), self._try_writing)
+            case SelectionChanged(image_changed=True):
+                self.banner.say("link", "")
+            case SelectionChanged() | LesionsChanged():
+                pass
+            case _:
+                return
+        self._enable_actions()
+
+    def _enable_actions(self) -> None:
+        """Every action by what it needs and the screen that is shown; undo and redo by that screen's history."""
+        session, screen = self.session, self.workspaces.shown
+        there: set[Need] = set()
+        if session.is_open:
+            there.add("study")
+            if not session.read_only:
+                there.add("writing")
+                if session.reader is not None:
+                    there.add("reader")
+        history = NoHistory() if screen is None else screen.history
+        for step, text in (("undo", history.undo_text), ("redo", history.redo_text)):
+            self.actions_.name_step(f"edit.{step}", text)
+        there |= {"undo"} if history.undo_text else set()
+        there |= {"redo"} if history.redo_text else set()
+        there |= set() if screen is None else screen.available()
+        self.actions_.enable(there, self.workspaces.shown_name)
+
+    # pages
+
+    def _show_welcome(self) -> None:
+        self.welcome.refresh()
+        self.pages.setCurrentWidget(self.welcome)
+        self.rail.setVisible(False)
+        self.workspaces.show_page("")
+
+    def _show_workspace(self, name: ScreenName) -> None:
+        self.rail.setVisible(True)
+        self.actions_[f"workspace.{name}"].setChecked(True)
+        self.workspaces.show_page(name)
+        if name == "annotate":
+            self.annotate.view.setFocus()
+
+    # what the user does
+
+    def _step(self, step: Literal["undo", "redo"]) -> None:
+        """Take back, or do again, the last step on the screen that is shown."""
+        screen = self.workspaces.shown
+        if screen is not None:
+            screen.history.undo() if step == "undo" else screen.history.redo()
+
+    def set_theme(self, theme: str) -> None:
+        settings.put("theme", theme)
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            apply_theme(application, Theme(theme))
+
+    def _set_language(self, language: str) -> None:
+        settings.put("language", language)
+        self.status.say(tr("The language changes when the program is started again."))
+
+    def _set_full_screen(self, on: bool) -> None:
+        self.setWindowState(self.windowState().WindowFullScreen if on else self.windowState().WindowNoState)
+
+    def _show_shortcuts(self) -> None:
+        from app.views.dialogs.shortcut_sheet import ShortcutSheet
+
+        open_dialog(ShortcutSheet(self.actions_, self))
+
+    def _show_about(self) -> None:
+        from app.views.dialogs.about import AboutDialog
+
+        open_dialog(AboutDialog(self))
+
+    def _ask_keymap(self) -> None:
+        from app.views.dialogs.keymap_dialog import KeymapDialog
+
+        dialog = KeymapDialog(self.actions_, self)
+        dialog.applied.connect(self.take_keymap)
+        open_dialog(dialog)
+
+    def take_keymap(self, keymap: Keymap, preset: KeymapPreset) -> None:
+        self.actions_.set_keymap(keymap)
+        self.workspaces.set_preset(preset)
+
+    def _ask_agreement(self) -> None:
+        # brings the statistics of scipy, for which no start of the program should wait
+        from app.views.dialogs.agreement import AgreementDialog
+
+        open_dialog(AgreementDialog(self.session, self))
+
+    def _ask_reader(self) -> None:
+        if self.session.is_open:
+            open_dialog(SignInDialog(self.session, self))
+
+    def _offer_undo(self, sentence: str, undo: Callable[[], None]) -> None:
+        def take_back() -> None:
+            self.banner.say("link", "")
+            undo()
+
+        self.banner.say("link", sentence, tr("Undo"), take_back)
+
+    def _ask_screen(self) -> None:
+        screen = self.screen().name()
+        mm, grey = stored_calibration(screen)
+        dialog = CalibrateDialog(self.devicePixelRatioF(), mm, grey, self)
+        dialog.measured.connect(lambda mm, grey: self._take_calibration(screen, mm, grey))
+        open_dialog(dialog)
+
+    def _take_calibration(self, screen: str, mm: float, calibrated: bool) -> None:
+        store_calibration(screen, mm, calibrated)
+        self._show_calibration()
+
+    def _show_calibration(self) -> None:
+        mm, calibrated = stored_calibration(self.screen().name())
+        self.workspaces.set_screen(mm, calibrated=calibrated)
+
+    def _open_again(self) -> None:
+        """Where a study was locked: perhaps it is free now."""
+        folder = self.session.study.folder
+        self.studies.close()  # nothing runs in a study that could only be read
+        self.studies.open(folder)
+
+    def _try_writing(self) -> None:
+        self.session.retry()
+        self.workspaces.retry()
+
+    def _show_pointer(self, view: MammogramView, reading: object) -> None:
+        picture = view.picture
+        self.status.show_pointer(reading, None if picture is None else picture.spacing_mm)
+
+    # Qt
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.actions_.refresh_icons(self.palette())
+            self.workspaces.refresh_icons()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.workspaces.take_typing()
+        self._try_writing()
+        if self.session.unsaved and not self._may_lose():
+            event.ignore()
+            return
+        if not self.studies.may_leave():
+            event.ignore()
+            return
+        settings.put("window/geometry", self.saveGeometry())
+        self.workspaces.remember_place()
+        self.studies.close()
+        self.workspaces.stop()
+        super().closeEvent(event)
+
+    def _may_lose(self) -> bool:
+        box = QMessageBox(self)
+        box.setWindowTitle(tr("Not saved yet"))
+        box.setText(tr("The last change could not be written, because the disk is full or read-only."))
+        box.setInformativeText(tr("Make room and try again, or close without it."))
+        box.addButton(tr("Keep open"), QMessageBox.ButtonRole.RejectRole)
+        leave = box.addButton(tr("Close without it"), QMessageBox.ButtonRole.DestructiveRole)
+        box.exec()
+        box.deleteLater()
+        return box.clickedButton() is leave
+
+    def _restore_place(self) -> None:
+        geometry = settings.state("window/geometry")
+        if geometry is None or not self.restoreGeometry(geometry):
+            self.resize(1440, 900)
+
+
+def _choice_menu(menu: QMenu, title: str, choices: dict[str, str], chosen: str, take: object) -> None:
+    """A submenu of which one entry is chosen; ``take`` is called with its key."""
+    sub = menu.addMenu(title)
+    group = QActionGroup(sub)
+    for key, text in choices.items():
+        action = QAction(text, sub)
+        action.setCheckable(True)
+        action.setChecked(key == chosen)
+        action.triggered.connect(lambda _checked=False, key=key: take(key))  # type: ignore[operator]
+        group.addAction(action)
+        sub.addAction(action)

@@ -1,0 +1,123 @@
+"""What a drawing tool needs of the canvas that it draws on."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from PySide6.QtGui import QPainter, QPen
+
+from app.qt.colours import RIM, SELECTION
+from app.widgets.drawing.pen import Pen
+from app.widgets.viewer.picture import Picture, UInt8
+from app.widgets.viewer.pointing import Pointer, Tool
+from app.widgets.viewer.view_transform import ViewTransform
+from core.domain.edits import Shapes
+from core.domain.geometry import Box, Point
+from core.domain.shapes import Length, Role, Shape
+from core.domain.study import LesionOutline
+
+
+class ToolContext(Protocol):
+    @property
+    def shapes(self) -> Shapes: ...
+    @property
+    def selection(self) -> frozenset[int]: ...
+    @property
+    def pen(self) -> Pen: ...
+    @property
+    def spacing_mm(self) -> float | None: ...
+    @property
+    def picture(self) -> Picture | None: ...
+    @property
+    def table(self) -> UInt8 | None:
+        """From stored values to grey, as shown."""
+
+    @property
+    def scale(self) -> float:
+        """Logical pixels in a pixel of the image."""
+
+    def may_draw(self) -> bool:
+        """Whether an edit can begin; the user is told why not."""
+
+    def may_outline(self) -> bool:
+        """The same for the outline of a new lesion, which needs no other lesion."""
+
+    def set_live(self, shapes: Shapes) -> None: ...
+    def add_live(self, piece: Shape) -> None: ...
+    def hide(self, indices: frozenset[int]) -> None: ...
+    def add(self, shape: Shape, text: str) -> None:
+        """A finished shape: one edit."""
+
+    def replace(self, shapes: Shapes, text: str, select: frozenset[int]) -> None: ...
+    def select(self, indices: frozenset[int]) -> None: ...
+    def finish_outline(self, outline: LesionOutline) -> None: ...
+    def change_pen(self, steps: float, *, eraser: bool) -> None: ...
+    def repaint(self, box: Box, margin: float = 3.0) -> None: ...
+
+
+class DrawingTool(Tool):
+    """A tool with a ring of the pen's width around the pointer."""
+
+    erases = False
+    rings = True
+
+    def __init__(self, host: ToolContext) -> None:
+        self.host = host
+        self._over: Point | None = None
+
+    @property
+    def width(self) -> Length:
+        return self.host.pen.eraser if self.erases else self.host.pen.width
+
+    def may_begin(self) -> bool:
+        return self.host.may_draw()
+
+    def role(self, own: Role = Role.MARGIN) -> Role:
+        return self.host.pen.role or own
+
+    def hover(self, pointer: Pointer) -> None:
+        self._ring_to(pointer.at)
+
+    def move(self, pointer: Pointer) -> None:
+        self._ring_to(pointer.at)
+
+    def leave(self) -> None:
+        self._ring_to(None)
+
+    def change_width(self, steps: float) -> None:
+        self._repaint_ring()
+        self.host.change_pen(steps, eraser=self.erases)
+        self._repaint_ring()
+
+    def paint(self, painter: QPainter, sight: ViewTransform) -> None:
+        if self.rings and self._over is not None:
+            paint_ring(painter, sight, self._over, self._across() / 2)
+
+    def near(self, a: Point, b: Point, reach: float = 8.0) -> bool:
+        """Whether two image points are within ``reach`` logical pixels of each other on screen."""
+        return (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 <= (reach / self.host.scale) ** 2
+
+    def _across(self) -> float:
+        """The pen's width in pixels of the image."""
+        return self.width.in_pixels(self.host.spacing_mm)
+
+    def _ring_to(self, at: Point | None) -> None:
+        self._repaint_ring()
+        self._over = at
+        self._repaint_ring()
+
+    def _repaint_ring(self) -> None:
+        if self.rings and self._over is not None:
+            x, y = self._over
+            self.host.repaint(Box(x0=x, y0=y, x1=x, y1=y).grown(self._across() / 2), margin=4.0)
+
+
+def paint_ring(painter: QPainter, sight: ViewTransform, at: Point, radius: float) -> None:
+    """A thin light circle with a dark rim, in logical pixels."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    across = max(radius * sight.scale, 1.5)
+    for colour, width in ((RIM, 2.4), (SELECTION, 1.0)):
+        painter.setPen(QPen(colour, width))
+        painter.drawEllipse(sight.to_widget(at), across, across)
+    painter.restore()

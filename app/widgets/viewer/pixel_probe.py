@@ -1,0 +1,15 @@
+"""What lies under the pointer; without the viewer, for who only shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.domain.geometry import Point
+
+
+@dataclass(frozen=True)
+class PixelProbe:
+    """What lies under the pointer: an image point and the stored value there (None beyond the edge)."""
+
+    at: Point
+    value: int | None

@@ -1,0 +1,139 @@
+"""Reading back Segmentation objects, reports and presentation states, which a child process parses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from core.domain.errors import BadFileError
+from core.domain.shapes import Polygon
+from core.exchange.dicom.bitmaps import Bitmap
+from core.exchange.dicom.lesion_report import ReportRead
+from core.exchange.dicom.read_gsps import GspsRead, presentation_of
+from core.exchange.dicom.read_seg import SegRead, segmentation_of
+from core.exchange.dicom.read_sr import report_of
+from core.exchange.masks.mask_shapes import count_regions, regions_of_mask, shapes_of_mask
+from core.imaging.formats.dicom_header import PARSER_ERRORS
+from core.imaging.sandbox import Sandbox
+
+ENTRY = "core.exchange.dicom.read_results:run"
+MOST_REGIONS, _MOST_CORNERS = 32, 500_000
+"""Of one mask; a mask of dust is none of lesions."""
+
+ResultRead = SegRead | ReportRead | GspsRead
+
+
+class NotDicomError(BadFileError):
+    """The file is no DICOM file at all."""
+
+
+class ResultReader:
+    """Reads results one after the other in one child process. A context manager."""
+
+    def __init__(self) -> None:
+        self._sandbox = Sandbox(ENTRY)
+
+    def __enter__(self) -> ResultReader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._sandbox.close()
+
+    def seg(self, path: Path) -> SegRead:
+        """The masks of a Segmentation object; BadFileError for what is none."""
+        return msgspec.msgpack.decode(self._ask("seg", path), type=SegRead)
+
+    def sr(self, path: Path) -> ReportRead:
+        """The lesions of a structured report; BadFileError where none can be read."""
+        return msgspec.msgpack.decode(self._ask("sr", path), type=ReportRead)
+
+    def gsps(self, path: Path) -> GspsRead:
+        """The graphics of a presentation state, widths of pens in pixels; BadFileError for what is none."""
+        return msgspec.msgpack.decode(self._ask("gsps", path), type=GspsRead)
+
+    def any(self, path: Path) -> ResultRead:
+        """The contents of a file of any of the three kinds.
+
+        Raises: NotDicomError for a file that is no DICOM file, BadFileError for another that cannot be used.
+        """
+        match self._ask("kind", path):
+            case b"SEG":
+                return self.seg(path)
+            case b"SR":
+                return self.sr(path)
+            case b"PR":
+                return self.gsps(path)
+            case _:
+                raise NotDicomError(f"{path.name} is not a DICOM file.")
+
+    def shapes(self, bitmap: Bitmap) -> tuple[Polygon, ...]:
+        """See ``shapes_of_mask``; BadFileError for a mask with too many corners."""
+        return self._shapes("shapes", bitmap)
+
+    def regions(self, bitmap: Bitmap) -> tuple[Polygon, ...]:
+        """See ``regions_of_mask``; BadFileError for a mask of more than ``MOST_REGIONS`` regions."""
+        return self._shapes("regions", bitmap)
+
+    def _shapes(self, kind: str, bitmap: Bitmap) -> tuple[Polygon, ...]:
+        argument = f"{kind} ".encode() + msgspec.msgpack.encode(bitmap)
+        return msgspec.msgpack.decode(self._sandbox.call(argument, name="A mask"), type=tuple[Polygon, ...])
+
+    def _ask(self, kind: str, path: Path) -> bytes:
+        return self._sandbox.call(f"{kind} {path.absolute()}".encode(), name=path.name)
+
+
+def run(argument: bytes) -> bytes:
+    """The sandbox's function: a kind and a path (or a mask) in, what was read out, as MessagePack."""
+    kind, _, rest = argument.partition(b" ")
+    if kind == b"kind":
+        return _kind(Path(rest.decode()))
+    if kind in (b"shapes", b"regions"):
+        return msgspec.msgpack.encode(_polygons(kind, msgspec.msgpack.decode(rest, type=Bitmap)))
+    return msgspec.msgpack.encode(_READERS[kind](_dataset(Path(rest.decode()))))
+
+
+def _dataset(path: Path, **more: Any) -> Dataset:
+    """The data set of a file, with a preamble or without one; BadFileError for what is no DICOM file."""
+    try:
+        return dcmread(path, **more)
+    except InvalidDicomError:
+        found = dcmread(path, force=True, **more)
+        if "Modality" not in found or "SOPClassUID" not in found:
+            raise
+        return found
+
+
+def _kind(path: Path) -> bytes:
+    try:
+        header = _dataset(path, specific_tags=["Modality", "SOPClassUID"], stop_before_pixels=True)
+    except PARSER_ERRORS:
+        return b""
+    modality = str(header.get("Modality") or "")
+    if modality not in ("SEG", "SR", "PR"):
+        raise BadFileError("A file is neither a Segmentation nor a structured report nor a presentation state.")
+    return modality.encode()
+
+
+def _polygons(kind: bytes, bitmap: Bitmap) -> tuple[Polygon, ...]:
+    mask = bitmap.cut()
+    regions = count_regions(mask)
+    if kind == b"regions" and regions > MOST_REGIONS:
+        raise BadFileError(f"A file has {regions:,} separate regions, more than {MOST_REGIONS}; none is a lesion.")
+    make = shapes_of_mask if kind == b"shapes" else regions_of_mask
+    shapes = make(mask, left=bitmap.left, top=bitmap.top)
+    if sum(len(shape.points) for shape in shapes) > _MOST_CORNERS:
+        raise BadFileError(f"A file has a border of more than {_MOST_CORNERS:,} corners.")
+    return shapes
+
+
+_READERS: dict[bytes, Callable[[Dataset], ResultRead]] = {
+    b"seg": segmentation_of,
+    b"sr": report_of,
+    b"gsps": presentation_of,
+}

@@ -1,0 +1,112 @@
+"""The only way the program writes a file: whole, or not at all.
+
+Temporary name in the same folder, fsync, rename, fsync of the folder. Measured: 60 kills, nothing lost, where
+rewriting in place destroyed 59 of 60 files (safety.md, F6).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from core.domain.errors import StorageFullError
+from core.platform.system import sync_folder
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_WRITING = {errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
+_NO_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EOPNOTSUPP, errno.ENODEV, errno.ELOOP}
+
+
+def storage_error(error: OSError, path: Path) -> StorageFullError | None:
+    """The sentence for a full or read-only disk, or for a place that holds no files; None for other errors."""
+    if error.errno in _NO_ROOM:
+        return StorageFullError(
+            f"{path.name} could not be written to {path.parent}: the disk is full. What was there before is "
+            "untouched; make room and try again."
+        )
+    if error.errno in _NO_WRITING:
+        return StorageFullError(
+            f"{path.name} could not be written: {path.parent} is read-only for you. What was there before is "
+            "untouched; change the permissions or choose another folder."
+        )
+    if _is_about(error, path):
+        if error.errno in _NO_NAME:
+            return StorageFullError(
+                f"{path.name[:60]} cannot be the name of a file in {path.parent}; choose another, shorter one."
+            )
+        if error.errno in _NO_PLACE:
+            return StorageFullError(
+                f"{path.name} could not be written: {path.parent} cannot hold it ({error.strerror}). Choose "
+                "another folder."
+            )
+    return None
+
+
+def _is_about(error: OSError, path: Path) -> bool:
+    """Whether a place was refused that is to be written, and not one that is read for it."""
+    named = error.filename
+    return named is None or (isinstance(named, str) and Path(named).is_relative_to(path.parent))
+
+
+def atomic_write(path: Path, content: bytes | Callable[[Path], None]) -> None:
+    """Put ``content`` at ``path``, replacing what was there in one step.
+
+    ``content`` is the bytes, or a function that writes and closes a file at the temporary path it is given
+    (for libraries that write files themselves). A crash leaves the old file or the new one.
+    StorageFullError where the disk is full or read-only.
+    """
+    temporary: Path | None = None
+    try:
+        name = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+        # unlike tempfile's, with the permissions that the user's files get
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(name, flags, 0o666)
+        temporary = name
+        with os.fdopen(descriptor, "wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        if not isinstance(content, bytes):
+            content(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        sentence = storage_error(error, path)
+        if sentence is None:
+            raise
+        raise sentence from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file, block by block; see ``atomic_write``."""
+    atomic_write(target, lambda temporary: _copied(source, temporary))
+
+
+def _copied(source: Path, target: Path) -> None:
+    with source.open("rb") as read, target.open("rb+") as written:
+        shutil.copyfileobj(read, written, 1 << 20)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder and those above it; StorageFullError where there is no room or no permission."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        taken = next(path for path in (folder, *folder.parents) if path.exists())
+        raise StorageFullError(f"{taken} is a file, not a folder; choose another name.") from error
+    except OSError as error:
+        sentence = storage_error(error, folder)
+        if sentence is None:
+            raise
+        raise sentence from error

@@ -1,0 +1,69 @@
+"""The process that reads array files of a study which nobody vouches for. Started by ``core.store.array_check``.
+
+A request is one line of JSON, and so is the reply. The HDF5 library can hang or die of a file that was made to.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from core.platform.system import limit_this_process
+
+MEMORY_BYTES = 6_000_000_000
+
+
+class ArrayCheckRequest(msgspec.Struct, frozen=True, kw_only=True):
+    folder: str
+    kind: str
+    name: str
+
+
+class ArrayCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What reading the whole file found."""
+
+    readable: bool
+    sha256: str = ""
+    """Of the pixels of level 0, as they are now."""
+    shape: tuple[int, ...] = ()
+    pyramid: bool = True
+    """Whether every level can be read."""
+    sentence: str = ""
+    """Why it cannot be read."""
+
+
+def vet(request: ArrayCheckRequest) -> ArrayCheck:
+    """Read one file of pixels or derived arrays to the end."""
+    from core.domain.content import content_sha256
+    from core.domain.errors import ArrayLostError
+    from core.store.arrays import PIXELS, ArrayStore
+
+    arrays = ArrayStore(Path(request.folder), writable=False)
+    try:
+        if request.kind != PIXELS:
+            arrays.read_derived(request.name)
+            return ArrayCheck(readable=True)
+        pixels = arrays.read_pixels(request.name)
+    except (ArrayLostError, ValueError) as error:
+        return ArrayCheck(readable=False, sentence=str(error))
+    try:
+        arrays.read_pyramid(request.name)
+        whole = True
+    except ArrayLostError:
+        whole = False
+    return ArrayCheck(readable=True, sha256=content_sha256(pixels), shape=pixels.shape, pyramid=whole)
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    limit_this_process(memory_bytes=MEMORY_BYTES)
+    for line in sys.stdin.buffer:
+        answer = vet(msgspec.json.decode(line, type=ArrayCheckRequest))
+        sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""One writer at a time: who holds a study, and taking hold of it.
+
+``study.lock`` carries the operating system's lock, which goes with the process however it ends; ``holder.json``
+beside it says who holds it, for the sentence that the second one reads. Where the system has no such locks the
+process number decides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import platform
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from core.domain.errors import StudyLockedError
+from core.platform.atomic import atomic_write, storage_error
+from core.platform.system import process_alive, try_lock, unlock
+from core.store.database import now_utc
+
+LOCK, HOLDER = "study.lock", "holder.json"
+
+
+class LockOwner(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has a study open for writing."""
+
+    holder: str
+    """The name that the program was started with: a person or a job."""
+    user: str
+    host: str
+    pid: int
+    since_utc: str
+
+    def __str__(self) -> str:
+        return f"{self.holder} ({self.user} on {self.host}, process {self.pid}, since {self.since_utc[:19]} UTC)"
+
+
+def user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unknown"
+
+
+class WriteLock:
+    """The hold on a study, from ``take`` to ``release``."""
+
+    def __init__(self, folder: Path, file: IO[bytes], *, found: LockOwner | None = None) -> None:
+        self._folder = folder
+        self._file = file
+        self.found = found
+        """Who held the study before and went without giving it back; None where it was closed."""
+
+    @classmethod
+    def take(cls, folder: Path, holder: str) -> WriteLock:
+        """Take hold or raise StudyLockedError, which names the holder.
+
+        What a dead process of this computer left is cleared. A hold from another computer is not: whether that
+        process lives cannot be seen from here.
+        """
+        file = _open(folder / LOCK)
+        try:
+            if not try_lock(file):
+                raise StudyLockedError(_refusal(folder, read_holder(folder)))
+            old = read_holder(folder)
+            if old is not None and _may_live(old, locks_work=_excludes(folder / LOCK)):
+                raise StudyLockedError(_refusal(folder, old))
+            mine = LockOwner(
+                holder=holder or user_name(),
+                user=user_name(),
+                host=platform.node(),
+                pid=os.getpid(),
+                since_utc=now_utc(),
+            )
+            atomic_write(folder / HOLDER, msgspec.json.encode(mine))
+        except BaseException:
+            file.close()
+            raise
+        return cls(folder, file, found=old)
+
+    def release(self) -> None:
+        with contextlib.suppress(OSError):
+            (self._folder / HOLDER).unlink(missing_ok=True)
+        unlock(self._file)
+        self._file.close()
+
+
+def read_holder(folder: Path) -> LockOwner | None:
+    """Who is said to hold the study; None where nobody, or what is said cannot be read."""
+    try:
+        return msgspec.json.decode((folder / HOLDER).read_bytes(), type=LockOwner)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def present_holder(folder: Path) -> LockOwner | None:
+    """Who holds the study now; a hold that a dead process of this computer left does not count."""
+    found = read_holder(folder)
+    if found is None or (found.host == platform.node() and not process_alive(found.pid)):
+        return None
+    return found
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return path.open("ab+")
+    except OSError as error:
+        sentence = storage_error(error, path)
+        if sentence is None:
+            raise
+        raise sentence from error
+
+
+def _excludes(path: Path) -> bool:
+    """Whether the system's lock, which this process just took, keeps a second handle out."""
+    with path.open("ab+") as second:
+        taken = try_lock(second)
+        if taken:
+            unlock(second)
+        return not taken
+
+
+def _may_live(old: LockOwner, *, locks_work: bool) -> bool:
+    if old.host != platform.node():
+        return True
+    # on this computer the free lock proves that the holder is gone (or holds the folder this is a copy of)
+    return not locks_work and process_alive(old.pid)
+
+
+def _refusal(folder: Path, holder: LockOwner | None) -> str:
+    if holder is None:
+        return (
+            f"The study in {folder} is being changed by another program. Close it there, or open it for reading."
+        )
+    sentence = f"The study in {folder} is being changed by {holder}. Close it there, or open it for reading."
+    if holder.host != platform.node():
+        sentence += f" If that program is gone for certain, delete {HOLDER} in the study's folder."
+    return sentence

@@ -1,0 +1,297 @@
+"""Runs of a study, as the parent sees them: planned, carried out in a child process, recorded, resumed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from core.data.training_set import build_roi_set
+from core.domain.errors import Cancelled, ModelError, StudyError, TrainingError
+from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Message, Succeeded
+from core.domain.study import ModelRevision, Run, RunStatus
+from core.domain.vocabulary import Part
+from core.exchange.models.archive import CONTENTS
+from core.jobs import detached
+from core.jobs.catalogue import JobRequest
+from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget
+from core.jobs.hosts import Hosts
+from core.jobs.supervisor import supervise
+from core.model.checkpoint import LoadedModel, load_model
+from core.platform.atomic import atomic_write, make_folder
+from core.platform.version import code_version
+from core.pruning.revision import apply_revision, load_revision
+from core.store.study import Study
+from core.tasks.readers.opinions import Mark, marks_of
+from core.tasks.runs.run_data import ChangedData, changed_data, keep_snapshot, roi_request
+from core.tasks.runs.train_job import TrainRequest
+from core.training.config import TrainingConfig
+from core.training.forgotten_patches import ForgottenPatch
+
+RUNS = "runs"
+REQUEST = "request.json"
+MODEL = "model"
+LOG = "log.txt"
+UNPRUNED = "As trained"
+"""Reason of the first revision of a run."""
+
+
+def now_utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, name: str, host: str = "") -> Run:
+    """A new run with its folder and request; nothing is computed yet. StudyError where the name is taken.
+
+    ``host``: name of the machine that trains it; "": this one.
+    """
+    if study.runs.find(name) is not None:
+        raise StudyError(f"This study has a run named {name} already; choose another name or resume it.")
+    identifier = uuid.uuid4().hex
+    folder = study.folder / RUNS / identifier
+    make_folder(folder)
+    request = TrainRequest(
+        study=str(study.folder), folder=str(folder), config=config, parts=parts,
+        forgotten=forgotten_patches(study), host=host,
+    )  # fmt: skip
+    atomic_write(folder / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
+    run = Run(
+        id=identifier,
+        name=name,
+        created_utc=now_utc(),
+        config=msgspec.to_builtins(config),
+        folder=f"{RUNS}/{identifier}",
+        code_version=code_version(),
+    )
+    study.runs.add(run)
+    return run
+
+
+def forgotten_patches(study: Study) -> tuple[ForgottenPatch, ...]:
+    """Where the prototypes came from that readers marked as not medically relevant, in all runs that have a model
+    still; archived ones too."""
+    found = []
+    for run in study.runs.all(archived=True):
+        marked = [index for index, mark in marks_of(study, run).items() if mark is Mark.NOT_RELEVANT]
+        if not marked:
+            continue
+        try:
+            prototypes = load_model(study.run_folder(run.id) / MODEL).card.prototypes
+        except ModelError:
+            continue  # what it learned is gone with it
+        found += [
+            ForgottenPatch(run=run.name, number=p.index + 1, lesion_id=p.lesion_id, box=p.patch_box_image)
+            for p in prototypes
+            if p.index in marked
+        ]
+    return tuple(found)
+
+
+def request_of(study: Study, run: Run) -> TrainRequest:
+    """The request of a planned run, with the paths of where the study lies now."""
+    folder = study.run_folder(run.id)
+    try:
+        request = msgspec.json.decode((folder / REQUEST).read_bytes(), type=TrainRequest)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ModelError(f"The request of run {run.name} is lost or damaged: train again.") from error
+    return msgspec.structs.replace(request, study=str(study.folder), folder=str(folder))
+
+
+def move_run(study: Study, run: Run, host: str) -> None:
+    """Have the rest of an unfinished run trained by this confirmed machine ("": here), where it begins anew."""
+    if host:
+        Hosts().usable(host)
+    request = msgspec.structs.replace(request_of(study, run), host=host)
+    atomic_write(study.run_folder(run.id) / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
+
+
+def training_of(request: TrainRequest) -> JobRequest:
+    """The job of a run: it is trained where the study lies, or sent from here to its host."""
+    return JobRequest(job="train elsewhere" if request.host else "train", arguments=msgspec.to_builtins(request))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """How a run is carried out."""
+
+    place: ExecutionTarget = THIS_MACHINE
+    """Where the child runs."""
+    before: Callable[[TrainRequest], JobRequest] = training_of
+    """Prepares the place and says what the child is asked."""
+    after: Callable[[TrainRequest], None] = lambda request: None
+    """Once the child has succeeded: brings the results into the run's folder, where they are not there."""
+
+
+LOCAL = Execution()
+
+
+def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled, way: Execution = LOCAL) -> Run:
+    """Train, or resume where it stopped, and record what became of it.
+
+    Cancelled where the user asked for it; TrainingError with the child's sentence where the run failed. In
+    both cases the run can be carried out again and goes on from its last checkpoint. StudyError where it is
+    finished: its revisions stand. A training that a window left alone is followed to its end.
+    """
+    folder = study.run_folder(run.id)
+    if _goes_on_or_is_done(run, folder):
+        final = detached.follow(folder, emit=relay(emit), cancelled=cancelled, log=folder / LOG)
+        assert final is not None
+        return settle(study, run, final, emit=emit)
+    run, request = _begin(study, run, emit, cancelled)
+    detached.forget(folder)  # what an earlier job of the window left must not speak for this one
+    try:
+        job = way.before(request)
+        final = supervise(job, emit=relay(emit), cancelled=cancelled, log=folder / LOG, place=way.place)
+        if isinstance(final, Succeeded):
+            way.after(request)
+    except BaseException:
+        # a second Ctrl-C, or a consumer that broke: the child was ended, and nothing runs any more
+        study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
+        raise
+    return settle(study, run, final, emit=emit)
+
+
+def carry_out_alone(
+    study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled, left: IsCancelled, found: bool = False
+) -> Run | None:
+    """As ``carry_out``, in a child that needs nobody: None where ``left`` became true and it goes on alone.
+
+    ``found``: the run is one of ``core.tasks.runs.detached_runs.unsettled``; it is only followed to its end, which
+    may have come already.
+    """
+    folder = study.run_folder(run.id)
+    if not found and not _goes_on_or_is_done(run, folder):
+        run, request = _begin(study, run, emit, cancelled)
+        detached.launch(training_of(request), folder, log=folder / LOG)
+    final = detached.follow(folder, emit=relay(emit), cancelled=cancelled, left=left, log=folder / LOG)
+    return None if final is None else settle(study, run, final, emit=emit)
+
+
+def _goes_on_or_is_done(run: Run, folder: Path) -> bool:
+    if detached.is_alive(folder):
+        return True
+    return run.status is RunStatus.RUNNING and isinstance(detached.final_event(folder), Succeeded)
+
+
+def _begin(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tuple[Run, TrainRequest]:
+    """The run as one that is being trained, and what its child is asked."""
+    if run.status is RunStatus.FINISHED:
+        raise StudyError(
+            f"Run {run.name} is finished; there is nothing to resume. Train a new one under another name."
+        )
+    request, folder = request_of(study, run), study.run_folder(run.id)
+    changed = changes_since_start(study, run)
+    if changed and not changed.missing:
+        text = f"Since {run.name} began: {changed.changes.words}. It goes on with the data that it began with."
+        emit(Message(level="info", text=text))
+    snapshot = keep_snapshot(study, request.config, folder)
+    # kept here, where the study can be written, for the child that may only read it
+    build_roi_set(study, roi_request(request.config), snapshot=snapshot, emit=emit, cancelled=cancelled)
+    run = msgspec.structs.replace(run, status=RunStatus.RUNNING)
+    study.runs.update(run)
+    return run, request
+
+
+def changes_since_start(study: Study, run: Run) -> ChangedData:
+    """What changed in the lesions of a run since it was started first; nothing where it was not started yet."""
+    request = request_of(study, run)
+    return changed_data(study, request.config, set(request.parts), study.run_folder(run.id))
+
+
+def relay(emit: Emit) -> Emit:
+    """``emit`` for what a child says before its end, which ``settle`` turns into a value or an error."""
+
+    def pass_on(event: Event) -> None:
+        if not isinstance(event, Succeeded | Failed | CancelledByUser):
+            emit(event)
+
+    return pass_on
+
+
+def settle(study: Study, run: Run, final: Event, *, emit: Emit) -> Run:
+    """Record what became of a run's child; the finished run, else Cancelled or TrainingError."""
+    match final:
+        case Succeeded(result=result):
+            try:
+                return _finished(study, run, result)
+            except ModelError:
+                # else it would count as running, and be settled again instead of being gone on with
+                study.runs.update(msgspec.structs.replace(run, status=RunStatus.FAILED))
+                raise
+        case Failed(sentence=sentence, last_words=words):
+            study.runs.update(msgspec.structs.replace(run, status=RunStatus.FAILED))
+            hint = f" Its log is {run.folder}/{LOG} in the study." if words else ""
+            raise TrainingError(sentence + hint)
+        case _:
+            study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
+            emit(Message(level="info", text=f"Go on later with: main.py train {study.folder} --resume {run.name}"))
+            raise Cancelled
+
+
+def _finished(study: Study, run: Run, result: dict[str, object]) -> Run:
+    card = load_model(study.run_folder(run.id) / MODEL).card
+    done = msgspec.structs.replace(
+        run, status=RunStatus.FINISHED, metrics=result, data_fingerprint=card.data_fingerprint
+    )
+    trained = ModelRevision(
+        id=uuid.uuid4().hex,
+        run_id=run.id,
+        parent_id=None,
+        prototype_indices=tuple(range(len(card.prototype_class))),
+        reason=UNPRUNED,
+        created_utc=now_utc(),
+    )
+    with study.batch():  # a finished run has a model, whatever happens in between
+        study.runs.update(done)
+        study.models.add(trained)
+    return done
+
+
+def find_run(study: Study, name: str) -> Run:
+    """By name or by the beginning of the id; StudyError where there is none, or more than one."""
+    named = study.runs.find(name)
+    if named is not None:
+        return named
+    found = [run for run in study.runs.all() if run.id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(run.name for run in study.runs.all()) or "none yet"
+    raise StudyError(f"This study has no run {name}; its runs are: {known}.")
+
+
+def finished_run(study: Study, name: str) -> Run:
+    run = find_run(study, name)
+    if run.status is not RunStatus.FINISHED:
+        raise StudyError(
+            f"Run {run.name} is {run.status}, not finished: resume it with train --resume {run.name}."
+        )
+    return run
+
+
+def is_imported(study: Study, run: Run) -> bool:
+    """True if the run is a model that another study shared: its folder then holds the list of what came."""
+    return (study.run_folder(run.id) / CONTENTS).is_file()
+
+
+def trained_model(study: Study, run: Run) -> LoadedModel:
+    """The run's model as trained. ModelError where the files in its folder are those of another study or run."""
+    found = load_model(study.run_folder(run.id) / MODEL)
+    if run.data_fingerprint and found.card.data_fingerprint != run.data_fingerprint:
+        raise ModelError(
+            f"The model in the folder of run {run.name} was trained on other data than the run: it is the model "
+            "of another study or run; put the run's own model back, or train again."
+        )
+    return found
+
+
+def active_model(study: Study, run: Run, *, base: LoadedModel | None = None) -> LoadedModel:
+    """The model of the run's active revision: as trained (``base``, where it is loaded already), or as pruned."""
+    base = base or trained_model(study, run)
+    revision = study.models.active(run.id)
+    if revision is None or revision.parent_id is None:
+        return base
+    return apply_revision(base, load_revision(study.run_folder(run.id), revision.id))

@@ -1,0 +1,97 @@
+"""Training a model on a study: the part that runs in the child process.
+
+The child opens the study for reading only; the parent, which may hold the study's writer lock, records what
+became of the run (``core.tasks.runs.lifecycle``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from core.data.roi_set import RoiSet
+from core.data.split import check_split
+from core.data.training_set import build_roi_set, roi_split_rows
+from core.domain.errors import TrainingError
+from core.domain.events import Emit, IsCancelled, Message, silent
+from core.domain.vocabulary import Part
+from core.store.study import Study
+from core.tasks.runs.projection_writer import PicturesOfProjection
+from core.tasks.runs.run_data import read_snapshot, roi_request
+from core.training.config import TrainingConfig
+from core.training.forgotten_patches import ForgottenPatch
+from core.training.team import Team, team_of
+from core.training.trainer import assist, train
+
+
+class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the child needs; stands as ``request.json`` in the run's folder, so that a run can be resumed."""
+
+    study: str
+    folder: str
+    """Of the run."""
+    config: TrainingConfig
+    parts: dict[str, Part]
+    """Patient id to part; patients that it does not name are left out."""
+    forgotten: tuple[ForgottenPatch, ...] = ()
+    """Of prototypes of earlier runs that were marked as not medically relevant when this one was planned."""
+    host: str = ""
+    """Name of the machine that trains it (``core.jobs.hosts``); "": this one."""
+
+
+def rows_of_parts(rois: RoiSet, parts: dict[str, Part]) -> tuple[RoiSet, np.ndarray[Any, np.dtype[np.str_]]]:
+    """The ROIs whose patient has a part, and the part of each."""
+    kept = np.array([patient in parts for patient in rois.patient_ids], dtype=np.bool_)
+    chosen = rois if kept.all() else rois.rows(kept)
+    return chosen, np.array([parts[patient].value for patient in chosen.patient_ids])
+
+
+def train_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
+    request = msgspec.convert(arguments, TrainRequest)
+    config = request.config
+    with team_of(Path(request.folder).name, device=config.device) as team:
+        return _train(request, team, emit if team.leads else silent, cancelled)
+
+
+def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
+    config = request.config
+    rois, parts = rois_of(request, emit, cancelled)
+    if not team.leads:
+        assist(rois, parts, config, Path(request.folder), team=team)
+        return {}
+    folder = Path(request.folder)
+    told = PicturesOfProjection(folder, config, emit).keep
+    result = train(
+        rois, parts, config, folder, emit=emit, cancelled=cancelled, team=team, projected=told,
+        forgotten=request.forgotten,
+    )  # fmt: skip
+    return {"record": msgspec.to_builtins(result.record)}
+
+
+def rois_of(
+    request: TrainRequest, emit: Emit, cancelled: IsCancelled
+) -> tuple[RoiSet, np.ndarray[Any, np.dtype[np.str_]]]:
+    """The ROIs that a run is trained on, as it began with them, and the part of each; emits what is left out.
+
+    TrainingError where nothing is left, or where parts share a patient or an image.
+    """
+    config, snapshot = request.config, read_snapshot(Path(request.folder))
+    with Study.open(Path(request.study), writable=False) as study:
+        built = build_roi_set(
+            study, roi_request(config), snapshot=snapshot, emit=emit, cancelled=cancelled
+        )  # fmt: skip
+        rois, parts = rows_of_parts(built.rois, request.parts)
+        check_split(roi_split_rows(study, rois), [Part(part) for part in parts])
+    for reason, count in Counter(exclusion.reason for exclusion in built.exclusions).items():
+        emit(Message(level="info", text=f"{count} lesion{'s' if count > 1 else ''} left out: {reason}."))
+    outside = len(built.rois) - len(rois)
+    if outside:
+        why = "their patients are in no part of this split (another source, or imported after it was made)"
+        emit(Message(level="warning", text=f"{outside} lesion{'s' if outside > 1 else ''} left out: {why}."))
+    if len(rois) == 0:
+        raise TrainingError("No lesion of this study can be trained on: import lesions and label their margins.")
+    return rois, parts

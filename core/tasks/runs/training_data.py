@@ -1,0 +1,184 @@
+"""What a training would see, at a glance: lesions and patients by class and part, and what speaks against it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.data.labels import OUTSIDE, Opinions
+from core.data.split import check_split
+from core.domain.errors import MarginaliaError
+from core.domain.study import Image
+from core.domain.vocabulary import Part
+from core.store.study import Study
+from core.tasks.readers.opinions import Mark, marks_of
+from core.tasks.runs.splits import split_rows
+from core.training.config import TrainingConfig
+
+FEW = 10
+"""Patients of a class in the training part below which its figures mean little."""
+_TELLING, _ENOUGH = 0.95, 10
+"""A scanner with this share of one class, and at least so many lesions, may be learned in the class's place."""
+UNDIVIDED = "not divided yet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassCount:
+    class_name: str
+    part: str
+    """Of the split; ``UNDIVIDED`` where there is no split yet."""
+    lesions: int
+    patients: int
+    finely_annotated: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    counts: tuple[ClassCount, ...]
+    """By part, then by class; parts without a patient are left out."""
+    exclusions: tuple[tuple[str, int], ...]
+    """Reason and number of lesions, the most frequent first."""
+    forgotten: int
+    """Prototypes of earlier runs that are marked as not medically relevant."""
+    warnings: tuple[str, ...]
+    """One sentence each."""
+    said_by: tuple[tuple[str, int], ...] = ()
+    """Whose labels are trained on: "" for the data set or a reader's name, with the number of lesions; a lesion
+    that several readers labelled alike counts for each of them."""
+    against_data_set: int = 0
+    """Lesions whose reader's label, which counts, differs from the data set's."""
+
+    @property
+    def lesions(self) -> int:
+        return sum(count.lesions for count in self.counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    class_name: str
+    part: str
+    image: Image
+    fine: bool
+    said_by: tuple[str, ...] = ()
+    against_data_set: bool = False
+
+
+def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part] | None) -> TrainingData:
+    """What a run of this configuration would be trained on. ``parts``: patient to part; None before a split."""
+    images = {image.id: image for image in study.images.all()}
+    opinions = Opinions(study, label=config.label, rule=config.labels)
+    seen: list[_Seen] = []
+    reasons: Counter[str] = Counter()
+    for lesion in study.lesions.all():
+        truth, image = opinions.of(lesion), images[lesion.image_id]
+        if not lesion.is_inside(image):
+            reasons[OUTSIDE] += 1
+        elif truth.word is None:
+            reasons[truth.doubt] += 1
+        elif truth.word not in config.class_names:
+            reasons[f"its {config.label} {truth.word} is not trained"] += 1
+        elif parts is not None and image.patient_id not in parts:
+            reasons["its patient is in no part of the split"] += 1
+        else:
+            part = UNDIVIDED if parts is None else parts[image.patient_id].value
+            against = bool(truth.said_by) and truth.data_set not in (None, truth.word)
+            seen.append(
+                _Seen(
+                    class_name=truth.word,
+                    part=part,
+                    image=image,
+                    fine=bool(truth.fine),
+                    said_by=truth.said_by,
+                    against_data_set=against,
+                )
+            )
+    return TrainingData(
+        counts=_counts(seen, config.class_names),
+        exclusions=tuple(reasons.most_common()),
+        forgotten=sum(
+            mark is Mark.NOT_RELEVANT
+            for run in study.runs.all(archived=True)
+            for mark in marks_of(study, run).values()
+        ),
+        warnings=(
+            *_too_few(seen, config),
+            *_no_masks(seen, config),
+            *_scanners(seen),
+            *_overlap(study, config, parts),
+        ),
+        said_by=tuple(Counter(who for one in seen for who in one.said_by or ("",)).most_common()),
+        against_data_set=sum(one.against_data_set for one in seen),
+    )
+
+
+def _counts(seen: Sequence[_Seen], names: Sequence[str]) -> tuple[ClassCount, ...]:
+    found = []
+    for part in (*(part.value for part in Part), UNDIVIDED):
+        here = [one for one in seen if one.part == part]
+        if not here:
+            continue
+        for name in names:
+            own = [one for one in here if one.class_name == name]
+            found.append(
+                ClassCount(
+                    class_name=name,
+                    part=part,
+                    lesions=len(own),
+                    patients=len({one.image.patient_id for one in own}),
+                    finely_annotated=sum(one.fine for one in own),
+                )
+            )
+    return tuple(found)
+
+
+def _too_few(seen: Sequence[_Seen], config: TrainingConfig) -> list[str]:
+    training = [one for one in seen if one.part in (Part.TRAINING.value, UNDIVIDED)]
+    said = []
+    for name in config.class_names:
+        patients = len({one.image.patient_id for one in training if one.class_name == name})
+        if patients == 0:
+            said.append(f"No patient to train on has a lesion called {name}: the training cannot start.")
+        elif patients == 1:
+            said.append(f"One patient alone to train on has a lesion called {name}; its figures mean little.")
+        elif patients < FEW:
+            said.append(
+                f"Only {patients} patients to train on have a lesion called {name}; its figures mean little."
+            )
+    return said
+
+
+def _no_masks(seen: Sequence[_Seen], config: TrainingConfig) -> list[str]:
+    if not seen or any(one.fine for one in seen) or config.loss.fine == 0:
+        return []
+    return ["No lesion is finely annotated: the model is not taught to look at the margin."]
+
+
+def _scanners(seen: Sequence[_Seen]) -> list[str]:
+    """Scanners that go with a class: the model may learn the scanner in the class's place."""
+    by_scanner: dict[str, Counter[str]] = {}
+    for one in seen:
+        by_scanner.setdefault(one.image.detector or "unknown", Counter())[one.class_name] += 1
+    if len(by_scanner) < 2:
+        return []
+    said = []
+    for scanner, classes in by_scanner.items():
+        name, count = classes.most_common(1)[0]
+        total = sum(classes.values())
+        if total >= _ENOUGH and count >= _TELLING * total:
+            said.append(
+                f"{count} of {total} lesions of the scanner {scanner} are {name}: the model may learn the scanner "
+                "in the place of the margin."
+            )
+    return said
+
+
+def _overlap(study: Study, config: TrainingConfig, parts: Mapping[str, Part] | None) -> list[str]:
+    if parts is None:
+        return []
+    rows = [row for row in split_rows(study, label=config.label, rule=config.labels) if row.patient_id in parts]
+    try:
+        check_split(rows, [parts[row.patient_id] for row in rows])
+    except MarginaliaError as error:
+        return [str(error)]
+    return []

@@ -1,0 +1,103 @@
+"""From what a user asks for to runs: splits, folds, sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from core.data.split import PAPER_FRACTIONS
+from core.domain.errors import TrainingError
+from core.domain.study import Run, Split
+from core.domain.vocabulary import Part
+from core.jobs.hosts import Hosts
+from core.store.study import Study
+from core.tasks.runs.lifecycle import plan_run, request_of
+from core.tasks.runs.splits import check_sources, find_split, make_folds, make_split
+from core.training.config import TrainingConfig
+
+
+def plan_runs(
+    study: Study,
+    config: TrainingConfig,
+    *,
+    name: str = "",
+    split: str = "",
+    folds: int = 0,
+    sources: Sequence[str] = (),
+    host: str = "",
+) -> list[Run]:
+    """The runs to carry out: one, or one a fold. New splits are stored in the study.
+
+    ``host``: the confirmed machine that trains them; "": this one.
+    """
+    if host:
+        Hosts().usable(host)
+    base = name or _free_name(study, config)
+    if folds and split:
+        raise TrainingError("--folds makes its own splits and validates in each: leave out --split.")
+    if folds:
+        splits = make_folds(study, name=base, label=config.label, folds=folds, seed=config.seed, sources=sources)
+        return [
+            plan_run(study, config, found.parts, name=f"{base}-fold{i + 1}", host=host)
+            for i, found in enumerate(splits)
+        ]
+    chosen = _split(study, split, config)
+    parts = _of_sources(study, chosen, sources)
+    return [plan_run(study, config, parts, name=base, host=host)]
+
+
+def plan_final(study: Study, validated: Run, *, name: str = "", host: str = "") -> Run:
+    """The final model after a validated run, as the paper's: its configuration, trained on training and validation
+    together to the epoch that validation chose, and tested on the same test part.
+
+    TrainingError where the run had no validation part, so that nothing chose its epoch.
+    """
+    if host:
+        Hosts().usable(host)
+    request = request_of(study, validated)
+    record = validated.metrics.get("record")
+    epoch = record.get("best_epoch") if isinstance(record, dict) else None
+    if not isinstance(epoch, int) or Part.VALIDATION not in request.parts.values():
+        raise TrainingError(
+            f"Run {validated.name} has no epoch that validation chose; train one with a validation part first."
+        )
+    parts: dict[str, Part] = dict(request.parts)
+    parts.update({p: Part.TRAINING for p, part in request.parts.items() if part is Part.VALIDATION})
+    epochs = msgspec.structs.replace(request.config.epochs, joint=epoch)
+    config = msgspec.structs.replace(request.config, epochs=epochs, select_on_validation=False)
+    return plan_run(study, config, parts, name=name or f"{validated.name}-final", host=host)
+
+
+def plan_again(study: Study, run: Run) -> Run:
+    """A new run of the same configuration, parts and machine, on the labels and annotations as they are now."""
+    request = request_of(study, run)
+    return plan_run(
+        study, request.config, request.parts, name=_free_name(study, request.config), host=request.host
+    )
+
+
+def _split(study: Study, name: str, config: TrainingConfig) -> Split:
+    if name:
+        return find_split(study, name)
+    latest = study.splits.find("default")
+    if latest is not None:
+        return latest
+    made, _ = make_split(study, name="default", label=config.label, fractions=PAPER_FRACTIONS, seed=config.seed)
+    return made
+
+
+def _of_sources(study: Study, split: Split, sources: Sequence[str]) -> dict[str, Part]:
+    if not sources:
+        return dict(split.parts)
+    source_of = check_sources(study, sources)
+    return {patient: part for patient, part in split.parts.items() if source_of.get(patient) in sources}
+
+
+def _free_name(study: Study, config: TrainingConfig) -> str:
+    stem = config.preset or "run"
+    taken = {run.name for run in (*study.runs.all(), *study.runs.all(archived=True))}
+    number = 1
+    while any(name == f"{stem}-{number}" or name.startswith(f"{stem}-{number}-") for name in taken):
+        number += 1
+    return f"{stem}-{number}"

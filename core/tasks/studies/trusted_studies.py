@@ -1,0 +1,76 @@
+"""Which studies on this computer its user made or checked: all others are foreign and are checked before use.
+
+A study is known by its folder, by its database file and by its own identifier, so that another one that is put in
+its place is foreign again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from core.domain.errors import StorageFullError
+from core.platform.atomic import atomic_write, make_folder
+from core.platform.places import state_folder
+from core.store.names import DATABASE
+
+_FILE = "studies.json"
+_MOST = 1000
+
+
+class _Known(msgspec.Struct, frozen=True, kw_only=True):
+    study_id: str
+    inode: int
+
+
+def mark_trusted(folder: Path) -> bool:
+    """From now on this study is known; False where that cannot be kept, and the window will ask again."""
+    folder = folder.absolute()
+    known = _read()
+    known.pop(str(folder), None)
+    known[str(folder)] = _present(folder)
+    kept = dict(list(known.items())[-_MOST:])
+    try:
+        make_folder(state_folder())
+        atomic_write(state_folder() / _FILE, msgspec.json.encode(kept))
+    except StorageFullError:
+        return False
+    return True
+
+
+def is_known(folder: Path) -> bool:
+    """Whether the study in this folder is one that was vouched for."""
+    folder = folder.absolute()
+    known = _read().get(str(folder))
+    # the database is opened only where the file itself is the known one
+    return known is not None and known.inode == _inode(folder) and known == _present(folder)
+
+
+def _read() -> dict[str, _Known]:
+    try:
+        return msgspec.json.decode((state_folder() / _FILE).read_bytes(), type=dict[str, _Known])
+    except (OSError, msgspec.MsgspecError):
+        return {}
+
+
+def _present(folder: Path) -> _Known:
+    name = ""
+    try:
+        address = f"{(folder / DATABASE).as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as database:
+            database.execute("PRAGMA trusted_schema=OFF")
+            row = database.execute("SELECT id FROM study_info").fetchone()
+            name = str(row[0]) if row else ""
+    except sqlite3.Error:
+        name = ""
+    return _Known(study_id=name, inode=_inode(folder))
+
+
+def _inode(folder: Path) -> int:
+    try:
+        return (folder / DATABASE).stat().st_ino
+    except OSError:
+        return -1
