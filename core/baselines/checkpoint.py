@@ -27,6 +27,11 @@ class ClassifierCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     training_patients: int
     best_epoch: int
     """The epoch that validation chose, from 1."""
+    epochs: int = 0
+    """Epochs that were trained."""
+    converged: bool | None = None
+    """True where validation stopped improving at the smallest rates; False where the limit of epochs came first;
+    None where the schedule had a fixed length."""
     prior_logit: float | None = None
     """For malignancy: log odds of malignant among the training lesions. Draws are balanced by class, so that it
     is added to the network's log odds."""

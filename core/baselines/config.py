@@ -11,10 +11,13 @@ from typing import Literal
 import msgspec
 
 from core.domain.errors import TrainingError
-from core.training.config import Positive, Rate, TrainingConfig
+from core.training.config import Count, Positive, Rate, TrainingConfig
 from core.training.presets import load_preset
 
 Target = Literal["margin", "malignancy"]
+RATE_STEP, RATE_STEPS = 3.0, 2
+PATIENCE = 12
+MOST_EPOCHS = 4
 OUTCOMES = ("benign", "malignant")
 """Classes of the end-to-end classifier of malignancy."""
 
@@ -35,6 +38,13 @@ class ClassifierConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Trunk, transform, augmentation, batches, seed, device, precision and weight decay; its prototypes, losses
     and stages are without effect."""
     epochs: Positive = 50
+    """At the most, where ``patience`` ends the training earlier."""
+    patience: Count = 0
+    """Epochs without a smaller validation cross-entropy after which the rates are divided by ``RATE_STEP``; after
+    ``RATE_STEPS`` divisions the training has converged and ends. 0, or no validation part: all epochs are trained
+    with the schedule of ``base``."""
+    mask_warm_start: Count = 0
+    """Epochs in which the trunk first learns, cell by cell inside the masks, what IAIA-BL's trunk learns there."""
     rate_trunk: Rate = 2e-4
     rate_head: Rate = 3e-3
     """Of the add-on and the linear layer."""
@@ -44,19 +54,23 @@ class ClassifierConfig(msgspec.Struct, frozen=True, kw_only=True):
         return self.base.class_names if self.target == "margin" else OUTCOMES
 
 
-def classifier_of(base: TrainingConfig, target: Target) -> ClassifierConfig:
-    """The classifier that goes with a prototype network: as many epochs of gradients, the same rates.
+def classifier_of(base: TrainingConfig, target: Target, *, masks: bool = False) -> ClassifierConfig:
+    """The classifier that goes with a prototype network, trained until validation says that it has converged.
 
-    Without pretrained weights the trunk learns at the rate of the supervised warm start, which for a classifier
-    is the whole training; with them at the joint rate.
+    It may take ``MOST_EPOCHS`` times the epochs of the prototype network. Without pretrained weights the trunk
+    learns at the rate of the supervised warm start, which for a classifier is the whole training; with them, or
+    after a warm start on masks (``masks``), at the joint rate.
     """
     rates, epochs = base.rates, base.epochs
     pretrained = base.architecture.weights != "random"
+    own = (0 if pretrained else epochs.warm_start) + epochs.warm_up + epochs.joint
     return ClassifierConfig(
         target=target,
         base=base,
-        epochs=(0 if pretrained else epochs.warm_start) + epochs.warm_up + epochs.joint,
-        rate_trunk=rates.joint_features if pretrained else rates.warm_start,
+        epochs=MOST_EPOCHS * own,
+        patience=PATIENCE,
+        mask_warm_start=(epochs.warm_start or own // 2) if masks else 0,
+        rate_trunk=rates.joint_features if pretrained or masks else rates.warm_start,
         rate_head=rates.joint_addon,
     )
 

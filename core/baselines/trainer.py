@@ -19,7 +19,9 @@ from torch.nn import functional
 from core.baselines.checkpoint import ClassifierCard, LoadedClassifier, load_classifier, save_classifier
 from core.baselines.config import OUTCOMES, ClassifierConfig, Target
 from core.baselines.inference import classify
+from core.baselines.mask_warm_start import warm_start_on_masks
 from core.baselines.network import ClassifierNetwork, make_classifier
+from core.baselines.plateau import Plateau, waits
 from core.data.roi_set import RoiSet
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
@@ -50,6 +52,7 @@ class _Facts(msgspec.Struct, kw_only=True):
     epoch: int = 0
     """Epochs that are done."""
     at_once: int = 0
+    plateau: Plateau = Plateau()
     best_epoch: int = 0
     best_figures: dict[str, float | None] = {}
     history: list[dict[str, float | None]] = []
@@ -103,12 +106,15 @@ def train_classifier(
     _check_classes(training, config.target)
     state = _begin(config, folder, data_fingerprint(rois, parts), lesions=len(training), emit=emit)
     with threads_of(state.facts.machine):
+        if config.mask_warm_start and state.facts.epoch == 0:
+            warm_start_on_masks(state.network, training, config, state.facts.machine, emit, cancelled)
         _epochs(state, training, validation, folder, emit, cancelled)
     facts = state.facts
     state.network.load_state_dict(state.best)
     card = ClassifierCard(
         config=config, data_fingerprint=facts.fingerprint, training_lesions=len(training),
-        training_patients=len(set(training.patient_ids)), best_epoch=facts.best_epoch,
+        training_patients=len(set(training.patient_ids)), best_epoch=facts.best_epoch, epochs=facts.epoch,
+        converged=facts.plateau.over if waits(config, validation) else None,
         prior_logit=_prior(training) if config.target == "malignancy" else None,
         validation=facts.best_figures, synthetic=rois.synthetic, code_version=code_version(),
         seconds=facts.seconds, device=facts.device, machine=facts.machine,
@@ -216,13 +222,15 @@ def _epochs(
     steps = [StageStep(stage="A1", epoch=e + 1, epochs=config.epochs) for e in range(config.epochs)]
     clock = Clock(steps, facts.epoch, len(source.order(0)))
     name = "VGG" if config.target == "margin" else "malignancy"
-    while facts.epoch < config.epochs:
+    waiting = waits(config, validation)
+    while facts.epoch < config.epochs and not (waiting and facts.plateau.over):
         if cancelled():
             raise Cancelled
         step, began = steps[facts.epoch], time.monotonic()
 
         def before_batch(batch: int, batches: int, step: StageStep = step) -> None:
-            set_rates(state.optimiser, rate_factor(step, batch, batches, config.base.rates.schedule))
+            usual = rate_factor(step, batch, batches, config.base.rates.schedule)
+            set_rates(state.optimiser, facts.plateau.factor if waiting else usual)
             told = clock.tick(facts.epoch, batch)
             if told is not None:
                 done, total, eta = told
@@ -232,6 +240,7 @@ def _epochs(
         losses = _one_epoch(state, source, before_batch, emit, cancelled)
         figures = validated(state.network, validation, cancelled)
         facts.epoch += 1
+        facts.plateau = facts.plateau.after(figures.cross_entropy, patience=config.patience)
         last = facts.epoch == config.epochs
         best = Validation(**facts.best_figures) if facts.best_epoch else None
         selects = config.base.select_on_validation and len(validation) > 0

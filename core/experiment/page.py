@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from core.baselines.config import ClassifierConfig
 from core.data.reader_values import CATEGORY, PROBABILITY, reader_values
 from core.domain.events import IsCancelled
 from core.evaluation.repeated import Figures
@@ -15,7 +18,8 @@ from core.experiment.comparators import comparators_section
 from core.experiment.facts import Experiment
 from core.experiment.findings import findings_section
 from core.experiment.malignancy import malignancy_section
-from core.experiment.plan import IAIA, NO_MASKS, PROTOPNET, VGG
+from core.experiment.parts import FinishedPart
+from core.experiment.plan import IAIA, NO_MASKS, PROTOPNET, VGG, Trial
 from core.experiment.plots import roc_figure
 from core.experiment.robustness import faithfulness_section, stability_section
 from core.experiment.summary import how_to_read, limits, summary
@@ -212,10 +216,11 @@ def _made_of(experiment: Experiment) -> Section:
     for trial in experiment.trials:
         done = [d for folds in experiment.done[trial.key] for d in folds]
         mean = sum(d.record.seconds for d in done) / len(done)
-        rows.append((trial.name, str(len(done)), f"{mean:.0f}", done[0].record.device, done[0].record.machine))
+        row = (trial.name, str(len(done)), f"{mean:.0f}", done[0].record.device, done[0].record.machine)
+        rows.append((*row, _convergence(trial, done)))
     times = Table(
         caption=f"Training: {_seconds(experiment) / 60:.1f} minutes in all",
-        columns=("Model", "trainings", "seconds each", "device", "machine"),
+        columns=("Model", "trainings", "seconds each", "device", "machine", "ended"),
         rows=tuple(rows),
         note="The paper: 50 hours on one P100.",
     )
@@ -225,6 +230,16 @@ def _made_of(experiment: Experiment) -> Section:
         rows=tuple((d.field, d.paper, d.here, d.why) for d in deviations(experiment.config)),
     )
     return Section(title="Run time and settings", tables=(times, differs))
+
+
+def _convergence(trial: Trial, done: Sequence[FinishedPart]) -> str:
+    """How the trainings of one model ended: on validation, at the limit of epochs, or at a fixed length."""
+    if not isinstance(trial.config, ClassifierConfig):
+        return f"{trial.config.epochs.joint} joint epochs, the best projected one by validation"
+    cards = [one.classifier().card for one in done]
+    epochs = f"{min(card.epochs for card in cards)} to {max(card.epochs for card in cards)} epochs"
+    ended = sum(card.converged is True for card in cards)
+    return f"{epochs}; {ended} of {len(cards)} converged on validation, the best epoch by validation"
 
 
 def _provenance(experiment: Experiment) -> Provenance:

@@ -11,6 +11,7 @@ from core.training.config import TrainingConfig
 from core.training.presets import as_protopnet
 
 IAIA, PROTOPNET, VGG, MALIGNANCY, NO_MASKS = "iaia-bl", "protopnet", "vgg", "malignancy", "no-masks"
+VGG_MASKS, NO_FINE_LOSS = "vgg-masks", "no-fine-loss"
 _FEW = (0, 10, 30)
 
 
@@ -43,7 +44,12 @@ def backbone_name(config: TrainingConfig) -> str:
 
 
 def trials(config: TrainingConfig, *, ablations: bool) -> tuple[Trial, ...]:
-    """The models of Table 1, the model without masks of Fig. 2, and with ``ablations`` the rest, in this order."""
+    """The models of Table 1, those that say what the masks do and where, and with ``ablations`` the rest.
+
+    In this order. IAIA-BL sees masks in its warm start, its prototypes' start and its loss; so that a difference
+    is not taken for the loss's, one model has them in the start only, one nowhere, and one black box in its warm
+    start.
+    """
     black_box = backbone_name(config)
     found = [
         Trial(key=IAIA, name="IAIA-BL", config=config),
@@ -55,7 +61,19 @@ def trials(config: TrainingConfig, *, ablations: bool) -> tuple[Trial, ...]:
         ),
         Trial(key=NO_MASKS, name="IAIA-BL without any mask", config=_without_masks(config)),
     ]  # fmt: skip
+    if _masks_in_the_start(config):
+        off = msgspec.structs.replace(config, loss=msgspec.structs.replace(config.loss, fine=0.0))
+        name = "IAIA-BL with masks in the warm start only"
+        found.append(Trial(key=NO_FINE_LOSS, name=name, config=off))
+    if not config.frozen_backbone:
+        name = f"{black_box} with the mask warm start"
+        found.append(Trial(key=VGG_MASKS, name=name, config=classifier_of(config, "margin", masks=True)))
     return tuple(found + (_ablations(config) if ablations else []))
+
+
+def _masks_in_the_start(config: TrainingConfig) -> bool:
+    """True where the warm start or the prototypes' start of this configuration sees masks."""
+    return config.warm_start == "cells" and (config.epochs.warm_start > 0 or config.prototype_start == "kmeans")
 
 
 def _without_masks(config: TrainingConfig) -> TrainingConfig:
@@ -67,8 +85,6 @@ def _without_masks(config: TrainingConfig) -> TrainingConfig:
 def _ablations(config: TrainingConfig) -> list[Trial]:
     replace = msgspec.structs.replace
     one = replace(config, architecture=replace(config.architecture, top_k=1))
-    off = replace(config, loss=replace(config.loss, fine=0.0))
-    warm = bool(config.epochs.warm_start) and config.warm_start == "cells"
     found = [
         Trial(key="top-1", name="k = 1 instead of 5%", config=one, ablation=True),
         Trial(
@@ -76,9 +92,6 @@ def _ablations(config: TrainingConfig) -> list[Trial]:
             ablation=True,
         ),
     ]  # fmt: skip
-    if warm:
-        name = "fine loss off, masks in the warm start only"
-        found.append(Trial(key="no-fine-loss", name=name, config=off, ablation=True))
     found += [Trial(key=f"fine-{n}", name=_few_name(n), config=config, fine_images=n, ablation=True) for n in _FEW]
     return found
 

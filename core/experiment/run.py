@@ -22,7 +22,7 @@ from core.experiment.measured import map_records
 from core.experiment.page import ExperimentOutcome, write_pages
 from core.experiment.parts import Data, FinishedPart, carry_out, check_data
 from core.experiment.phantom_study import MARKED, UNMARKED
-from core.experiment.plan import IAIA, MALIGNANCY, NO_MASKS, PROTOPNET, VGG, Trial, trials
+from core.experiment.plan import IAIA, MALIGNANCY, NO_FINE_LOSS, NO_MASKS, PROTOPNET, VGG, VGG_MASKS, Trial, trials
 from core.experiment.table import Judged, TestSet, judge_methods
 from core.jobs.launcher import Launcher
 from core.platform.atomic import make_folder
@@ -190,8 +190,11 @@ def _judged(
     variants += [
         _method(trial.name, done[trial.key], "model")
         for trial in chosen
-        if trial.key == NO_MASKS or trial.ablation
+        if trial.key in (NO_MASKS, NO_FINE_LOSS) or trial.ablation
     ]
+    if VGG_MASKS in done:
+        name = f"{names[VGG_MASKS]}, GradCAM"
+        variants += [methods[2], _method(name, done[VGG_MASKS], "GradCAM", post_hoc=True)]
     sets = test_sets(methods[0].first.sources)
     judged = [judge_methods(one, methods, draws=request.draws) for one in sets]
     others = [judge_methods(one, variants, draws=request.draws) for one in sets]

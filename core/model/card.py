@@ -12,6 +12,8 @@ from core.model.architecture import Architecture
 
 SCHEMA = 1
 """Version of the card's layout; a card of a newer one is refused."""
+CONTENTS = "contents.json"
+"""File of a shared model that lists what of patients it holds; in the folder of a run that was imported."""
 PICTURES = "pictures"
 """Folder of a shared model's prototype pictures, in its archive and beside its card."""
 

@@ -83,7 +83,10 @@ def load_preset(name: str) -> TrainingConfig:
 
 
 def as_protopnet(config: TrainingConfig) -> TrainingConfig:
-    """The same run as ProtoPNet: k = 1, no fine-annotation loss, nothing that needs masks."""
+    """The same run as ProtoPNet: k = 1, no fine-annotation loss, nothing that needs masks.
+
+    Its prototypes start where those of its authors do (Chen et al., NeurIPS 2019): uniform in the unit hypercube.
+    """
     replace = msgspec.structs.replace
     return replace(
         config,
@@ -91,6 +94,7 @@ def as_protopnet(config: TrainingConfig) -> TrainingConfig:
         architecture=replace(config.architecture, top_k=1),
         loss=replace(config.loss, fine=0.0),
         warm_start="image",
+        prototype_start="random",
     )
 
 

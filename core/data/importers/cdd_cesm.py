@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from core.data.importers.contours import (
     CONTOUR_BAND,
     band_width,
+    breast_area,
     fine_band,
     outline_area,
     traced_outlines,
-    unpadded_area,
 )
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity, refuse_wrong
 from core.data.importers.table import Row, member, parsed_number, read_table, the_file
@@ -40,8 +40,11 @@ from core.domain.vocabulary import (
 )
 
 SOURCE = "CDD-CESM"
-LARGEST_REGION = 0.25
-"""A contour around more of the image than this outlines the breast, not a mass."""
+LARGEST_REGION = 0.2
+"""Share of the breast. A contour around more of it outlines a quarter of the breast or all of it, not a mass
+(P211: 23% and 26%, P306: 53%); the largest one below is 19.5%."""
+SMALLEST_BREAST = 0.1
+"""Share of an image: regions that are small beside it need no look at the breast."""
 
 ReadMask = Callable[[Path], NDArray[Any]]
 """Decodes a foreign grey image file; the caller decides where (in a child process)."""
@@ -154,8 +157,8 @@ class _CddCesmTables:
         if row["mass"].strip().lower() != "yes":
             return None
         name = row["image"]
-        outlines, area = self._outlines(row, path)
-        chosen = self._chosen(name, row, outlines, area)
+        outlines = self._outlines(row, path)
+        chosen = self._chosen(row, path, outlines)
         if chosen is None:
             return None
         outline, margin = chosen
@@ -181,32 +184,40 @@ class _CddCesmTables:
             where=row.where,
         )
 
-    def _outlines(self, row: Row, path: Path) -> tuple[list[LesionOutline], float]:
-        """All regions of an image in their order, and the image's area without the padding to a square."""
+    def _outlines(self, row: Row, path: Path) -> list[LesionOutline]:
+        """All regions of an image in their order."""
         if row["contours"].strip():
-            width = parsed_number(row, "width", smallest=1, largest=1e5) or 0.0
-            height = parsed_number(row, "height", smallest=1, largest=1e5) or 0.0
-            return _via_outlines(row["contours"]), width * height
+            return _via_outlines(row["contours"])
         mask_path = path.parent.with_name(f"{path.parent.name}-masks") / path.name
         if not mask_path.is_file():
             raise ValueError(f"the mask {mask_path.name} of {row['image']} is not in {mask_path.parent.name}.")
-        return list(traced_outlines(self.read_mask(mask_path))), unpadded_area(self.read_mask(path))
+        return list(traced_outlines(self.read_mask(mask_path)))
+
+    def _plausible(self, row: Row, path: Path, outlines: list[LesionOutline]) -> list[LesionOutline]:
+        """The regions that cover no more than ``LARGEST_REGION`` of the breast."""
+        width = parsed_number(row, "width", smallest=1, largest=1e5) or 0.0
+        height = parsed_number(row, "height", smallest=1, largest=1e5) or 0.0
+        if all(outline_area(one) <= LARGEST_REGION * SMALLEST_BREAST * width * height for one in outlines):
+            return outlines
+        limit = LARGEST_REGION * breast_area(self.read_mask(path))
+        return [outline for outline in outlines if outline_area(outline) <= limit]
 
     def _chosen(
-        self, name: str, row: Row, outlines: list[LesionOutline], image_area: float
+        self, row: Row, path: Path, outlines: list[LesionOutline]
     ) -> tuple[LesionOutline, MarginType | None] | None:
         """The region that the margin word describes, and the margin a person gave it; None where unknown."""
+        name = row["image"]
         choice = self.choices.get(name)
         if choice is not None and outlines:
             self.unused.discard(name)
             if choice.region > len(outlines):
                 raise ValueError(f"region {choice.region} was chosen for {name}, which has {len(outlines)}.")
             return outlines[choice.region - 1], choice.margin
-        plausible = [outline for outline in outlines if outline_area(outline) <= LARGEST_REGION * image_area]
+        plausible = self._plausible(row, path, outlines)
         if not outlines:
             reason = "it has no region"
         elif not plausible:
-            reason = "its region covers more than a quarter of the image and outlines the breast"
+            reason = "its region covers more than a fifth of the breast and outlines no single mass"
         elif len(outlines) > 1:
             reason = f"it has {len(outlines)} regions and one margin word; choose the region that is meant"
         else:

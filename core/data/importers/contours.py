@@ -80,11 +80,12 @@ def _moments(points: tuple[Point, ...]) -> tuple[float, NDArray[np.float64]]:
     return float(area), np.array([[xx, xy], [xy, yy]]) - np.outer(mean, mean)
 
 
-def unpadded_area(image: NDArray[Any], black: int = 12) -> float:
-    """Area, in pixels, of the box around everything brighter than ``black`` (JPEG's noise on black)."""
-    bright = np.asarray(image) > black
-    rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
-    return float(np.ptp(rows) + 1) * float(np.ptp(columns) + 1) if rows.size else 0.0
+def breast_area(image: NDArray[Any], black: int = 12) -> float:
+    """Area, in pixels, of the largest connected part brighter than ``black`` (JPEG's noise on black)."""
+    from skimage.measure import label
+
+    parts = np.bincount(label(np.asarray(image) > black, connectivity=2).ravel())
+    return float(parts[1:].max(initial=0))
 
 
 def mask_outline(mask: NDArray[np.uint8]) -> tuple[Polygon | None, int]:

@@ -15,15 +15,14 @@ import msgspec
 
 from core.domain.errors import BadFileError, StudyError
 from core.domain.vocabulary import DISCLAIMER
-from core.model.card import PICTURES
+from core.model.card import CONTENTS, PICTURES
 from core.platform.atomic import atomic_write
 from core.store.archive import MANIFEST, Member, check_members
 from core.store.restore import ZIP_ERRORS
 
 SUFFIX = ".marginalia-model"
-CARD, CONTENTS, CONFIG, METRICS, README = (
+CARD, CONFIG, METRICS, README = (
     "model.json",
-    "contents.json",
     "config.json",
     "metrics.json",
     "README.txt",

@@ -23,14 +23,13 @@ from core.domain.vocabulary import DISCLAIMER, Part
 from core.exchange.models.archive import (
     CARD,
     CONFIG,
-    CONTENTS,
     METRICS,
     README,
     read_model_archive,
     write_model_archive,
 )
 from core.imaging.worker import DecodeWorker
-from core.model.card import PICTURES, ModelCard
+from core.model.card import CONTENTS, PICTURES, ModelCard
 from core.model.checkpoint import LoadedModel, load_model, save_model
 from core.model.memorisation import LIMIT, Memorisation, closest_picture
 from core.platform.atomic import atomic_write, make_folder, storage_error

@@ -15,12 +15,12 @@ from core.domain.errors import Cancelled, ModelError, StudyError, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Message, Succeeded
 from core.domain.study import ModelRevision, Run, RunStatus
 from core.domain.vocabulary import Part
-from core.exchange.models.archive import CONTENTS
 from core.jobs import detached
 from core.jobs.catalogue import JobRequest
 from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget
 from core.jobs.hosts import Hosts
 from core.jobs.supervisor import supervise
+from core.model.card import CONTENTS
 from core.model.checkpoint import LoadedModel, load_model
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.version import code_version

@@ -13,7 +13,9 @@ import torch
 from core.baselines.checkpoint import CLASSIFIER, load_classifier
 from core.baselines.config import OUTCOMES, classifier_of, load_classifier_preset
 from core.baselines.judge import judge_classifier, judge_malignancy
+from core.baselines.mask_warm_start import warm_start_on_masks
 from core.baselines.network import ClassifierNetwork, make_classifier, parameter_count
+from core.baselines.plateau import Plateau
 from core.baselines.trainer import target_rois, train_classifier
 from core.data.roi_set import InputTransform, RoiSet
 from core.domain.errors import Cancelled, ModelError, TrainingError
@@ -44,13 +46,14 @@ def test_presets_lay_the_same_trunk_under_every_model() -> None:
     assert protopnet.method == "protopnet"
     assert protopnet.architecture == msgspec.structs.replace(base.architecture, top_k=1)
     assert (protopnet.loss.fine, protopnet.warm_start) == (0.0, "image")
+    assert (protopnet.prototype_start, base.prototype_start) == ("random", "kmeans")
     assert protopnet.transform == base.transform
 
 
-def test_a_classifier_has_as_many_epochs_of_gradients_as_its_prototype_network() -> None:
+def test_a_classifier_may_train_four_times_as_long_as_its_prototype_network() -> None:
     compact = load_preset("compact")
-    epochs = compact.epochs
-    assert load_classifier_preset("vgg-compact").epochs == epochs.warm_start + epochs.warm_up + epochs.joint
+    epochs, config = compact.epochs, load_classifier_preset("vgg-compact")
+    assert config.epochs == 4 * (epochs.warm_start + epochs.warm_up + epochs.joint) and config.patience == 12
     with pytest.raises(TrainingError, match="no classifier"):
         load_classifier_preset("vgg99")
 
@@ -258,3 +261,43 @@ def large_rois(transform: InputTransform) -> RoiSet:
     return replace(
         rois, transform=transform, pixels=large(rois.pixels), lesion=large(rois.lesion), fine=large(rois.fine)
     )
+
+
+def test_rates_fall_on_plateaus_and_the_last_one_ends_the_training() -> None:
+    losses = [1.0, 0.9, 0.95, 0.91, 0.8, 0.81, 0.82, 0.83, 0.79, 0.8, 0.8, 0.8, 0.8]
+    state, factors, over = Plateau(), [], []
+    for loss in losses:
+        state = state.after(loss, patience=2)
+        factors.append(round(state.factor, 4))
+        over.append(state.over)
+    assert factors == [1, 1, 1, 0.3333, 0.3333, 0.3333, 0.1111, 0.1111, 0.1111, 0.1111, 0.1111, 0.1111, 0.1111]
+    assert over == [False] * 10 + [True] * 3 and state.best == 0.79
+
+
+def test_a_classifier_trains_until_validation_says_that_it_has_converged(tmp_path: Path) -> None:
+    config = msgspec.structs.replace(VGG, epochs=40, patience=1)
+    rois, parts = tiny_rois(), tiny_parts()
+    made = train_classifier(rois, parts, config, tmp_path / "a").card
+    assert made.converged is True and 3 <= made.epochs < 40
+    limited = train_classifier(rois, parts, msgspec.structs.replace(config, epochs=2), tmp_path / "b").card
+    assert limited.converged is False and limited.epochs == 2
+    final = msgspec.structs.replace(config, epochs=3, base=changed(select_on_validation=False))
+    whole = train_classifier(rois, parts, final, tmp_path / "c").card
+    assert whole.converged is None and whole.epochs == whole.best_epoch == 3
+
+
+def test_the_mask_warm_start_teaches_the_trunk_and_nothing_else(tmp_path: Path) -> None:
+    config, rois = msgspec.structs.replace(VGG, mask_warm_start=2), tiny_rois()
+    training = target_rois(rois.rows(tiny_parts() == Part.TRAINING.value), "margin")
+    network = make_classifier(config, fresh=True)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    warm_start_on_masks(network, training, config, MachineChoice(), lambda event: None, lambda: False)
+    changed_parts = {
+        name.split(".")[0]
+        for name, tensor in network.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
+    assert changed_parts == {"features"}
+    plain = train_classifier(rois, tiny_parts(), VGG, tmp_path / "plain").network.state_dict()
+    warm = train_classifier(rois, tiny_parts(), config, tmp_path / "warm").network.state_dict()
+    assert any(not torch.equal(plain[name], warm[name]) for name in plain)

@@ -15,7 +15,7 @@ from core.domain.vocabulary import Part
 from core.evaluation.repeated import Method
 from core.experiment.malignancy import reader_auroc
 from core.experiment.parts import RECORD, Data, check_data, finished, with_few_fine
-from core.experiment.plan import IAIA, MALIGNANCY, NO_MASKS, PROTOPNET, VGG, trials
+from core.experiment.plan import IAIA, MALIGNANCY, NO_FINE_LOSS, NO_MASKS, PROTOPNET, VGG, VGG_MASKS, trials
 from core.experiment.plots import roc_figure
 from core.experiment.run import test_sets as sets_of
 from core.experiment.table import TestSet, against_the_rest, judge_methods, paired_table, table_one, verdicts
@@ -54,8 +54,23 @@ def test_the_model_without_masks_sees_none_in_its_warm_start_either() -> None:
 
 def test_ablations_are_those_of_the_issue() -> None:
     keys = {trial.key for trial in trials(COMPACT, ablations=True) if trial.ablation}
-    assert keys == {"top-1", "no-projection", "no-fine-loss", "fine-0", "fine-10", "fine-30"}
+    assert keys == {"top-1", "no-projection", "fine-0", "fine-10", "fine-30"}
     assert not any(trial.ablation for trial in trials(COMPACT, ablations=False))
+
+
+def test_masks_are_taken_away_step_by_step() -> None:
+    """IAIA-BL, the same with masks in its start only, without any, and the black box with masks in its start."""
+    found = {trial.key: trial for trial in trials(COMPACT, ablations=False)}
+    assert list(found) == [IAIA, PROTOPNET, VGG, MALIGNANCY, NO_MASKS, NO_FINE_LOSS, VGG_MASKS]
+    start_only, warm = found[NO_FINE_LOSS].config, found[VGG_MASKS].config
+    assert isinstance(start_only, TrainingConfig) and isinstance(warm, ClassifierConfig)
+    assert (start_only.loss.fine, start_only.warm_start) == (0.0, "cells")
+    assert warm.mask_warm_start == COMPACT.epochs.warm_start and warm.base == COMPACT
+    black_box = found[VGG].config
+    assert isinstance(black_box, ClassifierConfig) and black_box.mask_warm_start == 0
+    assert warm.epochs == black_box.epochs and warm.patience == black_box.patience
+    frozen = msgspec.structs.replace(COMPACT, frozen_backbone=True)
+    assert VGG_MASKS not in {trial.key for trial in trials(frozen, ablations=False)}
 
 
 def test_a_seed_reaches_the_classifier() -> None:

@@ -20,13 +20,15 @@ WHOLE = {"name": "polygon", "all_points_x": [0, 99, 99, 0], "all_points_y": [0, 
 
 
 def _mask(path: Path) -> np.ndarray:
-    if path.parent.name == "half":
-        image = np.zeros((100, 100), np.uint8)
+    if path.parent.name in ("half", "full"):
+        image = np.full((100, 100), 5, np.uint8)
         image[:, : 30 if "narrow" in path.name else 90] = 60
+        image[2:8, 93:99] = 200  # a lead letter beside the breast
         return image
     mask = np.zeros((100, 100), np.uint8)
     if "narrow" in path.name:
-        mask[10:70, 5:25] = 255  # 12% of the padded square, 40% of the image
+        share = int(path.stem.removeprefix("narrow") or 40)  # percent of the breast of 30 x 100 pixels
+        mask[10 : 10 + 3 * share // 2, 5:25] = 255
         return mask
     mask[20:40, 30:50] = 255
     if "two" in path.name:
@@ -67,10 +69,10 @@ def test_an_ellipse_has_no_band(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("image", "contours", "words"),
     [
-        ("full/a.jpg", (WHOLE,), "outlines the breast"),
+        ("full/a.jpg", (WHOLE,), "outlines no single mass"),
         ("full/a.jpg", (STAR, ELLIPSE), "2 regions and one margin word"),
         ("full/a.jpg", (STAR, WHOLE), "2 regions and one margin word"),
-        ("half/narrow.jpg", (), "outlines the breast"),
+        ("half/narrow.jpg", (), "outlines no single mass"),
         ("half/two.jpg", (), "2 regions and one margin word"),
     ],
 )
@@ -81,6 +83,14 @@ def test_traps_are_left_out_and_said(
     assert len(plan.images) == 1 and plan.lesion_count == 0
     (issue,) = plan.issues
     assert words in issue.sentence and issue.severity is Severity.LEFT_OUT and issue.where == "row 2"
+
+
+def test_the_limit_is_a_share_of_the_breast_not_of_the_image(tmp_path: Path) -> None:
+    """18% of the breast is a mass; 24% of it is none, though that is 7% of the image."""
+    plan = _read(tmp_path, _row("half/narrow18.jpg", "indistinct"), _row("half/narrow24.jpg", "indistinct"))
+    assert [len(image.lesions) for image in plan.images] == [1, 0]
+    (issue,) = plan.issues
+    assert issue.where == "row 3" and "more than a fifth of the breast" in issue.sentence
 
 
 def test_a_person_chooses_the_region(tmp_path: Path) -> None:
