@@ -54,6 +54,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     study_name: str
     created_utc: str
     files: dict[str, Member]
+    head: str = ""
+    """Of the audit trail (``core.store.anchor``); "" in backups of earlier versions."""
 
 
 def safe_name(name: str) -> bool:
@@ -133,6 +135,7 @@ def _fill(study: Study, snapshot: Path, target: Path, progress: Progress | None)
             study_name=study.info.name,
             created_utc=now_utc(),
             files=files,
+            head=str(study.audit.head()),
         )
         archive.writestr(MANIFEST, msgspec.json.encode(manifest))
     return manifest

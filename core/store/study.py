@@ -15,6 +15,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,10 +24,11 @@ from typing import Self
 import msgspec
 from sqlalchemy import insert, select
 
-from core.domain.errors import StudyError
+from core.domain.errors import MarginaliaError, StudyError
 from core.platform.atomic import make_folder, storage_error
 from core.platform.system import sync_folder
 from core.store import schema
+from core.store.anchor import append_anchor
 from core.store.annotations import AnnotationRepository
 from core.store.arrays import DERIVED, PIXELS, ArrayStore
 from core.store.audit import AuditRepository
@@ -40,7 +43,9 @@ from core.store.patients import PatientRepository
 from core.store.pseudonym_links import LinkRepository
 from core.store.reader_studies import ReaderStudyRepository
 from core.store.readers import ReaderRepository
+from core.store.replay import Expected
 from core.store.reviews import ReviewRepository
+from core.store.row_check import Difference, differences
 from core.store.rows import from_row
 from core.store.runs import ModelRepository, RunRepository
 from core.store.splits import SplitRepository
@@ -85,6 +90,7 @@ class Study:
         self.worklist = Worklist(self._database)
         self.arrays = ArrayStore(folder, writable=writable)
         self.info = _read_info(self._database)
+        self._opened_with = self.audit.head() if writable else None
         self.unclosed = None if lock is None else lock.found
         """Who had the study open and went without closing it: killed, or the power failed."""
         self.cleared = 0
@@ -167,6 +173,11 @@ class Study:
         """What the database itself finds wrong; empty where it is sound."""
         return self._database.problems()
 
+    def row_differences(self, expected: Expected) -> Iterator[Difference]:
+        """The rows that are not as the audit trail tells (``core.store.row_check``)."""
+        with self._database.read() as connection:
+            yield from differences(connection, expected)
+
     def remove_patient(self, patient_id: str) -> None:
         """Take a patient out, with images, lesions, annotations and pixels. Backups and derived arrays may still
         hold them: delete those, and see which prototypes come from the patient's lesions."""
@@ -198,11 +209,21 @@ class Study:
 
     def close(self) -> None:
         try:
+            self._anchor()
             self._database.close()
         finally:
             if self._lock is not None:
                 self._lock.release()
                 self._lock = None
+
+    def _anchor(self) -> None:
+        """Keep the head of the trail outside the study, where that is set up and something was changed."""
+        if self._lock is None:
+            return
+        with suppress(OSError, MarginaliaError):
+            head = self.audit.head()
+            if head != self._opened_with:
+                append_anchor(self.info.id, head, now_utc())
 
     def __enter__(self) -> Self:
         return self

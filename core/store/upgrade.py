@@ -16,6 +16,7 @@ from sqlalchemy import table as sql_table
 from core.domain.errors import BadFileError, StorageFullError, StudyError
 from core.platform.atomic import atomic_write, make_folder
 from core.store.database import make_engine, translated
+from core.store.layout import refuse_foreign
 
 HEAD = "0004"
 """Layout of this program; numbers grow with every migration."""
@@ -54,6 +55,7 @@ def bring_up_to_date(path: Path, *, writable: bool) -> Path | None:
     StudyError for a layout newer than the program's, and for an older one that is opened for reading only.
     """
     version = layout(path)
+    refuse_foreign(path, version, writable=writable)
     if version == HEAD:
         return None
     if version > HEAD:
