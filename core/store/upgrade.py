@@ -17,7 +17,7 @@ from core.domain.errors import BadFileError, StorageFullError, StudyError
 from core.platform.atomic import atomic_write, make_folder
 from core.store.database import make_engine, translated
 
-HEAD = "0004"
+HEAD = "0005"
 """Layout of this program; numbers grow with every migration."""
 
 BACKUPS = "backup"
