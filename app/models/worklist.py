@@ -10,6 +10,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from app.qt.background import Background, WorkResult
 from app.qt.formatting import view_name, word
 from app.qt.translation import tr
+from app.state.preferences import shows_others_first
 from app.state.session import Session
 from core.store.worklist import WorklistKey, WorklistKeys, WorklistProgress, WorklistQuery, WorklistRow
 
@@ -178,7 +179,9 @@ def title(row: WorklistRow) -> str:
 def subtitle(row: WorklistRow) -> str:
     if row.lesion_id is None:
         return tr("no lesion yet")
-    margin = tr("not labelled") if row.margin is None else word(row.margin)
+    # what the data set says stays hidden until the reader has said it
+    hidden = row.margin is None or not (row.labelled_by_me or shows_others_first())
+    margin = tr("not labelled") if hidden or row.margin is None else word(row.margin)
     # the margin first: it is what is left where the list is narrow
     return margin + " · " + tr("lesion {number}", number=row.lesion_number)
 

@@ -14,8 +14,8 @@ class ReplaceShapes:
 
     before: Shapes
     after: Shapes
-    text: str
-    """What Undo and Redo name it."""
+    text: str = ""
+    """What Undo and Redo name it; empty: by what changed."""
 
 
 class EditHistory:

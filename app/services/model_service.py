@@ -377,7 +377,7 @@ class ModelService(QObject):
         model, reader = self._state.model, self.session.reader
         if model is None:
             return
-        from core.tasks.voices import own_calls
+        from core.tasks.readers.voices import own_calls
 
         calls = own_calls(self.session.study, reader.id if reader else "", model.opened.model.card.label)
         cases = []

@@ -29,6 +29,7 @@ from app.state.changes import (
     StudyOpened,
     StudyOpening,
 )
+from app.state.journal import Journal
 from core.domain.errors import StorageFullError, StudyError, StudyLockedError
 from core.domain.shapes import Shape
 from core.domain.study import Labels, Reader
@@ -58,6 +59,8 @@ class Session(QObject):
         self.frame = 0
         """The slice of a tomosynthesis that is looked at."""
         self.lesion_id: str | None = None
+        self.journal = Journal(self)
+        """What the current reader did on each image, so that it can be taken back."""
         self._waiting: deque[Callable[[], Change]] = deque()
         self._refused: Callable[[], Change] | None = None
         """The last commit of shapes, where it failed and its drawer tries again."""
@@ -129,6 +132,7 @@ class Session(QObject):
         self._waiting.clear()
         self._retry.stop()
         self.reader = self.image_id = self.lesion_id = self._passwords = None
+        self.journal.clear()
         self.frame = 0
         study.close()
         self.changed.emit(StudyClosed())
@@ -170,6 +174,7 @@ class Session(QObject):
         if known is None and not self.study.writable:
             raise StudyError("This study is open for reading only; a new reader cannot be added.")
         self.reader = known or self.study.readers.ensure(name)
+        self.journal.clear()
         self.study.actor = name
         self.changed.emit(ReaderChanged(reader=self.reader))
 

@@ -18,6 +18,8 @@ from core.domain.geometry import Box, Point, box_around
 from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Role, Shape, Stroke, bounds
 
 Shapes = tuple[Shape, ...]
+_ELLIPSE_PIECES = 72
+"""Of the polygon that stands for the edge of an ellipse: at most 0.1% of its radius away."""
 _replace = msgspec.structs.replace
 
 
@@ -181,6 +183,19 @@ def hits(shape: Shape, at: Point, *, tolerance: float = 0.0, spacing_mm: float |
         case Stroke(points=points, widths=widths, unit=unit):
             radius = Length(value=max(widths), unit=unit).in_pixels(spacing_mm) / 2
             return _line_distance(points, at) <= radius + tolerance
+
+
+def on_edge(shape: Ellipse | Rectangle | Polygon, at: Point, *, tolerance: float) -> bool:
+    """Whether a point lies within ``tolerance`` of the edge of an area, inside or outside."""
+    if isinstance(shape, Ellipse):
+        (cx, cy), rx, ry = shape.centre, shape.radius_x, shape.radius_y
+        cos, sin = math.cos(math.radians(shape.angle_deg)), math.sin(math.radians(shape.angle_deg))
+        turns = (2 * math.pi * i / _ELLIPSE_PIECES for i in range(_ELLIPSE_PIECES))
+        ring = [(rx * math.cos(t), ry * math.sin(t)) for t in turns]
+        points = tuple((cx + u * cos - v * sin, cy + u * sin + v * cos) for u, v in ring)
+    else:
+        points = vertices(shape)
+    return _line_distance((*points, points[0]), at) <= tolerance
 
 
 def shape_at(shapes: Shapes, at: Point, *, tolerance: float = 0.0, spacing_mm: float | None = None) -> int | None:

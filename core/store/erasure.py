@@ -62,7 +62,10 @@ def _subjects(connection: Connection, patient_id: str) -> set[str]:
         own |= {f"{word} {name}" for name in found}
     of_patient = select(finding.c.id).where(finding.c.patient_id == patient_id)
     lesions = connection.execute(select(lesion.c.id).where(lesion.c.finding_id.in_(of_patient))).scalars()
-    for name in lesions:
+    removed = connection.execute(
+        select(schema.removed_lesion.c.id).where(schema.removed_lesion.c.patient_id == patient_id)
+    ).scalars()
+    for name in (*lesions, *removed):
         own |= {f"lesion {name}", f"annotation {name}"}
     return own
 

@@ -12,6 +12,7 @@ from core.domain.errors import StudyError
 from core.domain.study import Finding, Labels, Lesion, LesionOutline
 from core.store import schema
 from core.store.database import Database, Transaction
+from core.store.removed_lesions import keep_removed, restore_removed
 from core.store.rows import count, fields, from_row, in_ids, insert_in_order, to_row, values
 
 _F, _L, _S = schema.finding, schema.lesion, schema.label
@@ -158,16 +159,40 @@ class LesionRepository:
             transaction.record("lesion.order", f"image {image_id}", old=old, new=list(lesion_ids))
 
     def remove(self, lesion_id: str) -> None:
-        """Take out a lesion with its labels and annotations, and its finding where that was its only lesion."""
+        """Take out a lesion with its labels and annotations, and its finding where that was its only lesion.
+
+        Everything is kept beside the study's lesions, so that ``put_back`` can restore it. StudyError if the
+        lesion is part of a reader study.
+        """
         with self._database.write() as transaction:
             lesion = self.get(lesion_id)
             run = transaction.connection.execute
+            _refuse_in_reader_study(transaction, lesion)
+            keep_removed(transaction, lesion_id)
             for table in schema.OF_LESION:
                 run(delete(table).where(table.c.lesion_id == lesion_id))
             run(delete(_L).where(_L.c.id == lesion_id))
             if not self.of_finding(lesion.finding_id):
                 run(delete(_F).where(_F.c.id == lesion.finding_id))
             transaction.record("lesion.remove", f"lesion {lesion_id}", old=lesion)
+
+    def put_back(self, lesion_id: str) -> Lesion:
+        """Restore a lesion that ``remove`` took out, with its labels and every revision of its annotations.
+
+        It has its former number unless another lesion of the image has that now; then it becomes the last one.
+        StudyError if there is no such removed lesion, or its image is gone.
+        """
+        with self._database.write() as transaction:
+            restore_removed(transaction, lesion_id)
+            lesion = self.get(lesion_id)
+            transaction.record("lesion.put_back", f"lesion {lesion_id}", new=lesion)
+        return lesion
+
+    def removed(self) -> tuple[str, ...]:
+        """Ids of the lesions that can be put back, the last removed first."""
+        removed = schema.removed_lesion
+        with self._database.read() as connection:
+            return tuple(connection.execute(select(removed.c.id).order_by(removed.c.removed_utc.desc())).scalars())
 
     def _where(self, *conditions: ColumnElement[bool]) -> tuple[Lesion, ...]:
         chosen = select(_L.c.id).where(*conditions)
@@ -182,6 +207,16 @@ class LesionRepository:
 
 def _lesion(row: Row[Any], labels: Row[Any] | None) -> Lesion:
     return msgspec.convert(fields(row) | {"labels": {} if labels is None else fields(labels)}, Lesion)
+
+
+def _refuse_in_reader_study(transaction: Transaction, lesion: Lesion) -> None:
+    case = schema.reader_study_case
+    read = select(case.c.lesion_id).where(case.c.lesion_id == lesion.id).limit(1)
+    if transaction.connection.execute(read).first() is not None:
+        raise StudyError(
+            f"Lesion {lesion.number} is part of a reader study, whose readings are never changed; it cannot be "
+            "removed."
+        )
 
 
 def _refuse_mixed_patients(transaction: Transaction, lesions: tuple[Lesion, ...]) -> None:

@@ -87,7 +87,7 @@ def remove_rows(transaction: Transaction, patient_id: str) -> tuple[str, ...]:
         run(delete(table).where(table.c.lesion_id.in_(lesions)))
     of_patient = select(finding.c.id).where(finding.c.patient_id == patient_id)
     run(delete(lesion).where(lesion.c.finding_id.in_(of_patient)))
-    for table in (finding, image, schema.split_part):
+    for table in (finding, image, schema.split_part, schema.removed_lesion):
         run(delete(table).where(table.c.patient_id == patient_id))
     run(delete(_T).where(_T.c.id == patient_id))
     return images

@@ -129,6 +129,17 @@ lesion = Table(
     UniqueConstraint("image_id", "number"),
 )
 
+removed_lesion = Table(
+    "removed_lesion",
+    metadata,
+    # that the lesion had, and has again when it is put back
+    Column("id", String(64), primary_key=True),
+    _to("patient.id", "patient_id"),
+    Column("removed_utc", String(40), nullable=False),
+    # the rows of the lesion, its labels and its annotations, as core.store.removed_lesions writes them
+    Column("content", JsonText, nullable=False),
+)
+
 reader = Table("reader", metadata, _id(), _seq(), Column("name", Text, nullable=False, unique=True))
 
 label = Table(
@@ -304,6 +315,9 @@ audit = Table(
     Column("previous", String(64), nullable=False),
     Column("sha256", String(64), nullable=False),
 )
+
+# the history of a lesion is read from its records
+Index("ix_audit_subject", audit.c.subject)
 
 # the newest record of the trail, so that records cut off its end are missed
 audit_head = Table(

@@ -144,10 +144,9 @@ LIARS: tuple[Answer, ...] = (endless, bomb, trickle, endless_headers, endless_co
 @pytest.mark.parametrize("liar", LIARS, ids=lambda liar: liar.__name__)
 def test_a_lying_server_takes_little_and_gets_one_sentence(liar: Answer) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with served(liar, timeout_s=1.0) as profile, connect(profile) as pacs:
-        # without its limit of a second this would not end at all
-        with pytest.raises(PacsError) as caught:
-            pacs.studies(SEARCH)
+    # without its limit of a second this would not end at all
+    with served(liar, timeout_s=1.0) as profile, connect(profile) as pacs, pytest.raises(PacsError) as caught:
+        pacs.studies(SEARCH)
     sentence = str(caught.value)
     assert sentence.startswith("liar") and sentence.endswith(".") and "\n" not in sentence
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000

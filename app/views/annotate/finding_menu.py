@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QWidget
@@ -22,7 +20,7 @@ class FindingMenu(QMenu):
     """Of one lesion: every lesion of the patient's other pictures, ticked where it is the same finding."""
 
     linked = Signal(str, object)
-    """What was done, in a sentence, and a call without arguments that takes it back."""
+    """What was done, in a sentence, and the ``Act`` that takes it back."""
     refused = Signal(str)
 
     def __init__(self, session: Session, lesion_id: str, parent: QWidget | None = None) -> None:
@@ -63,7 +61,7 @@ class FindingMenu(QMenu):
 
     def _link(self, image: Image, lesion: Lesion, *, together: bool) -> None:
         try:
-            link_lesion(self._session, lesion.id, self._finding if together else None)
+            act = link_lesion(self._session, lesion.id, self._finding if together else None)
         except MarginaliaError as error:
             self.refused.emit(translate_message(error))
             return
@@ -73,7 +71,7 @@ class FindingMenu(QMenu):
             else tr("Lesion {number} of {place} is a finding of its own.")
         )
         sentence = form.format(number=lesion.number, place=place_of(image))
-        self.linked.emit(sentence, partial(link_lesion, self._session, lesion.id, lesion.finding_id))
+        self.linked.emit(sentence, act)
 
 
 def place_of(image: Image) -> str:

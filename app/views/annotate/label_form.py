@@ -42,7 +42,8 @@ class LabelForm(QWidget):
         self.rows: dict[str, ChoiceRow] = {}
         self.probability = DecimalField()
         self.comment = QPlainTextEdit()
-        self.flag = QCheckBox(tr("Flag for discussion"))
+        self.flag = QCheckBox(tr("Flag"))
+        """Stands beside the heading of the labels."""
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 0, 4, 4)
         layout.setSpacing(2)
@@ -57,11 +58,8 @@ class LabelForm(QWidget):
             layout.addWidget(self._row(field, name))
         layout.addLayout(self._probability_line())
         layout.addLayout(self._comment_box())
+        self.flag.setToolTip(tr("Flag for discussion"))
         self.flag.toggled.connect(lambda on: self._put(flagged=on))
-        flagging = QHBoxLayout()
-        flagging.setContentsMargins(6, 2, 6, 4)
-        flagging.addWidget(self.flag)
-        layout.addLayout(flagging)
         self._chain()
 
     def show_labels(self, lesion_id: str, own: Labels, of_data_set: Labels, *, editable: bool) -> None:

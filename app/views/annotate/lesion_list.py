@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.qt.formatting import word
 from app.qt.translation import tr
 from app.widgets.label import Label, tip
 from core.domain.study import Image, Labels, Lesion
 
-_ROWS_SHOWN = 4
+_ROWS_SHOWN = 2
+"""The list has this height however many lesions there are; it scrolls."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +45,8 @@ class LesionList(QWidget):
         self._list = QListWidget()
         self._list.setAccessibleName(tr("Lesions of this image"))
         self._list.currentRowChanged.connect(self._choose)
-        self._empty = Label(tr("No lesion yet. Draw a box around one to begin."))
+        self._stack = QStackedWidget()
+        self._empty = Label()
         self._empty.setObjectName("faint")
         self._empty.setWordWrap(True)
         self._empty.setContentsMargins(6, 0, 6, 4)
@@ -55,9 +65,11 @@ class LesionList(QWidget):
         layout.setContentsMargins(4, 6, 4, 2)
         layout.setSpacing(2)
         layout.addLayout(line)
-        layout.addWidget(self._list)
-        layout.addWidget(self._empty)
-        self._list.hide()
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(self._list)
+        self._stack.setFixedHeight(_ROWS_SHOWN * (self.fontMetrics().height() + 10) + 4)
+        layout.addWidget(self._stack)
 
     def show_lesions(self, image: Image, lesions: Sequence[Listed], current: str | None) -> None:
         self._filling = True
@@ -75,16 +87,13 @@ class LesionList(QWidget):
             if lesion.id == current:
                 self._list.setCurrentItem(item)
         self._filling = False
-        rows = min(len(lesions), _ROWS_SHOWN)
-        self._list.setVisible(bool(lesions))
-        self._empty.setVisible(not lesions)
-        if rows:
-            self._list.setFixedHeight(rows * max(self._list.sizeHintForRow(0), 20) + 4)
+        self._empty.setText(tr("No lesion yet. Draw a box around one to begin."))
+        self._stack.setCurrentIndex(1 if lesions else 0)
 
     def show_nothing(self) -> None:
         """No image is on screen."""
-        self._list.hide()
-        self._empty.hide()
+        self._empty.setText("")
+        self._stack.setCurrentIndex(0)
 
     def _choose(self, row: int) -> None:
         if not self._filling and row >= 0:

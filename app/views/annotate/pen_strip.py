@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPixmap, QResizeEvent
+from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap, QPolygon, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QMenu, QToolButton
 
 from app.actions.actions import Actions
@@ -17,8 +17,9 @@ from app.widgets.number import DecimalField
 from app.widgets.viewer.picture import Display, Picture, voi_name
 from core.domain.shapes import Length, Role
 
-_NARROW = 470
-"""Logical pixels, below which the words of the roles do not fit."""
+_SWATCH, _ROOM = 24, 8
+_LEAST, _NARROW = 430, 720
+"""Logical pixels: the least width of the strip, and that from which on the words of the layers fit."""
 
 
 class PenStrip(QFrame):
@@ -52,15 +53,21 @@ class PenStrip(QFrame):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 4)
         layout.setSpacing(6)
-        for role, name, short in (
-            (Role.PROMINENT, "role.prominent", tr("Prominent")),
-            (Role.MARGIN, "role.margin", tr("Margin")),
+        self._layer = Label(tr("Layer"))
+        self._layer.setObjectName("faint")
+        layout.addWidget(self._layer)
+        prominent, margin = OF_ROLE[Role.PROMINENT], OF_ROLE[Role.MARGIN]
+        for name, short, colours in (
+            ("role.auto", tr("By tool"), (prominent, margin)),
+            ("role.prominent", tr("Prominent"), (prominent, prominent)),
+            ("role.margin", tr("Margin"), (margin, margin)),
         ):
-            actions[name].setIcon(_swatch(OF_ROLE[role]))
+            actions[name].setIcon(_swatch(*colours))
             actions[name].setIconText(short)
             button = QToolButton()
             button.setDefaultAction(actions[name])
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            button.setIconSize(QSize(16, 12))
             self._roles[button] = short
             layout.addWidget(button)
         self._shorten(narrow=False)
@@ -81,13 +88,19 @@ class PenStrip(QFrame):
         super().resizeEvent(event)
         self._shorten(narrow=self.width() < _NARROW)
 
+    def minimumSizeHint(self) -> QSize:
+        """With the layers as colours alone: the words come where there is room for them."""
+        hint = super().minimumSizeHint()
+        return QSize(min(hint.width(), _LEAST), hint.height())
+
     def _shorten(self, *, narrow: bool) -> None:
         """Where there is little room the roles are told by their colours alone, with their names in tips."""
+        self._layer.setVisible(not narrow)
         style = Qt.ToolButtonStyle
         for button, short in self._roles.items():
             button.setToolButtonStyle(style.ToolButtonIconOnly if narrow else style.ToolButtonTextBesideIcon)
             # its own size hint leaves out the padding of the style
-            button.setMinimumWidth(0 if narrow else button.fontMetrics().horizontalAdvance(short) + 48)
+            button.setMinimumWidth(0 if narrow else button.fontMetrics().horizontalAdvance(short) + 40)
 
     def set_hangings(self, menu: QMenu, symbol: QIcon) -> None:
         """The menu of the button at the end of the strip."""
@@ -130,7 +143,14 @@ class PenStrip(QFrame):
     _erases = False
 
 
-def _swatch(colour: QColor) -> QIcon:
-    picture = QPixmap(24, 24)
-    picture.fill(colour)
+def _swatch(left: QColor, right: QColor) -> QIcon:
+    """A square of one colour, or halved between two, with some room to its right, where the word follows."""
+    picture = QPixmap(_SWATCH + _ROOM, _SWATCH)
+    picture.fill(QColor(0, 0, 0, 0))
+    painter = QPainter(picture)
+    painter.fillRect(0, 0, _SWATCH, _SWATCH, left)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(right)
+    painter.drawPolygon(QPolygon([QPoint(_SWATCH, 0), QPoint(_SWATCH, _SWATCH), QPoint(0, _SWATCH)]))
+    painter.end()
     return QIcon(picture)

@@ -13,13 +13,17 @@ from app.actions.actions import Actions
 from app.actions.keymap import KeymapPreset
 from app.operations.lesions import order_lesions
 from app.qt.translation import tr
+from app.state.journal import Act
+from app.state.preferences import show_others_first, shows_others_first
 from app.state.session import Session
 from app.views.annotate import arrangement
 from app.views.annotate.arrangement import Hanging
 from app.views.annotate.finding_menu import FindingMenu
+from app.views.annotate.lesion_removal import LesionRemoval
 from app.views.annotate.workspace import AnnotateWorkspace
 from app.widgets.drawing import operations
 from app.widgets.drawing.canvas import TOOLS
+from app.widgets.drawing.pen import Pen
 from app.widgets.viewer.bindings import KEYS, PACS, Bindings, ViewCommand
 from app.widgets.viewer.caliper import Caliper
 from app.widgets.viewer.mammogram_view import MammogramView
@@ -35,6 +39,7 @@ class AnnotateWiring(QObject):
         super().__init__(workspace)
         self._session, self._actions, self._workspace = session, actions, workspace
         self._hanging = workspace.wall.hanging_view
+        self._removal = LesionRemoval(session, workspace, removed=self._offer_undo, refused=workspace.refused.emit)
         self._connect_drawing()
         self._connect_view()
         self._connect_cases()
@@ -43,9 +48,10 @@ class AnnotateWiring(QObject):
         workspace.actions_changed.connect(self._show_layers)
         self._hanging.window_changed.connect(self._show_view)
         self._hanging.menu_requested.connect(self._ask_menu)
+        workspace.canvas.pen_changed.connect(self._show_layer)
+        workspace.document.selection_changed.connect(self._show_layer)
+        workspace.strip.pen_edited.connect(self._take_pen)
         workspace.canvas.choose_tool("ellipse")
-        actions["role.prominent"].setChecked(True)
-        self.set_role(None)
 
     def set_preset(self, preset: KeymapPreset) -> None:
         """Mouse and wheel of the standard layout, or as on a reading station."""
@@ -54,11 +60,13 @@ class AnnotateWiring(QObject):
         self._hanging.set_bindings(replace(base, keys=keys))
 
     def set_role(self, role: Role | None) -> None:
-        """What new shapes mark (None: by the tool), and what the selected ones do."""
+        """The layer of the selected shapes; without a selection that of new ones (None: each tool has its own)."""
         canvas = self._workspace.canvas
-        canvas.set_role(role)
-        if role is not None and canvas.document.selection:
+        if canvas.document.selection and role is not None:
             operations.set_role(canvas.document, role)
+        else:
+            canvas.set_role(role)
+        self._show_layer()
 
     def _connect_drawing(self) -> None:
         actions, canvas = self._actions, self._workspace.canvas
@@ -68,6 +76,7 @@ class AnnotateWiring(QObject):
         self._connect_to_view("tool.keys", MammogramView.toggle_hand)
         actions.connect_to("role.prominent", lambda: self.set_role(Role.PROMINENT))
         actions.connect_to("role.margin", lambda: self.set_role(Role.MARGIN))
+        actions.connect_to("role.auto", lambda: self.set_role(None))
         actions.connect_to("pen.narrower", lambda: self._workspace.view.tool.change_width(-1))
         actions.connect_to("pen.wider", lambda: self._workspace.view.tool.change_width(1))
         for name in ("duplicate", "simplify", "smooth", "unite", "subtract"):
@@ -93,6 +102,8 @@ class AnnotateWiring(QObject):
         actions.connect_to("view.previous_slice", lambda: self._workspace.view.ask_for_slice(-1))
         actions.connect_checked("view.mask", lambda on: self._workspace.show_mask(on=on))
         actions.connect_checked("view.others", self._show_others)
+        actions["view.others_first"].setChecked(shows_others_first())
+        actions.connect_checked("view.others_first", self._show_others_first)
         actions.connect_checked("view.worklist", self._workspace.worklist.setVisible)
         actions.connect_checked("view.panel", self._workspace.panel.setVisible)
         for name in ("view.worklist", "view.panel"):
@@ -121,15 +132,12 @@ class AnnotateWiring(QObject):
         actions.connect_to("lesion.up", lambda: self._move_lesion(-1))
         actions.connect_to("lesion.down", lambda: self._move_lesion(1))
         actions.connect_to("lesion.link", self._ask_finding)
+        actions.connect_to("lesion.remove", self._removal.start)
 
     # drawing
 
     def _choose_tool(self, name: str) -> None:
-        canvas = self._workspace.canvas
-        role = Role.PROMINENT if name in ("ellipse",) else Role.MARGIN
-        canvas.set_role(None)
-        self._actions[f"role.{role.value}"].setChecked(True)
-        canvas.choose_tool(name)
+        self._workspace.canvas.choose_tool(name)
         self._workspace.view.setFocus()
 
     def _show_tool(self, _: object) -> None:
@@ -138,6 +146,23 @@ class AnnotateWiring(QObject):
         name = "caliper" if measuring else workspace.canvas.tool_name
         if name:
             self._actions[f"tool.{name}"].setChecked(True)
+        self._show_layer()
+
+    def _show_layer(self, _: object = None) -> None:
+        """The chips and the width in the strip follow the selection, else the pen."""
+        canvas = self._workspace.canvas
+        by_tool = canvas.pen.role is None and not canvas.document.selection
+        name = "role.auto" if by_tool else f"role.{canvas.layer.value}"
+        self._actions[name].setChecked(True)
+        self._workspace.show_pen()
+
+    def _take_pen(self, pen: Pen) -> None:
+        """The width field was changed: for the selected lines, else for what is drawn next."""
+        document = self._workspace.document
+        if document.selection and self._workspace.selected_width is not None:
+            operations.set_width(document, pen.width)
+        else:
+            self._workspace.canvas.set_pen(pen)
 
     def _focus_label(self, field: str) -> None:
         self._workspace.panel.setVisible(True)
@@ -171,6 +196,11 @@ class AnnotateWiring(QObject):
     def _show_view(self, _: object) -> None:
         display = self._workspace.view.display
         self._actions["view.invert"].setChecked(display is not None and display.inverted)
+
+    def _show_others_first(self, on: bool) -> None:
+        show_others_first(on)
+        self._workspace.details.show_labels()
+        self._workspace.worklist.list.viewport().update()
 
     def _show_layers(self) -> None:
         self._actions["view.others"].setChecked(self._workspace.overlays.others_shown)
@@ -242,11 +272,14 @@ class AnnotateWiring(QObject):
         if self._session.lesion_id is None:
             return
         menu = FindingMenu(self._session, self._session.lesion_id, self._workspace)
-        menu.linked.connect(self._workspace.linked)
+        menu.linked.connect(self._offer_undo)
         menu.refused.connect(self._workspace.refused)
         menu.aboutToHide.connect(menu.deleteLater)
         view = self._workspace.view
         menu.popup(view.mapToGlobal(view.rect().center()))
+
+    def _offer_undo(self, sentence: str, act: Act) -> None:
+        self._workspace.undo_offered.emit(sentence, partial(self._workspace.steps.take_back, act))
 
     def _lesion_ids(self) -> list[str]:
         image_id = self._session.image_id

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QSplitter,
     QVBoxLayout,
@@ -16,7 +16,9 @@ from PySide6.QtWidgets import (
 from app.actions.actions import Actions
 from app.actions.catalogue import Need
 from app.models.pictures import LoadedPicture
-from app.operations.lesions import add_lesion
+from app.operations.edit_history import ReplaceShapes
+from app.operations.lesions import add_lesion, change_outline, label_lesion
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.state.changes import (
     AnnotationChanged,
@@ -32,10 +34,10 @@ from app.state.changes import (
     StudyOpened,
 )
 from app.state.session import Session
-from app.views.annotate.finding_menu import place_of
 from app.views.annotate.hanging_controller import HangingController
-from app.views.annotate.lesion_list import Listed
+from app.views.annotate.history import AnnotateHistory
 from app.views.annotate.overlays import Overlays
+from app.views.annotate.panel_controller import PanelController, mask_frame
 from app.views.annotate.pen_strip import PenStrip
 from app.views.annotate.side_panel import WIDTH, SidePanel
 from app.views.annotate.tool_column import tool_column
@@ -44,23 +46,23 @@ from app.views.worklist.panel import WorklistPanel
 from app.widgets.drawing.canvas import AnnotationCanvas
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.drawing.mask_preview import MaskPreview
-from app.widgets.label import Label
+from app.widgets.drawing.pen import width_of
 from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Display, Voi
 from core.data.roi import roi_square
 from core.data.roi_set import InputTransform
-from core.domain.shapes import Shape
+from core.domain.errors import MarginaliaError
+from core.domain.shapes import Length, Shape
 from core.domain.study import Labels, Lesion, LesionOutline
 from core.tasks.studies.queries import HistoryEntry
 
-_HISTORY_MS = 250
 _AHEAD_MS = 150
 """After a picture is shown; while somebody pages on, nothing is read ahead."""
 
 
 class AnnotateWorkspace(Screen):
-    linked = Signal(str, object)
-    """What was linked or separated, in a sentence, and what takes that back."""
+    undo_offered = Signal(str, object)
+    """What was linked or removed, in a sentence, and what takes that back."""
 
     def __init__(self, session: Session, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,21 +70,19 @@ class AnnotateWorkspace(Screen):
         self.worklist = WorklistPanel(session)
         self.wall = HangingController(session, self)
         self.document = AnnotationDocument(self._refuse_commit, parent=self)
+        self.steps = AnnotateHistory(session, self.document, self)
         self.canvas = AnnotationCanvas(self.view, self.document, self)
         self.overlays = Overlays(self.view)
-        self.mask_frame = preview = QFrame()
         self.preview = MaskPreview(self.document)
-        self.panel = SidePanel(actions, preview)
+        self.panel = SidePanel(actions, mask_frame(self.preview))
+        self.details = PanelController(session, self.panel, self.preview)
         self.strip = PenStrip(actions)
         self.shown: LoadedPicture | None = None
         self.lesion: Lesion | None = None
         self._mask_on = False
-        self._past: list[HistoryEntry] = []
-        """Of the lesion in work, as it was read last."""
         self._mask_later = QTimer(self, singleShot=True, interval=0)
-        self._later = QTimer(self, singleShot=True, interval=_HISTORY_MS)
         self._ahead = QTimer(self, singleShot=True, interval=_AHEAD_MS)
-        self._lay_out(actions, preview)
+        self._lay_out(actions)
         self._connect()
 
     @property
@@ -92,7 +92,7 @@ class AnnotateWorkspace(Screen):
 
     @property
     def history(self) -> History:
-        return self.document
+        return self.steps
 
     def available(self) -> frozenset[Need]:
         if self._session.image_id is None or self.shown is None:
@@ -101,14 +101,7 @@ class AnnotateWorkspace(Screen):
 
     # made once
 
-    def _lay_out(self, actions: Actions, preview: QFrame) -> None:
-        box = QVBoxLayout(preview)
-        box.setContentsMargins(10, 8, 10, 8)
-        self.preview.setFixedHeight(190)
-        heading = Label(tr("Mask as the network sees it"))
-        heading.setObjectName("heading")
-        box.addWidget(heading)
-        box.addWidget(self.preview)
+    def _lay_out(self, actions: Actions) -> None:
         picture = QHBoxLayout()
         picture.setSpacing(0)
         picture.addWidget(tool_column(actions))
@@ -142,17 +135,17 @@ class AnnotateWorkspace(Screen):
         # the preview, which makes the mask, listens to the same signal before this
         self.document.shapes_changed.connect(self._mask_later.start)
         self.document.undo_changed.connect(self.actions_changed)
+        self.document.paused_changed.connect(self.actions_changed)
+        self._session.journal.changed.connect(self.actions_changed)
+        self.steps.refused.connect(self.refused)
         self._mask_later.timeout.connect(self._update_mask)
-        self._later.timeout.connect(self._show_history)
         self._ahead.timeout.connect(self._read_ahead)
         self.canvas.outline_drawn.connect(self._take_outline)
+        self.canvas.outline_changed.connect(self._change_outline)
         self.canvas.refused.connect(self.refused)
-        self.canvas.pen_changed.connect(self.show_pen)
-        self.canvas.tool_chosen.connect(self.show_pen)
-        self.strip.pen_edited.connect(self.canvas.set_pen)
         self.strip.voi_chosen.connect(self._choose_window)
         self.panel.lesions.chosen.connect(self._choose_lesion)
-        self.panel.form.edited.connect(self._session.set_labels)
+        self.panel.form.edited.connect(self._label)
         self.panel.form.finished.connect(self._back_to_picture)
         self.panel.history.looked_at.connect(self._look_back)
         self.panel.history.restored.connect(self._restore)
@@ -177,12 +170,12 @@ class AnnotateWorkspace(Screen):
             case LesionsChanged() if self._session.image_id is not None:
                 self._show_lesion(keep_drawing=True)
             case LabelsChanged(image_id=image) if image == self._session.image_id:
-                self._show_labels()
+                self.details.show_labels()
                 self.actions_changed.emit()
             case AnnotationChanged(lesion_id=lesion, restored=restored) if lesion == self._session.lesion_id:
                 if restored:
                     self._load_document()
-                self._later.start()
+                self.details.show_history_soon()
             case CheckpointNamed():
                 self._show_history()
             case StorageChanged():
@@ -192,7 +185,7 @@ class AnnotateWorkspace(Screen):
                 self.panel.form.take_typing()
                 self._ahead.stop()
                 self.wall.pictures.clear()
-                self._later.stop()
+                self.details.stop()
             case StudyClosed():
                 self._show_nothing()
             case _:
@@ -242,29 +235,30 @@ class AnnotateWorkspace(Screen):
         same = before is not None and self.lesion is not None and before.id == self.lesion.id
         if not (keep_drawing and same):
             self._load_document()
-        self._show_labels()
+        self.details.show_labels()
         if session.image_id is not None:
             on_slice = [found for found in reads.lesions(session.image_id) if found.frame == session.frame]
             others = [found for found in on_slice if found.id != session.lesion_id]
             self.overlays.show_outlines([found.outline for found in others])
         self.canvas.set_outline(None if self.lesion is None else self.lesion.outline)
         self.show_others(on=False)
-        self._show_mask()
+        self.details.show_mask(self.shown, self.lesion)
+        self._update_mask()
         self._show_history()
         self.wall.refresh()
         self.actions_changed.emit()
 
     def _load_document(self) -> None:
         lesion, spacing = self.lesion, None
-        self._past = []
+        self.details.past = []
         if self._session.image_id is not None:
             spacing = self._session.reads.image(self._session.image_id).pixel_spacing_mm
         if lesion is None:
             self.document.load((), commit=self._refuse_commit, spacing_mm=spacing)
         else:
-            self._past = self._session.reads.history(lesion.id)
+            self.details.past = self._session.reads.history(lesion.id)
             self.document.load(
-                [entry.shapes for entry in reversed(self._past)],
+                [entry.shapes for entry in reversed(self.details.past)],
                 commit=partial(self._session.commit_shapes, lesion.id),
                 spacing_mm=spacing,
             )
@@ -276,43 +270,10 @@ class AnnotateWorkspace(Screen):
         self.document.read_only = not (writable and self.lesion is not None)
         self.canvas.takes_outlines = writable
 
-    def _show_labels(self) -> None:
-        session, reads = self._session, self._session.reads
-        if session.image_id is None:
-            return
-        listed = []
-        for lesion in reads.lesions(session.image_id):
-            own, given = reads.labels(lesion.id)
-            said = own if own.margin is not None else given
-            places = tuple(place_of(image) for image in reads.seen_in(lesion.id))
-            listed.append(Listed(lesion=lesion, said=said, seen_in=places))
-        self.panel.lesions.show_lesions(reads.image(session.image_id), listed, session.lesion_id)
-        if session.lesion_id is None:
-            self.panel.form.show_labels("", Labels(), Labels(), editable=False)
-            self.panel.author.setText("")
-            return
-        own, given = reads.labels(session.lesion_id)
-        writable = session.reader is not None and not session.read_only
-        self.panel.form.show_labels(session.lesion_id, own, given, editable=writable)
-        by = tr("nobody is signed in") if session.reader is None else tr("by {name}", name=session.reader.name)
-        self.panel.author.setText(by)
-
-    def _show_mask(self) -> None:
-        self.mask_frame.setVisible(self.lesion is not None)
-        if self.shown is None or self.lesion is None:
-            self.preview.set_lesion(None, None, None)
-            return
-        picture = self.shown.picture
-        self.preview.set_lesion(picture, Display(voi=picture.choices[0]).table(picture), self.lesion.box)
-        self._update_mask()
-
     def _show_history(self) -> None:
         self.overlays.show_past(())
         self.canvas.set_opacity(1.0)
-        if self._session.is_open:
-            if self._session.lesion_id:
-                self._past = self._session.reads.history(self._session.lesion_id, self._past)
-            self.panel.history.show_history(self._past)
+        self.details.show_history()
 
     def _show_nothing(self) -> None:
         self.shown = self.lesion = None
@@ -320,12 +281,7 @@ class AnnotateWorkspace(Screen):
         self.canvas.set_outline(None)
         self.overlays.clear()
         self.document.load((), commit=self._refuse_commit, spacing_mm=None)
-        self.preview.set_lesion(None, None, None)
-        self.mask_frame.hide()
-        self.panel.lesions.show_nothing()
-        self.panel.form.show_labels("", Labels(), Labels(), editable=False)
-        self._past = []
-        self.panel.history.show_history([])
+        self.details.clear()
         self.strip.show_windows(None, None)
         self.actions_changed.emit()
 
@@ -345,14 +301,28 @@ class AnnotateWorkspace(Screen):
             add_lesion(self._session, self._session.image_id, outline)
             self.canvas.choose_tool("ellipse")
 
+    def _change_outline(self, outline: LesionOutline) -> None:
+        if self.lesion is None:
+            return
+        try:
+            change_outline(self._session, self.lesion.id, outline)
+        except MarginaliaError as error:
+            self.canvas.show_outline(None)
+            self.refused.emit(translate_message(error))
+
     def _look_back(self, entry: HistoryEntry | None) -> None:
         """Show a past state over the picture, and what is current faintly."""
         self.overlays.show_past(() if entry is None else entry.shapes)
         self.canvas.set_opacity(1.0 if entry is None else 0.2)
 
+    def _label(self, lesion_id: str, labels: Labels) -> None:
+        label_lesion(self._session, lesion_id, labels)
+
     def _restore(self, revision: int) -> None:
         if self.lesion is not None:
+            before = self.document.shapes
             self._session.restore_revision(self.lesion.id, revision)
+            self.steps.record_edit(ReplaceShapes(before, self.document.shapes, tr("Restore")))
 
     def show_others(self, *, on: bool) -> None:
         """The layers of other readers, where the reader's own is finished."""
@@ -375,8 +345,18 @@ class AnnotateWorkspace(Screen):
         else:
             self.overlays.show_mask(None, None)
 
-    def show_pen(self, _: object = None) -> None:
-        self.strip.show_pen(self.canvas.pen, eraser=self.canvas.tool_name == "eraser")
+    @property
+    def selected_width(self) -> Length | None:
+        """Of the first selected shape that has a width."""
+        chosen = (self.document.shapes[i] for i in sorted(self.document.selection))
+        return next((width for width in map(width_of, chosen) if width is not None), None)
+
+    def show_pen(self) -> None:
+        """In the strip: the width of the selection, else that of the pen or the eraser."""
+        pen, width = self.canvas.pen, self.selected_width
+        if width is not None:
+            pen = replace(pen, width=width)
+        self.strip.show_pen(pen, eraser=width is None and self.canvas.tool_name == "eraser")
 
     def _show_window(self, display: Display) -> None:
         self.strip.show_windows(self.view.picture, display)

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
 
-from app.operations.lesions import remove_lesion
 from app.qt import settings
 from app.qt.dialogs import open_dialog
 from app.qt.sentences import translate_message
@@ -253,20 +252,6 @@ class FileMenuController(QObject):
         )
         dialog.textValueSelected.connect(self._name_checkpoint)
         open_dialog(dialog)
-
-    def ask_remove_lesion(self) -> None:
-        lesion_id = self._session.lesion_id
-        if lesion_id is None:
-            return
-        number = self._session.reads.lesion(lesion_id).number
-        box = QMessageBox(self._window)
-        box.setWindowTitle(tr("Remove lesion"))
-        box.setText(tr("Remove lesion {n}, with its labels and every reader's shapes?", n=number))
-        box.setInformativeText(tr("This cannot be undone."))
-        remove = box.addButton(tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton(tr("Keep"), QMessageBox.ButtonRole.RejectRole)
-        remove.clicked.connect(lambda: remove_lesion(self._session, lesion_id))
-        open_dialog(box)
 
     def _name_checkpoint(self, name: str) -> None:
         if name.strip() and self._session.lesion_id is not None:

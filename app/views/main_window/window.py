@@ -158,7 +158,6 @@ class MainWindow(QMainWindow):
         act.connect_to("study.demo", studies.ask_demo)
         act.connect_to("study.checkpoint", studies.ask_checkpoint)
         act.connect_to("study.close", studies.ask_close)
-        act.connect_to("lesion.remove", studies.ask_remove_lesion)
         act.connect_to("application.quit", self.close)
         act.connect_to("edit.undo", partial(self._step, "undo"))
         act.connect_to("edit.redo", partial(self._step, "redo"))
@@ -176,7 +175,7 @@ class MainWindow(QMainWindow):
         self.welcome.study_wanted.connect(self.open_study)
         self.workspaces.refused.connect(self.status.say)
         self.workspaces.actions_changed.connect(self._enable_actions)
-        self.workspaces.linked.connect(self._offer_undo)
+        self.workspaces.undo_offered.connect(self._offer_undo)
         self.workspaces.import_wanted.connect(studies.ask_import)
         self.workspaces.search_failed.connect(lambda sentence: self.banner.say("worklist", sentence))
         self.workspaces.pointed.connect(self._show_pointer)
@@ -208,7 +207,7 @@ class MainWindow(QMainWindow):
                 sentence = tr("Not saved yet, drawing waits:") + f" {problem}" if problem else ""
                 self.banner.say("storage", sentence, tr("Try again"), self._try_writing)
             case SelectionChanged(image_changed=True):
-                self.banner.say("link", "")
+                self.banner.say("undo", "")
             case SelectionChanged() | LesionsChanged():
                 pass
             case _:
@@ -302,10 +301,10 @@ class MainWindow(QMainWindow):
 
     def _offer_undo(self, sentence: str, undo: Callable[[], None]) -> None:
         def take_back() -> None:
-            self.banner.say("link", "")
+            self.banner.say("undo", "")
             undo()
 
-        self.banner.say("link", sentence, tr("Undo"), take_back)
+        self.banner.say("undo", sentence, tr("Undo"), take_back)
 
     def _ask_screen(self) -> None:
         screen = self.screen().name()

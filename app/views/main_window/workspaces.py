@@ -37,8 +37,8 @@ class Workspaces(QObject):
     """One sentence for the status line."""
     actions_changed = Signal()
     """What can be done or taken back on a screen changed."""
-    linked = Signal(str, object)
-    """What was linked, in a sentence, and what takes that back."""
+    undo_offered = Signal(str, object)
+    """What was done, in a sentence, and what takes that back."""
     import_wanted = Signal()
     search_failed = Signal(str)
     """Why the worklist could not be read."""
@@ -159,7 +159,7 @@ class Workspaces(QObject):
         wiring = AnnotateWiring(self._session, self._actions, workspace)
         self._add(workspace)
         wiring.set_preset(chosen_preset())
-        workspace.linked.connect(self.linked)
+        workspace.undo_offered.connect(self.undo_offered)
         workspace.worklist.import_wanted.connect(self.import_wanted)
         workspace.worklist.model.failed.connect(self.search_failed)
         wall = workspace.wall.hanging_view

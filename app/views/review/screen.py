@@ -44,7 +44,7 @@ from core.domain.vocabulary import MarginType, MassShape
 from core.explain.hypothetical import Supposition, suppose
 from core.store.database import now_utc
 from core.tasks.readers.opinions import opinions_of
-from core.tasks.voices import Voice, voices_of
+from core.tasks.readers.voices import Voice, voices_of
 
 if TYPE_CHECKING:
     from core.explain.panel import Panel

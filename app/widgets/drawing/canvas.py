@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 
 from app.qt.translation import tr
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.drawing.pen import Pen
-from app.widgets.drawing.tool_context import ToolContext
+from app.widgets.drawing.tool_context import DrawingTool, ToolContext
 from app.widgets.drawing.tools.areas import BoxTool, EllipseTool, LesionBoxTool
 from app.widgets.drawing.tools.live_wire import LiveWireTool
 from app.widgets.drawing.tools.select import Select
@@ -41,13 +41,19 @@ TOOLS: dict[str, Callable[[ToolContext], Tool]] = {
 """By name, in the order of a tool bar."""
 
 
+_HANDLES = 12.0
+"""Logical pixels around an outline that its handles may cover."""
+
+
 class AnnotationCanvas(QObject):
     pen_changed = Signal(object)
     """The new ``Pen``."""
     tool_chosen = Signal(str)
     """A name of ``TOOLS``."""
     outline_drawn = Signal(object)
-    """A finished ``LesionOutline``; whoever keeps lesions sets it with ``set_outline``."""
+    """A finished ``LesionOutline`` of a new lesion; whoever keeps lesions sets it with ``set_outline``."""
+    outline_changed = Signal(object)
+    """The new ``LesionOutline`` of the chosen lesion; shown until ``set_outline`` is called."""
     refused = Signal(str)
     """Why nothing can be drawn just now, as a sentence."""
 
@@ -58,6 +64,7 @@ class AnnotationCanvas(QObject):
         self._pen = Pen()
         self._layer = ShapesLayer(self.repaint, document.spacing_mm)
         self._outline = OutlineLayer()
+        self._stored_outline: LesionOutline | None = None
         self._hidden: frozenset[int] = frozenset()
         view.layers += [self._outline, self._layer]
         self._tools = {name: make(self) for name, make in TOOLS.items()}
@@ -107,14 +114,22 @@ class AnnotationCanvas(QObject):
             self.pen_changed.emit(pen)
 
     def set_role(self, role: Role | None) -> None:
-        """What new shapes mark; None leaves it to the tool. The widths stay in their own unit."""
+        """What new shapes of every tool mark from now on; None leaves it to the tool."""
         self.set_pen(replace(self._pen, role=role))
 
+    @property
+    def layer(self) -> Role:
+        """What the selected shapes mark, if all the same; else what the next shape will mark."""
+        roles = {self.shapes[i].role for i in self.selection}
+        if len(roles) == 1:
+            return roles.pop()
+        tool = self._tools.get(self._name)
+        return tool.role() if isinstance(tool, DrawingTool) else Role.MARGIN
+
     def set_outline(self, outline: LesionOutline | None) -> None:
-        for shape in (self._outline.outline, outline):
-            if shape is not None:
-                self._view.update_box(bounds(shape), margin=4.0)
-        self._outline.outline = outline
+        """That of the chosen lesion, as it is stored."""
+        self._stored_outline = outline
+        self.show_outline(None)
 
     def set_opacity(self, opacity: float) -> None:
         """Of the shapes, from 0 to 1."""
@@ -185,6 +200,24 @@ class AnnotationCanvas(QObject):
 
     def select(self, indices: frozenset[int]) -> None:
         self._document.select(indices)
+
+    @property
+    def outline(self) -> LesionOutline | None:
+        return self._stored_outline
+
+    def show_outline(self, outline: LesionOutline | None) -> None:
+        shown = outline or self._stored_outline
+        for shape in (self._outline.outline, shown):
+            if shape is not None:
+                self._view.update_box(bounds(shape), margin=_HANDLES)
+        self._outline.outline = shown
+
+    def change_outline(self, outline: LesionOutline) -> None:
+        self.show_outline(outline)
+        self.outline_changed.emit(outline)
+
+    def show_cursor(self, shape: Qt.CursorShape) -> None:
+        self._view.show_cursor(shape)
 
     def finish_outline(self, outline: LesionOutline) -> None:
         self.outline_drawn.emit(outline)

@@ -8,8 +8,8 @@ from itertools import pairwise
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.operations.edit_history import EditHistory, ReplaceShapes
+from app.operations.shape_text import describe_edit
 from app.qt.sentences import translate_message
-from app.qt.translation import tr
 from core.domain.edits import Shapes, replay
 from core.domain.errors import MarginaliaError
 
@@ -17,6 +17,11 @@ Commit = Callable[[Shapes], None]
 """Makes a state durable; a ``MarginaliaError`` says why it could not."""
 
 RETRY_MS = 2000
+
+
+def text_of(edit: ReplaceShapes) -> str:
+    """What Undo and Redo name an edit."""
+    return edit.text or describe_edit(edit.before, edit.after)
 
 
 class AnnotationDocument(QObject):
@@ -33,6 +38,8 @@ class AnnotationDocument(QObject):
     paused_changed = Signal(bool)
     undo_changed = Signal()
     """What can be undone or redone changed."""
+    edited = Signal(object)
+    """A ``ReplaceShapes`` that was committed by ``replace``; not by undo, redo or ``return_to``."""
 
     def __init__(self, commit: Commit, spacing_mm: float | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -53,7 +60,7 @@ class AnnotationDocument(QObject):
         self._commit = commit or self._commit
         self.spacing_mm = spacing_mm
         states, current = replay(revisions)
-        self._history.start((ReplaceShapes(*pair, tr("Edit")) for pair in pairwise(states)), current)
+        self._history.start((ReplaceShapes(*pair) for pair in pairwise(states)), current)
         self._shapes = states[current]
         self._selection = frozenset()
         self.shapes_changed.emit()
@@ -82,12 +89,12 @@ class AnnotationDocument(QObject):
     def undo_text(self) -> str:
         """What undo would take back; empty where there is nothing, or nothing can be changed just now."""
         edit = self._history.undoes
-        return edit.text if edit and self.editable else ""
+        return text_of(edit) if edit and self.editable else ""
 
     @property
     def redo_text(self) -> str:
         edit = self._history.redoes
-        return edit.text if edit and self.editable else ""
+        return text_of(edit) if edit and self.editable else ""
 
     def select(self, indices: frozenset[int]) -> None:
         chosen = frozenset(i for i in indices if 0 <= i < len(self._shapes))
@@ -97,18 +104,31 @@ class AnnotationDocument(QObject):
 
     def replace(self, after: Shapes, text: str, *, select: frozenset[int] = frozenset()) -> bool:
         """One edit, which undo takes back as a whole. False where it could not be committed (yet)."""
-        before = self._shapes
-        if after == before or not self.editable:
-            return False
+        return self._edit(after, text, select=select, tell=True)
 
-        def edit() -> bool:
-            self._commit(after)
-            self._history.push(ReplaceShapes(before, after, text))
-            self._apply(after)
-            self.select(select)
+    @property
+    def last_edit(self) -> ReplaceShapes | None:
+        """The edit that undo takes back."""
+        return self._history.undoes
+
+    @property
+    def next_edit(self) -> ReplaceShapes | None:
+        """The edit that redo does again."""
+        return self._history.redoes
+
+    def return_to(self, shapes: Shapes, text: str) -> bool:
+        """Make an earlier or later state current: a step of the history where it leads there, else an edit.
+
+        False where it could not be committed (yet).
+        """
+        if shapes == self._shapes:
             return True
-
-        return self._attempt(edit)
+        last, following = self.last_edit, self.next_edit
+        if last is not None and last.before == shapes:
+            return self._step(-1, shapes)
+        if following is not None and following.after == shapes:
+            return self._step(1, shapes)
+        return self._edit(shapes, text, select=frozenset(), tell=False)
 
     def undo(self) -> bool:
         edit = self._history.undoes
@@ -122,6 +142,23 @@ class AnnotationDocument(QObject):
         """Try again what could not be committed; True where nothing is waiting any more."""
         waiting = self._aside
         return waiting is None or self._attempt(waiting)
+
+    def _edit(self, after: Shapes, text: str, *, select: frozenset[int], tell: bool) -> bool:
+        before = self._shapes
+        if after == before or not self.editable:
+            return False
+
+        def edit() -> bool:
+            self._commit(after)
+            made = ReplaceShapes(before, after, text)
+            self._history.push(made)
+            self._apply(after)
+            self.select(select)
+            if tell:
+                self.edited.emit(made)
+            return True
+
+        return self._attempt(edit)
 
     def _step(self, by: int, state: Shapes) -> bool:
         if not self.editable:

@@ -19,12 +19,12 @@ APART = 9.0
 """Logical pixels between the handles of one shape; vertices that are closer share the first one's."""
 
 
-def shown_vertices(shape: Shape, scale: float) -> list[int]:
+def shown_vertices(shape: Shape, scale: float, apart: float = APART) -> list[int]:
     """Indices of the vertices that have a handle at this scale: zoom in to reach the others."""
     chosen: list[int] = []
     last: Point | None = None
     for index, (x, y) in enumerate(vertices(shape)):
-        if last is None or (x - last[0]) ** 2 + (y - last[1]) ** 2 >= (APART / scale) ** 2:
+        if last is None or (x - last[0]) ** 2 + (y - last[1]) ** 2 >= (apart / scale) ** 2:
             chosen.append(index)
             last = (x, y)
     return chosen
@@ -37,6 +37,16 @@ def paint_handles(painter: QPainter, sight: ViewTransform, points: Iterable[Poin
     for point in points:
         place = sight.to_widget(point)
         painter.drawRect(QRectF(round(place.x() - SIDE / 2) + 0.5, round(place.y() - SIDE / 2) + 0.5, SIDE, SIDE))
+    painter.restore()
+
+
+def paint_chosen_vertex(painter: QPainter, sight: ViewTransform, point: Point) -> None:
+    """The handle that Delete removes: larger, and filled with the colour of the rim."""
+    painter.save()
+    painter.setPen(QPen(SELECTION, 2.0))
+    painter.setBrush(RIM)
+    place = sight.to_widget(point)
+    painter.drawRect(QRectF(place.x() - SIDE / 2 - 0.5, place.y() - SIDE / 2 - 0.5, SIDE + 1, SIDE + 1))
     painter.restore()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from core.domain.shapes import Length, Role
+from core.domain.edits import with_width
+from core.domain.shapes import Length, Line, Role, Shape, Stroke
 
 _PEN = Length(value=2.0, unit="mm")
 _ERASER = Length(value=4.0, unit="mm")
@@ -33,6 +34,22 @@ class Pen:
         if eraser:
             return replace(self, eraser=_stepped(self.eraser, steps))
         return replace(self, width=_stepped(self.width, steps))
+
+
+def wider(shape: Shape, steps: float) -> Shape:
+    """A line or stroke wider (or narrower) by so many notches of 15%; other shapes as they are."""
+    if isinstance(shape, Line):
+        return with_width(shape, _stepped(shape.width, steps))
+    if isinstance(shape, Stroke):
+        return with_width(shape, _stepped(Length(value=max(shape.widths), unit=shape.unit), steps))
+    return shape
+
+
+def width_of(shape: Shape) -> Length | None:
+    """Of a line, or of the widest part of a stroke; None for a shape that has none."""
+    if isinstance(shape, Line):
+        return shape.width
+    return Length(value=max(shape.widths), unit=shape.unit) if isinstance(shape, Stroke) else None
 
 
 def _stepped(width: Length, steps: float) -> Length:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QPainter, QPen
 
-from app.qt.colours import RIM, SELECTION
+from app.qt.colours import ERASER, OF_ROLE, RIM
 from app.widgets.drawing.pen import Pen
 from app.widgets.viewer.picture import Picture, UInt8
 from app.widgets.viewer.pointing import Pointer, Tool
@@ -39,8 +40,11 @@ class ToolContext(Protocol):
     def may_draw(self) -> bool:
         """Whether an edit can begin; the user is told why not."""
 
+    takes_outlines: bool
+    """Whether outlines can be drawn and changed just now."""
+
     def may_outline(self) -> bool:
-        """The same for the outline of a new lesion, which needs no other lesion."""
+        """The same for outlines of lesions, for which nothing need be drawn yet."""
 
     def set_live(self, shapes: Shapes) -> None: ...
     def add_live(self, piece: Shape) -> None: ...
@@ -50,7 +54,20 @@ class ToolContext(Protocol):
 
     def replace(self, shapes: Shapes, text: str, select: frozenset[int]) -> None: ...
     def select(self, indices: frozenset[int]) -> None: ...
-    def finish_outline(self, outline: LesionOutline) -> None: ...
+    def finish_outline(self, outline: LesionOutline) -> None:
+        """A new lesion's outline is drawn."""
+
+    @property
+    def outline(self) -> LesionOutline | None:
+        """That of the chosen lesion, as it is stored."""
+
+    def show_outline(self, outline: LesionOutline | None) -> None:
+        """In the place of the stored one while it is dragged; None shows the stored one again."""
+
+    def change_outline(self, outline: LesionOutline) -> None:
+        """The chosen lesion gets this outline."""
+
+    def show_cursor(self, shape: Qt.CursorShape) -> None: ...
     def change_pen(self, steps: float, *, eraser: bool) -> None: ...
     def repaint(self, box: Box, margin: float = 3.0) -> None: ...
 
@@ -59,6 +76,8 @@ class DrawingTool(Tool):
     """A tool with a ring of the pen's width around the pointer."""
 
     erases = False
+    own_role = Role.MARGIN
+    """What its shapes mark where the user leaves the layer to the tool."""
     rings = True
 
     def __init__(self, host: ToolContext) -> None:
@@ -72,8 +91,9 @@ class DrawingTool(Tool):
     def may_begin(self) -> bool:
         return self.host.may_draw()
 
-    def role(self, own: Role = Role.MARGIN) -> Role:
-        return self.host.pen.role or own
+    def role(self) -> Role:
+        """What the next shape marks: the layer that the user chose, else the tool's own."""
+        return self.host.pen.role or self.own_role
 
     def hover(self, pointer: Pointer) -> None:
         self._ring_to(pointer.at)
@@ -91,7 +111,8 @@ class DrawingTool(Tool):
 
     def paint(self, painter: QPainter, sight: ViewTransform) -> None:
         if self.rings and self._over is not None:
-            paint_ring(painter, sight, self._over, self._across() / 2)
+            colour = ERASER if self.erases else OF_ROLE[self.role()]
+            paint_ring(painter, sight, self._over, self._across() / 2, colour)
 
     def near(self, a: Point, b: Point, reach: float = 8.0) -> bool:
         """Whether two image points are within ``reach`` logical pixels of each other on screen."""
@@ -112,12 +133,12 @@ class DrawingTool(Tool):
             self.host.repaint(Box(x0=x, y0=y, x1=x, y1=y).grown(self._across() / 2), margin=4.0)
 
 
-def paint_ring(painter: QPainter, sight: ViewTransform, at: Point, radius: float) -> None:
-    """A thin light circle with a dark rim, in logical pixels."""
+def paint_ring(painter: QPainter, sight: ViewTransform, at: Point, radius: float, colour: QColor) -> None:
+    """A thin circle in the colour of the layer, with a dark rim; ``radius`` in pixels of the image."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     across = max(radius * sight.scale, 1.5)
-    for colour, width in ((RIM, 2.4), (SELECTION, 1.0)):
-        painter.setPen(QPen(colour, width))
+    for shade, width in ((RIM, 3.0), (colour, 1.4)):
+        painter.setPen(QPen(shade, width))
         painter.drawEllipse(sight.to_widget(at), across, across)
     painter.restore()

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
 from core.store.study import Study
+from core.tasks.readers.voices import own_calls
 from core.tasks.review.model_in_study import ModelInStudy
 from core.tasks.review.prototypes import TABLE
 from core.tasks.runs.lifecycle import request_of
-from core.tasks.voices import own_calls
 from core.training.abstention import largest_own_evidence
 from core.training.inference import infer
 from core.training.similarity_table import SimilarityTable, load_table

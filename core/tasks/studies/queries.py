@@ -31,6 +31,15 @@ class HistoryEntry:
     names: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class LabelChange:
+    """The current reader changed their labels of a lesion."""
+
+    at_utc: str
+    before: Labels
+    after: Labels
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImagePyramid:
     """An image with its pyramid, level 0 first."""
@@ -105,6 +114,17 @@ class StudyQueries:
                 found[self._study.readers.get(reader_id).name] = shapes
         return found
 
+    def other_contributors(self, lesion_id: str) -> tuple[str, ...]:
+        """Names of the other readers who labelled a lesion or drew on it, in the order of entry."""
+        labels = self._study.lesions.all_labels(lesion_id)
+        said = {reader for reader, given in labels.items() if reader is not None and given != Labels()}
+        found = said | set(self._study.annotations.readers_of(lesion_id))
+        return tuple(
+            reader.name
+            for reader in self._study.readers.all()
+            if reader.id in found and reader.id != self.reader_id
+        )
+
     def own_is_finished(self, lesion_id: str) -> bool:
         """Whether the reader drew the lesion and named its margin: only then others' layers may be seen."""
         return (
@@ -128,6 +148,18 @@ class StudyQueries:
             for found in repository.history(lesion_id, self.reader_id, after=last)
         ]
         return [replace(entry, names=tuple(names.get(entry.revision, ()))) for entry in (*reversed(added), *known)]
+
+    def label_changes(self, lesion_id: str) -> list[LabelChange]:
+        """What the current reader changed of their labels, the newest first."""
+        records = self._study.audit.of("lesion.labels", f"lesion {lesion_id} reader {self.reader_id}")
+        return [
+            LabelChange(
+                at_utc=record.at_utc,
+                before=msgspec.json.decode(record.old, type=Labels) if record.old else Labels(),
+                after=msgspec.json.decode(record.new, type=Labels) if record.new else Labels(),
+            )
+            for record in reversed(records)
+        ]
 
     def load(self, image_id: str, frame: int = 0) -> ImagePyramid:
         """Everything that showing a slice of an image needs; ArrayLostError where its pixels are gone."""

@@ -14,7 +14,7 @@ from core.domain.opinion import CaseReading
 from core.domain.study import Labels, Lesion, Run
 from core.domain.vocabulary import MarginType
 from core.store.study import Study
-from core.tasks.voices import Voice, own_calls, sentence, voices_of
+from core.tasks.readers.voices import Voice, own_calls, sentence, voices_of
 from tests.core.store.helpers import add_case
 
 NAMES = ("Dr A", "Dr B", "Dr C")

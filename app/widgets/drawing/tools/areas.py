@@ -74,13 +74,15 @@ class AreaTool(DrawingTool):
 class EllipseTool(AreaTool):
     """A circle from its centre outwards; with Shift an ellipse. A click sets another circle of the last size."""
 
+    own_role = Role.PROMINENT
+
     def __init__(self, host: ToolContext) -> None:
         super().__init__(host)
         self._last_radius: float | None = None
 
     def _span(self, start: Point, pointer: Pointer) -> Shape:
         x, y = abs(pointer.at[0] - start[0]), abs(pointer.at[1] - start[1])
-        role = self.role(Role.PROMINENT)
+        role = self.role()
         if pointer.modifiers & Qt.KeyboardModifier.ShiftModifier:
             return Ellipse(centre=start, radius_x=max(x, 0.5), radius_y=max(y, 0.5), role=role)
         radius = math.hypot(x, y)
@@ -90,7 +92,7 @@ class EllipseTool(AreaTool):
         if self._last_radius is None:
             return None
         r = self._last_radius
-        return Ellipse(centre=at, radius_x=r, radius_y=r, role=self.role(Role.PROMINENT))
+        return Ellipse(centre=at, radius_x=r, radius_y=r, role=self.role())
 
     def _finish(self, shape: Shape) -> None:
         if isinstance(shape, Ellipse):

@@ -1,11 +1,13 @@
 """Selecting, moving and editing vertices.
 
 A click selects, with Shift adds or takes away; a drag moves what is selected, a drag of a handle its vertex, a
-drag from nowhere frames. A double click on a line sets a vertex, Ctrl and a click on one removes it.
+drag from nowhere frames. A double click on a line adds a vertex there, Ctrl and a click on one removes it; Delete
+removes the vertex that was clicked last, else the selection. Without a selection the lesion's outline has handles.
 """
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 
 from PySide6.QtCore import QRectF, Qt
@@ -13,8 +15,10 @@ from PySide6.QtGui import QPainter, QPen
 
 from app.qt.colours import SELECTION
 from app.qt.translation import tr
-from app.widgets.drawing.handles import paint_selected, shown_vertices
+from app.widgets.drawing.handles import paint_chosen_vertex, paint_selected, shown_vertices
+from app.widgets.drawing.pen import wider
 from app.widgets.drawing.tool_context import DrawingTool, ToolContext
+from app.widgets.drawing.tools.outline_editing import OutlineEditing
 from app.widgets.viewer.pointing import Pointer
 from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.edits import (
@@ -22,6 +26,7 @@ from core.domain.edits import (
     moved,
     replaced,
     shape_at,
+    vertex_at,
     vertices,
     with_vertex,
     with_vertex_added,
@@ -29,7 +34,7 @@ from core.domain.edits import (
     without_vertex,
 )
 from core.domain.geometry import Box, Point, box_around
-from core.domain.shapes import Shape, bounds
+from core.domain.shapes import Line, Polygon, Shape, Stroke, bounds
 
 _REACH = 7.0
 """Logical pixels by which a click may miss."""
@@ -56,28 +61,45 @@ class Select(DrawingTool):
         self._vertex = 0
         self._edited: Shapes | None = None
         self._frame: Box | None = None
+        self._chosen: tuple[int, int] | None = None
+        """Shape and vertex that were clicked last."""
+        self._turned = 0.0
+        self._outline = OutlineEditing(host, _REACH)
+
+    @property
+    def chosen_vertex(self) -> int | None:
+        """The vertex that Delete removes, of the one selected shape."""
+        if self._chosen is None or self.host.selection != {self._chosen[0]}:
+            return None
+        index = self._chosen[1]
+        return index if index < len(vertices(self.host.shapes[self._chosen[0]])) else None
 
     @property
     def busy(self) -> bool:
-        return self._drag is not _Drag.NOTHING or bool(self.host.selection)
+        return self._drag is not _Drag.NOTHING or self._outline.active or bool(self.host.selection)
 
     def press(self, pointer: Pointer) -> None:
         self._start = pointer.at
         handle = self._handle_at(pointer.at)
         if handle is not None:
             if pointer.modifiers & Qt.KeyboardModifier.ControlModifier:
-                self._remove_vertex(handle)
+                self.remove_vertex(handle)
             else:
                 self._drag, self._vertex = _Drag.VERTEX, handle
+                self._choose_vertex(handle)
             return
-        found = shape_at(
-            self.host.shapes, pointer.at, tolerance=_REACH / self.host.scale, spacing_mm=self.host.spacing_mm
-        )
+        self._choose_vertex(None)
+        if not self.host.selection and self._take_outline(pointer):
+            return
+        found = self._shape_at(pointer.at)
         adding = bool(pointer.modifiers & Qt.KeyboardModifier.ShiftModifier)
         if found is None:
             if not adding:
                 self._select(frozenset())
-            self._drag = _Drag.FRAME
+            if self._outline.edge_at(pointer.at):
+                self._outline.press(pointer.at, None)
+            else:
+                self._drag = _Drag.FRAME
         elif adding:
             self._select(self.host.selection ^ {found})
         else:
@@ -85,7 +107,21 @@ class Select(DrawingTool):
                 self._select(frozenset({found}))
             self._drag = _Drag.SHAPES
 
+    def hover(self, pointer: Pointer) -> None:
+        """The cursor says what a press would take hold of."""
+        if self._handle_at(pointer.at) is not None or (
+            not self.host.selection and self._outline.handle_at(pointer.at) is not None
+        ):
+            self.host.show_cursor(Qt.CursorShape.CrossCursor)
+        elif self._shape_at(pointer.at) is not None or self._outline.edge_at(pointer.at):
+            self.host.show_cursor(Qt.CursorShape.SizeAllCursor)
+        else:
+            self.host.show_cursor(self.cursor)
+
     def move(self, pointer: Pointer) -> None:
+        if self._outline.active:
+            self._outline.move(pointer.at, keep_round=not pointer.modifiers & Qt.KeyboardModifier.ShiftModifier)
+            return
         if self._drag is _Drag.NOTHING:
             return
         if self._edited is None and self._frame is None and self.near(pointer.at, self._start, _START):
@@ -100,6 +136,9 @@ class Select(DrawingTool):
 
     def release(self, pointer: Pointer) -> None:
         self.move(pointer)
+        if self._outline.active:
+            self._outline.release()
+            return
         edited, frame, drag = self._edited, self._frame, self._drag
         selection = self.host.selection
         self._stop()
@@ -111,16 +150,27 @@ class Select(DrawingTool):
             self._select(selection | inside)
 
     def double_click(self, pointer: Pointer) -> None:
-        found = shape_at(
-            self.host.shapes, pointer.at, tolerance=_REACH / self.host.scale, spacing_mm=self.host.spacing_mm
-        )
-        if found is not None and self.host.may_draw():
-            chosen = frozenset({found})
-            changed = replaced(self.host.shapes, chosen, lambda shape: with_vertex_added(shape, pointer.at))
+        found = self._shape_at(pointer.at)
+        if found is None:
+            self._outline.add_vertex(pointer.at)
+        else:
+            self.add_vertex(found, pointer.at)
+
+    def add_vertex(self, index: int, at: Point) -> None:
+        """Add a vertex to a shape; where one is there already, a second one on top would only be in the way."""
+        if vertex_at(self.host.shapes[index], at, tolerance=_REACH / self.host.scale) is not None:
+            return
+        if self.host.may_draw():
+            chosen = frozenset({index})
+            changed = replaced(self.host.shapes, chosen, lambda shape: with_vertex_added(shape, at))
             self.host.replace(changed, tr("Add vertex"), chosen)
 
     def delete(self) -> None:
-        if self.host.selection and self.host.may_draw():
+        """The vertex that was clicked last, else the selection."""
+        vertex = self.chosen_vertex
+        if vertex is not None and self._has_vertices():
+            self.remove_vertex(vertex)
+        elif self.host.selection and self.host.may_draw():
             self._stop()
             self.host.replace(without(self.host.shapes, self.host.selection), tr("Delete"), frozenset())
 
@@ -128,9 +178,13 @@ class Select(DrawingTool):
         self.delete()
 
     def cancel(self) -> None:
-        """First what is dragged, then the selection."""
-        if self._edited is not None or self._frame is not None:
+        """First what is dragged, then the vertex, then the selection."""
+        if self._outline.active:
+            self._outline.cancel()
+        elif self._edited is not None or self._frame is not None:
             self._stop()
+        elif self.chosen_vertex is not None:
+            self._choose_vertex(None)
         else:
             self._stop()
             self._select(frozenset())
@@ -145,18 +199,56 @@ class Select(DrawingTool):
         return True
 
     def change_width(self, steps: float) -> None:
-        """Of the pen for what is drawn next; a selection's width is changed by its own command."""
-        self.host.change_pen(steps, eraser=False)
+        """Of the selected lines by whole steps, each of them one edit; without a selection of the pen."""
+        if not self.host.selection:
+            self.host.change_pen(steps, eraser=False)
+            return
+        self._turned += steps
+        whole = math.trunc(self._turned)
+        self._turned -= whole
+        if whole and self.host.may_draw():
+            after = replaced(self.host.shapes, self.host.selection, lambda shape: wider(shape, whole))
+            self.host.replace(after, tr("Width"), self.host.selection)
 
     def paint(self, painter: QPainter, sight: ViewTransform) -> None:
         shapes = self.host.shapes if self._edited is None else self._edited
         paint_selected(painter, sight, [shapes[i] for i in sorted(self.host.selection)])
+        vertex = self.chosen_vertex
+        if vertex is not None:
+            [index] = self.host.selection
+            paint_chosen_vertex(painter, sight, vertices(shapes[index])[vertex])
+        if not self.host.selection and self.host.takes_outlines:
+            self._outline.paint(painter, sight)
         if self._frame is not None:
             f = self._frame
             painter.save()
             painter.setPen(QPen(SELECTION, 1.0, Qt.PenStyle.DashLine))
             painter.drawRect(QRectF(sight.to_widget((f.x0, f.y0)), sight.to_widget((f.x1, f.y1))))
             painter.restore()
+
+    def _take_outline(self, pointer: Pointer) -> bool:
+        """Whether a handle of the lesion's outline was under the pointer and is held, or removed, now."""
+        handle = self._outline.handle_at(pointer.at)
+        if handle is None:
+            return False
+        if pointer.modifiers & Qt.KeyboardModifier.ControlModifier:
+            self._outline.remove_vertex(handle)
+        else:
+            self._outline.press(pointer.at, handle)
+        return True
+
+    def _shape_at(self, at: Point) -> int | None:
+        return shape_at(self.host.shapes, at, tolerance=_REACH / self.host.scale, spacing_mm=self.host.spacing_mm)
+
+    def _has_vertices(self) -> bool:
+        """Whether vertices of the one selected shape can be removed: those of boxes and circles cannot."""
+        [index] = self.host.selection
+        return isinstance(self.host.shapes[index], Line | Stroke | Polygon)
+
+    def _choose_vertex(self, vertex: int | None) -> None:
+        self._repaint(self.host.shapes)
+        [*selected] = self.host.selection
+        self._chosen = None if vertex is None or len(selected) != 1 else (selected[0], vertex)
 
     def _handle_at(self, at: Point) -> int | None:
         if len(self.host.selection) != 1:
@@ -186,7 +278,9 @@ class Select(DrawingTool):
         self.host.set_live(tuple(edited[i] for i in sorted(self.host.selection)))
         self._repaint(edited)
 
-    def _remove_vertex(self, index: int) -> None:
+    def remove_vertex(self, index: int) -> None:
+        """Of the one selected shape; a line that would have one vertex left goes as a whole."""
+        self._chosen = None
         if not self.host.may_draw():
             return
         (chosen,) = self.host.selection
@@ -208,6 +302,7 @@ class Select(DrawingTool):
         return frame.x0 <= box.x0 and frame.y0 <= box.y0 and frame.x1 >= box.x1 and frame.y1 >= box.y1
 
     def _select(self, indices: frozenset[int]) -> None:
+        self._outline.repaint()
         self._repaint(self.host.shapes)
         self.host.select(indices)
         self._repaint(self.host.shapes)

@@ -1,0 +1,83 @@
+"""Lesions that were taken out of a study, kept whole so that nothing that a reader drew is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Table, delete, func, insert, select
+
+from core.domain.errors import StudyError
+from core.store import schema
+from core.store.database import Transaction, now_utc
+from core.store.rows import fields
+
+_F, _L, _T = schema.finding, schema.lesion, schema.removed_lesion
+
+
+class _Content(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows by column name."""
+
+    finding: dict[str, Any]
+    lesion: dict[str, Any]
+    rest: dict[str, list[dict[str, Any]]]
+    """Rows of ``schema.OF_LESION`` by the name of their table."""
+
+
+def keep_removed(transaction: Transaction, lesion_id: str) -> None:
+    """Copy the rows of a lesion, its finding, and all that goes with it before they are deleted."""
+    run = transaction.connection.execute
+    lesion = run(select(_L).where(_L.c.id == lesion_id)).one()
+    finding = run(select(_F).where(_F.c.id == lesion.finding_id)).one()
+    content = _Content(
+        finding=fields(finding),
+        lesion=fields(lesion),
+        rest={table.name: _rows(transaction, table, lesion_id) for table in schema.OF_LESION},
+    )
+    row = {
+        "id": lesion_id,
+        "patient_id": finding.patient_id,
+        "removed_utc": now_utc(),
+        "content": msgspec.to_builtins(content),
+    }
+    run(insert(_T).values(row))
+
+
+def restore_removed(transaction: Transaction, lesion_id: str) -> None:
+    """Insert the rows that ``keep_removed`` copied. StudyError if there are none, or the image is gone."""
+    run = transaction.connection.execute
+    kept = run(select(_T).where(_T.c.id == lesion_id)).one_or_none()
+    if kept is None:
+        raise StudyError(f"The study has no removed lesion {lesion_id}; nothing was changed.")
+    content = msgspec.convert(kept.content, _Content)
+    lesion = content.lesion
+    image = schema.image
+    if run(select(image.c.id).where(image.c.id == lesion["image_id"])).first() is None:
+        raise StudyError("The image of this lesion is no longer in the study; the lesion cannot be put back.")
+    if run(select(_F.c.id).where(_F.c.id == lesion["finding_id"])).first() is None:
+        run(insert(_F).values(_numbered(transaction, _F, content.finding)))
+    used = set(run(select(_L.c.number).where(_L.c.image_id == lesion["image_id"])).scalars())
+    if lesion["number"] in used:
+        lesion["number"] = 1 + max(used)
+    run(insert(_L).values(_numbered(transaction, _L, lesion)))
+    for name, rows in content.rest.items():
+        table = schema.metadata.tables[name]
+        for row in rows:
+            run(insert(table).values(_numbered(transaction, table, row) if "seq" in row else row))
+    run(delete(_T).where(_T.c.id == lesion_id))
+
+
+def _rows(transaction: Transaction, table: Table, lesion_id: str) -> list[dict[str, Any]]:
+    # row numbers of the database are given anew
+    return [
+        {name: value for name, value in fields(row).items() if name != "id"}
+        for row in transaction.connection.execute(select(table).where(table.c.lesion_id == lesion_id))
+    ]
+
+
+def _numbered(transaction: Transaction, table: Table, row: dict[str, Any]) -> dict[str, Any]:
+    """With its former place in the order of entry, or the next one where that was given to another row."""
+    run = transaction.connection.execute
+    if run(select(table.c.seq).where(table.c.seq == row["seq"])).first() is None:
+        return row
+    return row | {"seq": 1 + int(run(select(func.max(table.c.seq))).scalar_one())}
