@@ -136,5 +136,5 @@ class Pictures(QObject):
 def _read(reads: StudyQueries, image_id: str, frame: int, *, synthetic: str) -> LoadedPicture:
     loaded = reads.load(image_id, frame)
     title = f"{loaded.patient.pseudonym}" + (f"  {synthetic}" if loaded.image.synthetic else "")
-    picture = Picture.of(loaded.image, loaded.levels, title=title)
+    picture = Picture.of(loaded.image, loaded.levels, voi_luts=loaded.voi_luts, title=title)
     return LoadedPicture(image=loaded.image, picture=picture, frame=frame)

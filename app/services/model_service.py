@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.qt.background import Background, WorkResult
+from app.services.opened_model import OpenedModel
 from app.state.changes import (
     Change,
     LabelsChanged,
@@ -30,15 +31,12 @@ from app.state.changes import (
 from app.state.session import Session
 from core.domain.errors import Cancelled
 from core.domain.events import Progress
-from core.domain.study import ModelRevision, Run, RunStatus
+from core.domain.study import Run, RunStatus
 
 if TYPE_CHECKING:
     from core.explain.panel import Panel
-    from core.explain.prototype_patches import PrototypePatch
     from core.tasks.review.case_list import ReviewCase
-    from core.tasks.review.model_in_study import ModelInStudy
     from core.tasks.review.prototype_survey import Survey
-    from core.tasks.review.prototypes import Pruning
 
 _KEPT = 24
 """Panels kept: a few megabytes each."""
@@ -46,28 +44,6 @@ LIBRARIES = "the libraries of the model"
 """First stage of an opening."""
 _PREFETCH_MS = 120
 """After an explanation is there, so that its neighbours do not take the processor while it is painted."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class OpenedModel:
-    """A run's active model with all that both screens need of it. Its network is for the desk's thread only."""
-
-    opened: ModelInStudy
-    pruning: Pruning
-    revision: ModelRevision
-    patches: tuple[PrototypePatch, ...]
-    """Of the unpruned model; () where they cannot be shown."""
-    no_patches: str
-    """Why there are none, in a sentence."""
-    cases: tuple[ReviewCase, ...]
-
-    @property
-    def run(self) -> Run:
-        return self.opened.run
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self.opened.model.card.class_names
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.qt.sentences import translate_message
-from app.services.model_service import OpenedModel
+from app.services.opened_model import OpenedModel
 from core.domain.errors import Cancelled, ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, silent
 from core.domain.study import RunStatus

@@ -7,7 +7,8 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
-from app.services.model_service import ModelService, OpenedModel
+from app.services.model_service import ModelService
+from app.services.opened_model import OpenedModel
 from app.state.session import Session
 from app.views.screen import Screen
 from app.widgets.explain.run_bar import RunBar

@@ -29,6 +29,7 @@ COMMANDS = (
     "split",
     "train",
     "evaluate",
+    "validate",
     "explain",
     "prototypes",
     "prune",

@@ -15,7 +15,8 @@ from core.cli.commands.import_images import identity_file
 from core.cli.console import Console
 from core.domain.errors import PacsError
 from core.domain.vocabulary import Laterality, ViewPosition
-from core.pacs.client import Pacs, connect
+from core.pacs.client import connect
+from core.pacs.connection import Pacs
 from core.pacs.credentials import forget_secret, keep_secret, needs_secret, secret_of, secret_word
 from core.pacs.inbox import Inbox, Transfer
 from core.pacs.profile import (

@@ -253,6 +253,8 @@ def _key(item: _Item) -> bytes:
             item.lesion.frame,
             image.windows,
             image.photometric,
+            image.padding,
+            image.tables,
             (image.rescale_slope, image.rescale_intercept, image.pixel_spacing_mm),
         )
     )
@@ -278,7 +280,9 @@ def _extract(
             raise Cancelled
         # of a tomosynthesis, the slice that the lesion was drawn on (paper, Discussion)
         stored = study.arrays.read_pixels(image_id, frame=frame)
-        table = grey_table(items[rows[0]].image, stored, request.transform.window)
+        image = items[rows[0]].image
+        tables = study.arrays.read_voi_luts(image_id) if image.tables else ()
+        table = grey_table(image, stored, request.transform.window, tables)
         for row in rows:
             square = items[row].square
             around = stored_square(square, request.transform)

@@ -22,7 +22,8 @@ from core.deidentify.options import BlackOut, Dates, Options
 from core.deidentify.profile import edition
 from core.deidentify.walk import Tally, apply_profile
 from core.imaging.decoded import MAX_FILE_BYTES, Refusal, RefusedImageError
-from core.imaging.formats.dicom_header import DEFLATED, PARSER_ERRORS, inflated, meta_information
+from core.imaging.formats.dicom_header import PARSER_ERRORS, inflated, meta_information
+from core.imaging.formats.dicom_syntax import DEFLATED
 from core.imaging.reader import read_image
 
 ENTRY = "core.deidentify.child:run"

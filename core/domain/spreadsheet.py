@@ -31,6 +31,15 @@ def read_cell(text: str) -> str:
     return _QUOTED.sub(r"\1", text[1:] if text.startswith("'") else text)
 
 
+def read_guarded(text: str) -> str:
+    """``read_cell`` for a table of unknown origin: only a quote that guards something is taken off.
+
+    ``'tis`` of another program stays as it is; ours is written as ``''tis``.
+    """
+    guarded = text.startswith("'") and text[1:].startswith((*_TRIGGERS, "'", " "))
+    return _QUOTED.sub(r"\1", text[1:] if guarded else text)
+
+
 def csv_document(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """UTF-8 CSV with a heading row."""
     buffer = io.StringIO(newline="")

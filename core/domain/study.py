@@ -67,11 +67,17 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     rescale_slope: float = 1.0
     rescale_intercept: float = 0.0
     windows: tuple[Window, ...] = ()
+    padding: tuple[int, int] | None = None
+    """Smallest and largest stored value that is no part of the picture and is shown black."""
+    turn: str = ""
+    """How the stored matrix was turned for display (``core.domain.turn``); results refer to the stored matrix."""
     acquired: str | None = None
     """Date of the examination, shifted or truncated as the import's profile says; None where unknown."""
     detector: str = ""
     """Manufacturer and model, to find scanners that go with a class."""
     synthetic: bool = False
+    tables: int = 0
+    """Number of VOI LUTs of the file, which lie beside its pixels."""
     frames: int = 1
     """Number of reconstructed slices of a tomosynthesis, all of one size; 1 for a plain mammogram."""
 

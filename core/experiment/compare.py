@@ -17,7 +17,6 @@ from core.statistics.multiplicity import holm
 from core.store.study import Study
 from core.tasks.review.evaluate_runs import predictions_of
 from core.tasks.runs.lifecycle import active_model, finished_run
-from core.tasks.studies.overview import is_synthetic
 
 
 class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +50,7 @@ def compare_runs(
     compared = [compare_methods(methods[0], other, draws=draws) for other in methods[1:]]
     keys = list(dict.fromkeys(key for one in compared for key in one))
     corrected = {key: holm([one[key].p_value if key in one else None for one in compared]) for key in keys}
-    synthetic = is_synthetic(study)
+    synthetic = study.is_synthetic
     return [
         RunComparison(
             first=methods[0].name,

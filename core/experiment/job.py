@@ -15,7 +15,8 @@ from core.data.training_set import build_drawn_rois, build_roi_set
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
 from core.experiment.page import ExperimentOutcome
-from core.experiment.run import TableRequest, splits_of, table1
+from core.experiment.request import TableRequest, splits_of
+from core.experiment.run import table1
 from core.jobs.catalogue import JobRequest
 from core.jobs.supervisor import supervise
 from core.platform.atomic import make_folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -12,6 +12,7 @@ from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
 from core.experiment.parts import Data, carry_out, finished, part_folder
 from core.experiment.plan import Trial, trials
+from core.experiment.request import TableRequest, data_of
 from core.jobs.catalogue import JobRequest
 from core.jobs.launcher import Launcher
 from core.jobs.supervisor import supervise
@@ -19,9 +20,6 @@ from core.platform.atomic import make_folder
 from core.store.study import Study
 from core.tasks.runs.parallel_runs import at_once
 from core.training.config import TrainingConfig
-
-if TYPE_CHECKING:
-    from core.experiment.run import TableRequest
 
 LOG = "log.txt"
 
@@ -88,8 +86,6 @@ def _job(part: PartRequest, folder: Path, launcher: Launcher, cancelled: IsCance
 
 def part_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
     """The child's side."""
-    from core.experiment.run import TableRequest, data_of  # which imports this module
-
     part = msgspec.convert(arguments, PartRequest)
     out = Path(part.out)
     request = TableRequest(out=out, config=part.config, split=part.split, folds=part.folds)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-from core.data.split import PAPER_FRACTIONS, check_split
-from core.data.training_set import build_drawn_rois, build_roi_set, roi_split_rows
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Message
-from core.domain.study import Split
 from core.domain.vocabulary import Part
 from core.evaluation.map_tests import MapRecord
 from core.evaluation.predictions import Predictions, pooled
@@ -20,35 +16,13 @@ from core.experiment.facts import Experiment
 from core.experiment.launch import launch_parts
 from core.experiment.measured import map_records
 from core.experiment.page import ExperimentOutcome, write_pages
-from core.experiment.parts import Data, FinishedPart, carry_out, check_data
+from core.experiment.parts import Data, FinishedPart, carry_out
 from core.experiment.phantom_study import MARKED, UNMARKED
 from core.experiment.plan import IAIA, MALIGNANCY, NO_FINE_LOSS, NO_MASKS, PROTOPNET, VGG, VGG_MASKS, Trial, trials
+from core.experiment.request import TableRequest, data_of
 from core.experiment.table import Judged, TestSet, judge_methods
-from core.jobs.launcher import Launcher
 from core.platform.atomic import make_folder
-from core.statistics.bootstrap import DRAWS
 from core.store.study import Study
-from core.tasks.runs.run_data import roi_request
-from core.tasks.runs.splits import find_split, make_folds, make_split
-from core.tasks.runs.train_job import rows_of_parts
-from core.tasks.studies.overview import is_synthetic
-from core.training.config import TrainingConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableRequest:
-    """What a user asks for."""
-
-    out: Path
-    config: TrainingConfig
-    seeds: int = 3
-    ablations: bool = False
-    split: str = ""
-    folds: int = 0
-    """0: one split. Else patient-grouped cross-validation, its out-of-fold predictions pooled."""
-    draws: int = DRAWS
-    launcher: Launcher | None = None
-    """Trains parts in processes of their own, several at once; None: one after another in this one."""
 
 
 def table1(study: Study, request: TableRequest, *, emit: Emit, cancelled: IsCancelled) -> ExperimentOutcome:
@@ -98,42 +72,6 @@ def _maps(
     for key in (IAIA, PROTOPNET, VGG, NO_MASKS):
         found += map_records(done[key][0], data, emit=emit, cancelled=cancelled).values()
     return tuple(found)
-
-
-def data_of(study: Study, request: TableRequest, emit: Emit, cancelled: IsCancelled) -> list[Data]:
-    """The ROIs with the parts of each fold (one where there are no folds), checked."""
-    config = request.config
-    splits = splits_of(study, request)
-    wanted = roi_request(config)
-    built = build_roi_set(study, wanted, emit=emit, cancelled=cancelled)
-    placed = build_drawn_rois(study, wanted, built.rois.lesion_ids, emit=emit, cancelled=cancelled)
-    found = []
-    for number, split in enumerate(splits, start=1):
-        rois, parts = rows_of_parts(built.rois, split.parts)
-        check_split(roi_split_rows(study, rois), [Part(part) for part in parts])
-        drawn, _ = rows_of_parts(placed, split.parts)
-        found.append(Data.of(rois, parts, number if request.folds else 0, drawn))
-    masks = config.loss.fine > 0 or config.warm_start == "cells"
-    for data in found:
-        check_data(data, needs_masks=masks, folds=bool(request.folds))
-    return found
-
-
-def splits_of(study: Study, request: TableRequest) -> list[Split]:
-    """The split, or one a fold; those that the study does not have yet are made and stored in it."""
-    if request.folds:
-        name = f"experiment-{request.folds}-folds"
-        known = [study.splits.find(f"{name}-fold{i + 1}") for i in range(request.folds)]
-        if all(one is not None for one in known):
-            return [one for one in known if one is not None]
-        return list(make_folds(study, name=name, label=request.config.label, folds=request.folds, seed=1))
-    if request.split:
-        return [find_split(study, request.split)]
-    default = study.splits.find("default")
-    if default is None:
-        label = request.config.label
-        default, _ = make_split(study, name="default", label=label, fractions=PAPER_FRACTIONS, seed=1)
-    return [default]
 
 
 def _possible(trial: Trial, data: Sequence[Data], emit: Emit) -> bool:
@@ -200,7 +138,7 @@ def _judged(
     others = [judge_methods(one, variants, draws=request.draws) for one in sets]
     return Experiment(
         out=request.out, config=request.config, seeds=request.seeds, folds=request.folds, trials=tuple(chosen),
-        done=done, data=tuple(data), judged=_filled(judged), variants=tuple(others), synthetic=is_synthetic(study),
+        done=done, data=tuple(data), judged=_filled(judged), variants=tuple(others), synthetic=study.is_synthetic,
         study=study,
     )  # fmt: skip
 

@@ -53,6 +53,7 @@ class Refusal(StrEnum):
     UNREADABLE = "unreadable"  # no such file, no permission, a folder
     NOT_AN_IMAGE = "not an image"  # of no format on the list
     NO_PIXELS = "no pixels"  # DICOM without an image: a report, a plan
+    OTHER_OBJECT = "another object"  # DICOM of another modality, or a placeholder of a private format
     TOO_LARGE = "too large"  # announces or unpacks to more than the budget
     CUT_SHORT = "cut short"  # fewer bytes than the header needs
     COLOUR = "colour"
@@ -132,10 +133,10 @@ class DecodedImage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     rescale_intercept: float = 0.0
     windows: tuple[Window, ...] = ()
     voi_luts: tuple[VoiLut, ...] = ()
-    padding_value: int | None = None
+    padding: tuple[int, int] | None = None
+    """Smallest and largest stored value that is no part of the picture (Pixel Padding Value and Range Limit)."""
     pixel_spacing_mm: float | None = None
-    """In the plane of the breast: Pixel Spacing (0028,0030), else Imager Pixel Spacing (0018,1164) divided by
-    Estimated Radiographic Magnification Factor (0018,1114)."""
+    """In the plane of the breast; see ``core.imaging.formats.dicom_place.spacing``."""
     spacing_source: str = ""
     """Names of the attributes that the spacing comes from."""
     laterality: Laterality | None = None
@@ -145,6 +146,12 @@ class DecodedImage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     manufacturer: str = ""
     model: str = ""
     synthetic: bool = False
+    modality: str = ""
+    """Modality (0008,0060), for DICOM."""
+    breast: bool = False
+    """The header speaks of a breast or of a view of one."""
+    mirrored_by_device: bool = False
+    """Field of View Horizontal Flip (0018,7034) is YES."""
     identity: Identity = Identity()
     warnings: tuple[str, ...] = ()
 

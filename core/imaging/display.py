@@ -54,20 +54,28 @@ def display_lut(
     slope: float = 1.0,
     intercept: float = 0.0,
     inverted: bool = False,
-    padding_value: int | None = None,
+    padding: tuple[int, int] | None = None,
 ) -> UInt8:
     """The table from stored values of ``dtype`` (uint8, uint16, int16) to 8-bit grey, for ``apply``.
 
-    Entry ``i`` is of the stored value whose bits are ``i``. The padding value is black whatever the window.
+    Entry ``i`` is of the stored value whose bits are ``i``. ``padding``: the smallest and
+    the largest stored value that is shown black whatever the window.
     """
     stored = _all_values(dtype)
     grey = apply_voi(stored * slope + intercept, voi)
     if inverted:
         grey = 1.0 - grey
     table = np.floor(grey * 255.0 + 0.5).astype(np.uint8)
-    if padding_value is not None:
-        table[stored == padding_value] = 0
+    if padding is not None:
+        table[(stored >= padding[0]) & (stored <= padding[1])] = 0
     return table
+
+
+def first_voi(windows: tuple[Window, ...], tables: tuple[VoiLut, ...]) -> Window | VoiLut | None:
+    """The file's own first choice: its first window, else its first table; None where it has neither."""
+    if windows:
+        return windows[0]
+    return tables[0] if tables else None
 
 
 def apply(pixels: Pixels, lut: UInt8, *, out: UInt8 | None = None) -> UInt8:
@@ -89,7 +97,7 @@ def default_window(
     slope: float = 1.0,
     intercept: float = 0.0,
     inverted: bool = False,
-    padding_value: int | None = None,
+    padding: tuple[int, int] | None = None,
 ) -> Window:
     """The window of the network's input and of a picture's first view.
 
@@ -101,8 +109,10 @@ def default_window(
         return windows[0]
     step = max(1, int(np.sqrt(pixels.size / _AT_MOST)))
     values, counts = _histogram(pixels[::step, ::step])
-    if padding_value is not None and (values != padding_value).any():
-        values, counts = values[values != padding_value], counts[values != padding_value]
+    if padding is not None:
+        picture = (values < padding[0]) | (values > padding[1])
+        if picture.any():
+            values, counts = values[picture], counts[picture]
     modality = values * slope + intercept
     shown = -modality if inverted else modality
     order = np.argsort(shown, kind="stable")

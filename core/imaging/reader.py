@@ -19,9 +19,11 @@ from core.imaging.decoded import (
     Refusal,
     RefusedImageError,
 )
-from core.imaging.formats import dicom_header, dicom_pixels, plain
+from core.imaging.formats import dicom_grey, dicom_header, dicom_kind, dicom_pixels, dicom_place, plain
 from core.imaging.formats.dicom_frames import FrameAttributes
+from core.imaging.formats.signature import DICOM, HEAD_BYTES, NO_PREAMBLE, ZIP, format_of, what_else
 from core.imaging.write_dicom import SYNTHETIC
+from core.imaging.zipped import open_file
 
 _EXECUTABLES = (b"MZ", b"\x7fELF", b"\xfe\xed\xfa", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
@@ -39,7 +41,7 @@ def read_image(path: Path, *, frame: int = 0) -> DecodedImage:
     """
     name = path.name
     try:
-        with path.open("rb") as file, warnings.catch_warnings():
+        with open_file(path) as file, warnings.catch_warnings():
             # what the parser has to say of a foreign file may quote it
             warnings.simplefilter("ignore")
             return _read(file, name, frame)
@@ -63,23 +65,25 @@ def _read(file: BinaryIO, name: str, frame: int) -> DecodedImage:
     file.seek(0)
     if size > MAX_FILE_BYTES:
         raise RefusedImageError(f"{name} has {size:,} bytes; {MAX_FILE_BYTES:,} can be read.", Refusal.TOO_LARGE)
-    head = file.read(132)
+    head = file.read(HEAD_BYTES)
     file.seek(0)
-    if head[128:] == b"DICM":
+    kind = format_of(head)
+    if kind == DICOM:
         return _read_dicom(file, name, frame, _preamble_notes(head))
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _plain("PNG", plain.read_png(file.read(), name), frame, name)
-    if head.startswith(b"\xff\xd8\xff"):
-        return _plain("JPEG", plain.read_jpeg(file.read(), name), frame, name)
-    if head.startswith((b"II*\x00", b"MM\x00*")):
-        return _plain("TIFF", plain.read_tiff(file.read(), name, frame), frame, name)
-    if head[:2] in (b"P2", b"P5") and head[2:3].isspace():
-        return _plain("PGM", plain.read_pgm(file.read(), name), frame, name)
-    if head[:2] in (b"\x08\x00", b"\x02\x00") or head[:2] == b"\x00\x08":
-        # DICOM without a preamble, which old equipment wrote
+    if kind == NO_PREAMBLE:
         return _read_dicom(file, name, frame, ["the file has no DICOM preamble"])
+    if kind == "PNG":
+        return _plain("PNG", plain.read_png(file.read(), name), frame, name)
+    if kind == "JPEG":
+        return _plain("JPEG", plain.read_jpeg(file.read(), name), frame, name)
+    if kind == "TIFF":
+        return _plain("TIFF", plain.read_tiff(file.read(), name, frame), frame, name)
+    if kind == "PGM":
+        return _plain("PGM", plain.read_pgm(file.read(), name), frame, name)
+    what = "an archive without images" if kind == ZIP else what_else(head)
     raise RefusedImageError(
-        f"{name} is not an image that can be read: DICOM, PNG, PGM, TIFF and JPEG can.", Refusal.NOT_AN_IMAGE
+        f"{name} is not an image that can be read ({what}): DICOM, PNG, PGM, TIFF and JPEG can.",
+        Refusal.NOT_AN_IMAGE,
     )
 
 
@@ -104,45 +108,56 @@ def _plain(kind: str, image: plain.PlainImage, frame: int, name: str) -> Decoded
 
 
 def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[str]) -> DecodedImage:
-    opened = dicom_header.open_dicom(file, name)
-    layout = dicom_header.pixel_layout(opened, name)
-    tags = FrameAttributes(opened.tags, frame)
-    pixels, bits = dicom_pixels.read_frame(opened, layout, frame, name, notes)
-    spacing, spacing_source = dicom_header.spacing(tags, notes)
-    slope, intercept = tags.number("RescaleSlope"), tags.number("RescaleIntercept")
-    if tags.value("ModalityLUTSequence"):
-        notes.append("the Modality LUT Sequence was not applied")
-    if dicom_header.for_processing(tags):
-        notes.append(_RAW_VALUES)
-    windows, tables = dicom_header.windows(tags, notes), dicom_header.voi_luts(tags, notes)
-    padding = tags.integer("PixelPaddingValue")
-    if padding is not None and layout.signed and padding > 32_767:
-        padding -= 65_536
-    decoded = DecodedImage(
-        pixels=np.ascontiguousarray(pixels),
-        bits_stored=bits,
-        format="DICOM",
-        transfer_syntax=layout.transfer_syntax,
-        frames=layout.frames,
-        frame=frame,
-        photometric="MONOCHROME1" if layout.photometric == "MONOCHROME1" else "MONOCHROME2",
-        rescale_slope=slope if slope else 1.0,
-        rescale_intercept=intercept or 0.0,
-        windows=windows,
-        voi_luts=tables,
-        padding_value=padding,
-        pixel_spacing_mm=spacing,
-        spacing_source=spacing_source,
-        laterality=dicom_header.laterality(tags),
-        view=dicom_header.view(tags),
-        acquired=dicom_header.acquired(tags),
-        manufacturer=tags.text("Manufacturer"),
-        model=tags.text("ManufacturerModelName"),
-        synthetic=SYNTHETIC in tags.texts("ImageType"),
-        identity=dicom_header.identity(tags),
-        warnings=tuple(notes),
-    )
+    opened = dicom_header.open_dicom(file, name, notes)
+    kind = dicom_kind.kind_of(opened.tags)
+    dicom_kind.refuse_placeholder(opened.tags, name)
+    try:
+        layout = dicom_header.pixel_layout(opened, name)
+        tags = FrameAttributes(opened.tags, frame)
+        stored, bits = dicom_pixels.read_frame(opened, layout, frame, name, notes)
+    except RefusedImageError as refused:
+        # a reader who brings an ultrasound picture needs to know that, not that it is in colour
+        raise dicom_kind.refusal(kind, name) or refused from None
+    decoded = _described(tags, layout, dicom_grey.modality(tags, layout, stored, bits, notes), frame, notes)
+    decoded = replace(decoded, modality=kind.modality, breast=kind.breast or decoded.view is not None)
     if not tags.unreadable:
         return decoded
     note = f"could not be read and were left out: {', '.join(sorted(set(tags.unreadable)))}"
     return replace(decoded, warnings=(*decoded.warnings, note))
+
+
+def _described(
+    tags: FrameAttributes, layout: dicom_header.PixelLayout, grey: dicom_grey.Grey, frame: int, notes: list[str]
+) -> DecodedImage:
+    """The pixels with what the header says of them."""
+    spacing, spacing_source = dicom_place.spacing(tags, notes)
+    if dicom_header.for_processing(tags):
+        notes.append(_RAW_VALUES)
+    polarity = dicom_grey.photometric(tags, layout, notes)
+    windows, tables = dicom_grey.windows(tags, notes), dicom_grey.voi_luts(tags, layout, grey, notes)
+    side, view = dicom_place.laterality(tags, notes), dicom_place.view(tags, notes)
+    return DecodedImage(
+        pixels=np.ascontiguousarray(grey.pixels),
+        bits_stored=grey.bits,
+        format="DICOM",
+        transfer_syntax=layout.transfer_syntax,
+        frames=layout.frames,
+        frame=frame,
+        photometric=polarity,
+        rescale_slope=grey.slope,
+        rescale_intercept=grey.intercept,
+        windows=windows,
+        voi_luts=tables,
+        padding=grey.padding,
+        pixel_spacing_mm=spacing,
+        spacing_source=spacing_source,
+        laterality=side,
+        view=view,
+        acquired=dicom_header.acquired(tags),
+        manufacturer=tags.text("Manufacturer"),
+        model=tags.text("ManufacturerModelName"),
+        synthetic=SYNTHETIC in tags.texts("ImageType"),
+        mirrored_by_device=tags.text("FieldOfViewHorizontalFlip").upper() == "YES",
+        identity=dicom_header.identity(tags),
+        warnings=tuple(notes),
+    )

@@ -23,7 +23,7 @@ from dicomweb_client.web import DICOMwebClient
 from core.domain.errors import Cancelled, PacsError, PacsLoginError
 from core.domain.events import IsCancelled, never
 from core.imaging.decoded import MAX_FILE_BYTES
-from core.pacs.client import PathOf
+from core.pacs.connection import PathOf
 from core.pacs.dicom_json import rows
 from core.pacs.http import Session
 from core.pacs.multipart import half, take_part

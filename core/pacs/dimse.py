@@ -21,7 +21,7 @@ from pynetdicom.presentation import PresentationContext
 from core.domain.errors import Cancelled, PacsError
 from core.domain.events import IsCancelled, never
 from core.imaging.decoded import FOREIGN_ERRORS
-from core.pacs.client import PathOf
+from core.pacs.connection import PathOf
 from core.pacs.guard import Limits
 from core.pacs.listener import Listener
 from core.pacs.profile import DimseProfile

@@ -10,7 +10,7 @@ from core.domain.errors import Cancelled, PacsError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.imaging.decoded import Refusal, RefusedImageError
 from core.imaging.worker import Outcome, read_many
-from core.pacs.client import Pacs
+from core.pacs.connection import Pacs
 from core.pacs.inbox import Inbox, Transfer, expected_journal
 from core.pacs.object_check import ObjectCheck
 from core.pacs.profile import Profile

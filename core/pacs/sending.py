@@ -18,7 +18,7 @@ from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.imaging.decoded import FOREIGN_ERRORS, MAX_FILE_BYTES, clean_text
 from core.imaging.formats.dicom_header import PARSER_ERRORS
 from core.imaging.write_dicom import SYNTHETIC
-from core.pacs.client import Pacs
+from core.pacs.connection import Pacs
 from core.pacs.profile import Profile, refuse_unconfirmed
 from core.pacs.query import Query, checked, is_uid
 

@@ -76,6 +76,18 @@ def calibration(
     )
 
 
+def recalibrated(positive: ArrayLike, probability: ArrayLike) -> Float:
+    """(n,) the probabilities with one intercept added to their logits: their mean is the share of positives.
+
+    Recalibration in the large (Van Calster et al. 2016): the slope stays 1 and no ranking changes. NaN where one
+    class is missing.
+    """
+    y, p = _checked(positive, probability)
+    offset = fit_line(y, p, np.ones((1, len(y))), slope=1.0)[0, 0]
+    shifted: Float = expit(logit(np.clip(p, _SMALLEST, 1 - _SMALLEST)) + offset)
+    return shifted
+
+
 def calibration_draws(positive: ArrayLike, probability: ArrayLike, resamples: Resamples) -> tuple[Float, Float]:
     """(B, 2) intercept and slope, and (B,) calibration in the large, on every resample; NaN where undefined."""
     y, p = _checked(positive, probability)

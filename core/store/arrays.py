@@ -17,6 +17,7 @@ import numpy as np
 
 from core.domain.content import content_sha256
 from core.domain.errors import ArrayLostError, StudyError
+from core.imaging.decoded import VoiLut
 from core.platform.atomic import make_folder
 from core.store.hdf5 import Array, arrays_sha256, read_arrays, write_arrays
 from core.store.page_buffer import PageBuffers
@@ -25,7 +26,21 @@ PIXELS, DERIVED = "pixels", "derived"
 TOP_LEVEL_BELOW = 512
 _ATTRIBUTES = "attributes.json"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+_VOI_LUTS = "voi_luts"
 _PIXEL_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16))
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What else of a file is stored with its pixels, or needed to halve them."""
+
+    padding: tuple[int, int] | None = None
+    """Smallest and largest value that is no part of the picture; it is not averaged into pixels beside it."""
+    inverted: bool = False
+    """True where low values are shown bright."""
+    voi_luts: tuple[VoiLut, ...] = ()
+
+
+_PLAIN = Shown()
 
 
 class ArrayStore:
@@ -34,12 +49,13 @@ class ArrayStore:
         self._writable = writable
         self._buffers = PageBuffers()
 
-    def write_pixels(self, image_id: str, pixels: Array, *, frame: int = 0, sha256: str = "") -> str:
-        """Store ``(rows, columns)`` stored values with their pyramid; their content hash. Written once.
+    def write_pixels(
+        self, image_id: str, pixels: Array, *, frame: int = 0, sha256: str = "", shown: Shown = _PLAIN
+    ) -> str:
+        """Store ``(rows, columns)`` stored values with their pyramid; returns their content hash. Written once.
 
         ``frame``: which slice of a tomosynthesis, from 0; ``sha256``: the content hash, where it is known already.
-        StudyError where the image has these pixels already,
-        ValueError for another type or shape.
+        Raises StudyError where the image has these pixels already, ValueError for another type or shape.
         """
         path = self._path(PIXELS, frame_name(image_id, frame), writing=True)
         if pixels.ndim != 2 or pixels.dtype not in _PIXEL_TYPES or not pixels.size:
@@ -48,7 +64,12 @@ class ArrayStore:
             )
         if path.exists():
             raise StudyError(f"Image {image_id} has its pixels already; they are written once and never changed.")
-        return self._put_pixels(path, pixels, sha256)
+        return self._put_pixels(path, pixels, sha256, shown)
+
+    def read_voi_luts(self, image_id: str) -> tuple[VoiLut, ...]:
+        """The VOI LUTs of an image that has some (``Image.tables``); ArrayLostError where they are lost."""
+        arrays, _ = read_arrays(self._path(PIXELS, image_id), (_VOI_LUTS,))
+        return msgspec.msgpack.decode(arrays[_VOI_LUTS].tobytes(), type=tuple[VoiLut, ...])
 
     def read_pixels(self, image_id: str, level: int = 0, *, frame: int = 0) -> Array:
         """``(rows, columns)`` of one level of the pyramid; ArrayLostError where the file is lost or damaged."""
@@ -70,10 +91,10 @@ class ArrayStore:
             raise ArrayLostError(f"{PIXELS}/{file}.h5 lacks a level of its pyramid; rebuild it.")
         return [arrays[name] for name in names]
 
-    def rebuild_pyramid(self, image_id: str, *, frame: int = 0) -> None:
+    def rebuild_pyramid(self, image_id: str, *, frame: int = 0, shown: Shown = _PLAIN) -> None:
         """Write the file anew from its level 0, where another level is damaged."""
         pixels = self.read_pixels(image_id, frame=frame)
-        self._put_pixels(self._path(PIXELS, frame_name(image_id, frame), writing=True), pixels)
+        self._put_pixels(self._path(PIXELS, frame_name(image_id, frame), writing=True), pixels, "", shown)
 
     def has_pixels(self, image_id: str, *, frame: int = 0) -> bool:
         return self._path(PIXELS, frame_name(image_id, frame)).is_file()
@@ -133,10 +154,12 @@ class ArrayStore:
             partial.unlink(missing_ok=True)
         return len(left)
 
-    def _put_pixels(self, path: Path, pixels: Array, sha256: str = "") -> str:
+    def _put_pixels(self, path: Path, pixels: Array, sha256: str, shown: Shown) -> str:
         sha256 = sha256 or content_sha256(pixels)
-        levels = pyramid(pixels)
+        levels = pyramid(pixels, shown)
         arrays: dict[str, Array] = {f"level{i}": level for i, level in enumerate(levels)}
+        if shown.voi_luts:
+            arrays[_VOI_LUTS] = np.frombuffer(msgspec.msgpack.encode(shown.voi_luts), np.uint8)
         make_folder(path.parent)
         arrays["levels"] = np.array(len(levels), dtype=np.int64)
         write_arrays(path, arrays, sha256=sha256, hashed="level0", buffers=self._buffers)
@@ -158,8 +181,32 @@ def frame_name(image_id: str, frame: int) -> str:
     return f"{image_id}.f{frame:04d}" if frame else image_id
 
 
-def pyramid(pixels: Array) -> list[Array]:
-    """Level 0, then halves of each level before, rounded up, by averaging over areas."""
+def pyramid(pixels: Array, shown: Shown = _PLAIN) -> list[Array]:
+    """Level 0, then halves of each level before, rounded up, by averaging over areas.
+
+    Padding, which may be brighter than the breast, enters no average: beside the picture the picture's darkest
+    value stands for it, and a pixel of padding alone stays padding.
+    """
+    padded = _padded(pixels, shown.padding)
+    if padded is None or not padded.any():
+        return _halves(pixels)
+    picture = pixels[~padded]
+    padding = shown.padding[0] if shown.padding is not None else 0
+    darkest = padding if not picture.size else picture.max() if shown.inverted else picture.min()
+    filled = np.where(padded, np.asarray(darkest, pixels.dtype), pixels)
+    levels, shares = _halves(filled), _halves(padded.astype(np.uint8) * np.uint8(255))
+    only = np.asarray(np.clip(padding, np.iinfo(pixels.dtype).min, np.iinfo(pixels.dtype).max), pixels.dtype)
+    return [
+        pixels,
+        *(np.where(share == 255, only, level) for level, share in zip(levels[1:], shares[1:], strict=True)),
+    ]
+
+
+def _padded(pixels: Array, padding: tuple[int, int] | None) -> Array | None:
+    return None if padding is None else np.asarray((pixels >= padding[0]) & (pixels <= padding[1]))
+
+
+def _halves(pixels: Array) -> list[Array]:
     from core.imaging.opencv import cv2  # a tenth of a second that readers need not wait
 
     levels = [pixels]

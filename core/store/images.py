@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 
 from core.domain.errors import StudyError
 from core.domain.study import Image
@@ -65,6 +65,11 @@ class ImageRepository:
     def count(self) -> int:
         with self._database.read() as connection:
             return count(connection, _T)
+
+    def any_synthetic(self) -> bool:
+        """True where at least one image is synthetic."""
+        with self._database.read() as connection:
+            return bool(connection.execute(select(exists().where(_T.c.synthetic))).scalar())
 
     def _where(self, *conditions: ColumnElement[bool]) -> tuple[Image, ...]:
         with self._database.read() as connection:

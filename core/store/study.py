@@ -152,6 +152,11 @@ class Study:
         return study
 
     @property
+    def is_synthetic(self) -> bool:
+        """True where any image of the study is synthetic: a figure over the study then says so."""
+        return self.info.synthetic or self.images.any_synthetic()
+
+    @property
     def holder(self) -> LockOwner | None:
         """Who has the study open for writing now; None where nobody has."""
         return present_holder(self.folder)

@@ -53,12 +53,13 @@ class Orthanc:
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        program = orthanc_program()  # may skip the test: before anything is opened
         self.folder.mkdir(exist_ok=True)
         file = self.folder / "orthanc.json"
         file.write_text(json.dumps(self._configuration()))
         log = (self.folder / "log").open("ab")
         self._process = subprocess.Popen(
-            [orthanc_program(), str(file)], stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+            [program, str(file)], stdout=log, stderr=log, cwd=self.folder, start_new_session=True
         )
         log.close()
         deadline = time.monotonic() + _START_S

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVB
 from app.qt.colours import MASK
 from app.qt.formatting import local_time
 from app.qt.translation import tr
-from app.services.model_service import OpenedModel
+from app.services.opened_model import OpenedModel
 from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to, grey_picture
 from app.widgets.explain.numbers import MISSING, class_qcolour, number, percent, signed
 from app.widgets.explain.pictures import PatchPictures

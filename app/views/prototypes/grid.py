@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.qt.flow_layout import FlowLayout
 from app.qt.translation import tr
-from app.services.model_service import OpenedModel
+from app.services.opened_model import OpenedModel
 from app.views.prototypes.card import PrototypeCard
 from app.widgets.explain.pictures import PatchLibrary
 from app.widgets.label import Label

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from app.qt.background import Background, WorkResult
-from app.services.model_service import OpenedModel
+from app.services.opened_model import OpenedModel
 from core.domain.study import ModelRevision
 
 if TYPE_CHECKING:

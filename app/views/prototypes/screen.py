@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
 from app.operations import models
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.services.model_service import ModelService, OpenedModel
+from app.services.model_service import ModelService
+from app.services.opened_model import OpenedModel
 from app.state.changes import Change, ModelRevised, OpinionGiven, StudyClosing
 from app.state.session import Session
 from app.views.model_screen import ModelScreen

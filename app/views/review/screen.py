@@ -22,7 +22,8 @@ from app.qt.background import Background, WorkResult
 from app.qt.dialogs import open_dialog
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
-from app.services.model_service import ModelService, OpenedModel
+from app.services.model_service import ModelService
+from app.services.opened_model import OpenedModel
 from app.state.changes import Change, OpinionGiven, StudyClosing
 from app.state.session import Session
 from app.views.model_screen import ModelScreen

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from PySide6.QtCore import QPointF, QRect, Qt
-from PySide6.QtGui import QFont, QPainter
+from PySide6.QtGui import QFont, QPainter, QPalette
 
 from app.qt.colours import FAINT_TEXT, TEXT, WARNING_TEXT
 from app.qt.translation import tr
-from app.widgets.viewer.picture import Picture, voi_name
+from app.widgets.viewer.picture import Display, Picture, voi_name
 from app.widgets.viewer.text import draw_plate, text_box
+from app.widgets.viewer.viewport import Viewport
 from core.domain.vocabulary import Laterality
-
-if TYPE_CHECKING:
-    from app.widgets.viewer.mammogram_view import MammogramView
 
 _EDGE = 10
 
@@ -35,7 +33,29 @@ def chest_wall_on_right(picture: Sided) -> bool:
     return picture.laterality is Laterality.RIGHT
 
 
-def paint_corners(view: MammogramView, painter: QPainter, exposed: QRect) -> None:
+class CornerView(Protocol):
+    """The part of a mammogram view that its corner texts need."""
+
+    caption: str
+    has_notice: bool
+    calibrated: bool
+    message: str
+    framed: bool
+
+    @property
+    def picture(self) -> Picture | None: ...
+    @property
+    def display(self) -> Display | None: ...
+    @property
+    def viewport(self) -> Viewport: ...
+    def width(self) -> int: ...
+    def height(self) -> int: ...
+    def rect(self) -> QRect: ...
+    def font(self) -> QFont: ...
+    def palette(self) -> QPalette: ...
+
+
+def paint_corners(view: CornerView, painter: QPainter, exposed: QRect) -> None:
     picture, display = view.picture, view.display
     if picture is None or display is None:
         return
@@ -76,7 +96,7 @@ def paint_corners(view: MammogramView, painter: QPainter, exposed: QRect) -> Non
     painter.restore()
 
 
-def paint_message(view: MammogramView, painter: QPainter) -> None:
+def paint_message(view: CornerView, painter: QPainter) -> None:
     """What stands in the place of a picture, and the frame of the view that is worked in."""
     painter.setPen(FAINT_TEXT)
     inner = view.rect().adjusted(24, 24, -24, -24)

@@ -30,7 +30,8 @@ class Picture:
     intercept: float = 0.0
     inverted: bool = False
     """MONOCHROME1: low values are shown bright."""
-    padding_value: int | None = None
+    padding: tuple[int, int] | None = None
+    """Smallest and largest stored value that is shown black."""
     spacing_mm: float | None = None
     spacing_source: str = ""
     laterality: Laterality | None = None
@@ -44,7 +45,6 @@ class Picture:
         levels: Sequence[NDArray[Any]],
         *,
         voi_luts: Sequence[VoiLut] = (),
-        padding_value: int | None = None,
         title: str = "",
     ) -> Picture:
         """The picture of a study's image with the pyramid of ``core.store.arrays``."""
@@ -56,7 +56,7 @@ class Picture:
             slope=image.rescale_slope,
             intercept=image.rescale_intercept,
             inverted=inverted,
-            padding_value=padding_value,
+            padding=image.padding,
         )
         return cls(
             levels=tuple(levels),
@@ -64,7 +64,7 @@ class Picture:
             slope=image.rescale_slope,
             intercept=image.rescale_intercept,
             inverted=inverted,
-            padding_value=padding_value,
+            padding=image.padding,
             spacing_mm=image.pixel_spacing_mm,
             spacing_source=image.spacing_source,
             laterality=image.laterality,
@@ -105,7 +105,7 @@ class Display:
             slope=picture.slope,
             intercept=picture.intercept,
             inverted=picture.inverted != self.inverted,
-            padding_value=picture.padding_value,
+            padding=picture.padding,
         )
 
     def dragged(self, dx: float, dy: float) -> Display:

@@ -76,7 +76,8 @@ def _table1(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
     from core.experiment.phantom_study import CHANGES, confounded, make_confounded_study
-    from core.experiment.run import TableRequest, table1
+    from core.experiment.request import TableRequest
+    from core.experiment.run import table1
     from core.jobs.launcher import launcher_of
     from core.store.study import Study
     from core.tasks.runs.configure import configure

@@ -2,9 +2,10 @@
 
 Layouts, told from the files: `folder` (images with a lesions.csv; one row a lesion), the public data sets as they
 are downloaded (`mini-mias`, `cdd-cesm`, `cbis-ddsm`, `inbreast`, `vindr-mammo`, `cmmd`, `embed`), and `images`
-(mammograms without a table, to be annotated; also a single file). `results` reads DICOM SEG, SR and GSPS of images
-that the study holds back, as annotations and labels of --reader; where they carry original identifiers, with the
---identity file that the study has. Columns of lesions.csv: image (required),
+(mammograms without a table, to be annotated; also a single file or a ZIP archive). Files are known by their
+content; what is passed over is counted and listed. The exit code is 1 where no file could be used. `results` reads
+DICOM SEG, SR and GSPS of images that the study holds back, as annotations and labels of --reader; where they carry
+original identifiers, with the --identity file that the study has. Columns of lesions.csv: image (required),
 patient_id, finding, laterality, view, margin, shape, density, category, pathology, probability, outline (JSON, or
 x,y,radius, or x0,y0,x1,y1), frame (slice of a tomosynthesis, from 1), fine (JSON), reader, spacing_mm, comment.
 
@@ -14,6 +15,7 @@ separate encrypted file: under a passphrase, which is asked for each time, or in
 examples:
   main.py import breast-margins ~/mammograms --dry-run
   main.py import breast-margins ~/mammograms/one.dcm
+  main.py import breast-margins ~/downloads/study.zip
   main.py import breast-margins ~/INbreast --results what-became-of-it.csv
   main.py import breast-margins ~/mammograms --identity passphrase
   main.py import breast-margins from-the-archive --layout results --reader "Dr. A" --identity passphrase
@@ -54,7 +56,9 @@ HELP = "bring images and lesions into a study"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
-    parser.add_argument("folder", type=Path, help="folder of the images and their table, or one image file")
+    parser.add_argument(
+        "folder", type=Path, help="folder of the images and their table, an image file or a ZIP archive"
+    )
     parser.add_argument("--layout", choices=(*LAYOUTS, RESULTS), help="layout, if not to be told from the files")
     parser.add_argument(
         "--table", type=Path, help="table of lesions of the layout `folder` (default: lesions.csv)"
@@ -118,7 +122,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         f"{report.lesions} lesions, {report.fine_annotations} fine annotations.{_counts_text(report.issues)}"
     )
     console.result(msgspec.to_builtins(report), text)
-    return 0
+    return 1 if report.nothing_usable else 0
 
 
 def _results(arguments: argparse.Namespace, console: Console) -> int:

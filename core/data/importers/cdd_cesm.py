@@ -24,8 +24,9 @@ from core.data.importers.contours import (
     outline_area,
     traced_outlines,
 )
+from core.data.importers.named_files import the_file
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity, refuse_wrong
-from core.data.importers.table import Row, member, parsed_number, read_table, the_file
+from core.data.importers.table import Row, member, parsed_number, read_table
 from core.domain.errors import BadFileError
 from core.domain.geometry import Point
 from core.domain.shapes import Ellipse, Polygon, Role

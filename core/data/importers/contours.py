@@ -32,6 +32,21 @@ def outline_area(outline: LesionOutline) -> float:
             return abs(_moments(points)[0])
 
 
+def crosses_itself(polygon: Polygon) -> bool:
+    """Return True if two sides of the polygon cross, or it touches itself."""
+    from shapely import LinearRing
+
+    return len(set(polygon.points)) > 2 and not LinearRing(polygon.points).is_simple
+
+
+def filled_area(polygon: Polygon) -> float:
+    """What a polygon marks by the even-odd rule, in square pixels."""
+    from shapely import make_valid
+    from shapely.geometry import Polygon as Filled
+
+    return float(make_valid(Filled(polygon.points)).area)
+
+
 def fine_band(outline: LesionOutline, width: Length) -> tuple[Line, ...]:
     """A band along a hand-drawn contour, in place of a fine annotation; () for boxes, circles and ellipses.
 

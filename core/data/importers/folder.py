@@ -18,14 +18,21 @@ outline. The header is row 1; columns may come in any order, and only ``image`` 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from core.data.importers.contours import outline_area
+from core.data.importers.contours import crosses_itself, filled_area, outline_area
+from core.data.importers.images import find_files, listed, walk
+from core.data.importers.named_files import forget_folder, the_file
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity, refuse_wrong
-from core.data.importers.table import Row, header_of, member, parsed_number, read_table, the_file
+from core.data.importers.table import Row, header_of, member, parsed_number, read_table
+from core.data.importers.table_text import key_of
+from core.data.importers.workbook import read_workbook, workbook_header
+from core.domain.errors import BadTableError
 from core.domain.geometry import Box
 from core.domain.shapes import Ellipse, Polygon, Rectangle, Role, Shape, decode_shapes
 from core.domain.study import Labels, LesionOutline
@@ -58,7 +65,11 @@ COLUMNS = (
 OPTIONAL_COLUMNS = ("x", "y", "radius", "x0", "y0", "x1", "y1", "frame", "reader", "spacing_mm", "comment")
 DEFAULT_READER = "import"
 DEFAULT_TABLE = "lesions.csv"
+WORKBOOKS = (".xlsx", ".xlsm")
+TABLE_ENDINGS = (".csv", ".tsv", ".txt", *WORKBOOKS)
 _LARGEST = 1e6
+_CROSSED = 0.5
+"""Share of what is filled that the signed area must reach; small loops of a drawn contour leave more."""
 
 
 def read_folder(
@@ -66,31 +77,73 @@ def read_folder(
 ) -> ImportPlan:
     """The images that the table names; ``reader`` is who made the fine annotations where no column says it.
 
-    BadTableError names the first wrong row and counts the rest, unless bad rows
-    are to be skipped; then they stand among the plan's issues.
+    The table is a CSV, or an Excel workbook of which the sheet with the column ``image`` is read. BadTableError
+    names the first wrong row and counts the rest, unless bad rows are to be skipped; then they stand among the
+    plan's issues.
     """
+    forget_folder()
+    rows, header = _table(table)
+    known_columns = {key_of(name) for name in (*COLUMNS, *OPTIONAL_COLUMNS)}
     issues = [
         Issue(
             where="row 1", sentence=f"The column {name!r} is not known and is passed over.", severity=Severity.NOTE
         )
-        for name in header_of(table)
-        if name not in (*COLUMNS, *OPTIONAL_COLUMNS)
+        for name in header
+        if key_of(name) not in known_columns
     ]
     images: dict[Path, PlannedImage] = {}
-    for row in read_table(table, required=("image",)):
+    for row in rows:
         try:
-            image, lesion = _image(folder, row), _lesion(row, reader)
-            known = images.get(image.path)
-            if known is not None:
-                _refuse_contradiction(known, image)
-                image = known
-            if lesion is not None:
-                image = msgspec.structs.replace(image, lesions=(*image.lesions, lesion))
-            images[image.path] = image
+            issues += _take(images, folder, row, reader)
         except ValueError as error:
             issues.append(Issue(where=row.where, sentence=str(error), severity=Severity.WRONG))
     refuse_wrong(issues, table, skip=skip_bad_rows)
+    issues += _not_named(folder, table, images)
     return ImportPlan(source=source, images=tuple(images.values()), issues=tuple(issues))
+
+
+def _table(table: Path) -> tuple[Iterator[Row], tuple[str, ...]]:
+    """Rows and names of the columns."""
+    suffix = table.suffix.lower()
+    if suffix in WORKBOOKS:
+        return read_workbook(table, required=("image",)), workbook_header(table, required=("image",))
+    if suffix in (".xls", ".ods", ".numbers"):
+        raise BadTableError(f"{table.name} is a kind of workbook that is not read; save it as XLSX or CSV.")
+    return read_table(table, required=("image",)), header_of(table)
+
+
+def _take(images: dict[Path, PlannedImage], folder: Path, row: Row, reader: str) -> list[Issue]:
+    """Add the row's image, or its lesion to the image that is there; a row that repeats another adds nothing."""
+    image, lesion = _image(folder, row), _lesion(row, reader)
+    known = images.get(image.path)
+    if known is None:
+        images[image.path] = image if lesion is None else replace(image, lesions=(lesion,))
+    else:
+        _refuse_contradiction(known, image)
+        twin = next(
+            (other for other in known.lesions if lesion and replace(other, where=lesion.where) == lesion), None
+        )
+        if twin is not None or (lesion is None and not known.lesions):
+            first = known.where if twin is None else twin.where
+            sentence = f"It repeats {first} and is passed over."
+            return [Issue(where=row.where, sentence=sentence, severity=Severity.NOTE)]
+        if lesion is not None:
+            images[image.path] = replace(known, lesions=(*known.lesions, lesion))
+    crossing = lesion is not None and isinstance(lesion.outline, Polygon) and crosses_itself(lesion.outline)
+    sentence = "The outline crosses itself; where it overlaps itself, nothing is marked."
+    return [Issue(where=row.where, sentence=sentence, severity=Severity.NOTE)] if crossing else []
+
+
+def _not_named(folder: Path, table: Path, images: dict[Path, PlannedImage]) -> list[Issue]:
+    """A note on the image files of the folder that the table does not name."""
+    found = find_files([path for path in walk(folder) if path.resolve() != table.resolve()], folder)
+    left = [path.relative_to(folder).as_posix() for path, _ in found.images if path.resolve() not in images]
+    if not left:
+        return []
+    count = f"{len(left)} image{'s' if len(left) > 1 else ''} of the folder"
+    verb = "are" if len(left) > 1 else "is"
+    sentence = f"{count} {verb} not named in {table.name} and {verb} left out: {listed(left)}."
+    return [Issue(where="", sentence=sentence, severity=Severity.NOTE)]
 
 
 def _image(folder: Path, row: Row) -> PlannedImage:
@@ -173,9 +226,21 @@ def _checked_outline(outline: LesionOutline) -> LesionOutline:
     if outline.erases:
         raise ValueError("the outline cannot be a shape that erases.")
     _refuse_wild_numbers(outline, "outline")
-    if outline_area(outline) <= 0:
-        raise ValueError("the outline encloses nothing.")
+    _refuse_empty(outline)
     return outline
+
+
+def _refuse_empty(outline: LesionOutline) -> None:
+    """ValueError for an outline that marks less than a pixel, or whose parts cancel each other."""
+    area = outline_area(outline)
+    filled = filled_area(outline) if isinstance(outline, Polygon) and crosses_itself(outline) else 0.0
+    # the signed areas of the parts of a figure of eight cancel each other
+    if area < _CROSSED * filled:
+        raise ValueError("the outline crosses itself; give the corners in their order around the mass.")
+    if area <= 0:
+        raise ValueError("the outline encloses nothing.")
+    if area < 1:
+        raise ValueError(f"the outline encloses {area:.2g} of a pixel; are its coordinates those of the image?")
 
 
 def _fine(row: Row) -> tuple[Shape, ...]:

@@ -33,7 +33,7 @@ class Headers:
     def check(self, key: str, name: str, identity: Identity, say: Say) -> None:
         """LeftOutError where birth date or sex contradict an earlier image of the same identifier."""
         known = self._person.setdefault(key, {})
-        for word, value in (("birth date", identity.birth_date), ("sex", identity.sex)):
+        for word, value in (("birth date", birth_date(identity.birth_date)), ("sex", sex(identity.sex))):
             if not value:
                 continue
             first, where = known.setdefault(word, (value, name))
@@ -57,6 +57,23 @@ class Headers:
             count = f"{self._invalid_uids} file{'s have' if self._invalid_uids > 1 else ' has'}"
             sentence = "UIDs that are none of DICOM's (VinDr-Mammo has digests in their place)"
             say("", f"{count} {sentence}; they are dropped, and no result can refer to them.", Severity.NOTE)
+
+
+def birth_date(text: str) -> str:
+    """YYYYMMDD of a date in the form of DICOM, of ACR-NEMA (``1960.01.01``) or with dashes.
+
+    "" for what is no date, such as 00000000 or a year alone: it tells no two people apart.
+    """
+    match = re.fullmatch(r"([12]\d{3})([.\-/ ]?)(\d{2})\2(\d{2})", text.strip())
+    if match is None or not (1 <= int(match[3]) <= 12 and 1 <= int(match[4]) <= 31):
+        return ""
+    return match[1] + match[3] + match[4]
+
+
+def sex(text: str) -> str:
+    """M or F of a code or a word; "" for what does not tell two people apart."""
+    letter = text.strip().upper()[:1]
+    return {"M": "M", "F": "F", "W": "F"}.get(letter, "")
 
 
 def uids_valid(identity: Identity) -> bool:

@@ -1,62 +1,198 @@
-"""A folder of mammograms without a table: everything to draw and to label comes later.
+"""Mammograms without a table: everything to draw and to label comes later.
 
-DICOM files say themselves whose they are. Of other formats nobody knows the patient, so that each file is taken
-for a patient of its own, and the import says so: a split by patient is only as good as that.
+A file is known by its content: archives name files by UID, by number or by ``.img``. DICOM files say themselves
+whose they are. Of other formats nobody knows the patient, so that each file is taken for a patient of its own, and
+the import says so: a split by patient is only as good as that.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.data.importers.plan import ImportPlan, Issue, PlannedImage, Severity
+from core.data.importers.plan import ImportPlan, Issue, PassedOver, PlannedImage, Severity
+from core.imaging.decoded import RefusedImageError
+from core.imaging.formats.signature import (
+    DICOM,
+    HEAD_BYTES,
+    IMAGE_FORMATS,
+    NO_PREAMBLE,
+    ZIP,
+    format_of,
+    what_else,
+)
+from core.imaging.zipped import members
 
-DICOM_ENDINGS = (".dcm", ".dicom", ".ima", "")
-OTHER_ENDINGS = (".png", ".pgm", ".tif", ".tiff", ".jpg", ".jpeg")
+TABLE_ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm", ".xls", ".ods")
+_DIRECTORY = "DICOMDIR"
+_NAMED = 5
+"""Files that the summary names."""
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Files below ``folder`` that may be images by their ending, sorted; links to elsewhere are not followed."""
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = Path(place, name)
-            known = path.suffix.lower() in DICOM_ENDINGS + OTHER_ENDINGS
-            if known and not name.startswith(".") and name != "DICOMDIR" and not path.is_symlink():
-                found.append(path)
-    return sorted(found)
+@dataclass(kw_only=True)
+class Found:
+    """The files below a folder or in an archive."""
+
+    images: list[tuple[Path, str]] = field(default_factory=list)
+    """Path and format."""
+    passed_over: list[PassedOver] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+
+    def pass_over(self, name: str, reason: str) -> None:
+        self.passed_over.append(PassedOver(name=name, reason=reason))
+
+
+def holds_images(folder: Path) -> bool:
+    """Return True if any file below ``folder`` is an image or an archive by its content."""
+    for path in walk(folder):
+        with contextlib.suppress(OSError):
+            if not path.is_symlink() and format_of(_head(path)) in (*IMAGE_FORMATS, ZIP):
+                return True
+    return False
+
+
+def find_files(paths: Iterable[Path], root: Path) -> Found:
+    """Sort files into images and what is passed over; names are given from ``root`` on."""
+    found = Found()
+    for path in paths:
+        name = _name(path, root)
+        if path.is_symlink():
+            found.pass_over(name, "a link to another place, which is not followed")
+            continue
+        try:
+            head = _head(path)
+        except OSError as error:
+            found.pass_over(name, f"cannot be opened ({error.strerror}); check its permissions")
+            continue
+        if format_of(head) == ZIP and path.suffix.lower() not in TABLE_ENDINGS:
+            _take_archive(found, path, root)
+        else:
+            _take(found, path, name, head)
+    return found
+
+
+def _take_archive(found: Found, path: Path, root: Path) -> None:
+    try:
+        for member in members(path):
+            name = _name(member.path, root)
+            if member.reason:
+                found.pass_over(name, member.reason)
+            else:
+                _take(found, member.path, name, member.head, zipped=True)
+    except RefusedImageError as refused:
+        found.pass_over(_name(path, root), str(refused).removeprefix(f"{path.name} ").rstrip("."))
+
+
+def _take(found: Found, path: Path, name: str, head: bytes, *, zipped: bool = False) -> None:
+    kind = format_of(head)
+    if path.name.upper() == _DIRECTORY:
+        found.pass_over(name, "the directory of a medium, not an image")
+    elif kind in IMAGE_FORMATS:
+        found.images.append((path, kind))
+    elif path.suffix.lower() in TABLE_ENDINGS:
+        found.tables.append(name)
+        found.pass_over(name, "a table in an archive; unpack it to have it read" if zipped else "a table")
+    else:
+        found.pass_over(name, what_else(head))
 
 
 def read_images(folder: Path, *, source: str) -> ImportPlan:
     """The plan for every image file below ``folder``, without lesions."""
-    images, unknown = [], 0
-    for path in image_files(folder):
-        where = path.relative_to(folder).as_posix()
-        other = path.suffix.lower() in OTHER_ENDINGS
-        unknown += other
-        images.append(PlannedImage(path=path, patient=f"file {where}" if other else "", where=where))
-    return ImportPlan(source=source, images=tuple(images), issues=_of_nobody(unknown))
+    return _plan(find_files(sorted(walk(folder)), folder), folder, source)
 
 
 def read_files(paths: Sequence[Path], *, source: str) -> ImportPlan:
-    """The plan for single image files."""
-    images, unknown = [], 0
+    """The plan for single image files and archives."""
+    found = Found()
     for path in paths:
-        other = path.suffix.lower() in OTHER_ENDINGS
+        one = find_files([path], path.parent)
+        found.images += one.images
+        found.passed_over += one.passed_over
+        found.tables += one.tables
+        if len(paths) == 1 and not one.images and not _is_archive(path):
+            # a single file that is no image is refused by the decoder, in its own words
+            return _plan(Found(images=[(path, "")]), None, source)
+    return _plan(found, paths[0].parent if len(paths) == 1 and _is_archive(paths[0]) else None, source)
+
+
+def _plan(found: Found, folder: Path | None, source: str) -> ImportPlan:
+    images, unknown = [], 0
+    for path, kind in found.images:
+        where = _name(path, folder) if folder is not None else _inner_name(path)
+        other = kind not in (DICOM, NO_PREAMBLE, "")
         unknown += other
-        images.append(PlannedImage(path=path, patient=f"file {path.name}" if other else "", where=path.name))
-    return ImportPlan(source=source, images=tuple(images), issues=_of_nobody(unknown))
+        images.append(PlannedImage(path=path, patient=f"file {where}" if other else "", where=where))
+    return ImportPlan(
+        source=source,
+        images=tuple(images),
+        issues=(*_of_nobody(unknown), *_passed_over(found)),
+        by_table=False,
+        passed_over=tuple(found.passed_over),
+        folder=folder,
+    )
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """All files below ``folder``; hidden files and folders are left alone."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        return format_of(_head(path)) == ZIP
+    except OSError:
+        return False
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _inner_name(path: Path) -> str:
+    """The name of a single file; of one in an archive with the archive's name before it."""
+    archive = next((parent for parent in path.parents if parent.is_file()), None)
+    return path.name if archive is None else path.relative_to(archive.parent).as_posix()
 
 
 def _of_nobody(unknown: int) -> tuple[Issue, ...]:
-    """What is to be said of files whose patient nobody knows."""
+    """The note on files whose patient nobody knows."""
+    if not unknown:
+        return ()
+    sentence = (
+        f"{unknown} file{'s say' if unknown > 1 else ' says'} nothing of the patient; each is taken for a "
+        "patient of its own. Give a table with patient_id where that is wrong, or a split may part a patient."
+    )
+    return (Issue(where="", sentence=sentence, severity=Severity.NOTE),)
+
+
+def _passed_over(found: Found) -> tuple[Issue, ...]:
+    """One note that counts the files that were passed over, and one that names tables among them."""
     issues = []
-    if unknown:
+    if found.tables:
         sentence = (
-            f"{unknown} file{'s say' if unknown > 1 else ' says'} nothing of the patient; each is taken for a "
-            "patient of its own. Give a table with patient_id where that is wrong, or a split may part a patient."
+            f"A table is there that was not read: {listed(found.tables)}. If it describes the images, name it "
+            "with --table, or call it lesions.csv."
         )
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
+    if found.passed_over:
+        names = [one.name for one in found.passed_over]
+        count = f"{len(names)} file{'s were' if len(names) > 1 else ' was'} passed over"
+        sentence = f"{count}: {listed([f'{one.name} ({one.reason})' for one in found.passed_over])}."
+        issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     return tuple(issues)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

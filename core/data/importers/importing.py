@@ -18,17 +18,19 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from core.data.importers.fitting import fitted
 from core.data.importers.headers import Headers, LeftOutError, uids_valid
 from core.data.importers.outcomes import FileResult, file_results
-from core.data.importers.pending import Pending, Writing, frames_of, in_millimetres, stable_id, synthetic_id
+from core.data.importers.pending import Pending, Writing, frames_of, stable_id, synthetic_id
+from core.data.importers.placing import placed, refuse_unmeasured
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity
+from core.data.importers.taking import contradictions, image_of, kind_note, patient_key, shown, turned
 from core.domain.content import content_sha256, frames_sha256
 from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled, Message, Progress, never, silent
-from core.domain.shapes import bounds
 from core.domain.study import Finding, Image, Lesion, Patient
+from core.domain.turn import Turn
 from core.imaging.decoded import DecodedImage, Identity, RefusedImageError
+from core.imaging.orientation import Breast, breast_in
 from core.imaging.worker import Outcome, read_frames, read_many
 from core.platform.system import keep_freed_memory
 from core.store.pseudonym_links import PseudonymSession
@@ -62,6 +64,13 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     issues: tuple[Issue, ...]
     files: tuple[FileResult, ...] = ()
     """What became of every file."""
+    duplicates: int = 0
+    """Files whose pixels the study, or an earlier file of the import, has already."""
+
+    @property
+    def nothing_usable(self) -> bool:
+        """True where every file was refused or left out, other than for being there already."""
+        return not self.images and not self.duplicates
 
 
 def run_import(
@@ -102,7 +111,8 @@ def run_import(
             study.audit.record(ENDED, SUBJECT, new={"images": work.images})
     work.conclude()
     for issue in work.issues:
-        place = f"{issue.where}: " if issue.where else ""
+        named = not issue.where or issue.sentence.startswith(issue.where)
+        place = "" if named else f"{issue.where}: "
         level = "info" if issue.severity is Severity.NOTE else "warning"
         emit(Message(level=level, text=f"{place}{issue.sentence}"))
     return work.report()
@@ -130,7 +140,7 @@ class _Import:
         self._content |= {image.id: "an image of the study" for image in known if image.frames > 1}
         self._ids = {image.id for image in known}
         self._stored: list[bool | None] = [None] * len(plan.images)
-        self._place = 0
+        self._place = self._duplicates = 0
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="import")
         self._writing: deque[Writing] = deque()
         self._counts = dict.fromkeys(("patients", "images", "lesions", "fine_annotations"), 0)
@@ -184,12 +194,16 @@ class _Import:
             raise StudyError(
                 f"{name} is not marked as synthetic, and this study is; import it into another study."
             )
-        key = planned.patient or result.identity.patient_id
-        if not key:
-            raise LeftOutError(f"{name} is left out: neither table nor header says which patient it is of.")
-        self._headers.check(key, name, result.identity, self._say)
+        where = planned.where or name
+        self._note(where, kind_note(result, name, by_table=self.plan.by_table))
+        result, turn, said = turned(result, planned)
+        self._note(where, said and f"{name}: {said}.")
         sha256 = content_sha256(result.pixels)
+        key, said = patient_key(planned, result, sha256)
+        self._note(where, said and f"{name} {said}")
+        self._headers.check(key, name, result.identity, self._say)
         if frames_of(result) == 1 and sha256 in self._content:
+            self._duplicates += 1
             raise LeftOutError(
                 f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
             )
@@ -209,18 +223,22 @@ class _Import:
             patient_key=image_id if result.synthetic else sha256,
             decoded=replace(result, pixels=_NO_PIXELS),
             size=(result.width, result.height),
-            sha256=self._writers.submit(self._write, planned.path, image_id, result, sha256),
+            turn=turn,
+            breast=breast_in(result) if planned.lesions else None,
+            sha256=self._writers.submit(self._write, planned.path, image_id, result, sha256, turn),
         )
 
-    def _write(self, path: Path, image_id: str, result: DecodedImage, sha256: str) -> str:
+    def _write(self, path: Path, image_id: str, result: DecodedImage, sha256: str, turn: Turn) -> str:
         """In a thread of its own: hashing, compressing and the disk need not wait for each other."""
-        self.study.arrays.write_pixels(image_id, result.pixels, sha256=sha256)
-        return self._further_frames(path, image_id, result, sha256) if frames_of(result) > 1 else sha256
+        self.study.arrays.write_pixels(image_id, result.pixels, sha256=sha256, shown=shown(result))
+        return self._further_frames(path, image_id, result, sha256, turn) if frames_of(result) > 1 else sha256
 
     def _add(self, planned: PlannedImage, result: DecodedImage, writing: Writing, sha256: str) -> None:
         """The rows of an image whose pixels are stored."""
         name = writing.name
-        image = self._image(planned, writing, self._patient(writing.key, writing.patient_key), sha256)
+        image = image_of(writing, self._patient(writing.key, writing.patient_key), sha256)
+        for said in contradictions(planned, result, image):
+            self._note(planned.where or name, said)
         self.pending.images.append(image)
         if self.identity is not None:
             self._remember(self.identity, writing.key, image.id, result.identity)
@@ -228,7 +246,7 @@ class _Import:
             self._say(planned.where or name, f"{name}: {warning}.", Severity.NOTE)
         for lesion in planned.lesions:
             try:
-                self._lesion(lesion, image)
+                self._lesion(lesion, image, writing.breast)
             except LeftOutError as left_out:
                 self._say(lesion.where or planned.where or name, left_out.sentence, left_out.severity)
 
@@ -238,23 +256,27 @@ class _Import:
             return stable_id("image", sha256)
         image_id = stable_id("tomosynthesis", str(result.frames), sha256)
         if image_id in self._content:
+            self._duplicates += 1
             raise LeftOutError(
                 f"{name} is left out: its first slice is identical to that of {self._content[image_id]}."
             )
         return image_id
 
-    def _further_frames(self, path: Path, image_id: str, first: DecodedImage, sha256: str) -> str:
-        """Store the slices after the first, one after the other; the content hash of all."""
+    def _further_frames(self, path: Path, image_id: str, first: DecodedImage, sha256: str, turn: Turn) -> str:
+        """Store the slices after the first, one after the other, turned alike; the content hash of all."""
         hashes = [sha256]
         try:
             with closing(self.decode_frames(path, range(1, first.frames))) as decoded:
                 for frame, outcome in enumerate(decoded, start=1):
                     if isinstance(outcome, RefusedImageError):
                         raise LeftOutError(str(outcome), Severity.WRONG)
-                    if (outcome.pixels.shape, outcome.pixels.dtype) != (first.pixels.shape, first.pixels.dtype):
+                    pixels = turn.apply(outcome.pixels)
+                    if (pixels.shape, pixels.dtype) != (first.pixels.shape, first.pixels.dtype):
                         sentence = f"{path.name} is left out: its slices differ in size or depth."
                         raise LeftOutError(sentence, Severity.WRONG)
-                    hashes.append(self.study.arrays.write_pixels(image_id, outcome.pixels, frame=frame))
+                    hashes.append(
+                        self.study.arrays.write_pixels(image_id, pixels, frame=frame, shown=shown(outcome))
+                    )
         except BaseException:
             self.study.arrays.delete_pixels(image_id)
             raise
@@ -283,53 +305,10 @@ class _Import:
             self._patients[key] = patient
         return self._patients[key]
 
-    def _image(self, planned: PlannedImage, writing: Writing, patient: Patient, sha256: str) -> Image:
-        decoded = writing.decoded
-        for table, header, word in (
-            (planned.laterality, decoded.laterality, "side"),
-            (planned.view, decoded.view, "view"),
-        ):
-            if table is not None and header is not None and table != header:
-                sentence = f"The {word} of {planned.path.name} is {table} in the table and {header} in its header."
-                self._say(planned.where, f"{sentence} The table is followed.", Severity.NOTE)
-        own_spacing = decoded.pixel_spacing_mm is not None
-        return Image(
-            id=writing.image_id,
-            patient_id=patient.id,
-            content_sha256=sha256,
-            width=writing.size[0],
-            height=writing.size[1],
-            bits_stored=decoded.bits_stored,
-            pixel_spacing_mm=decoded.pixel_spacing_mm if own_spacing else planned.spacing_mm,
-            spacing_source=decoded.spacing_source if own_spacing else planned.spacing_source,
-            laterality=planned.laterality or decoded.laterality,
-            view=planned.view or decoded.view,
-            composition=planned.composition,
-            photometric=decoded.photometric,
-            rescale_slope=decoded.rescale_slope,
-            rescale_intercept=decoded.rescale_intercept,
-            windows=decoded.windows,
-            # of a date, only the year is not identifying
-            acquired=None if decoded.acquired is None else decoded.acquired[:4],
-            detector=decoded.detector,
-            synthetic=decoded.synthetic,
-            frames=frames_of(decoded),
-        )
-
-    def _lesion(self, planned: PlannedLesion, image: Image) -> None:
-        where = planned.where
-        lesion_there, said = fitted(planned, image.width, image.height)
-        if lesion_there is None:
-            raise LeftOutError(said)
-        planned = lesion_there
-        if said:
-            self._say(where, said, Severity.NOTE)
-        if not 0 <= planned.frame < image.frames:
-            sentence = f"The lesion lies on slice {planned.frame + 1} of an image that has {image.frames}."
-            raise LeftOutError(sentence, Severity.WRONG)
-        if bounds(planned.outline).intersection(image.box) is None:
-            sentence = f"The outline lies outside the image of {image.width} x {image.height} pixels."
-            raise LeftOutError(sentence, Severity.WRONG)
+    def _lesion(self, planned: PlannedLesion, image: Image, breast: Breast | None) -> None:
+        planned, notes = placed(planned, image, breast)
+        for said in notes:
+            self._note(planned.where, said)
         number = 1 + sum(lesion.image_id == image.id for lesion in self.pending.lesions)
         finding = self._finding(planned.finding, image, number)
         lesion = Lesion(
@@ -342,9 +321,7 @@ class _Import:
             frame=planned.frame,
         )
         self.pending.lesions.append(lesion)
-        if planned.fine and image.pixel_spacing_mm is None and any(map(in_millimetres, planned.fine)):
-            sentence = "The fine annotation has widths in millimetres, but the image has no pixel spacing."
-            raise LeftOutError(f"{sentence} The lesion is imported without it.", Severity.WRONG)
+        refuse_unmeasured(planned, image)
         if planned.fine:
             self.pending.fine.append((lesion.id, planned.fine_reader, planned.fine))
 
@@ -391,7 +368,18 @@ class _Import:
 
     def report(self) -> ImportReport:
         files = file_results(self.plan, self.issues, self._stored)
-        return ImportReport(source=self.source, issues=tuple(self.issues), files=files, **self._counts)
+        return ImportReport(
+            source=self.source,
+            issues=tuple(self.issues),
+            files=files,
+            duplicates=self._duplicates,
+            **self._counts,
+        )
+
+    def _note(self, where: str, sentence: str) -> None:
+        """Add a note, where there is one."""
+        if sentence:
+            self._say(where, sentence, Severity.NOTE)
 
     def _say(self, where: str, sentence: str, severity: Severity) -> None:
         self.issues.append(Issue(where=where, sentence=sentence, severity=severity))

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from core.data.importers import cbis_ddsm, cmmd, embed, inbreast, vindr_mammo
 from core.data.importers.cdd_cesm import ReadMask, read_cdd_cesm, read_choices
-from core.data.importers.folder import DEFAULT_READER, DEFAULT_TABLE, read_folder
-from core.data.importers.images import image_files, read_files, read_images
+from core.data.importers.folder import DEFAULT_READER, DEFAULT_TABLE, TABLE_ENDINGS, read_folder
+from core.data.importers.images import holds_images, read_files, read_images
 from core.data.importers.mini_mias import read_mini_mias
 from core.data.importers.plan import ImportPlan
-from core.domain.errors import BadFileError
+from core.domain.errors import BadFileError, BadTableError
 from core.imaging.worker import DecodeWorker
 
 
@@ -52,7 +52,6 @@ class PlanOptions:
 _TABLES: dict[Layout, tuple[str, ...]] = {
     Layout.MINI_MIAS: ("Info.txt",),
     Layout.CDD_CESM: ("index.csv",),
-    Layout.FOLDER: (DEFAULT_TABLE,),
     Layout.CBIS_DDSM: cbis_ddsm.MASSES,
     Layout.INBREAST: (inbreast.TABLE,),
     Layout.VINDR_MAMMO: (vindr_mammo.FINDINGS,),
@@ -70,15 +69,37 @@ def recognised(folder: Path) -> Layout:
         raise BadFileError(
             f"{folder} is neither a folder nor a file; choose an image, or the folder that holds the images."
         )
+    if lesion_tables(folder):
+        return Layout.FOLDER
     for layout, tables in _TABLES.items():
         if any((folder / table).is_file() for table in tables):
             return layout
-    if image_files(folder):
+    if holds_images(folder):
         return Layout.IMAGES
+    usual = ", ".join((DEFAULT_TABLE, *(tables[0] for tables in _TABLES.values())))
     raise BadFileError(
-        f"{folder} holds neither images nor a table of a known layout: "
-        f"{', '.join(tables[0] for tables in _TABLES.values())}. Name the table, or choose another folder."
+        f"{folder} holds neither images nor a table of a known layout: {usual}. Name the table, or choose another "
+        "folder."
     )
+
+
+def lesion_tables(folder: Path) -> list[Path]:
+    """The tables named ``lesions``, in any case and of any kind that is read."""
+    stem = Path(DEFAULT_TABLE).stem
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.stem.lower() == stem and path.suffix.lower() in TABLE_ENDINGS
+    )
+
+
+def the_table(folder: Path) -> Path:
+    """The one table of lesions; BadTableError where there are several."""
+    tables = lesion_tables(folder)
+    if len(tables) > 1:
+        names = " and ".join(path.name for path in tables)
+        raise BadTableError(f"{folder.name} holds {names}; say with --table which of them counts.")
+    return tables[0] if tables else folder / DEFAULT_TABLE
 
 
 def make_plan(folder: Path, options: PlanOptions | None = None) -> ImportPlan:
@@ -98,7 +119,7 @@ def make_plan(folder: Path, options: PlanOptions | None = None) -> ImportPlan:
         return _with_masks(folder, layout, options)
     return read_folder(
         folder,
-        options.table or folder / DEFAULT_TABLE,
+        options.table or the_table(folder),
         source=options.source or folder.resolve().name,
         reader=options.reader,
         skip_bad_rows=options.skip_bad_rows,

@@ -52,6 +52,10 @@ def file_results(
         files.append(
             FileResult(name=name, fate=_fate(kept, mine), sentences=tuple(issue.sentence for issue in mine))
         )
+    files += [
+        FileResult(name=one.name, fate=ImportOutcome.LEFT_OUT, sentences=(f"Passed over: {one.reason}.",))
+        for one in plan.passed_over
+    ]
     for place, rest in by_place.items():
         for issue in rest:
             name = place or plan.source

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from core.data.importers.plan import PlannedImage
 from core.domain.shapes import Line, Shape, Stroke
 from core.domain.study import Finding, Image, Lesion, Patient
+from core.domain.turn import Turn
 from core.imaging.decoded import DecodedImage
+from core.imaging.orientation import Breast
 
 _NAMESPACE = uuid.UUID("6e9f7d0c-6d0a-4f0e-9c53-6f6a52c1b7aa")
 
@@ -29,7 +31,11 @@ class Writing:
     decoded: DecodedImage
     """Without its pixels."""
     size: tuple[int, int]
-    """(width, height)."""
+    """(width, height) as turned."""
+    turn: Turn
+    """How the stored matrix was turned."""
+    breast: Breast | None
+    """Where tissue is in the turned picture; None where no lesion asks for it."""
     sha256: Future[str]
     """The content hash, once everything is written."""
 

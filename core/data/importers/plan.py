@@ -66,11 +66,22 @@ class PlannedImage(msgspec.Struct, frozen=True, kw_only=True):
     where: str = ""
 
 
+class PassedOver(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that an import does not take up, and why."""
+
+    name: str
+    reason: str
+
+
 class ImportPlan(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     """Name of the data set or site; figures are reported per source."""
     images: tuple[PlannedImage, ...]
     issues: tuple[Issue, ...] = ()
+    by_table: bool = True
+    """False where the files were found by their content and no table names them."""
+    passed_over: tuple[PassedOver, ...] = ()
+    """Files that are no images, or are none that can be used."""
     folder: Path | None = None
     """Where files are named by their path below it, since many have one name; None: by their name alone."""
 

@@ -1,40 +1,47 @@
-"""Reading CSV tables of foreign hands: rows that know where they stand, values that say what is wrong."""
+"""Reading tables of foreign hands: rows that know where they stand, values that say what is wrong."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
+import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from core.data.importers.table_text import encoding_of, first_lines, key_of, separator_of, text_of
 from core.domain.errors import BadTableError
+from core.domain.spreadsheet import read_guarded
 
-LARGEST_TABLE = 256 * 2**20
 LARGEST_CELL = 16 * 2**20
 """Bytes; a fine annotation of many strokes is one cell."""
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 E_co = TypeVar("E_co", bound=StrEnum)
 
 
 class Row:
-    """One row of a table: cells by column name (lower case), "" where a cell is missing."""
+    """One row of a table: cells by column name, "" where a cell is missing.
 
-    def __init__(self, number: int, cells: dict[str, str]) -> None:
+    Names are compared without case, and ``_``, ``-`` and spaces are the same.
+    """
+
+    def __init__(self, number: int, cells: dict[str, str], *, decimal_comma: bool = False) -> None:
         self.number = number
-        self.cells = cells
+        self.cells = {key_of(name): cell for name, cell in cells.items()}
+        self.decimal_comma = decimal_comma
+        """A comma in a number is a decimal comma, since it separates no cells."""
 
     @property
     def where(self) -> str:
         return f"row {self.number}"
 
     def __getitem__(self, column: str) -> str:
-        return self.cells[column]
+        return self.cells[key_of(column)]
 
     def get(self, column: str, default: str = "") -> str:
-        return self.cells.get(column, default)
+        return self.cells.get(key_of(column), default)
 
     def required(self, column: str) -> str:
         """ValueError where the cell is empty."""
@@ -45,31 +52,55 @@ class Row:
 
 
 def read_table(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
-    """The rows of a UTF-8 CSV, separated by commas or semicolons; the header is row 1.
+    """The rows of a CSV as programs and spreadsheets write it; the header is row 1.
 
-    BadTableError where it is no table, or lacks a required column. Blank rows are passed over, and the quote
-    that guards a cell against being run as a formula is taken off.
+    Cells are separated by commas, semicolons, tabs or bars. Row numbers count lines of cells, Excel's ``sep=``
+    line among them. BadTableError where it is no table, lacks a required column or has one twice. Blank rows are
+    passed over, and the quote that guards a cell against being run as a formula is taken off.
     """
-    text = _text(path)
-    first = text.split("\n", 1)[0]
-    delimiter = ";" if first.count(";") > first.count(",") else ","
-    before = csv.field_size_limit(LARGEST_CELL)
+    before, separator, header, lines = _opened(path, required)
+    refuse_missing(path, required, header)
+    refuse_twice(path, header)
+    limit = csv.field_size_limit(LARGEST_CELL)
     try:
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        header = [name.strip().lower() for name in next(lines, [])]
-        refuse_missing(path, required, header)
         rows = []
-        for number, cells in enumerate(lines, start=2):
+        for number, cells in enumerate(lines, start=before + 2):
+            while len(cells) > len(header) and not cells[-1].strip():
+                cells.pop()
             if len(cells) > len(header):
                 raise BadTableError(_too_many(path, number, len(cells), len(header)))
             if any(cell.strip() for cell in cells):
                 padded = [*cells, *[""] * (len(header) - len(cells))]
-                rows.append(Row(number, {name: _plain(cell) for name, cell in zip(header, padded, strict=True)}))
+                texts = {name: _plain(cell) for name, cell in zip(header, padded, strict=True) if name}
+                rows.append(Row(number, texts, decimal_comma=separator != ","))
     except csv.Error as error:
         raise _unreadable(path, error) from error
     finally:
-        csv.field_size_limit(before)
+        csv.field_size_limit(limit)
     return iter(rows)
+
+
+def _opened(path: Path, required: Sequence[str]) -> tuple[int, str, list[str], Iterator[list[str]]]:
+    """Lines before the header, separator, names of the columns, and the lines after the header."""
+    text = text_of(path)
+    before, separator = first_lines(text)
+    source = io.StringIO(text, newline="")
+    for _ in range(before):
+        source.readline()
+    at = source.tell()
+    separator = separator or separator_of(source.readline(), required)
+    source.seek(at)
+    lines = csv.reader(source, delimiter=separator, strict=True)
+    limit = csv.field_size_limit(LARGEST_CELL)
+    try:
+        header = [name.strip() for name in next(lines, [])]
+    except csv.Error as error:
+        raise _unreadable(path, error) from error
+    finally:
+        csv.field_size_limit(limit)
+    while header and not header[-1]:
+        header.pop()
+    return before, separator, header, lines
 
 
 def read_columns(path: Path, *, required: Sequence[str], wanted: Sequence[str] = ()) -> Iterator[Row]:
@@ -79,17 +110,22 @@ def read_columns(path: Path, *, required: Sequence[str], wanted: Sequence[str] =
     ``read_table`` raises it, though for a row only when it is reached.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, strict=True)
-            header = [name.strip().lower() for name in next(lines, [])]
+        with path.open("rb") as start:
+            encoding = encoding_of(start.read(4096)) or "utf-8-sig"
+        with path.open(encoding=encoding, newline="") as file:
+            separator = separator_of(file.readline(), required)
+            file.seek(0)
+            lines = csv.reader(file, delimiter=separator, strict=True)
+            header = next(lines, [])
             refuse_missing(path, required, header)
-            places = [(header.index(name), name) for name in (*required, *wanted) if name in header]
+            keys = [key_of(name) for name in header]
+            places = [(keys.index(key_of(name)), name) for name in (*required, *wanted) if key_of(name) in keys]
             for number, cells in enumerate(lines, start=2):
                 if len(cells) > len(header):
                     raise BadTableError(_too_many(path, number, len(cells), len(header)))
                 if cells:
                     texts = {name: _plain(cells[at]) if at < len(cells) else "" for at, name in places}
-                    yield Row(number, texts)
+                    yield Row(number, texts, decimal_comma=separator != ",")
     except OSError as error:
         raise BadTableError(f"{path} cannot be read ({error.strerror}); choose another table.") from error
     except (csv.Error, UnicodeDecodeError) as error:
@@ -98,9 +134,18 @@ def read_columns(path: Path, *, required: Sequence[str], wanted: Sequence[str] =
 
 def refuse_missing(path: Path, required: Sequence[str], header: Sequence[str]) -> None:
     """BadTableError where a required column is not among the header."""
-    missing = [name for name in required if name not in header]
+    keys = {key_of(name) for name in header}
+    missing = [name for name in required if key_of(name) not in keys]
     if missing:
         raise BadTableError(f"{path.name} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}.")
+
+
+def refuse_twice(path: Path, header: Sequence[str]) -> None:
+    """BadTableError where two columns have one name: nobody knows which of them counts."""
+    keys = [key_of(name) for name in header if name]
+    twice = next((key for place, key in enumerate(keys) if key in keys[:place]), None)
+    if twice is not None:
+        raise BadTableError(f"{path.name} has the column {twice!r} twice; delete or rename one of them.")
 
 
 def _too_many(path: Path, number: int, cells: int, headings: int) -> str:
@@ -109,34 +154,15 @@ def _too_many(path: Path, number: int, cells: int, headings: int) -> str:
 
 def header_of(path: Path) -> tuple[str, ...]:
     """The column names of a table, in lower case."""
-    text = _text(path)
-    first = text.split("\n", 1)[0]
-    delimiter = ";" if first.count(";") > first.count(",") else ","
-    try:
-        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-    except csv.Error as error:
-        raise _unreadable(path, error) from error
-    return tuple(name.strip().lower() for name in names)
+    return tuple(name.lower() for name in _opened(path, ())[2] if name)
 
 
 def _unreadable(path: Path, error: csv.Error) -> BadTableError:
     return BadTableError(f"{path.name} is not a readable table ({error}); save it as CSV in UTF-8.")
 
 
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > LARGEST_TABLE:
-            raise BadTableError(f"{path.name} is larger than {LARGEST_TABLE // 2**20} MB, too large for a table.")
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise BadTableError(f"{path} cannot be read ({error.strerror}); choose another table.") from error
-    except UnicodeDecodeError as error:
-        raise BadTableError(f"{path.name} is not UTF-8 text; save it as CSV in UTF-8.") from error
-
-
 def _plain(cell: str) -> str:
-    cell = cell.strip()
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA_STARTS else cell
+    return read_guarded(cell.strip())
 
 
 def member(row: Row, column: str, words: type[E_co], *, otherwise: E_co | None = None) -> E_co | None:
@@ -153,30 +179,24 @@ def member(row: Row, column: str, words: type[E_co], *, otherwise: E_co | None =
 
 
 def parsed_number(row: Row, column: str, *, smallest: float, largest: float) -> float | None:
-    """The number in a cell (decimal point); None where it is empty; ValueError outside the limits."""
+    """The number in a cell; None where it is empty; ValueError outside the limits.
+
+    A decimal comma is read where commas do not separate the cells; elsewhere ``1,234`` might be a thousand.
+    """
     text = row.get(column)
     if not text:
         return None
+    comma = _DECIMAL_COMMA.fullmatch(text) is not None
     try:
-        value = float(text)
+        value = float(text.replace(",", ".") if comma and row.decimal_comma else text)
     except ValueError:
         value = math.nan
-    if not smallest <= value <= largest:
-        raise ValueError(f"{text[:40]!r} is no {column}; a number from {smallest:g} to {largest:g} is expected.")
-    return value
-
-
-def the_file(folder: Path, row: Row, column: str = "image") -> Path:
-    """The file that a cell names, relative to the folder; ValueError where it is elsewhere or not there."""
-    name = row.required(column)
-    try:
-        path = (folder / name).resolve()
-        inside = path.is_relative_to(folder.resolve())
-        there = inside and path.is_file()
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{name[:80]!r} is no file name.") from error
-    if not inside:
-        raise ValueError(f"{name[:80]!r} lies outside the folder {folder.name}.")
-    if not there:
-        raise ValueError(f"{name[:80]!r} is not in the folder {folder.name}.")
-    return path
+    if smallest <= value <= largest:
+        return value
+    why = (
+        " Write it with a decimal point: a decimal comma is read only where semicolons, tabs or bars separate the "
+        "cells."
+        if comma and not row.decimal_comma
+        else ""
+    )
+    raise ValueError(f"{text[:40]!r} is no {column}; a number from {smallest:g} to {largest:g} is expected.{why}")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from core.data.importers.table import LARGEST_TABLE, Row, refuse_missing
+from core.data.importers.table import Row, refuse_missing, refuse_twice
+from core.data.importers.table_text import LARGEST_TABLE, key_of
 from core.domain.errors import BadTableError
 
 _MOST_COLUMNS = 1000
@@ -16,9 +17,10 @@ _MOST_ROWS = 1_048_576
 
 
 def read_workbook(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
-    """The rows of the first sheet; the header is row 1. Values only: formulas are never computed.
+    """The rows of the first sheet that has the required columns; the header is its first row that is not blank.
 
-    BadTableError where it is no workbook, unpacks to more than a table may hold or lacks a required column.
+    Values only: formulas are never computed. BadTableError where it is no workbook, unpacks to more than a table
+    may hold, lacks a required column or has one twice.
     """
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
@@ -27,16 +29,7 @@ def read_workbook(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
         try:
-            sheet = book.worksheets[0]
-            lines = sheet.iter_rows(max_col=_MOST_COLUMNS, max_row=_MOST_ROWS, values_only=True)
-            header = [_text(cell).lower() for cell in next(lines, ())]
-            refuse_missing(path, required, header)
-            rows = []
-            for number, cells in enumerate(lines, start=2):
-                texts = [_text(cell) for cell in cells]
-                if any(texts):
-                    # columns without a heading are passed over
-                    rows.append(Row(number, {n: t for n, t in zip(header, texts, strict=False) if n}))
+            rows = _rows(path, book, required)
         finally:
             book.close()
     except (
@@ -53,6 +46,42 @@ def read_workbook(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
             f"{path.name} is not a readable workbook ({type(error).__name__}); save it as CSV in UTF-8."
         ) from error
     return iter(rows)
+
+
+def _rows(path: Path, book: Any, required: Sequence[str]) -> list[Row]:
+    headers: list[list[str]] = []
+    for sheet in book.worksheets:
+        lines = sheet.iter_rows(max_col=_MOST_COLUMNS, max_row=_MOST_ROWS, values_only=True)
+        header, start = _header(lines)
+        headers.append(header)
+        if not {key_of(name) for name in required} <= {key_of(name) for name in header}:
+            continue
+        refuse_twice(path, header)
+        rows = []
+        for number, cells in enumerate(lines, start=start + 1):
+            texts = [_text(cell) for cell in cells]
+            if any(texts):
+                # columns without a heading are passed over
+                named = {n: t for n, t in zip(header, texts, strict=False) if n}
+                rows.append(Row(number, named, decimal_comma=True))
+        return rows
+    refuse_missing(path, required, headers[0] if headers else [])
+    return []
+
+
+def _header(lines: Iterator[tuple[Any, ...]]) -> tuple[list[str], int]:
+    """The first row that is not blank, and its number."""
+    for number, cells in enumerate(lines, start=1):
+        texts = [_text(cell) for cell in cells]
+        if any(texts):
+            return texts, number
+    return [], 0
+
+
+def workbook_header(path: Path, *, required: Sequence[str]) -> tuple[str, ...]:
+    """The column names of the sheet that ``read_workbook`` reads, in lower case; () of one without rows."""
+    first = next(read_workbook(path, required=required), None)
+    return () if first is None else tuple(first.cells)
 
 
 def _refuse_bomb(path: Path) -> None:

@@ -12,6 +12,8 @@ _SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7}
 """Start-of-frame markers of ISO 10918-1, and SOF55 of JPEG-LS (ISO 14495-1)."""
 LOSSLESS_SOF = 0xC3
 JPEG_LS_SOF = 0xF7
+END_MARK = b"\xff\xd9"
+"""End of image (JPEG, JPEG-LS) and end of codestream (JPEG 2000)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +26,15 @@ class Codestream:
     """JPEG 2000 only: the others know unsigned samples alone."""
     marker: int = 0
     """JPEG's start-of-frame marker."""
-    complete: bool = True
-    """Whether the end marker is there."""
+    is_2000: bool = False
+    end: int = 0
+    """First byte after the end mark, from which on nothing belongs to the picture; 0 where the mark is missing."""
+    body: int = 0
+    """JPEG 2000: bytes before the end mark by the lengths of the tile-parts; 0 where they are not all there."""
 
 
 def jpeg_header(data: bytes) -> Codestream | None:
-    """Of a JPEG or JPEG-LS codestream; None where there is no frame header to be found."""
+    """The header of a JPEG or JPEG-LS codestream; None where there is no frame header to be found."""
     if data[:2] != b"\xff\xd8":
         return None
     at = 2
@@ -56,30 +61,90 @@ def jpeg_header(data: bytes) -> Codestream | None:
                 components=components,
                 precision=precision,
                 marker=marker,
-                complete=_ends(data),
+                end=_jpeg_end(data, at),
             )
         at += 2 + max(length, 2)
     return None
 
 
 def jpeg2000_header(data: bytes) -> Codestream | None:
-    """Of a JPEG 2000 codestream, bare or in a JP2 box; None where there is none."""
+    """The header of a JPEG 2000 codestream, bare or in a JP2 file; None where there is none."""
     at = 0 if data[:4] == b"\xff\x4f\xff\x51" else data.find(b"\xff\x4f\xff\x51", 0, 4096)
     if at < 0 or at + 44 > len(data):
         return None
     width, height, left, top = struct.unpack_from(">4I", data, at + 8)
     (components,) = struct.unpack_from(">H", data, at + 40)
     depth = data[at + 42]
+    end, body = _jpeg2000_end(data, at)
     return Codestream(
         width=width - left,
         height=height - top,
         components=components,
         precision=(depth & 0x7F) + 1,
         signed=bool(depth & 0x80),
-        complete=_ends(data),
+        is_2000=True,
+        end=end,
+        body=body,
     )
 
 
-def _ends(data: bytes) -> bool:
-    """Whether the end marker stands last, but for padding (zeros, or fill bytes of an odd length)."""
-    return data[-64:].rstrip(b"\0\xff").endswith(b"\xff\xd9")
+def _jpeg_end(data: bytes, start: int) -> int:
+    """Where the first end mark after the segments at ``start`` ends; 0 without one.
+
+    Packed samples cannot contain it: JPEG follows an FF by 00, JPEG-LS by a byte below 80. Segments of comments
+    and previews may.
+    """
+    at = start
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        at += 2 + max(length, 2)
+        if marker == 0xDA:
+            break
+    found = data.find(END_MARK, at)
+    return 0 if found < 0 else found + 2
+
+
+def _jpeg2000_end(data: bytes, start: int) -> tuple[int, int]:
+    """Where the end mark after the last tile-part ends (ISO 15444-1, A.4), 0 where it is missing.
+
+    With it, the bytes before the end mark, 0 where some are missing or nobody tells.
+    """
+    at = data.find(b"\xff\x90\x00\x0a", start)
+    while at >= 0 and data[at : at + 2] == b"\xff\x90" and at + 12 <= len(data):
+        (length,) = struct.unpack_from(">L", data, at + 6)
+        if not length:  # the last tile-part reaches to the end mark
+            found = data.find(END_MARK, at)
+            return (0 if found < 0 else found + 2), 0
+        at += max(length, 12)
+    if at >= 0 and data[at : at + 2] == END_MARK:
+        return at + 2, at
+    # a byte may have been added for an even length
+    return 0, at if 0 <= at <= len(data) <= at + 1 else 0
+
+
+def is_jpeg(data: bytes) -> bool:
+    """Return True if a JPEG or JPEG-LS codestream begins here."""
+    return data[:3] == b"\xff\xd8\xff"
+
+
+def is_jpeg2000(data: bytes) -> bool:
+    """Return True if a JPEG 2000 codestream begins here, bare or in a JP2 file."""
+    return data[:4] == b"\xff\x4f\xff\x51" or data[4:8] == b"jP  "
+
+
+def is_rle(data: bytes) -> bool:
+    """Return True if a header of PS3.5 annex G is here: up to 15 segments, the first of which follows it."""
+    if len(data) < 64:
+        return False
+    count, *offsets = struct.unpack_from("<16L", data)
+    used = offsets[:count]
+    return 1 <= count <= 15 and used[0] == 64 and used == sorted(used) and not any(offsets[count:])
+
+
+def begins_codestream(data: bytes) -> bool:
+    """Return True if a frame of any of the kinds begins here."""
+    return is_jpeg(data) or is_jpeg2000(data) or is_rle(data)

@@ -12,50 +12,58 @@ import re
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, BinaryIO
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
 
-from core.domain.study import Window
-from core.domain.vocabulary import Laterality, ViewPosition
-from core.imaging.decoded import FOREIGN_ERRORS, Identity, Refusal, RefusedImageError, VoiLut, clean_text
+from core.imaging.decoded import FOREIGN_ERRORS, Identity, Refusal, RefusedImageError, clean_text
+from core.imaging.formats.dicom_syntax import (
+    DEFLATED,
+    NATIVE,
+    PACKED_UNKNOWN,
+    Encoding,
+    encoding_announced,
+    encoding_of,
+)
 
 _RAW = {f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("1.2.1", "1.1.1", "13.1.5")}
 """Mammography, Digital X-Ray and Breast Projection, each For Processing."""
-IMPLICIT_LITTLE = "1.2.840.10008.1.2"
-DEFLATED = "1.2.840.10008.1.2.1.99"
 MAX_INFLATED_BYTES = 64_000_000
 """What a deflated file may unpack to: more than the largest mammogram (5,625 x 4,096 x 2 bytes) needs."""
 PARSER_ERRORS = (*FOREIGN_ERRORS, BytesLengthException, InvalidDicomError)
 """With those of the parser that derive from nothing but Exception."""
-_MAX_ITEMS = 16
+MAX_ITEMS = 16
+_FIRST_BYTES = 4096
+_FLOATING = (0x7FE00008, 0x7FE00009)
+_LARGEST_VALUE = 16_000_000
+"""Values longer than this are not loaded: a private sequence may hold all slices of a tomosynthesis."""
 
 _KEYWORDS = (
     "SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID StudyDate AcquisitionDate ContentDate "
     "AccessionNumber Modality Manufacturer ManufacturerModelName PatientName PatientID PatientBirthDate "
     "PatientSex ViewPosition EstimatedRadiographicMagnificationFactor ImagerPixelSpacing StudyInstanceUID "
-    "SeriesInstanceUID Laterality ImageLaterality SamplesPerPixel PhotometricInterpretation "
+    "SeriesInstanceUID Laterality SeriesDescription ProtocolName BodyPartExamined FieldOfViewHorizontalFlip "
+    "DistanceSourceToDetector DistanceSourceToPatient NominalScannedPixelSpacing AnatomicRegionSequence "
+    "PixelPaddingRangeLimit AcquisitionDeviceProcessingDescription ImageLaterality "
+    "SamplesPerPixel PhotometricInterpretation "
     "PlanarConfiguration NumberOfFrames Rows Columns PixelSpacing BitsAllocated BitsStored HighBit "
     "PixelRepresentation PixelPaddingValue WindowCenter WindowWidth RescaleIntercept RescaleSlope "
     "WindowCenterWidthExplanation VOILUTFunction ModalityLUTSequence VOILUTSequence ViewCodeSequence "
     "PresentationLUTShape ExtendedOffsetTable SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence "
     "StudyID StudyTime PatientOrientation PresentationIntentType "
 )
-_TAGS: list[int | BaseTag] = [Tag(keyword) for keyword in _KEYWORDS.split()]
-
-_VIEW_CODES = {
-    # SNOMED RT and CT identifiers of context group CID 4014
-    "R-10242": ViewPosition.CC,
-    "399162004": ViewPosition.CC,
-    "R-10226": ViewPosition.MLO,
-    "399368009": ViewPosition.MLO,
-}
+_TAGS: list[int | BaseTag] = [
+    *(Tag(keyword) for keyword in _KEYWORDS.split()),
+    Tag(0x0004, 0x1200),
+    *(Tag(0x7E01, block) for block in range(0x10, 0x20)),
+    *(Tag(0x7E01, block << 8 | 0x10) for block in range(0x10, 0x20)),
+]
+"""With what ``dicom_kind`` looks for: the first record of a directory, and Hologic's slices in group 7E01."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +96,8 @@ class OpenedDicom:
     transfer_syntax: str
     has_pixels: bool
     """The file then stands at the first byte of the pixel data."""
+    floating: bool
+    """The pixels are Float or Double Float Pixel Data, (7FE0,0008) or (7FE0,0009)."""
     pixel_bytes: int | None
     """Length of the pixel data as announced; None where it is undefined (encapsulated) or there is none."""
 
@@ -105,6 +115,18 @@ class Attributes:
         except PARSER_ERRORS:
             self.unreadable.append(keyword)
             return None
+
+    def has(self, group: int, element: int) -> bool:
+        """True where the attribute is there; its value is not looked at."""
+        return (group, element) in self._dataset
+
+    def private(self, group: int, element: int) -> str:
+        """The text of a private attribute, "" where there is none."""
+        try:
+            found = self._dataset.get((group, element))
+            return "" if found is None else clean_text(str(found.value or ""))
+        except PARSER_ERRORS:
+            return ""
 
     def values(self, keyword: str) -> list[Any]:
         value = self.value(keyword)
@@ -156,46 +178,84 @@ class Attributes:
         """The first items of a sequence; what they nest is not followed."""
         value = self.value(keyword)
         try:
-            return [Attributes(item) for item in list(value or [])[:_MAX_ITEMS] if isinstance(item, Dataset)]
+            return [Attributes(item) for item in list(value or [])[:MAX_ITEMS] if isinstance(item, Dataset)]
         except PARSER_ERRORS:
             self.unreadable.append(keyword)
             return []
 
 
-def open_dicom(file: BinaryIO, name: str) -> OpenedDicom:
-    """Read the allow-listed attributes up to the pixel data, and leave the file at the pixels."""
-    syntax, end_of_meta = meta_information(file)
-    if syntax == DEFLATED:
-        file.seek(end_of_meta)
-        file = inflated(file, name)
-        dataset = read_dataset(
-            file, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels, specific_tags=list(_TAGS)
-        )
-        implicit, little = False, True
-    else:
-        whole = dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
-        implicit, little = whole.original_encoding[0] is not False, whole.original_encoding[1] is not False
-        dataset = whole
-    has_pixels, pixel_bytes = _pixel_element(file, implicit=implicit, little=little)
-    if not syntax:
-        syntax = IMPLICIT_LITTLE if implicit else "1.2.840.10008.1.2.1" if little else "1.2.840.10008.1.2.2"
+def open_dicom(file: BinaryIO, name: str, notes: list[str]) -> OpenedDicom:
+    """Read the allow-listed attributes up to the pixel data, and leave the file at the pixels.
+
+    How the data set is encoded is taken from its first element, not from the Transfer Syntax: where the two
+    disagree, a note is added, as dcmtk and pydicom do.
+    """
+    syntax, start = meta_information(file)
+    file, found = _data_set(file, start, syntax, name)
+    dataset = read_dataset(
+        file,
+        is_implicit_VR=found.implicit,
+        is_little_endian=found.little,
+        stop_when=_at_pixels,
+        defer_size=_LARGEST_VALUE,
+        specific_tags=list(_TAGS),
+    )
+    element, pixel_bytes = _pixel_element(file, implicit=found.implicit, little=found.little)
+    has_pixels = element == 0x7FE00010
     return OpenedDicom(
         file=file,
         tags=Attributes(dataset),
-        little_endian=little,
-        transfer_syntax=syntax,
+        little_endian=found.little,
+        transfer_syntax=_syntax_in_use(syntax, found, packed=has_pixels and pixel_bytes is None, notes=notes),
         has_pixels=has_pixels,
+        floating=element in _FLOATING,
         pixel_bytes=pixel_bytes,
     )
 
 
+def _data_set(file: BinaryIO, start: int, syntax: str, name: str) -> tuple[BinaryIO, Encoding]:
+    """The file at its data set, unpacked where that is deflated, and the encoding."""
+    file.seek(start)
+    # deflated bytes may look like anything, and are tried first where they are announced
+    found = None if syntax == DEFLATED else encoding_of(file.read(_FIRST_BYTES), announced=syntax)
+    if found is None:
+        file.seek(start)
+        try:
+            unpacked = inflated(file, name)
+            found = encoding_of(unpacked.read(_FIRST_BYTES), announced="")
+        except zlib.error:
+            found = None
+        if found is not None:
+            unpacked.seek(0)
+            return unpacked, replace(found, deflated=True)
+    file.seek(start)
+    found = encoding_of(file.read(_FIRST_BYTES), announced="")
+    file.seek(start)
+    # where it begins with a group of its own kind, the Transfer Syntax is all that there is to go by
+    return file, found or encoding_announced(syntax)
+
+
+def _syntax_in_use(announced: str, found: Encoding, *, packed: bool, notes: list[str]) -> str:
+    """The Transfer Syntax that the bytes are in. What is packed how is told later, from the codestreams."""
+    if not announced:
+        return PACKED_UNKNOWN if packed else found.syntax
+    if announced in NATIVE and announced != found.syntax:
+        notes.append(f"its Transfer Syntax is {announced}, but its data set is encoded as {found.syntax}")
+    elif announced not in NATIVE and (found.implicit or not found.little):
+        notes.append(f"its data set is encoded as {found.syntax}, which its Transfer Syntax does not allow")
+    if packed:
+        return PACKED_UNKNOWN if announced in NATIVE else announced
+    return found.syntax if announced in NATIVE else announced
+
+
 def meta_information(file: BinaryIO) -> tuple[str, int]:
-    """Transfer Syntax UID (0002,0010) and where the file meta information ends (PS3.10, 7.1); "" and 0 without."""
+    """Transfer Syntax UID (0002,0010) and where the file meta information ends (PS3.10, 7.1).
+
+    Also of a file without preamble that begins with group 2. "" and 0 (132 after a preamble) without.
+    """
     data = file.read(65_536)
     file.seek(0)
-    if data[128:132] != b"DICM":
-        return "", 0
-    at, syntax = 132, ""
+    at, syntax = (132 if data[128:132] == b"DICM" else 0), ""
     while at + 12 <= len(data):
         group, element, vr, length = struct.unpack_from("<HH2sH", data, at)
         if group != 2:
@@ -204,6 +264,9 @@ def meta_information(file: BinaryIO) -> tuple[str, int]:
         if vr in (b"OB", b"UN", b"UT"):
             (length,) = struct.unpack_from("<L", data, at)
             at += 4
+        elif not vr.isalpha():
+            # implicit, which PS3.10 forbids here
+            (length,) = struct.unpack_from("<L", data, at - 4)
         if element == 0x0010:
             syntax = data[at : at + length].rstrip(b"\0 ").decode("ascii", "replace")
         at += length
@@ -227,23 +290,40 @@ def inflated(file: BinaryIO, name: str) -> BinaryIO:
     return BytesIO(data)
 
 
-def _pixel_element(file: BinaryIO, *, implicit: bool, little: bool) -> tuple[bool, int | None]:
-    """Whether pixel data follow, and their length, None where undefined (PS3.5, 7.1)."""
+def _pixel_element(file: BinaryIO, *, implicit: bool, little: bool) -> tuple[int, int | None]:
+    """The tag at which reading stopped, 0 at the end, and its length, None where undefined (PS3.5, 7.1)."""
     order = "<" if little else ">"
     head = file.read(8)
-    if len(head) < 8 or struct.unpack(order + "HH", head[:4]) != (0x7FE0, 0x0010):
-        return False, None
-    if implicit or not head[4:6].isalpha():
-        (length,) = struct.unpack(order + "L", head[4:])
-    else:
+    if len(head) < 8:
+        return 0, None
+    group, number = struct.unpack(order + "HH", head[:4])
+    # the element itself tells: some writers change to the other form within a data set
+    explicit = head[4:6] in (b"OW", b"OB", b"UN", b"OF", b"OD", b"OL", b"OV") and head[6:8] == b"\0\0"
+    if explicit or (not implicit and head[4:6].isalpha()):
         (length,) = struct.unpack(order + "L", file.read(4))
-    return True, None if length == 0xFFFFFFFF else length
+    else:
+        (length,) = struct.unpack(order + "L", head[4:])
+    tag = (group << 16) | number
+    if tag in _FLOATING and length != 0xFFFFFFFF:
+        # integer pixels that stand beside floating ones, which they may not, are read
+        at = file.tell()
+        file.seek(length, 1)
+        following = _pixel_element(file, implicit=implicit, little=little)
+        if following[0] == 0x7FE00010:
+            return following
+        file.seek(at)
+    return tag, None if length == 0xFFFFFFFF else length
 
 
 def pixel_layout(opened: OpenedDicom, name: str) -> PixelLayout:
     """The layout, or a refusal where the attributes are missing or contradict each other."""
     tags = opened.tags
     rows, columns = tags.integer("Rows"), tags.integer("Columns")
+    if opened.floating:
+        raise RefusedImageError(
+            f"{name} stores its pixels as floating-point numbers; have it exported with integers of 8 or 16 bits.",
+            Refusal.UNSUPPORTED,
+        )
     if not opened.has_pixels or rows is None or columns is None:
         if rows and columns:
             raise RefusedImageError(
@@ -275,7 +355,8 @@ def _check_layout(layout: PixelLayout, name: str) -> None:
     grey = layout.samples == 1 and layout.photometric in ("MONOCHROME1", "MONOCHROME2")
     if not grey and not (layout.samples == 3 and layout.photometric == "RGB"):
         raise RefusedImageError(
-            f"{name} is a colour image ({layout.photometric}); mammograms are grey.", Refusal.COLOUR
+            f"{name} is a colour image ({layout.photometric}); mammograms are grey. Have it exported as grey.",
+            Refusal.COLOUR,
         )
     if layout.bits_allocated not in (8, 16):
         raise RefusedImageError(
@@ -307,90 +388,9 @@ def identity(tags: Attributes) -> Identity:
     )
 
 
-def spacing(tags: Attributes, notes: list[str]) -> tuple[float | None, str]:
-    """Millimetres between pixel centres in the breast, and the attributes that say so."""
-    in_plane, at_detector = tags.numbers("PixelSpacing"), tags.numbers("ImagerPixelSpacing")
-    if len(in_plane) == 2:
-        pair, factor, source = in_plane, 1.0, "Pixel Spacing"
-    elif len(at_detector) == 2:
-        pair, factor, source = at_detector, 1.0, "Imager Pixel Spacing"
-        magnification = tags.number("EstimatedRadiographicMagnificationFactor")
-        if magnification is not None and 1 <= magnification <= 10:
-            factor, source = magnification, f"{source} / Estimated Radiographic Magnification Factor"
-    else:
-        return None, ""
-    if min(pair) <= 0 or max(pair) > 10:
-        notes.append(f"{source} is not a plausible length and was left out")
-        return None, ""
-    if max(pair) > 1.01 * min(pair):
-        notes.append(f"{source} differs between rows and columns; lengths are not measured in this image")
-        return None, ""
-    return (pair[0] + pair[1]) / 2 / factor, source
-
-
 def for_processing(tags: Attributes) -> bool:
     """Whether these are the detector's raw values, by Presentation Intent Type (0008,0068) or the class."""
     return tags.text("PresentationIntentType").upper() == "FOR PROCESSING" or tags.text("SOPClassUID") in _RAW
-
-
-def laterality(tags: Attributes) -> Laterality | None:
-    for keyword in ("ImageLaterality", "Laterality"):
-        if (found := tags.text(keyword).upper()) in ("L", "R"):
-            return Laterality(found)
-    return None
-
-
-def view(tags: Attributes) -> ViewPosition | None:
-    """View Position (0018,5101), else the code of View Code Sequence (0054,0220)."""
-    if position := tags.text("ViewPosition").upper():
-        return ViewPosition(position) if position in ("CC", "MLO") else ViewPosition.OTHER
-    for item in tags.items("ViewCodeSequence"):
-        return _VIEW_CODES.get(item.text("CodeValue"), ViewPosition.OTHER)
-    return None
-
-
-def windows(tags: Attributes, notes: list[str]) -> tuple[Window, ...]:
-    centres, widths = tags.numbers("WindowCenter"), tags.numbers("WindowWidth")
-    function = tags.text("VOILUTFunction").upper() or "LINEAR"
-    explanations = tags.texts("WindowCenterWidthExplanation")
-    if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
-        notes.append("the VOI LUT Function is unknown and was taken as LINEAR")
-        function = "LINEAR"
-    found = []
-    for k, (centre, width) in enumerate(zip(centres, widths, strict=False)):
-        if width >= 1 or (width > 0 and function != "LINEAR"):
-            explanation = explanations[k] if k < len(explanations) else ""
-            found.append(Window(centre=centre, width=width, function=function, explanation=explanation))
-        else:
-            notes.append("a window without a positive width was left out")
-    return tuple(found[:_MAX_ITEMS])
-
-
-def voi_luts(tags: Attributes, notes: list[str]) -> tuple[VoiLut, ...]:
-    tables = []
-    for item in tags.items("VOILUTSequence"):
-        table = _voi_lut(item)
-        if table is None:
-            notes.append("a VOI LUT that does not agree with its descriptor was left out")
-        else:
-            tables.append(table)
-    return tuple(tables)
-
-
-def _voi_lut(item: Attributes) -> VoiLut | None:
-    descriptor = item.numbers("LUTDescriptor")
-    if len(descriptor) != 3:
-        return None
-    count, first, bits = int(descriptor[0]) or 65_536, int(descriptor[1]), int(descriptor[2])
-    value = item.value("LUTData")
-    if isinstance(value, bytes):
-        data = value
-    else:
-        numbers = [int(v) & 0xFFFF for v in item.numbers("LUTData")]
-        data = struct.pack(f"<{len(numbers)}H", *numbers)
-    if not (1 <= bits <= 16 and 0 < count <= 65_536 and len(data) >= 2 * count):
-        return None
-    return VoiLut(first=first, bits=bits, data=data[: 2 * count], explanation=item.text("LUTExplanation"))
 
 
 def acquired(tags: Attributes) -> str | None:

@@ -12,32 +12,52 @@ from __future__ import annotations
 import os
 import struct
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.imaging.decoded import Refusal, RefusedImageError, check_budget
-from core.imaging.formats.codestream import JPEG_LS_SOF, LOSSLESS_SOF, Codestream, jpeg2000_header, jpeg_header
-from core.imaging.formats.dicom_header import DEFLATED, IMPLICIT_LITTLE, OpenedDicom, PixelLayout
+from core.imaging.decoded import FOREIGN_ERRORS, Refusal, RefusedImageError, check_budget
+from core.imaging.formats.codestream import (
+    END_MARK,
+    JPEG_LS_SOF,
+    LOSSLESS_SOF,
+    Codestream,
+    is_jpeg,
+    is_jpeg2000,
+    is_rle,
+    jpeg2000_header,
+    jpeg_header,
+)
+from core.imaging.formats.dicom_fragments import frame_data, is_encapsulated
+from core.imaging.formats.dicom_header import OpenedDicom, PixelLayout
+from core.imaging.formats.dicom_syntax import NATIVE, PACKED_UNKNOWN
 
 if TYPE_CHECKING:
     from core.imaging.decoded import Pixels
 
 Unsigned = NDArray[np.unsignedinteger[Any]]
 
-_NATIVE = {IMPLICIT_LITTLE, "1.2.840.10008.1.2.1", DEFLATED, "1.2.840.10008.1.2.2"}
-_RLE = "1.2.840.10008.1.2.5"
-_JPEG = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70, 80, 81)}
-_JPEG_2000 = {f"1.2.840.10008.1.2.4.{n}" for n in (90, 91)}
+RLE, JPEG, JPEG_2000 = "RLE", "JPEG or JPEG-LS", "JPEG 2000"
+_PACKED = {
+    "1.2.840.10008.1.2.5": RLE,
+    **{f"1.2.840.10008.1.2.4.{n}": JPEG for n in (50, 51, 57, 70, 80, 81)},
+    # 201 to 203: high throughput (ISO 15444-15), which the same decoder reads
+    **{f"1.2.840.10008.1.2.4.{n}": JPEG_2000 for n in (90, 91, 201, 202, 203)},
+}
+_TAILS = (b"\0" * 512, b"\xff\0" * 256, b"\x5a\xa5" * 256)
+"""What is put in place of a missing end, to find out whether the decoder needs it."""
 
 
 def read_frame(
     opened: OpenedDicom, layout: PixelLayout, frame: int, name: str, notes: list[str]
 ) -> tuple[Pixels, int]:
-    """The stored values ``(rows, columns)`` of one frame and their number of bits; refusals as documented."""
+    """The stored values ``(rows, columns)`` of one frame and their number of bits; refusals as documented.
+
+    How the pixels are packed is told from their bytes; where the Transfer Syntax says otherwise, a note is added.
+    """
     check_budget(
         name,
         rows=layout.rows,
@@ -50,20 +70,41 @@ def read_frame(
             f"{name} has {layout.frames} frame(s); frame {frame + 1} is not among them.", Refusal.CONTRADICTORY
         )
     syntax = layout.transfer_syntax
-    if syntax in _NATIVE:
+    needed = layout.frame_bytes * layout.frames
+    # items of a defined length, which is not that of plain pixels, are packed pixels too
+    packed = opened.pixel_bytes is None or (
+        opened.pixel_bytes not in (needed, needed + 1) and is_encapsulated(opened.file)
+    )
+    if not packed:
+        if syntax not in NATIVE:
+            notes.append(f"its pixels are not packed, though its Transfer Syntax is {syntax}")
         raw, bits, shift = _native(opened, layout, frame, name), layout.bits_stored, True
-    elif syntax not in {_RLE, *_JPEG, *_JPEG_2000}:
-        raise RefusedImageError(
-            f"{name} is packed in a way that is not supported (transfer syntax {syntax}).", Refusal.UNSUPPORTED
-        )
-    elif layout.samples != 1:
+        return stored_values(raw, layout, bits=bits, shift=shift, notes=notes), bits
+    if layout.samples != 1:
         raise RefusedImageError(f"{name} is a colour image; mammograms are grey.", Refusal.COLOUR)
-    elif syntax == _RLE:
-        raw, bits, shift = _rle(_encapsulated(opened, layout, frame, name), layout, name), layout.bits_stored, True
+    data = frame_data(opened, layout, frame, name, notes)
+    if _how_packed(data, layout, name, notes) == RLE:
+        raw, bits, shift = _rle(data, layout, name), layout.bits_stored, True
     else:
-        raw, bits = _codestream(_encapsulated(opened, layout, frame, name), layout, name, notes)
+        raw, bits = _codestream(data, layout, name, notes)
         shift = False
     return stored_values(raw, layout, bits=bits, shift=shift, notes=notes), bits
+
+
+def _how_packed(data: bytes, layout: PixelLayout, name: str, notes: list[str]) -> str:
+    """RLE, JPEG or JPEG_2000; UNSUPPORTED where neither the bytes nor the Transfer Syntax tell."""
+    syntax = layout.transfer_syntax
+    announced = _PACKED.get(syntax)
+    found = JPEG_2000 if is_jpeg2000(data) else JPEG if is_jpeg(data) else RLE if is_rle(data) else announced
+    if found is None:
+        what = "no Transfer Syntax says how" if syntax == PACKED_UNKNOWN else f"transfer syntax {syntax}"
+        raise RefusedImageError(
+            f"{name} is packed in a way that is not supported ({what}); have it sent uncompressed.",
+            Refusal.UNSUPPORTED,
+        )
+    if found != announced:
+        notes.append(f"its pixels are packed as {found}, which its Transfer Syntax does not say")
+    return found
 
 
 def stored_values(raw: Unsigned, layout: PixelLayout, *, bits: int, shift: bool, notes: list[str]) -> Pixels:
@@ -113,75 +154,6 @@ def _native(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str) -> 
     return np.ascontiguousarray(array[0])
 
 
-def _encapsulated(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str) -> bytes:
-    """The bytes of one frame, from the fragments of PS3.5 A.4; those of other frames are not read.
-
-    Which fragments are whose is told, in this order: one frame has them all; as many fragments as frames are one
-    each; the Extended Offset Table (7FE0,0001); the Basic Offset Table.
-    """
-    file = opened.file
-    fragments = _fragments(file, name)
-    if len(fragments) < 2:
-        raise RefusedImageError(f"{name} has no packed pixels; copy it again.", Refusal.CUT_SHORT)
-    table, packed = fragments[0], fragments[1:]
-    if layout.frames == 1:
-        chosen = packed
-    elif len(packed) == layout.frames:
-        chosen = [packed[frame]]
-    else:
-        offsets = _offsets(opened, table, layout.frames)
-        if not offsets:
-            raise RefusedImageError(
-                f"{name} announces {layout.frames} frames, but its {len(packed)} fragments cannot be told apart.",
-                Refusal.CONTRADICTORY,
-            )
-        # offsets count from the first byte of the first item after the table
-        first = packed[0][0] - 8
-        low = first + offsets[frame]
-        high = first + offsets[frame + 1] if frame + 1 < layout.frames else packed[-1][1]
-        chosen = [fragment for fragment in packed if low <= fragment[0] - 8 < high]
-    return b"".join(_read_at(file, start, end) for start, end in chosen)
-
-
-def _read_at(file: BinaryIO, start: int, end: int) -> bytes:
-    file.seek(start)
-    return file.read(end - start)
-
-
-def _offsets(opened: OpenedDicom, table: tuple[int, int], frames: int) -> tuple[int, ...]:
-    """Where each frame begins, from the first table that has an entry for each; () without one."""
-    extended = opened.tags.value("ExtendedOffsetTable")
-    if isinstance(extended, bytes) and len(extended) == 8 * frames:
-        return struct.unpack(f"<{frames}Q", extended)
-    basic = _read_at(opened.file, *table)
-    return struct.unpack(f"<{frames}L", basic) if len(basic) == 4 * frames else ()
-
-
-def _fragments(file: BinaryIO, name: str) -> list[tuple[int, int]]:
-    """Start and end of each item in the file, the offset table first; a refusal where one is cut.
-
-    Only the items' heads are read.
-    """
-    at = first = file.tell()
-    size = file.seek(0, os.SEEK_END)
-    found: list[tuple[int, int]] = []
-    while at + 8 <= size:
-        group, element, length = struct.unpack("<HHL", _read_at(file, at, at + 8))
-        if (group, element) == (0xFFFE, 0xE0DD):
-            return found
-        if (group, element) != (0xFFFE, 0xE000):
-            raise RefusedImageError(f"The packed pixels of {name} are damaged.", Refusal.DAMAGED)
-        if at + 8 + length > size:
-            break
-        found.append((at + 8, at + 8 + length))
-        at += 8 + length
-    raise RefusedImageError(
-        f"{name} is cut short: its packed pixels end after {size - first:,} bytes without their end mark. "
-        "Copy it again from its source.",
-        Refusal.CUT_SHORT,
-    )
-
-
 def _rle(data: bytes, layout: PixelLayout, name: str) -> Unsigned:
     """PS3.5 annex G. Each segment must give one byte a pixel: a short one would be filled silently."""
     size = layout.bits_allocated // 8
@@ -207,12 +179,16 @@ def _rle(data: bytes, layout: PixelLayout, name: str) -> Unsigned:
 
 
 def _codestream(data: bytes, layout: PixelLayout, name: str, notes: list[str]) -> tuple[Unsigned, int]:
-    jpeg2000 = layout.transfer_syntax in _JPEG_2000
+    jpeg2000 = is_jpeg2000(data)
     header = jpeg2000_header(data) if jpeg2000 else jpeg_header(data)
     if header is None:
         raise RefusedImageError(f"The packed pixels of {name} are damaged.", Refusal.DAMAGED)
     _check_codestream(header, layout, name)
-    array = imagecodecs.jpeg2k_decode(data) if jpeg2000 else decode_jpeg(data, header)
+    if header.end:
+        array = _decoded(data[: header.end], header)
+    else:
+        array = _without_end(data, header, name)
+        notes.append("the end mark of its packed pixels is missing; every row is there")
     if array.shape != (layout.rows, layout.columns) or array.dtype.kind not in "ui" or array.itemsize > 2:
         raise RefusedImageError(
             f"The packed pixels of {name} are not those that it announces.", Refusal.CONTRADICTORY
@@ -223,6 +199,41 @@ def _codestream(data: bytes, layout: PixelLayout, name: str, notes: list[str]) -
     return unsigned, _depth(unsigned, header, layout, notes)
 
 
+def _decoded(data: bytes, header: Codestream) -> NDArray[np.integer[Any]]:
+    return np.asarray(imagecodecs.jpeg2k_decode(data)) if header.is_2000 else decode_jpeg(data, header)
+
+
+def _without_end(data: bytes, header: Codestream, name: str) -> NDArray[np.integer[Any]]:
+    """Decode a codestream without its end mark; a refusal unless all rows are there.
+
+    Decoders of JPEG fill what is missing without a word. Where different bytes after the end give the same
+    picture, the decoder needed none of them. That of JPEG-LS checks this itself, and JPEG 2000 tells its lengths.
+    """
+    if header.is_2000:
+        if not header.body:
+            raise _rows_missing(name)
+        data = data[: header.body]
+    tails = (b"",) if header.is_2000 or header.marker == JPEG_LS_SOF else _TAILS
+    try:
+        pictures = [_decoded(data + tail + END_MARK, header) for tail in tails]
+    except FOREIGN_ERRORS:
+        if header.marker == JPEG_LS_SOF and data.endswith(b"\0"):
+            # the last byte may have been added for an even length
+            return _without_end(data[:-1], header, name)
+        raise _rows_missing(name) from None
+    if any(not np.array_equal(pictures[0], other) for other in pictures[1:]):
+        raise _rows_missing(name)
+    return pictures[0]
+
+
+def _rows_missing(name: str) -> RefusedImageError:
+    return RefusedImageError(
+        f"{name} is cut short: its packed pixels have no end mark, and rows are missing. Copy it again from its "
+        "source.",
+        Refusal.CUT_SHORT,
+    )
+
+
 def _depth(unsigned: Unsigned, header: Codestream, layout: PixelLayout, notes: list[str]) -> int:
     """How many low bits of a codestream's samples count.
 
@@ -230,7 +241,7 @@ def _depth(unsigned: Unsigned, header: Codestream, layout: PixelLayout, notes: l
     """
     announced, stored = min(header.precision, 8 * unsigned.itemsize), layout.bits_stored
     if layout.signed:
-        return announced if layout.transfer_syntax in _JPEG_2000 else min(stored, 8 * unsigned.itemsize)
+        return announced if header.is_2000 else min(stored, 8 * unsigned.itemsize)
     if announced > stored and int(unsigned.max()) >> stored:
         notes.append(f"the pixels have {announced} bits, not the {stored} of Bits Stored")
         return announced
@@ -238,11 +249,6 @@ def _depth(unsigned: Unsigned, header: Codestream, layout: PixelLayout, notes: l
 
 
 def _check_codestream(header: Codestream, layout: PixelLayout, name: str) -> None:
-    if not header.complete:
-        raise RefusedImageError(
-            f"{name} is cut short: its packed pixels have no end mark. Copy it again from its source.",
-            Refusal.CUT_SHORT,
-        )
     if (header.width, header.height, header.components) != (layout.columns, layout.rows, 1):
         raise RefusedImageError(
             f"{name} announces {layout.columns} x {layout.rows} pixels, but its packed pixels are "

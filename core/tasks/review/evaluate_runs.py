@@ -31,7 +31,6 @@ from core.store.study import Study
 from core.tasks.runs.lifecycle import active_model, finished_run, request_of
 from core.tasks.runs.run_data import roi_request
 from core.tasks.runs.train_job import rows_of_parts
-from core.tasks.studies.overview import is_synthetic
 from core.training.begin_or_resume import make_network
 from core.training.config import TrainingConfig
 
@@ -93,6 +92,27 @@ def run_to_judge(
     return RunToJudge(run=run, model=model, rois=judged, training=training, controls=controls)
 
 
+def run_on_study(
+    home: Study, run: Run, study: Study, *, emit: Emit = silent, cancelled: IsCancelled = never
+) -> RunToJudge:
+    """The active model of a run of ``home`` with every lesion of ``study`` that has a trained class.
+
+    The position-only map is the mean mask of the training lesions in ``home``; without any, of the other patients.
+    """
+    model, request = active_model(home, run), request_of(home, run)
+    wanted = roi_request(request.config)
+    rois = build_roi_set(study, wanted, emit=emit, cancelled=cancelled).rois
+    rois = rois.rows(rois.label >= 0)
+    drawn = build_drawn_rois(study, wanted, rois.lesion_ids, emit=emit, cancelled=cancelled)
+    training, placed = rois.rows([]), drawn.rows([])
+    if Part.TRAINING in request.parts.values():
+        known, parts = rows_of_parts(build_roi_set(home, wanted, cancelled=cancelled).rois, request.parts)
+        training = known.rows((parts == Part.TRAINING.value) & (known.label >= 0))
+        placed = build_drawn_rois(home, wanted, training.lesion_ids, pixels=False, cancelled=cancelled)
+    controls = controls_of(training, training_drawn=placed, drawn=drawn)
+    return RunToJudge(run=run, model=model, rois=rois, training=training, controls=controls)
+
+
 def predictions_of(
     study: Study, run: Run, *, part: Part, emit: Emit = silent, cancelled: IsCancelled = never
 ) -> Predictions:
@@ -152,7 +172,7 @@ def reports_of(
     ``others``: comparators on the same lesions, by name. ``records``: stability and faithfulness, one a fold.
     """
     sources = sorted(set(predictions.sources))
-    synthetic = is_synthetic(study)
+    synthetic = study.is_synthetic
     readers = reader_values(study, predictions.lesion_ids)
     label = sources[0] if len(sources) == 1 else "all sources pooled (class and source may be confounded)"
     sets = [(source, [source]) for source in sources if len(sources) > 1] + [(label, sources)]

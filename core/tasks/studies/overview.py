@@ -32,11 +32,6 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 UNLABELLED = "not labelled"
 
 
-def is_synthetic(study: Study) -> bool:
-    """True where any image of the study is synthetic: a figure over the study then says so."""
-    return study.info.synthetic or any(image.synthetic for image in study.images.all())
-
-
 def overview(study: Study) -> Overview:
     patients = study.patients.all()
     source_of = {patient.id: patient.source for patient in patients}
@@ -59,7 +54,7 @@ def overview(study: Study) -> Overview:
         )
     return Overview(
         name=study.info.name,
-        synthetic=is_synthetic(study),
+        synthetic=study.is_synthetic,
         sources=tuple(counts),
         splits=tuple(split.name for split in study.splits.all()),
         runs=tuple(f"{run.name} ({run.status})" for run in study.runs.all()),

@@ -18,7 +18,7 @@ from core.data.importers.importing import ImportReport, run_import
 from core.data.importers.plan import ImportPlan, PlannedImage
 from core.domain.errors import Cancelled, PacsError
 from core.domain.events import Emit, IsCancelled, Message, never, silent
-from core.pacs.client import Pacs
+from core.pacs.connection import Pacs
 from core.pacs.inbox import Inbox, Transfer
 from core.pacs.profile import DimseProfile, Profile
 from core.pacs.query import Found, Query, checked, matching, refuse_without_criteria

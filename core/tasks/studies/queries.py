@@ -9,9 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.windowing import grey_table
 from core.domain.shapes import Shape
 from core.domain.study import Image, Labels, Lesion, Patient, Split
-from core.imaging.display import apply, default_window, display_lut, is_inverted
+from core.imaging.decoded import VoiLut
+from core.imaging.display import apply
 from core.store.annotations import annotation_subject
 from core.store.hdf5 import Array
 from core.store.study import Study
@@ -48,6 +50,7 @@ class ImagePyramid:
     patient: Patient
     levels: list[Array]
     frame: int = 0
+    voi_luts: tuple[VoiLut, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,11 @@ class StudyQueries:
             patient=self._study.patients.get(image.patient_id),
             levels=self._study.arrays.read_pyramid(image_id, frame=frame),
             frame=frame,
+            voi_luts=self._voi_luts(image),
         )
+
+    def _voi_luts(self, image: Image) -> tuple[VoiLut, ...]:
+        return self._study.arrays.read_voi_luts(image.id) if image.tables else ()
 
     def thumbnail(self, image_id: str, side: int) -> NDArray[np.uint8]:
         """8-bit grey, the longer side at most ``side`` pixels."""
@@ -178,11 +185,7 @@ class StudyQueries:
         image = self.image(image_id)
         arrays = self._study.arrays
         pixels = arrays.read_pixels(image_id, arrays.levels(image_id) - 1, frame=image.frames // 2)
-        inverted = is_inverted(image.photometric)
-        slope, intercept = image.rescale_slope, image.rescale_intercept
-        window = default_window(pixels, image.windows, "file", slope=slope, intercept=intercept, inverted=inverted)
-        table = display_lut(pixels.dtype, window, slope=slope, intercept=intercept, inverted=inverted)
-        grey = apply(pixels, table)
+        grey = apply(pixels, grey_table(image, pixels, "file", self._voi_luts(image)))
         rows, columns = grey.shape
         scale = side / max(rows, columns)
         size = (max(round(columns * scale), 1), max(round(rows * scale), 1))

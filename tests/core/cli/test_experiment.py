@@ -15,7 +15,7 @@ from core.domain.events import Event, Message, Metrics, never, silent
 from core.domain.vocabulary import Part
 from core.experiment.job import carry_out_experiment
 from core.experiment.phantom_study import MARKED, TRAINING, UNMARKED, confounded, make_confounded_study
-from core.experiment.run import TableRequest
+from core.experiment.request import TableRequest
 from core.store.study import Study
 from core.tasks.runs.configure import configure
 from tests.core.cli.conftest import TINY, Run

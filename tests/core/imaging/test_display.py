@@ -78,7 +78,7 @@ class TestTables:
     def test_padding_is_black_in_either_photometric(self) -> None:
         window = Window(centre=100, width=200)
         for inverted in (False, True):
-            assert display_lut(np.dtype(np.uint16), window, inverted=inverted, padding_value=4095)[4095] == 0
+            assert display_lut(np.dtype(np.uint16), window, inverted=inverted, padding=(4095, 4095))[4095] == 0
 
     def test_apply_writes_into_a_given_buffer(self) -> None:
         pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
@@ -125,7 +125,7 @@ class TestDefaultWindow:
     def test_padding_and_rescale_count(self) -> None:
         pixels = self.breast()
         pixels[:, :50] = 65_535
-        window = default_window(pixels, (), "percentile", slope=2, intercept=-1000, padding_value=65_535)
+        window = default_window(pixels, (), "percentile", slope=2, intercept=-1000, padding=(65_535, 65_535))
         assert window.centre - window.width / 2 == pytest.approx(2 * 1010 - 1000, abs=4)
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])

@@ -350,10 +350,10 @@ class TestRealMammograms:
         assert image.pixels.shape == (788, 1318)
         assert image.pixel_spacing_mm == pytest.approx(0.085 / 1.0433386837881)
 
-    def test_gh1376_is_refused_with_the_shortage(self, real_mammograms: Path) -> None:
-        error = refused(real_mammograms / "dicom" / "GH1376.dcm")
-        assert error.reason is Refusal.CUT_SHORT
-        assert "9,287,460" in str(error) and "1,340,292" in str(error)
+    def test_gh1376_is_packed_though_its_syntax_says_that_it_is_not(self, real_mammograms: Path) -> None:
+        image = read_image(real_mammograms / "dicom" / "GH1376.dcm")
+        assert image.pixels.shape == (2457, 1890) and image.modality == "CT"
+        assert "packed as JPEG" in image.warnings[0]
 
     def test_film_and_colour_coded_jpegs_are_read(self, real_mammograms: Path) -> None:
         film = sorted((real_mammograms / "mini-mias").glob("*.pgm"))[0]

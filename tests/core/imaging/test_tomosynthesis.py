@@ -12,7 +12,7 @@ from pydicom import dcmread
 from core.domain.study import Window
 from core.domain.vocabulary import Laterality, ViewPosition
 from core.imaging.decoded import Refusal, RefusedImageError
-from core.imaging.formats import dicom_pixels
+from core.imaging.formats import dicom_fragments
 from core.imaging.reader import read_image
 from core.imaging.worker import read_frames
 from core.imaging.write_dicom import Encoding, MammogramHeader
@@ -89,9 +89,9 @@ def test_the_bytes_of_other_frames_are_not_read(tmp_path: Path, monkeypatch: pyt
     path, written = tmp_path / "a.dcm", slices(20, 200, 150)
     write_tomosynthesis(path, written, HEADER)
     read: list[int] = []
-    plain = dicom_pixels._read_at
+    plain = dicom_fragments._read_at
     monkeypatch.setattr(
-        dicom_pixels, "_read_at", lambda file, start, end: read.append(end - start) or plain(file, start, end)
+        dicom_fragments, "_read_at", lambda file, start, end: read.append(end - start) or plain(file, start, end)
     )
     np.testing.assert_array_equal(read_image(path, frame=17).pixels, written[17])
     assert sum(read) < path.stat().st_size / 10

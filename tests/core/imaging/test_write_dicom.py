@@ -73,7 +73,7 @@ def test_the_header_comes_back(tmp_path: Path) -> None:
     assert image.pixel_spacing_mm == pytest.approx(0.08)
     assert image.spacing_source == "Imager Pixel Spacing / Estimated Radiographic Magnification Factor"
     assert image.windows == HEADER.windows
-    assert (image.acquired, image.padding_value, image.synthetic) == ("2024-01-31", 0, True)
+    assert (image.acquired, image.padding, image.synthetic) == ("2024-01-31", (0, 0), True)
     assert image.identity.patient_id == "P-1"
     assert (image.format, image.frames, image.photometric) == ("DICOM", 1, "MONOCHROME2")
 

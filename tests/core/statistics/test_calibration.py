@@ -8,7 +8,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
 from core.statistics.bootstrap import resample
-from core.statistics.calibration import calibration, calibration_draws, fit_line, reliability
+from core.statistics.calibration import calibration, calibration_draws, fit_line, recalibrated, reliability
 
 
 def predictions(seed: int, n: int = 200, *, overconfidence: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
@@ -85,3 +85,14 @@ def test_values_that_are_no_probabilities_are_refused() -> None:
         reliability([1, 0], [0.5, 1.2])
     with pytest.raises(ValueError, match="do not go with"):
         reliability([1, 0], [0.5])
+
+
+def test_recalibration_in_the_large_moves_the_mean_to_the_share_and_no_ranking() -> None:
+    y, p = predictions(4)
+    moved = recalibrated(y, 0.3 * p)
+    assert moved.mean() == pytest.approx(y.mean(), abs=1e-9)
+    np.testing.assert_array_equal(np.argsort(moved), np.argsort(p))
+    gap = logit(moved) - logit(0.3 * p)
+    assert np.ptp(gap) == pytest.approx(0, abs=1e-9)
+    assert calibration(y, moved, resample(None, 200, draws=50)).in_the_large.value == pytest.approx(0, abs=1e-9)
+    assert np.isnan(recalibrated(np.ones(3, bool), np.full(3, 0.4))).all()

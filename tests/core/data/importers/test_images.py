@@ -57,4 +57,4 @@ def test_the_real_dicom_folder_opens_with_windows_and_one_refusal(real_mammogram
         assert report.images == 2
         assert sorted(len(image.windows) for image in study.images.all())[-1] == 3
         [refused] = [issue for issue in report.issues if "GH1376" in issue.sentence]
-        assert "9,287,460" in refused.sentence
+        assert "CT image" in refused.sentence

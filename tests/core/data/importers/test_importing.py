@@ -15,7 +15,7 @@ from core.domain.geometry import Box
 from core.domain.shapes import Length, Line, Rectangle
 from core.domain.study import Labels, Window
 from core.domain.vocabulary import Laterality, MarginType, ViewPosition
-from core.imaging.decoded import DecodedImage, Identity, Refusal, RefusedImageError
+from core.imaging.decoded import DecodedImage, Identity, Refusal, RefusedImageError, clean_text
 from core.imaging.worker import Outcome
 from core.store.identity import IdentityFile, Passphrase
 from core.store.study import Study
@@ -26,7 +26,16 @@ FINE = (Line(points=((5.0, 6.0), (20.0, 22.0)), width=Length(value=1.0, unit="mm
 
 def _decoded(name: str, **changes: object) -> DecodedImage:
     pixels = np.random.default_rng(sum(name.encode())).integers(0, 4096, (40, 30)).astype(np.uint16)
-    plain = DecodedImage(pixels=pixels, bits_stored=12, format="DICOM", pixel_spacing_mm=0.1, spacing_source="tag")
+    plain = DecodedImage(
+        pixels=pixels,
+        bits_stored=12,
+        format="DICOM",
+        pixel_spacing_mm=0.1,
+        spacing_source="tag",
+        laterality=Laterality.LEFT,
+        view=ViewPosition.MLO,
+        modality="MG",
+    )
     return msgspec.structs.replace(plain, **changes)
 
 
@@ -131,9 +140,18 @@ def test_an_identical_image_is_reported_and_imported_once(study: Study) -> None:
     assert again.images == 0 and "an image of the study" in _sentences(again)
 
 
-@pytest.mark.parametrize("field", ["birth_date", "sex"])
-def test_two_patients_with_one_identifier_are_noticed(study: Study, field: str) -> None:
-    headers = [Identity(patient_id="MRN-1", **{field: value}) for value in ("19500101", "", "19610202")]
+@pytest.mark.parametrize(
+    ("field", "one", "same", "other"),
+    [
+        ("birth_date", "19500101", "1950.01.01", "19610202"),
+        ("birth_date", "1950-01-01", "00000000", "1961.02.02"),
+        ("sex", "F", "female", "M"),
+    ],
+)
+def test_two_patients_with_one_identifier_are_noticed(
+    study: Study, field: str, one: str, same: str, other: str
+) -> None:
+    headers = [Identity(patient_id="MRN-1", **{field: value}) for value in (one, same, other)]
     files = _Files(**{name: _decoded(name, identity=h) for name, h in zip("abc", headers, strict=True)})
     report = run_import(study, _plan(_image("a"), _image("b"), _image("c")), decode=files)
     (issue,) = report.issues
@@ -165,9 +183,16 @@ def test_lesions_that_do_not_fit_their_image_are_left_out(study: Study) -> None:
     assert "outside the image of 30 x 40 pixels" in _sentences(report) and "no pixel spacing" in _sentences(report)
 
 
-def test_an_image_of_nobody_is_left_out(study: Study) -> None:
-    report = run_import(study, _plan(_image("a", "")), decode=_Files())
-    assert report.images == 0 and "which patient" in _sentences(report)
+@pytest.mark.parametrize("patient_id", ["", " ", "\0"])
+def test_images_without_a_patient_are_patients_of_their_own(study: Study, patient_id: str) -> None:
+    nobody = clean_text(patient_id)
+    files = _Files(**{name: _decoded(name, identity=Identity(patient_id=nobody)) for name in "ab"})
+    report = run_import(study, _plan(_image("a", ""), _image("b", "")), decode=files)
+    assert (report.images, report.patients) == (2, 2)
+    assert [issue.severity for issue in report.issues] == [Severity.NOTE] * 2
+    assert "a.dcm has no Patient ID" in _sentences(report) and "patient_id" in _sentences(report)
+    again = _decoded("c", identity=Identity(patient_id=nobody))
+    assert run_import(study, _plan(_image("a", "")), decode=_Files(a=again)).patients == 1, "known by its pixels"
 
 
 def test_table_and_header_that_disagree_are_noted(study: Study) -> None:
@@ -243,7 +268,8 @@ def test_a_synthetic_study_takes_synthetic_images_only(tmp_path: Path) -> None:
 
 def test_issues_are_told_as_messages(study: Study) -> None:
     seen: list[Event] = []
-    run_import(study, _plan(_image("a", "")), decode=_Files(), emit=seen.append)
+    files = _Files(a=RefusedImageError("a.dcm is cut short.", Refusal.CUT_SHORT))
+    run_import(study, _plan(_image("a", "")), decode=files, emit=seen.append)
     assert [event.level for event in seen if isinstance(event, Message)] == ["warning"]
 
 

@@ -1,0 +1,50 @@
+"""Judge a model on a whole study that it never saw: the figures of `evaluate` with their intervals, calibration of
+malignancy before and after recalibration in the large, how far the inputs differ from those of the training, and
+how often the model has no precedent.
+
+The model is a run of the first study: trained there, or taken in with `import-model`, also into the study that it
+is judged on. A study that holds an image of a training patient is refused.
+
+examples:
+  main.py validate breast-margins final --on other-hospital
+  main.py import-model other-hospital shared.marginalia-model --name shared
+  main.py validate other-hospital shared --on other-hospital
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from pathlib import Path
+
+from core.cli.console import Console
+
+HELP = "judge a model on a study that it never saw"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, help="folder of the study that has the run")
+    parser.add_argument("run", help="name of the run")
+    parser.add_argument("--on", type=Path, required=True, metavar="STUDY", help="folder of the study to judge on")
+    parser.add_argument("--draws", type=int, default=5000, help="bootstrap resamples (default: 5000)")
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    import msgspec
+
+    from core.evaluation.report import report_text
+    from core.store.study import Study
+    from core.tasks.review.external_validation import external_text, validate_externally
+    from core.tasks.runs.lifecycle import finished_run
+
+    with ExitStack() as opened:
+        home = opened.enter_context(Study.open(arguments.study, writable=False))
+        same = arguments.on.resolve() == arguments.study.resolve()
+        other = home if same else opened.enter_context(Study.open(arguments.on, writable=False))
+        found = validate_externally(
+            home, finished_run(home, arguments.run), other, draws=arguments.draws, emit=console.emit,
+            cancelled=console.cancelled,
+        )  # fmt: skip
+    texts = [*(report_text(report) for report in found.reports), external_text(found)]
+    console.result(msgspec.to_builtins(found), "\n\n".join(texts))
+    return 0

@@ -1,0 +1,74 @@
+"""Where a planned lesion lies in the image that was really decoded and turned."""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec.structs import replace
+
+from core.data.importers.fitting import fitted
+from core.data.importers.headers import LeftOutError
+from core.data.importers.pending import in_millimetres
+from core.data.importers.plan import PlannedLesion, Severity
+from core.domain.shapes import bounds
+from core.domain.study import Image, LesionOutline
+from core.domain.turn import Turn
+from core.imaging.orientation import Breast
+
+
+def placed(planned: PlannedLesion, image: Image, breast: Breast | None) -> tuple[PlannedLesion, tuple[str, ...]]:
+    """The lesion in pixels of ``image``, and what is to be said of it.
+
+    Outlines of tables are in the stored matrix and are turned with it. LeftOutError where the lesion cannot be in
+    the image.
+    """
+    notes = []
+    turn = Turn.of(image.turn)
+    width, height = (image.height, image.width) if turn.transpose else (image.width, image.height)
+    lesion, said = fitted(planned, width, height)
+    if lesion is None:
+        raise LeftOutError(said)
+    if said:
+        notes.append(said)
+    if not 0 <= lesion.frame < image.frames:
+        sentence = f"The lesion lies on slice {lesion.frame + 1} of an image that has {image.frames}."
+        raise LeftOutError(sentence, Severity.WRONG)
+    if turn.code:
+        lesion = replace(
+            lesion,
+            outline=turn.shape(lesion.outline, width, height),
+            fine=tuple(turn.shape(shape, width, height) for shape in lesion.fine),
+        )
+    box = bounds(lesion.outline)
+    inside = box.intersection(image.box)
+    if inside is None:
+        sentence = f"The outline lies outside the image of {image.width} x {image.height} pixels."
+        raise LeftOutError(sentence, Severity.WRONG)
+    if inside != box:
+        notes.append("The outline reaches beyond the edge of the image; what lies outside shows nothing.")
+    if breast is not None and _on_background(lesion.outline, breast):
+        notes.append(
+            "The outline lies on the background, where no breast is; check its coordinates and the image's side."
+        )
+    return lesion, tuple(notes)
+
+
+def refuse_unmeasured(planned: PlannedLesion, image: Image) -> None:
+    """LeftOutError where the fine annotation has widths in millimetres and the image has no spacing."""
+    if planned.fine and image.pixel_spacing_mm is None and any(map(in_millimetres, planned.fine)):
+        sentence = "The fine annotation has widths in millimetres, but the image has no pixel spacing."
+        raise LeftOutError(f"{sentence} The lesion is imported without it.", Severity.WRONG)
+
+
+def _on_background(outline: LesionOutline, breast: Breast) -> bool:
+    """Return True if none of the samples around which the outline lies is tissue."""
+    box, step = bounds(outline), breast.step
+    rows, columns = breast.tissue.shape
+    top, bottom = _between(box.y0, box.y1, step, rows)
+    left, right = _between(box.x0, box.x1, step, columns)
+    return not breast.tissue[top:bottom, left:right].any()
+
+
+def _between(low: float, high: float, step: int, count: int) -> tuple[int, int]:
+    """The samples within, at least the nearest one."""
+    first = min(max(int(np.floor(low / step)), 0), count - 1)
+    return first, max(first + 1, min(int(np.ceil(high / step)), count))

@@ -1,0 +1,85 @@
+"""The text of a table as spreadsheets and editors write it: its encoding and what separates its cells."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.domain.errors import BadTableError
+
+LARGEST_TABLE = 256 * 2**20
+SEPARATORS = (",", ";", "\t", "|")
+_SEP_LINE = re.compile(r"\s*\"?sep=(.)\"?[,;\t|]*\s*", re.IGNORECASE)
+"""Excel's own first line, which names the separator."""
+
+
+def text_of(path: Path) -> str:
+    """The text of a table in UTF-8, UTF-16 or the encoding of Western Windows (cp1252).
+
+    BadTableError where it is too large, cannot be read or is no text.
+    """
+    try:
+        if path.stat().st_size > LARGEST_TABLE:
+            raise BadTableError(f"{path.name} is larger than {LARGEST_TABLE // 2**20} MB, too large for a table.")
+        return decoded(path.read_bytes())
+    except OSError as error:
+        raise BadTableError(f"{path} cannot be read ({error.strerror}); choose another table.") from error
+    except UnicodeDecodeError as error:
+        raise BadTableError(f"{path.name} is not UTF-8 text; save it as CSV in UTF-8.") from error
+
+
+def decoded(data: bytes) -> str:
+    """UnicodeDecodeError for what is text in none of the encodings."""
+    encoding = encoding_of(data[:4096])
+    if encoding:
+        return data.decode(encoding)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # spreadsheets on Windows save as "CSV" in this one; it has no bytes for what is not on its list
+        return data.decode("cp1252")
+
+
+def encoding_of(start: bytes) -> str:
+    """The encoding that a byte order mark, or the zeros between Latin letters, show; "" where nothing does."""
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if start[1::2].count(0) > len(start) // 4:
+        return "utf-16-le"
+    if start[::2].count(0) > len(start) // 4:
+        return "utf-16-be"
+    return ""
+
+
+def first_lines(text: str) -> tuple[int, str]:
+    """How many lines stand before the header, and the separator that one of them names ("" where none does)."""
+    separator, before = "", 0
+    for line in io.StringIO(text, newline=None):
+        match = _SEP_LINE.fullmatch(line.rstrip("\r\n"))
+        if match is not None and not separator:
+            separator = match[1]
+        elif line.strip(" \t\r\n,;|"):
+            break
+        before += 1
+    return before, separator
+
+
+def separator_of(header: str, required: Sequence[str]) -> str:
+    """The separator of a header line: the one that makes all required columns, else the most frequent one."""
+    by_count = sorted(SEPARATORS, key=lambda separator: -header.count(separator))
+    for separator in by_count:
+        try:
+            names = {key_of(name) for name in next(csv.reader([header], delimiter=separator), [])}
+        except csv.Error:
+            continue
+        if all(key_of(name) in names for name in required) and (separator in header or len(names) == 1):
+            return separator
+    return by_count[0]
+
+
+def key_of(name: str) -> str:
+    """A column's name as it is compared: without case, with single spaces for spaces, ``_`` and ``-``."""
+    return re.sub(r"[\s_\-\u00a0\ufeff]+", " ", name).strip().lower()

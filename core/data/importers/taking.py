@@ -1,0 +1,109 @@
+"""What is decided of a decoded file before its rows are made: its kind, its patient, how it hangs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from core.data.importers.headers import LeftOutError
+from core.data.importers.pending import Writing, frames_of
+from core.data.importers.plan import PlannedImage
+from core.domain.study import Image, Patient
+from core.domain.turn import Turn
+from core.imaging.decoded import DecodedImage
+from core.imaging.display import is_inverted
+from core.imaging.formats.dicom_kind import MAMMOGRAPHIC, Kind, sentence
+from core.imaging.orientation import breast_in, decide
+from core.store.arrays import Shown
+
+
+def kind_note(decoded: DecodedImage, name: str, *, by_table: bool) -> str:
+    """Check that a file may be a mammogram; returns what is to be said of its kind ("" where nothing is).
+
+    LeftOutError for another modality. A radiograph or secondary capture that does not speak of a breast is left
+    out too, unless a table names it.
+    """
+    kind = Kind(modality=decoded.modality, breast=decoded.breast)
+    if decoded.format != "DICOM" or kind.modality in ("", *MAMMOGRAPHIC):
+        return ""
+    if not kind.mammogram and not (by_table and kind.uncertain):
+        raise LeftOutError(f"{sentence(kind, name)} It is left out.")
+    why = "its header speaks of a breast" if kind.breast else "the table names it"
+    return f"{name} has another Modality than MG; it was taken for a mammogram, since {why}."
+
+
+def patient_key(planned: PlannedImage, decoded: DecodedImage, sha256: str) -> tuple[str, str]:
+    """The identifier of the patient, and what is to be said of it.
+
+    Without one, as in files that were de-identified, each file is taken for a patient of its own: files of one
+    patient are never known to belong together, but files of two are never taken for one.
+    """
+    if planned.patient or decoded.identity.patient_id:
+        return planned.patient or decoded.identity.patient_id, ""
+    return f"image {sha256}", (
+        "has no Patient ID and is taken for a patient of its own; give a table with patient_id where that is "
+        "wrong, or a split may part a patient."
+    )
+
+
+def turned(decoded: DecodedImage, planned: PlannedImage) -> tuple[DecodedImage, Turn, str]:
+    """The image as it hangs, how it was turned, and what is to be said of it."""
+    if decoded.format != "DICOM":
+        return decoded, Turn(), ""
+    side, view = planned.laterality or decoded.laterality, planned.view or decoded.view
+    turn, said = decide(decoded, side, view, breast_in(decoded))
+    return replace(decoded, pixels=turn.apply(decoded.pixels)) if turn.code else decoded, turn, said
+
+
+def shown(decoded: DecodedImage) -> Shown:
+    """What is stored with the pixels."""
+    tables = decoded.voi_luts if decoded.frame == 0 else ()
+    return Shown(padding=decoded.padding, inverted=is_inverted(decoded.photometric), voi_luts=tables)
+
+
+def contradictions(planned: PlannedImage, decoded: DecodedImage, image: Image) -> Iterator[str]:
+    """Where table and header differ about side and view, and where neither tells."""
+    for table, header, word in (
+        (planned.laterality, decoded.laterality, "side"),
+        (planned.view, decoded.view, "view"),
+    ):
+        if table is not None and header is not None and table != header:
+            yield (
+                f"The {word} of {planned.path.name} is {table} in the table and {header} in its header. The table "
+                "is followed."
+            )
+    missing = [word for word, value in (("side", image.laterality), ("view", image.view)) if value is None]
+    if missing and decoded.format == "DICOM":
+        yield f"{planned.path.name}: neither table nor header tells its {' and its '.join(missing)}."
+
+
+def image_of(writing: Writing, patient: Patient, sha256: str) -> Image:
+    """The row of an image whose pixels are stored."""
+    planned, decoded = writing.planned, writing.decoded
+    own_spacing = decoded.pixel_spacing_mm is not None
+    return Image(
+        id=writing.image_id,
+        patient_id=patient.id,
+        content_sha256=sha256,
+        width=writing.size[0],
+        height=writing.size[1],
+        bits_stored=decoded.bits_stored,
+        pixel_spacing_mm=decoded.pixel_spacing_mm if own_spacing else planned.spacing_mm,
+        spacing_source=decoded.spacing_source if own_spacing else planned.spacing_source,
+        laterality=planned.laterality or decoded.laterality,
+        view=planned.view or decoded.view,
+        composition=planned.composition,
+        photometric=decoded.photometric,
+        rescale_slope=decoded.rescale_slope,
+        rescale_intercept=decoded.rescale_intercept,
+        windows=decoded.windows,
+        padding=decoded.padding,
+        turn=writing.turn.code,
+        tables=len(decoded.voi_luts),
+        # of a date, only the year is not identifying
+        acquired=None if decoded.acquired is None else decoded.acquired[:4],
+        detector=decoded.detector,
+        synthetic=decoded.synthetic,
+        frames=frames_of(decoded),
+    )

@@ -1,0 +1,73 @@
+"""What a file is, told from its first bytes. Names and endings are never looked at."""
+
+from __future__ import annotations
+
+from core.imaging.formats.dicom_syntax import encoding_of
+
+HEAD_BYTES = 256
+"""How many first bytes ``format_of`` needs."""
+DICOM, NO_PREAMBLE, ZIP = "DICOM", "DICOM without preamble", "ZIP"
+_IMAGES = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+)
+IMAGE_FORMATS = frozenset((DICOM, NO_PREAMBLE, "PGM", *(name for _, name in _IMAGES)))
+_UNPACK = "an archive; unpack it first"
+_SAVE = "a picture of a kind that is not read; save it as PNG or TIFF"
+_OTHERS = (
+    (b"%PDF", "a PDF document"),
+    (b"\x1f\x8b", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", _UNPACK),
+    (b"Rar!", _UNPACK),
+    (b"\xfd7zXZ", _UNPACK),
+    (b"BZh", _UNPACK),
+    (b"(\xb5/\xfd", _UNPACK),
+    (b"GIF8", _SAVE),
+    (b"BM", _SAVE),
+    (b"RIFF", _SAVE),
+    (b"\x00\x00\x00\x0cjP  ", _SAVE),
+    (b"\xff\x4f\xff\x51", _SAVE),
+    (b"MZ", "a program"),
+    (b"\x7fELF", "a program"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"SQLite format 3", "a database"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document"),
+    (b"<?xml", "XML"),
+    (b"<", "HTML or XML"),
+    (b"{", "JSON"),
+)
+
+
+def format_of(head: bytes) -> str:
+    """DICOM, NO_PREAMBLE, PNG, JPEG, TIFF, PGM or ZIP; "" for anything else."""
+    if head[128:132] == b"DICM":
+        return DICOM
+    for start, name in _IMAGES:
+        if head.startswith(start):
+            return name
+    if head[:2] in (b"P2", b"P5") and head[2:3].isspace():
+        return "PGM"
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return ZIP
+    # DICOM without a preamble, which old equipment wrote, begins with group 0002 or 0008
+    if head[:2] in (b"\x08\x00", b"\x02\x00", b"\x00\x08") and (
+        head[:2] == b"\x02\x00" or encoding_of(head, announced="") is not None
+    ):
+        return NO_PREAMBLE
+    return ""
+
+
+def what_else(head: bytes) -> str:
+    """What a file is that is no image, for the list of files that were passed over."""
+    if not head.strip(b"\0 \r\n\t"):
+        return "empty"
+    for start, what in _OTHERS:
+        if head.startswith(start):
+            return what
+    if head.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or not any(
+        byte < 32 and byte not in (9, 10, 12, 13) for byte in head
+    ):
+        return "text"
+    return "of no known kind"
