@@ -82,6 +82,8 @@ class IdentityHeader(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     key: Literal["passphrase", "key store"]
     salt: bytes
+    key_id: str = ""
+    """Name of this file's own key in the key store; "" in files of earlier versions, which used the study's."""
     n: Annotated[int, msgspec.Meta(ge=1 << 14, le=1 << 20)] = 1 << 15
     """Cost of scrypt, with r = 8 and p = 1; limited, since the file is foreign until it is authenticated."""
 
@@ -121,7 +123,10 @@ class Passphrase:
 
 
 class KeyStore:
-    """A random key in the key store of the system, under the id of the study."""
+    """A random key in the key store of the system: one for each identity file, never overwritten.
+
+    A copy of a study, or a restored backup, has the key of the file that it is a copy of, or a file of its own.
+    """
 
     kind: Literal["passphrase", "key store"] = "key store"
 
@@ -133,12 +138,14 @@ class KeyStore:
 
         from core.store.key_store import system_key_store
 
-        store = system_key_store()
+        store, name = system_key_store(), self._name(header)
         try:
             if new:
+                if store.get_password(_SERVICE, name) is not None:
+                    raise StudyError("The system's key store holds a key of this name already; try again.")
                 text = base64.b64encode(secrets.token_bytes(_KEY)).decode()
-                store.set_password(_SERVICE, self._study_id, text)
-            found = store.get_password(_SERVICE, self._study_id)
+                store.set_password(_SERVICE, name, text)
+            found = store.get_password(_SERVICE, name)
         except KeyringError as error:
             raise StudyError(
                 "The system's key store could not be used for the identity file; unlock it, or use a passphrase."
@@ -150,13 +157,16 @@ class KeyStore:
             )
         return base64.b64decode(found)
 
-    def forget(self) -> None:
-        """Delete the key, after which the file can never be read again."""
+    def _name(self, header: IdentityHeader) -> str:
+        return f"{self._study_id} {header.key_id}" if header.key_id else self._study_id
+
+    def forget(self, header: IdentityHeader) -> None:
+        """Delete the key of this file, after which it can never be read again."""
         import keyring
         from keyring.errors import KeyringError, PasswordDeleteError
 
         try:
-            keyring.delete_password(_SERVICE, self._study_id)
+            keyring.delete_password(_SERVICE, self._name(header))
         except PasswordDeleteError:
             return
         except KeyringError as error:
@@ -181,7 +191,7 @@ class IdentityFile:
         path = folder / IDENTITY
         if path.exists():
             raise StudyError(f"{path} exists already; open it, or delete it first.")
-        header = IdentityHeader(key=source.kind, salt=secrets.token_bytes(16))
+        header = IdentityHeader(key=source.kind, salt=secrets.token_bytes(16), key_id=secrets.token_hex(16))
         made = cls(path, header, source.key(header, new=True), _Links())
         made.save()
         return made
@@ -266,8 +276,13 @@ def has_identity(folder: Path) -> bool:
 
 def identity_key_kind(folder: Path) -> Literal["passphrase", "key store"]:
     """Where the key of the file is, so that the right thing is asked for."""
+    return header_of(folder).key
+
+
+def header_of(folder: Path) -> IdentityHeader:
+    """The header of the study's identity file, which is not encrypted."""
     path = folder / IDENTITY
-    return _header(path, _read(path)[0]).key
+    return _header(path, _read(path)[0])
 
 
 def delete_identity(folder: Path) -> None:

@@ -126,6 +126,10 @@ class Expected:
     models: dict[str, Sealed] = field(default_factory=dict)
     active: dict[str, str] = field(default_factory=dict)
     reader_studies: dict[str, ReaderStudyRow] = field(default_factory=dict)
+    secret_sha256: str | None = ""
+    """Of the secret for UIDs; "" where no record tells of it, as in studies of earlier versions."""
+    no_hashes: bool = False
+    """Whether no patient can have a hash of their identifier any more."""
     in_finding: Counter[str] = field(default_factory=Counter)
     """Number of lesions of each finding."""
     places: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -191,6 +195,14 @@ def _sealed(value: object, record: AuditRecord) -> Sealed:
 
 def _create(expected: Expected, record: AuditRecord) -> None:
     expected.info = _sealed(msgspec.json.decode(record.new or ""), record)
+
+
+def _secret(expected: Expected, record: AuditRecord) -> None:
+    expected.secret_sha256, expected.no_hashes = _new(record, dict[str, str | None])["secret_sha256"], True
+
+
+def _drop_hashes(expected: Expected, record: AuditRecord) -> None:
+    expected.no_hashes = True
 
 
 def _add_patient(expected: Expected, record: AuditRecord) -> None:
@@ -345,6 +357,9 @@ def _withdraw_opinion(expected: Expected, record: AuditRecord) -> None:
 
 _CHANGES: dict[str, Callable[[Expected, AuditRecord], None]] = {
     "study.create": _create,
+    "links.start": _secret,
+    "links.decline": _secret,
+    "links.drop": _drop_hashes,
     "patient.add": _add_patient,
     "patient.remove": lambda expected, record: expected.drop_patient(_subject(record)),
     FORGET: lambda expected, record: expected.drop_patient(_subject(record)),

@@ -97,6 +97,12 @@ def _info(connection: Connection, expected: Expected) -> Iterator[Difference]:
     row = {key: rows[0][key] for key in ("id", "name", "synthetic", "created_utc")} if len(rows) == 1 else None
     if row is None or expected.info is None or _seal(row) != expected.info.seal:
         yield "study", "has another name or identifier, or another mark as synthetic, than the audit trail tells"
+        return
+    secret = rows[0]["link_salt"]
+    if expected.secret_sha256 != "" and expected.secret_sha256 != (
+        hashlib.sha256(secret).hexdigest() if isinstance(secret, bytes) else secret
+    ):
+        yield "study", "has another secret for UIDs than the audit trail tells"
 
 
 def _plain(

@@ -40,7 +40,7 @@ from core.store.images import ImageRepository
 from core.store.lesions import LesionRepository
 from core.store.names import DATABASE, RUNS
 from core.store.patients import PatientRepository
-from core.store.pseudonym_links import LinkRepository
+from core.store.pseudonym_links import LinkRepository, drop_hashes_of_copies
 from core.store.reader_studies import ReaderStudyRepository
 from core.store.readers import ReaderRepository
 from core.store.replay import Expected
@@ -149,6 +149,8 @@ class Study:
             raise
         if writable:
             study.cleared = study.arrays.clear_partial()
+            if study.links.drop_hashes():
+                drop_hashes_of_copies(folder / BACKUPS)
         return study
 
     @property
