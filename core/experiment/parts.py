@@ -26,6 +26,7 @@ from core.evaluation.localisation import Controls, controls_of
 from core.evaluation.predictions import Predictions
 from core.evaluation.saved import load_predictions, save_predictions
 from core.experiment.plan import IAIA, MALIGNANCY, Trial
+from core.experiment.same_machine import hand_to_part
 from core.explain.gallery import analyse
 from core.model.checkpoint import LoadedModel, load_model
 from core.platform.atomic import atomic_write
@@ -143,6 +144,7 @@ def carry_out(
     where = f", fold {data.fold}" if data.fold else ""
     emit(Message(level="info", text=f"Training {trial.name}, seed {seed}{where}."))
     config = trial.with_seed(seed)
+    hand_to_part(out, folder, config)
     rois = data.rois
     if trial.fine_images is not None:
         rois = with_few_fine(rois, data.parts, trial.fine_images, seed)

@@ -62,11 +62,24 @@ def splits_of(study: Study, request: TableRequest) -> list[Split]:
         known = [study.splits.find(f"{name}-fold{i + 1}") for i in range(request.folds)]
         if all(one is not None for one in known):
             return [one for one in known if one is not None]
-        return list(make_folds(study, name=name, label=request.config.label, folds=request.folds, seed=1))
+        config = request.config
+        return list(
+            make_folds(
+                study,
+                name=name,
+                label=config.label,
+                folds=request.folds,
+                seed=1,
+                class_names=config.class_names,
+            )
+        )
     if request.split:
         return [find_split(study, request.split)]
     default = study.splits.find("default")
     if default is None:
         label = request.config.label
-        default, _ = make_split(study, name="default", label=label, fractions=PAPER_FRACTIONS, seed=1)
+        names = request.config.class_names
+        default, _ = make_split(
+            study, name="default", label=label, fractions=PAPER_FRACTIONS, seed=1, class_names=names
+        )
     return [default]

@@ -20,6 +20,7 @@ from core.experiment.parts import Data, FinishedPart, carry_out
 from core.experiment.phantom_study import MARKED, UNMARKED
 from core.experiment.plan import IAIA, MALIGNANCY, NO_FINE_LOSS, NO_MASKS, PROTOPNET, VGG, VGG_MASKS, Trial, trials
 from core.experiment.request import TableRequest, data_of
+from core.experiment.same_machine import settle_for_all
 from core.experiment.table import Judged, TestSet, judge_methods
 from core.platform.atomic import make_folder
 from core.store.study import Study
@@ -43,6 +44,8 @@ def table1(study: Study, request: TableRequest, *, emit: Emit, cancelled: IsCanc
     chosen = [
         trial for trial in trials(request.config, ablations=request.ablations) if _possible(trial, data, emit)
     ]
+    lesions = len(data[0].of_part(Part.TRAINING))
+    settle_for_all(request.out, request.config, lesions=lesions, emit=emit)
     if request.launcher is not None:
         launch_parts(study, request, request.launcher, chosen, data, emit=emit, cancelled=cancelled)
     done: dict[str, list[list[FinishedPart]]] = {trial.key: [] for trial in chosen}

@@ -75,13 +75,13 @@ def lowest_of_top(one: NDArray[np.floating], share: float = TOP_SHARE) -> np.flo
 
 def chance(relevant: ArrayLike) -> Float:
     """(n,) expected precision of a map that knows nothing: |R| / (H W); NaN where the mask is empty."""
-    r = np.asarray(relevant, dtype=np.float64)
+    r = _as_mask(relevant).astype(np.float64)
     return np.where(_has_mask(r), r.mean(axis=(-2, -1)), np.nan)
 
 
 def attainable(relevant: ArrayLike, share: float = TOP_SHARE) -> Float:
     """(n,) best possible precision of the mask: its n largest values over n, min(1, |R| / n) for a hard mask."""
-    given = np.asarray(relevant)
+    given = _as_mask(relevant)
     n = top_count(given.shape[-2] * given.shape[-1], share)
     if given.dtype.kind in "bui" and given.max(initial=0) <= 1:
         # nothing to sort in a mask that says yes or no
@@ -132,9 +132,17 @@ def _has_mask(relevant: NDArray[np.generic]) -> Bool:
     return found
 
 
+def _as_mask(relevant: ArrayLike) -> NDArray[np.generic]:
+    """The mask as it is; ValueError where a value lies outside [0, 1]: 0 and 255 would give shares of 255."""
+    mask = np.asarray(relevant)
+    if mask.dtype != np.bool_ and mask.size and not (mask.min() >= 0 and mask.max() <= 1):
+        raise ValueError("a mask has values from 0 to 1: divide one of 0 and 255 by 255")
+    return mask
+
+
 def _pair(maps: ArrayLike, relevant: ArrayLike) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     """Both as (n, H, W), one mask repeated without a copy; ValueError where the sizes differ."""
-    a, r = np.asarray(maps), np.asarray(relevant)
+    a, r = np.asarray(maps), _as_mask(relevant)
     if a.ndim != 3 or r.shape not in (a.shape, a.shape[1:]):
         raise ValueError(f"maps {a.shape} do not go with masks {r.shape}")
     return a, np.broadcast_to(r, a.shape)

@@ -28,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="shares of the patients (default: 0.73 0.12 0.15)",
     )
     parser.add_argument("--label", choices=("margin", "shape"), default="margin", help="stratify by this label")
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        default=(),
+        metavar="WORD",
+        help="stratify by these words of the label alone, for a model of fewer classes (default: all)",
+    )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -41,6 +48,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             label=arguments.label,
             fractions=tuple(arguments.fractions),
             seed=arguments.seed,
+            class_names=arguments.classes,
         )
     console.result({"split": split.name, "seed": split.seed, "counts": counts}, split_text(split, counts))
     return 0

@@ -14,6 +14,10 @@ paths of the mammogram, of a cut-out and of a mask. They are read with these pec
 - Patient ID in the files' headers names the image, not the patient; the tables' ``patient_id`` is followed.
 - ``mass margins`` may hold several words, joined by ``-``.
 
+The popular copy as JPEG has its tables in ``csv`` and its files in ``jpeg/<series UID>``, of which
+``csv/dicom_info.csv`` tells the folder's old name and what each shows. Its masks are lossy: grey values near black
+and near white count as black and white.
+
 The tables of calcifications (``calc_...``) are understood and left out. No file has a pixel spacing. The
 outlines are of an automatic segmentation, so that no fine annotation is derived from them.
 """
@@ -40,6 +44,10 @@ from core.domain.vocabulary import Laterality, MarginType, MassShape, Pathology,
 SOURCE = "CBIS-DDSM"
 MASSES = ("mass_case_description_train_set.csv", "mass_case_description_test_set.csv")
 CALCIFICATIONS = ("calc_case_description_train_set.csv", "calc_case_description_test_set.csv")
+
+JPEG_COPY = "csv/dicom_info.csv"
+_LOSSY, _NEAR_BLACK = 0.1, 16
+"""Share of the pixels of a lossy mask that may be grey, and how far its ends may be from black and white."""
 
 ReadMask = Callable[[Path], NDArray[Any]]
 """Decodes a foreign grey image file; the caller decides where (in a child process)."""
@@ -82,19 +90,39 @@ def read_cbis_ddsm(folder: Path, *, read_mask: ReadMask, skip_bad_rows: bool = F
 
     BadFileError where there is no such table; BadTableError names the first wrong row.
     """
-    tables = [folder / name for name in MASSES if (folder / name).is_file()]
+    tables = _tables(folder, MASSES)
     if not tables:
         raise BadFileError(f"{folder} has no {MASSES[0]}; choose the folder that holds the tables of CBIS-DDSM.")
-    reader = _CbisDdsmTables(_files_by_folder(folder), read_mask)
+    copy = folder / JPEG_COPY
+    files = _files_of_copy(folder, copy) if copy.is_file() else _files_by_folder(folder)
+    reader = _CbisDdsmTables(files, read_mask)
     for table in tables:
         for row in read_table(table, required=_REQUIRED):
             reader.take(row, f"{table.name}, {row.where}")
-    for name in CALCIFICATIONS:
-        if (folder / name).is_file():
-            reader.pass_over(folder / name)
+    for table in _tables(folder, CALCIFICATIONS):
+        reader.pass_over(table)
     refuse_wrong(reader.notes.issues, None, skip=skip_bad_rows)
     images = tuple(_planned(film, where) for where, film in reader.films.items())
     return ImportPlan(source=SOURCE, images=images, issues=tuple(reader.notes.issues), folder=folder)
+
+
+def _tables(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    """The tables of these names, in the folder or in ``csv`` in it."""
+    places = [folder / place / name for place in ("", "csv") for name in names]
+    return [path for path in places if path.is_file()]
+
+
+def _files_of_copy(folder: Path, info: Path) -> dict[str, list[Path]]:
+    """The files of the JPEG copy by the name that their folder has in the tables; masks go before cut-outs."""
+    found: dict[str, list[tuple[bool, Path]]] = {}
+    for row in read_table(info, required=("image_path", "PatientID")):
+        parts = PurePosixPath(row["image_path"].replace("\\", "/")).parts
+        start = parts.index("jpeg") if "jpeg" in parts else 0
+        path = folder.joinpath(*parts[start:])
+        if ".." not in parts and path.is_file():
+            cut_out = "mask" not in row.get("SeriesDescription").lower()
+            found.setdefault(row["PatientID"], []).append((cut_out, path))
+    return {name: [path for _, path in sorted(files)] for name, files in found.items()}
 
 
 def _files_by_folder(folder: Path) -> dict[str, list[Path]]:
@@ -200,13 +228,28 @@ class _CbisDdsmTables:
         # in most downloads the mask is the file that the path names, or the last of its folder
         candidates = sorted(candidates, key=lambda path: (path.name == named, path.as_posix()), reverse=True)
         for place, path in enumerate(candidates):
-            pixels = self.read_mask(path)
-            low, high = pixels.min(), pixels.max()
-            if low < high and ((pixels == low) | (pixels == high)).all():
+            mask = _black_and_white(self.read_mask(path))
+            if mask is not None:
                 if place and candidates[0].name == named:
                     self.notes.note(where, "Its cut-out and its mask are swapped; the pixels say which is which.")
-                return np.where(pixels == high, 255, 0).astype(np.uint8)
+                return mask
         raise _MissingError("None of its files is a mask")
+
+
+def _black_and_white(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """255 within the lesion and 0 outside; None for a picture of more than two values.
+
+    JPEG blurs the edge of a mask: up to a tenth of its pixels may be neither, if the rest is black and white.
+    """
+    low, high = int(pixels.min()), int(pixels.max())
+    if low == high:
+        return None
+    margin = (high - low) / 8
+    middle = ((pixels > low + margin) & (pixels < high - margin)).mean()
+    exact = ((pixels == low) | (pixels == high)).all()
+    if not exact and (middle > _LOSSY or low > _NEAR_BLACK or high < 255 - _NEAR_BLACK):
+        return None
+    return np.where(pixels > (low + high) / 2, 255, 0).astype(np.uint8)
 
 
 class _MissingError(Exception):

@@ -52,7 +52,7 @@ class PlanOptions:
 _TABLES: dict[Layout, tuple[str, ...]] = {
     Layout.MINI_MIAS: ("Info.txt",),
     Layout.CDD_CESM: ("index.csv",),
-    Layout.CBIS_DDSM: cbis_ddsm.MASSES,
+    Layout.CBIS_DDSM: (*cbis_ddsm.MASSES, *(f"csv/{name}" for name in cbis_ddsm.MASSES)),
     Layout.INBREAST: (inbreast.TABLE,),
     Layout.VINDR_MAMMO: (vindr_mammo.FINDINGS,),
     Layout.CMMD: cmmd.TABLES,

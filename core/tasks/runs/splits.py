@@ -62,15 +62,24 @@ def find_split(study: Study, name: str) -> Split:
 
 
 def make_split(
-    study: Study, *, name: str, label: LabelName, fractions: tuple[float, float, float], seed: int
+    study: Study,
+    *,
+    name: str,
+    label: LabelName,
+    fractions: tuple[float, float, float],
+    seed: int,
+    class_names: Sequence[str] = (),
 ) -> tuple[Split, tuple[SplitCount, ...]]:
-    """A new split of the study, stored; StudyError where the name is taken or a class is too rare."""
+    """A new split of the study, stored; StudyError where the name is taken or a class is too rare.
+
+    ``class_names``: the classes to stratify by, where they are fewer than all of the label's.
+    """
     if not name.strip():
         raise StudyError("A split needs a name.")
     if study.splits.find(name) is not None:
         raise StudyError(f"This study has a split named {name} already; choose another name.")
     rows = split_rows(study, label=label)
-    names = class_names_of(label)
+    names = tuple(class_names) or class_names_of(label)
     parts = split_patients(rows, names, fractions=fractions, seed=seed)
     check_split(rows, [parts[row.patient_id] for row in rows])
     split = Split(id=uuid.uuid4().hex, name=name, seed=seed, parts=parts)
@@ -79,12 +88,22 @@ def make_split(
 
 
 def make_folds(
-    study: Study, *, name: str, label: LabelName, folds: int, seed: int, sources: Sequence[str] = ()
+    study: Study,
+    *,
+    name: str,
+    label: LabelName,
+    folds: int,
+    seed: int,
+    sources: Sequence[str] = (),
+    class_names: Sequence[str] = (),
 ) -> tuple[Split, ...]:
-    """Cross-validation: in the i-th split fold i is tested and fold i + 1 serves as validation. Stored."""
+    """Cross-validation: in the i-th split fold i is tested and fold i + 1 serves as validation. Stored.
+
+    ``class_names``: as in ``make_split``; lesions of other classes are in no fold.
+    """
     if folds < 3:
         raise StudyError("Cross-validation needs at least 3 folds: one to test, one to validate, one to train on.")
-    names = class_names_of(label)
+    names = tuple(class_names) or class_names_of(label)
     rows = [row for row in split_rows(study, label=label, sources=sources) if row.class_name in names]
     index = {class_name: i for i, class_name in enumerate(names)}
     fold = grouped_folds(

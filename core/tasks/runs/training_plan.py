@@ -37,7 +37,15 @@ def plan_runs(
     if folds and split:
         raise TrainingError("--folds makes its own splits and validates in each: leave out --split.")
     if folds:
-        splits = make_folds(study, name=base, label=config.label, folds=folds, seed=config.seed, sources=sources)
+        splits = make_folds(
+            study,
+            name=base,
+            label=config.label,
+            folds=folds,
+            seed=config.seed,
+            sources=sources,
+            class_names=config.class_names,
+        )
         return [
             plan_run(study, config, found.parts, name=f"{base}-fold{i + 1}", host=host)
             for i, found in enumerate(splits)
@@ -83,7 +91,14 @@ def _split(study: Study, name: str, config: TrainingConfig) -> Split:
     latest = study.splits.find("default")
     if latest is not None:
         return latest
-    made, _ = make_split(study, name="default", label=config.label, fractions=PAPER_FRACTIONS, seed=config.seed)
+    made, _ = make_split(
+        study,
+        name="default",
+        label=config.label,
+        fractions=PAPER_FRACTIONS,
+        seed=config.seed,
+        class_names=config.class_names,
+    )
     return made
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from core.domain.vocabulary import Laterality, ViewPosition
+from core.data.importers.importing import run_import
+from core.data.importers.layouts import PlanOptions, make_plan
+from core.domain.errors import BadTableError
+from core.domain.vocabulary import Laterality, MarginType, ViewPosition
+from core.store.study import Study
 from tests.core.cases.conftest import Imported
 
 pytestmark = pytest.mark.shared
@@ -55,6 +60,10 @@ LAYOUTS: dict[str, Callable[[Imported], bool]] = {
         len(c.images) == 1 and all(word in c.said for word in ("MR image", "ultrasound", "CT image", "OT"))
     ),
     "a36_birth": lambda c: (c.report.patients, len(c.images)) == (1, 3),
+    "b02_cbis_kaggle": lambda c: (
+        (c.report.patients, len(c.images), len(c.lesions)) == (1, 1, 1)
+        and c.lesions[0].labels.margin is MarginType.SPICULATED
+    ),
     "b06_outline_on_background": lambda c: len(c.lesions) == 1 and "background" in c.said,
 }
 
@@ -62,3 +71,37 @@ LAYOUTS: dict[str, Callable[[Imported], bool]] = {
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_layouts(imported: Import, name: str) -> None:
     assert LAYOUTS[name](imported(f"layouts/{name}"))
+
+
+def test_edges_of_shapes(cases: Path, tmp_path: Path) -> None:
+    folder = cases / "layouts" / "c_edges_of_shapes"
+    with pytest.raises(BadTableError, match="row 3: the outline crosses itself"):
+        make_plan(folder)
+    plan = make_plan(folder, PlanOptions(skip_bad_rows=True))
+    with Study.create(tmp_path / "study", name="s") as study:
+        report = run_import(study, plan)
+    said = {issue.where: issue.sentence for issue in report.issues}
+    assert "beyond the edge" in said["row 4"] and "of a pixel" in said["row 5"]
+    assert "outside the image" in said["row 7"] and report.lesions == 3
+
+
+TABLES: dict[str, Callable[[Imported], bool]] = {
+    "e02_decimal_comma": lambda c: (
+        sorted(lesion.box.x0 for lesion in c.lesions) == [40, 40.5]
+        and {image.pixel_spacing_mm for image in c.images} == {0.1}
+    ),
+    "e04_sep_line": lambda c: len(c.lesions) == 1 and c.lesions[0].labels.margin is MarginType.SPICULATED,
+    "e06_duplicate_rows": lambda c: len(c.lesions) == 2 and "repeats row 2" in c.said,
+    "e17_xlsx": lambda c: len(c.lesions) == 1 and c.lesions[0].labels.margin is MarginType.SPICULATED,
+    "t06_two_classes": lambda c: len(c.lesions) == 12,
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables(imported: Import, name: str) -> None:
+    assert TABLES[name](imported(f"tables/{name}"))
+
+
+def test_a_duplicate_column(cases: Path) -> None:
+    with pytest.raises(BadTableError, match="'margin' twice"):
+        make_plan(cases / "tables" / "e07_duplicate_column")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -129,3 +131,19 @@ def test_other_sizes_and_nan_are_refused() -> None:
         activation_precision(np.zeros((1, 4, 4)), np.zeros((1, 5, 4)))
     with pytest.raises(ValueError, match="NaN"):
         activation_precision(np.full((1, 4, 4), np.nan), np.ones((4, 4)))
+
+
+@pytest.mark.parametrize("measure", [activation_precision, energy_inside, fires_inside])
+def test_a_mask_of_0_and_255_is_refused(measure: Callable[..., np.ndarray]) -> None:
+    mask = np.zeros((1, 8, 8), np.uint8)
+    mask[0, 2:5, 2:5] = 1
+    maps = np.random.default_rng(0).random((1, 8, 8))
+    assert measure(maps, mask)[0] <= 1
+    for wrong in (mask * 255, mask.astype(np.float64) * 1.5, -mask.astype(np.int64)):
+        with pytest.raises(ValueError, match="from 0 to 1"):
+            measure(maps, wrong)
+        with pytest.raises(ValueError, match="from 0 to 1"):
+            chance(wrong)
+        with pytest.raises(ValueError, match="from 0 to 1"):
+            attainable(wrong)
+    assert measure(maps, mask.astype(bool))[0] == measure(maps, mask)[0]

@@ -13,6 +13,8 @@ from core.domain.study import Labels
 from core.domain.vocabulary import MarginType
 from core.store.study import Study
 from core.tasks.runs.splits import make_folds, make_split
+from core.tasks.runs.training_plan import plan_runs
+from core.training.presets import load_preset
 from tests.core.store.helpers import add_case
 
 MARGINS = (MarginType.CIRCUMSCRIBED, MarginType.INDISTINCT, MarginType.SPICULATED)
@@ -62,3 +64,24 @@ def test_folds_under_a_name_that_is_taken_are_refused_and_leave_nothing(study: S
     with pytest.raises(StudyError, match="x-fold3 already"):
         make_folds(study, name="x", label="margin", folds=3, seed=1)
     assert [split.name for split in study.splits.all()] == ["x-fold3"]
+
+
+TWO = (MarginType.CIRCUMSCRIBED.value, MarginType.SPICULATED.value)
+
+
+def test_a_study_of_two_classes_is_divided_by_those(tmp_path: Path) -> None:
+    with Study.create(tmp_path / "study", name="two") as study:
+        for number in range(12):
+            lesion = add_case(study, number, pixels=False)
+            study.lesions.set_labels(lesion.id, Labels(margin=MarginType(TWO[number % 2])))
+        _give_every_image_its_own_hash(study, twins=("i0", "i0"))
+        fractions = (0.5, 0.25, 0.25)
+        with pytest.raises(StudyError, match="class indistinct"):
+            make_split(study, name="all", label="margin", fractions=fractions, seed=1)
+        _, counts = make_split(study, name="two", label="margin", fractions=fractions, seed=1, class_names=TWO)
+        assert {count.class_name for count in counts if count.lesions} == set(TWO)
+        folds = make_folds(study, name="f", label="margin", folds=3, seed=1, class_names=TWO)
+        assert all(len(split.parts) == 12 for split in folds)
+        config = msgspec.structs.replace(load_preset("compact"), class_names=TWO)
+        for run in (*plan_runs(study, config, name="plain"), *plan_runs(study, config, name="fold", folds=3)):
+            assert run.config
