@@ -16,7 +16,7 @@ from core.store.audit import AuditReport
 from core.store.layout import differences as layout_differences
 from core.store.names import DATABASE
 from core.store.replay import Expected
-from core.store.row_check import ROW_ERRORS
+from core.store.row_values import ROW_ERRORS
 from core.store.study import Study
 from core.store.upgrade import layout
 

@@ -3,8 +3,8 @@
 A pseudonym is ``P`` and eight random characters: nothing can be computed from it. Only the encrypted identity
 file (``core.store.identity``), where the user keeps one, holds the link; with it a later import finds the same
 patient. Without it the link is gone after the import: an identifier keeps its pseudonym within one
-``PseudonymSession``, that is, one import. A later import recognises a patient by pixels that the study has already,
-and by nothing else.
+``PseudonymSession``, that is, one import. A later import recognises a patient by pixels that the study has
+already, and by nothing else.
 
 Earlier versions kept a hash of each identifier under a salt that stood beside it, so that whoever had the study
 could try all identifiers of a short format. ``LinkRepository.drop_hashes`` deletes those.

@@ -17,6 +17,7 @@ import msgspec
 from core.domain.opinion import CaseReading, Opinion, Verdict
 from core.domain.reading import StudyReading
 from core.domain.study import Finding, Image, Labels, Lesion, ModelRevision, Patient, Reader, Run
+from core.store.expected_rows import Kept, LesionRow, ReaderStudyRow, Sealed, SplitRow
 from core.store.schema import canonical_json
 from core.store.trail import FORGET, AuditRecord
 
@@ -42,68 +43,6 @@ def _plain(value: Any) -> Any:
             return value
 
 
-@dataclass(frozen=True)
-class Sealed:
-    """A row that must be there."""
-
-    seal: bytes
-    counter: int
-    """Number of the record."""
-
-
-@dataclass(kw_only=True)
-class Kept:
-    """A reading or an opinion, which is never deleted but can be taken back."""
-
-    seal: bytes
-    at_utc: str
-    who: str
-    counter: int
-    verdict: bool = False
-    withdrawn_utc: str | None = None
-
-
-@dataclass(kw_only=True)
-class LesionRow:
-    """A lesion with everything that was said of it, which goes with it."""
-
-    finding_id: str
-    image_id: str
-    number: int
-    outline: bytes
-    """Its seal."""
-    frame: int
-    counter: int
-    labels: dict[str | None, Sealed] = field(default_factory=dict)
-    """By reader; None for the data set."""
-    annotations: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
-    """Hash of the shapes and time of the commit, by reader and revision."""
-    readings: dict[tuple[str, str, str], Sealed] = field(default_factory=dict)
-    """By reader study, reader and condition."""
-    case_readings: dict[str, list[Kept]] = field(default_factory=dict)
-    """By reader."""
-    opinions: dict[str, list[Kept]] = field(default_factory=dict)
-    """By run."""
-
-
-@dataclass(kw_only=True)
-class SplitRow:
-    name: str
-    seed: int
-    parts: dict[str, str]
-    at_utc: str
-    counter: int
-
-
-@dataclass(kw_only=True)
-class ReaderStudyRow:
-    row: dict[str, Any]
-    cases: tuple[str, ...] | None
-    """Hashes of the lesions in their order; None where the record holds none."""
-    lesions: int
-    counter: int
-
-
 def case_hash(reader_study_id: str, lesion_id: str) -> str:
     """How the trail names a lesion of a reader study: not by its id, which goes when a patient is forgotten."""
     return hashlib.sha256(f"{reader_study_id} {lesion_id}".encode()).hexdigest()[:32]
@@ -120,6 +59,9 @@ class Expected:
     """Of images and findings."""
     findings: dict[str, Sealed] = field(default_factory=dict)
     lesions: dict[str, LesionRow] = field(default_factory=dict)
+    removed: dict[str, LesionRow] = field(default_factory=dict)
+    """Lesions that can be put back."""
+    removed_findings: dict[str, Sealed] = field(default_factory=dict)
     readers: dict[str, Sealed] = field(default_factory=dict)
     splits: dict[str, SplitRow] = field(default_factory=dict)
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -161,18 +103,31 @@ class Expected:
         self._leave(before)
 
     def drop_lesion(self, lesion_id: str) -> None:
-        self._leave(self.lesions.pop(lesion_id).finding_id)
+        self.removed[lesion_id] = lesion = self.lesions.pop(lesion_id)
+        self._leave(lesion.finding_id)
+
+    def put_back(self, lesion_id: str, number: int) -> None:
+        """Its place, and its finding's, in the order of entry may be new ones then."""
+        self.lesions[lesion_id] = lesion = self.removed.pop(lesion_id)
+        lesion.number = number
+        self.in_finding[lesion.finding_id] += 1
+        self.places["lesion"].pop(lesion_id, None)
+        if lesion.finding_id not in self.findings:
+            self.findings[lesion.finding_id] = self.removed_findings[lesion.finding_id]
+            self.places["finding"].pop(lesion.finding_id, None)
 
     def _leave(self, finding_id: str) -> None:
         self.in_finding[finding_id] -= 1
-        if not self.in_finding[finding_id]:
-            self.findings.pop(finding_id, None)
+        if not self.in_finding[finding_id] and finding_id in self.findings:
+            self.removed_findings[finding_id] = self.findings.pop(finding_id)
 
     def drop_patient(self, patient_id: str) -> None:
         self.patients.pop(patient_id, None)
         own = {key for key, patient in self.patient_of.items() if patient == patient_id}
         for lesion in [key for key, lesion in self.lesions.items() if lesion.image_id in own]:
             self.drop_lesion(lesion)
+        for lesion in [key for key, row in self.removed.items() if row.image_id in own]:
+            del self.removed[lesion]
         for key in own:
             self.images.pop(key, None)
             self.findings.pop(key, None)
@@ -261,6 +216,10 @@ def _label(expected: Expected, record: AuditRecord) -> None:
     words = record.subject.split(" ")
     reader = words[3] if len(words) > 3 else None
     expected.lesions[words[1]].labels[reader] = _sealed(_new(record, Labels), record)
+
+
+def _put_back(expected: Expected, record: AuditRecord) -> None:
+    expected.put_back(_subject(record), _new(record, Lesion).number)
 
 
 def _add_reader(expected: Expected, record: AuditRecord) -> None:
@@ -372,6 +331,7 @@ _CHANGES: dict[str, Callable[[Expected, AuditRecord], None]] = {
     "lesion.order": _order,
     "lesion.labels": _label,
     "lesion.remove": lambda expected, record: expected.drop_lesion(_subject(record)),
+    "lesion.put_back": _put_back,
     "reader.add": _add_reader,
     "annotation.commit": _annotate,
     "annotation.restore": _annotate,

@@ -41,7 +41,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         study.lesions.set_labels("l1", Labels(margin=MarginType.SPICULATED), reader_id=b.id)
         study.lesions.set_labels("l2", Labels(pathology=Pathology.MALIGNANT))
         study.lesions.set_outline("l3", circle((30.0, 20.0), 8.0))
-        study.lesions.remove("l5")
+        study.annotations.commit("l5", b.id, drawing(5))
+        for _ in range(2):
+            study.lesions.remove("l5")
+            study.lesions.put_back("l5")
+        add_case(study, 7)
+        study.annotations.commit("l7", b.id, drawing(7))
+        study.lesions.remove("l7")
         study.lesions.add_finding(Finding(id="f-more", patient_id="p4"))
         study.lesions.set_finding("l4", Finding(id="f-new", patient_id="p4"))
         study.splits.add(Split(id="s1", name="one", seed=3, parts={"p1": Part.TRAINING, "p2": Part.TEST}))
@@ -139,6 +145,7 @@ def test_a_study_with_everything_in_it_is_sound(folder: Path) -> None:
         ("UPDATE reading SET margin = 'indistinct' WHERE condition = 'alone'", "reading of lesion l1"),
         ("UPDATE case_reading SET withdrawn_utc = NULL", "case_reading 2 of lesion l1"),
         ("UPDATE opinion SET verdict = 'agree' WHERE withdrawn_utc IS NULL", "opinion 2 of lesion l2"),
+        ("UPDATE removed_lesion SET content = replace(content, 'sion\":1', 'sion\":2')", "removed lesion l7"),
         ("UPDATE study_info SET name = 'other'", "study"),
     ],
 )  # fmt: skip
@@ -183,8 +190,8 @@ def test_every_random_edit_is_found(made: Path, tmp_path: Path, edits: int) -> N
 
 
 _SERVE_THE_DATABASE = {
-    *(("label", "id"), ("reading", "id"), ("reading", "seq"), ("case_reading", "id"), ("case_reading", "seq")),
-    *(("opinion", "id"), ("opinion", "seq"), ("audit_head", "id")),
+    *(("label", "id"), ("removed_lesion", "removed_utc"), ("removed_lesion", "content"), ("audit_head", "id")),
+    *((table, column) for table in ("reading", "case_reading", "opinion") for column in ("id", "seq")),
 }
 
 
@@ -218,6 +225,7 @@ def test_a_foreign_trigger_is_not_run(folder: Path) -> None:
 
 
 def test_the_layouts_are_those_that_the_migrations_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a new migration: ``python -m tests.core.store.make_layouts``."""
     from core.store import upgrade
     from core.store.layout import parts_of
 
