@@ -9,8 +9,9 @@ import msgspec
 
 FILE = Path(__file__).resolve().parents[2] / "resources" / "actions.json"
 
-Need = Literal["", "study", "writing", "reader", "image", "lesion", "case", "prototype", "undo", "redo"]
+Need = Literal["", "study", "writing", "reader", "image", "lesion", "case", "reading", "prototype", "undo", "redo"]
 """What must be there before the action can do anything. ``case``: the explanation of a lesion in Review;
+``reading``: the question for the reader's own call in Review;
 ``prototype``: one that is looked at; ``undo`` and ``redo``: a step in the history of the screen that is shown."""
 
 ScreenName = Literal["", "annotate", "train", "review", "prototypes"]

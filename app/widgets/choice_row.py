@@ -92,6 +92,8 @@ class ChoiceRow(QWidget):
     """The value, or None where the choice was taken back."""
     left = Signal()
     """The user is done with this group and goes on to the next."""
+    entered = Signal()
+    """Enter was pressed here; ``left`` follows."""
 
     def __init__(
         self,
@@ -197,6 +199,7 @@ class ChoiceRow(QWidget):
             return
         key = _Key(event.key())
         if key in _ENDS:
+            self.entered.emit()
             self.left.emit()
         elif key in _CLEARS:
             self._say(None)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from core.baselines.config import ClassifierConfig
 from core.domain.errors import ModelError
 from core.model.architecture import Architecture
-from core.model.backbones import make_backbone, shapes_of
+from core.model.backbones import make_backbone
 from core.model.precision import exact_float32, wide
+from core.model.shapes import shapes_of
 from core.model.trunk import TrunkNetwork, addon_block
 
 
@@ -40,7 +41,10 @@ class ClassifierNetwork(TrunkNetwork):
                 architecture.backbone, weights=architecture.weights, input_size=input_size
             ).module
         shapes, size = shapes_of(backbone, input_size), architecture.latent_channels
-        super().__init__(backbone, addon_block(shapes.channels, size, nn.ReLU()), shapes, size)
+        super().__init__(
+            backbone, addon_block(shapes.channels, size, nn.ReLU()), shapes, size,
+            standardised=architecture.standardised,
+        )  # fmt: skip
         self.architecture = architecture
         self.class_names = tuple(class_names)
         self.input_size = input_size

@@ -43,6 +43,7 @@ COMMANDS = (
     "restore",
     "forget",
     "self-test",
+    "weights",
     "hosts",
     "job",
 )

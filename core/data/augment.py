@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.random_roi import JUDGED
 from core.data.roi_set import InputTransform, UInt8
 from core.domain.units import in_unit
 
@@ -28,11 +29,16 @@ REDRAWS = 20
 
 class Augmentation(msgspec.Struct, frozen=True, kw_only=True):
     flips: bool = True
+    quarter_turns: bool = False
+    """Turns by a multiple of 90 degrees, before ``rotation_deg``."""
     rotation_deg: Annotated[float, msgspec.Meta(ge=0, le=180), in_unit("°")] = 15.0
     smallest_crop: Annotated[float, msgspec.Meta(gt=0.2, le=1), in_unit("of the side")] = 0.8
     """Side of the random crop over the side of the ROI, at the least."""
     centre_jitter: Annotated[float, msgspec.Meta(ge=0, le=1), in_unit("of the side")] = 0.1
     """Shift of the centre, as a share of the ROI's side, so that the middle is no evidence."""
+    random_context: Annotated[float, msgspec.Meta(ge=0, le=1), in_unit("of the draws")] = 0.0
+    """Share of the draws whose scale and centre are random as in ``core.data.random_roi``, in place of
+    ``smallest_crop`` and ``centre_jitter``."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,20 +101,31 @@ def no_augmentation(n: int) -> AugmentParameters:
     return AugmentParameters(flip_x=no, flip_y=no, angle_deg=zero, crop=np.ones(n), shift_x=zero, shift_y=zero)
 
 
-def draw_parameters(random: np.random.Generator, n: int, settings: Augmentation) -> AugmentParameters:
-    """Parameters for ``n`` ROIs. The crop lies anywhere in the ROI, and the ROI itself jitters."""
+def draw_parameters(
+    random: np.random.Generator, n: int, settings: Augmentation, *, lesion_share: float = 0.5
+) -> AugmentParameters:
+    """Parameters for ``n`` ROIs. The crop lies anywhere in the ROI, and the ROI itself jitters.
+
+    ``lesion_share``: the lesion's larger side over the side of the un-augmented ROI, for draws of random context.
+    """
     flips = random.random((2, n)) < (0.5 if settings.flips else 0.0)
     crop = random.uniform(settings.smallest_crop, 1.0, n)
     reach = (1.0 - crop) / 2
     x, y = (random.uniform(-reach, reach) for _ in range(2))
     jitter = random.uniform(-settings.centre_jitter, settings.centre_jitter, (2, n))
+    angle = random.uniform(-settings.rotation_deg, settings.rotation_deg, n)
+    shift_x, shift_y = x + jitter[0], y + jitter[1]
+    # numbers that a setting does not need are not drawn: without it the other draws stay as they were
+    if settings.quarter_turns:
+        angle = angle + 90.0 * random.integers(0, 4, n)
+    if settings.random_context > 0:
+        chosen = random.random(n) < settings.random_context
+        side = lesion_share / random.uniform(JUDGED.smallest_lesion, JUDGED.largest_lesion, n)
+        shift = random.uniform(-JUDGED.largest_shift, JUDGED.largest_shift, (2, n)) * side
+        crop = np.where(chosen, side, crop)
+        shift_x, shift_y = np.where(chosen, shift[0], shift_x), np.where(chosen, shift[1], shift_y)
     return AugmentParameters(
-        flip_x=flips[0],
-        flip_y=flips[1],
-        angle_deg=random.uniform(-settings.rotation_deg, settings.rotation_deg, n),
-        crop=crop,
-        shift_x=x + jitter[0],
-        shift_y=y + jitter[1],
+        flip_x=flips[0], flip_y=flips[1], angle_deg=angle, crop=crop, shift_x=shift_x, shift_y=shift_y
     )
 
 
@@ -139,7 +156,7 @@ def augment(
     ``pixels`` and ``masks`` are the rows ``share`` of a batch of ``draws`` (all of it), so that several processes
     that divide a batch between them give each image what one process would.
     """
-    candidates = Candidates(random, draws or len(pixels), settings)
+    candidates = Candidates(random, draws or len(pixels), settings, lesion_share=transform.lesion_share)
     parameters = candidates.of_attempt(0).rows(share)
     cut = _warped(masks, parameters.matrices(transform), transform, nearest=True)
     had = masks.any(axis=(2, 3))
@@ -159,8 +176,10 @@ class Candidates:
     """The parameters of a batch's first draw and of those that replace lost crops, each for the whole batch: what
     one image gets does not depend on what became of the others."""
 
-    def __init__(self, random: np.random.Generator, n: int, settings: Augmentation) -> None:
-        self._random, self._n, self._settings = random, n, settings
+    def __init__(
+        self, random: np.random.Generator, n: int, settings: Augmentation, *, lesion_share: float = 0.5
+    ) -> None:
+        self._random, self._n, self._settings, self._lesion_share = random, n, settings, lesion_share
         self._drawn: list[AugmentParameters] = []
 
     def of_attempt(self, attempt: int) -> AugmentParameters:
@@ -168,7 +187,9 @@ class Candidates:
         if attempt > REDRAWS:
             return no_augmentation(self._n)
         while len(self._drawn) <= attempt:
-            self._drawn.append(draw_parameters(self._random, self._n, self._settings))
+            self._drawn.append(
+                draw_parameters(self._random, self._n, self._settings, lesion_share=self._lesion_share)
+            )
         return self._drawn[attempt]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.roi_set import InputTransform, UInt8
+from core.domain.errors import StudyError
 from core.domain.geometry import Affine, Box, box_to_grid, square_around
 
 if TYPE_CHECKING:
@@ -22,15 +23,34 @@ PAPER_CONTEXT = 100.0
 """Mammogram pixels added on each side of the lesion box (the authors' code)."""
 COMPACT_CONTEXT = 2.0
 """Side of the compact ROI over the larger side of the lesion box."""
+NO_SPACING = "its image does not say how large a pixel is, which a context in millimetres needs"
 SMALLEST_SIDE = 8.0
 """A lesion box smaller than this, in mammogram pixels, is taken to be this large."""
 
 
-def roi_square(outline_box: Box, transform: InputTransform) -> Box:
-    """The square, in image pixels, that becomes the un-augmented network input of a lesion."""
-    larger = max(outline_box.width, outline_box.height, SMALLEST_SIDE)
-    side = larger + 2 * PAPER_CONTEXT if transform.context == "paper" else larger * COMPACT_CONTEXT
+def roi_square(outline_box: Box, transform: InputTransform, *, spacing_mm: float | None = None) -> Box:
+    """The square, in image pixels, that becomes the un-augmented network input of a lesion.
+
+    ``spacing_mm``: side of an image pixel. Raises: StudyError where ``context = mm`` and it is not known.
+    """
+    larger = larger_side(outline_box)
+    match transform.context:
+        case "paper":
+            side = larger + 2 * PAPER_CONTEXT
+        case "compact":
+            side = larger * COMPACT_CONTEXT
+        case "lesion":
+            side = larger * transform.context_scale
+        case "mm":
+            if spacing_mm is None:
+                raise StudyError(NO_SPACING)
+            side = larger + 2 * transform.context_mm / spacing_mm
     return square_around(outline_box, side=side)
+
+
+def larger_side(outline_box: Box) -> float:
+    """Larger side of a lesion box in image pixels, at least ``SMALLEST_SIDE``."""
+    return max(outline_box.width, outline_box.height, SMALLEST_SIDE)
 
 
 def stored_square(square: Box, transform: InputTransform) -> Box:

@@ -33,14 +33,20 @@ class InputTransform(msgspec.Struct, frozen=True, kw_only=True):
 
     input_size: Annotated[int, msgspec.Meta(ge=32, le=1024), in_unit("px")] = 224
     """Side of the square network input, in its pixels."""
-    context: Literal["paper", "compact"] = "paper"
-    """paper: 100 mammogram pixels on each side of the lesion box; compact: half the lesion's size."""
-    window: Literal["file", "percentile"] = "file"
-    """file: the first VOI window of the file where it has one, else percentile (0.5 to 99.9 of the breast)."""
+    context: Literal["paper", "compact", "lesion", "mm"] = "paper"
+    """paper: 100 mammogram pixels on each side of the lesion box; compact: half the lesion's size; lesion: a side
+    of ``context_scale`` times the lesion's; mm: ``context_mm`` on each side, for images whose spacing is known."""
+    context_scale: Annotated[float, msgspec.Meta(ge=1.2, le=8), in_unit("of the lesion")] = 2.0
+    """Side of the ROI over the larger side of the lesion box, for ``context = lesion``."""
+    context_mm: Annotated[float, msgspec.Meta(ge=0.5, le=100), in_unit("mm")] = 10.0
+    """Context on each side of the lesion box, for ``context = mm``."""
+    window: Literal["file", "percentile", "roi"] = "file"
+    """file: the first VOI window of the file where it has one, else percentile (0.5 to 99.9 of the breast); roi:
+    0.5 to 99.5 percent of the ROI's own values."""
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     """Normalisation, per channel, of the grey value in [0, 1] that is repeated in all three (ImageNet's)."""
-    stored_share: Annotated[float, msgspec.Meta(ge=1.0, le=2.0), in_unit("of the side")] = 1.5
+    stored_share: Annotated[float, msgspec.Meta(ge=1.0, le=3.0), in_unit("of the side")] = 1.5
     """Side of the stored square over the side of the ROI."""
 
     @property
@@ -48,6 +54,11 @@ class InputTransform(msgspec.Struct, frozen=True, kw_only=True):
         """Side of the stored square in pixels; of the same parity as the input, so that the crop is exact."""
         size = round(self.input_size * self.stored_share)
         return size + (size - self.input_size) % 2
+
+    @property
+    def lesion_share(self) -> float:
+        """Larger side of the lesion over the side of the ROI; a half where it depends on the lesion."""
+        return 1 / self.context_scale if self.context == "lesion" else 0.5
 
     @property
     def crop_offset(self) -> int:

@@ -17,11 +17,11 @@ from core.data.data_snapshot import (
 )
 from core.data.labels import OUTSIDE, LabelName, LabelRule, LesionTruth, Opinions
 from core.data.random_roi import placement_generator, random_square
-from core.data.roi import extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
+from core.data.roi import NO_SPACING, extract_pixels, image_to_input, image_to_stored, roi_square, stored_square
 from core.data.roi_cache import CachedRois, find_rois, keep_rois, key_of, no_rois
 from core.data.roi_set import InputTransform, RoiSet, UInt8
 from core.data.split import SplitRow
-from core.data.windowing import grey_table, table_index
+from core.data.windowing import grey_table, roi_grey_table, table_index
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.geometry import Affine, Box
@@ -155,7 +155,8 @@ def roi_of_lesion(study: Study, lesion_id: str, request: RoiRequest) -> RoiSet:
     lesion = study.lesions.get(lesion_id)
     image = study.images.get(lesion.image_id)
     truth = Opinions(study, label=request.label, readers=request.readers, rule=request.labels).of(lesion)
-    source, square = study.patients.get(image.patient_id).source, roi_square(lesion.box, request.transform)
+    source = study.patients.get(image.patient_id).source
+    square = roi_square(lesion.box, request.transform, spacing_mm=image.pixel_spacing_mm)
     item = _Item(lesion=lesion, image=image, truth=truth, source=source, square=square)
     found = no_rois([_key(item)], request.transform)
     _extract(study, request, [item], found, silent, never)
@@ -196,7 +197,10 @@ def _collected(study: Study, request: RoiRequest) -> tuple[list[_Item], list[Exc
     exclusions: list[Exclusion] = []
     for lesion in study.lesions.all():
         image = images[lesion.image_id]
-        square = roi_square(lesion.box, request.transform)
+        if request.transform.context == "mm" and image.pixel_spacing_mm is None:
+            exclusions.append(Exclusion(lesion_id=lesion.id, reason=NO_SPACING))
+            continue
+        square = roi_square(lesion.box, request.transform, spacing_mm=image.pixel_spacing_mm)
         item = _Item(
             lesion=lesion, image=image, truth=opinions.of(lesion), source=sources[image.patient_id], square=square
         )
@@ -219,7 +223,9 @@ def _recalled(study: Study, request: RoiRequest, snapshot: DataSnapshot) -> tupl
             image=msgspec.structs.replace(images[then.lesion.image_id], patient_id=then.patient_id),
             truth=truth,
             source=then.source,
-            square=roi_square(then.lesion.box, request.transform),
+            square=roi_square(
+                then.lesion.box, request.transform, spacing_mm=images[then.lesion.image_id].pixel_spacing_mm
+            ),
         )
         for then, truth in zip(snapshot.lesions, truths_of(study, snapshot), strict=True)
     ]
@@ -241,7 +247,7 @@ def _reason_against(item: _Item, request: RoiRequest) -> str:
 
 
 def _key(item: _Item) -> bytes:
-    """Of everything that the pixels and masks depend on, the transform aside; labels are not among it."""
+    """Hash of everything that the pixels and masks depend on, the transform aside; labels are not among it."""
     image = item.image
     return key_of(
         (
@@ -280,13 +286,14 @@ def _extract(
             raise Cancelled
         # of a tomosynthesis, the slice that the lesion was drawn on (paper, Discussion)
         stored = study.arrays.read_pixels(image_id, frame=frame)
-        image = items[rows[0]].image
+        image, window = items[rows[0]].image, request.transform.window
         tables = study.arrays.read_voi_luts(image_id) if image.tables else ()
-        table = grey_table(image, stored, request.transform.window, tables)
+        table = None if window == "roi" else grey_table(image, stored, window, tables)
         for row in rows:
             square = items[row].square
             around = stored_square(square, request.transform)
-            found.pixels[row] = extract_pixels(table_index(stored), around, size, lut=table)
+            lut = roi_grey_table(items[row].image, stored, square) if table is None else table
+            found.pixels[row] = extract_pixels(table_index(stored), around, size, lut=lut)
             found.lesion[row], found.fine[row] = _masks(
                 items[row], image_to_stored(square, request.transform), size
             )

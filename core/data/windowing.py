@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.roi_set import UInt8
-from core.domain.study import Image
+from core.domain.geometry import Box
+from core.domain.study import Image, Window
 from core.imaging.decoded import VoiLut
 from core.imaging.display import default_window, display_lut, first_voi, is_inverted
 
@@ -16,6 +17,30 @@ from core.imaging.display import default_window, display_lut, first_voi, is_inve
 def table_index(stored: NDArray[Any]) -> NDArray[Any]:
     """Stored values as indices into ``grey_table``: signed ones by their bits. A view."""
     return stored.view(np.uint16) if stored.dtype == np.int16 else stored
+
+
+_ROI_LOW, _ROI_HIGH = 0.5, 99.5
+"""Percent of an ROI's own values between which ``window = roi`` stretches the grey values."""
+
+
+def roi_grey_table(image: Image, stored: NDArray[Any], square: Box) -> UInt8:
+    """The grey value of every stored value, stretched between percentiles of the image inside ``square``.
+
+    Padding is black and counts for no percentile.
+    """
+    height, width = stored.shape
+    x0, x1 = (int(np.clip(v, 0, width)) for v in (np.floor(square.x0), np.ceil(square.x1)))
+    y0, y1 = (int(np.clip(v, 0, height)) for v in (np.floor(square.y0), np.ceil(square.y1)))
+    values, padding = stored[y0:y1, x0:x1], image.padding
+    if padding is not None:
+        tissue = values[(values < padding[0]) | (values > padding[1])]
+        values = tissue if tissue.size else values
+    low, high = np.percentile(values, (_ROI_LOW, _ROI_HIGH))
+    slope, intercept = image.rescale_slope, image.rescale_intercept
+    ends = sorted((low * slope + intercept, high * slope + intercept))
+    window = Window(centre=sum(ends) / 2, width=max(ends[1] - ends[0], abs(slope)), function="LINEAR_EXACT")
+    inverted = is_inverted(image.photometric)
+    return display_lut(stored.dtype, window, slope=slope, intercept=intercept, inverted=inverted, padding=padding)
 
 
 def grey_table(

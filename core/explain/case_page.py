@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,30 @@ class View:
     bar: Bar
 
 
+@dataclass(frozen=True, kw_only=True)
+class CaseFacts:
+    """What a study knows of the case beside the model's answer."""
+
+    model: str = ""
+    """Name of the run."""
+    day: str = ""
+    """Date of the page, ISO 8601."""
+    voices: tuple[tuple[str, str, float | None], ...] = ()
+    """Name of the reader ("" for the data set), their word, and their probability of malignancy where given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One voice as the page shows it."""
+
+    who: str
+    word: str
+    colour: str
+    probability: float | None
+    agrees: bool | None
+    """Whether the model gives the same class; None where it was not trained on this word or gives none."""
+
+
 def render_case(
     explanation: Explanation,
     provenance: Provenance,
@@ -84,30 +108,33 @@ def render_case(
     title: str = "",
     colours: render.ColourMap = "magma",
     index_href: str = "",
+    facts: CaseFacts | None = None,
 ) -> str:
     """The page. ``patches`` of the model or the one it was pruned from; none where it came without its sources.
 
     ``title`` names the case by a pseudonym; the lesion's study identifier where empty. ``index_href`` leads back.
+    ``facts``: with them the page names the data set, each reader and the model side by side; without them it
+    names the label of the training set.
     """
     shown = explanation.predicted
     others = [b for b in range(len(explanation.class_names)) if b != shown]
     maps = np.stack([row.activation for row in explanation.rows])
     style = HeatStyle(high=float(maps.max()), colours=colours)
-    own = HeatStyle(high=explanation.rows[0].self_activation, colours=colours)
     context = {
         "title": title or f"Lesion {explanation.roi.lesion_id[:13]}",
         "index_href": index_href,
+        "facts": facts or CaseFacts(),
+        "calls": _calls(explanation, facts or CaseFacts()),
         "explanation": explanation,
         "class_name": explanation.class_names[shown],
         "class_index": shown,
         "size": explanation.roi.pixels.shape[0],
         "roi": render.png(explanation.roi.pixels),
-        "evidence": evidence_rows(explanation, patches, shown, style=style, own=own),
+        "evidence": evidence_rows(explanation, patches, shown, style=style),
         "why_not": tuple(why_not(explanation, shown, b) for b in others),
         "malignancy": malignancy_ledger(explanation),
         "views": class_views(explanation, style),
         "style": style,
-        "own_style": own,
         "colour_bar": render.png(render.colour_bar(style)),
         "provenance": provenance,
         "class_colours": tuple(class_colour(c) for c in range(len(explanation.class_names))),
@@ -121,9 +148,11 @@ def evidence_rows(
     class_index: int,
     *,
     style: HeatStyle,
-    own: HeatStyle,
 ) -> tuple[EvidenceRow, ...]:
-    """Rows by their contribution to one class, with the running sum that ends in its score."""
+    """Rows by their contribution to one class, with the running sum that ends in its score.
+
+    ``style`` is that of this lesion's maps; a prototype's map on its own lesion has its own scale.
+    """
     ranked = explanation.ranked(class_index)
     pictured = patches_for(explanation, patches)
     values = [float(row.contributions[class_index]) for row in ranked]
@@ -142,7 +171,7 @@ def evidence_rows(
                 source_box=None if patch is None else patch.relevant_box,
                 self_activation=None
                 if patch is None
-                else render.jpeg(render.overlay(patch.source, patch.activation, own)),
+                else render.jpeg(render.overlay(patch.source, patch.activation, own_style(patch, style))),
                 weight=float(row.weights[class_index]),
                 contribution=value,
                 running=float(total),
@@ -150,6 +179,27 @@ def evidence_rows(
             )
         )
     return tuple(rows)
+
+
+def own_style(patch: PrototypePatch, style: HeatStyle) -> HeatStyle:
+    """The colours of ``style`` on the own scale of a prototype's map."""
+    low, high = render.own_scale(patch.activation)
+    return replace(style, low=low, high=high)
+
+
+def _calls(explanation: Explanation, facts: CaseFacts) -> tuple[Call, ...]:
+    names, found = explanation.class_names, explanation.precedent.found
+    shown = names[explanation.predicted]
+    return tuple(
+        Call(
+            who=who or "Data set",
+            word=word,
+            colour=class_colour(names.index(word)) if word in names else "#7d8998",
+            probability=probability,
+            agrees=word == shown if found and word in names else None,
+        )
+        for who, word, probability in facts.voices
+    )
 
 
 def why_not(explanation: Explanation, a: int, b: int) -> ContributionTable:

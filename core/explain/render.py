@@ -38,6 +38,20 @@ class HeatStyle:
     """Opacity at the hot end; it grows with the power 1.5 of the share, so that lukewarm ground stays grey."""
 
 
+HOTTEST = 0.02
+"""Share of a prototype's map on its own lesion that lies beyond the hot end of its own scale."""
+
+
+def own_scale(activation: NDArray[np.floating]) -> tuple[float, float]:
+    """The cold and the hot end of a scale on which a prototype's map on its own lesion can be read.
+
+    The similarity to the prototype's own cell is log(1/epsilon), several times that of any other cell: on a scale
+    up to it everything else is black. The hot end is where the hottest 2% of the map begin.
+    """
+    low, high = float(activation.min()), float(np.quantile(activation, 1 - HOTTEST))
+    return low, max(high, low)
+
+
 @cache
 def _table(name: ColourMap) -> NDArray[np.float64]:
     """(256, 3) colours from 0 to 255."""

@@ -1,21 +1,28 @@
-"""Convolutional trunks, cut where their latent grid is the one of the paper's lineage.
+"""Registry of convolutional trunks: how each is built, where it is cut, its weights and the input they expect.
 
-VGG without its last max-pool (14 x 14 at 224 px), ResNet and DenseNet without pooling and classifier (7 x 7),
-and ``compact``, a small VGG with batch norm whose grid is an eighth of its input (14 x 14 at 112 px).
+Every trunk is cut where its latent grid is the one of the paper's lineage: VGG without its last max-pool (14 x 14
+at 224 px), ResNet and DenseNet without pooling and classifier (7 x 7), VGG-16 cut at conv4_3 (14 x 14 at 112 px),
+EfficientNet-Lite0 at stride 16 (14 x 14 at 224 px), and ``compact``, a small VGG with batch norm whose grid is an
+eighth of its input (14 x 14 at 112 px).
 """
 
 from __future__ import annotations
 
-import copy
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from core.domain.errors import ModelError
+from core.model.efficientnet_lite import efficientnet_lite0, initialise_lite
+from core.model.normalisation import IMAGENET, TENSORFLOW, Normalisation
+from core.model.shapes import shapes_of
 from core.model.weights import load_trunk
+from core.model.weights_places import LITE0
 
 COMPACT = "compact"
 _FAMILIES = {
@@ -23,10 +30,25 @@ _FAMILIES = {
     "resnet": ("18", "34", "50", "101", "152"),
     "densenet": ("121", "161", "169", "201"),
 }
-BACKBONES: tuple[str, ...] = (
-    *(family + depth for family, depths in _FAMILIES.items() for depth in depths),
-    COMPACT,
-)
+_CONV4_3 = 23
+"""Layers of VGG-16's ``features`` up to and including the ReLU after conv4_3."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneEntry:
+    """One trunk of the registry."""
+
+    name: str
+    build: Callable[[], nn.Module]
+    """Builds the trunk with random weights."""
+    cut: str
+    """The last layer of the trunk, in words."""
+    weights_of: str = ""
+    """Name of the network whose published ImageNet weights fill the trunk; "" where there are none."""
+    normalisation: Normalisation = IMAGENET
+    """Normalisation of the input that these weights expect."""
+    licence: str = ""
+    """Licence of the published weights."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,18 +59,24 @@ class Backbone:
     grid: tuple[int, int]
 
 
-def make_backbone(name: str, *, weights: str, input_size: int) -> Backbone:
-    """A trunk of ``BACKBONES`` for a square input. ``weights``: imagenet, random, or the path of a local file.
-
-    ModelError for an unknown name, WeightsUnavailableError where the weights cannot be had.
-    """
-    if name not in BACKBONES:
+def backbone_entry(name: str) -> BackboneEntry:
+    """The registry's entry of this name. Raises: ModelError for an unknown name."""
+    if name not in _ENTRIES:
         raise ModelError(f"There is no backbone {name}: choose one of {', '.join(BACKBONES)}.")
-    if name == COMPACT and weights == "imagenet":
-        raise ModelError("The compact backbone has no ImageNet weights: choose weights = random for it.")
-    module = _compact() if name == COMPACT else _from_torchvision(name)
+    return _ENTRIES[name]
+
+
+def make_backbone(name: str, *, weights: str, input_size: int) -> Backbone:
+    """A trunk of the registry for a square input. ``weights``: imagenet, random, or the path of a local file.
+
+    Raises: ModelError for an unknown name, WeightsUnavailableError where the weights cannot be had.
+    """
+    entry = backbone_entry(name)
+    if not entry.weights_of and weights == "imagenet":
+        raise ModelError(f"The {name} backbone has no ImageNet weights: choose weights = random for it.")
+    module = entry.build()
     if weights != "random":
-        load_trunk(module, name, weights)
+        load_trunk(module, entry.weights_of or name, weights)
     shapes = shapes_of(module, input_size)
     return Backbone(module=module, channels=shapes.channels, grid=shapes.grid)
 
@@ -67,8 +95,8 @@ def _from_torchvision(name: str) -> nn.Module:
 
 
 def on_meta() -> bool:
-    """Whether layers are made without memory now: there is nothing to initialise, and torch would load its
-    compiler for it."""
+    """True while layers are made without memory: there is nothing to initialise, and torch would load its compiler
+    for it."""
     return torch.empty(0).device.type == "meta"
 
 
@@ -85,6 +113,21 @@ def _trunk_of(name: str, whole: Any) -> nn.Module:
     if isinstance(trunk[-1], nn.ReLU):
         # class-activation methods keep its input: it must not be overwritten
         trunk[-1].inplace = False
+    return trunk
+
+
+def _vgg16_conv4_3() -> nn.Module:
+    whole = _from_torchvision("vgg16")
+    trunk = nn.Sequential(*list(whole.children())[:_CONV4_3])
+    assert isinstance(trunk[-1], nn.ReLU)
+    trunk[-1].inplace = False
+    return trunk
+
+
+def _lite0() -> nn.Module:
+    trunk = efficientnet_lite0()
+    if not on_meta():
+        initialise_lite(trunk)
     return trunk
 
 
@@ -124,65 +167,32 @@ def _compact() -> nn.Module:
     return trunk
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shapes:
-    """What a trunk does to one square image, found without computing."""
-
-    channels: int
-    grid: tuple[int, int]
-    smallest_input: int
-    """Elements of the smallest tensor that one image gives to a convolution."""
-
-
-def _shapes_of_chain(module: nn.Module, input_size: int) -> Shapes | None:
-    """Of convolutions and poolings one after the other: torch's first use of the meta device loads its compiler,
-    which takes longer than everything else that opening a small model needs. None for any other module."""
-    if not isinstance(module, nn.Sequential):
-        return None
-    channels, side, seen = 3, input_size, []
-    for layer in module:
-        if isinstance(layer, nn.Conv2d):
-            seen.append(channels * side**2)
-            channels, side = layer.out_channels, _side_after(layer, side)
-        elif isinstance(layer, nn.MaxPool2d) and not layer.ceil_mode:
-            side = _side_after(layer, side)
-        elif not isinstance(layer, nn.BatchNorm2d | nn.ReLU):
-            return None
-        if side < 1:
-            return None
-    return Shapes(channels=channels, grid=(side, side), smallest_input=min(seen, default=0))
+def _entries() -> tuple[BackboneEntry, ...]:
+    cuts = {
+        "vgg": "the last convolution, without the max-pool after it",
+        "resnet": "layer4",
+        "densenet": "norm5 and ReLU",
+    }
+    published = "weights published with torchvision (BSD-3-Clause), trained on ImageNet"
+    return (
+        *(
+            BackboneEntry(
+                name=family + depth, build=partial(_from_torchvision, family + depth), cut=cuts[family],
+                weights_of=family + depth, licence=published,
+            )
+            for family, depths in _FAMILIES.items()
+            for depth in depths
+        ),
+        BackboneEntry(
+            name="vgg16_conv4_3", build=_vgg16_conv4_3, cut="conv4_3", weights_of="vgg16", licence=published
+        ),
+        BackboneEntry(
+            name=LITE0, build=_lite0, cut="the last block at stride 16", weights_of=LITE0,
+            normalisation=TENSORFLOW, licence="Apache-2.0 (EfficientNet-Lite, Google), trained on ImageNet",
+        ),
+        BackboneEntry(name=COMPACT, build=_compact, cut="the last convolution"),
+    )  # fmt: skip
 
 
-def _side_after(layer: nn.Conv2d | nn.MaxPool2d, side: int) -> int:
-    """0 for a layer that is not the same in both directions."""
-    numbers = []
-    for value in (layer.kernel_size, layer.stride, layer.padding, layer.dilation):
-        pair = value if isinstance(value, tuple) else (value, value)
-        if isinstance(value, str) or pair[0] != pair[1]:
-            return 0
-        numbers.append(int(pair[0]))
-    kernel, stride, padding, dilation = numbers
-    return (side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-
-
-def shapes_of(module: nn.Module, input_size: int) -> Shapes:
-    """By arithmetic where the module is a plain chain; else walked on the meta device by a copy."""
-    found = _shapes_of_chain(module, input_size)
-    if found is not None:
-        return found
-    walker = copy.deepcopy(module).to("meta").eval()
-    seen: list[int] = []
-
-    def note(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen.append(inputs[0].numel())
-
-    for layer in walker.modules():
-        if isinstance(layer, nn.Conv2d):
-            layer.register_forward_pre_hook(note)
-    with torch.no_grad():
-        out: Tensor = walker(torch.empty(1, 3, input_size, input_size, device="meta"))
-    return Shapes(
-        channels=int(out.shape[1]),
-        grid=(int(out.shape[2]), int(out.shape[3])),
-        smallest_input=min(seen, default=0),
-    )
+_ENTRIES = {entry.name: entry for entry in _entries()}
+BACKBONES: tuple[str, ...] = tuple(_ENTRIES)

@@ -12,6 +12,8 @@ from core.model.architecture import Architecture
 
 SCHEMA = 1
 """Version of the card's layout; a card of a newer one is refused."""
+AUTOMATIC_BAND = "automatic band"
+"""Note of a card: training lesions that had a band along their outline in place of a fine annotation."""
 CONTENTS = "contents.json"
 """File of a shared model that lists what of patients it holds; in the folder of a run that was imported."""
 PICTURES = "pictures"

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from core.domain.errors import ModelError
 from core.model.architecture import Architecture
-from core.model.backbones import make_backbone, on_meta, shapes_of
+from core.model.backbones import make_backbone, on_meta
 from core.model.distances import distances
 from core.model.precision import exact_float32, wide
+from core.model.shapes import shapes_of
 from core.model.similarity import pool_top_k, resolve_top_k, similarity
 from core.model.trunk import TrunkNetwork, addon_block
 
@@ -65,7 +66,10 @@ class PrototypeNetwork(TrunkNetwork):
                 architecture.backbone, weights=architecture.weights, input_size=input_size
             ).module
         shapes, size = shapes_of(backbone, input_size), architecture.latent_channels
-        super().__init__(backbone, addon_block(shapes.channels, size, nn.Sigmoid()), shapes, size)
+        super().__init__(
+            backbone, addon_block(shapes.channels, size, nn.Sigmoid()), shapes, size,
+            standardised=architecture.standardised,
+        )  # fmt: skip
         self.architecture = architecture
         self.class_names = tuple(class_names)
         self.input_size = input_size

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from core.model.backbones import Shapes, on_meta
+from core.model.backbones import on_meta
+from core.model.shapes import Shapes
 
 _OTHER_KERNEL_FOR_ONE = 20_480
 """Elements up to which torch gives one image alone to another convolution kernel than several (on the CPU)."""
@@ -17,10 +18,14 @@ class TrunkNetwork(nn.Module):
     """In evaluation mode an image's latent cells do not depend on its batch (bit for bit on the CPU); in training
     mode they are computed as ``prepare_gradients`` said."""
 
-    def __init__(self, features: nn.Module, addon: nn.Sequential, shapes: Shapes, size: int) -> None:
+    def __init__(
+        self, features: nn.Module, addon: nn.Sequential, shapes: Shapes, size: int, *, standardised: bool = False
+    ) -> None:
         """``features`` with its ``shapes``; ``addon`` makes its output ``size`` channels."""
         super().__init__()
         self.features = features
+        self.feature_channels = shapes.channels
+        self.standardise: nn.Module = ChannelStandardise(shapes.channels) if standardised else nn.Identity()
         self.addon = addon
         self.grid = shapes.grid
         narrowest = min(shapes.channels, size) * self.grid[0] * self.grid[1]
@@ -35,7 +40,7 @@ class TrunkNetwork(nn.Module):
 
     def latent_of_features(self, maps: Tensor) -> Tensor:
         """The add-on block's output (B, C, H, W) from ``feature_maps``."""
-        return self._as_in_any_batch("addon", maps)
+        return self._as_in_any_batch("addon", self.standardise(maps))
 
     def latent(self, x: Tensor) -> Tensor:
         """``f(x)``: (B, C, H, W), in the precision of the surrounding autocast."""
@@ -67,6 +72,29 @@ class TrunkNetwork(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         alone = x.shape[0] == 1 and self._doubles_one_image
         out: Tensor = layers(torch.cat([x, x]))[:1] if alone else layers(x)
+        return out
+
+
+class ChannelStandardise(nn.Module):
+    """``(x - mean) / deviation`` per channel of (B, C, H, W); both are set once, from training features."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("deviation", torch.ones(channels, 1, 1))
+
+    def set_from(self, features: Tensor) -> None:
+        """Take both from features (n, C, H, W) of the training ROIs; a constant channel keeps deviation 1."""
+        values = features.double()
+        deviation = values.std((0, 2, 3), unbiased=False)
+        self.mean.copy_(values.mean((0, 2, 3)).view(-1, 1, 1))
+        self.deviation.copy_(torch.where(deviation > 1e-8, deviation, 1.0).view(-1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = (x - self.mean) / self.deviation
         return out
 
 

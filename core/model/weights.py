@@ -1,6 +1,7 @@
 """Pretrained weights of a trunk: ImageNet's or a local file's. Hash checked, no pickled code, kept as safetensors.
 
-Order for ImageNet: the converted file in the cache, the published file put there by hand, a download.
+Order for ImageNet: the converted file in the cache, the published file put there by hand, an installed package
+that carries it, a download.
 """
 
 from __future__ import annotations
@@ -14,50 +15,115 @@ from pickle import UnpicklingError
 
 import safetensors.torch
 import torch
-from platformdirs import user_cache_path
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from core.domain.errors import StorageFullError, WeightsUnavailableError
+from core.model.efficientnet_lite import fold_published
+from core.model.weights_places import (
+    LITE0,
+    PACKAGED,
+    PackagedWeights,
+    in_cache,
+    missing_weights,
+    packaged_at_hand,
+    weights_cache,
+)
 from core.platform.atomic import atomic_write, make_folder
 
 Tensors = dict[str, Tensor]
+
+OXFORD_FIRST_WEIGHT = 0.42947057
+"""Weight of conv1_1's first filter for blue, at the top left, in the VGG-16 of its authors."""
 
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
 _DENSENET_OLD = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
 
 
-def weights_cache() -> Path:
-    """The folder where converted weights are kept and published files may be put by hand."""
-    return user_cache_path("marginalia") / "weights"
-
-
 def load_trunk(trunk: nn.Module, name: str, weights: str) -> None:
-    """Put pretrained weights into a trunk of ``core.model.backbones``.
+    """Fill a trunk of the registry with pretrained weights.
 
-    ``weights``: ``imagenet``, or the path of a .safetensors, .pth or .pt file in torchvision's naming. Tensors of
-    a classifier are ignored. WeightsUnavailableError, one sentence, where they cannot be had or do not fit.
+    ``name`` is the network whose weights these are. ``weights``: ``imagenet``, or the path of a .safetensors, .pth
+    or .pt file in torchvision's naming (or EfficientNet-Lite0's published file). Tensors of a classifier are
+    ignored.
+
+    Raises: WeightsUnavailableError, one sentence, where the weights cannot be had, do not fit, or expect another
+    normalisation of the input.
     """
     if weights == "imagenet":
         tensors, source = imagenet_tensors(name), f"the ImageNet weights of {name}"
     else:
         path = Path(weights)
-        tensors, source = read_weights(path), path.name
+        tensors, source = as_trunk_tensors(read_weights(path), path.name), path.name
     _fill(trunk, tensors, name, source)
 
 
 def imagenet_tensors(name: str) -> Tensors:
-    """torchvision's ImageNet weights of this backbone, from the cache or downloaded into it."""
-    url = _published_url(name)
-    published = url.rsplit("/", 1)[1]
+    """Published ImageNet weights of this network: from the cache, an installed package, or downloaded.
+
+    Raises: WeightsUnavailableError where they are not on this computer and cannot be fetched.
+    """
+    packaged = PACKAGED.get(name)
+    published = packaged.file if packaged else published_name(name)
     folder = weights_cache()
-    cached = _from_cache(folder, Path(published).stem)
+    cached = from_cache(folder, Path(published).stem)
     if cached is not None:
         return cached
     by_hand = folder / published
-    tensors = read_weights(by_hand) if by_hand.is_file() else _download(url, folder / published)
-    _keep(folder, Path(published).stem, tensors)
+    if by_hand.is_file():
+        tensors = as_trunk_tensors(read_weights(by_hand), published)
+    elif packaged:
+        tensors = _from_package(name, packaged)
+    else:
+        tensors = _download(_published_url(name), folder / published)
+    keep(folder, Path(published).stem, tensors)
     return tensors
+
+
+def weights_at_hand(name: str) -> bool:
+    """True where ImageNet weights of this network are on this computer, so that nothing must be fetched."""
+    return packaged_at_hand(name) if name in PACKAGED else in_cache(published_name(name))
+
+
+def _from_package(name: str, packaged: PackagedWeights) -> Tensors:
+    path = packaged.installed()
+    if path is None:
+        raise WeightsUnavailableError(missing_weights(name, "imagenet"))
+    content = read_weights(path)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != packaged.sha256:
+        raise WeightsUnavailableError(
+            f"{path.name} in the package {packaged.package} is not the published file: install the package again."
+        )
+    return as_trunk_tensors(content, path.name)
+
+
+def as_trunk_tensors(tensors: Tensors, source: str) -> Tensors:
+    """Tensors in the naming of this program's trunks, for the formats that need no choice.
+
+    Raises: WeightsUnavailableError for weights that expect another normalisation of the input.
+    """
+    if "_conv_stem.weight" in tensors:
+        try:
+            return fold_published(tensors)
+        except KeyError as error:
+            raise WeightsUnavailableError(
+                f"The weights in {source} are not those of {LITE0}: the file lacks {error.args[0]}; choose the "
+                "file or the backbone to match."
+            ) from error
+    if is_oxford(tensors):
+        raise WeightsUnavailableError(
+            f"{source} holds Oxford's VGG-16, which expects another normalisation of its input (values from 0 to "
+            f"255 less a mean): convert it with `main.py weights import {source}` and choose weights = imagenet."
+        )
+    return tensors
+
+
+def is_oxford(tensors: Tensors) -> bool:
+    """True for the VGG-16 of its authors (Caffe), in either order of the colours, known by a weight."""
+    first = next((tensors[key] for key in ("features.0.weight", "0.weight") if key in tensors), None)
+    if first is None or first.shape != (64, 3, 3, 3):
+        return False
+    return bool((first[0, :, 0, 0].float() - OXFORD_FIRST_WEIGHT).abs().min() < 1e-6)
 
 
 def read_weights(path: Path) -> Tensors:
@@ -131,6 +197,11 @@ def _trunk_name(key: str) -> str:
     return old[1] + old[2] if old else key
 
 
+def published_name(name: str) -> str:
+    """File name under which torchvision publishes the weights; it carries the start of the file's hash."""
+    return _published_url(name).rsplit("/", 1)[1]
+
+
 def _published_url(name: str) -> str:
     from core.model.torchvision_shim import models
 
@@ -151,7 +222,7 @@ def _download(url: str, wanted: Path) -> Tensors:
     return dict(loaded)
 
 
-def _keep(folder: Path, stem: str, tensors: Tensors) -> None:
+def keep(folder: Path, stem: str, tensors: Tensors) -> None:
     """Converted, under a name that carries its own hash; what cannot be kept is converted again next time."""
     content = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()})
     with contextlib.suppress(StorageFullError):
@@ -159,7 +230,7 @@ def _keep(folder: Path, stem: str, tensors: Tensors) -> None:
         atomic_write(folder / f"{stem}-{hashlib.sha256(content).hexdigest()}.safetensors", content)
 
 
-def _from_cache(folder: Path, stem: str) -> Tensors | None:
+def from_cache(folder: Path, stem: str) -> Tensors | None:
     """The converted file; one that no longer has the hash in its name is passed over."""
     for path in sorted(folder.glob(f"{stem}-*.safetensors")):
         try:

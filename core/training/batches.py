@@ -20,6 +20,7 @@ from core.data.augment import (
     ALL,
     AugmentParameters,
     BatchPlan,
+    Float32,
     apply,
     augment,
     draw_parameters,
@@ -32,6 +33,7 @@ from core.domain.events import IsCancelled, never
 from core.imaging.raster import irrelevant
 from core.model.network import PrototypeNetwork
 from core.model.precision import gradient_precision
+from core.model.trunk import TrunkNetwork
 from core.training.config import TrainingConfig
 from core.training.inference import INFERENCE_BATCH, device_of, exact, network_input, normalise, normalise_beside
 from core.training.machine import usual_precision
@@ -148,6 +150,7 @@ class Augmented:
 
 class Cached:
     """The same draws of frozen features: each is one of a ROI's fixed augmentations, the first being none.
+    ``feature_dropout`` sets channels of a draw to their mean over the un-augmented ROIs.
 
     ``plain`` (n, C0, h, w) float32 are the un-augmented features; the augmented ones serve gradients only: they
     are computed in the precision of gradients of the whole network (on a processor with bfloat16 in half the time,
@@ -162,15 +165,19 @@ class Cached:
         self.draws = Augmented(training, config)
         self.plain = features_of(network, training, cancelled=cancelled)
         versions = [self.plain.half()]
-        masks = [np.concatenate([training.central(stored_masks(training, rows)) for rows in _pieces(training)])]
+        self.mean = self.plain.mean((0, 2, 3)).view(1, -1, 1, 1).numpy()
+        masks = [_packed(np.concatenate([training.central(stored_masks(training, r)) for r in _pieces(training)]))]
         for version in range(config.cached_augmentations):
             random = generator(config.seed, CACHE_POSITION, version)
-            parameters = draw_parameters(random, len(training), config.augmentation)
+            parameters = draw_parameters(
+                random, len(training), config.augmentation, lesion_share=config.transform.lesion_share
+            )
             found, cut = _augmented_features(network, training, parameters, config, cancelled)
             versions.append(found)
-            masks.append(cut)
+            masks.append(_packed(cut))
         self.features = torch.stack(versions)
         self.masks = np.stack(masks)
+        """(versions, n, 2, I, I / 8): a bit a pixel, an eighth of the memory."""
 
     def order(self, position: int) -> list[Rows]:
         return self.draws.order(position)
@@ -181,9 +188,19 @@ class Cached:
         rows = rows[share]
         there = self.masks[version, rows].any(axis=(2, 3))
         version[(there < self.masks[0, rows].any(axis=(2, 3))).any(axis=1)] = 0  # a crop that lost its mask
-        inputs = torch.from_numpy(self.features.numpy()[version, rows].astype(np.float32))
-        masks = of_part(self.masks[version, rows], coarse(among, share, self.config))
-        return _batch(self.rois, rows, inputs, masks, whole)
+        features = self.features.numpy()[version, rows].astype(np.float32)
+        if self.config.feature_dropout > 0:
+            features = self._dropped(features, random.random((whole, features.shape[1]))[share])
+        masks = np.unpackbits(self.masks[version, rows], axis=-1, count=self.config.transform.input_size)
+        masks = of_part(masks, coarse(among, share, self.config))
+        return _batch(self.rois, rows, torch.from_numpy(features), masks, whole)
+
+    def _dropped(self, features: Float32, chance: NDArray[np.float64]) -> Float32:
+        """Features (B, C, h, w) with some channels at their mean and the others scaled up about it."""
+        rate = self.config.feature_dropout
+        factor = np.where(chance < rate, 0.0, 1 / (1 - rate)).astype(np.float32)[:, :, None, None]
+        dropped: Float32 = self.mean + (features - self.mean) * factor
+        return dropped
 
     def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor:
         return network.latent_of_features(inputs)
@@ -217,7 +234,12 @@ def of_part(masks: UInt8, lesion_scale: NDArray[np.bool_]) -> UInt8:
     return chosen
 
 
-def features_of(network: PrototypeNetwork, rois: RoiSet, *, cancelled: IsCancelled = never) -> torch.Tensor:
+def _packed(masks: UInt8) -> UInt8:
+    """Masks of 0 and 1 as one bit a pixel, along the last axis."""
+    return np.packbits(masks, axis=-1)
+
+
+def features_of(network: TrunkNetwork, rois: RoiSet, *, cancelled: IsCancelled = never) -> torch.Tensor:
     """(n, C0, h, w) float32 backbone features of the un-augmented ROIs, on the CPU."""
     found = []
     for rows in _pieces(rois):

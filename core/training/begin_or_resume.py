@@ -11,6 +11,7 @@ import torch
 from core.data.roi_set import RoiSet
 from core.domain.errors import TrainingError
 from core.domain.events import Emit
+from core.model.backbones import backbone_entry
 from core.model.network import PrototypeNetwork
 from core.training import state as run_state
 from core.training.config import TrainingConfig
@@ -18,6 +19,9 @@ from core.training.losses import warm_start_head
 from core.training.machine import MachineChoice, choose_machine, settle_machine, write_config
 from core.training.state import Facts, RunState
 from core.training.team import Team, share_statistics
+
+NORMALISATION_TOLERANCE = 0.01
+"""Differences of mean and deviation, of grey values in [0, 1], that leave features as they are."""
 
 
 def begin(
@@ -66,10 +70,10 @@ def _choose(config: TrainingConfig, network: PrototypeNetwork, lesions: int) -> 
 
 def head_for(network: PrototypeNetwork, config: TrainingConfig) -> torch.nn.Conv2d:
     """The temporary head of the warm start, initialised from the configuration's seed."""
-    first = network.addon[0]
-    assert isinstance(first, torch.nn.Conv2d)
+    latent = config.architecture.latent_channels
+    channels = latent if config.frozen_backbone else network.feature_channels
     cells = config.warm_start == "cells"
-    head = warm_start_head(network, first.in_channels, cells=cells, seed=config.seed)
+    head = warm_start_head(network, channels, cells=cells, seed=config.seed)
     return head.to(next(network.parameters()).device)
 
 
@@ -90,6 +94,20 @@ def make_network(config: TrainingConfig, *, fresh: bool) -> PrototypeNetwork:
         )
     network.architecture = config.architecture
     return network
+
+
+def check_normalisation(config: TrainingConfig) -> None:
+    """Raises: TrainingError where ImageNet weights would see an input that is not normalised as theirs was."""
+    if config.architecture.weights != "imagenet":
+        return
+    entry = backbone_entry(config.architecture.backbone)
+    wanted = entry.normalisation
+    given = (*config.transform.mean, *config.transform.std)
+    if max(abs(a - b) for a, b in zip(given, (*wanted.mean, *wanted.std), strict=True)) > NORMALISATION_TOLERANCE:
+        raise TrainingError(
+            f"The ImageNet weights of {entry.name} expect an input normalised with {wanted.words}: set "
+            f"transform.mean={list(wanted.mean)} and transform.std={list(wanted.std)}."
+        )
 
 
 def resolve_device(wish: str) -> torch.device:

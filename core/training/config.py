@@ -42,20 +42,32 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     joint_features: Rate = 2e-4
     joint_addon: Rate = 3e-3
     joint_prototypes: Rate = 3e-3
+    joint_last: Annotated[float, msgspec.Meta(ge=0, le=1), in_unit("a step")] = 0.0
+    """Of ``h1`` in stage A1; 0 keeps it fixed there, as in the paper."""
     weight_decay: Share = 1e-3
     schedule: Literal["constant", "cosine", "authors"] = "cosine"
     """authors: joint rates divided by 10 every 5 joint epochs."""
+    decoupled_decay: bool = False
+    """Weight decay apart from the gradient (AdamW) instead of in it (Adam)."""
 
 
 class Epochs(msgspec.Struct, frozen=True, kw_only=True):
     warm_start: EpochCount = 0
-    """Supervised epochs of the trunk before everything else, where there are no pretrained weights."""
+    """Supervised epochs before everything else: of the trunk, or of the add-on where the trunk is frozen."""
     warm_up: EpochCount = 10
     joint: Annotated[Positive, in_unit("epochs")] = 40
     project_every: Annotated[Positive, in_unit("epochs")] = 10
     """Stages A2 and A3 follow every so many joint epochs, and always the last."""
     draws: Annotated[Count, in_unit("lesions an epoch")] = 15_000
     """Augmented draws an epoch, balanced by class; 0 means one draw per training ROI."""
+
+
+class Projection(msgspec.Struct, frozen=True, kw_only=True):
+    """Stage A2."""
+
+    distinct: Literal["no", "patch", "lesion", "patient"] = "patch"
+    """No two prototypes of a class from one patch (or lesion, or patient), by optimal assignment; no: each becomes
+    its nearest patch, whatever the others became."""
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,12 +98,14 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     loss: LossWeights = LossWeights()
     rates: Rates = Rates()
     epochs: Epochs = Epochs()
+    projection: Projection = Projection()
     augmentation: Augmentation = Augmentation()
     batch_lesion: Annotated[Positive, in_unit("lesions")] = 75
     batch_fine: Annotated[Count, in_unit("lesions")] = 10
     warm_start: Literal["cells", "image"] = "cells"
-    """cells: each latent cell is classified as its margin class or background, for models with masks; image:
-    the pooled image is, for models without. Used where ``epochs.warm_start`` is not 0."""
+    """cells: each latent cell is classified as its margin class or background, for models with masks (the outline
+    where there is no fine annotation); image: the pooled image is, for models without. Used where
+    ``epochs.warm_start`` is not 0."""
     prototype_start: Literal["random", "kmeans"] = "random"
     """kmeans: over the latent cells inside the masks of each class (all cells for ``warm_start = image``)."""
     select_on_validation: bool = True
@@ -100,12 +114,17 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     project: bool = True
     """False leaves stage A2 out: prototypes that are no patch of any image, for comparison only; such a model
     has no prototypical lesions to show."""
+    automatic_bands: bool = False
+    """Give training lesions that have an outline and no fine annotation a band along the outline in its place
+    (``core.data.automatic_band``). It is never counted as a fine annotation and judges nothing."""
     table_rows: Literal["unaugmented", "augmented"] = "unaugmented"
     malignancy_fit: Literal["out-of-fold", "in-sample"] = "out-of-fold"
     frozen_backbone: bool = False
     """Compute the backbone's features once and train everything after them on the cache."""
     cached_augmentations: Annotated[int, msgspec.Meta(ge=0, le=100), in_unit("a lesion")] = 4
     """Fixed augmentations of each training ROI in that cache, beside the un-augmented one."""
+    feature_dropout: Annotated[float, msgspec.Meta(ge=0, le=0.9), in_unit("of the channels")] = 0.0
+    """Share of the cached features' channels that are set to their mean in a draw."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the backbone's gradients in A1 only; everything shown is computed in float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

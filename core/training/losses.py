@@ -36,9 +36,40 @@ def joint_loss(network: PrototypeNetwork, found: Activations, batch: TrainingBat
     return parts
 
 
+BOX_SHARE = 0.97
+"""A mask that covers this share of its bounding box is taken for a box drawn around the lesion."""
+
+
+def without_corners(mask: torch.Tensor) -> torch.Tensor:
+    """(B, I, I) masks in which a box keeps its inscribed ellipse only; any other shape stays as it is.
+
+    An outline that is a box holds a quarter of tissue beside the mass, in its corners.
+    """
+    on = mask > 0
+    rows, columns = on.any(2), on.any(1)
+    (y0, y1), (x0, x1) = _ends(rows), _ends(columns)
+    area = (y1 - y0) * (x1 - x0)
+    box = on.sum((1, 2)) >= BOX_SHARE * area
+    at = torch.arange(mask.shape[1], device=mask.device) + 0.5
+    y = (at - (y0 + y1).view(-1, 1) / 2) / ((y1 - y0).clamp_min(1).view(-1, 1) / 2)
+    x = (at - (x0 + x1).view(-1, 1) / 2) / ((x1 - x0).clamp_min(1).view(-1, 1) / 2)
+    ellipse = y.square()[:, :, None] + x.square()[:, None, :] <= 1
+    kept = on & (ellipse | ~box.view(-1, 1, 1))
+    return kept.to(mask.dtype)
+
+
+def _ends(marked: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """First and one past the last marked place of (B, I); both 0 where none is."""
+    count = marked.shape[1]
+    first = marked.int().argmax(1)
+    last = count - marked.flip(1).int().argmax(1)
+    there = marked.any(1)
+    return first * there, last * there
+
+
 def cell_targets(batch: TrainingBatch, grid: tuple[int, int], classes: int) -> torch.Tensor:
     """(B, H, W) target of each latent cell: its margin class, ``classes`` for background, -1 to be ignored."""
-    mask = functional.adaptive_avg_pool2d(batch.mask.float().unsqueeze(1), grid).squeeze(1)
+    mask = functional.adaptive_avg_pool2d(without_corners(batch.mask).float().unsqueeze(1), grid).squeeze(1)
     lesion = functional.adaptive_avg_pool2d(batch.lesion.float().unsqueeze(1), grid).squeeze(1)
     # thin marks cover a small part of any cell: the threshold is relative to the best covered one
     covered = mask > CLASS_SHARE * mask.amax((1, 2), keepdim=True)

@@ -12,12 +12,23 @@ from typing import Any
 import msgspec
 
 from core.domain.errors import TrainingError
+from core.model.weights_places import LITE0, packaged_at_hand
 from core.training.config import TrainingConfig
 
-PRESETS = ("paper", "compact", "frozen", "protopnet", "protopnet-compact")
-DERIVED = {"protopnet-compact": "compact"}
+PRESETS = ("pretrained", "compact", "frozen", "paper", "protopnet", "protopnet-compact", "protopnet-pretrained")
+DERIVED = {"protopnet-compact": "compact", "protopnet-pretrained": "pretrained"}
 """ProtoPNet on the network of another preset, so that the same trunk lies under both."""
 PAPER = "paper"
+PRETRAINED, WITHOUT_WEIGHTS = "pretrained", "compact"
+
+
+def default_preset(*, synthetic: bool = False) -> str:
+    """The preset that a training starts from where none is chosen.
+
+    ``pretrained`` for a real study where its ImageNet weights are on this computer; ``compact``, which needs none,
+    elsewhere and for synthetic studies.
+    """
+    return PRETRAINED if not synthetic and packaged_at_hand(LITE0) else WITHOUT_WEIGHTS
 
 
 class PaperSetting(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +46,8 @@ class DeviationRule(msgspec.Struct, frozen=True, kw_only=True):
     printed: str
     here: str
     why: str
+    always: bool = False
+    """True for a rule of every configuration; False for one of the fine-annotation loss."""
 
 
 class TrainingPreset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +57,7 @@ class TrainingPreset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Field, as in ``loss.fine``, to the reason why it is not the paper's."""
     readings: tuple[PaperSetting, ...] = ()
     rules: tuple[DeviationRule, ...] = ()
-    """Of the fine-annotation loss; they stand among the deviations of every configuration that has it."""
+    """Listed among the deviations of the configurations that they hold for."""
 
 
 class Deviation(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,8 +113,8 @@ def as_protopnet(config: TrainingConfig) -> TrainingConfig:
 
 def deviations(config: TrainingConfig) -> list[Deviation]:
     """Every field in which the configuration is not the paper's: first what the preset ``paper`` reads
-    differently from the printed page and this configuration keeps, then what differs from that preset. Rules of
-    the fine-annotation loss stand between them where that loss is on."""
+    differently from the printed page and this configuration keeps, then the program's own rules, then what differs
+    from that preset."""
     paper = read_preset(PAPER)
     reasons = read_preset(config.preset).why if config.preset in PRESETS else {}
     standard, here = leaves(paper.config), leaves(config)
@@ -111,8 +124,12 @@ def deviations(config: TrainingConfig) -> list[Deviation]:
         for r in paper.readings
         if here.get(r.field) == standard.get(r.field)
     ]
-    if config.loss.fine > 0 and config.batch_fine > 0:
-        rows += [Deviation(field=r.field, paper=r.printed, here=r.here, why=r.why) for r in paper.rules]
+    with_masks = config.loss.fine > 0 and config.batch_fine > 0
+    rows += [
+        Deviation(field=rule.field, paper=rule.printed, here=rule.here, why=rule.why)
+        for rule in paper.rules
+        if rule.always or with_masks
+    ]
     for field, value in here.items():
         if value != standard[field] and field.split(".")[0] not in ("preset", "seed", "device", "machine"):
             chosen = "chosen for this run" if value != preset[field] else reasons.get(field, "")

@@ -7,6 +7,9 @@ is taken from there. So a prototype is bit-equal to the patch as an explanation 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,6 +21,7 @@ from core.domain.geometry import Box
 from core.domain.study import Prototype
 from core.model.distances import distances
 from core.model.network import PrototypeNetwork
+from core.training.distinct_patches import Distinct, NearestPatches, Patch, assign_patches
 from core.training.forgotten_patches import Cells
 from core.training.inference import INFERENCE_BATCH, Latents, exact, infer_one, stream_latents
 
@@ -33,14 +37,16 @@ def project(
     features: torch.Tensor | None = None,
     kept: Latents | None = None,
     forbidden: Cells | None = None,
+    distinct: Distinct | Literal["no"] = "no",
     cancelled: IsCancelled = never,
 ) -> tuple[Prototype, ...]:
     """Move the prototypes of ``network`` onto patches of ``training`` and say where each comes from.
 
     ``training`` holds the ROIs of the training part and no others; only those of a prototype's own class are
-    candidates, without the cells (n, H, W) that are ``forbidden``. Ties resolve by (lesion id, cell). Nothing of
-    the network but the prototypes changes, and they change together at the end: cancelled half-way, none has
-    moved. TrainingError where a class that has prototypes has no lesion.
+    candidates, without the cells (n, H, W) that are ``forbidden``. ``distinct`` keeps two prototypes of a class
+    off one patch, lesion or patient. Ties resolve by (lesion id, cell). Nothing of the network but the prototypes
+    changes, and they change together at the end: cancelled half-way, none has moved. TrainingError where a class
+    that has prototypes has no lesion.
     """
     own = network.prototype_class.cpu().numpy()
     missing = sorted(set(own.tolist()) - set(training.label.tolist()))
@@ -49,22 +55,44 @@ def project(
             f"The prototypes of class {training.class_names[missing[0]]} cannot be projected: no lesion of the "
             "training part has this class."
         )
-    nearest = np.full((len(training), len(own)), np.inf, np.float32)
     passes = stream_latents(network, training, batch=batch, features=features, kept=kept, cancelled=cancelled)
+    nearest = _nearest(network, training, passes, own, forbidden, several=distinct != "no")
+    if not np.isfinite(nearest.distance.min(axis=(0, 2))).all():
+        raise TrainingError(
+            "The prototypes cannot be projected: the network's output is not finite, or every patch of a class is "
+            "marked as not medically relevant."
+        )
+    if distinct != "no":
+        chosen = assign_patches(nearest, own, training, distinct)
+        return _move(network, training, chosen, _patches_of(network, training, chosen))
+    return _move(
+        network, training, *_nearest_alone(network, training, _shortlist(nearest.distance[..., 0]), forbidden)
+    )
+
+
+def _nearest(
+    network: PrototypeNetwork,
+    training: RoiSet,
+    passes: Iterator[tuple[NDArray[np.int64], torch.Tensor]],
+    own: NDArray[np.int64],
+    forbidden: Cells | None,
+    *,
+    several: bool,
+) -> NearestPatches:
+    """The nearest cells of every ROI of a prototype's own class: one, or as many as its class has prototypes."""
+    kept = int(np.bincount(own).max()) if several else 1
+    kept = min(kept, network.grid[0] * network.grid[1])
+    distance = np.full((len(training), len(own), kept), np.inf, np.float32)
+    cell = np.zeros(distance.shape, np.int64)
     for rows, latent in passes:
         with exact(network):
             found = distances(latent.float(), network.prototypes, network.architecture.distance).flatten(2)
         if forbidden is not None:
             found[_flat(forbidden[rows], found)] = torch.inf
-        nearest[rows] = found.amin(2).cpu().numpy()
-    nearest[training.label[:, None] != own[None, :]] = np.inf
-    shortlist = _shortlist(nearest)
-    if not np.isfinite(nearest.min(axis=0)).all():
-        raise TrainingError(
-            "The prototypes cannot be projected: the network's output is not finite, or every patch of a class is "
-            "marked as not medically relevant."
-        )
-    return _move(network, training, shortlist, forbidden)
+        values, cells = found.topk(kept, dim=2, largest=False)
+        distance[rows], cell[rows] = values.cpu().numpy(), cells.cpu().numpy()
+    distance[training.label[:, None] != own[None, :]] = np.inf
+    return NearestPatches(distance=distance, cell=cell)
 
 
 def _flat(forbidden: Cells, distances: torch.Tensor) -> torch.Tensor:
@@ -80,9 +108,9 @@ def _shortlist(nearest: NDArray[np.float32]) -> NDArray[np.bool_]:
     return found
 
 
-def _move(
+def _nearest_alone(
     network: PrototypeNetwork, training: RoiSet, shortlist: NDArray[np.bool_], forbidden: Cells | None
-) -> tuple[Prototype, ...]:
+) -> tuple[list[Patch], torch.Tensor]:
     """The exact comparison on the shortlisted ROIs, in the order of their lesion ids."""
     m = shortlist.shape[1]
     best: list[tuple[float, int, int]] = [(np.inf, -1, -1)] * m  # distance, row, flat cell
@@ -99,14 +127,27 @@ def _move(
             if flat[j, at] < best[j][0]:
                 best[j] = (float(flat[j, at]), row, at)
                 patches[j] = latent[:, at].clone()
-    chosen = torch.stack([p for p in patches if p is not None]).reshape(network.prototypes.shape)
+    return [Patch(row, cell) for _, row, cell in best], torch.stack([p for p in patches if p is not None])
+
+
+def _patches_of(network: PrototypeNetwork, training: RoiSet, chosen: Sequence[Patch]) -> torch.Tensor:
+    """(m, C): the latent cells, each as the network computes it for its ROI alone."""
+    latents = {row: infer_one(network, training, row).latent[0].flatten(1) for row in {p.row for p in chosen}}
+    return torch.stack([latents[patch.row][:, patch.cell] for patch in chosen])
+
+
+def _move(
+    network: PrototypeNetwork, training: RoiSet, chosen: Sequence[Patch], patches: torch.Tensor
+) -> tuple[Prototype, ...]:
+    """Put the prototypes on these patches (m, C) and record where each comes from."""
+    patches = patches.reshape(network.prototypes.shape)
     with exact(network):
-        moved = (chosen.double() - network.prototypes.double()).square().flatten(1).sum(1).cpu().numpy()
-        network.prototypes.copy_(chosen)
+        moved = (patches.double() - network.prototypes.double()).square().flatten(1).sum(1).cpu().numpy()
+        network.prototypes.copy_(patches)
     own = network.prototype_class.cpu().numpy()
     records = []
-    for index, (_, row, flat_cell) in enumerate(best):
-        cell = divmod(flat_cell, network.grid[1])
+    for index, patch in enumerate(chosen):
+        row, cell = patch.row, divmod(patch.cell, network.grid[1])
         box = _cell_box(cell, network.grid, training.transform.input_size)
         records.append(
             Prototype(

@@ -16,6 +16,7 @@ from core.model.network import PrototypeNetwork
 from core.training.batches import stored_masks
 from core.training.forgotten_patches import Cells
 from core.training.inference import exact, stream
+from core.training.losses import without_corners
 
 _MOST_CELLS = 20_000
 """Cells of a class that k-means looks at; more are drawn from at random."""
@@ -70,9 +71,8 @@ def _cells_by_class(
         outlined = lesion.any(axis=(1, 2), keepdims=True)
         masks = np.where(outlined, marked & lesion, marked)
         latent = activations.latent.permute(0, 2, 3, 1).cpu().numpy()
-        share = torch.nn.functional.adaptive_avg_pool2d(
-            torch.from_numpy(masks).float().unsqueeze(1), network.grid
-        ).numpy()[:, 0]
+        inner = without_corners(torch.from_numpy(np.ascontiguousarray(masks)))
+        share = torch.nn.functional.adaptive_avg_pool2d(inner.float().unsqueeze(1), network.grid).numpy()[:, 0]
         for i, row in enumerate(rows):
             if training.label[row] < 0:
                 continue

@@ -76,9 +76,12 @@ class OnDevice(Augmented):
     def begin_epoch(self, order: list[Rows], position: int, shares: list[slice]) -> None:
         """Settle everything random of the epoch; the only place that waits for the device."""
         drawn = [
-            Candidates(generator(self.config.seed, position, batch + 1), len(rows), self.config.augmentation)
+            Candidates(
+                generator(self.config.seed, position, batch + 1), len(rows), self.config.augmentation,
+                lesion_share=self.config.transform.lesion_share,
+            )
             for batch, rows in enumerate(order)
-        ]
+        ]  # fmt: skip
         settled = self._settled(order, drawn, shares)
         transform = self.rois.transform
         self._epoch = _Epoch(

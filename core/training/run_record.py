@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.data.automatic_band import with_automatic_bands
 from core.data.roi_set import RoiSet
 from core.domain.vocabulary import Part
-from core.model.card import ModelCard
+from core.model.card import AUTOMATIC_BAND, ModelCard
 from core.model.checkpoint import save_model
 from core.platform.atomic import atomic_write
 from core.platform.version import code_version
@@ -58,6 +59,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """ROIs of each part that have a trained class."""
     patients: dict[str, int]
     seconds: dict[str, float]
+    automatic_bands: int = 0
+    """Training lesions with a band along their outline in place of a fine annotation."""
     forgotten: tuple[str, ...] = ()
     """Prototypes of earlier runs that were marked as not medically relevant and whose patches were left out of the
     start and the projection of prototypes."""
@@ -75,8 +78,9 @@ class RunResult:
 def warm_start_name(config: TrainingConfig) -> str:
     """In words, for reports that compare models; "" where the trunk came with its weights."""
     said = []
-    if config.epochs.warm_start and not config.frozen_backbone:
-        said.append(f"{config.warm_start[:5].rstrip('s')}-level supervised, {config.epochs.warm_start} epochs")
+    if config.epochs.warm_start:
+        level, part = config.warm_start[:5].rstrip("s"), " of the add-on" if config.frozen_backbone else ""
+        said.append(f"{level}-level supervised{part}, {config.epochs.warm_start} epochs")
     if config.prototype_start == "kmeans":
         said.append("prototypes by k-means")
     return "; ".join(said)
@@ -134,8 +138,13 @@ def _record(
         lesions={part: len(rows) for part, rows in chosen.items()},
         patients={part: len({rois.patient_ids[row] for row in rows}) for part, rows in chosen.items()},
         seconds=facts.seconds,
+        automatic_bands=_automatic_bands(config, rois.rows(chosen[Part.TRAINING.value])),
         forgotten=tuple(one.words for one in facts.forgotten),
     )
+
+
+def _automatic_bands(config: TrainingConfig, training: RoiSet) -> int:
+    return int(with_automatic_bands(training)[1].sum()) if config.automatic_bands else 0
 
 
 def _card(state: RunState, rois: RoiSet, record: RunRecord, figures: Validation) -> ModelCard:
@@ -146,6 +155,11 @@ def _card(state: RunState, rois: RoiSet, record: RunRecord, figures: Validation)
     if figures.precedent_threshold is None:
         notes["precedent"] = (
             "no threshold: trained without a validation part, so that it predicts for every lesion"
+        )
+    if record.automatic_bands:
+        of = record.lesions[Part.TRAINING.value]
+        notes[AUTOMATIC_BAND] = (
+            f"along the outline of {record.automatic_bands} of {of} training lesions; not drawn"
         )
     if record.forgotten:
         notes["forgotten"] = "; ".join(record.forgotten)

@@ -27,10 +27,19 @@ CHANGES: dict[StageName, tuple[str, ...]] = {
     "selection": ("features", "addon", "prototypes", "last"),
     "B": ("malignancy",),
 }
-"""The parts of the network that a stage may change; in frozen mode never the features."""
+"""The parts of the network that a stage may change, where the trunk is not frozen."""
 PARTS = ("features", "addon", "prototypes", "last", "malignancy")
 
 _AUTHORS_PERIOD = 5
+
+
+def changed_parts(stage: StageName, *, frozen_backbone: bool, joint_last: bool = False) -> set[str]:
+    """The parts that a stage may change. With a frozen trunk the warm start is the add-on's; ``joint_last``: A1
+    trains ``h1`` too."""
+    if frozen_backbone and stage == "warm start":
+        return {"addon"}
+    trained = set(CHANGES[stage]) - ({"features"} if frozen_backbone else set())
+    return trained | ({"last"} if joint_last and stage == "A1" else set())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +57,7 @@ def plan(config: TrainingConfig) -> tuple[StageStep, ...]:
     """Warm start and prototype start where asked for, warm-up, A1 with A2 and A3 in between, B."""
     epochs = config.epochs
     steps: list[StageStep] = []
-    if epochs.warm_start and not config.frozen_backbone:
+    if epochs.warm_start:
         steps += [
             StageStep(stage="warm start", epoch=e + 1, epochs=epochs.warm_start) for e in range(epochs.warm_start)
         ]
@@ -81,9 +90,11 @@ def part_hashes(network: PrototypeNetwork) -> dict[str, str]:
     return {part: digest.hexdigest() for part, digest in digests.items()}
 
 
-def prepare(network: PrototypeNetwork, stage: StageName, *, frozen_backbone: bool) -> None:
+def prepare(
+    network: PrototypeNetwork, stage: StageName, *, frozen_backbone: bool, joint_last: bool = False
+) -> None:
     """Modes and gradients for a gradient stage: what it must not change is fixed, batch statistics included."""
-    trained = set(CHANGES[stage]) - ({"features"} if frozen_backbone else set())
+    trained = changed_parts(stage, frozen_backbone=frozen_backbone, joint_last=joint_last)
     for part in PARTS:
         for parameter in part_parameters(network, part):
             parameter.requires_grad_(part in trained)
@@ -95,7 +106,7 @@ def prepare(network: PrototypeNetwork, stage: StageName, *, frozen_backbone: boo
 def make_optimiser(
     network: PrototypeNetwork, stage: StageName, rates: Rates, *, head: nn.Module | None, frozen_backbone: bool
 ) -> torch.optim.Adam:
-    """Adam with the stage's groups; weight decay on features and add-on only."""
+    """Adam (or AdamW) with the stage's groups; weight decay on features and add-on only."""
     base = {
         "warm start": {"features": rates.warm_start},
         "warm-up": {"addon": rates.warm_addon, "prototypes": rates.warm_prototypes},
@@ -105,22 +116,30 @@ def make_optimiser(
             "prototypes": rates.joint_prototypes,
         },
     }[stage]
+    if stage == "warm start" and frozen_backbone:
+        base = {"addon": rates.warm_start}
+    if stage == "A1" and rates.joint_last > 0:
+        base["last"] = rates.joint_last
     groups: list[dict[str, Any]] = []
     for part, rate in base.items():
         if part == "features" and frozen_backbone:
             continue
-        decay = 0.0 if part == "prototypes" else rates.weight_decay
+        decay = 0.0 if part in ("prototypes", "last") else rates.weight_decay
         groups.append({"params": part_parameters(network, part), "lr": rate, "rate": rate, "weight_decay": decay})
     if head is not None:
         groups.append({"params": list(head.parameters()), "lr": rates.warm_start, "rate": rates.warm_start})
-    return adam(groups, rate=rates.joint_features)
+    return adam(groups, rate=rates.joint_features, decoupled_decay=rates.decoupled_decay)
 
 
-def adam(groups: list[dict[str, Any]], *, rate: float) -> torch.optim.Adam:
+def adam(groups: list[dict[str, Any]], *, rate: float, decoupled_decay: bool = False) -> torch.optim.Adam:
     """Adam, all tensors in one kernel on a GPU, which can leave out a step without asking the processor."""
     fused = any(parameter.is_cuda for group in groups for parameter in group["params"])
-    return (
-        torch.optim.Adam(groups, lr=rate, fused=True) if fused else torch.optim.Adam(groups, lr=rate, foreach=True)
+    return torch.optim.Adam(
+        groups,
+        lr=rate,
+        decoupled_weight_decay=decoupled_decay,
+        fused=fused or None,
+        foreach=None if fused else True,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.data.automatic_band import with_automatic_bands
 from core.data.roi_set import RoiSet
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
@@ -26,16 +27,14 @@ from core.model.precision import Precision
 from core.platform.atomic import make_folder
 from core.training import state as run_state
 from core.training.batches import Augmented, Cached, Source, TrainingBatch, features_of
-from core.training.begin_or_resume import begin, check_classes, head_for
+from core.training.begin_or_resume import begin, check_classes, check_normalisation, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.forgotten_patches import Cells, ForgottenPatch, among, forgotten_cells
 from core.training.inference import Latents
 from core.training.last_layers import malignancy_of
 from core.training.losses import Parts, cell_loss, image_loss, joint_loss
-from core.training.machine import (
-    threads_of,
-)
+from core.training.machine import threads_of
 from core.training.projection import project
 from core.training.prototype_start import start_from_kmeans
 from core.training.refit import initial_weights, refit
@@ -45,6 +44,8 @@ from core.training.run_progress import Clock
 from core.training.run_record import RunResult, write_outcome
 from core.training.similarity_table import SimilarityTable
 from core.training.stages import GRADIENT_STAGES, StageStep, plan, prepare, rate_factor, set_rates
+from core.training.stalled import stalled
+from core.training.standardise import standardise
 from core.training.state import EpochRecord
 from core.training.table_rows import fit_table
 from core.training.team import ALONE, SharedLoss, Team
@@ -100,6 +101,9 @@ def check_request(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig)
             "The ROIs were made with another input transform or other classes than the configuration says: "
             "extract them again."
         )
+    check_normalisation(config)
+    if config.feature_dropout > 0 and not config.frozen_backbone:
+        raise TrainingError("feature_dropout works on the cache of a frozen backbone: set frozen_backbone=true.")
     if config.frozen_backbone and config.table_rows == "augmented":
         raise TrainingError(
             "The cache of a frozen backbone holds un-augmented rows of the table only: set table_rows=unaugmented."
@@ -110,6 +114,11 @@ def data_fingerprint(rois: RoiSet, parts: NDArray[np.str_]) -> str:
     """Hash of the ROIs and of which part each belongs to."""
     content = rois.fingerprint() + "|" + "|".join(str(part) for part in parts)
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def training_rois(rois: RoiSet, config: TrainingConfig) -> RoiSet:
+    """The training ROIs as the gradients see them: with automatic bands where the configuration asks for them."""
+    return with_automatic_bands(rois)[0] if config.automatic_bands else rois
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,7 +150,7 @@ class Trainer:
         self.data = _Data(
             everything=rois,
             parts=parts,
-            training=rois.rows((parts == Part.TRAINING.value) & known),
+            training=training_rois(rois.rows((parts == Part.TRAINING.value) & known), config),
             validation=rois.rows((parts == Part.VALIDATION.value) & known),
         )
         check_classes(self.data.training)
@@ -152,6 +161,8 @@ class Trainer:
         self.device = torch.device(self.state.facts.device)
         self.network = self.state.network
         self.source, self.features, self.validation_features = self._sources()
+        if self.state.facts.position == 0:  # a resumed run has the standardisation in its state
+            standardise(self.network, self.data.training, self.features, team=team, cancelled=cancelled)
         self.latents = Latents()
         """Of the training ROIs, since the layers before them changed last."""
         order = self.source.order(0)
@@ -246,7 +257,12 @@ class Trainer:
         optimiser = self.state.optimiser
         machine = facts.machine
         self.network.prepare_gradients(channels_last=machine.channels_last, compiled=machine.compiled)
-        prepare(self.network, step.stage, frozen_backbone=config.frozen_backbone)
+        prepare(
+            self.network,
+            step.stage,
+            frozen_backbone=config.frozen_backbone,
+            joint_last=config.rates.joint_last > 0,
+        )
 
         def before_batch(batch: int, batches: int) -> None:
             set_rates(optimiser, rate_factor(step, batch, batches, config.rates.schedule))
@@ -267,6 +283,9 @@ class Trainer:
             text = f"The memory did not suffice: {memory.at_once} images at a time from now on."
             self.emit(Message(level="warning", text=text))
             facts.at_once, facts.halvings = memory.at_once, memory.halvings
+        sentence = stalled(step, losses, config)
+        if sentence and self.team.leads:
+            self.emit(Message(level="warning", text=sentence))
         return {**losses, **(self._validated(step) if self.team.leads else {})}
 
     def _validated(self, step: StageStep) -> dict[str, float | None]:
@@ -286,6 +305,8 @@ class Trainer:
             level = cell_loss if self.config.warm_start == "cells" else image_loss
 
             def supervised(batch: TrainingBatch) -> Parts:
+                if self.config.frozen_backbone:
+                    return level(head(self.source.latent(self.network, batch.inputs)), batch)
                 return level(head(self.network.feature_maps(batch.inputs)), batch)
 
             return SharedLoss.of(self.team, {"network": self.network, "head": head}, supervised)
@@ -312,7 +333,7 @@ class Trainer:
     def _project(self, step: StageStep) -> dict[str, float | None]:
         records = project(
             self.network, self.data.training, features=self.features, kept=self.latents,
-            forbidden=self.forbidden, cancelled=self.cancelled,
+            forbidden=self.forbidden, distinct=self.config.projection.distinct, cancelled=self.cancelled,
         )  # fmt: skip
         self.state.facts.prototypes = records
         if self.projected is not None:

@@ -57,7 +57,7 @@ def test_demo_train_review_prune_undo_prune_again_export(
     way.train()
     way.wait_for_the_end(900)
     lesion = way.review()
-    before = window.review.tabs.evidence.model().rowCount()
+    before = window.review.answer.strip.strip.rowCount()
     per_class = before // 3
     way.go_to("prototypes")
     way.until(lambda: window.desk.surveyed_model is not None, 120)
@@ -70,7 +70,7 @@ def test_demo_train_review_prune_undo_prune_again_export(
     way.prune("a near duplicate")
     way.wait_for_prototypes(before - 2)
     way.go_to("review")
-    way.until(lambda: window.review.tabs.evidence.model().rowCount() == before - 2, 60)
+    way.until(lambda: window.review.answer.strip.strip.rowCount() == before - 2, 60)
     way.export(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "a near duplicate" in page

@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
+    QGridLayout,
     QHBoxLayout,
     QPlainTextEdit,
     QPushButton,
-    QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -28,13 +28,12 @@ from app.qt.translation import tr
 from app.services.model_service import ModelService
 from app.state.changes import Change, StudyClosing
 from app.state.session import Session
+from app.views.case_pair import CasePair
 from app.views.reading.answer import Answer, AnswerPanel
 from app.views.reading.setup import NewReaderStudy, SetupPage
-from app.widgets.explain.evidence_model import Column
-from app.widgets.explain.evidence_table import EvidenceTable
+from app.widgets.explain.evidence_strip import EvidenceStrip
 from app.widgets.explain.heat import HeatLook
 from app.widgets.explain.pictures import CasePictures, PatchLibrary
-from app.widgets.explain.roi_view import RoiView
 from app.widgets.explain.verdict import VerdictPanel
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
@@ -44,6 +43,11 @@ from core.tasks.readers.reader_study import ReadingStep, check_model, export_rea
 
 if TYPE_CHECKING:
     from core.explain.panel import Panel
+
+
+_SIZE = QSize(1400, 960)
+_TILE = 72
+"""Side of the prototypes' pictures in the strip, in logical pixels."""
 
 
 class ReadingWindow(QDialog):
@@ -57,11 +61,14 @@ class ReadingWindow(QDialog):
         self.session, self.desk = session, desk
         self.made: ReaderStudy | None = None
         self.step: ReadingStep | None = None
-        self.setup, self.answer, self.roi, self.verdict = SetupPage(), AnswerPanel(), RoiView(), VerdictPanel()
+        self.setup, self.answer, self.verdict = SetupPage(), AnswerPanel(), VerdictPanel()
         self.library = PatchLibrary()
-        self.evidence = EvidenceTable(self.library)
+        self.pair = CasePair(session, desk, self.library, self)
+        self.evidence = EvidenceStrip(self.library)
+        self.evidence.can_switch = False
+        self.evidence.set_picture_side(_TILE)
         # how the map lies in the annotation would tell the reader where the margin was drawn
-        self.evidence.setColumnHidden(Column.PRECISION, True)
+        self.evidence.strip.shows_precision = False
         self.results, self.notice, self.figures = QWidget(), Notice(), QPlainTextEdit()
         self.export, self.evaluate = QPushButton(tr("Export…")), QPushButton(tr("Evaluate"))
         self.pages, self._reading = QStackedWidget(), QWidget()
@@ -71,7 +78,8 @@ class ReadingWindow(QDialog):
         self.setup.make_wanted.connect(self._make)
         self.setup.results_wanted.connect(self._show_done)
         self.answer.answered.connect(self._keep)
-        self.evidence.row_shown.connect(self._show_row)
+        self.evidence.row_shown.connect(self._hover_row)
+        self.evidence.row_chosen.connect(self._choose_row)
         self.desk.explained.connect(self._take_panel)
         self.desk.refused.connect(self._refuse)
         self.export.clicked.connect(self._ask_export)
@@ -82,20 +90,30 @@ class ReadingWindow(QDialog):
         self._to_setup()
 
     def _lay_out(self) -> None:
-        right = QWidget()
-        column = QVBoxLayout(right)
-        column.addWidget(self.answer)
-        column.addWidget(self.verdict)
-        column.addWidget(self.evidence, 1)
-        column.addStretch()
-        split = QSplitter(Qt.Orientation.Horizontal)
-        split.addWidget(self.roi)
-        split.addWidget(right)
-        split.setStretchFactor(0, 2)
-        split.setStretchFactor(1, 3)
-        split.setChildrenCollapsible(False)
-        split.setSizes([470, 850])
-        QVBoxLayout(self._reading).addWidget(split)
+        pictures = QGridLayout()
+        self.pair.source.view.has_notice = False
+        self.beside = QStackedWidget()
+        """The whole mammogram while the reader is alone, then the prototype's lesion."""
+        self.beside.addWidget(self.pair.context)
+        self.beside.addWidget(self.pair.source)
+        for place, pane in enumerate((self.pair.lesion, self.beside)):
+            pictures.addWidget(pane, 0, place)
+            pictures.setColumnStretch(place, 1)
+        below = QHBoxLayout()
+        below.setSpacing(24)
+        below.addWidget(self.answer, 3)
+        below.addWidget(self.verdict, 2)
+        hidden: tuple[QWidget, ...] = (self.verdict, self.evidence)
+        for part in hidden:
+            # nothing moves when the model's answer comes
+            policy = part.sizePolicy()
+            policy.setRetainSizeWhenHidden(True)
+            part.setSizePolicy(policy)
+        column = QVBoxLayout(self._reading)
+        column.setSpacing(6)
+        column.addLayout(pictures, 1)
+        column.addWidget(self.evidence)
+        column.addLayout(below)
         results = QVBoxLayout(self.results)
         self.figures.setReadOnly(True)
         self.figures.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
@@ -114,7 +132,7 @@ class ReadingWindow(QDialog):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.pages)
         self.answer.next.setAutoDefault(False)
-        self.resize(1320, 800)
+        self.resize(_SIZE)
 
     # before
 
@@ -177,7 +195,6 @@ class ReadingWindow(QDialog):
         if step is None or panel.explanation.roi.lesion_id != step.lesion_id:
             return
         self._pictures = CasePictures(panel)
-        self.roi.show_case(self._pictures)
         self._show_step()
 
     def _show_step(self) -> None:
@@ -185,10 +202,12 @@ class ReadingWindow(QDialog):
         assert step is not None
         with_model = step.condition is Condition.WITH_MODEL
         # others' lines would lead the reader, with the model too
-        self.roi.show_look(replace(HeatLook(), annotation=False))
-        self.roi.show_row(None)
-        self.verdict.setVisible(with_model)
-        self.evidence.setVisible(with_model)
+        self.pair.show_look(replace(HeatLook(), annotation=False))
+        self.pair.show_case(self._pictures, blind=not with_model)
+        self.pair.lesion.head.say(tr("This lesion"))
+        self.beside.setCurrentWidget(self.pair.source if with_model else self.pair.context)
+        for part in (self.verdict, self.evidence):
+            part.setVisible(with_model)
         if with_model:
             explanation = self._pictures.panel.explanation
             self.verdict.show_verdict(explanation, None, {})
@@ -198,9 +217,21 @@ class ReadingWindow(QDialog):
         self.pages.setCurrentWidget(self._reading)
         self.answer.ask(step.condition, step.done, step.total)
 
-    def _show_row(self, row: object) -> None:
-        with_model = self.step is not None and self.step.condition is Condition.WITH_MODEL
-        self.roi.show_row(row if isinstance(row, int) and with_model else None)
+    @property
+    def _with_model(self) -> bool:
+        return self.step is not None and self.step.condition is Condition.WITH_MODEL
+
+    def _hover_row(self, row: object) -> None:
+        self.pair.show_row(row if isinstance(row, int) and self._with_model else None)
+
+    def _choose_row(self, row: object) -> None:
+        if isinstance(row, int) and self._with_model:
+            self.pair.choose_row(row)
+            shown = self._pictures.panel.explanation.rows[row]
+            name = tr(shown.class_name)
+            self.pair.source.head.say(
+                tr("Prototype {number}, {name}: the lesion it comes from", number=shown.number, name=name)
+            )
 
     def _refuse(self, sentence: str) -> None:
         if self.step is not None:
@@ -282,9 +313,11 @@ class ReadingWindow(QDialog):
     def _follow(self, change: Change) -> None:
         if isinstance(change, StudyClosing):
             self._evaluating.stop()
+            self.pair.close()
             self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._evaluating.stop()
+        self.pair.stop()
         self.step = None
         super().closeEvent(event)

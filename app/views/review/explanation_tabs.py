@@ -1,20 +1,19 @@
-"""The four questions that an explanation answers: why this class, why not the others, malignancy, everything."""
+"""Beside the lesion: the prototype's lesion, why not the others, malignancy, all prototypes, what if."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QTabBar, QTabWidget, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
 from app.widgets.explain.all_table import AllTable
-from app.widgets.explain.evidence_table import EvidenceTable
-from app.widgets.explain.numbers import class_qcolour, number
-from app.widgets.explain.pictures import CasePictures, PatchLibrary
+from app.widgets.explain.numbers import class_qcolour
 from app.widgets.explain.sum_table import SumLine, SumTable
+from app.widgets.explain.verdict import VerdictPanel
 from app.widgets.label import Label
-from core.explain.hypothetical import Supposition
+from core.explain.hypothetical import Supposition, suppose
 
 if TYPE_CHECKING:
     from core.explain.explanation import Explanation
@@ -22,25 +21,28 @@ if TYPE_CHECKING:
 
 class ExplanationTabs(QTabWidget):
     row_shown = Signal(object)
-    """The row of the explanation that is hovered or chosen."""
-    switched = Signal(int, bool)
-    """A prototype is put out or taken in again."""
+    """The row of the explanation that is hovered or chosen in a table."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, case: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.library = PatchLibrary()
-        self.evidence = EvidenceTable(self.library)
+        self.what_if = VerdictPanel()
         self.difference = SumTable(tr("What speaks for one class over another"))
         self.malignancy = SumTable(tr("What speaks for malignancy"))
         self.everything = AllTable()
-        self.total, self.other = Label(), QComboBox()
+        self.other = QComboBox()
         self.no_malignancy = Label(tr("This model predicts no malignancy: too few lesions had a biopsy result."))
         self.no_malignancy.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._explanation: Explanation | None = None
         self._unfilled: set[int] = set()
         """Tabs that show another case still."""
+        self.bar = QTabBar()
+        """Chooses the page; it stands over the prototypes, where it has the whole width."""
+        self.bar.setDocumentMode(True)
+        self.bar.setExpanding(False)
+        self.bar.setDrawBase(False)
         self.setDocumentMode(True)
-        self.addTab(_column(self.evidence, self.total), tr("Why"))
+        self.tabBar().hide()
+        self.addTab(case, tr("Why"))
         top = QHBoxLayout()
         self._first = Label()
         top.addWidget(self._first)
@@ -52,33 +54,41 @@ class ExplanationTabs(QTabWidget):
         self.addTab(_column(others, top, self.difference), tr("Why not the others"))
         self.addTab(_column(malignancy, self.no_malignancy, self.malignancy), tr("Malignancy"))
         self.addTab(_column(everything, self.everything), tr("All prototypes"))
+        hint = Label(
+            tr("Type another score, or untick a prototype below, to see what would follow. Nothing is kept.")
+        )
+        hint.setObjectName("faint")
+        hint.setWordWrap(True)
+        page = _column(hint, self.what_if)
+        page.layout().addStretch()  # type: ignore[union-attr]
+        self.addTab(page, tr("What if (W)"))
+        for place in range(self.count()):
+            self.bar.addTab(self.tabText(place))
+        self.bar.currentChanged.connect(self.setCurrentIndex)
+        self.currentChanged.connect(self.bar.setCurrentIndex)
         self.other.currentIndexChanged.connect(self._show_difference)
         self.currentChanged.connect(self._fill_shown)
-        self.evidence.evidence.switched.connect(self.switched)
-        for table in (self.evidence, self.difference, self.malignancy, self.everything):
+        for table in (self.difference, self.malignancy, self.everything):
             table.row_shown.connect(self.row_shown)
 
-    def show_case(self, pictures: CasePictures | None, supposed: Supposition) -> None:
-        """``supposed``: its rows that are off count nothing in the first tab; the other tabs are the model's."""
-        explanation = None if pictures is None else pictures.panel.explanation
+    def show_case(self, explanation: Explanation, supposition: Supposition) -> None:
+        """``supposition``: what the user supposes; the tables stay the model's own."""
         same = self._explanation is explanation
         self._explanation = explanation
-        if explanation is None or pictures is None:
-            self.evidence.show_case(None, 0)
-            return
-        shown = explanation.predicted
-        self.evidence.show_case(pictures, shown, supposed.off)
-        name = tr(explanation.class_names[shown])
-        self.setTabText(0, tr("Why {name}", name=name))
-        lines = self.evidence.evidence.lines
-        score = lines[-1].running if lines else 0.0
-        said = tr("Score of {name}: {score}", name=name, score=number(score, 3))
-        self.total.setText(f"{said} · {tr('HYPOTHETICAL')}" if supposed.off else said)
+        supposed = suppose(explanation, supposition) if supposition else None
+        name = tr(explanation.class_names[explanation.predicted])
+        self.bar.setTabText(0, tr("Why {name}", name=name))
+        self.what_if.show_verdict(explanation, supposed, supposition.scores)
         for label in self.unchanged:
-            label.setVisible(bool(supposed))
+            label.setVisible(bool(supposition))
         if not same:
             self._unfilled = {1, 2, 3}
             self._fill_shown()
+
+    def toggle_what_if(self) -> None:
+        """To the page of suppositions, or back to the prototype."""
+        last = self.count() - 1
+        self.setCurrentIndex(0 if self.currentIndex() == last else last)
 
     def _fill_shown(self) -> None:
         """The sums of a tab are written when it is looked at: most cases are opened for the first one only."""

@@ -1,49 +1,44 @@
-"""Review: why the model says what it says of a lesion, and what the reader says of that."""
+"""Review: why the model answers what it answers on a lesion, beside the reader's own call and their verdict."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace as replaced
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QFileDialog,
-    QPushButton,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QCheckBox, QPushButton, QStackedWidget, QWidget
 
+from app.actions.catalogue import Need
 from app.operations import models
 from app.qt import settings
-from app.qt.background import Background, WorkResult
-from app.qt.dialogs import open_dialog
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.services.model_service import ModelService
 from app.services.opened_model import OpenedModel
-from app.state.changes import Change, OpinionGiven, StudyClosing
+from app.state.changes import Change, OpinionGiven, ReaderChanged, ReadingGiven, StudyClosing
 from app.state.session import Session
+from app.views.case_pair import CasePair
+from app.views.dialogs.calibrate import stored_calibration
 from app.views.model_screen import ModelScreen
 from app.views.reading.window import ReadingWindow
-from app.views.review.ask_first import AskFirst
 from app.views.review.case_list import CaseList
-from app.views.review.explanation_tabs import ExplanationTabs
-from app.views.review.opinion_bar import OpinionBar
+from app.views.review.exporting import CaseExport
+from app.views.review.given import opinion_of, reading_of
+from app.views.review.handlers import review_handlers
+from app.views.review.history import OpinionStep, ReadingStep, ReviewHistory
+from app.views.review.page import Page, page_of
+from app.views.review.verdict_bar import verdict_of
+from app.views.review.voices_bar import model_call
+from app.views.review.work_area import WorkArea
+from app.views.screen import History
 from app.widgets.explain.heat import HeatLook
-from app.widgets.explain.heat_controls import HeatControls
-from app.widgets.explain.numbers import percent
-from app.widgets.explain.pictures import CasePictures
-from app.widgets.explain.roi_view import ColourBar, RoiView
-from app.widgets.explain.verdict import VerdictPanel
+from app.widgets.explain.pictures import CasePictures, PatchLibrary
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
-from core.domain.opinion import CaseReading, Opinion, Verdict
+from core.domain.opinion import Verdict
 from core.domain.vocabulary import MarginType, MassShape
-from core.explain.hypothetical import Supposition, suppose
-from core.store.database import now_utc
+from core.explain.hypothetical import Supposition
 from core.tasks.readers.opinions import opinions_of
 from core.tasks.readers.voices import Voice, voices_of
 
@@ -56,21 +51,22 @@ _ASK = "review/ask_first"
 class ReviewScreen(ModelScreen):
     def __init__(self, session: Session, desk: ModelService, parent: QWidget | None = None) -> None:
         super().__init__(session, desk, parent)
-        self.cases, self.roi = CaseList(), RoiView()
-        self.controls, self.bar, self.verdict = HeatControls(), ColourBar(), VerdictPanel()
-        self.tabs, self.opinions, self.ask = ExplanationTabs(), OpinionBar(), AskFirst()
-        self.case_notice = Notice()
+        self.cases, self.library = CaseList(), PatchLibrary()
+        self.pair = CasePair(session, desk, self.library, self)
+        self.work = WorkArea(self.pair, self.library)
+        self.ask, self.tabs, self.answer = self.work.ask, self.work.tabs, self.work.answer
+        self.case_notice, self.pages_of_case = Notice(), QStackedWidget()
         self.ask_first = QCheckBox(tr("My reading first"))
         self.ask_first.setToolTip(tr("Ask for your own reading before the model's answer is shown"))
         self.ask_first.setChecked(settings.text(_ASK, "on") == "on")
-        self.export_button = QPushButton(tr("Export…"))
-        self.study_button = QPushButton(tr("Reader study…"))
+        self.export_button, self.study_button = QPushButton(tr("Export…")), QPushButton(tr("Reader study…"))
         self.reading: ReadingWindow | None = None
-        self.right = QStackedWidget()
-        self._pictures: CasePictures | None = None
+        self.export = CaseExport(self, self._page)
+        self.steps = ReviewHistory(
+            session, show=self._choose_unseen, refuse=self.refused.emit, changed=self.actions_changed.emit
+        )
         self._supposition = Supposition()
         self._shown_without_call: set[str] = set()
-        self._exporting = Background(self, name="export", most=4)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -78,27 +74,14 @@ class ReviewScreen(ModelScreen):
     # made once
 
     def _lay_out(self) -> None:
-        self.top.addWidget(self.ask_first)
-        self.top.addSpacing(10)
-        self.top.addWidget(self.study_button)
-        self.top.addSpacing(6)
-        self.top.addWidget(self.export_button)
-        self._middle = QWidget()
-        middle = QVBoxLayout(self._middle)
-        middle.setContentsMargins(10, 8, 10, 8)
-        middle.addWidget(self.roi, 1)
-        middle.addWidget(self.bar)
-        middle.addWidget(self.controls)
-        middle.addWidget(self.verdict)
-        answer = QWidget()
-        column = QVBoxLayout(answer)
-        column.setContentsMargins(8, 4, 10, 8)
-        column.addWidget(self.tabs, 1)
-        column.addWidget(self.opinions)
-        self._answer = answer
-        for page in (answer, self.ask, self.case_notice):
-            self.right.addWidget(page)
-        self._add_parts((self.cases, 0, 180, 200), (self._middle, 2, 264, 300), (self.right, 5, 420, 1000))
+        for widget in (self.ask_first, self.study_button, self.export_button):
+            # a click leaves the keys with the screen
+            widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            self.top.addWidget(widget)
+            self.top.addSpacing(8)
+        for page in (self.work, self.case_notice):
+            self.pages_of_case.addWidget(page)
+        self._add_parts((self.cases, 0, 232, 240), (self.pages_of_case, 1, 560, 1400))
 
     def _connect(self) -> None:
         self.desk.cases_changed.connect(self._show_cases)
@@ -106,34 +89,48 @@ class ReviewScreen(ModelScreen):
         self.desk.refused.connect(self._refuse_case)
         self.session.changed.connect(self._follow)
         self.cases.case_chosen.connect(self._case_chosen)
-        self.controls.changed.connect(self._show_look)
-        self.tabs.row_shown.connect(self._show_row)
-        self.tabs.switched.connect(self._switch)
-        self.tabs.evidence.pointed.connect(self._point)
-        self.roi.pointed.connect(self._point)
-        self.verdict.score_set.connect(self._set_score)
-        self.verdict.reset_wanted.connect(self._reset)
+        self.work.controls.changed.connect(self._show_look)
+        self.tabs.row_shown.connect(self._hover_row)
+        self.answer.strip.row_shown.connect(self._hover_row)
+        self.answer.strip.row_chosen.connect(self._choose_row)
+        self.answer.strip.switched.connect(self._switch)
+        self.answer.verdicts.chosen.connect(self._give_verdict)
+        self.tabs.what_if.score_set.connect(self._set_score)
+        self.tabs.what_if.reset_wanted.connect(self._reset)
         self.ask.called.connect(self._keep_call)
         self.ask.skipped.connect(self._skip_call)
         self.ask_first.toggled.connect(self._set_ask_first)
-        self.opinions.said.connect(self._say)
-        self.export_button.clicked.connect(self._ask_export)
+        self.export_button.clicked.connect(self.export.ask_for_file)
+        self.export.written.connect(self.refused)
         self.study_button.clicked.connect(self._open_reader_study)
-        self._exporting.done.connect(self._exported)
+
+    # what the window asks
+
+    @property
+    def history(self) -> History:
+        return self.steps
+
+    def available(self) -> frozenset[Need]:
+        if not self.lesion_shown:
+            return frozenset()
+        return frozenset({"case", "reading"}) if self.work.is_blind else frozenset({"case"})
+
+    def handlers(self) -> Mapping[str, Callable[[], object]]:
+        return review_handlers(self)
 
     # what is shown
 
     def _show_model(self, model: OpenedModel) -> None:
         self._enable(True)
-        self.tabs.library.clear()
+        self.library.clear()
         self._show_cases()
         if self.cases.lesion_id:
             self._case_chosen(self.cases.lesion_id)
 
     def _show_nothing(self) -> None:
         self._enable(False)
-        self._pictures = None
-        self.roi.show_case(None)
+        self.pair.show_nothing()
+        self.actions_changed.emit()
 
     def _enable(self, able: bool) -> None:
         self.export_button.setEnabled(able)
@@ -151,7 +148,8 @@ class ReviewScreen(ModelScreen):
             self._stale = True
             return
         self.cases.set_ask_first(self._asks)
-        self.cases.show_cases(model.cases, model.class_names, opinions_of(self.session.study, model.run))
+        given = opinions_of(self.session.study, model.run)
+        self.cases.show_cases(model.cases, model.class_names, given, (model.run.id, model.revision.id))
 
     @property
     def _asks(self) -> bool:
@@ -166,117 +164,152 @@ class ReviewScreen(ModelScreen):
 
     def _case_chosen(self, lesion_id: str) -> None:
         self._supposition = Supposition()
-        current = self._pictures
-        if current is not None and current.panel.explanation.roi.lesion_id == lesion_id:
-            self._show_panel()
         self.desk.ask(lesion_id, self.cases.neighbours())
 
     def _take_panel(self, panel: Panel) -> None:
         if panel.explanation.roi.lesion_id != self.cases.lesion_id:
             return
-        if self._pictures is None or self._pictures.panel is not panel:
-            self._pictures = CasePictures(panel)
+        shown = self.pair.pictures
+        if shown is None or shown.panel is not panel:
+            shown = CasePictures(panel)
             self._supposition = Supposition()
-        self._show_panel()
+        self._show_panel(shown)
+        self.actions_changed.emit()
 
-    def _show_panel(self) -> None:
-        pictures = self._pictures
+    def _show_panel(self, pictures: CasePictures | None) -> None:
         if pictures is None:
             return
-        open_dialog = self._must_call()
-        self.roi.show_case(pictures)
-        # others' lines would lead the reader too
-        self.roi.show_look(
-            replaced(self.controls.look, annotation=self.controls.look.annotation and not open_dialog)
-        )
-        for widget in (self.verdict, self.controls, self.bar):
-            widget.setVisible(not open_dialog)
-        if open_dialog:
-            model = self.desk.model
-            label = "margin" if model is None else model.opened.model.card.label
-            self.ask.ask(label, [w.value for w in (MarginType if label == "margin" else MassShape)])
-            self.right.setCurrentWidget(self.ask)
+        blind = self._must_call()
+        self.pages_of_case.setCurrentWidget(self.work)
+        self.pair.lesion.view.calibrated = stored_calibration(self.screen().name())[1]
+        self.pair.source.view.has_notice = False
+        other = self.pair.pictures is not pictures
+        self.pair.show_case(pictures, blind=blind)
+        was_blind = self.work.is_blind
+        self.work.show_blind(blind=blind)
+        self.actions_changed.emit()
+        if blind:
+            if other or not was_blind:
+                self._ask_for_call()
             return
-        self.right.setCurrentWidget(self._answer)
-        self._show_answer()
-        self._show_past()
+        self._show_answer(keep=not other and not was_blind)
+        self._show_given()
 
-    def _show_answer(self) -> None:
-        pictures, supposition = self._pictures, self._supposition
-        if pictures is None:
-            return
-        explanation = pictures.panel.explanation
-        supposed = suppose(explanation, supposition) if supposition else None
-        self.verdict.show_verdict(explanation, supposed, supposition.scores)
-        self.verdict.show_reader(self._reader_says())
-        self.tabs.show_case(pictures, supposition)
-
-    def _reader_says(self) -> str:
-        case = self.cases.case
-        if case is None or case.own is None:
-            return ""
-        chance = None
-        for voice in self._voices(case.lesion_id):
-            if self.session.reader is not None and voice.who == self.session.reader.name:
-                chance = voice.probability
-        word = tr(case.own)
-        if chance is None:
-            return tr("You say {name}", name=word)
-        return tr("You say {name}, malignant with {share}", name=word, share=percent(chance))
-
-    def _voices(self, lesion_id: str) -> tuple[Voice, ...]:
+    def _ask_for_call(self) -> None:
         model = self.desk.model
         label = "margin" if model is None else model.opened.model.card.label
-        return voices_of(self.session.study, lesion_id, label)
+        self.ask.ask(label, [w.value for w in (MarginType if label == "margin" else MassShape)])
+        self.work.voices.show_blind(self.session.reader.name if self.session.reader else "")
+        self.pair.lesion.head.say(tr("This lesion: read it before the model's answer is shown"))
+        self.pair.lesion.view.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _show_answer(self, *, keep: bool = True) -> None:
+        """``keep``: the chosen prototype stays chosen."""
+        pictures = self.pair.pictures
+        if pictures is None or self.work.is_blind:
+            return
+        explanation = pictures.panel.explanation
+        self.tabs.show_case(explanation, self._supposition)
+        self.answer.show_case(pictures, self._supposition, keep=keep)
+        self._show_voices(pictures)
+
+    def _show_voices(self, pictures: CasePictures) -> None:
+        model = self.desk.model
+        if model is None:
+            return
+        call = model_call(pictures.panel.explanation, self._supposition)
+        reader = self.session.reader.name if self.session.reader else ""
+        self.work.voices.show_voices(call, self.voices(), reader, model.class_names)
+
+    def voices(self) -> tuple[Voice, ...]:
+        model = self.desk.model
+        if model is None or not self.lesion_shown:
+            return ()
+        return voices_of(self.session.study, self.lesion_shown, model.opened.model.card.label)
 
     def _refuse_case(self, sentence: str) -> None:
-        self._pictures = None
-        self.roi.show_case(None)
+        self.pair.show_nothing()
         self.case_notice.say(tr("This lesion cannot be explained"), sentence)
-        self.right.setCurrentWidget(self.case_notice)
+        self.pages_of_case.setCurrentWidget(self.case_notice)
+        self.actions_changed.emit()
 
-    def _show_row(self, row: object) -> None:
-        self.roi.show_row(row if isinstance(row, int) and not self._must_call() else None)
-        if self._pictures is not None and isinstance(row, int):
-            self.bar.show_scale(self.controls.look, *self._pictures.scale(row, common=self.controls.look.common))
+    def _hover_row(self, row: object) -> None:
+        if not self.work.is_blind:
+            self.pair.show_row(row if isinstance(row, int) else None)
+
+    def _choose_row(self, row: object) -> None:
+        pictures = self.pair.pictures
+        if self.work.is_blind or pictures is None:
+            return
+        self.pair.choose_row(row if isinstance(row, int) else None)
+        if isinstance(row, int):
+            shown = pictures.panel.explanation.rows[row]
+            name = tr(shown.class_name)
+            self.pair.source.head.say(
+                tr(
+                    "Prototype {number}, {name}: the lesion it comes from",
+                    number=shown.number,
+                    name=name,
+                )
+            )
+            self.pair.lesion.head.say(
+                tr("This lesion, where it resembles prototype {number}", number=shown.number)
+            )
 
     def _show_look(self, look: HeatLook) -> None:
-        self.roi.show_look(look)
-        self.tabs.evidence.show_look(look)
-        self._show_row(self.roi.row)
+        self.pair.show_look(look)
 
-    def _point(self, at: object) -> None:
-        where = at if isinstance(at, QPointF) else None
-        self.roi.show_cross(where)
-        self.tabs.evidence.show_cross(where)
-
-    def _show_past(self) -> None:
-        self.opinions.show_past(self.cases.cases.said.get(self.cases.lesion_id, ()))
+    def _show_given(self) -> None:
+        given = self.cases.cases.said.get(self.cases.lesion_id, ())
+        self.answer.verdicts.show_given(given, self.session.reader.name if self.session.reader else "")
 
     def _follow(self, change: Change) -> None:
         match change:
             case StudyClosing():
-                self._exporting.stop()
+                self.export.stop()
                 self._shown_without_call.clear()
-                self._pictures = None
+                self.steps.clear()
+                self.pair.close()
+            case ReaderChanged():
+                self.steps.clear()
+                self._shown_without_call.clear()
+                if self.isVisible():
+                    self._show_panel(self.pair.pictures)
             case OpinionGiven() if self.isVisible():
                 self._show_cases()
-                self._show_past()
+                self._show_given()
+            case ReadingGiven(lesion_id=lesion_id) if self.isVisible() and lesion_id == self.lesion_shown:
+                self._show_panel(self.pair.pictures)
 
     # what the user does
 
     @property
     def lesion_shown(self) -> str:
         """The lesion whose explanation is there; empty where none is."""
-        return "" if self._pictures is None else self._pictures.panel.explanation.roi.lesion_id
+        pictures = self.pair.pictures
+        return "" if pictures is None else pictures.panel.explanation.roi.lesion_id
 
     def step(self, by: int) -> None:
-        self.cases.step(by)
+        """To the next or the previous lesion of the queue."""
+        if not self.cases.step(by):
+            self.refused.emit(
+                tr("This was the last lesion of the queue.") if by > 0 else tr("This is the first one.")
+            )
+
+    def _choose_unseen(self, lesion_id: str) -> None:
+        if self.cases.lesion_id != lesion_id:
+            self.cases.choose(lesion_id)
 
     def _switch(self, row: int, on: bool) -> None:
         off = self._supposition.off - {row} if on else self._supposition.off | {row}
         self._supposition = replaced(self._supposition, off=off)
         self._show_answer()
+
+    def switch_chosen(self) -> None:
+        """Leave the chosen prototype out, or take it in again."""
+        line = self.answer.strip.line
+        if line is not None:
+            self._switch(line.index, line.off)
 
     def _set_score(self, class_index: int, score: float) -> None:
         scores = {**self._supposition.scores, class_index: score}
@@ -290,53 +323,44 @@ class ReviewScreen(ModelScreen):
     def _set_ask_first(self, on: bool) -> None:
         settings.put(_ASK, "on" if on else "off")
         self.cases.set_ask_first(self._asks)
-        self._show_panel()
+        self._show_panel(self.pair.pictures)
 
     def _keep_call(self, word: str, probability: object) -> None:
-        model, lesion_id = self.desk.model, self.cases.lesion_id
-        if model is None or not lesion_id:
+        model, lesion_id, reader = self.desk.model, self.cases.lesion_id, self.session.reader
+        if model is None or not lesion_id or reader is None:
             return
-        reading = CaseReading(
-            lesion_id=lesion_id,
-            reader_id=self.session.reader.id if self.session.reader else "",
-            run_id=model.run.id,
-            revision_id=model.revision.id,
-            label="margin" if model.opened.model.card.label == "margin" else "shape",
-            word=word,
-            probability_of_malignancy=probability if isinstance(probability, float) else None,
-            created_utc=now_utc(),
-        )
+        reading = reading_of(model, reader.id, lesion_id, word, probability)
         try:
             models.give_reading(self.session, reading)
         except MarginaliaError as error:
             self.refused.emit(translate_message(error))
             return
-        self._shown_without_call.add(lesion_id)
-        self.cases.choose(lesion_id)
-        self._show_panel()
+        self.steps.add(ReadingStep(reading=reading))
 
     def _skip_call(self) -> None:
         self._shown_without_call.add(self.cases.lesion_id)
-        self._show_panel()
+        self._show_panel(self.pair.pictures)
 
-    def _say(self, verdict: Verdict, comment: str) -> None:
-        model, pictures = self.desk.model, self._pictures
-        if model is None or pictures is None:
+    def _give_verdict(self, verdict: Verdict | None, comment: str) -> None:
+        model, pictures, reader = self.desk.model, self.pair.pictures, self.session.reader
+        if model is None or pictures is None or reader is None:
             return
-        row = self.roi.row
-        about = verdict in (Verdict.WRONG_PROTOTYPE, Verdict.WRONG_REGION) and row is not None
-        opinion = Opinion(
-            lesion_id=pictures.panel.explanation.roi.lesion_id,
-            run_id=model.run.id,
-            verdict=verdict,
-            prototype=pictures.panel.explanation.rows[row].number if about and row is not None else None,
-            comment=comment,
-            revision_id=model.revision.id,
-        )
+        lesion_id = self.lesion_shown
+        standing = verdict_of(opinions_of(self.session.study, model.run).get(lesion_id, ()), reader.name)
+        line = self.answer.strip.line
+        opinion = None if verdict is None else opinion_of(model, lesion_id, verdict, comment, line)
         try:
-            models.say(self.session, opinion)
+            if opinion is not None:
+                models.say(self.session, opinion)
+            elif standing is not None:
+                models.withdraw_opinion(self.session, standing)
         except MarginaliaError as error:
             self.refused.emit(translate_message(error))
+            self._show_given()
+            return
+        before = None if standing is None or verdict is Verdict.COMMENT else standing.opinion
+        if before is not None or opinion is not None:
+            self.steps.add(OpinionStep(before=before, after=opinion))
 
     def _open_reader_study(self) -> None:
         self.reading = ReadingWindow(self.session, self.desk, self)
@@ -344,35 +368,13 @@ class ReviewScreen(ModelScreen):
         self.reading.setModal(True)
         self.reading.open()
 
-    def _ask_export(self) -> None:
-        if self._pictures is None:
-            return
-        dialog = QFileDialog(self, tr("Export this explanation"))
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setNameFilters([tr("Web page (*.html)"), tr("PDF (*.pdf)"), tr("Picture (*.png)")])
-        dialog.selectFile(f"lesion-{self._pictures.panel.explanation.roi.lesion_id[:8]}.html")
-        dialog.fileSelected.connect(lambda name: self.export_to(Path(name)))
-        open_dialog(dialog)
-
-    def export_to(self, path: Path) -> None:
-        """Write the page beside the window's thread; the status line says what became of it."""
-        from app.views.review.printed import Page, export
-
-        model, pictures = self.desk.model, self._pictures
-        if model is None or pictures is None:
-            return
-        page = Page(
-            panel=pictures.panel,
-            patches=model.patches,
-            provenance=model.opened.provenance,
-            title=tr("Lesion {name}", name=pictures.panel.explanation.roi.lesion_id[:8]),
-            look=self.controls.look,
-        )
-        self._exporting.submit(str(path), lambda: export(page, path))
-
-    def _exported(self, outcome: WorkResult) -> None:
-        done = tr("Exported to {path}.", path=str(outcome.key))
-        self.refused.emit(outcome.sentence or done)
+    def _page(self) -> Page | None:
+        model, pictures, case = self.desk.model, self.pair.pictures, self.cases.case
+        if model is None or pictures is None or case is None or self.work.is_blind:
+            return None
+        look = self.work.controls.look
+        return page_of(model, pictures, title=case.title, look=look, voices=self.voices())
 
     def stop(self) -> None:
-        self._exporting.stop()
+        self.export.stop()
+        self.pair.stop()

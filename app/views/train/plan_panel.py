@@ -28,6 +28,7 @@ from app.services.training_service import PlanRequest
 from app.views.train.config_form import ConfigForm
 from app.views.train.data_panel import DataPanel
 from app.views.train.job_panel import duration
+from app.views.train.weights_notice import WeightsNotice
 from app.widgets.label import Label, tip
 from app.widgets.number import NumberField
 from core.domain.errors import MarginaliaError
@@ -36,7 +37,7 @@ from core.tasks.runs.configure import configure
 from core.tasks.runs.devices import Device, chosen, processor
 from core.tasks.runs.training_data import TrainingData
 from core.training.config import TrainingConfig
-from core.training.presets import PRESETS, deviations, read_preset
+from core.training.presets import PRESETS, default_preset, deviations, read_preset
 
 _LABELS = ("margin", "shape")
 
@@ -62,7 +63,9 @@ class PlanPanel(QWidget):
         self.place = QComboBox()
         """This computer, and the machines that the user set up and confirmed."""
         self.preset.addItems(PRESETS)
-        self.preset.setCurrentText("compact")
+        self.preset.setCurrentText(default_preset())
+        self._preset_by_hand = False
+        self.weights = WeightsNotice()
         self.label.addItems([tr(name) for name in _LABELS])
         self.name, self.seed, self.folds = QLineEdit(), NumberField(), NumberField()
         self.name.setPlaceholderText(tr("made from the preset"))
@@ -82,6 +85,8 @@ class PlanPanel(QWidget):
         """What was measured here, in words, by configuration and split."""
         self._lay_out()
         self.preset.currentIndexChanged.connect(self._preset_chosen)
+        self.preset.activated.connect(self._keep_preset)
+        self.weights.arrived.connect(self._read)
         self.label.currentIndexChanged.connect(self._preset_chosen)
         self.split_box.currentIndexChanged.connect(self.data_wanted)
         self.seed.valueChanged.connect(self._read)
@@ -103,6 +108,7 @@ class PlanPanel(QWidget):
         form = QFormLayout()
         form.addRow(tr("Preset"), self.preset)
         form.addRow(self.description)
+        form.addRow(self.weights)
         form.addRow(tr("Learn the"), self.label)
         form.addRow(tr("Split"), self.split_box)
         form.addRow(tr("Name"), self.name)
@@ -152,6 +158,14 @@ class PlanPanel(QWidget):
         """The chosen one; None where one is made at the start."""
         place = self.split_box.currentIndex()
         return self._splits[place] if 0 <= place < len(self._splits) else None
+
+    def suggest_preset(self, *, synthetic: bool) -> None:
+        """Choose the preset for the study that was opened, unless somebody chose one by hand."""
+        if not self._preset_by_hand:
+            self.preset.setCurrentText(default_preset(synthetic=synthetic))
+
+    def _keep_preset(self) -> None:
+        self._preset_by_hand = True
 
     def show_study(self, splits: Sequence[Split], runs: Sequence[Run]) -> None:
         chosen = self.split.name if self.split is not None else "default"
@@ -218,7 +232,7 @@ class PlanPanel(QWidget):
         self.name.clear()
 
     def _enable(self) -> None:
-        ready = self.config is not None and not self._data_problem
+        ready = self.config is not None and not self._data_problem and not self.weights.missing
         self.start.setEnabled(ready and self._able and not self._busy)
         self.measure.setEnabled(ready and not self._busy)
 
@@ -242,6 +256,7 @@ class PlanPanel(QWidget):
             self._enable()
             return
         self.show_problem("")
+        self.weights.show_for(self.config.architecture, elsewhere=bool(self.host))
         self._show_deviations(self.config)
         self._show_device()
         self._show_estimate()

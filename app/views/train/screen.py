@@ -147,6 +147,7 @@ class TrainScreen(Screen):
             return
         self.pages.setCurrentWidget(self.splitter)
         study = self.session.study
+        self.plan.suggest_preset(synthetic=study.is_synthetic)
         self.plan.show_study(study.splits.all(), study.runs.all(archived=True))
         self._show_hosts()
         self._devices.ask()
@@ -260,6 +261,7 @@ class TrainScreen(Screen):
         match change:
             case StudyClosing():
                 self._looking.stop()
+                self.plan.weights.stop()
                 self._resuming.stop()
                 self._measuring.stop()
                 self._devices.stop()

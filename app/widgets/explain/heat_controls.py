@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QSlider, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSlider, QWidget
 
 from app.qt import settings
 from app.qt.translation import tr
@@ -39,18 +39,18 @@ class HeatControls(QWidget):
             tr("What the strongest cell can see at most, beside the box that is shown"),
         )
         self.annotation = _box(tr("Annotation"), self.look.annotation, tr("The fine annotation of the margin"))
-        layout = QGridLayout(self)
+        self.opacity.setMinimumWidth(60)
+        self.opacity.setMaximumWidth(160)
+        layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setHorizontalSpacing(10)
-        layout.setVerticalSpacing(4)
-        top = QHBoxLayout()
-        top.addWidget(Label(tr("Opacity")))
-        top.addWidget(self.opacity, 1)
-        top.addWidget(self.colours)
-        layout.addLayout(top, 0, 0, 1, 2)
-        for place, box in enumerate((self.contour, self.annotation, self.common, self.receptive)):
-            layout.addWidget(box, 1 + place // 2, place % 2)
+        layout.setSpacing(12)
+        layout.addWidget(Label(tr("Map")))
+        layout.addWidget(self.opacity, 1)
+        layout.addWidget(self.colours)
+        for box in (self.contour, self.annotation, self.common, self.receptive):
+            layout.addWidget(box)
             box.toggled.connect(self._read)
+        layout.addStretch()
         self.opacity.valueChanged.connect(self._read)
         self.colours.currentIndexChanged.connect(self._read)
 

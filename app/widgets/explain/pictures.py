@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QImage
 
 from app.widgets.explain.heat import HeatLook, coloured, grey_picture, map_picture
+from core.explain.render import own_scale
 
 if TYPE_CHECKING:
     from core.explain.panel import Panel
@@ -43,9 +44,18 @@ class PatchPictures:
         self.source = grey_picture(patch.source)
         self.side = patch.source.shape[0]
         self.part = grey_picture(patch.crop())
-        self.map = map_picture(patch.activation, 0.0, float(patch.activation.max()))
+        self.own_scale = own_scale(patch.activation)
+        """Similarities at the cold and the hot end of the map's own scale."""
+        self._maps: dict[tuple[float, float], QImage] = {}
+        self.map = self.map_of(*self.own_scale)
         self.itself = coloured(self.map, HeatLook())
-        """The map in its usual colours, to be laid over ``source``."""
+        """The map in its usual colours on its own scale, to be laid over ``source``."""
+
+    def map_of(self, low: float, high: float) -> QImage:
+        """The map in 256 steps between these similarities."""
+        if (low, high) not in self._maps:
+            self._maps[low, high] = map_picture(self.patch.activation, low, high)
+        return self._maps[low, high]
 
 
 class PatchLibrary:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QLinearGradient, QMouseEvent, QPainter, QPaintEvent, QTransform
+from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QTransform
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.qt.colours import MASK, SURROUND
@@ -12,7 +12,6 @@ from app.widgets.explain.heat import (
     RECEPTIVE,
     RELEVANT,
     HeatLook,
-    colour_table,
     coloured,
     draw_box,
     draw_cross,
@@ -121,33 +120,3 @@ class RoiView(QWidget):
             self._heat = coloured(self._pictures.map_of(self._row, common=self._look.common), self._look)
         self.setCursor(Qt.CursorShape.CrossCursor if self._pictures is not None else Qt.CursorShape.ArrowCursor)
         self.update()
-
-
-class ColourBar(QWidget):
-    """The colours of a scale, with its ends."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._look = HeatLook()
-        self._ends = ("", "")
-        self.setFixedHeight(26)
-        self.setAccessibleName(tr("Scale of the activation"))
-
-    def show_scale(self, look: HeatLook, low: float, high: float) -> None:
-        self._look = look
-        self._ends = (f"{low:.2f}", f"{high:.2f}")
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        bar = QRectF(0, 2, self.width(), 8)
-        ramp = QLinearGradient(bar.topLeft(), bar.topRight())
-        table = colour_table(self._look.colours, 1.0)
-        for step in range(0, 256, 15):
-            ramp.setColorAt(step / 255, QColor.fromRgb(table[step]))
-        painter.fillRect(bar, ramp)
-        painter.setPen(self.palette().placeholderText().color())
-        below = QRectF(0, 11, self.width(), 15)
-        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, self._ends[0])
-        painter.drawText(below, Qt.AlignmentFlag.AlignRight, self._ends[1])
-        painter.drawText(below, Qt.AlignmentFlag.AlignHCenter, tr("similarity"))

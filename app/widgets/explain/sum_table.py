@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
 from app.qt.translation import tr
 from app.widgets.explain.numbers import number, signed
 
-FOR, AGAINST = QColor("#56b4e9"), QColor("#e69f00")
-"""Sky blue adds, orange takes away: told apart by colour-blind readers."""
+FOR, AGAINST = QColor("#8fb3ae"), QColor("#a8786f")
+"""Pale teal adds, dull red takes away: apart in lightness for colour-blind readers, and no colour of a class."""
 Index = QModelIndex | QPersistentModelIndex
 
 

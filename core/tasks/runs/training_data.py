@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from core.data.importers.contours import CONTOUR_BAND
 from core.data.labels import OUTSIDE, Opinions
 from core.data.split import check_split
 from core.domain.errors import MarginaliaError
@@ -60,6 +61,9 @@ class _Seen:
     part: str
     image: Image
     fine: bool
+    """Annotated by a person."""
+    band: bool = False
+    """A band along the outline stands in place of an annotation: made at import, or by ``automatic_bands``."""
     said_by: tuple[str, ...] = ()
     against_data_set: bool = False
 
@@ -88,7 +92,8 @@ def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part]
                     class_name=truth.word,
                     part=part,
                     image=image,
-                    fine=bool(truth.fine),
+                    fine=bool(truth.fine) and truth.fine_by != CONTOUR_BAND,
+                    band=truth.fine_by == CONTOUR_BAND or (config.automatic_bands and not truth.fine),
                     said_by=truth.said_by,
                     against_data_set=against,
                 )
@@ -104,6 +109,7 @@ def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part]
         warnings=(
             *_too_few(seen, config),
             *_no_masks(seen, config),
+            *_bands(seen),
             *_scanners(seen),
             *_overlap(study, config, parts),
         ),
@@ -149,9 +155,19 @@ def _too_few(seen: Sequence[_Seen], config: TrainingConfig) -> list[str]:
 
 
 def _no_masks(seen: Sequence[_Seen], config: TrainingConfig) -> list[str]:
-    if not seen or any(one.fine for one in seen) or config.loss.fine == 0:
+    if not seen or any(one.fine or one.band for one in seen) or config.loss.fine == 0:
         return []
     return ["No lesion is finely annotated: the model is not taught to look at the margin."]
+
+
+def _bands(seen: Sequence[_Seen]) -> list[str]:
+    bands = sum(one.band for one in seen if one.part in (Part.TRAINING.value, UNDIVIDED))
+    if not bands:
+        return []
+    return [
+        f"An automatic band along the outline of {bands} of the lesions to train on stands in place of a fine "
+        "annotation; it counts as none."
+    ]
 
 
 def _scanners(seen: Sequence[_Seen]) -> list[str]:

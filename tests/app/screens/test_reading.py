@@ -10,7 +10,6 @@ from pytestqt.qtbot import QtBot
 
 from app.views.main_window.window import MainWindow
 from app.views.reading.window import ReadingWindow
-from app.widgets.explain.evidence_model import Column
 from core.domain.reading import Condition
 from tests.app.screens.conftest import wait_for_case
 
@@ -49,11 +48,11 @@ def test_a_reader_study_is_made_read_exported_and_evaluated(
         assert reading.step is not None
         assert reading.step.lesion_id == lesion
         assert reading.verdict.isHidden() and reading.evidence.isHidden()
-        assert reading.roi.row is None
+        assert reading.pair.lesion.row is None
         answer(qtbot, reading, "spiculated", None)
         assert reading.step.condition is Condition.WITH_MODEL
         assert reading.verdict.isVisible() and reading.evidence.model().rowCount() == 6
-        assert reading.evidence.isColumnHidden(Column.PRECISION)
+        assert "annotated" not in str(reading.evidence.strip.index(0).data(Qt.ItemDataRole.ToolTipRole))
         answer(qtbot, reading, "indistinct", 2)
     assert reading.pages.currentWidget() is reading.results
     kept = study.reader_studies.readings(made.id)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtTest import QTest
+from PySide6.QtCore import QPoint, QRectF, Qt
 from pytestqt.qtbot import QtBot
 
 from app.views.main_window.window import MainWindow
-from app.widgets.explain.evidence_model import Column
+from app.widgets.explain.evidence import EvidenceLine
 from app.widgets.explain.numbers import read_number
-from core.domain.opinion import Verdict
 from core.domain.vocabulary import Part
+from core.store.database import now_utc
 from core.store.study import Study
-from core.tasks.readers.opinions import opinions_of
 from core.training.inference import infer_one
 from tests.app.screens.conftest import wait_for_case, wait_for_model
+from tests.app.screens.test_keys_of_screens import press
 
 ROUNDING = 0.0005
 """Of a number with three digits."""
@@ -38,28 +38,29 @@ def forward(window: MainWindow, lesion_id: str) -> tuple[np.ndarray, float]:
     return found.logits[0].numpy().astype(float), float(found.malignancy.reshape(-1)[0])
 
 
-def cell(window: MainWindow, row: int, column: Column) -> str:
-    table = window.review.tabs.evidence
-    return str(table.model().index(row, column).data())
+def lines_of(window: MainWindow) -> tuple[EvidenceLine, ...]:
+    return window.review.answer.strip.strip.lines
 
 
-def test_the_numbers_of_the_rows_add_up_to_the_logit_of_the_forward_pass(qtbot: QtBot, opened: MainWindow) -> None:
+def test_the_numbers_of_the_tiles_add_up_to_the_logit_of_the_forward_pass(
+    qtbot: QtBot, opened: MainWindow
+) -> None:
     lesion = wait_for_case(qtbot, opened)
     logits, _ = forward(opened, lesion)
-    review = opened.review
-    rows = review.tabs.evidence.model().rowCount()
-    assert rows == 6
-    similarities = [number_of(cell(opened, r, Column.SIMILARITY)) for r in range(rows)]
-    weights = [number_of(cell(opened, r, Column.WEIGHT)) for r in range(rows)]
-    contributions = [number_of(cell(opened, r, Column.CONTRIBUTION)) for r in range(rows)]
-    running = [number_of(cell(opened, r, Column.RUNNING)) for r in range(rows)]
-    assert sum(contributions) == pytest.approx(logits.max(), abs=rows * ROUNDING)
-    assert running == pytest.approx(np.cumsum(contributions), abs=rows * ROUNDING)
+    review, lines = opened.review, lines_of(opened)
+    assert len(lines) == 6
+    texts = [review.answer.strip.strip.index(i).data(Qt.ItemDataRole.AccessibleTextRole) for i in range(6)]
+    numbers = [re.search(r": (\S+) × (\S+) = (\S+)\n.* (\S+)\n", text) for text in texts]
+    shown = np.array([[read_number(part) for part in found.groups()] for found in numbers if found])
+    similarities, weights, contributions, running = shown.T
+    assert contributions.sum() == pytest.approx(logits.max(), abs=6 * ROUNDING)
+    assert running == pytest.approx(np.cumsum(contributions), abs=6 * ROUNDING)
     assert running[-1] == pytest.approx(logits.max(), abs=ROUNDING + 1e-5)
-    largest = max(map(abs, [*similarities, *weights]))
-    assert np.multiply(similarities, weights) == pytest.approx(contributions, abs=3 * largest * ROUNDING)
-    scores = [line.score.value() for line in review.verdict.lines]
+    largest = np.abs(shown[:, :2]).max()
+    assert similarities * weights == pytest.approx(contributions, abs=3 * largest * ROUNDING)
+    scores = [line.score.value() for line in review.tabs.what_if.lines]
     assert scores == pytest.approx(logits, abs=ROUNDING + 1e-5)
+    assert f"{logits.max():.3f}".replace("-", "−") in review.answer.total.text()
 
 
 def test_why_not_malignancy_and_all_prototypes_add_up(qtbot: QtBot, opened: MainWindow) -> None:
@@ -93,52 +94,108 @@ def test_why_not_malignancy_and_all_prototypes_add_up(qtbot: QtBot, opened: Main
         assert sum(shares[:-1]) == pytest.approx(malignancy, abs=len(shares) * ROUNDING)
 
 
-def test_a_prototype_that_is_switched_off_is_hypothetical_and_can_be_taken_back(
+def test_a_prototype_that_is_left_out_is_hypothetical_and_can_be_taken_back(
     qtbot: QtBot, opened: MainWindow
 ) -> None:
     wait_for_case(qtbot, opened)
     review = opened.review
-    model = review.tabs.evidence.model()
-    before = [line.score.value() for line in review.verdict.lines]
-    assert review.verdict.hypothetical.isHidden()
-    row = review.tabs.evidence.evidence.lines[0].shown.row
-    assert model.setData(model.index(0, Column.PROTOTYPE), Qt.CheckState.Unchecked, Qt.ItemDataRole.CheckStateRole)
-    after = [line.score.value() for line in review.verdict.lines]
+    panel, strip = review.tabs.what_if, review.answer.strip
+    before = [line.score.value() for line in panel.lines]
+    row = lines_of(opened)[0].shown.row
+    tick = strip.tick_area(QRectF(strip.visualRect(strip.strip.index(0)))).center().toPoint()
+    qtbot.mouseClick(strip.viewport(), Qt.MouseButton.LeftButton, pos=tick)
+    after = [line.score.value() for line in panel.lines]
     assert after == pytest.approx(np.array(before) - row.contributions, abs=2 * ROUNDING)
-    assert review.verdict.hypothetical.isVisible()
-    qtbot.mouseClick(review.verdict.reset, Qt.MouseButton.LeftButton)
-    assert [line.score.value() for line in review.verdict.lines] == before
-    assert review.verdict.hypothetical.isHidden()
+    assert "HYPOTHETICAL" in review.work.voices.model.name.text()
+    assert "HYPOTHETICAL" in review.answer.total.text()
+    assert panel.hypothetical.isVisibleTo(panel)
+    press(opened, "W")
+    assert review.tabs.currentWidget().isAncestorOf(panel)
+    qtbot.mouseClick(panel.reset, Qt.MouseButton.LeftButton)
+    assert [line.score.value() for line in panel.lines] == before
+    assert "HYPOTHETICAL" not in review.work.voices.model.name.text()
 
 
 def test_a_score_that_is_typed_moves_the_probabilities(qtbot: QtBot, opened: MainWindow) -> None:
     wait_for_case(qtbot, opened)
-    verdict = opened.review.verdict
-    last = verdict.lines[2]
+    press(opened, "W")
+    panel = opened.review.tabs.what_if
+    last = panel.lines[2]
     last.score.setFocus()
     last.score.selectAll()
     qtbot.keyClicks(last.score, opened.locale().toString(50.0, "f", 3))
     qtbot.keyClick(last.score, Qt.Key.Key_Return)
-    assert verdict.hypothetical.isVisible()
-    assert verdict.lines[2].percent.text() in (">99%", "100%")
+    assert panel.hypothetical.isVisible()
+    assert panel.lines[2].percent.text() in (">99%", "100%")
 
 
-def test_hovering_a_row_shows_its_overlay_large_with_a_linked_crosshair(qtbot: QtBot, opened: MainWindow) -> None:
+def test_the_cursor_the_zoom_and_the_place_of_both_pictures_are_linked(qtbot: QtBot, opened: MainWindow) -> None:
     wait_for_case(qtbot, opened)
-    table, roi = opened.review.tabs.evidence, opened.review.roi
-    index = table.model().index(2, Column.ACTIVATION)
-    centre = table.visualRect(index).center()
-    qtbot.mouseMove(table.viewport(), centre + QPoint(1, 0))
-    qtbot.mouseMove(table.viewport(), centre)
-    qtbot.waitUntil(lambda: roi.row == table.evidence.lines[2].shown.row.index)
-    side = opened.review.roi._pictures.side  # type: ignore[union-attr]
-    assert roi._cross is not None
-    assert (roi._cross.x(), roi._cross.y()) == pytest.approx((side / 2, side / 2), abs=3)
+    lesion, source = opened.review.pair.lesion.view, opened.review.pair.source.view
+    qtbot.waitUntil(lambda: lesion.is_mammogram and source.is_mammogram)
+    assert lesion.input_sight.zoom == pytest.approx(source.input_sight.zoom)
+    place = QPoint(lesion.width() // 3, lesion.height() // 2)
+    qtbot.mouseMove(lesion, place + QPoint(1, 0))
+    qtbot.mouseMove(lesion, place)
+    qtbot.waitUntil(lambda: source.map.cross is not None)
+    assert lesion.map.cross is not None and source.map.cross is not None
+    assert (source.map.cross.x(), source.map.cross.y()) == (lesion.map.cross.x(), lesion.map.cross.y())
+    before = lesion.input_sight.zoom
+    press(opened, "+")
+    press(opened, "+")
+    assert lesion.input_sight.zoom > 1.5 * before
+    assert source.input_sight.zoom == pytest.approx(lesion.input_sight.zoom)
+    source.pan_by(30, -20)
+    assert lesion.input_sight.centre == pytest.approx(source.input_sight.centre)
+    press(opened, "F")
+    assert lesion.input_sight.zoom == pytest.approx(before)
+
+
+def test_the_whole_mammogram_is_a_key_away_and_a_window_of_its_own_opens_at_the_lesion(
+    qtbot: QtBot, opened: MainWindow
+) -> None:
+    wait_for_case(qtbot, opened)
+    lesion = opened.review.pair.lesion.view
+    qtbot.waitUntil(lambda: lesion.is_mammogram)
+    assert lesion.picture is not None and lesion.display is not None
+    shown = lesion.viewport.visible
+    assert shown.intersection(lesion.picture.box) != lesion.picture.box
+    assert lesion.display.voi.explanation == "window of the lesion"
+    press(opened, "M")
+    assert lesion.viewport.visible.intersection(lesion.picture.box) == lesion.picture.box
+    press(opened, "M")
+    assert lesion.viewport.visible.centre == pytest.approx(shown.centre)
+    press(opened, "I")
+    assert lesion.display.inverted and opened.review.pair.source.view.display.inverted  # type: ignore[union-attr]
+
+
+def test_arrows_choose_the_prototype_and_its_lesion_stands_beside(qtbot: QtBot, opened: MainWindow) -> None:
+    wait_for_case(qtbot, opened)
+    review, lines = opened.review, lines_of(opened)
+    assert review.pair.lesion.row == lines[0].index
+    for place in (1, 2, 1):
+        press(opened, "Right" if place > 1 or review.pair.lesion.row == lines[0].index else "Left")
+        assert review.pair.lesion.row == lines[place].index
+        assert f"Prototype {lines[place].shown.row.number}," in review.pair.source.head.sentence
+        assert review.pair.source.view.picture is not None
+
+
+def test_the_scale_of_the_prototypes_own_map_is_chosen_and_named(qtbot: QtBot, opened: MainWindow) -> None:
+    wait_for_case(qtbot, opened)
+    source, patch = opened.review.pair.source, lines_of(opened)[0].patch
+    assert patch is not None and opened.review.pair.pictures is not None
+    values = patch.patch.activation
+    assert source.ends() == pytest.approx((values.min(), np.quantile(values, 0.98)))
+    source.scale.setCurrentIndex(1)
+    assert source.ends() == (0.0, opened.review.pair.pictures.panel.highest)
+    source.scale.setCurrentIndex(2)
+    assert source.ends() == pytest.approx((0.0, values.max()))
+    assert source.bar.ends == ("0.00", f"{values.max():.2f}")
 
 
 def test_hovering_a_line_of_a_sum_shows_its_overlay_too(qtbot: QtBot, opened: MainWindow) -> None:
     wait_for_case(qtbot, opened)
-    tabs, roi = opened.review.tabs, opened.review.roi
+    tabs, roi = opened.review.tabs, opened.review.pair.lesion
     tabs.setCurrentIndex(1)
     for table in (tabs.difference, tabs.everything):
         tabs.setCurrentIndex(1 if table is tabs.difference else 3)
@@ -155,46 +212,10 @@ def test_what_is_supposed_is_marked_wherever_its_numbers_are_not_shown(qtbot: Qt
     tabs = opened.review.tabs
     tabs.setCurrentIndex(1)
     assert not tabs.unchanged[0].isVisible()
-    tabs.switched.emit(0, False)
+    opened.review.answer.strip.switched.emit(0, False)
     assert tabs.unchanged[0].isVisible()
     tabs.setCurrentIndex(0)
-    assert "HYPOTHETICAL" in tabs.total.text()
-
-
-def test_the_readers_own_call_comes_first_and_is_kept(qtbot: QtBot, opened: MainWindow, own_study: Path) -> None:
-    wait_for_case(qtbot, opened)
-    review = opened.review
-    review.ask_first.setChecked(True)
-    lesion = review.cases.lesion_id
-    assert review.right.currentWidget() is review.ask
-    assert not review.verdict.isVisible()
-    assert review.ask.words is not None
-    qtbot.mouseClick(review.ask.words.chips["indistinct"], Qt.MouseButton.LeftButton)
-    QTest.keyClick(review.ask.probability, "7")
-    qtbot.mouseClick(review.ask.done, Qt.MouseButton.LeftButton)
-    assert review.right.currentWidget() is not review.ask
-    assert review.cases.lesion_id == lesion
-    reader = opened.session.reader
-    assert reader is not None
-    own = opened.session.study.reviews.readings_of_reader(reader.id)[lesion]
-    assert (own.word, own.probability_of_malignancy) == ("indistinct", 0.7)
-    assert opened.session.study.lesions.labels(lesion, reader_id=reader.id) is None, "a reading is no label"
-    assert review.verdict.reader.isVisible()
-    assert review.verdict.reader.text() == "You say indistinct, malignant with 70%"
-
-
-def test_an_opinion_is_kept_in_the_audit_trail_and_filters_the_list(qtbot: QtBot, opened: MainWindow) -> None:
-    lesion = wait_for_case(qtbot, opened)
-    review, model = opened.review, opened.desk.model
-    assert model is not None
-    qtbot.keyClicks(review.opinions.comment, "looks at the vessel")
-    qtbot.mouseClick(review.opinions.buttons[Verdict.WRONG_REGION], Qt.MouseButton.LeftButton)
-    [given] = opinions_of(opened.session.study, model.run)[lesion]
-    assert (given.opinion.verdict, given.opinion.comment) == (Verdict.WRONG_REGION, "looks at the vessel")
-    assert "looks at the vessel" in review.opinions.past.text()
-    assert opened.session.study.audit.verify().good
-    choose(review.cases.which, "said: wrong region")
-    assert [case.lesion_id for case in review.cases.cases.cases] == [lesion]
+    assert "HYPOTHETICAL" in opened.review.answer.total.text()
 
 
 def choose(box: object, text: str) -> None:
@@ -204,6 +225,7 @@ def choose(box: object, text: str) -> None:
 def test_the_list_is_sorted_by_what_is_worth_a_look(qtbot: QtBot, opened: MainWindow) -> None:
     wait_for_case(qtbot, opened)
     cases = opened.review.cases
+    assert cases.order.currentText() == "disagreement"
     assert {case.part for case in cases.cases.cases} == {Part.TEST.value}
     choose(cases.which, "all lesions")
     names = cases.cases.class_names
@@ -222,7 +244,7 @@ def test_the_list_is_sorted_by_what_is_worth_a_look(qtbot: QtBot, opened: MainWi
 def test_a_page_is_exported(qtbot: QtBot, opened: MainWindow, tmp_path: Path, suffix: str) -> None:
     lesion = wait_for_case(qtbot, opened)
     path = tmp_path / f"page.{suffix}"
-    opened.review.export_to(path)
+    opened.review.export.write(path)
     qtbot.waitUntil(path.exists, timeout=20_000)
     content = path.read_bytes()
     starts = {"html": b"<!", "pdf": b"%PDF", "png": b"\x89PNG"}
@@ -230,7 +252,9 @@ def test_a_page_is_exported(qtbot: QtBot, opened: MainWindow, tmp_path: Path, su
     if suffix == "html":
         study = opened.session.study
         patient = study.patients.get(study.images.get(study.lesions.get(lesion).image_id).patient_id)
-        assert patient.pseudonym.encode() not in content
+        text = content.decode()
+        assert patient.pseudonym in text and "Model tiny" in text and now_utc()[:10] in text
+        assert "Data set:" in text
 
 
 def test_an_opening_says_what_it_does_and_can_be_stopped(
@@ -287,7 +311,8 @@ def test_a_prototype_whose_source_patient_was_removed_is_said_and_the_rest_works
     assert window.review.missing.isVisible()
     assert window.review.missing.text() == model.no_patches
     wait_for_case(qtbot, window)
-    assert window.review.tabs.evidence.model().rowCount() == 6
+    assert len(lines_of(window)) == 6
+    assert "not shared" in window.review.pair.source.view.message
 
 
 def test_without_a_run_the_page_says_what_to_do(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
@@ -334,14 +359,14 @@ def test_a_lesion_outside_the_image_says_so_in_place_and_the_others_are_explaine
     choose(review.cases.which, "all lesions")
     wait_for_case(qtbot, window)
     review.cases.choose(lesion)
-    qtbot.waitUntil(lambda: review.right.currentWidget() is review.case_notice)
+    qtbot.waitUntil(lambda: review.pages_of_case.currentWidget() is review.case_notice)
     assert review.case_notice.text == (
         f"Lesion {lesion[:8]} cannot be explained: its outline lies outside the image. Draw its outline again in "
         "Annotate."
     )
     review.cases.choose(next(case.lesion_id for case in review.cases.cases.cases if case.lesion_id != lesion))
     wait_for_case(qtbot, window)
-    assert review.right.currentWidget() is not review.case_notice
+    assert review.pages_of_case.currentWidget() is not review.case_notice
 
 
 def test_a_model_of_another_study_is_one_sentence_in_place(

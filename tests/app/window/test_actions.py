@@ -57,6 +57,8 @@ def test_every_action_is_in_a_menu_and_does_something(window: MainWindow, study_
     for spec in window.actions_.specs:
         assert spec.id in window.actions_.connected or spec.needs
     window.open_study(study_folder)
+    for name in WORKSPACES:
+        window.workspaces.page(name)
     in_menus = {action.objectName() for menu in window.actions_.menus.values() for action in menu.actions()}
     for spec in window.actions_.specs:
         assert spec.id in in_menus

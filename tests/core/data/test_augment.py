@@ -185,3 +185,38 @@ def test_85_rois_are_augmented_in_15_ms() -> None:
         augment(generator(1, 0, i), pixels, masks, transform, Augmentation())
         times.append(time.perf_counter() - start)
     print(f"85 ROIs, {size} -> 112 px: {1e3 * np.median(times):.1f} ms")  # noqa: T201
+
+
+def test_draws_of_random_context_show_the_lesion_as_localisation_is_judged() -> None:
+    """A lesion that fills a third of the ROI: its share of each draw, and where the draw's centre lies."""
+    settings_ = Augmentation(rotation_deg=0, smallest_crop=1, centre_jitter=0, random_context=0.5)
+    drawn = draw_parameters(np.random.default_rng(3), 4000, settings_, lesion_share=1 / 3)
+    chosen = drawn.shift_x != 0
+    assert 0.45 < chosen.mean() < 0.55
+    share = 1 / 3 / drawn.crop[chosen]
+    assert 0.25 <= share.min() < 0.26 and 0.59 < share.max() <= 0.6
+    for shift in (drawn.shift_x, drawn.shift_y):
+        relative = shift[chosen] / drawn.crop[chosen]
+        assert -0.25 <= relative.min() < -0.24 and 0.24 < relative.max() <= 0.25
+        assert (shift[~chosen] == 0).all()
+    assert (drawn.crop[~chosen] == 1).all()
+
+
+def test_quarter_turns_turn_the_pixels_exactly() -> None:
+    pixels, masks = _rois(40)
+    settings_ = Augmentation(flips=False, quarter_turns=True, rotation_deg=0, smallest_crop=1, centre_jitter=0)
+    grey, cut, parameters = augment(np.random.default_rng(2), pixels, masks, T, settings_)
+    plain, plain_masks = apply(no_augmentation(40), pixels, masks, T)
+    turns = np.rint(parameters.angle_deg / 90).astype(int)
+    assert set(turns.tolist()) == {0, 1, 2, 3}
+    for row, turn in enumerate(turns):
+        # a crop that is turned clockwise shows its content turned the other way
+        np.testing.assert_array_equal(grey[row, 0], np.rot90(plain[row, 0], turn))
+        np.testing.assert_array_equal(cut[row, 0], np.rot90(plain_masks[row, 0], turn))
+
+
+def test_settings_that_are_off_leave_the_other_draws_as_they_were() -> None:
+    plain = draw_parameters(np.random.default_rng(1), 8, Augmentation())
+    turned = draw_parameters(np.random.default_rng(1), 8, Augmentation(quarter_turns=True))
+    np.testing.assert_array_equal(plain.crop, turned.crop)
+    np.testing.assert_array_equal((turned.angle_deg - plain.angle_deg) % 90 % 90, np.zeros(8))

@@ -13,6 +13,7 @@ from core.data.roi import (
     stored_square,
 )
 from core.data.roi_set import InputTransform
+from core.domain.errors import StudyError
 from core.domain.geometry import Box
 
 COMPACT = InputTransform(input_size=112, context="compact")
@@ -125,3 +126,18 @@ def test_the_window_is_applied_before_averaging() -> None:
 def test_a_rectangle_is_refused() -> None:
     with pytest.raises(ValueError, match="square"):
         resample(np.zeros((9, 9), np.uint8), Box(x0=0, y0=0, x1=4, y1=5), 8)
+
+
+def test_a_context_relative_to_the_lesion_gives_it_a_fixed_share_of_the_side() -> None:
+    transform = InputTransform(context="lesion", context_scale=2.5)
+    assert roi_square(Box(x0=10, y0=20, x1=60, y1=120), transform).width == 250
+    assert transform.lesion_share == pytest.approx(0.4)
+
+
+def test_a_context_in_millimetres_is_the_same_length_on_every_machine() -> None:
+    transform = InputTransform(context="mm", context_mm=5)
+    box = Box(x0=0, y0=0, x1=40, y1=30)
+    assert roi_square(box, transform, spacing_mm=0.2).width == pytest.approx(40 + 50)
+    assert roi_square(box, transform, spacing_mm=0.05).width == pytest.approx(40 + 200)
+    with pytest.raises(StudyError, match="how large a pixel is"):
+        roi_square(box, transform)

@@ -310,3 +310,30 @@ def test_drawn_rois_are_the_same_again_alone_and_without_pixels(study: Study) ->
     assert not np.array_equal(build_drawn_rois(study, REQUEST, ("l0",), seed=2).lesion[0], both.lesion[0])
     with pytest.raises(StudyError, match="cannot be judged"):
         build_drawn_rois(study, REQUEST, ("l0", "gone"))
+
+
+def test_a_context_in_millimetres_leaves_out_images_of_unknown_spacing(study: Study) -> None:
+    known = _add(study, 76, SPICULATED)
+    mm = replace(REQUEST, transform=InputTransform(input_size=48, context="mm", context_mm=3))
+    unknown = _add(study, 77, CIRCUMSCRIBED, pixel_spacing_mm=None)
+    built = build_roi_set(study, mm)
+    assert unknown not in built.rois.lesion_ids
+    assert built.rois.lesion_ids == (known,)
+    assert [e.reason for e in built.exclusions if e.lesion_id == unknown] == [
+        "its image does not say how large a pixel is, which a context in millimetres needs"
+    ]
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME2", "MONOCHROME1"])
+def test_the_rois_own_window_does_not_depend_on_the_machines_brightness(study: Study, photometric: str) -> None:
+    """Two images of one content, the second with other gain and offset: the same ROI, which fills 0 to 255."""
+    own = replace(REQUEST, transform=InputTransform(input_size=48, context="lesion", window="roi"))
+    first = _add(study, 50, CIRCUMSCRIBED, photometric=photometric)
+    second = _add(study, 51, CIRCUMSCRIBED, photometric=photometric, pixels=_pixels(50) * 2 + 1000)
+    a, b = (roi_of_lesion(study, lesion, own) for lesion in (first, second))
+    centre = a.central(a.pixels).astype(int)
+    assert np.abs(centre - b.central(b.pixels)).max() <= 1
+    assert centre.min() < 30 and centre.max() > 225
+    if photometric == "MONOCHROME1":
+        plain = roi_of_lesion(study, _add(study, 52, CIRCUMSCRIBED, pixels=_pixels(50)), own)
+        assert np.abs(255 - centre - plain.central(plain.pixels)).max() <= 1

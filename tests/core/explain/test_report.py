@@ -12,9 +12,11 @@ import pytest
 from core.domain.vocabulary import DISCLAIMER
 from core.explain import render
 from core.explain.case_page import (
+    CaseFacts,
     ContributionTable,
     evidence_rows,
     malignancy_ledger,
+    own_style,
     render_case,
     waterfall,
     why_not,
@@ -87,7 +89,7 @@ def test_a_page_holds_no_identifier_of_a_patient() -> None:
 
 def test_the_running_sum_ends_in_the_class_score() -> None:
     for c in range(3):
-        rows = evidence_rows(FOUND, PATCHES, c, style=STYLE, own=STYLE)
+        rows = evidence_rows(FOUND, PATCHES, c, style=STYLE)
         assert rows[-1].running == pytest.approx(FOUND.logits[c], abs=1e-5)
         assert [row.contribution for row in rows] == sorted((r.contribution for r in rows), reverse=True)
 
@@ -115,7 +117,7 @@ def test_without_a_precedent_the_page_gives_no_prediction() -> None:
     text = render_case(explain(NETWORK, card, roi_input(ROIS, 2)), PROVENANCE)
     assert "the model gives no prediction" in text
     words = re.sub(r'<style>.*?</style>|style="[^"]*"|data:[^"]*', "", text, flags=re.S)
-    assert "%" not in words.replace("95% of the validation", "").replace("top 5%", "")
+    assert "%" not in words.replace("95% of the validation", "").replace("top 5%", "").replace("hottest 2%", "")
     assert "softmax" not in words
 
 
@@ -164,3 +166,39 @@ def test_an_index_shows_every_kind_of_content(tmp_path: Path) -> None:
 def test_numbers_are_written_with_true_minus_signs() -> None:
     assert (number(-1.234), number(-0.001), signed(0.5), signed(-0.5)) == ("−1.23", "0.00", "+0.50", "−0.50")
     assert (percent(0.004), percent(0.996), percent(1.0), percent(0.5)) == ("<1%", ">99%", "100%", "50%")
+
+
+def test_the_map_of_a_prototype_on_its_own_lesion_has_a_scale_of_its_own() -> None:
+    patch = PATCHES[0]
+    low, high = render.own_scale(patch.activation)
+    assert (low, high) == (patch.activation.min(), np.quantile(patch.activation, 0.98))
+    assert high < patch.activation.max()
+    own = own_style(patch, STYLE)
+    assert (own.low, own.high, own.colours) == (low, high, STYLE.colours)
+    [row] = [row for row in evidence_rows(FOUND, PATCHES, 0, style=STYLE) if row.row.index == patch.index]
+    assert row.self_activation == render.jpeg(render.overlay(patch.source, patch.activation, own))
+    assert row.self_activation != render.jpeg(render.overlay(patch.source, patch.activation, STYLE))
+
+
+def test_the_page_names_every_voice_the_model_and_the_day() -> None:
+    names = FOUND.class_names
+    shown = names[FOUND.predicted]
+    other = next(name for name in names if name != shown)
+    facts = CaseFacts(
+        model="first run",
+        day="2026-11-30",
+        voices=(("", other, None), ("Dr <X>", "obscured", 0.6), ("Dr Y", shown, None)),
+    )
+    text = render_case(FOUND, PROVENANCE, title="PABC · L CC · 1", facts=facts)
+    words = " ".join(re.sub(r"<[^>]*>", " ", text.partition("<main>")[2]).split())
+    for part in (
+        "PABC · L CC · 1",
+        "Model first run · 2026-11-30",
+        f"Data set: {other}",
+        "Dr &lt;X&gt;: obscured 60% malignant",
+        f"Dr Y: {shown}",
+        f"Model: {shown}",
+        "The model disagrees with the data set.",
+    ):
+        assert part in words, part
+    assert "disagrees with Dr" not in words

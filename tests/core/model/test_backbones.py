@@ -5,14 +5,16 @@ import torch
 from torch import nn
 
 from core.domain.errors import ModelError
-from core.model import backbones
-from core.model.backbones import BACKBONES, COMPACT, make_backbone, shapes_of
+from core.model import shapes
+from core.model.backbones import BACKBONES, COMPACT, make_backbone
+from core.model.shapes import shapes_of
 from core.model.torchvision_shim import models
 
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_grid_is_that_of_the_papers_lineage(name: str) -> None:
-    size, cells = (112, 14) if name == "compact" else (224, 14 if name.startswith("vgg") else 7)
+    sizes = {"compact": (112, 14), "vgg16_conv4_3": (112, 14), "efficientnet_lite0": (224, 14)}
+    size, cells = sizes.get(name, (224, 14 if name.startswith("vgg") else 7))
     with torch.device("meta"):  # shapes only
         backbone = make_backbone(name, weights="random", input_size=size)
         out = backbone.module.eval()(torch.empty(2, 3, size, size))
@@ -52,7 +54,7 @@ def test_trunk_computes_what_torchvision_does(name: str) -> None:
     torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("name", ["vgg16", "densenet121", "compact"])
+@pytest.mark.parametrize("name", ["vgg16", "vgg16_conv4_3", "densenet121", "compact"])
 def test_last_activation_does_not_overwrite_its_input(name: str) -> None:
     with torch.device("meta"):
         last = list(make_backbone(name, weights="random", input_size=64).module.children())[-1]
@@ -67,14 +69,14 @@ def test_compact_grid_is_an_eighth_of_its_input(size: int) -> None:
     assert backbone.channels == 64
 
 
-@pytest.mark.parametrize("name", ["vgg11", "vgg16_bn", COMPACT])
+@pytest.mark.parametrize("name", ["vgg11", "vgg16_bn", "vgg16_conv4_3", "efficientnet_lite0", COMPACT])
 def test_the_shapes_of_a_chain_by_arithmetic_are_those_of_a_walk_through_it(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with torch.device("meta"):
         trunk = make_backbone(name, weights="random", input_size=96).module
     computed = shapes_of(trunk, 96)
-    monkeypatch.setattr(backbones, "_shapes_of_chain", lambda module, size: None)
+    monkeypatch.setattr(shapes, "_shapes_of_chain", lambda module, size: None)
     assert shapes_of(trunk, 96) == computed
 
 

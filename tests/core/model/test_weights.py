@@ -12,9 +12,11 @@ from torch import Tensor
 
 from core.domain.errors import WeightsUnavailableError
 from core.model import weights as subject
+from core.model import weights_places
 from core.model.backbones import make_backbone
 from core.model.torchvision_shim import models
-from core.model.weights import imagenet_tensors, read_weights, weights_cache
+from core.model.weights import imagenet_tensors, read_weights
+from core.model.weights_places import weights_cache
 
 NAME = "resnet18"
 
@@ -27,7 +29,7 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise URLError("no route")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
-    monkeypatch.setattr(subject, "user_cache_path", lambda _name: tmp_path / "cache")
+    monkeypatch.setattr(weights_places, "user_cache_path", lambda _name: tmp_path / "cache")
     return tmp_path
 
 

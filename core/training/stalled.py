@@ -1,0 +1,26 @@
+"""A training whose loss stays where it began has learned nothing, and its user is told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from core.training.config import TrainingConfig
+from core.training.stages import StageStep
+
+STALLED_SHARE = 0.97
+"""Cross-entropy at the end over that of a guess, from which on a training counts as stalled."""
+
+
+def stalled(step: StageStep, losses: Mapping[str, float], config: TrainingConfig) -> str | None:
+    """A sentence after the last joint epoch of a training that learned nothing; else None."""
+    if step.stage != "A1" or step.epoch != step.epochs or config.loss.cross_entropy == 0:
+        return None
+    classes = len(config.class_names)
+    reached, chance = losses["cross_entropy"] / config.loss.cross_entropy, math.log(classes)
+    if reached < STALLED_SHARE * chance:
+        return None
+    return (
+        f"The training learned nothing: its cross-entropy is {reached:.2f}, that of a guess (ln {classes} = "
+        f"{chance:.2f}). Train for more steps (epochs.draws, epochs.joint), or check the labels."
+    )
