@@ -19,6 +19,7 @@ import msgspec
 from core.domain.errors import BadFileError, StudyError
 from core.imaging.decoded import Identity
 from core.platform.atomic import atomic_write
+from core.platform.regular import is_regular, open_regular
 
 IDENTITY = "identity.enc"
 _NONCE = 12
@@ -271,7 +272,7 @@ class IdentityFile:
 
 
 def has_identity(folder: Path) -> bool:
-    return (folder / IDENTITY).is_file()
+    return is_regular(folder / IDENTITY)
 
 
 def identity_key_kind(folder: Path) -> Literal["passphrase", "key store"]:
@@ -292,7 +293,8 @@ def delete_identity(folder: Path) -> None:
 
 def _read(path: Path) -> tuple[bytes, bytes]:
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read()
     except FileNotFoundError as error:
         raise StudyError(f"{path.parent} keeps no link to identifiers: there is no {IDENTITY}.") from error
     first, newline, sealed = content.partition(b"\n")

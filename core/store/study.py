@@ -26,6 +26,7 @@ from sqlalchemy import insert, select
 
 from core.domain.errors import MarginaliaError, StudyError
 from core.platform.atomic import make_folder, storage_error
+from core.platform.regular import refuse_strange
 from core.platform.system import sync_folder
 from core.store import schema
 from core.store.anchor import append_anchor
@@ -36,6 +37,7 @@ from core.store.batch import WriteBatch
 from core.store.database import Database, now_utc
 from core.store.erasure import Tombstone, forget_rows
 from core.store.filesystem import refuse_network
+from core.store.identity import IDENTITY
 from core.store.images import ImageRepository
 from core.store.lesions import LesionRepository
 from core.store.names import DATABASE, RUNS
@@ -51,7 +53,9 @@ from core.store.runs import ModelRepository, RunRepository
 from core.store.splits import SplitRepository
 from core.store.upgrade import BACKUPS, bring_up_to_date, make_database
 from core.store.worklist import Worklist
-from core.store.write_lock import LockOwner, WriteLock, present_holder, user_name
+from core.store.write_lock import HOLDER, LOCK, LockOwner, WriteLock, present_holder, user_name
+
+_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", IDENTITY, LOCK, HOLDER)
 
 
 class StudyInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +140,7 @@ class Study:
         """
         folder = folder.absolute()
         database = folder / DATABASE
+        refuse_strange(folder, _FILES, (PIXELS, DERIVED, RUNS, BACKUPS))
         if not database.is_file():
             raise StudyError(f"{folder} is not a study: it has no {DATABASE}. Choose the folder of a study.")
         refuse_network(folder)
@@ -243,7 +248,7 @@ class Study:
 
 def _fill(folder: Path, *, name: str, synthetic: bool, who: str) -> None:
     for part in (PIXELS, DERIVED, RUNS):
-        (folder / part).mkdir()
+        (folder / part).mkdir(mode=0o700)
     make_database(folder / DATABASE)
     database = Database(folder / DATABASE, writable=True, who=who)
     try:

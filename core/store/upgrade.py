@@ -45,7 +45,7 @@ def layout(path: Path) -> str:
 def make_database(path: Path) -> None:
     """A new database of the present layout."""
     with translated(path):
-        path.touch(exist_ok=False)
+        path.touch(mode=0o600, exist_ok=False)
         _migrate(path)
 
 
@@ -81,6 +81,7 @@ def _back_up(path: Path, version: str) -> Path:
     target = folder / f"{path.stem}-{version}-{stamp}{path.suffix}"
 
     def copy(temporary: Path) -> None:
+        temporary.chmod(0o600)
         source, copied = sqlite3.connect(path), sqlite3.connect(temporary)
         try:
             source.backup(copied)
