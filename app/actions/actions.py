@@ -70,6 +70,11 @@ class Actions(QObject):
         text = tr(next(spec.text for spec in self.specs if spec.id == action))
         self._actions[action].setText(f"{text}: {step}" if step else text)
 
+    def keys_of(self, action: str) -> str:
+        """The first key of an action as the user knows it; its name where it has none."""
+        keys = self.keymap.get(action, ())
+        return native(keys[:1]) or self._actions[action].text()
+
     def set_keymap(self, keymap: Keymap) -> None:
         self.keymap = keymap
         for spec in self.specs:

@@ -9,7 +9,8 @@ from enum import StrEnum
 from itertools import combinations
 
 import msgspec
-from PySide6.QtGui import QKeySequence
+from PySide6.QtCore import QLocale
+from PySide6.QtGui import QGuiApplication, QKeySequence
 
 from app.actions.catalogue import ActionSpec, sequences
 from app.qt import settings
@@ -18,7 +19,9 @@ RESERVED = ("Esc", "Return", "Enter", "Backspace", "Del", "Space", "G", "Tab")
 """Keys of the view itself: cancel, finish, last vertex, delete, pan, peek."""
 _WITH_PICTURE = ("", "annotate")
 """Screens on which the picture has these keys; those of the others may use them."""
-_OWN, _PRESET = "shortcuts/own", "shortcuts/preset"
+_OWN, _PRESET, _AZERTY = "shortcuts/own", "shortcuts/preset", "shortcuts/azerty"
+_AZERTY_ROW = dict(zip("1234567890-", "&É\"'(-È_ÇÀ)", strict=True))
+"""What the keys of the upper row give without Shift where other keyboards give a digit or minus."""
 
 
 class KeymapPreset(StrEnum):
@@ -37,11 +40,40 @@ class Conflict:
     """Ids; one alone where the key belongs to the view."""
 
 
-def preset_keymap(actions: tuple[ActionSpec, ...], preset: KeymapPreset) -> dict[str, tuple[str, ...]]:
-    return {
+def preset_keymap(
+    actions: tuple[ActionSpec, ...], preset: KeymapPreset, *, azerty: bool | None = None
+) -> dict[str, tuple[str, ...]]:
+    """The keys of every action. ``azerty``: for a French keyboard; None: as the user or the system says."""
+    keymap = {
         spec.id: sequences(spec.pacs if preset is KeymapPreset.PACS and spec.pacs is not None else spec.shortcut)
         for spec in actions
     }
+    if is_azerty() if azerty is None else azerty:
+        return {action: _on_azerty(keys) for action, keys in keymap.items()}
+    return keymap
+
+
+def is_azerty() -> bool:
+    """Whether the keyboard is a French one: as the user said, else by the system's input language."""
+    chosen = settings.text(_AZERTY)
+    if chosen:
+        return chosen == "on"
+    # without an application there is no input method
+    if QGuiApplication.instance() is None:
+        return False
+    locale = QGuiApplication.inputMethod().locale()
+    french = locale.language() == QLocale.Language.French
+    return french and locale.territory() in (QLocale.Country.France, QLocale.Country.Belgium)
+
+
+def set_azerty(on: bool) -> None:
+    settings.put(_AZERTY, "on" if on else "off")
+
+
+def _on_azerty(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The key at the same place of a French keyboard first; the printed digit, typed with Shift, stays too."""
+    there = tuple(_AZERTY_ROW[key] for key in keys if key in _AZERTY_ROW)
+    return there + tuple(key for key in keys if key != "-")
 
 
 def conflicts(keymap: Keymap, actions: Sequence[ActionSpec]) -> tuple[Conflict, ...]:

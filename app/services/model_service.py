@@ -69,6 +69,8 @@ class _ModelState:
     neighbours: tuple[str, ...] = ()
     """Of the wanted lesion: asked for when it is there."""
     survey: Survey | None = None
+    former_survey: Survey | None = None
+    """Of the revision before, until that of this one is there."""
     survey_problem: str = ""
     survey_wanted: bool = False
 
@@ -83,6 +85,8 @@ class ModelService(QObject):
     explained = Signal(object)
     """The ``Panel`` of the lesion that was asked for last."""
     surveyed = Signal()
+    surveying = Signal(object)
+    """A ``Progress``: how many prototypes are looked at."""
     refused = Signal(str)
     """Why the lesion that was asked for last cannot be explained."""
 
@@ -114,6 +118,11 @@ class ModelService(QObject):
     def surveyed_model(self) -> Survey | None:
         """What was found of every prototype of the model; None while that is not known."""
         return self._state.survey
+
+    @property
+    def former_survey(self) -> Survey | None:
+        """The survey of the revision before, while that of the active one is worked out."""
+        return self._state.former_survey if self._state.survey is None else None
 
     @property
     def survey_problem(self) -> str:
@@ -165,6 +174,7 @@ class ModelService(QObject):
             wanted=former.wanted,
             neighbours=former.neighbours,
             survey_wanted=former.survey_wanted,
+            former_survey=(former.survey or former.former_survey) if keep else None,
             is_opening=True,
         )
         self._submit_opening()
@@ -251,13 +261,13 @@ class ModelService(QObject):
         self._network.submit(_ModelKey(what="cases", turn=self._state.turn), work)
 
     def _submit_survey(self) -> None:
-        model = self._state.model
+        model, emit = self._state.model, self.surveying.emit
         assert model is not None
 
         def work() -> Survey:
             from core.tasks.review.prototype_survey import survey_prototypes
 
-            return survey_prototypes(model.opened, model.pruning, self._give_way)
+            return survey_prototypes(model.opened, model.pruning, self._give_way, emit=emit)
 
         self._network.submit(_ModelKey(what="survey", turn=self._state.turn), work)
 

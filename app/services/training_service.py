@@ -19,7 +19,7 @@ from app.qt.task import LongTask
 from app.state.changes import Change, RunsChanged, StudyClosing, StudyOpened
 from app.state.session import Session
 from core.domain.errors import Cancelled
-from core.domain.events import Emit, Event, IsCancelled, Message, Metrics, Progress, Projected
+from core.domain.events import Emit, Event, IsCancelled, Message, Metrics, Progress, Projected, Started
 from core.domain.study import Run
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class JobState:
     """What is known of the job that runs, or of the one that ran last."""
 
     run: Run
+    started: bool = False
+    """Whether the child process answers; before that the lesions are made ready."""
     progress: Progress | None = None
     metrics: list[Metrics] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -191,6 +193,9 @@ class TrainingService(QObject):
         if self.job is None or self.sender() not in (self._task, self._planning):
             return
         match event:
+            case Started():
+                # what was said until then was about making the lesions ready
+                self.job.started, self.job.progress = True, None
             case Progress():
                 self.job.progress = event
             case Metrics():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.qt import settings
 
 _OTHERS_FIRST = "annotate/others_first"
+_AT_LESION = "annotate/open_at_lesion"
 _known: dict[tuple[str, str], bool] = {}
 """By file of settings and key, what was read from it."""
 
@@ -16,6 +17,15 @@ def shows_others_first() -> bool:
 
 def show_others_first(on: bool) -> None:
     _write(_OTHERS_FIRST, on)
+
+
+def opens_at_lesion() -> bool:
+    """Whether a case is opened at its lesion instead of at the whole breast."""
+    return _read(_AT_LESION)
+
+
+def open_at_lesion(on: bool) -> None:
+    _write(_AT_LESION, on)
 
 
 def _read(key: str) -> bool:

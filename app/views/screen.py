@@ -41,12 +41,21 @@ class Screen(QWidget):
 
     refused = Signal(str)
     """Why something cannot be done just now, as one sentence for the status line."""
+    hint_changed = Signal(str)
+    """How what is chosen now is used, as one line for the status bar; empty where nothing need be said."""
+    hint = ""
+    """The last ``hint_changed``."""
     actions_changed = Signal()
     """What can be done or taken back here changed: the window asks for ``available`` and ``history`` anew."""
 
     @property
     def history(self) -> History:
         return NoHistory()
+
+    def show_hint(self, hint: str) -> None:
+        """Show this line in the status bar while this screen is shown and nothing else is said there."""
+        self.hint = hint
+        self.hint_changed.emit(hint)
 
     def available(self) -> frozenset[Need]:
         """What this screen has for its actions to act on, beyond what the session knows."""

@@ -29,9 +29,6 @@ from core.domain.study import Image, Lesion
 from core.imaging.raster import rasterise, rasterise_outline
 from core.store.study import Study
 
-_VERSION = 2
-"""Of the extraction; one more wherever the same inputs give other arrays, so that kept ones are not used."""
-
 JUDGED_SEED = 1
 """Of the random ROIs that localisation is judged on: the same ones for every model of a study."""
 
@@ -124,12 +121,18 @@ def _found(
     study: Study, request: RoiRequest, items: Sequence[_Item], emit: Emit, cancelled: IsCancelled
 ) -> CachedRois:
     """The regions of these items: kept ones, and new ones that are kept where the study is open for writing."""
-    found = find_rois(study, [_key(item) for item in items], request.transform, _VERSION)
-    if not found.known.all():
+    found = find_rois(study, [_key(item) for item in items], request.transform)
+    new = np.flatnonzero(~found.known)
+    if len(new):
         _extract(study, request, items, found, emit, cancelled)
         if study.writable:
-            keep_rois(study, found, request.transform, _VERSION)
+            keep_rois(study, found, new, [_slot(item, request) for item in items], request.transform)
     return found
+
+
+def _slot(item: _Item, request: RoiRequest) -> bytes:
+    """What a kept region is replaced by: a newer one of this lesion for the same choice of readers."""
+    return key_of((item.lesion.id, item.drawn, request.readers, request.labels))
 
 
 def take_snapshot(study: Study, request: RoiRequest) -> DataSnapshot:

@@ -14,3 +14,8 @@ def state_folder() -> Path:
     """Of this user; the environment variable MARGINALIA_STATE names another one (tests, a shared station)."""
     named = os.environ.get(STATE_VARIABLE)
     return Path(named) if named else Path(platformdirs.user_state_dir("marginalia"))
+
+
+def readable(name: str) -> str:
+    r"""The name of a file as text that every encoding of Unicode takes: bytes that are no text become ``\xff``."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

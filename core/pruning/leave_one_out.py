@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.domain.errors import Cancelled
@@ -40,9 +41,10 @@ def leave_one_out(
     state: PrunableState,
     *,
     malignancy_fit: MalignancyFit = "out-of-fold",
+    done: Callable[[int], object] = lambda count: None,
     cancelled: IsCancelled = never,
 ) -> tuple[Worth, ...]:
-    """Every prototype that is left, in order; Cancelled between two."""
+    """Every prototype that is left, in order; Cancelled between two. ``done`` gets how many are finished."""
     classes = [state.prototype_class[j] for j in state.kept]
     found = []
     for j in state.kept:
@@ -51,4 +53,5 @@ def leave_one_out(
         alone = classes.count(state.prototype_class[j]) == 1
         outcome = None if alone else prune(table, state, {j}, malignancy_fit=malignancy_fit)
         found.append(Worth(index=j, outcome=outcome))
+        done(len(found))
     return tuple(found)

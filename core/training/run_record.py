@@ -21,7 +21,7 @@ from core.training.config import TrainingConfig
 from core.training.machine import MachineChoice
 from core.training.refit import MALIGNANCY_RIDGE
 from core.training.similarity_table import SimilarityTable, save_table
-from core.training.state import EpochRecord, RunState
+from core.training.state import EpochRecord, RunState, save_history
 from core.training.table_rows import run_table
 from core.training.validation import Validation
 
@@ -101,7 +101,7 @@ def write_outcome(
     save_model(folder / "model", state.network, card)
     save_table(folder / "table.h5", run_table(state.network, table, rois, parts))
     history = tuple(state.facts.history)
-    atomic_write(folder / "history.json", _pretty(history))
+    save_history(folder, history)
     atomic_write(folder / "run.json", _pretty(record))
     return RunResult(folder=folder, model_folder=folder / "model", card=card, record=record, history=history)
 

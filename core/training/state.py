@@ -6,6 +6,7 @@ batch), so that the position is all there is to remember.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ from core.domain.errors import TrainingError
 from core.domain.study import Prototype
 from core.model.network import PrototypeNetwork
 from core.model.tensor_file import load_state, save_state
+from core.platform.atomic import atomic_write
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 from core.training.machine import MachineChoice
 from core.training.stages import StageName, make_optimiser
 from core.training.validation import Validation
 
-STATE_NAME = "state.safetensors"
+STATE_NAME, HISTORY_NAME = "state.safetensors", "history.json"
 Tensors = dict[str, torch.Tensor]
 
 
@@ -93,6 +95,13 @@ def save(folder: Path, state: RunState) -> None:
         for index, moments in state.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
     save_state(folder / STATE_NAME, tensors, msgspec.to_builtins(state.facts))
+    # after the state: figures of an epoch that is not saved would be drawn twice when the run goes on
+    save_history(folder, state.facts.history)
+
+
+def save_history(folder: Path, history: Sequence[EpochRecord]) -> None:
+    """The figures of every epoch and stage so far, for those who draw them."""
+    atomic_write(folder / HISTORY_NAME, msgspec.json.format(msgspec.json.encode(history), indent=1))
 
 
 def load(folder: Path) -> tuple[Facts, Tensors]:

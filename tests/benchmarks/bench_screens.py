@@ -163,7 +163,7 @@ class Bench:
             intervals.append(1e3 * (time.perf_counter() - shown))
             if len(screen.grid.ticked) == 3:
                 screen.grid.tick(frozenset())
-                self.until(lambda: screen.supposing.idle)
+                self.until(lambda: screen.preview.idle)
         self.figures["pruning"], self.figures["intervals"] = times, intervals
 
     def close(self) -> None:

@@ -106,7 +106,8 @@ class Way:
         screen = self.window.prototypes
         for index in indices:
             screen.grid.ensureWidgetVisible(screen.grid.cards[index])
-            click(screen.grid.cards[index])
+            card = screen.grid.cards[index]
+            QTest.mouseClick(card, Qt.MouseButton.LeftButton, pos=card.box.center().toPoint())
         wanted = tuple(sorted(indices))
         self.until(lambda: screen.outcome is not None and screen.outcome.removed == wanted, 30)
 

@@ -42,7 +42,7 @@ NAMES = (
     ),
 )
 OWN = re.compile(
-    r"pixels/[0-9a-f-]{36}\.h5|study\.db(-shm|-wal)?|derived/rois-[0-9a-f]{32}\.h5|study\.lock|holder\.json"
+    r"pixels/[0-9a-f-]{36}\.h5|study\.db(-shm|-wal)?|derived/roi-cache-[0-9a-f]{8}-[0-9]{8}\.h5|study\.lock|holder\.json"
 )
 
 

@@ -9,9 +9,11 @@ from PySide6.QtCore import QObject, Signal
 from app.models.pictures import Key, LoadedPicture, Pictures
 from app.qt import settings
 from app.qt.translation import tr
+from app.state.preferences import opens_at_lesion
 from app.state.session import Session
 from app.views.annotate.arrangement import Hanging, arrange
 from app.views.annotate.findings import Drawn, FindingsLayer
+from app.views.annotate.seen_pictures import SeenPictures
 from app.widgets.viewer.hanging import HangingView, Pane
 from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.pixel_probe import PixelProbe
@@ -39,6 +41,7 @@ class HangingController(QObject):
         self._frames: dict[str, int] = {}
         self._layers: dict[MammogramView, FindingsLayer] = {}
         self._pointed: str | None = None
+        self.seen = SeenPictures()
         for view in self.hanging_view.views:
             self._dress(view)
         self.hanging_view.view_made.connect(self._dress)
@@ -134,6 +137,7 @@ class HangingController(QObject):
             self._layers[self.view].show((), None, beside=False)
 
     def _hang(self, image_id: str) -> None:
+        self.remember()
         reads = self._session.reads
         here = reads.image(image_id)
         self._images = arrange(here, reads.images_of_patient(here.patient_id), self._hanging)
@@ -210,9 +214,27 @@ class HangingController(QObject):
             self.hanging_view.views[place].exchange_picture(shown.picture)
         else:
             self.hanging_view.put(place, shown.picture)
+            self._show_as_left(place, shown.image.id)
         if shown.image.id == self._session.image_id:
             self.ready.emit(shown)
             self.pictures.prepare(*_slices_beside(shown))
+
+    def remember(self) -> None:
+        """Keep how the pictures that hang are seen now."""
+        for view, image in zip(self.hanging_view.views, self._images, strict=False):
+            self.seen.remember(image.id, view)
+
+    def _show_as_left(self, place: int, image_id: str) -> None:
+        """As the picture was seen last; a new one at the lesion, where the user wants that."""
+        view, alone = self.hanging_view.views[place], len(self._images) == 1
+        known = self.seen.recall(image_id, view, window_only=not alone)
+        if not known and alone and image_id == self._session.image_id:
+            self.show_lesion_of_new_case()
+
+    def show_lesion_of_new_case(self) -> None:
+        """Zoom to the chosen lesion, if the user wants cases opened there."""
+        if self._session.lesion_id is not None and opens_at_lesion():
+            self.view.show_box(self._session.reads.lesion(self._session.lesion_id).box)
 
     def _lose(self, image_id: str, sentence: str) -> None:
         place = self._place(image_id)

@@ -7,18 +7,24 @@ from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QObject, QPoint, QPointF
-from PySide6.QtWidgets import QMenu
 
 from app.actions.actions import Actions
 from app.actions.keymap import KeymapPreset
 from app.operations.lesions import order_lesions
 from app.qt.translation import tr
 from app.state.journal import Act
-from app.state.preferences import show_others_first, shows_others_first
+from app.state.preferences import (
+    open_at_lesion,
+    opens_at_lesion,
+    show_others_first,
+    shows_others_first,
+)
 from app.state.session import Session
 from app.views.annotate import arrangement
 from app.views.annotate.arrangement import Hanging
+from app.views.annotate.context_menu import ContextMenu
 from app.views.annotate.finding_menu import FindingMenu
+from app.views.annotate.hints import hint_of
 from app.views.annotate.lesion_removal import LesionRemoval
 from app.views.annotate.workspace import AnnotateWorkspace
 from app.widgets.drawing import operations
@@ -27,6 +33,10 @@ from app.widgets.drawing.pen import Pen
 from app.widgets.viewer.bindings import KEYS, PACS, Bindings, ViewCommand
 from app.widgets.viewer.caliper import Caliper
 from app.widgets.viewer.mammogram_view import MammogramView
+from app.widgets.viewer.picture import Voi, window_of
+from core.data.roi import roi_square
+from core.data.roi_set import InputTransform
+from core.domain.geometry import Point
 from core.domain.shapes import Role
 
 _VIEW_KEYS = {ViewCommand.CANCEL, ViewCommand.FINISH, ViewCommand.STEP_BACK, ViewCommand.DELETE}
@@ -40,6 +50,8 @@ class AnnotateWiring(QObject):
         self._session, self._actions, self._workspace = session, actions, workspace
         self._hanging = workspace.wall.hanging_view
         self._removal = LesionRemoval(session, workspace, removed=self._offer_undo, refused=workspace.refused.emit)
+        self._lesion_window: Voi | None = None
+        self._before_lesion: Voi | None = None
         self._connect_drawing()
         self._connect_view()
         self._connect_cases()
@@ -89,7 +101,12 @@ class AnnotateWiring(QObject):
 
     def _connect_view(self) -> None:
         actions, workspace = self._actions, self._workspace
-        actions.connect_to("view.fit", self._hanging.fit)
+        actions.connect_to("view.fit", self._hanging.fit_breast)
+        actions.connect_to("view.fit_image", partial(self._hanging.fit_breast, whole_picture=True))
+        actions.connect_to("view.lesion_window", self._window_of_lesion)
+        actions.connect_checked("view.raw", lambda raw: self._hanging.set_smooth(not raw))
+        actions["view.open_at_lesion"].setChecked(opens_at_lesion())
+        actions.connect_checked("view.open_at_lesion", open_at_lesion)
         actions.connect_to("view.lesion", self._zoom_to_lesion)
         self._connect_to_view("view.one_to_one", MammogramView.one_to_one)
         actions.connect_to("view.real_size", self._real_size)
@@ -146,6 +163,7 @@ class AnnotateWiring(QObject):
         name = "caliper" if measuring else workspace.canvas.tool_name
         if name:
             self._actions[f"tool.{name}"].setChecked(True)
+        self._workspace.show_hint(hint_of(name))
         self._show_layer()
 
     def _show_layer(self, _: object = None) -> None:
@@ -178,6 +196,19 @@ class AnnotateWiring(QObject):
     def _zoom_to_lesion(self) -> None:
         if self._workspace.lesion is not None:
             self._workspace.view.show_box(self._workspace.lesion.box)
+
+    def _window_of_lesion(self) -> None:
+        """The window of the lesion and what is around it; once more, the one before."""
+        view, lesion = self._workspace.view, self._workspace.lesion
+        if view.picture is None or view.display is None or lesion is None:
+            return
+        if self._before_lesion is not None and view.display.voi is self._lesion_window:
+            view.set_voi(self._before_lesion)
+            return
+        window = window_of(view.picture, roi_square(lesion.box, InputTransform()), tr("lesion"))
+        if window is not None:
+            self._before_lesion, self._lesion_window = view.display.voi, window
+            view.set_voi(window)
 
     def _real_size(self) -> None:
         if not self._workspace.view.real_size():
@@ -215,17 +246,8 @@ class AnnotateWiring(QObject):
             return
         workspace.show_others(on=on)
 
-    def _ask_menu(self, place: QPoint, _at: object) -> None:
-        menu = QMenu(self._workspace)
-        for name in ("edit.undo", "edit.redo", "", "view.fit", "view.lesion", "view.one_to_one", "view.invert",
-                     "view.next_window", "", "edit.duplicate", "edit.smooth", "edit.simplify", "edit.unite",
-                     "edit.subtract", "", "lesion.link", "lesion.remove"):  # fmt: skip
-            if name:
-                menu.addAction(self._actions[name])
-            else:
-                menu.addSeparator()
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(place)
+    def _ask_menu(self, place: QPoint, at: Point) -> None:
+        ContextMenu(self._workspace, self._actions, at).popup(place)
 
     # cases
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
@@ -34,6 +35,7 @@ from app.state.changes import (
     StudyOpened,
 )
 from app.state.session import Session
+from app.state.study_place import StudyPlace, read_place, store_place
 from app.views.annotate.hanging_controller import HangingController
 from app.views.annotate.history import AnnotateHistory
 from app.views.annotate.overlays import Overlays
@@ -66,7 +68,7 @@ class AnnotateWorkspace(Screen):
 
     def __init__(self, session: Session, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._session = session
+        self._session, self._actions = session, actions
         self.worklist = WorklistPanel(session)
         self.wall = HangingController(session, self)
         self.document = AnnotationDocument(self._refuse_commit, parent=self)
@@ -161,8 +163,9 @@ class AnnotateWorkspace(Screen):
 
     def _on_change(self, change: Change) -> None:
         match change:
-            case StudyOpened():
+            case StudyOpened(folder=folder):
                 self._show_nothing()
+                self._recall_place(folder)
             case SelectionChanged(image_changed=other):
                 self._show_selection(image_changed=other)
             case ReaderChanged() if self._session.is_open:
@@ -183,6 +186,7 @@ class AnnotateWorkspace(Screen):
                 self.actions_changed.emit()
             case StudyClosing():
                 self.panel.form.take_typing()
+                self._store_place()
                 self._ahead.stop()
                 self.wall.pictures.clear()
                 self.details.stop()
@@ -208,6 +212,22 @@ class AnnotateWorkspace(Screen):
             if self.shown is None:
                 self.shown = self.wall.shown(image_id)
                 self._show_lesion()
+                self.wall.show_lesion_of_new_case()
+
+    def _recall_place(self, folder: Path) -> None:
+        place = read_place(folder)
+        self.wall.seen.clear()
+        if place.image_id is not None:
+            self.wall.seen.put(place.image_id, place.seen)
+        self.worklist.recall(place)
+
+    def _store_place(self) -> None:
+        """Where the user is, for when the study is opened again."""
+        session = self._session
+        self.wall.remember()
+        seen = self.wall.seen.of(session.image_id or "")
+        place = StudyPlace(image_id=session.image_id, lesion_id=session.lesion_id, seen=seen)
+        store_place(session.study.folder, self.worklist.with_filters(place))
 
     def _take_view(self, view: MammogramView) -> None:
         """Draw in this one from now on."""
@@ -268,6 +288,9 @@ class AnnotateWorkspace(Screen):
     def _allow_drawing(self) -> None:
         writable = self.shown is not None and self._session.can_write
         self.document.read_only = not (writable and self.lesion is not None)
+        box, outline = (self._actions.keys_of(f"tool.lesion_{name}") for name in ("box", "outline"))
+        first = tr("First draw the mass: {box} for a box, {outline} for an outline.", box=box, outline=outline)
+        self.document.nothing_to_draw_on = first if writable and self.lesion is None else ""
         self.canvas.takes_outlines = writable
 
     def _show_history(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDialog,
     QDialogButtonBox,
@@ -20,7 +21,16 @@ from PySide6.QtWidgets import (
 )
 
 from app.actions.actions import Actions
-from app.actions.keymap import KeymapPreset, chosen_preset, conflicts, native, preset_keymap, store_keymap
+from app.actions.keymap import (
+    KeymapPreset,
+    chosen_preset,
+    conflicts,
+    is_azerty,
+    native,
+    preset_keymap,
+    set_azerty,
+    store_keymap,
+)
 from app.qt.translation import tr
 from app.widgets.label import Label
 
@@ -39,6 +49,9 @@ class KeymapDialog(QDialog):
         self.preset.addItem(tr("PACS: left drags the window, wheel turns pages"), KeymapPreset.PACS.value)
         self.preset.setCurrentIndex(self.preset.findData(chosen_preset().value))
         self.preset.activated.connect(self._take_preset)
+        self.azerty = QCheckBox(tr("French keyboard (AZERTY): tools on the keys of the upper row without Shift"))
+        self.azerty.setChecked(is_azerty())
+        self.azerty.clicked.connect(self._take_preset)
         self._find = QLineEdit()
         self._find.setPlaceholderText(tr("Search actions"))
         self._find.textChanged.connect(self._filter)
@@ -80,6 +93,7 @@ class KeymapDialog(QDialog):
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.addWidget(self.preset)
+        layout.addWidget(self.azerty)
         layout.addWidget(self._find)
         layout.addWidget(self._table, 1)
         line = QHBoxLayout()
@@ -129,7 +143,8 @@ class KeymapDialog(QDialog):
             self._refresh()
 
     def _take_preset(self) -> None:
-        self.keymap = preset_keymap(self._specs, KeymapPreset(self.preset.currentData()))
+        preset = KeymapPreset(self.preset.currentData())
+        self.keymap = preset_keymap(self._specs, preset, azerty=self.azerty.isChecked())
         self._refresh()
 
     def _filter(self, text: str) -> None:
@@ -139,6 +154,7 @@ class KeymapDialog(QDialog):
 
     def _apply(self) -> None:
         preset = KeymapPreset(self.preset.currentData())
+        set_azerty(self.azerty.isChecked())
         store_keymap(self._specs, self.keymap, preset)
         self.applied.emit(self.keymap, preset)
         self.accept()

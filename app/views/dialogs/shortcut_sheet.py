@@ -27,7 +27,9 @@ def mouse_lines() -> list[tuple[str, str]]:
         ("Esc", tr("cancel the stroke")),
         (tr("Enter, double click"), tr("end a polyline")),
         (tr("Backspace"), tr("take back its last vertex")),
-        (tr("Delete"), tr("delete selected shapes")),
+        (tr("Delete"), tr("delete the clicked vertex, else the selected shapes")),
+        (tr("Double click on a line"), tr("add a vertex")),
+        (tr("Ctrl+click on a vertex"), tr("remove it")),
         (tr("G held"), tr("hide everything over the picture")),
     ]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QSizePolicy, QStatusBar, QToolButton, QWidget
 
 from app.qt.formatting import decimal
 from app.qt.icons import icon
 from app.qt.translation import tr
 from app.widgets.label import Elided, Label
+from app.widgets.progress_chip import ProgressChip
 from app.widgets.viewer.pixel_probe import PixelProbe
 from core.domain.study import Reader
 from core.domain.vocabulary import DISCLAIMER
@@ -39,16 +40,20 @@ class StatusLine(QStatusBar):
         self._reader.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         self._reader.setToolTip(tr("Who reads; click to sign in as somebody else"))
         self._reader.clicked.connect(self.reader_clicked)
+        self.training = ProgressChip()
         # an own label: a message of the status bar would hide the statement
         self._message = Elided()
+        self._hint = ""
         self._fading = QTimer(self, singleShot=True, interval=_MESSAGE_MS)
-        self._fading.timeout.connect(lambda: self._message.say(""))
+        self._fading.timeout.connect(lambda: self._message.say(self._hint))
         for widget in (self._badge, warning):
             self.addWidget(widget)
         self.addWidget(self._message, 1)
+        self.addPermanentWidget(self.training)
         self.addPermanentWidget(self._pointer)
         self.addPermanentWidget(self._zoom)
         self.addPermanentWidget(self._reader)
+        self._reader.setIcon(icon("reader", self.palette()))
         self.show_study(synthetic=False)
         self.show_reader(None)
 
@@ -57,11 +62,18 @@ class StatusLine(QStatusBar):
         self._message.say(sentence)
         self._fading.start()
 
+    def show_hint(self, hint: str) -> None:
+        """Stands in the line while nothing else is said there."""
+        shows_hint = self._message.sentence == self._hint
+        self._hint = hint
+        if shows_hint:
+            self._message.say(hint)
+
     def show_study(self, *, synthetic: bool) -> None:
         self._badge.setVisible(synthetic)
         self._point("")
         self._zoom.clear()
-        self._message.say("")
+        self._message.say(self._hint)
 
     @property
     def message(self) -> str:
@@ -69,8 +81,17 @@ class StatusLine(QStatusBar):
 
     def show_reader(self, reader: Reader | None) -> None:
         self._reader.setVisible(reader is not None)
-        self._reader.setIcon(icon("reader", self.palette()))
         self._reader.setText("" if reader is None else reader.name.replace("&", "&&"))
+
+    def show_picture(self, shown: bool) -> None:
+        """Whether a picture is shown that the pointer and the zoom are of."""
+        self._pointer.setVisible(shown)
+        self._zoom.setVisible(shown)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_reader"):
+            self._reader.setIcon(icon("reader", self.palette()))
 
     def show_zoom(self, zoom: float) -> None:
         self._zoom.setText(f"{zoom * 100:.0f} %")

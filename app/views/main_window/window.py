@@ -45,6 +45,7 @@ from app.views.main_window.status import StatusLine
 from app.views.main_window.workspaces import Workspaces
 from app.views.screen import NoHistory
 from app.views.train.leaving import may_leave_training
+from app.views.train.train_chip import TrainChip
 from app.views.welcome.page import WelcomePage
 from app.widgets.banner import Banner
 from app.widgets.label import in_title
@@ -77,6 +78,7 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self._fill_menus()
         self.workspaces = Workspaces(session, self.actions_, self.pages)
+        self.train_chip = TrainChip(self.training, self.status.training)
         self.studies = FileMenuController(
             session, self, self.banner.say, partial(may_leave_training, self.training, self)
         )
@@ -172,9 +174,11 @@ class MainWindow(QMainWindow):
         for name in WORKSPACES:
             act.connect_to(f"workspace.{name}", partial(self._show_workspace, name))
         self.status.reader_clicked.connect(self._ask_reader)
+        self.train_chip.clicked.connect(act["workspace.train"].trigger)
         self.welcome.study_wanted.connect(self.open_study)
         self.workspaces.refused.connect(self.status.say)
         self.workspaces.actions_changed.connect(self._enable_actions)
+        self.workspaces.hint_changed.connect(self.status.show_hint)
         self.workspaces.undo_offered.connect(self._offer_undo)
         self.workspaces.import_wanted.connect(studies.ask_import)
         self.workspaces.search_failed.connect(lambda sentence: self.banner.say("worklist", sentence))
@@ -231,6 +235,8 @@ class MainWindow(QMainWindow):
         there |= {"redo"} if history.redo_text else set()
         there |= set() if screen is None else screen.available()
         self.actions_.enable(there, self.workspaces.shown_name)
+        self.status.show_picture(self.workspaces.shown_name == "annotate")
+        self.train_chip.show_train(self.workspaces.shown_name == "train")
 
     # pages
 

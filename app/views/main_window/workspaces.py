@@ -35,6 +35,8 @@ _ModelScreen = TypeVar("_ModelScreen", bound="ModelScreen")
 class Workspaces(QObject):
     refused = Signal(str)
     """One sentence for the status line."""
+    hint_changed = Signal(str)
+    """The hint of the screen that is shown."""
     actions_changed = Signal()
     """What can be done or taken back on a screen changed."""
     undo_offered = Signal(str, object)
@@ -91,6 +93,10 @@ class Workspaces(QObject):
         if name:
             self._pages.setCurrentWidget(self.page(name))
         self.actions_changed.emit()
+        self._tell_hint()
+
+    def _tell_hint(self, _: str = "") -> None:
+        self.hint_changed.emit("" if self.shown is None else self.shown.hint)
 
     @cached_property
     def train(self) -> TrainScreen:
@@ -188,6 +194,7 @@ class Workspaces(QObject):
         self._pages.addWidget(screen)
         screen.refused.connect(self.refused)
         screen.actions_changed.connect(self.actions_changed)
+        screen.hint_changed.connect(self._tell_hint)
         for action, handler in screen.handlers().items():
             self._actions.connect_to(action, handler)
         return screen

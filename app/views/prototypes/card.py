@@ -1,18 +1,22 @@
-"""One prototype as a card that can be ticked: where it comes from, how well it behaves, what it is worth."""
+"""One prototype of the gallery: its part on its lesion, its state as the colour of the frame, and a box that marks
+it for pruning. A click looks at it; the box, or the key X, marks it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QEnterEvent, QFocusEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
-from app.qt.theme import warning
+from app.qt.colours import ERASER, LESION
+from app.qt.contrast import readable
+from app.qt.theme import faint, warning
 from app.qt.translation import tr
 from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to
-from app.widgets.explain.numbers import MISSING, class_qcolour, number, percent, signed
+from app.widgets.explain.numbers import MISSING, class_text, percent, signed
 from app.widgets.explain.pictures import PatchPictures
 from app.widgets.label import tip
 from core.tasks.readers.opinions import Mark
@@ -20,201 +24,304 @@ from core.tasks.readers.opinions import Mark
 if TYPE_CHECKING:
     from core.tasks.review.prototype_survey import Surveyed
 
-SIZE = QSize(244, 194)
-_SIDE, _GAP = 72.0, 4.0
-_SOURCE, _SELF, _PART = (QRectF(10 + i * (_SIDE + _GAP), 32, _SIDE, _SIDE) for i in range(3))
-_LINES, _LINE = 110, 18
-"""Where the words begin beneath the pictures, and how far one line is from the next."""
+LEAST, MOST, USUAL = 110, 340, 150
+"""Side of the picture, in pixels."""
+_AIR, _LINE, _HEAD, _BOX, _LINES = 9, 17, 24, 18, 3
+_STALE = 0.45
+"""Opacity of what belongs to the revision before, or is pruned."""
+
+
+_SHORT: dict[str, Callable[[], str]] = {
+    "exact duplicate": lambda: tr("duplicate"),
+    "near duplicate": lambda: tr("similar"),
+    "impure": lambda: tr("impure"),
+    "never inside the margin": lambda: tr("off margin"),
+}
+"""Why a prototype is suggested for pruning, in a word that a small card has room for."""
+
+
+class State(Enum):
+    """What the frame says; the first that holds."""
+
+    PRUNED = 0
+    MARKED = 1
+    SUGGESTED = 2
+    KEPT = 3
+    PLAIN = 4
 
 
 class PrototypeCard(QAbstractButton):
     looked_at = Signal(int)
-    """Its index, when it gets the focus or the pointer."""
+    """Its index, when it gets the focus."""
+    wanted_back = Signal(int)
+    """Its index: it is pruned and its box was pressed."""
 
     def __init__(self, index: int, class_index: int, class_name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.index, self.class_index = index, class_index
-        self._name = f"{index + 1}  {tr(class_name)}"
+        self.index, self.class_index, self.class_name = index, class_index, class_name
+        self.side = USUAL
         self._pictures: PatchPictures | None = None
         self._facts: Surveyed | None = None
         self._mark = Mark.NONE
         self._alike: tuple[int, ...] = ()
-        self._pruned = False
+        self._pruned = self._stale = self._current = False
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self.setFixedSize(SIZE)
+        self.resize_to(USUAL)
         self._describe()
+
+    # what is shown
+
+    def resize_to(self, side: int) -> None:
+        """``side`` of the picture, in pixels."""
+        self.side = side
+        self.setFixedSize(self.sizeHint())
 
     def show_pictures(self, pictures: PatchPictures | None) -> None:
         self._pictures = pictures
         self.update()
 
-    def show_facts(self, facts: Surveyed | None, mark: Mark, alike: Sequence[int] = ()) -> None:
-        """``alike``: indices of the other prototypes of its group of duplicates."""
-        self._facts, self._mark, self._alike = facts, mark, tuple(alike)
+    @property
+    def pictures(self) -> PatchPictures | None:
+        return self._pictures
+
+    def show_facts(
+        self, facts: Surveyed | None, mark: Mark, alike: Sequence[int] = (), *, stale: bool = False
+    ) -> None:
+        """``alike``: indices of the other prototypes of its group of duplicates; ``stale``: the figures are those
+        of the revision before, and new ones are on their way."""
+        self._facts, self._mark, self._alike, self._stale = facts, mark, tuple(alike), stale
         self._describe()
         self.update()
 
     def show_pruned(self, pruned: bool) -> None:
-        """Whether it is no longer in the model; it cannot be ticked then."""
+        """A pruned one is no longer in the model; its box brings it back."""
         self._pruned = pruned
         self.setCheckable(not pruned)
         self._describe()
         self.update()
 
-    def lines(self) -> list[str]:
-        """What stands beneath the pictures, in words."""
-        facts = self._facts
+    def show_current(self, current: bool) -> None:
+        """The one that is looked at."""
+        self._current = current
+        self.update()
+
+    @property
+    def is_stale(self) -> bool:
+        return self._stale
+
+    @property
+    def is_pruned(self) -> bool:
+        return self._pruned
+
+    @property
+    def state(self) -> State:
         if self._pruned:
-            return [tr("pruned")]
+            return State.PRUNED
+        if self.isChecked():
+            return State.MARKED
+        if self._mark is Mark.KEEP:
+            return State.KEPT
+        suggested = self._mark is Mark.NOT_RELEVANT or (self._facts is not None and bool(self._facts.suggestions))
+        return State.SUGGESTED if suggested else State.PLAIN
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Words and figure of each line below the picture."""
+        facts = self._facts
         if facts is None:
-            return [tr("is being looked at …")]
-        lesion, margin = (
-            MISSING if share is None else percent(share)
-            for share in (facts.lesion_precision, facts.fine_precision)
-        )
+            return [(tr("pruned"), "")] if self._pruned else [(tr("Figures are worked out …"), "")]
+        margin = MISSING if facts.fine_precision is None else percent(facts.fine_precision)
         own, looked_at = facts.purity
         if facts.must_stay:
-            cost = tr("last of its class")
-        elif facts.auroc_cost is None:
-            cost = tr("AUROC cost undefined")
+            cost = tr("last")
         else:
-            cost = tr("AUROC {change}", change=signed(-facts.auroc_cost, 4))
+            cost = MISSING if facts.auroc_cost is None else signed(-facts.auroc_cost, 4)
         return [
-            tr(
-                "itself {value} · lesion {lesion} · margin {margin}",
-                value=number(facts.self_activation, 2),
-                lesion=lesion,
-                margin=margin,
-            ),
-            " · ".join(
-                (tr("pure {own}/{all}", own=own, all=looked_at), tr("top {count}×", count=facts.top_reason), cost)
-            ),
+            (tr("In the margin"), margin),
+            (tr("Own class"), tr("{own} of {all}", own=own, all=looked_at)),
+            (tr("Δ AUROC"), cost),
         ]
 
     def weights(self) -> list[str]:
         """To each class, in the order of the classes."""
         return [] if self._facts is None else [signed(float(weight), 2) for weight in self._facts.weights]
 
-    def sizeHint(self) -> QSize:
-        return SIZE
+    def likeness(self) -> str:
+        """Which prototypes are duplicates of it; empty where none is."""
+        numbers = ", ".join(str(index + 1) for index in self._alike)
+        return tr("like {numbers}", numbers=numbers) if numbers else ""
 
-    def enterEvent(self, event: QEnterEvent) -> None:
-        super().enterEvent(event)
-        self.looked_at.emit(self.index)
+    @property
+    def note(self) -> str:
+        """The word in the frame's colour over the picture; empty where there is nothing to say."""
+        if self._pruned:
+            return tr("pruned")
+        if self.isChecked():
+            return tr("prune")
+        if self._mark is not Mark.NONE:
+            return tr("keep") if self._mark is Mark.KEEP else tr("irrelevant")
+        if self._alike:
+            return self.likeness()
+        suggestions = () if self._facts is None else self._facts.suggestions
+        return _SHORT[suggestions[0].reason.value]() if suggestions else ""
+
+    # Qt
+
+    def sizeHint(self) -> QSize:
+        return QSize(self.side + 2 * _AIR, self.side + _HEAD + _LINES * _LINE + 2 * _AIR)
+
+    @property
+    def box(self) -> QRectF:
+        """Marks it for pruning; brings it back where it is pruned."""
+        return QRectF(self.width() - _BOX - _AIR, (_HEAD + _AIR - _BOX) / 2, _BOX, _BOX)
+
+    def hitButton(self, at: object) -> bool:
+        return self.box.adjusted(-5, -5, 5, 5).contains(QPointF(at))  # type: ignore[call-overload]
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        if self._pruned and self.hitButton(event.position()):
+            self.wanted_back.emit(self.index)
+            return
+        super().mousePressEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
         self.looked_at.emit(self.index)
-
-    def leaveEvent(self, event: QEvent) -> None:
-        super().leaveEvent(event)
-        self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         palette, role = self.palette(), QPalette.ColorRole
-        edge = palette.color(role.Mid)
-        if self.isChecked() or self.hasFocus():
-            edge = palette.color(role.Highlight)
-        elif self.underMouse():
-            edge = palette.color(role.PlaceholderText)
-        painter.setPen(QPen(edge, 2 if self.isChecked() else 1))
-        painter.setBrush(palette.color(role.AlternateBase))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 7, 7)
-        if self._pruned:
-            painter.setOpacity(0.45)
+        frame = QRectF(self.rect()).adjusted(1.5, 1.5, -1.5, -1.5)
+        painter.setPen(QPen(frame_colour(self.state, palette), 2 if self.state is not State.PLAIN else 1))
+        painter.setBrush(palette.color(role.Midlight if self._current else role.AlternateBase))
+        painter.drawRoundedRect(frame, 7, 7)
+        if self._current:
+            painter.setPen(QPen(palette.color(role.Highlight), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(frame.adjusted(3, 3, -3, -3), 5, 5)
         self._draw_head(painter)
-        self._draw_pictures(painter)
+        painter.setOpacity(_STALE if self._pruned else 1.0)
+        self._draw_picture(painter, QRectF(_AIR, _HEAD + _AIR / 2, self.side, self.side))
+        painter.setOpacity(_STALE if self._stale or self._pruned else 1.0)
         self._draw_lines(painter)
 
     def _draw_head(self, painter: QPainter) -> None:
-        painter.setPen(class_qcolour(self.class_index))
-        painter.drawText(QRectF(12, 6, 190, 22), Qt.AlignmentFlag.AlignVCenter, self._name)
-        if self._pruned:
-            return
-        box = QRectF(self.width() - 28, 9, 16, 16)
-        accent = self.palette().color(QPalette.ColorRole.Highlight)
-        painter.setPen(QPen(accent if self.isChecked() else self.palette().color(QPalette.ColorRole.Mid), 1.5))
-        painter.setBrush(accent if self.isChecked() else QColor(0, 0, 0, 0))
-        painter.drawRoundedRect(box, 3, 3)
-        if self.isChecked():
-            painter.setPen(QPen(self.palette().color(QPalette.ColorRole.HighlightedText), 2))
-            foot = QPointF(box.left() + 7, box.bottom() - 4)
-            painter.drawLine(QPointF(box.left() + 4, box.center().y()), foot)
-            painter.drawLine(foot, QPointF(box.right() - 3, box.top() + 4))
+        palette = self.palette()
+        painter.setPen(class_text(self.class_index, palette))
+        head = QRectF(_AIR + 4, 3, self.width() - _BOX - 3 * _AIR, _HEAD + 3)
+        number = str(self.index + 1)
+        painter.drawText(head, Qt.AlignmentFlag.AlignVCenter, number)
+        if self.note:
+            head.adjust(painter.fontMetrics().horizontalAdvance(number) + 8, 0, 0, 0)
+            painter.setPen(readable(frame_colour(self.state, palette), palette))
+            small = painter.font()
+            small.setPointSizeF(small.pointSizeF() * 0.9)
+            painter.setFont(small)
+            text = painter.fontMetrics().elidedText(self.note, Qt.TextElideMode.ElideRight, int(head.width()))
+            painter.drawText(head, Qt.AlignmentFlag.AlignVCenter, text)
+        self._draw_box(painter)
 
-    def _draw_pictures(self, painter: QPainter) -> None:
+    def _draw_box(self, painter: QPainter) -> None:
+        """Empty, with an X where it is marked, with an arrow back where it is pruned."""
+        box, palette = self.box, self.palette()
+        marked = self.isChecked()
+        edge = ERASER if marked else faint(palette)
+        painter.setPen(QPen(edge, 1.5))
+        painter.setBrush(ERASER if marked else QColor(0, 0, 0, 0))
+        painter.drawRoundedRect(box, 3, 3)
+        inner = box.adjusted(5, 5, -5, -5)
+        if marked:
+            painter.setPen(QPen(QColor(0, 0, 0), 2))
+            painter.drawLine(inner.topLeft(), inner.bottomRight())
+            painter.drawLine(inner.topRight(), inner.bottomLeft())
+        elif self._pruned:
+            painter.drawArc(inner.adjusted(-1, -1, 1, 1), -60 * 16, 280 * 16)
+            tail = inner.topLeft()
+            painter.drawLine(tail, tail + QPointF(0, 4))
+            painter.drawLine(tail + QPointF(0, 4), tail + QPointF(4, 4))
+
+    def _draw_picture(self, painter: QPainter, place: QRectF) -> None:
+        """The lesion with its most relevant part framed, and that part enlarged in the corner."""
         pictures = self._pictures
         if pictures is None:
-            painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
-            painter.drawText(_SOURCE, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, tr("no picture"))
+            painter.setPen(faint(self.palette()))
+            painter.drawText(place, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, tr("no picture"))
             return
-        for place in (_SOURCE, _SELF):
-            painter.drawImage(place, pictures.source)
-            if place is _SELF:
-                painter.drawImage(place, pictures.itself)
-            draw_box(painter, pictures.patch.relevant_box, frame_to(place, pictures.side, pictures.side), RELEVANT)
-        painter.drawImage(fitted((pictures.part.width(), pictures.part.height()), _PART), pictures.part)
+        painter.drawImage(place, pictures.source)
+        draw_box(painter, pictures.patch.relevant_box, frame_to(place, pictures.side, pictures.side), RELEVANT)
+        part = self._corner(pictures, place)
+        painter.drawImage(part, pictures.part)
+        painter.setPen(QPen(RELEVANT, 1.5))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRect(part)
+
+    @staticmethod
+    def _corner(pictures: PatchPictures, place: QRectF) -> QRectF:
+        """Where the part is shown enlarged: in the corner that hides least of where it was found."""
+        size, box = place.width() * 0.36, pictures.patch.relevant_box
+        inner = place.adjusted(3, 3, -3, -3)
+        framed = frame_to(place, pictures.side, pictures.side).mapRect(
+            QRectF(box.x0, box.y0, box.width, box.height)
+        )
+        part = fitted((pictures.part.width(), pictures.part.height()), QRectF(0, 0, size, size))
+        corners = []
+        for x in (inner.right() - part.width(), inner.left()):
+            for y in (inner.bottom() - part.height(), inner.top()):
+                corners.append(QRectF(x, y, part.width(), part.height()))
+
+        def hidden(corner: QRectF) -> float:
+            both = corner.intersected(framed)
+            return both.width() * both.height()
+
+        return min(corners, key=hidden)
 
     def _draw_lines(self, painter: QPainter) -> None:
-        font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 0.88)
+        font, palette = painter.font(), self.palette()
+        font.setPointSizeF(font.pointSizeF() * 0.9)
         painter.setFont(font)
-        palette = self.palette()
-        painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
-        if self._mark is not Mark.NONE:
-            text = tr("keep") if self._mark is Mark.KEEP else tr("not relevant")
-            area = QRectF(self.width() - 134, 6, 100, 22)
-            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, text)
-        lines, metrics, left = self.lines(), painter.fontMetrics(), 10.0
-        for row, line in enumerate(lines):
-            self._draw_line(painter, row, line)
-        if self._pruned or self._facts is None:
-            return
-        for class_index, weight in enumerate(self.weights()):
-            painter.setPen(class_qcolour(class_index))
-            area = QRectF(left, _LINES + _LINE * len(lines), 60, _LINE)
-            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, weight)
-            left += metrics.horizontalAdvance(weight) + 6
-        reasons = ", ".join(tr(one.reason.value) for one in self._facts.suggestions)
-        painter.setPen(warning(palette) if reasons else palette.color(QPalette.ColorRole.Text))
-        self._draw_line(painter, len(lines) + 1, " · ".join(part for part in (reasons, self.likeness()) if part))
-
-    def likeness(self) -> str:
-        """Which prototypes say the same; empty where none does."""
-        numbers = ", ".join(str(index + 1) for index in self._alike)
-        return tr("says the same as {numbers}", numbers=numbers) if numbers else ""
-
-    def _draw_line(self, painter: QPainter, row: int, text: str) -> None:
-        width = self.width() - 18
-        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, width)
-        painter.drawText(QRectF(10, _LINES + _LINE * row, width, _LINE), Qt.AlignmentFlag.AlignVCenter, shown)
+        top = _HEAD + _AIR / 2 + self.side + 5
+        for row, (words, figure) in enumerate(self.lines()[:_LINES]):
+            area = QRectF(_AIR + 1, top + row * _LINE, self.side - 2, _LINE)
+            painter.setPen(palette.color(QPalette.ColorRole.Text))
+            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, figure)
+            room = int(area.width() - painter.fontMetrics().horizontalAdvance(figure) - 6)
+            painter.setPen(faint(palette))
+            shown = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, room)
+            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, shown)
 
     def _describe(self) -> None:
+        name = f"{self.index + 1}  {tr(self.class_name)}"
         reasons = [one.sentence for one in self._facts.suggestions] if self._facts is not None else []
-        said = [*self.lines()]
-        if not self._pruned and self._facts is not None:
-            said.append(", ".join(self.weights()))
-        self.setAccessibleName(
-            ". ".join([self._name, *said, *reasons, *([self.likeness()] if self._alike else [])])
-        )
+        figures = [" ".join(part for part in line if part) for line in self.lines()]
+        marked = [self.note] if self.note else []
+        self.setAccessibleName(". ".join([name, *marked, *figures, ", ".join(self.weights()), *reasons]))
         self.setToolTip(tip("\n".join([*reasons, *_meaning(self._facts)])))
 
 
+def frame_colour(state: State, palette: QPalette) -> QColor:
+    """Of the frame of a prototype: marked for pruning, suggested for it, to be kept, or none of them."""
+    colours = {
+        State.MARKED: ERASER,
+        State.SUGGESTED: warning(palette),
+        State.KEPT: LESION,
+        State.PRUNED: faint(palette),
+    }
+    return colours.get(state, palette.color(QPalette.ColorRole.Mid))
+
+
 def _meaning(facts: Surveyed | None) -> list[str]:
-    """What the lines of the card say, at length."""
+    """What the lines of the card mean, at length."""
     if facts is None:
         return []
     own, looked_at = facts.purity
     return [
-        tr("{own} of its {all} nearest training patches are of its class.", own=own, all=looked_at),
-        tr("Left to right: its lesion, its activation there, its most relevant part."),
-        tr("Mean share of its most active 5% in the lesion and in the marked margin, over lesions of its class."),
-        tr("Itself: its similarity to itself. Last: its weight to each class, in the class's colour."),
-        tr("AUROC: how the validation margin AUROC changes without it, everything refitted."),
+        tr("Its lesion with its most relevant part framed; in the corner that part enlarged."),
+        tr("In the margin: mean share of its most active 5% in the marked margin, over lesions of its class."),
+        tr("Own class: {own} of its {all} nearest training patches are of its class.", own=own, all=looked_at),
+        tr("Δ AUROC: change of the validation margin AUROC without it, everything refitted."),
         tr("It adds most to the predicted class of {count} validation and test lesions.", count=facts.top_reason),
     ]

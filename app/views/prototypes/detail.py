@@ -11,14 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.qt.colours import MASK
+from app.qt.flow_layout import FlowLayout
 from app.qt.formatting import local_time
 from app.qt.translation import tr
 from app.services.opened_model import OpenedModel
 from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to, grey_picture
-from app.widgets.explain.numbers import MISSING, class_qcolour, number, percent, signed
+from app.widgets.explain.numbers import MISSING, class_text, number, percent, signed
 from app.widgets.explain.pictures import PatchPictures
 from app.widgets.label import Label
 from core.tasks.readers.opinions import Mark
@@ -42,6 +50,7 @@ class PrototypeDetail(QScrollArea):
         super().__init__(parent)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.index = -1
         self.title, self.facts, self.reasons = Label(), Label(), Label()
         self.title.setObjectName("heading")
@@ -54,14 +63,13 @@ class PrototypeDetail(QScrollArea):
         self.history.setWordWrap(True)
         self.history.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.buttons: dict[Mark, QPushButton] = {}
-        marks = QHBoxLayout()
+        marks = FlowLayout(gap=6)
         for mark in Mark:
             button = QPushButton(tr(mark.value))
             button.setCheckable(True)
             button.clicked.connect(lambda _checked=False, mark=mark: self.marked.emit(self.index, mark))
             self.buttons[mark] = button
             marks.addWidget(button)
-        marks.addStretch()
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(2, 8, 8, 8)
@@ -152,11 +160,22 @@ class _Portrait(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pictures: PatchPictures | None = None
-        self.setFixedHeight(150)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
 
     def show_pictures(self, pictures: PatchPictures | None) -> None:
         self._pictures = pictures
         self.update()
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        return (width - 12) // 3
+
+    def sizeHint(self) -> QSize:
+        return QSize(400, self.heightForWidth(400))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -226,6 +245,9 @@ class PatchStrip(QWidget):
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, tr("none"))
             return
         side = min(86.0, (self.width() - 4 * 5) / 5)
+        font = painter.font()
+        font.setPointSizeF(font.pointSizeF() * 0.88)
+        painter.setFont(font)
         for place, one in enumerate(self._shown):
             area = QRectF(place * (side + 5), 0, side, side)
             painter.drawImage(area, one.picture)
@@ -234,11 +256,9 @@ class PatchStrip(QWidget):
             frame = frame_to(area, one.picture.width(), one.picture.height())
             draw_box(painter, one.patch.patch_box, frame, RELEVANT)
             faint, index = self.palette().color(QPalette.ColorRole.PlaceholderText), one.patch.class_index
+            own = class_text(index, self.palette()) if index >= 0 else self.palette().text().color()
             lines = (
-                (
-                    tr(one.class_name) or MISSING,
-                    class_qcolour(index) if index >= 0 else self.palette().text().color(),
-                ),
+                (tr(one.class_name) or MISSING, own),
                 (number(one.patch.similarity, 2), faint),
                 (_where(one), faint),
             )

@@ -9,14 +9,17 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
+    QHBoxLayout,
     QHeaderView,
     QTableWidget,
     QTableWidgetItem,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from app.qt.translation import tr
+from app.views.prototypes.figure_bar import FigureBar
 from app.widgets.explain.numbers import MISSING, optional, signed
 from app.widgets.label import Label
 from core.domain.vocabulary import Part
@@ -36,6 +39,7 @@ class EffectTable(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.bars = {key: FigureBar(name) for key, name in _main_figures().items()}
         self.part = QComboBox()
         self.part.addItems([tr(part.value) for part in _PARTS])
         self.part.setAccessibleName(tr("Part that is judged"))
@@ -66,13 +70,27 @@ class EffectTable(QWidget):
         self.flips.verticalHeader().hide()
         self.flips.verticalHeader().setDefaultSectionSize(24)
         self.flips.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.more = QToolButton()
+        self.more.setObjectName("fold")
+        self.more.setCheckable(True)
+        self.more.toggled.connect(self._unfold)
+        judged = QHBoxLayout()
+        judged.addWidget(Label(tr("Judged on the part")))
+        judged.addWidget(self.part)
+        judged.addStretch()
+        judged.addWidget(self.more)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.part)
+        layout.setSpacing(6)
+        for bar in self.bars.values():
+            layout.addWidget(bar)
+        layout.addLayout(judged)
         layout.addWidget(self.once)
         layout.addWidget(self.table, 3)
         layout.addWidget(self.flips_title)
         layout.addWidget(self.flips, 2)
+        layout.addStretch()
+        self._unfold(False)
         self._outcome: PruneOutcome | None = None
         self._survey: Survey | None = None
         self._differences: Sequence[Difference] = ()
@@ -83,6 +101,11 @@ class EffectTable(QWidget):
         """``titles``: what lesions are called, by their id. The intervals of another outcome go."""
         self._outcome, self._survey, self._titles, self._differences = outcome, survey, titles, ()
         self._fill()
+
+    def _unfold(self, whole: bool) -> None:
+        """All figures, or only the three that matter most."""
+        self.table.setVisible(whole)
+        self.more.setText(tr("Fewer figures") if whole else tr("All figures"))
 
     def show_differences(self, found: Sequence[Difference]) -> None:
         self._differences = found
@@ -101,7 +124,10 @@ class EffectTable(QWidget):
         part, outcome = _PARTS[self.part.currentIndex()], self._outcome
         self.once.setVisible(part is Part.TEST)
         if outcome is None or part not in outcome.figures_before:
+            for bar in self.bars.values():
+                bar.show_figure(None, None, None, changes=False)
             self.table.setRowCount(0)
+            self.flips.setVisible(False)
             self.flips.setRowCount(0)
             self.flips_title.setText("")
             return
@@ -128,6 +154,9 @@ class EffectTable(QWidget):
             states = (outcome.before.kept, outcome.after.kept)
             values = (None, None) if precision is None else tuple(precision.mean(kept) for kept in states)
             self._put(place, key, label, (values[0], values[1]), known.get(key))
+        scale = max(bar.reach for bar in self.bars.values())
+        for bar in self.bars.values():
+            bar.set_scale(scale)
         self._fill_flips(outcome, part)
 
     def _put(
@@ -139,6 +168,9 @@ class EffectTable(QWidget):
         comparison: Comparison | None,
     ) -> None:
         before, after = pair
+        if key in self.bars and self._outcome is not None:
+            changes = self._outcome.before is not self._outcome.after
+            self.bars[key].show_figure(before, after, comparison, changes=changes)
         change = MISSING if before is None or after is None else signed(after - before, 4)
         values = (label, optional(before, 4), optional(after, 4), change, _interval(comparison))
         if self._outcome is not None and self._outcome.before is self._outcome.after:
@@ -160,12 +192,22 @@ class EffectTable(QWidget):
         said = tr("{count} of {all} lesions change their class", count=len(flips), all=lesions)
         self.flips_title.setText("" if outcome.before is outcome.after else said)
         self.flips.setRowCount(len(flips))
+        self.flips.setVisible(bool(flips))
         for row, flip in enumerate(flips):
             title = self._titles.get(flip.lesion_id, flip.lesion_id[:8])
             for column, value in enumerate(
                 (title, tr(names[flip.label]), tr(names[flip.before]), tr(names[flip.after]))
             ):
                 self.flips.setItem(row, column, QTableWidgetItem(value))
+
+
+def _main_figures() -> dict[str, str]:
+    """The three figures that a pruning is judged by first, by their keys."""
+    return {
+        "auroc_mean": tr("Margin AUROC"),
+        "lesion_precision": tr("Activation in lesion"),
+        "fine_precision": tr("Activation in margin"),
+    }
 
 
 def _value(figures: PartFigures, key: str, outcome: PruneOutcome) -> float | None:

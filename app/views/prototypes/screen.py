@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import (
-    QComboBox,
-    QHBoxLayout,
-    QLineEdit,
-    QPushButton,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
 
+from app.actions.catalogue import Need
 from app.operations import models
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
@@ -23,20 +18,22 @@ from app.services.opened_model import OpenedModel
 from app.state.changes import Change, ModelRevised, OpinionGiven, StudyClosing
 from app.state.session import Session
 from app.views.model_screen import ModelScreen
+from app.views.prototypes.acts import Acts, Marked
 from app.views.prototypes.detail import PrototypeDetail
-from app.views.prototypes.effect import EffectTable
-from app.views.prototypes.grid import PrototypeGrid
+from app.views.prototypes.effect_page import EffectPage
 from app.views.prototypes.prune_preview import PrunePreview
 from app.views.prototypes.revisions import RevisionTree
+from app.views.prototypes.wall import PrototypeWall
 from app.views.screen import History
-from app.widgets.label import Label
 from core.domain.errors import MarginaliaError
+from core.domain.events import Progress
 from core.domain.study import ModelRevision
 from core.tasks.readers.opinions import Mark, marks_of
 
 if TYPE_CHECKING:
     from core.pruning.compare import Difference
     from core.pruning.prune import PruneOutcome
+    from core.tasks.review.prototype_survey import Survey
 
 _REASONS = ("exact duplicate", "near duplicate", "impure", "never inside the margin")
 """Values of ``core.pruning.suggest.Reason``, which is imported with the model."""
@@ -45,16 +42,17 @@ _REASONS = ("exact duplicate", "near duplicate", "impure", "never inside the mar
 class PrototypesScreen(ModelScreen):
     def __init__(self, session: Session, desk: ModelService, parent: QWidget | None = None) -> None:
         super().__init__(session, desk, parent)
-        self.grid, self.effect = PrototypeGrid(), EffectTable()
+        self.wall, self.page = PrototypeWall(), EffectPage()
+        self.grid, self.effect = self.wall.grid, self.page.effect
+        self.suggested, self.select, self.clear = self.page.suggested, self.page.select, self.page.clear
+        self.state, self.problem, self.reason = self.page.state, self.page.problem, self.page.reason
+        self.prune = self.page.prune
         self.detail, self.revisions = PrototypeDetail(), RevisionTree()
-        self.supposing = PrunePreview(self)
+        self.preview = PrunePreview(self)
         self.undo, self.redo = QPushButton(tr("Undo")), QPushButton(tr("Redo"))
-        self.suggested = QComboBox()
-        self.select, self.clear = QPushButton(tr("Select")), QPushButton(tr("Clear"))
-        self.state, self.problem, self.reason = Label(), Label(), QLineEdit()
-        self.prune = QPushButton(tr("Prune"))
         self.tabs = QTabWidget()
         self.outcome: PruneOutcome | None = None
+        self._acts = Acts(self.undo, self.redo, self._set_mark)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
@@ -64,7 +62,19 @@ class PrototypesScreen(ModelScreen):
 
     @property
     def history(self) -> History:
-        return PruningHistory(self)
+        return self._acts
+
+    def available(self) -> frozenset[Need]:
+        there = self.desk.model is not None and self.grid.current in self.grid.cards
+        return frozenset({"prototype"}) if there else frozenset()
+
+    def handlers(self) -> Mapping[str, Callable[[], object]]:
+        return {
+            "prototypes.enlarge": self.wall.enlarge,
+            "prototypes.mark": self._toggle_current,
+            "prototypes.keep": lambda: self._toggle_mark(Mark.KEEP),
+            "prototypes.irrelevant": lambda: self._toggle_mark(Mark.NOT_RELEVANT),
+        }
 
     # made once
 
@@ -73,49 +83,27 @@ class PrototypesScreen(ModelScreen):
             self.top.addWidget(button)
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName(tr("Prototypes"))
-        self.tabs.addTab(self._effect_page(), tr("Effect"))
         self.tabs.addTab(self.detail, tr("Detail"))
+        self.tabs.addTab(self.page, tr("Effect"))
         self.tabs.addTab(self.revisions, tr("Revisions"))
         side = QWidget()
         column = QVBoxLayout(side)
         column.setContentsMargins(8, 4, 10, 8)
         column.addWidget(self.tabs)
-        self._add_parts((self.grid, 3, 274, 620), (side, 2, 400, 600))
-
-    def _effect_page(self) -> QWidget:
-        page = QWidget()
-        self.suggested.setAccessibleName(tr("Suggested set"))
-        self.problem.setWordWrap(True)
-        self.problem.setObjectName("badge")
-        self.problem.setMargin(4)
-        self.problem.hide()
-        self.state.setWordWrap(True)
-        self.reason.setPlaceholderText(tr("Reason, kept with the revision"))
-        choose = QHBoxLayout()
-        choose.addWidget(self.suggested, 1)
-        choose.addWidget(self.select)
-        choose.addWidget(self.clear)
-        act = QHBoxLayout()
-        act.addWidget(self.reason, 1)
-        act.addWidget(self.prune)
-        layout = QVBoxLayout(page)
-        layout.setContentsMargins(0, 6, 0, 0)
-        layout.addLayout(choose)
-        layout.addWidget(self.state)
-        layout.addWidget(self.problem)
-        layout.addWidget(self.effect, 1)
-        layout.addLayout(act)
-        return page
+        self._add_parts((self.wall, 5, 274, 820), (side, 2, 440, 460))
 
     def _connect(self) -> None:
         self.desk.surveyed.connect(self._show_survey)
+        self.desk.surveying.connect(self._show_surveying)
         self.session.changed.connect(self._follow)
         self.grid.chosen.connect(self._soon.start)
-        self._soon.timeout.connect(self._suppose)
-        self.grid.looked_at.connect(self._show_detail)
-        self.supposing.found.connect(self._take_outcome)
-        self.supposing.refused.connect(self._refuse)
-        self.supposing.compared.connect(self._take_differences)
+        self.grid.chosen.connect(self.wall.refresh)
+        self._soon.timeout.connect(self._ask_effect)
+        self.grid.looked_at.connect(self._look_at)
+        self.grid.wanted_back.connect(self._bring_back)
+        self.preview.found.connect(self._take_outcome)
+        self.preview.refused.connect(self._refuse)
+        self.preview.compared.connect(self._take_differences)
         self.select.clicked.connect(self._select_suggested)
         self.clear.clicked.connect(lambda: self.grid.tick(frozenset()))
         self.reason.textChanged.connect(self._enable)
@@ -129,21 +117,30 @@ class PrototypesScreen(ModelScreen):
 
     # what is shown
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.wall.focus()
+
     def _show_nothing(self) -> None:
         self.outcome = None
-        self.grid.show_model(None, None, {})
+        self.grid.show_model(None)
+        self._acts.forget()
         self._enable()
 
     def _show_model(self, model: OpenedModel) -> None:
         self.desk.survey()
         study, run = self.session.study, model.run
-        self.grid.show_model(model, self.desk.surveyed_model, marks_of(study, run))
+        self.grid.show_model(model)
+        self._show_facts(model)
         self.revisions.show_revisions(study.models.of_run(run.id), model.revision.id)
-        first = model.pruning.state.kept[0]
-        self._show_detail(self.detail.index if self.detail.index in self.grid.cards else first)
+        if self.grid.current in self.grid.cards:
+            self._show_detail(self.grid.current)
+        else:
+            self.grid.look_at(next(iter(self.grid.cards)))
+            self.wall.focus()
         self._show_suggestions()
         if not self.desk.is_opening:
-            self._suppose()
+            self._ask_effect()
         self._enable()
 
     def _purpose(self) -> tuple[str, str]:
@@ -152,17 +149,34 @@ class PrototypesScreen(ModelScreen):
             tr("Once a model is trained, what it learned is shown here as a gallery of prototypes."),
         )
 
+    @property
+    def _survey(self) -> Survey | None:
+        """The survey of the active revision, else that of the one before."""
+        return self.desk.surveyed_model or self.desk.former_survey
+
+    def _show_facts(self, model: OpenedModel) -> None:
+        stale = self.desk.surveyed_model is None
+        self.grid.show_facts(self._survey, marks_of(self.session.study, model.run), stale=stale)
+        self.wall.refresh()
+        if not stale:
+            self.wall.show_progress(None)
+
+    def _show_surveying(self, progress: Progress) -> None:
+        if self.desk.surveyed_model is None:
+            self.wall.show_progress(progress)
+
     def _show_survey(self) -> None:
         model = self.desk.model
+        self.wall.show_progress(None)
         if model is None or not self.isVisible():
             return
-        self.grid.show_model(model, self.desk.surveyed_model, marks_of(self.session.study, model.run))
+        self._show_facts(model)
         self._show_suggestions()
-        self._show_detail(self.detail.index)
+        self._show_detail(self.grid.current)
         if self.desk.survey_problem:
             self.refused.emit(self.desk.survey_problem)
         self.effect.show_outcome(self.outcome, self.desk.surveyed_model, self._titles(model))
-        self._suppose()
+        self._ask_effect()
 
     def _show_suggestions(self) -> None:
         survey = self.desk.surveyed_model
@@ -184,22 +198,27 @@ class PrototypesScreen(ModelScreen):
             one.index for one in survey.prototypes if any(s.reason.value == name for s in one.suggestions)
         )
 
+    def _look_at(self, index: int) -> None:
+        self._show_detail(index)
+        self.actions_changed.emit()
+
     def _show_detail(self, index: int) -> None:
-        model, survey = self.desk.model, self.desk.surveyed_model
+        model, survey = self.desk.model, self._survey
         if model is None or index not in self.grid.cards:
             return
         facts = None if survey is None else {one.index: one for one in survey.prototypes}.get(index)
-        pictures = self.grid.library.of(model.patches[index]) if model.patches else None
+        pictures = self.grid.cards[index].pictures
         marks = marks_of(self.session.study, model.run)
         self.detail.show_prototype(model, index, pictures, facts, marks.get(index, Mark.NONE))
 
     def _titles(self, model: OpenedModel) -> dict[str, str]:
         return {case.lesion_id: case.title for case in model.cases}
 
-    def _suppose(self) -> None:
-        """Work out what the ticked set would do."""
+    def _ask_effect(self) -> None:
+        """Work out what the model would be without the marked set."""
         model, ticked = self.desk.model, self.grid.ticked
-        self.problem.hide()
+        self.page.refuse("")
+        self.page.show_count(len(ticked))
         self.outcome = None
         if model is None:
             return
@@ -207,9 +226,11 @@ class PrototypesScreen(ModelScreen):
         self.state.setText(
             tr("Without prototype {numbers}, refitted:", numbers=numbers)
             if ticked
-            else tr("Tick prototypes to see at once what the model would be without them.")
+            else tr("Mark prototypes with X to see at once what the model would be without them.")
         )
-        self.supposing.ask(model, ticked, self.desk.surveyed_model)
+        if ticked and self.tabs.currentWidget() is self.detail:
+            self.tabs.setCurrentWidget(self.page)
+        self.preview.ask(model, ticked, self.desk.surveyed_model)
         self._enable()
 
     def _take_outcome(self, outcome: PruneOutcome) -> None:
@@ -226,8 +247,7 @@ class PrototypesScreen(ModelScreen):
     def _refuse(self, sentence: str) -> None:
         self.outcome = None
         self.effect.show_outcome(None, None, {})
-        self.problem.setText(sentence)
-        self.problem.show()
+        self.page.refuse(sentence)
         self._enable()
 
     def _enable(self) -> None:
@@ -245,16 +265,16 @@ class PrototypesScreen(ModelScreen):
     def _follow(self, change: Change) -> None:
         match change:
             case StudyClosing():
-                self.supposing.stop()
+                self.preview.stop()
                 self.detail.index = -1
+                self._acts.forget()
             case ModelRevised():
                 self.reason.clear()
+                self._acts.forget()
             case OpinionGiven(subject=subject) if subject.startswith("prototype") and self.isVisible():
-                model = self.desk.model
-                if model is not None:
-                    marks = marks_of(self.session.study, model.run)
-                    self.grid.show_facts(self.desk.surveyed_model, marks)
-                    self._show_detail(self.detail.index)
+                if (model := self.desk.model) is not None:
+                    self._show_facts(model)
+                    self._show_detail(self.grid.current)
 
     # what the user does
 
@@ -264,6 +284,13 @@ class PrototypesScreen(ModelScreen):
             return
         wanted = frozenset(survey.removable) if place <= 0 else self._of_reason(_REASONS[place - 1])
         self.grid.tick(wanted)
+
+    def _toggle_current(self) -> None:
+        card = self.grid.cards.get(self.grid.current)
+        if card is not None and card.is_pruned:
+            self._bring_back(card.index)
+        else:
+            self.grid.toggle_current()
 
     def _prune(self) -> None:
         model, outcome = self.desk.model, self.outcome
@@ -278,47 +305,61 @@ class PrototypesScreen(ModelScreen):
         if (model := self.desk.model) is not None:
             self._try(lambda: models.redo_pruning(self.session, model.run))
 
+    def _bring_back(self, index: int) -> None:
+        """Take back the pruning that removed it, where that is the last one; else show the revisions."""
+        model = self.desk.model
+        if model is None or not self.undo.isEnabled():
+            return
+        before = {one.id: one for one in self.session.study.models.of_run(model.run.id)}.get(
+            model.revision.parent_id or ""
+        )
+        if before is not None and index in before.prototype_indices:
+            self._undo()
+            return
+        self.tabs.setCurrentWidget(self.revisions)
+        sentence = tr("Prototype {number} was pruned earlier: choose a revision that has it.", number=index + 1)
+        self.refused.emit(sentence)
+
     def _activate(self, revision: ModelRevision) -> None:
         self._try(lambda: models.activate(self.session, revision))
 
+    def _toggle_mark(self, mark: Mark) -> None:
+        """Mark the one that is looked at, or take the same mark away."""
+        model, index = self.desk.model, self.grid.current
+        if model is not None and index in self.grid.cards:
+            now = marks_of(self.session.study, model.run).get(index, Mark.NONE)
+            self._mark(index, Mark.NONE if now is mark else mark)
+
     def _mark(self, index: int, mark: Mark) -> None:
-        if (model := self.desk.model) is not None:
-            self._try(lambda: models.mark(self.session, model.run, index, mark))
-            self._show_detail(index)
+        model = self.desk.model
+        if model is None:
+            return
+        before = marks_of(self.session.study, model.run).get(index, Mark.NONE)
+        if before is not mark and self._set_mark(index, mark):
+            self._acts.note(Marked(index=index, before=before, after=mark))
+            self.actions_changed.emit()
+
+    def _set_mark(self, index: int, mark: Mark) -> bool:
+        model = self.desk.model
+        done = model is not None and self._try(lambda: models.mark(self.session, model.run, index, mark))
+        self._show_detail(index)
+        self.actions_changed.emit()
+        return done
 
     def _compare(self, first: ModelRevision, second: ModelRevision) -> None:
         if (model := self.desk.model) is not None:
-            self.tabs.setCurrentIndex(0)
+            self.tabs.setCurrentWidget(self.page)
             self.state.setText(
                 tr("“{first}” (now) beside “{second}” (after):", first=tr(first.reason), second=tr(second.reason))
             )
-            self.supposing.compare(model, first, second, self.desk.surveyed_model)
+            self.preview.compare(model, first, second, self.desk.surveyed_model)
 
-    def _try(self, act: object) -> None:
+    def _try(self, act: Callable[[], object]) -> bool:
+        """Whether it could be done; else the screen shows why not."""
         try:
-            act()  # type: ignore[operator]
+            act()
         except MarginaliaError as error:
-            self.problem.setText(translate_message(error))
-            self.problem.show()
-            self.tabs.setCurrentIndex(0)
-
-
-class PruningHistory:
-    """The revisions of the model as the history of the screen: what its two buttons do."""
-
-    def __init__(self, screen: PrototypesScreen) -> None:
-        self._screen = screen
-
-    @property
-    def undo_text(self) -> str:
-        return tr("Pruning") if self._screen.undo.isEnabled() else ""
-
-    @property
-    def redo_text(self) -> str:
-        return tr("Pruning") if self._screen.redo.isEnabled() else ""
-
-    def undo(self) -> None:
-        self._screen.undo.click()
-
-    def redo(self) -> None:
-        self._screen.redo.click()
+            self.page.refuse(translate_message(error))
+            self.tabs.setCurrentWidget(self.page)
+            return False
+        return True

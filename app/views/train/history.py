@@ -1,12 +1,18 @@
-"""The figures of a run after each of its epochs and stages."""
+"""The figures of a run after each of its epochs and stages: those written down, and those that came since."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+
+from core.domain.events import Metrics
+
+FILE = "history.json"
+GRADIENT_STAGES = ("warm start", "warm-up", "A1")
+"""Stages whose epochs are steps of the curves; those between them fit other parts of the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +22,14 @@ class Point:
     stage: str
     epoch: int
     values: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageMark:
+    """Where a stage begins in the curves of a run: ``at`` is the index of its first point."""
+
+    stage: str
+    at: int
 
 
 class _HistoryEntry(msgspec.Struct, frozen=True):
@@ -31,3 +45,28 @@ def read_history(path: Path) -> list[Point]:
     except (OSError, msgspec.MsgspecError):
         return []
     return [Point(stage=e.stage, epoch=e.epoch, values=e.values) for e in entries]
+
+
+def continued(before: Sequence[Point], live: Iterable[Metrics]) -> list[Point]:
+    """The points written down up to the first live one, then the live ones: a resumed run goes on with its curves,
+    and one that began anew draws none of its former ones."""
+    after = [Point(stage=m.stage, epoch=m.epoch, values=m.values) for m in live]
+    if not after:
+        return list(before)
+    first = (after[0].stage, after[0].epoch)
+    places = [place for place, point in enumerate(before) if (point.stage, point.epoch) == first]
+    return [*before[: places[0] if places else len(before)], *after]
+
+
+def phases(points: Sequence[Point]) -> list[StageMark]:
+    """Where each gradient stage begins; projections and fits between the epochs of A1 belong to A1."""
+    found: list[StageMark] = []
+    for at, point in enumerate(points):
+        if point.stage in GRADIENT_STAGES and (not found or found[-1].stage != point.stage):
+            found.append(StageMark(stage=point.stage, at=at))
+    return found
+
+
+def projections(points: Sequence[Point]) -> list[int]:
+    """Indices of the points after which prototypes are patches of training lesions."""
+    return [at for at, point in enumerate(points) if point.stage == "A2"]

@@ -1,4 +1,4 @@
-"""The job that runs: stage, progress, time left, curves; pause, cancel, what became of it."""
+"""The job that runs: stage in words, progress, time left, curves; pause, cancel, and its result."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from app.qt.formatting import decimal
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.services.training_service import JobState
 from app.views.train.history import Point
 from app.views.train.projected_strip import ProjectedStrip
-from app.widgets.explain.numbers import number
-from app.widgets.label import Label
+from app.views.train.stage_names import stage_sentence
+from app.widgets.label import Elided, Label
 from core.domain.study import Run
 
 if TYPE_CHECKING:
@@ -22,27 +24,43 @@ if TYPE_CHECKING:
 
 class JobPanel(QWidget):
     stop_wanted = Signal(bool)
-    """Whether only for now: a paused job is gone on with by one press."""
+    """True: only for now, so that one press goes on."""
     resume_wanted = Signal()
     log_wanted = Signal(object)
     """The ``Run`` whose log is to be shown."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title, self.detail, self.problem, self.queue = Label(), Label(), Label(), Label()
-        self.title.setObjectName("heading")
-        self.detail.setObjectName("faint")
+        self.title, self.detail, self.queue, self.problem = Label(), Elided(), Label(), Label()
+        self.title.setObjectName("headline")
         self.queue.setObjectName("faint")
         self.problem.setObjectName("badge")
         self.problem.setWordWrap(True)
         self.problem.setMargin(4)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
+        self.bar.setAccessibleName(tr("Progress of the training"))
         self.pause, self.cancel = QPushButton(tr("Pause")), QPushButton(tr("Cancel"))
         self.resume, self.log = QPushButton(tr("Resume")), QPushButton(tr("Show the log"))
         self.curves: Curves | None = None
         """Made when there is something to draw: its library takes half a second to load."""
         self._job: JobState | None = None
+        self.prototypes = ProjectedStrip()
+        self._rest = QWidget()
+        self._rest.setMinimumHeight(150)
+        self._lay_out()
+        for widget in (self.bar, self.detail):
+            # their room is kept, so that the charts do not move when a training begins
+            policy = widget.sizePolicy()
+            policy.setRetainSizeWhenHidden(True)
+            widget.setSizePolicy(policy)
+        self.pause.clicked.connect(lambda: self.stop_wanted.emit(True))
+        self.cancel.clicked.connect(lambda: self.stop_wanted.emit(False))
+        self.resume.clicked.connect(self.resume_wanted)
+        self.log.clicked.connect(self._show_log)
+        self.show_job(None, (), paused=False, planning=False)
+
+    def _lay_out(self) -> None:
         line = QHBoxLayout()
         line.addWidget(self.title, 1)
         for button in (self.pause, self.cancel, self.resume, self.log):
@@ -50,23 +68,18 @@ class JobPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)
-        self.prototypes = ProjectedStrip()
         for part in (self.bar, self.detail, self.queue, self.problem, self.prototypes):
             layout.addWidget(part)
-        self._rest = QWidget()
-        self._rest.setMinimumHeight(170)
         layout.addWidget(self._rest, 1)
-        self.pause.clicked.connect(lambda: self.stop_wanted.emit(True))
-        self.cancel.clicked.connect(lambda: self.stop_wanted.emit(False))
-        self.resume.clicked.connect(self.resume_wanted)
-        self.log.clicked.connect(self._show_log)
-        self.show_job(None, (), paused=False)
 
-    def show_job(self, job: JobState | None, waiting: Sequence[Run], *, paused: bool) -> None:
+    def show_job(self, job: JobState | None, waiting: Sequence[Run], *, paused: bool, planning: bool) -> None:
         self._job = job
         running = job is not None and not job.ended
-        for widget in (self.bar, self.pause, self.cancel):
-            widget.setVisible(running)
+        self.pause.setVisible(running)
+        self.cancel.setVisible(running)
+        busy = running or planning
+        self.bar.setVisible(busy)
+        self.detail.setVisible(busy)
         self.resume.setVisible(job is not None and job.ended and (job.stopped or bool(job.problem)))
         self.log.setVisible(job is not None and bool(job.problem))
         self.problem.setVisible(job is not None and bool(job.problem))
@@ -74,29 +87,34 @@ class JobPanel(QWidget):
         names = ", ".join(run.name for run in waiting)
         self.queue.setText(tr("Waiting: {names}", names=names) if names else "")
         self.queue.setVisible(bool(names))
-        self.title.setText(_title(job, paused))
-        self.detail.setVisible(running)
-        if job is not None:
+        self.title.setText(tr("A training is being planned") if planning and not running else _title(job, paused))
+        if running and job is not None:
             self.show_progress(job)
+        elif planning:
+            self._say(tr("Dividing the patients and writing the plan …"), 0, 0)
 
     def show_progress(self, job: JobState) -> None:
         progress = job.progress
         if progress is None:
-            self.bar.setRange(0, 0)
-            self.detail.setText(tr("starting …"))
+            loads = tr("The training program starts; this takes some seconds …")
+            self._say(loads if job.started else tr("The lesions are made ready …"), 0, 0)
             return
-        self.bar.setRange(0, progress.total)
-        self.bar.setValue(progress.done)
-        parts = [progress.stage, progress.detail, f"{progress.done} / {progress.total}" if progress.total else ""]
-        if progress.rate is not None:
-            parts.append(tr("{rate} lesions/s", rate=number(progress.rate, 1)))
+        parts = [stage_sentence(progress.stage), translate_message(progress.detail), share_done(job)]
         if progress.eta_s is not None:
             parts.append(tr("about {time} left", time=duration(progress.eta_s)))
+        if progress.rate is not None:
+            parts.append(tr("{rate} lesions/s", rate=decimal(progress.rate, 1)))
         if job.messages:
-            parts.append(job.messages[-1].text)
-        self.detail.setText(" · ".join(part for part in parts if part))
+            parts.append(translate_message(job.messages[-1].text))
+        self._say(" · ".join(part for part in parts if part), progress.done, progress.total)
+
+    def _say(self, sentence: str, done: int, total: int) -> None:
+        self.bar.setRange(0, total)
+        self.bar.setValue(done)
+        self.detail.say(sentence)
 
     def show_histories(self, histories: Mapping[str, Sequence[Point]]) -> None:
+        """By name of the run; no charts are made before there is a run."""
         if self.curves is None:
             if not histories:
                 return
@@ -112,6 +130,14 @@ class JobPanel(QWidget):
     def _show_log(self) -> None:
         if self._job is not None:
             self.log_wanted.emit(self._job.run)
+
+
+def share_done(job: JobState) -> str:
+    """Such as "43%"; empty where the end is not known."""
+    progress = job.progress
+    if progress is None or not progress.total:
+        return ""
+    return tr("{number}%", number=int(100 * progress.done / progress.total))
 
 
 def _title(job: JobState | None, paused: bool) -> str:
@@ -132,4 +158,4 @@ def duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if seconds < 90:
         return tr("{n} s", n=round(seconds))
-    return tr("{n} min", n=minutes) if minutes < 120 else tr("{n} h", n=f"{seconds / 3600:.1f}")
+    return tr("{n} min", n=minutes) if minutes < 120 else tr("{n} h", n=decimal(seconds / 3600, 1))

@@ -29,6 +29,7 @@ from app.views.train.config_form import ConfigForm
 from app.views.train.data_panel import DataPanel
 from app.views.train.job_panel import duration
 from app.views.train.weights_notice import WeightsNotice
+from app.views.train.where import Target, WhereBox
 from app.widgets.label import Label, tip
 from app.widgets.number import NumberField
 from core.domain.errors import MarginaliaError
@@ -48,6 +49,8 @@ class PlanPanel(QWidget):
     data_wanted = Signal()
     """What would be trained on is to be counted again."""
 
+    machine_wanted = Signal()
+    """Another machine is to be set up."""
     measure_wanted = Signal(bool)
     """Time and memory of the run are to be measured; False: no longer."""
 
@@ -60,8 +63,7 @@ class PlanPanel(QWidget):
         self._runs: tuple[Run, ...] = ()
         self._able, self._busy, self._data_problem = True, False, ""
         self.preset, self.label, self.split_box = QComboBox(), QComboBox(), QComboBox()
-        self.place = QComboBox()
-        """This computer, and the machines that the user set up and confirmed."""
+        self.where = WhereBox()
         self.preset.addItems(PRESETS)
         self.preset.setCurrentText(default_preset())
         self._preset_by_hand = False
@@ -91,7 +93,8 @@ class PlanPanel(QWidget):
         self.split_box.currentIndexChanged.connect(self.data_wanted)
         self.seed.valueChanged.connect(self._read)
         self.form.edited.connect(self._read)
-        self.place.currentIndexChanged.connect(self._show_device)
+        self.where.target_chosen.connect(self._take_target)
+        self.where.add_wanted.connect(self.machine_wanted)
         self.measure.clicked.connect(self.measure_wanted)
         self.start.clicked.connect(self._start)
         self._preset_chosen()
@@ -109,14 +112,13 @@ class PlanPanel(QWidget):
         form.addRow(tr("Preset"), self.preset)
         form.addRow(self.description)
         form.addRow(self.weights)
+        form.addRow(tr("Train on"), self.where)
+        form.addRow("", self.device)
         form.addRow(tr("Learn the"), self.label)
         form.addRow(tr("Split"), self.split_box)
         form.addRow(tr("Name"), self.name)
         form.addRow(tr("Seed"), self.seed)
         form.addRow(tr("Cross-validation folds"), self.folds)
-        form.addRow(tr("Train on"), self.place)
-        self._form = form
-        self.show_hosts(())
         self.deviations.setHorizontalHeaderLabels([tr("Field"), tr("paper"), tr("here, and why")])
         self.deviations.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.deviations.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -150,7 +152,7 @@ class PlanPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 10)
         layout.addWidget(self.tabs, 1)
-        for part in (self.problem, self.device, self.estimate, self.measure, self.start):
+        for part in (self.problem, self.estimate, self.measure, self.start):
             layout.addWidget(part)
 
     @property
@@ -178,18 +180,23 @@ class PlanPanel(QWidget):
         self.split_box.blockSignals(False)
         self._show_estimate()
 
-    def show_hosts(self, names: Sequence[str]) -> None:
-        """Confirmed machines beside this computer; without any there is nothing to choose."""
-        chosen = self.host
-        self.place.clear()
-        self.place.addItems([tr("this computer"), *names])
-        self.place.setCurrentIndex(max(0, self.place.findText(chosen)) if chosen else 0)
-        self._form.setRowVisible(self.place, bool(names))
+    def show_hosts(self, names: Sequence[str], chosen: str = "") -> None:
+        """Confirmed machines beside this computer; ``chosen``: the one to train on, if another than now."""
+        self.where.show_hosts(names)
+        if chosen:
+            self.where.show_target(Target(host=chosen))
+        self._show_device()
 
     @property
     def host(self) -> str:
         """Name of the machine that is to train; "": this one."""
-        return self.place.currentText() if self.place.currentIndex() > 0 else ""
+        return self.where.target.host
+
+    def _take_target(self, target: Target) -> None:
+        device = self.form.fields["device"]
+        assert isinstance(device, QComboBox)
+        device.setCurrentText(target.device)
+        self._show_device()
 
     def show_data(self, data: TrainingData | None, problem: str) -> None:
         self.data.show_data(data)
@@ -258,6 +265,8 @@ class PlanPanel(QWidget):
         self.show_problem("")
         self.weights.show_for(self.config.architecture, elsewhere=bool(self.host))
         self._show_deviations(self.config)
+        if not self.host:
+            self.where.show_target(Target(device=self.config.device))
         self._show_device()
         self._show_estimate()
         self._enable()
@@ -277,6 +286,7 @@ class PlanPanel(QWidget):
 
     def show_devices(self, found: tuple[Device, ...]) -> None:
         self._devices = found
+        self.where.show_devices(found)
         self._show_device()
 
     def _show_device(self) -> None:

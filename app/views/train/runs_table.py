@@ -20,12 +20,12 @@ from PySide6.QtWidgets import (
 from app.qt.formatting import local_time
 from app.qt.translation import tr
 from app.widgets.explain.numbers import MISSING, number
-from app.widgets.label import Label, tip
+from app.widgets.label import Elided, tip
 from core.domain.study import Run, RunStatus
 
 _ID = Qt.ItemDataRole.UserRole
 _NOTES = 6
-_MOST_LINES = 5
+_TICKED, _EMPTY = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 _RESUMABLE = (RunStatus.PLANNED, RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
@@ -48,12 +48,15 @@ class RunsTable(QWidget):
         self._runs: list[Run] = []
         self._live = ""
         self._waiting: frozenset[str] = frozenset()
+        self._ticked: set[str] = set()
+        """Ids of the runs that are to be compared."""
         self.table = QTableWidget(0, 7)
         self.table.setHorizontalHeaderLabels(
             [tr("Run"), tr("State"), tr("Preset"), tr("AUROC"), tr("In margin"), tr("Made"), tr("Notes")]
         )
         self.table.setAccessibleName(tr("Runs of the study"))
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setShowGrid(False)
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(26)
@@ -63,34 +66,41 @@ class RunsTable(QWidget):
         self.open, self.resume = QPushButton(tr("Open its model")), QPushButton(tr("Resume"))
         self.log, self.archive = QPushButton(tr("Log")), QPushButton(tr("Archive"))
         self.compare = QPushButton(tr("Compare…"))
-        self.compare.setToolTip(tr("Choose two runs or more to lay their figures and configurations side by side"))
+        self.compare.setToolTip(tr("Tick two runs or more to lay their figures and configurations side by side"))
         self.archived = QCheckBox(tr("Archived ones too"))
         line = QHBoxLayout()
         for button in (self.open, self.resume, self.compare, self.log, self.archive):
             line.addWidget(button)
         line.addStretch()
         line.addWidget(self.archived)
+        # always there, so that no button moves when runs are ticked
+        self.differences = Elided()
+        self.differences.setObjectName("faint")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table, 1)
-        layout.addLayout(line)
-        self.differences = Label()
-        self.differences.setObjectName("faint")
-        self.differences.setWordWrap(True)
         layout.addWidget(self.differences)
+        layout.addLayout(line)
         self.table.itemSelectionChanged.connect(self._selection_changed)
         self.table.itemChanged.connect(self._item_changed)
         self.open.clicked.connect(lambda: self.open_wanted.emit(self.selected[0]))
         self.resume.clicked.connect(self._resume)
-        self.compare.clicked.connect(lambda: self.compare_wanted.emit(self.selected))
+        self.compare.clicked.connect(lambda: self.compare_wanted.emit(self.compared))
         self.log.clicked.connect(lambda: self.log_wanted.emit(self.selected[0]))
         self.archive.clicked.connect(self._archive)
+        self._show_comparison()
         self._selection_changed()
 
     @property
     def selected(self) -> list[Run]:
         rows = sorted({index.row() for index in self.table.selectionModel().selectedRows()})
         return [self._runs[row] for row in rows]
+
+    @property
+    def compared(self) -> list[Run]:
+        """The ticked runs, where there are at least two."""
+        ticked = [run for run in self._runs if run.id in self._ticked]
+        return ticked if len(ticked) > 1 else []
 
     def show_runs(
         self, runs: Sequence[Run], live: str, states: Mapping[str, str], waiting: Collection[str] = ()
@@ -116,17 +126,19 @@ class RunsTable(QWidget):
             for column, value in enumerate(values):
                 item = QTableWidgetItem(value)
                 flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled
+                if column == 0:
+                    item.setCheckState(_TICKED if run.id in self._ticked else _EMPTY)
+                    flags |= Qt.ItemFlag.ItemIsUserCheckable
                 item.setFlags(flags | Qt.ItemFlag.ItemIsEditable if column == _NOTES else flags)
                 item.setData(_ID, run.id)
                 self.table.setItem(row, column, item)
         self.table.clearSelection()
-        mode = self.table.selectionMode()
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.MultiSelection)
         for row, run in enumerate(self._runs):
             if run.id in chosen:
                 self.table.selectRow(row)
-        self.table.setSelectionMode(mode)
         self.table.blockSignals(False)
+        self._ticked &= {run.id for run in self._runs}
+        self._show_comparison()
         self._selection_changed()
 
     def choose(self, run_id: str) -> None:
@@ -142,16 +154,20 @@ class RunsTable(QWidget):
         waits = one is not None and one.id in self._waiting
         self.resume.setEnabled(one is not None and not live and (waits or one.status in _RESUMABLE))
         self.resume.setText(tr("Out of the queue") if waits else tr("Resume"))
-        self.compare.setEnabled(len(chosen) > 1)
         self.log.setEnabled(one is not None)
         self.archive.setEnabled(one is not None and not live)
         self.archive.setText(tr("Bring back") if one is not None and one.archived else tr("Archive"))
-        lines = config_differences(chosen) if len(chosen) > 1 else []
-        text = "\n".join(lines[:_MOST_LINES])
-        self.differences.setText(text or (tr("Their configurations are the same.") if len(chosen) > 1 else ""))
-        self.differences.setVisible(len(chosen) > 1)
-        self.differences.setToolTip(tip("\n".join(lines)))
         self.chosen.emit()
+
+    def _show_comparison(self) -> None:
+        compared = self.compared
+        self.compare.setEnabled(bool(compared))
+        if not compared:
+            self.differences.say(tr("Tick two runs or more to compare them."))
+            return
+        lines = config_differences(compared)
+        self.differences.say("; ".join(lines) or tr("Their configurations are the same."))
+        self.differences.setToolTip(tip("\n".join(lines)))
 
     def _resume(self) -> None:
         run = self.selected[0]
@@ -163,6 +179,10 @@ class RunsTable(QWidget):
 
     def _item_changed(self, item: QTableWidgetItem) -> None:
         run = self._runs[item.row()]
+        if item.column() == 0:
+            (self._ticked.add if item.checkState() == _TICKED else self._ticked.discard)(run.id)
+            self._show_comparison()
+            self.chosen.emit()
         if item.column() == _NOTES and item.text() != run.notes:
             self.note_written.emit(run, item.text())
 

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from app.operations import models
 from app.qt.background import Background, WorkResult
+from app.qt.dialogs import open_dialog as open_dialog
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.services.model_service import ModelService
@@ -39,8 +40,10 @@ from app.state.changes import (
 from app.state.session import Session
 from app.views.screen import Screen
 from app.views.train.comparison import RunComparisonView
-from app.views.train.history import Point, read_history
+from app.views.train.history import FILE as HISTORY
+from app.views.train.history import Point, continued, read_history
 from app.views.train.job_panel import JobPanel
+from app.views.train.machine_dialog import MachineDialog
 from app.views.train.measuring import Devices, Measuring
 from app.views.train.plan_panel import PlanPanel
 from app.views.train.resuming import Resuming
@@ -57,7 +60,7 @@ from core.tasks.runs.projection_file import ProjectedPictures, read_projected
 if TYPE_CHECKING:
     from core.tasks.runs.training_data import TrainingData
 
-LOG, HISTORY = "log.txt", "history.json"
+LOG = "log.txt"
 _LOG_END = 20_000
 """Characters of a log that are shown, from its end."""
 
@@ -74,6 +77,8 @@ class TrainScreen(Screen):
         self.plan, self.job, self.runs, self.notice = PlanPanel(), JobPanel(), RunsTable(), Notice()
         self.pages = QStackedWidget()
         self._paused = False
+        self._followed = ""
+        """Id of the run that was chosen when its training began."""
         self._stale = True
         self._looking = Background(self, name="training data", most=1)
         self._measuring = Measuring(session, self.plan, self)
@@ -116,6 +121,7 @@ class TrainScreen(Screen):
         self._pictures.done.connect(self._take_prototypes)
         self.plan.data_wanted.connect(self._look)
         self.plan.start_wanted.connect(self._start)
+        self.plan.machine_wanted.connect(self._add_machine)
         self.job.stop_wanted.connect(self._stop)
         self.job.resume_wanted.connect(self._resume_last)
         self.job.log_wanted.connect(self._show_log)
@@ -155,9 +161,9 @@ class TrainScreen(Screen):
         self._show_runs()
         self._show_job()
 
-    def _show_hosts(self) -> None:
+    def _show_hosts(self, chosen: str = "") -> None:
         try:
-            self.plan.show_hosts([host.name for host in Hosts().confirmed()])
+            self.plan.show_hosts([host.name for host in Hosts().confirmed()], chosen)
         except MarginaliaError as error:
             self.refused.emit(translate_message(error))
 
@@ -181,13 +187,22 @@ class TrainScreen(Screen):
     def _show_job(self) -> None:
         if not self.session.is_open:
             return
-        self.job.show_job(self.training.job, list(self.training.waiting), paused=self._paused)
-        self.plan.set_busy(self.training.planning, able=self.session.can_write)
+        job, planning = self.training.job, self.training.planning
+        self.job.show_job(job, list(self.training.waiting), paused=self._paused, planning=planning)
+        self.plan.set_busy(planning, able=self.session.can_write)
         self._show_prototypes()
         self._show_runs()
+        if job is not None and job.run.id != self._followed:
+            # a run that begins is the one that is looked at
+            self._followed = job.run.id
+            self.runs.choose(job.run.id)
+        self._show_curves()
 
     def _show_runs(self) -> None:
-        if not self.session.is_open or not self.isVisible():
+        if not self.session.is_open:
+            return
+        if not self.isVisible():
+            self._stale = True
             return
         runs = self.session.study.runs.all(archived=self.runs.archived.isChecked())
         job = self.training.job
@@ -203,19 +218,19 @@ class TrainScreen(Screen):
         self.runs.show_runs(runs, live, states, [run.id for run in self.training.waiting])
 
     def _show_curves(self) -> None:
-        """Of the chosen runs, or of the job."""
-        chosen = self.runs.selected
+        """The curves of the ticked runs, else of the chosen one, else of the job."""
+        if not self.session.is_open or not self.isVisible():
+            return
         job = self.training.job
+        chosen = self.runs.compared or self.runs.selected
         if not chosen and job is not None:
             chosen = [job.run]
-        histories = {run.name: self._history(run) for run in chosen}
-        self.job.show_histories({name: points for name, points in histories.items() if points})
+        self.job.show_histories({run.name: self._history(run) for run in chosen})
 
     def _history(self, run: Run) -> list[Point]:
+        written = read_history(self.session.study.folder / run.folder / HISTORY)
         job = self.training.job
-        if job is not None and job.run.id == run.id and job.metrics:
-            return [Point(stage=m.stage, epoch=m.epoch, values=m.values) for m in job.metrics]
-        return read_history(self.session.study.folder / run.folder / HISTORY)
+        return continued(written, job.metrics) if job is not None and job.run.id == run.id else written
 
     def _hear(self, event: Event) -> None:
         job = self.training.job
@@ -266,6 +281,7 @@ class TrainScreen(Screen):
                 self._measuring.stop()
                 self._devices.stop()
                 self._pictures.stop()
+                self._followed = ""
             case RunsChanged():
                 self._show_runs()
             case StudyOpened() | StudyClosed() | ImagesImported() | ReaderChanged():
@@ -274,6 +290,11 @@ class TrainScreen(Screen):
                 self._stale = True
 
     # what the user does
+
+    def _add_machine(self) -> None:
+        dialog = MachineDialog(self)
+        dialog.added.connect(self._show_hosts)
+        open_dialog(dialog)
 
     def _start(self, request: PlanRequest) -> None:
         self._paused = False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import msgspec
-from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -34,6 +35,7 @@ from app.state.changes import (
     StudyOpened,
 )
 from app.state.session import Session
+from app.state.study_place import StudyPlace
 from app.views.worklist.delegate import HEIGHT, PICTURE, WorklistDelegate
 from app.widgets.label import Label
 from core.domain.vocabulary import Part
@@ -57,6 +59,7 @@ class WorklistPanel(QWidget):
         self.list = QTableView()
         self._progress_text, self._progress = Label(), QProgressBar()
         self._stack = QStackedWidget()
+        self._place = StudyPlace()
         self._nothing = Label()
         self._way_out = QPushButton()
         self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
@@ -156,6 +159,7 @@ class WorklistPanel(QWidget):
         self.list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.list.setAccessibleName(tr("Worklist"))
         self.list.selectionModel().currentChanged.connect(self._chosen)
+        self.list.installEventFilter(self)
 
     def _lay_out(self) -> None:
         empty = QWidget()
@@ -198,6 +202,7 @@ class WorklistPanel(QWidget):
         match change:
             case StudyOpened():
                 self._fill_parts()
+                self._clear_filters()
             case ReaderChanged() | ImagesImported() if self._session.is_open:
                 self._fill_parts()
                 self._search()
@@ -214,6 +219,32 @@ class WorklistPanel(QWidget):
                 self.model.clear()
             case _:
                 pass
+
+    def recall(self, place: StudyPlace) -> None:
+        """Filter and order as they were when this study was closed, and its case next time the list is there."""
+        self._place = place
+        part = (place.split_id, place.part) if place.split_id else None
+        for box, value in ((self.only, place.only), (self.order, place.order), (self.part, part)):
+            box.blockSignals(True)
+            box.setCurrentIndex(max(box.findData(value), 0))
+            box.blockSignals(False)
+
+    def with_filters(self, place: StudyPlace) -> StudyPlace:
+        """The place with filter and order as they are now."""
+        split_id, part = self.part.currentData() or ("", "")
+        return msgspec.structs.replace(
+            place, only=self.only.currentData(), order=self.order.currentData(), split_id=split_id, part=part
+        )
+
+    def _clear_filters(self) -> None:
+        """What was searched in one study says nothing of another."""
+        for box in (self.search, self.only, self.order, self.part):
+            box.blockSignals(True)
+        self.search.clear()
+        for choice in (self.only, self.order, self.part):
+            choice.setCurrentIndex(0)
+        for box in (self.search, self.only, self.order, self.part):
+            box.blockSignals(False)
 
     def _fill_parts(self) -> None:
         self.part.blockSignals(True)
@@ -249,27 +280,43 @@ class WorklistPanel(QWidget):
             )
             self._way_out.setText(tr("Show everything") if filtered else tr("Import images…"))
         if self._session.image_id is None and self.model.rowCount():
-            self._choose(0)
+            place, self._place = self._place, StudyPlace()
+            row = -1 if place.image_id is None else self.model.find(place.image_id, place.lesion_id)
+            self._choose(max(row, 0))
         else:
             self._show_choice()
 
     def _leave_empty(self) -> None:
         if self.search.text() or self.only.currentIndex() or self.part.currentIndex() > 0:
-            for box in (self.only, self.part):
-                box.blockSignals(True)
-                box.setCurrentIndex(0)
-                box.blockSignals(False)
-            self.search.clear()
+            order = self.order.currentIndex()
+            self._clear_filters()
+            self.order.blockSignals(True)
+            self.order.setCurrentIndex(order)
+            self.order.blockSignals(False)
             self._search()
         else:
             self.import_wanted.emit()
 
     def _show_progress(self, progress: WorklistProgress) -> None:
         self._progress_text.setText(
-            tr("{done} of {all} fine annotations", done=number(progress.annotated), all=number(progress.lesions))
+            tr(
+                "Mine: {done} of {all} fine annotations",
+                done=number(progress.annotated),
+                all=number(progress.lesions),
+            )
         )
         self._progress.setMaximum(max(progress.lesions, 1))
         self._progress.setValue(progress.annotated)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Home and End lead to the first and last case; the table would stay in its only column."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and self.model.rowCount():
+            ends = {Qt.Key.Key_Home: 0, Qt.Key.Key_End: self.model.rowCount() - 1}
+            row = ends.get(Qt.Key(event.key()))
+            if row is not None:
+                self._choose(row)
+                return True
+        return super().eventFilter(watched, event)
 
     def _type(self, _text: str) -> None:
         self._typing.start()

@@ -86,9 +86,18 @@ class AnnotationCanvas(QObject):
         """The chosen tool; empty before the first choice."""
         return self._name
 
+    @property
+    def selection_tool(self) -> Select:
+        """The tool that edits what is there, chosen or not."""
+        tool = self._tools["select"]
+        assert isinstance(tool, Select)
+        return tool
+
     def choose_tool(self, name: str) -> None:
-        """One of ``TOOLS``; what another tool has begun is cancelled."""
+        """One of ``TOOLS``; what another tool has begun is cancelled, and for drawing nothing stays selected."""
         self._view.set_tool(self._tools[name])
+        if name != "select":
+            self._document.select(frozenset())
         self._name = name
         self.tool_chosen.emit(name)
 
@@ -170,7 +179,8 @@ class AnnotationCanvas(QObject):
         if self._view.picture is None:
             return False
         if self._document.read_only:
-            self.refused.emit(tr("This annotation is open for reading only."))
+            reason = self._document.nothing_to_draw_on
+            self.refused.emit(reason or tr("This annotation is open for reading only."))
         elif self._document.paused:
             self.refused.emit(tr("Drawing waits until the study can be written again."))
         return self._document.editable

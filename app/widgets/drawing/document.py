@@ -46,6 +46,8 @@ class AnnotationDocument(QObject):
         self._commit = commit
         self.spacing_mm = spacing_mm
         self.read_only = False
+        self.nothing_to_draw_on = ""
+        """Why it is read-only, where the remedy is the user's: a sentence."""
         self._shapes: Shapes = ()
         self._selection: frozenset[int] = frozenset()
         self._history = EditHistory()

@@ -1,18 +1,44 @@
-"""Numbers of an explanation as text: with a true minus sign, always as many digits."""
+"""Numbers of an explanation as text: with a true minus sign and the user's decimal mark, always as many digits."""
 
 from __future__ import annotations
 
-from PySide6.QtGui import QColor
+from PySide6.QtCore import QLocale
+from PySide6.QtGui import QColor, QPalette
 
-from core.explain.report import class_colour, number, percent, signed
+from app.qt.contrast import readable
+from app.qt.translation import tr
+from core.explain import report
+from core.explain.report import class_colour
 
 MISSING = "–"
 
-__all__ = ["MISSING", "class_qcolour", "number", "optional", "percent", "read_number", "signed"]
+__all__ = ["MISSING", "class_qcolour", "class_text", "number", "optional", "percent", "read_number", "signed"]
 
 
 def class_qcolour(index: int) -> QColor:
     return QColor(class_colour(index))
+
+
+def class_text(index: int, palette: QPalette) -> QColor:
+    """The colour of a class as that of a word: darker on a light ground, so that it can be read."""
+    return readable(class_qcolour(index), palette)
+
+
+def number(value: float, digits: int = 2) -> str:
+    return _local(report.number(value, digits))
+
+
+def signed(value: float, digits: int = 2) -> str:
+    return _local(report.signed(value, digits))
+
+
+def percent(share: float) -> str:
+    """A share of 1 as the user writes it: "43%" or "43 %"."""
+    return tr("{number}%", number=_local(report.percent(share)).removesuffix("%"))
+
+
+def _local(text: str) -> str:
+    return text.replace(".", QLocale().decimalPoint())
 
 
 def optional(value: float | None, digits: int = 3) -> str:
@@ -21,4 +47,4 @@ def optional(value: float | None, digits: int = 3) -> str:
 
 def read_number(text: str) -> float:
     """What ``number`` and ``signed`` wrote."""
-    return float(text.replace("−", "-"))
+    return float(text.replace("−", "-").replace(QLocale().decimalPoint(), "."))

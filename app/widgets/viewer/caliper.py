@@ -12,18 +12,29 @@ from app.qt.colours import MEASURE, RIM
 from app.qt.formatting import decimal
 from app.qt.translation import tr
 from app.widgets.viewer.pointing import Pointer, Tool
-from app.widgets.viewer.text import draw_plate
+from app.widgets.viewer.text import draw_plate, text_box
 from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.geometry import Point
 
+_AT_DETECTOR = "Imager"
+"""Of sources of the spacing that are those of the detector (DICOM Imager Pixel Spacing)."""
+
 
 def distance_text(start: Point, end: Point, spacing_mm: float | None, source: str) -> str:
-    """The distance with its basis, such as "12.4 mm" and below it "Pixel Spacing"; pixels without a spacing."""
+    """The distance in mm, with "est." if it was taken at the detector, which magnifies; in pixels without a
+    spacing."""
     pixels = math.dist(start, end)
     if spacing_mm is None:
-        return tr("{0} px\nno pixel spacing in the file").format(f"{pixels:.0f}")
-    basis = source or tr("basis not stated")
-    return f"{decimal(pixels * spacing_mm, 1)} mm\n{basis}"
+        return tr("{0} px, no spacing").format(f"{pixels:.0f}")
+    length = decimal(pixels * spacing_mm, 1)
+    return tr("{length} mm, est.", length=length) if _AT_DETECTOR in source else f"{length} mm"
+
+
+def basis_text(spacing_mm: float | None, source: str) -> str:
+    """What a distance rests on, as a sentence."""
+    if spacing_mm is None:
+        return tr("The file has no pixel spacing; distances are in pixels.")
+    return tr("Distances rest on: {source}", source=source or tr("basis not stated"))
 
 
 class Caliper(Tool):
@@ -84,6 +95,9 @@ class Caliper(Tool):
             painter.drawLine(a, b)
             for end in (a, b):
                 painter.drawLine(end - across, end + across)
-        place = b + QPointF(14, -16) if b.x() >= a.x() else a + QPointF(14, -16)
+        end = b if b.x() >= a.x() else a
+        box = text_box(painter, self.text)
+        beyond = end.x() + 14 + box.width() > painter.viewport().width()
+        place = end + (QPointF(-14 - box.width(), 12) if beyond else QPointF(14, -16))
         draw_plate(painter, self.text, place, colour=MEASURE)
         painter.restore()

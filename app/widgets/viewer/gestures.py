@@ -12,10 +12,9 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent, QTabletEvent, QWheelEvent
 from app.widgets.viewer.bindings import Bindings, Drag, ViewCommand, Wheel
 from app.widgets.viewer.keyboard_cursor import KeyboardCursor
 from app.widgets.viewer.pointing import Pointer, Tool
+from app.widgets.viewer.wheel import WheelSteps
 from core.domain.geometry import Point
 
-NOTCH = 120.0
-"""Eighths of a degree that one notch of a wheel turns (QWheelEvent)."""
 _ZOOM_A_NOTCH = 1.2
 _STILL = 4.0
 """Logical pixels within which a press and release is a click."""
@@ -68,6 +67,7 @@ class Gestures(QObject):
         self._space = False
         self._pending = QPointF(0, 0)
         self._turned = 0.0
+        self._wheel = WheelSteps()
         self._pen_down = False
         self._pointed: QPointF | None = None
         self._gather = QTimer(self)
@@ -151,13 +151,16 @@ class Gestures(QObject):
         event.accept()
 
     def wheel(self, event: QWheelEvent) -> None:
-        turn = event.angleDelta()
-        notches = (turn.y() or turn.x()) / NOTCH
         modifiers = event.modifiers()
-        if modifiers & _Modifier.ShiftModifier:
+        widens = bool(modifiers & _Modifier.ShiftModifier)
+        notches = self._wheel.notches(event, sideways_too=widens)
+        if not notches:
+            event.accept()
+            return
+        if widens:
             self._view.tool.change_width(notches)
         elif modifiers & _Modifier.ControlModifier or self._wheel_zooms():
-            self._view.zoom_by(_ZOOM_A_NOTCH**notches, event.position())
+            self._view.zoom_by(_ZOOM_A_NOTCH ** self._wheel.zoom_notches(event), event.position())
         else:
             self._turned += notches
             steps = math.trunc(self._turned)

@@ -120,6 +120,7 @@ class HangingView(QWidget):
         self._seen: dict[MammogramView, Viewport] = {}
         self._bindings = Bindings()
         self._screen: tuple[float | None, bool] = (None, False)
+        self._smooth = True
         self.linked = True
         """Whether zooming one view zooms the others."""
         self.windows_linked = False
@@ -199,22 +200,38 @@ class HangingView(QWidget):
             view.update()
 
     def fit(self) -> None:
-        """Every picture whole, all at the same physical scale, chest walls to the centre."""
+        """Every breast whole, all at the same physical scale, chest walls to the centre."""
         self._fitted = True
         if len(self._panes) == 1:
             self.active.fit()
             return
-        shown = [(view, pane) for view, pane in zip(self.views, self._panes, strict=True) if pane is not None]
+        shown = [
+            (view, pane, view.fit_box or pane.box)
+            for view, pane in zip(self.views, self._panes, strict=True)
+            if pane is not None
+        ]
         # millimetres in a device pixel that every view can afford
         mm = max(
-            _millimetres(pane) / view.viewport.showing(pane.box, border=FIT_BORDER).zoom for view, pane in shown
+            _millimetres(pane) / view.viewport.showing(box, border=FIT_BORDER).zoom for view, pane, box in shown
         )
         self._linking = True
-        for view, pane in shown:
+        for view, pane, box in shown:
             if view.picture is not None:
-                port = view.viewport.showing(pane.box).at_zoom(_millimetres(pane) / mm)
-                view.set_viewport(self._to_the_centre(pane, port))
+                port = view.viewport.showing(box).at_zoom(_millimetres(pane) / mm)
+                view.set_viewport(self._to_the_centre(pane, port, box))
         self._linking = False
+
+    def fit_breast(self, *, whole_picture: bool = False) -> None:
+        """``fit`` to the breasts, or to the pictures with the air beside them, from now on."""
+        for view in self._views:
+            view.fits_breast = not whole_picture
+        self.fit()
+
+    def set_smooth(self, smooth: bool) -> None:
+        """Whether enlarged pixels are interpolated, in every view."""
+        self._smooth = smooth
+        for view in self._views:
+            view.set_smooth(smooth)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -250,6 +267,9 @@ class HangingView(QWidget):
         view.setParent(self)
         view.bindings = self._bindings
         view.real_size_mm, view.calibrated = self._screen
+        view.set_smooth(self._smooth)
+        if self._views:
+            view.fits_breast = self._views[0].fits_breast
         view.viewport_changed.connect(partial(self._follow, view))
         view.window_changed.connect(partial(self._follow_window, view))
         view.tool_changed.connect(partial(self._tell_tool, view))
@@ -308,13 +328,13 @@ class HangingView(QWidget):
                 view.set_display(display_for(view.picture, display, leader.picture))
         self._linking = False
 
-    def _to_the_centre(self, pane: Pane, port: Viewport) -> Viewport:
-        """With the pane's chest wall at the edge of the view that is towards the other breast."""
+    def _to_the_centre(self, pane: Pane, port: Viewport, box: Box) -> Viewport:
+        """With the chest wall, an edge of ``box``, at the edge of the view that is towards the other breast."""
         if pane.laterality is None or len({self._column(view) for view in self.views}) < 2:
             return port
         half = port.width / 2 / port.zoom
         x, y = port.centre
-        x = pane.box.x1 - half if chest_wall_on_right(pane) else pane.box.x0 + half
+        x = box.x1 - half if chest_wall_on_right(pane) else box.x0 + half
         return msgspec.structs.replace(port, centre=(x, y))
 
     def _column(self, view: MammogramView) -> int:

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QWidget
 from app.qt.colours import SURROUND
 from app.qt.translation import tr
 from app.widgets.viewer.bindings import Bindings, ViewCommand
-from app.widgets.viewer.caliper import Caliper
+from app.widgets.viewer.caliper import Caliper, basis_text
 from app.widgets.viewer.corner_texts import paint_corners, paint_message
 from app.widgets.viewer.gestures import Gestures
 from app.widgets.viewer.keyboard_cursor import KeyboardCursor
@@ -219,9 +219,9 @@ class MammogramView(PictureView):
         self.setCursor(shape)
 
     def _cancel(self) -> None:
-        if self.tool.busy or not self._measuring:
-            self.tool.cancel()
-        else:
+        """What is begun; while measuring the measure, and measuring with it."""
+        self.tool.cancel()
+        if self._measuring:
             self.toggle_caliper()
 
     # Qt
@@ -259,6 +259,8 @@ class MammogramView(PictureView):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._gestures.release(event)
+        if self._measuring and self._caliper.busy:
+            self.announce(basis_text(self._caliper.spacing_mm, self._caliper.source))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self._gestures.double_click(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from core.domain.geometry import Box
 from core.domain.study import Image, Window
 from core.domain.vocabulary import Laterality, ViewPosition
+from core.imaging.breast import breast_box
 from core.imaging.decoded import VoiLut
 from core.imaging.display import default_window, display_lut, is_inverted
 
@@ -37,6 +39,8 @@ class Picture:
     laterality: Laterality | None = None
     view: ViewPosition | None = None
     title: str = ""
+    breast: Box | None = None
+    """Where the breast is; None where it fills the picture, or is not found."""
 
     @classmethod
     def of(
@@ -70,6 +74,7 @@ class Picture:
             laterality=image.laterality,
             view=image.view,
             title=title,
+            breast=_breast(levels, inverted=inverted, padding=image.padding),
         )
 
     @property
@@ -83,6 +88,34 @@ class Picture:
         if not (0 <= x < columns and 0 <= y < rows):
             return None
         return int(self.levels[0][int(y), int(x)])
+
+
+def _breast(levels: Sequence[NDArray[Any]], *, inverted: bool, padding: tuple[int, int] | None) -> Box | None:
+    """In pixels of the picture, from its coarsest level."""
+    share = breast_box(levels[-1], inverted=inverted, padding=padding)
+    if share is None:
+        return None
+    rows, columns = levels[0].shape
+    return Box(x0=share.x0 * columns, y0=share.y0 * rows, x1=share.x1 * columns, y1=share.y1 * rows)
+
+
+def window_of(picture: Picture, box: Box, explanation: str) -> Window | None:
+    """The automatic window of one part of a picture, such as a mass; None where the box holds no pixels."""
+    rows, columns = picture.levels[0].shape
+    x0, y0 = max(math.floor(box.x0), 0), max(math.floor(box.y0), 0)
+    part = picture.levels[0][y0 : min(math.ceil(box.y1), rows), x0 : min(math.ceil(box.x1), columns)]
+    if part.size == 0:
+        return None
+    window = default_window(
+        part,
+        (),
+        "percentile",
+        slope=picture.slope,
+        intercept=picture.intercept,
+        inverted=picture.inverted,
+        padding=picture.padding,
+    )
+    return replace_explanation(window, explanation)
 
 
 def replace_explanation(window: Window, explanation: str) -> Window:

@@ -42,6 +42,9 @@ class PictureView(QWidget):
         self._viewport = Viewport(width=1, height=1, zoom=1.0, centre=(0.0, 0.0))
         self._frame: QImage | None = None
         self._fitted = True
+        self.fits_breast = True
+        """Whether ``fit`` shows the breast alone, without the air beside it; else the whole picture."""
+        self._smooth = True
         self._pan_rest = (0.0, 0.0)
         self._zooming = QTimer(self, singleShot=True, interval=_REST_MS)
         self._zooming.timeout.connect(self.zoom_rests)
@@ -55,7 +58,7 @@ class PictureView(QWidget):
     def set_picture(self, picture: Picture | None, display: Display | None = None) -> None:
         """Show this picture as a whole, with its first VOI choice or as ``display`` says."""
         self._picture = picture
-        self._renderer = None if picture is None else Renderer(picture.levels)
+        self._renderer = None if picture is None else self._make_renderer(picture)
         self._fitted = True
         if picture is None:
             self._display = self._table = None
@@ -68,7 +71,7 @@ class PictureView(QWidget):
 
     def exchange_picture(self, picture: Picture) -> None:
         """Show another slice of what is shown: the window stays, and which part of it is seen."""
-        self._picture, self._renderer = picture, Renderer(picture.levels)
+        self._picture, self._renderer = picture, self._make_renderer(picture)
         if self._display is not None:
             self._table = self._display.table(picture)
         self._redraw()
@@ -121,10 +124,31 @@ class PictureView(QWidget):
         """Of any size: the view keeps its own."""
         self._see(viewport, fitted=False)
 
+    @property
+    def fit_box(self) -> Box | None:
+        """What ``fit`` shows: the breast, or the whole picture."""
+        if self._picture is None:
+            return None
+        return (self._picture.breast if self.fits_breast else None) or self._picture.box
+
     def fit(self) -> None:
-        """The whole picture; it stays whole when the view changes its size, until the user zooms or pans."""
-        if self._picture is not None:
-            self._see(self._sized(self._viewport).showing(self._picture.box, border=FIT_BORDER), fitted=True)
+        """Show ``fit_box`` as large as it goes, also after the view changes its size, until the user zooms or
+        pans."""
+        box = self.fit_box
+        if box is not None:
+            self._see(self._sized(self._viewport).showing(box, border=FIT_BORDER), fitted=True)
+
+    def set_smooth(self, smooth: bool) -> None:
+        """Whether enlarged pixels are interpolated; else each is a square."""
+        self._smooth = smooth
+        if self._renderer is not None:
+            self._renderer.set_smooth(smooth)
+            self._redraw()
+
+    def _make_renderer(self, picture: Picture) -> Renderer:
+        renderer = Renderer(picture.levels)
+        renderer.set_smooth(self._smooth)
+        return renderer
 
     def show_box(self, box: Box, *, border: float = 0.5) -> None:
         self.set_viewport(self._sized(self._viewport).showing(box, border=border))

@@ -25,8 +25,10 @@ UInt8 = NDArray[np.uint8]
 Stored = NDArray[Any]
 """(rows, columns) of uint8, uint16 or int16 stored values."""
 
-_NEAREST_FROM_ZOOM = 4.0
-"""From here on single pixels are shown as squares: a reader who looks so close wants to see them."""
+_NEAREST_FROM_ZOOM = 2.0
+"""From here on single pixels are shown as squares, where they are asked for."""
+_CUBIC_FROM_ZOOM = 2.0
+"""From here on pixels are interpolated by cubic polynomials: linear ones leave a grid of facets."""
 _WHOLE = 1e-6
 """Device pixels by which a pan may miss whole pixels."""
 
@@ -79,6 +81,16 @@ class Renderer:
         self._spare: Stored = np.empty(0, levels[0].dtype)
         self._resampled_for: Viewport | None = None
         self._is_rough = False
+        self._smooth = True
+
+    @property
+    def smooth(self) -> bool:
+        """Whether enlarged pixels are interpolated; else each is a square."""
+        return self._smooth
+
+    def set_smooth(self, smooth: bool) -> None:
+        if smooth != self._smooth:
+            self._smooth, self._resampled_for = smooth, None
 
     def level_for(self, zoom: float) -> int:
         """The coarsest level that still has a pixel for every device pixel."""
@@ -132,7 +144,7 @@ class Renderer:
         target = RenderedFrame(left, top, max(right, left), max(bottom, top))
         source, kept = self._frame, self._kept_by_pan(viewport, target)
         fresh = self._buffer(target)
-        if kept is None and rough and viewport.zoom < _NEAREST_FROM_ZOOM:
+        if kept is None and rough and (self._smooth or viewport.zoom < _NEAREST_FROM_ZOOM):
             self._resize(viewport, target, fresh)
         elif kept is None:
             self._resample(viewport, target, fresh, target)
@@ -217,7 +229,9 @@ class Renderer:
                 [0.0, back.e * sy, sy * (back.f + back.e * (part.top + 0.5)) - 0.5],
             ]
         )
-        method = cv2.INTER_NEAREST if viewport.zoom >= _NEAREST_FROM_ZOOM else cv2.INTER_LINEAR
+        method = cv2.INTER_CUBIC if viewport.zoom >= _CUBIC_FROM_ZOOM else cv2.INTER_LINEAR
+        if not self._smooth and viewport.zoom >= _NEAREST_FROM_ZOOM:
+            method = cv2.INTER_NEAREST
         into[part.within(target)] = cv2.warpAffine(
             pixels, matrix, (width, height), flags=method | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
         )

@@ -114,16 +114,7 @@ def _confirm(hosts: Hosts, arguments: argparse.Namespace, console: Console) -> N
 
 
 def _test(host: RemoteHost, console: Console) -> None:
-    from core.domain.errors import TrainingError
-    from core.domain.events import Failed, Succeeded
-    from core.jobs.catalogue import JobRequest
-    from core.jobs.ssh import run_there
-    from core.tasks.runs.lifecycle import relay
+    from core.jobs.host_check import check_host
 
-    job = JobRequest(job="rehearsal", arguments={"steps": 3})
-    match run_there(host, job, emit=relay(console.emit), cancelled=console.cancelled):
-        case Succeeded():
-            console.result({"host": host.name, "works": True}, f"{host.name} answers, and its program works.")
-        case Failed(sentence=sentence, last_words=words):
-            why = f" ({words.splitlines()[-1].strip()})" if words else ""
-            raise TrainingError(f"{sentence}{why}")
+    check_host(host, emit=console.emit, cancelled=console.cancelled)
+    console.result({"host": host.name, "works": True}, f"{host.name} answers, and its program works.")

@@ -140,9 +140,7 @@ def _not_named(folder: Path, table: Path, images: dict[Path, PlannedImage]) -> l
     left = [path.relative_to(folder).as_posix() for path, _ in found.images if path.resolve() not in images]
     if not left:
         return []
-    count = f"{len(left)} image{'s' if len(left) > 1 else ''} of the folder"
-    verb = "are" if len(left) > 1 else "is"
-    sentence = f"{count} {verb} not named in {table.name} and {verb} left out: {listed(left)}."
+    sentence = f"Images of the folder that {table.name} does not name are left out ({len(left)}): {listed(left)}."
     return [Issue(where="", sentence=sentence, severity=Severity.NOTE)]
 
 

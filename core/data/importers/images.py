@@ -25,6 +25,7 @@ from core.imaging.formats.signature import (
     what_else,
 )
 from core.imaging.zipped import members
+from core.platform.places import readable
 
 TABLE_ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm", ".xls", ".ods")
 _DIRECTORY = "DICOMDIR"
@@ -155,13 +156,13 @@ def _is_archive(path: Path) -> bool:
 
 
 def _name(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    return readable(path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name)
 
 
 def _inner_name(path: Path) -> str:
     """The name of a single file; of one in an archive with the archive's name before it."""
     archive = next((parent for parent in path.parents if parent.is_file()), None)
-    return path.name if archive is None else path.relative_to(archive.parent).as_posix()
+    return readable(path.name if archive is None else path.relative_to(archive.parent).as_posix())
 
 
 def _of_nobody(unknown: int) -> tuple[Issue, ...]:
@@ -185,9 +186,8 @@ def _passed_over(found: Found) -> tuple[Issue, ...]:
         )
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     if found.passed_over:
-        names = [one.name for one in found.passed_over]
-        count = f"{len(names)} file{'s were' if len(names) > 1 else ' was'} passed over"
-        sentence = f"{count}: {listed([f'{one.name} ({one.reason})' for one in found.passed_over])}."
+        reasons = listed([f"{one.name} ({one.reason})" for one in found.passed_over])
+        sentence = f"Files that were passed over ({len(found.passed_over)}): {reasons}."
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     return tuple(issues)
 

@@ -200,8 +200,8 @@ class _Import:
         result, turn, said = turned(result, planned)
         self._note(where, said and f"{name}: {said}.")
         sha256 = content_sha256(result.pixels)
-        key, said = patient_key(planned, result, sha256)
-        self._note(where, said and f"{name} {said}")
+        key, said = patient_key(planned, result, sha256, name)
+        self._note(where, said)
         self._headers.check(key, name, result.identity, self._say)
         if frames_of(result) == 1 and sha256 in self._content:
             self._duplicates += 1

@@ -16,6 +16,7 @@ from core.domain.errors import BadTableError
 from core.domain.shapes import Shape
 from core.domain.study import Labels, LesionOutline
 from core.domain.vocabulary import BreastComposition, Laterality, ViewPosition
+from core.platform.places import readable
 
 
 class Severity(StrEnum):
@@ -88,8 +89,8 @@ class ImportPlan(msgspec.Struct, frozen=True, kw_only=True):
     def name_of(self, image: PlannedImage) -> str:
         """How the image's file is named in sentences and result lists."""
         if self.folder is not None and image.path.is_relative_to(self.folder):
-            return image.path.relative_to(self.folder).as_posix()
-        return image.path.name
+            return readable(image.path.relative_to(self.folder).as_posix())
+        return readable(image.path.name)
 
     @property
     def lesion_count(self) -> int:

@@ -33,7 +33,7 @@ def kind_note(decoded: DecodedImage, name: str, *, by_table: bool) -> str:
     return f"{name} has another Modality than MG; it was taken for a mammogram, since {why}."
 
 
-def patient_key(planned: PlannedImage, decoded: DecodedImage, sha256: str) -> tuple[str, str]:
+def patient_key(planned: PlannedImage, decoded: DecodedImage, sha256: str, name: str) -> tuple[str, str]:
     """The identifier of the patient, and what is to be said of it.
 
     Without one, as in files that were de-identified, each file is taken for a patient of its own: files of one
@@ -42,8 +42,8 @@ def patient_key(planned: PlannedImage, decoded: DecodedImage, sha256: str) -> tu
     if planned.patient or decoded.identity.patient_id:
         return planned.patient or decoded.identity.patient_id, ""
     return f"image {sha256}", (
-        "has no Patient ID and is taken for a patient of its own; give a table with patient_id where that is "
-        "wrong, or a split may part a patient."
+        f"{name} has no Patient ID and is taken for a patient of its own; give a table with patient_id where that "
+        "is wrong, or a split may part a patient."
     )
 
 
@@ -69,10 +69,8 @@ def contradictions(planned: PlannedImage, decoded: DecodedImage, image: Image) -
         (planned.view, decoded.view, "view"),
     ):
         if table is not None and header is not None and table != header:
-            yield (
-                f"The {word} of {planned.path.name} is {table} in the table and {header} in its header. The table "
-                "is followed."
-            )
+            sentence = f"The {word} of {planned.path.name} is {table} in the table and {header} in its header."
+            yield f"{sentence} The table is followed."
     missing = [word for word, value in (("side", image.laterality), ("view", image.view)) if value is None]
     if missing and decoded.format == "DICOM":
         yield f"{planned.path.name}: neither table nor header tells its {' and its '.join(missing)}."

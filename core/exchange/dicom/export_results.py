@@ -28,6 +28,7 @@ from core.exchange.dicom.regions import regions_of
 from core.exchange.dicom.seg import FINE, LESION, MaskOfLesion, make_seg
 from core.exchange.dicom.sr import make_sr
 from core.exchange.masks.png import fine_mask, lesion_mask
+from core.exchange.stored_matrix import stored_items
 from core.explain.explanation import Explanation
 from core.platform.atomic import atomic_write
 from core.store.study import Study
@@ -103,7 +104,7 @@ def export_results(
     StudyError where there is nothing to write, the folder is not empty or the identity file lacks an image.
     """
     naming = Naming(study)
-    items = collect(study, readers=readers, sources=sources, split=split)
+    items = stored_items(collect(study, readers=readers, sources=sources, split=split))
     left_out: list[str] = []
     cases = tuple(_cases(_drawable(items, left_out), naming, identity))
     if not cases:

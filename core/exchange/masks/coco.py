@@ -24,6 +24,7 @@ from core.exchange.collect import ExportItem, collect, each, write_export
 from core.exchange.masks.clipping import clipped_ring
 from core.exchange.masks.png import fine_mask, lesion_mask
 from core.exchange.masks.polygons import polygons_of
+from core.exchange.stored_matrix import stored_items
 from core.platform.atomic import atomic_write
 from core.store.study import Study
 
@@ -116,7 +117,7 @@ def export_coco(
 
     StudyError where there are none or the folder is not empty; Cancelled leaves no folder.
     """
-    items = collect(study, readers=readers, sources=sources, split=split)
+    items = stored_items(collect(study, readers=readers, sources=sources, split=split))
 
     def write(target: Path) -> tuple[ExportItem, ...]:
         annotations: list[CocoAnnotation] = []

@@ -13,6 +13,7 @@ from core.domain.shapes import encode_shapes
 from core.domain.spreadsheet import Cell, csv_document
 from core.domain.study import Split
 from core.exchange.collect import ExportItem, collect, each, write_export
+from core.exchange.stored_matrix import stored_items
 from core.platform.atomic import atomic_write
 from core.store.study import Study
 
@@ -39,7 +40,7 @@ def export_csv(
 
     StudyError where there are none or the folder is not empty; Cancelled leaves no folder.
     """
-    items = collect(study, readers=readers, sources=sources, split=split)
+    items = stored_items(collect(study, readers=readers, sources=sources, split=split))
 
     def write(target: Path) -> tuple[ExportItem, ...]:
         rows = [_row(item) for item in each(items, emit, cancelled)]

@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 from core.domain.events import Emit, IsCancelled, never, silent
 from core.domain.study import Split
 from core.exchange.collect import ExportItem, collect, each, write_export
+from core.exchange.stored_matrix import stored_items
 from core.imaging.raster import rasterise, rasterise_outline
 from core.platform.atomic import atomic_write
 from core.store.study import Study
@@ -56,7 +57,7 @@ def export_masks(
 
     StudyError where there are none or the folder is not empty; Cancelled leaves no folder.
     """
-    items = collect(study, readers=readers, sources=sources, split=split)
+    items = stored_items(collect(study, readers=readers, sources=sources, split=split))
 
     def write(target: Path) -> tuple[ExportItem, ...]:
         for kind in (LESION, FINE):

@@ -102,8 +102,8 @@ def sentence(kind: Kind, name: str) -> str:
     # a word that is no defined term may be anything, and is not repeated
     known = _NAMES.get(kind.modality)
     what = "of another modality" if known is None else f"{known} (Modality {kind.modality})"
-    remedy = " Read it with the layout `results`." if kind.modality in _RESULTS else ""
-    return f"{name} is {what}, not a mammogram.{remedy}"
+    what = f"{name} is {what}, not a mammogram."
+    return f"{what} Read it with the layout `results`." if kind.modality in _RESULTS else what
 
 
 def refusal(kind: Kind, name: str) -> RefusedImageError | None:

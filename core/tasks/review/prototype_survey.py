@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import Cancelled
-from core.domain.events import IsCancelled, never
+from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.vocabulary import Part
 from core.evaluation.judge import judge
 from core.evaluation.predictions import ScalePrecision
@@ -98,12 +98,26 @@ class Survey:
         return tuple(one.index for one in self.prototypes if any(s.reason is reason for s in one.suggestions))
 
 
-def survey_prototypes(opened: ModelInStudy, pruning: Pruning, cancelled: IsCancelled = never) -> Survey:
-    """Passes over all lesions: nearest patches, purity, duplicates, precision, and the leave-one-out refits."""
+def survey_prototypes(
+    opened: ModelInStudy, pruning: Pruning, cancelled: IsCancelled = never, *, emit: Emit = silent
+) -> Survey:
+    """Passes over all lesions: nearest patches, purity, duplicates, precision, and the leave-one-out refits.
+
+    Emits Progress in prototypes; the pass over the lesions counts as one more.
+    """
     state = pruning.state
+    total = len(state.kept) + 1
+
+    def done(count: int) -> None:
+        emit(Progress(stage="prototypes", done=count, total=total))
+
+    done(0)
     gallery = gallery_of(opened, cancelled)
     found = suggest(opened.model.card, gallery, kept_by_mark(pruning.study, pruning.run))
-    worth = leave_one_out(pruning.table, state, malignancy_fit=pruning.fit, cancelled=cancelled)
+    done(1)
+    worth = leave_one_out(
+        pruning.table, state, malignancy_fit=pruning.fit, done=lambda count: done(count + 1), cancelled=cancelled
+    )
     lesion, fine = _precisions(opened, cancelled)
     top = _top_reasons(pruning.table, state)
     groups = _groups(gallery, state.kept)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.operations import models
@@ -35,10 +37,17 @@ def active(window: MainWindow) -> tuple[int, ...]:
     return found.prototype_indices
 
 
+def press_box(qtbot: QtBot, window: MainWindow, index: int) -> None:
+    grid = window.prototypes.grid
+    card = grid.cards[index]
+    grid.ensureWidgetVisible(card)
+    qtbot.mouseClick(card, Qt.MouseButton.LeftButton, pos=card.box.center().toPoint())
+
+
 def tick(qtbot: QtBot, window: MainWindow, *indices: int) -> None:
     screen = window.prototypes
     for index in indices:
-        qtbot.mouseClick(screen.grid.cards[index], Qt.MouseButton.LeftButton)
+        press_box(qtbot, window, index)
     wanted = tuple(sorted(screen.grid.ticked))
     qtbot.waitUntil(lambda: screen.outcome is not None and screen.outcome.removed == wanted)
 
@@ -105,13 +114,13 @@ def test_pruning_undo_and_redo_change_the_store(qtbot: QtBot, gallery: MainWindo
 
 def test_the_last_prototype_of_a_class_is_refused_in_a_sentence(qtbot: QtBot, gallery: MainWindow) -> None:
     screen = gallery.prototypes
-    qtbot.mouseClick(screen.grid.cards[0], Qt.MouseButton.LeftButton)
-    qtbot.mouseClick(screen.grid.cards[1], Qt.MouseButton.LeftButton)
+    press_box(qtbot, gallery, 0)
+    press_box(qtbot, gallery, 1)
     qtbot.waitUntil(screen.problem.isVisible)
     assert screen.problem.text().startswith("Class circumscribed would lose its last prototype")
     screen.reason.setText("anyway")
     assert not screen.prune.isEnabled()
-    qtbot.mouseClick(screen.grid.cards[1], Qt.MouseButton.LeftButton)
+    press_box(qtbot, gallery, 1)
     qtbot.waitUntil(lambda: screen.outcome is not None)
     assert not screen.problem.isVisible()
 
@@ -170,7 +179,7 @@ def test_two_revisions_are_compared_and_an_older_one_is_taken(qtbot: QtBot, gall
     top = tree.topLevelItem(0)
     assert top is not None
     tree.selectAll()
-    with qtbot.waitSignal(screen.supposing.found, timeout=10_000) as found:
+    with qtbot.waitSignal(screen.preview.found, timeout=10_000) as found:
         qtbot.mouseClick(screen.revisions.compare, Qt.MouseButton.LeftButton)
     assert found.args is not None
     assert found.args[0].removed == (5,)
@@ -188,7 +197,7 @@ def test_a_card_says_what_is_known_and_a_strip_where_the_patches_lie(gallery: Ma
         card = screen.grid.cards[facts.index]
         assert [read_number(text) for text in card.weights()] == pytest.approx(facts.weights, abs=0.005)
         alike = [one.index for one in survey.prototypes if one.group == facts.group and one is not facts]
-        assert card.likeness().removeprefix("says the same as ") == ", ".join(str(index + 1) for index in alike)
+        assert card.likeness().removeprefix("like ") == ", ".join(str(index + 1) for index in alike)
         screen._show_detail(facts.index)
         strip = screen.detail.training
         assert len(strip.inside) == len(facts.training)
@@ -205,6 +214,112 @@ def test_suggested_prototypes_can_go_together(qtbot: QtBot, gallery: MainWindow)
     assert screen.grid.ticked == set(survey.removable)
     if survey.removable:
         qtbot.waitUntil(lambda: screen.outcome is not None)
+
+
+def test_fifteen_looks_are_fifteen_arrow_keys_and_none_marks(qtbot: QtBot, gallery: MainWindow) -> None:
+    screen = gallery.prototypes
+    order = list(screen.grid.cards)
+    seen = [screen.grid.current]
+    for _ in order[1:]:
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Right)
+        seen.append(screen.detail.index)
+    assert seen == order == sorted(order)
+    qtbot.mouseClick(screen.grid.cards[2], Qt.MouseButton.LeftButton, pos=screen.grid.cards[2].rect().center())
+    assert screen.detail.index == 2
+    assert screen.grid.ticked == frozenset(), "to look is not to mark"
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Up)
+    assert screen.detail.index == 0
+
+
+def test_the_loupe_is_opened_walked_and_closed_by_keys_and_x_marks_in_it(
+    qtbot: QtBot, gallery: MainWindow
+) -> None:
+    screen = gallery.prototypes
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Space)
+    assert screen.wall.is_enlarged
+    assert min(place.width() for place in screen.wall.loupe.places[:1]) >= 420
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Right)
+    assert screen.detail.index == 1
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_X)
+    assert screen.grid.ticked == {1}
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_X)
+    assert screen.grid.ticked == frozenset()
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Space)
+    assert not screen.wall.is_enlarged
+    assert QApplication.focusWidget() is screen.grid.cards[1]
+
+
+def test_after_a_pruning_every_card_stays_in_its_place_with_its_figures_until_new_ones_come(
+    qtbot: QtBot, gallery: MainWindow
+) -> None:
+    screen = gallery.prototypes
+    cards, places = dict(screen.grid.cards), {i: card.pos() for i, card in screen.grid.cards.items()}
+    figures = {index: card.lines() for index, card in cards.items()}
+    tick(qtbot, gallery, 5)
+    qtbot.keyClicks(screen.reason, "impure")
+    states = []
+    screen.desk.model_changed.connect(lambda: states.append([card.is_stale for card in cards.values()]))
+    steps: list[int] = []
+    screen.desk.surveying.connect(lambda progress: steps.append(progress.done))
+    qtbot.mouseClick(screen.prune, Qt.MouseButton.LeftButton)
+    wait_for_revision(qtbot, gallery, (0, 1, 2, 3, 4))
+    assert screen.grid.cards == cards, "the very same cards"
+    qtbot.waitUntil(lambda: gallery.desk.surveyed_model is not None, timeout=60_000)
+    assert all(states[-1]), "figures of the revision before are grey"
+    assert cards[0].lines()[0] == figures[0][0]
+    assert not cards[0].is_stale
+    assert {index: card.pos() for index, card in cards.items()} == places
+    assert cards[5].is_pruned and cards[5].isVisible()
+    assert sorted(set(steps)) == list(range(7))
+    press_box(qtbot, gallery, 5)
+    assert active(gallery) == (0, 1, 2, 3, 4, 5), "its box brings it back"
+
+
+def test_ctrl_z_takes_back_the_last_mark_then_the_pruning_and_nothing_in_annotate(
+    qtbot: QtBot, gallery: MainWindow
+) -> None:
+    screen, model = gallery.prototypes, gallery.desk.model
+    assert model is not None
+    study = gallery.session.study
+    drawn = study.annotations.all_current()
+    tick(qtbot, gallery, 2)
+    qtbot.keyClicks(screen.reason, "vessel")
+    qtbot.mouseClick(screen.prune, Qt.MouseButton.LeftButton)
+    wait_for_revision(qtbot, gallery, (0, 1, 3, 4, 5))
+    qtbot.waitUntil(lambda: gallery.desk.surveyed_model is not None, timeout=60_000)
+    screen.grid.look_at(4)
+    screen.wall.focus()
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_K)
+    assert marks_of(study, model.run) == {4: Mark.KEEP}
+    assert gallery.actions_["edit.undo"].text() == "Undo: mark of prototype 5"
+    control = Qt.KeyboardModifier.ControlModifier
+    qtbot.keyClick(gallery, Qt.Key.Key_Z, control)
+    assert marks_of(study, model.run) == {}
+    qtbot.keyClick(gallery, Qt.Key.Key_Z, control | Qt.KeyboardModifier.ShiftModifier)
+    assert marks_of(study, model.run) == {4: Mark.KEEP}
+    qtbot.keyClick(gallery, Qt.Key.Key_Z, control)
+    qtbot.keyClick(gallery, Qt.Key.Key_Z, control)
+    assert active(gallery) == (0, 1, 2, 3, 4, 5)
+    assert study.annotations.all_current() == drawn
+
+
+def test_the_three_figures_show_their_change_and_its_interval(qtbot: QtBot, gallery: MainWindow) -> None:
+    screen = gallery.prototypes
+    bar = screen.effect.bars["fine_precision"]
+    assert bar.change_text == ""
+    tick(qtbot, gallery, 3)
+    qtbot.waitUntil(lambda: bar.comparison is not None, timeout=20_000)
+    survey, outcome = gallery.desk.surveyed_model, screen.outcome
+    assert survey is not None and outcome is not None and survey.fine_precision is not None
+    change = survey.fine_precision.change(outcome.before.kept, outcome.after.kept).difference
+    assert bar.change == pytest.approx(change.value)
+    assert change.low is not None and change.high is not None
+    shown = [read_number(text) for text in re.findall(r"[+−][0-9.]+", bar.change_text)]
+    assert shown == pytest.approx([change.value, change.low, change.high], abs=5e-4)
+    assert bar.scale >= bar.reach
+    assert not screen.effect.table.isVisible()
+    qtbot.mouseClick(screen.effect.more, Qt.MouseButton.LeftButton)
+    assert screen.effect.table.isVisible()
 
 
 def test_a_study_for_reading_only_shows_everything_and_prunes_nothing(

@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QMessageBox
 from pytestqt.qtbot import QtBot
 
+from app.state.changes import RunsChanged
 from app.views.main_window.window import MainWindow
 from app.views.train.comparison import RunComparisonView
+from app.views.train.history import Point, continued, phases, projections
+from app.views.train.machine_dialog import MachineDialog
 from app.views.train.runs_table import config_differences
+from core.domain.events import Metrics
 from core.domain.study import Labels, Run, RunStatus
 from core.domain.vocabulary import MarginType
+from core.jobs.hosts import Hosts
 from core.store.study import Study
 from core.tasks.runs.configure import configure
 from core.tasks.runs.devices import Device, processor
@@ -61,9 +67,17 @@ def test_a_training_is_started_cancelled_resumed_and_its_model_opened(qtbot: QtB
     qtbot.mouseClick(screen.plan.start, Qt.MouseButton.LeftButton)
     job = train.training
     qtbot.waitUntil(lambda: job.job is not None and len(job.job.metrics) >= 3, timeout=90_000)
-    assert screen.job.curves is not None
-    assert screen.job.curves.shown(screen.job.curves.loss)
+    assert [run.name for run in screen.runs.selected] == ["mine"], "a new run is the one that is looked at"
+    curves = screen.job.curves
+    assert curves is not None
+    assert curves.loss.lengths
+    assert curves.loss.heading.sentence == "Loss · mine"
     assert screen.job.bar.isVisible()
+    train.actions_["workspace.annotate"].trigger()
+    assert train.status.training.isVisible()
+    assert train.status.training.text().startswith("mine ")
+    qtbot.mouseClick(train.status.training, Qt.MouseButton.LeftButton)
+    assert train.workspaces.shown_name == "train"
     qtbot.mouseClick(screen.job.cancel, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not job.running, timeout=30_000)
     found = run_named(train, "mine")
@@ -71,6 +85,8 @@ def test_a_training_is_started_cancelled_resumed_and_its_model_opened(qtbot: QtB
     assert found.status is RunStatus.CANCELLED
     assert screen.job.title.text() == "mine was cancelled"
     before = len(screen._history(found))
+    assert before == len(job.job.metrics) > 0, "the figures of a run that is not finished are written down"
+    assert max(curves.loss.lengths) == before
     lesion = train.session.study.lesions.all()[0]
     other = next(m for m in (MarginType.SPICULATED, MarginType.INDISTINCT) if m is not lesion.labels.margin)
     train.session.study.lesions.set_labels(lesion.id, Labels(margin=other))
@@ -83,6 +99,7 @@ def test_a_training_is_started_cancelled_resumed_and_its_model_opened(qtbot: QtB
     assert not job.running
     qtbot.mouseClick(box.defaultButton(), Qt.MouseButton.LeftButton)
     assert job.running
+    assert max(curves.loss.lengths) == before, "its curves go on where they stopped"
     qtbot.waitUntil(lambda: not job.running, timeout=120_000)
     done = run_named(train, "mine")
     assert done is not None
@@ -174,7 +191,12 @@ def test_a_run_that_waits_can_be_taken_out_of_the_queue_and_two_are_compared(
     assert not train.training.waiting
     assert screen.runs.resume.text() == "Resume"
     assert not screen.runs.compare.isEnabled()
-    screen.runs.table.selectAll()
+    place = screen.runs.compare.pos()
+    for row in range(2):
+        screen.runs.table.item(row, 0).setCheckState(Qt.CheckState.Checked)
+    assert screen.runs.compare.pos() == place, "nothing moves under the pointer"
+    assert "seed: second 7, tiny 1" in screen.runs.differences.sentence
+    assert screen.job.curves.auroc.heading.sentence == "Validation AUROC · second, tiny"
     qtbot.mouseClick(screen.runs.compare, Qt.MouseButton.LeftButton)
     [dialog] = screen.findChildren(RunComparisonView)
     table = dialog.table
@@ -227,8 +249,89 @@ def test_an_empty_study_says_what_is_missing(qtbot: QtBot, window: MainWindow, t
     assert not window.train.plan.start.isEnabled()
 
 
+def test_a_training_that_ended_while_another_screen_was_shown_is_shown_as_finished(train: MainWindow) -> None:
+    screen, study = train.train, train.session.study
+    [run] = study.runs.all()
+    study.runs.update(msgspec.structs.replace(run, status=RunStatus.RUNNING))
+    train.session.changed.emit(RunsChanged(run_id=run.id))
+    assert screen.runs.table.item(0, 1).text() == "interrupted"
+    train.actions_["workspace.annotate"].trigger()
+    study.runs.update(run)
+    train.session.changed.emit(RunsChanged(run_id=run.id))
+    train.actions_["workspace.train"].trigger()
+    assert screen.runs.table.item(0, 1).text() == "finished"
+    screen.runs.choose(run.id)
+    assert screen.runs.open.isEnabled()
+
+
+def test_curves_go_on_where_a_paused_run_stopped_and_begin_anew_with_a_run_that_does() -> None:
+    written = [Point(stage="A1", epoch=epoch, values={"loss": 1.0}) for epoch in (1, 2, 3)]
+    live = [Metrics(stage="A1", epoch=epoch, values={"loss": 2.0}) for epoch in (3, 4)]
+    assert [(p.epoch, p.values["loss"]) for p in continued(written, live)] == [
+        (1, 1.0),
+        (2, 1.0),
+        (3, 2.0),
+        (4, 2.0),
+    ]
+    anew = [Metrics(stage="A1", epoch=1, values={"loss": 3.0})]
+    assert [(p.epoch, p.values["loss"]) for p in continued(written, anew)] == [(1, 3.0)]
+    assert continued(written, []) == written
+
+
+def test_stages_are_marked_where_they_begin() -> None:
+    stages = ("warm start", "warm start", "warm-up", "A1", "A2", "A3", "A1", "A2", "B")
+    points = [Point(stage=stage, epoch=1, values={}) for stage in stages]
+    assert [(mark.stage, mark.at) for mark in phases(points)] == [("warm start", 0), ("warm-up", 2), ("A1", 3)]
+    assert projections(points) == [4, 7]
+
+
 def test_runs_that_are_compared_say_in_what_their_configurations_differ() -> None:
     first = Run(id="1", name="a", created_utc="", config={"seed": 1, "loss": {"fine": 0.1, "cluster": 0.8}})
     second = Run(id="2", name="b", created_utc="", config={"seed": 1, "loss": {"fine": 0.2, "cluster": 0.8}})
     assert config_differences([first, second]) == ["loss.fine: a 0.1, b 0.2"]
     assert config_differences([first, first]) == []
+
+
+def test_where_a_training_runs_is_chosen_on_the_plan(qtbot: QtBot, train: MainWindow) -> None:
+    plan = train.train.plan
+    where = plan.where
+    assert where.itemText(0) == "this computer: processor"
+    card = Device(kind="cuda", name="A Card", memory_bytes=24_000_000_000)
+    plan.show_devices((card, processor()))
+    plan.show_hosts(["far"])
+    texts = [where.itemText(place) for place in range(where.count()) if where.itemText(place)]
+    assert texts == [
+        "this computer, the fastest device", "this computer: A Card", "this computer: processor", "far",
+        "Add a machine…",
+    ]  # fmt: skip
+    where.setCurrentIndex(2)
+    where.activated.emit(2)
+    assert plan.config is not None
+    assert plan.config.device == "cpu"
+    assert plan.host == ""
+    where.setCurrentIndex(3)
+    where.activated.emit(3)
+    assert plan.host == "far"
+    assert plan.device.text() == "On far, whose devices are not known here."
+
+
+def test_another_machine_is_set_up_and_confirmed_from_the_plan(
+    qtbot: QtBot, train: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARGINALIA_STATE", str(tmp_path / "state"))
+    plan = train.train.plan
+    where = plan.where
+    where.activated.emit(where.count() - 1)
+    [dialog] = train.train.findChildren(MachineDialog)
+    assert not dialog.add.isEnabled()
+    dialog.name.setText("far")
+    dialog.address.setText("me@gpu.example.org")
+    assert not dialog.add.isEnabled(), "nothing is sent before it is allowed"
+    dialog.may_send.setChecked(True)
+    assert "me@gpu.example.org" in dialog.may_send.text()
+    dialog.address.setText("me@other.example.org")
+    assert not dialog.may_send.isChecked(), "another address needs another confirmation"
+    dialog.may_send.setChecked(True)
+    qtbot.mouseClick(dialog.add, Qt.MouseButton.LeftButton)
+    assert plan.host == "far"
+    assert [host.address for host in Hosts().confirmed()] == ["me@other.example.org"]

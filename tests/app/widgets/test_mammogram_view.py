@@ -180,12 +180,14 @@ def test_the_cursor_reads_the_stored_value_under_it(qtbot: QtBot, view: Mammogra
     assert reading.value == 10 * math.floor(reading.at[0]) + math.floor(reading.at[1])
 
 
-def test_caliper_measures_in_mm_and_names_its_basis(view: MammogramView) -> None:
+def test_caliper_measures_in_mm_and_names_its_basis(qtbot: QtBot, view: MammogramView) -> None:
     QTest.keyClick(view, Qt.Key.Key_D)
-    drag(view, Left, (100, 100), (150, 150), (200, 100))
-    assert view.measure == "10.0 mm\nImager Pixel Spacing"
+    with qtbot.waitSignal(view.announced) as told:
+        drag(view, Left, (100, 100), (150, 150), (200, 100))
+    assert told.args == ["Distances rest on: Imager Pixel Spacing"]
+    assert view.measure == "10.0 mm, est."
     QTest.keyClick(view, Qt.Key.Key_Escape)
-    assert view.measure == ""
+    assert view.measure == "" and not view.measuring
 
 
 def test_caliper_measures_pixels_where_the_file_has_no_spacing(view: MammogramView) -> None:

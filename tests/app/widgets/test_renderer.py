@@ -33,7 +33,7 @@ def test_panning_gives_the_picture_that_a_fresh_rendering_gives(zoom: float) -> 
         moved = grey(moving.render(view, TABLE, outside=9)).astype(int)
         fresh = grey(Renderer(levels).render(view, TABLE, outside=9)).astype(int)
         # a pixel exactly between two may go either way after many moves
-        assert (moved != fresh).mean() < 0.002, (dx, dy)
+        assert (abs(moved - fresh) > 1).mean() < 0.002, (dx, dy)
 
 
 @pytest.mark.parametrize("fast", [True, False])

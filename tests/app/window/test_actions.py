@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QKeySequence
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -18,9 +20,44 @@ from app.views.main_window.window import MainWindow
 from app.widgets.rail import WORKSPACES
 
 
-def test_no_preset_gives_one_key_to_two_actions_or_takes_a_key_of_the_view() -> None:
+@pytest.mark.parametrize("azerty", [False, True])
+def test_no_preset_gives_one_key_to_two_actions_or_takes_a_key_of_the_view(azerty: bool) -> None:
     for preset in KeymapPreset:
-        assert conflicts(preset_keymap(read_actions(), preset), read_actions()) == ()
+        assert conflicts(preset_keymap(read_actions(), preset, azerty=azerty), read_actions()) == ()
+
+
+_AZERTY = "&é\"'(-è_çà"
+"""What the keys 1 to 0 of a French keyboard give without Shift."""
+
+
+def test_every_tool_is_reached_on_a_french_keyboard_without_shift(qtbot: QtBot, opened: MainWindow) -> None:
+    actions = opened.actions_
+    actions.set_keymap(preset_keymap(actions.specs, KeymapPreset.STANDARD, azerty=True))
+    wanted = [
+        "select",
+        "freehand",
+        "polyline",
+        "ellipse",
+        "brush",
+        "eraser",
+        "polygon",
+        "livewire",
+        "lesion_box",
+        "box",
+    ]
+    reached = []
+    for letter in _AZERTY:
+        QTest.keySequence(opened.annotate.view, QKeySequence(letter.upper()))
+        reached.append(opened.annotate.canvas.tool_name)
+    assert reached == wanted
+    qtbot.keyClick(opened.annotate.view, Qt.Key.Key_E)
+    assert opened.annotate.canvas.tool_name == "lesion_outline"
+    # the printed digits, which are typed with Shift there, work too
+    qtbot.keyClick(opened.annotate.view, Qt.Key.Key_5, Qt.KeyboardModifier.NoModifier)
+    assert opened.annotate.canvas.tool_name == "brush"
+    zoom = opened.annotate.view.viewport.zoom
+    QTest.keySequence(opened.annotate.view, QKeySequence(")"))
+    assert opened.annotate.view.viewport.zoom < zoom
 
 
 def test_two_actions_with_one_key_are_a_conflict_however_it_is_written() -> None:

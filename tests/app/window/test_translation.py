@@ -67,7 +67,9 @@ def test_the_window_speaks_german(qtbot: QtBot, qapp: QApplication) -> None:
         window = MainWindow(Session(), "de")
         qtbot.addWidget(window)
         assert window.actions_["study.new"].text() == "Neue Studie …"
-        assert tr("{done} of {all} fine annotations", done=27, all=30) == "27 von 30 Läsionen gezeichnet"
+        assert (
+            tr("Mine: {done} of {all} fine annotations", done=27, all=30) == "Meine: 27 von 30 Läsionen gezeichnet"
+        )
         window.close()
     finally:
         install(qapp, "en")

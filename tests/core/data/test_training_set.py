@@ -231,7 +231,7 @@ def test_a_region_is_cut_out_once_whatever_set_it_is_asked_for_in(
 def test_a_damaged_kept_file_is_made_anew(study: Study) -> None:
     _add(study, 0, SPICULATED)
     first = build_roi_set(study, REQUEST).rois
-    (kept,) = (study.folder / "derived").glob("rois-*.h5")
+    (kept,) = (study.folder / "derived").glob("roi-cache-*.h5")
     kept.write_bytes(kept.read_bytes()[:-200])
     assert build_roi_set(study, REQUEST).rois.fingerprint() == first.fingerprint()
 
@@ -241,7 +241,7 @@ def test_a_study_open_for_reading_keeps_nothing(study: Study) -> None:
     study.close()
     with Study.open(study.folder, writable=False) as reading:
         assert len(build_roi_set(reading, REQUEST).rois) == 1
-    assert not list((study.folder / "derived").glob("rois-*"))
+    assert not list((study.folder / "derived").glob("roi-cache-*"))
 
 
 def test_the_roi_of_one_lesion_is_its_row_of_the_set(study: Study) -> None:
@@ -274,7 +274,7 @@ def test_progress_is_told_and_cancelling_stops(study: Study) -> None:
     with pytest.raises(Cancelled):
         build_roi_set(study, REQUEST, emit=seen.append, cancelled=lambda: bool(seen))
     assert [(e.done, e.total) for e in seen if isinstance(e, Progress)] == [(1, 2)]
-    assert not list((study.folder / "derived").glob("rois-*"))
+    assert not list((study.folder / "derived").glob("roi-cache-*"))
 
 
 def test_drawn_rois_show_the_lesion_where_its_box_says(study: Study) -> None:

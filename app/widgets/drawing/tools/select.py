@@ -64,7 +64,7 @@ class Select(DrawingTool):
         self._chosen: tuple[int, int] | None = None
         """Shape and vertex that were clicked last."""
         self._turned = 0.0
-        self._outline = OutlineEditing(host, _REACH)
+        self.outline = OutlineEditing(host, _REACH)
 
     @property
     def chosen_vertex(self) -> int | None:
@@ -76,7 +76,7 @@ class Select(DrawingTool):
 
     @property
     def busy(self) -> bool:
-        return self._drag is not _Drag.NOTHING or self._outline.active or bool(self.host.selection)
+        return self._drag is not _Drag.NOTHING or self.outline.active or bool(self.host.selection)
 
     def press(self, pointer: Pointer) -> None:
         self._start = pointer.at
@@ -96,8 +96,8 @@ class Select(DrawingTool):
         if found is None:
             if not adding:
                 self._select(frozenset())
-            if self._outline.edge_at(pointer.at):
-                self._outline.press(pointer.at, None)
+            if self.outline.edge_at(pointer.at):
+                self.outline.press(pointer.at, None)
             else:
                 self._drag = _Drag.FRAME
         elif adding:
@@ -110,17 +110,17 @@ class Select(DrawingTool):
     def hover(self, pointer: Pointer) -> None:
         """The cursor says what a press would take hold of."""
         if self._handle_at(pointer.at) is not None or (
-            not self.host.selection and self._outline.handle_at(pointer.at) is not None
+            not self.host.selection and self.outline.handle_at(pointer.at) is not None
         ):
             self.host.show_cursor(Qt.CursorShape.CrossCursor)
-        elif self._shape_at(pointer.at) is not None or self._outline.edge_at(pointer.at):
+        elif self._shape_at(pointer.at) is not None or self.outline.edge_at(pointer.at):
             self.host.show_cursor(Qt.CursorShape.SizeAllCursor)
         else:
             self.host.show_cursor(self.cursor)
 
     def move(self, pointer: Pointer) -> None:
-        if self._outline.active:
-            self._outline.move(pointer.at, keep_round=not pointer.modifiers & Qt.KeyboardModifier.ShiftModifier)
+        if self.outline.active:
+            self.outline.move(pointer.at, keep_round=not pointer.modifiers & Qt.KeyboardModifier.ShiftModifier)
             return
         if self._drag is _Drag.NOTHING:
             return
@@ -136,8 +136,8 @@ class Select(DrawingTool):
 
     def release(self, pointer: Pointer) -> None:
         self.move(pointer)
-        if self._outline.active:
-            self._outline.release()
+        if self.outline.active:
+            self.outline.release()
             return
         edited, frame, drag = self._edited, self._frame, self._drag
         selection = self.host.selection
@@ -152,7 +152,7 @@ class Select(DrawingTool):
     def double_click(self, pointer: Pointer) -> None:
         found = self._shape_at(pointer.at)
         if found is None:
-            self._outline.add_vertex(pointer.at)
+            self.outline.add_vertex(pointer.at)
         else:
             self.add_vertex(found, pointer.at)
 
@@ -179,8 +179,8 @@ class Select(DrawingTool):
 
     def cancel(self) -> None:
         """First what is dragged, then the vertex, then the selection."""
-        if self._outline.active:
-            self._outline.cancel()
+        if self.outline.active:
+            self.outline.cancel()
         elif self._edited is not None or self._frame is not None:
             self._stop()
         elif self.chosen_vertex is not None:
@@ -218,7 +218,7 @@ class Select(DrawingTool):
             [index] = self.host.selection
             paint_chosen_vertex(painter, sight, vertices(shapes[index])[vertex])
         if not self.host.selection and self.host.takes_outlines:
-            self._outline.paint(painter, sight)
+            self.outline.paint(painter, sight)
         if self._frame is not None:
             f = self._frame
             painter.save()
@@ -228,13 +228,13 @@ class Select(DrawingTool):
 
     def _take_outline(self, pointer: Pointer) -> bool:
         """Whether a handle of the lesion's outline was under the pointer and is held, or removed, now."""
-        handle = self._outline.handle_at(pointer.at)
+        handle = self.outline.handle_at(pointer.at)
         if handle is None:
             return False
         if pointer.modifiers & Qt.KeyboardModifier.ControlModifier:
-            self._outline.remove_vertex(handle)
+            self.outline.remove_vertex(handle)
         else:
-            self._outline.press(pointer.at, handle)
+            self.outline.press(pointer.at, handle)
         return True
 
     def _shape_at(self, at: Point) -> int | None:
@@ -302,7 +302,7 @@ class Select(DrawingTool):
         return frame.x0 <= box.x0 and frame.y0 <= box.y0 and frame.x1 >= box.x1 and frame.y1 >= box.y1
 
     def _select(self, indices: frozenset[int]) -> None:
-        self._outline.repaint()
+        self.outline.repaint()
         self._repaint(self.host.shapes)
         self.host.select(indices)
         self._repaint(self.host.shapes)

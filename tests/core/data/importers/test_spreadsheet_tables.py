@@ -149,7 +149,7 @@ class TestDuplicates:
 
     def test_images_that_the_table_does_not_name_are_counted(self, tmp_path: Path) -> None:
         plan = planned(folder_of(tmp_path, "image\nim0.png\n", files=("im0.png", "im1.png", "d/im2.png")))
-        assert "2 images of the folder are not named in lesions.csv" in plan.issues[0].sentence
+        assert "that lesions.csv does not name are left out (2)" in plan.issues[0].sentence
         assert "d/im2.png" in plan.issues[0].sentence
 
 

@@ -1,0 +1,98 @@
+"""Where a training runs: this computer's processor or graphics card, another machine, or one to be set up now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QWidget
+
+from app.qt.translation import tr
+from core.tasks.runs.devices import Device, chosen, processor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A place to train on."""
+
+    host: str = ""
+    """Name of a confirmed machine; "": this computer."""
+    device: str = "auto"
+    """``device`` of the configuration."""
+
+
+class WhereBox(QComboBox):
+    target_chosen = Signal(object)
+    """The ``Target`` that the user chose."""
+    add_wanted = Signal()
+    """Another machine is to be set up."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._devices: tuple[Device, ...] = (processor(),)
+        self._hosts: tuple[str, ...] = ()
+        self._targets: list[Target] = []
+        self._target = Target()
+        self.setAccessibleName(tr("Train on"))
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(12)
+        self.activated.connect(self._chosen)
+        self._fill()
+
+    @property
+    def target(self) -> Target:
+        return self._target
+
+    def show_devices(self, found: tuple[Device, ...]) -> None:
+        self._devices = found
+        self._fill()
+
+    def show_hosts(self, names: Sequence[str]) -> None:
+        """Machines that the user set up and confirmed."""
+        self._hosts = tuple(names)
+        if self._target.host not in ("", *names):
+            self._target = Target()
+        self._fill()
+
+    def show_target(self, target: Target) -> None:
+        self._target = target
+        self._show_target()
+
+    def _fill(self) -> None:
+        cards = any(one.kind == "cuda" for one in self._devices)
+        here = ("auto", "cuda", "cpu") if cards else ("auto",)
+        self._targets = [Target(device=device) for device in here]
+        self._targets += [Target(host=name) for name in self._hosts]
+        self.clear()
+        for target in self._targets:
+            self.addItem(self._words(target))
+        self.insertSeparator(self.count())
+        self.addItem(tr("Add a machine…"))
+        self._show_target()
+
+    def _words(self, target: Target) -> str:
+        if target.host:
+            return target.host
+        found = chosen(self._devices, target.device)
+        words = tr("this computer") if found is None else tr("this computer: {device}", device=short_words(found))
+        more_than_one = target.device == "auto" and len(self._devices) > 1
+        return tr("this computer, the fastest device") if more_than_one else words
+
+    def _show_target(self) -> None:
+        known = self._target in self._targets
+        near = [place for place, one in enumerate(self._targets) if one.host == self._target.host]
+        self.setCurrentIndex(self._targets.index(self._target) if known else near[0])
+
+    def _chosen(self, index: int) -> None:
+        if index >= len(self._targets):
+            self._show_target()
+            self.add_wanted.emit()
+            return
+        self._target = self._targets[index]
+        self.target_chosen.emit(self._target)
+
+
+def short_words(device: Device) -> str:
+    """A card by its name, the processor as such."""
+    return device.name if device.kind == "cuda" else tr("processor")

@@ -1,0 +1,44 @@
+"""Lesions in the matrix of the file that an image came from, for everything that leaves without the image.
+
+A study holds pictures as they hang (``core.domain.turn``). Whoever receives masks or coordinates has the original
+file, whose matrix may be mirrored, upside down or transposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import msgspec
+
+from core.domain.study import Image
+from core.domain.turn import Turn
+from core.exchange.collect import ExportItem
+
+
+def stored_image(image: Image) -> Image:
+    """The image with the size of its stored matrix; ``turn`` stays, to come back by."""
+    if not Turn.of(image.turn).transpose:
+        return image
+    return msgspec.structs.replace(image, width=image.height, height=image.width)
+
+
+def stored_item(item: ExportItem) -> ExportItem:
+    """The lesion and its fine annotation in pixels of the stored matrix."""
+    image = item.image
+    if not image.turn:
+        return item
+    back = Turn.of(image.turn).back
+    outline = back.shape(item.lesion.outline, image.width, image.height)
+    fine = tuple(back.shape(shape, image.width, image.height) for shape in item.truth.fine)
+    return replace(
+        item,
+        image=stored_image(image),
+        lesion=msgspec.structs.replace(item.lesion, outline=outline),
+        truth=msgspec.structs.replace(item.truth, fine=fine),
+    )
+
+
+def stored_items(items: Iterable[ExportItem]) -> tuple[ExportItem, ...]:
+    """``stored_item`` of each."""
+    return tuple(map(stored_item, items))
