@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from core.data.importers.pending import in_millimetres
 from core.data.importers.plan import Issue, Severity
 from core.domain.errors import BadFileError
 from core.domain.shapes import Shape
 from core.domain.study import Image, Labels, LesionOutline
+from core.domain.turn import Turn
 from core.exchange.dicom.bitmaps import Bitmap
 from core.exchange.dicom.lesion_report import ReportRead
 from core.exchange.dicom.read_gsps import GspsRead
 from core.exchange.dicom.read_results import ResultRead
 from core.exchange.dicom.read_seg import SegRead
+from core.exchange.stored_matrix import stored_image
 
+S = TypeVar("S", bound=Shape)
 NOTHING = Labels()
 _MOST_BYTES = 1_000_000_000
 """Of masks in memory."""
@@ -86,10 +90,11 @@ class ReturnedResults:
             image = images.get(segment.source_uid)
             if image is None:
                 continue
-            if (read.rows, read.columns) != (image.height, image.width):
+            stored = stored_image(image)
+            if (read.rows, read.columns) != (stored.height, stored.width):
                 raise BadFileError(
-                    f"{where} has masks of {read.columns} x {read.rows} pixels; its image has {image.width} x "
-                    f"{image.height}."
+                    f"{where} has masks of {read.columns} x {read.rows} pixels; its image has {stored.width} x "
+                    f"{stored.height}."
                 )
             name = where if len(read.segments) == 1 else f"{where}, segment {segment.number}"
             if segment.bitmap.empty:
@@ -101,7 +106,8 @@ class ReturnedResults:
             lesion = self._lesion(image, segment.tracking_uid, name)
             lesion.frame = segment.frame if lesion.frame is None else lesion.frame
             own = lesion.bitmap if segment.fine else lesion.outline_bitmap
-            joined = segment.bitmap if own is None else own.joined(segment.bitmap)
+            bitmap = _hung_bitmap(segment.bitmap, image)
+            joined = bitmap if own is None else own.joined(bitmap)
             if segment.fine:
                 lesion.bitmap = joined
             else:
@@ -114,8 +120,9 @@ class ReturnedResults:
                 continue
             name = where if len(read.lesions) == 1 else f"{where}, lesion {number}"
             lesion = self._lesion(image, told.tracking_uid, name)
-            lesion.outline, lesion.labels = told.outline, told.labels
-            lesion.shapes = self._measurable(told.fine, image, name) or lesion.shapes
+            lesion.outline, lesion.labels = _hung(told.outline, image), told.labels
+            fine = tuple(_hung(shape, image) for shape in told.fine)
+            lesion.shapes = self._measurable(fine, image, name) or lesion.shapes
 
     def _add_graphics(self, read: GspsRead, images: dict[str, Image], where: str) -> None:
         drawn: dict[tuple[str, str], list[Shape]] = {}
@@ -128,9 +135,9 @@ class ReturnedResults:
             closed = isinstance(graphic.shape, LesionOutline)
             if graphic.outline or (closed and not graphic.tracking_uid):
                 if lesion.outline is None and isinstance(graphic.shape, LesionOutline):
-                    lesion.outline = graphic.shape
+                    lesion.outline = _hung(graphic.shape, image)
             elif graphic.tracking_uid:
-                drawn.setdefault((image.id, graphic.tracking_uid), []).append(graphic.shape)
+                drawn.setdefault((image.id, graphic.tracking_uid), []).append(_hung(graphic.shape, image))
         for key, shapes in drawn.items():
             # a report gives widths in their own unit and goes first
             self.lesions[key].shapes = self.lesions[key].shapes or tuple(shapes)
@@ -144,6 +151,19 @@ class ReturnedResults:
             )
             self.issue(name, f"{sentence}left out.", Severity.LEFT_OUT)
         return kept
+
+
+def _hung(shape: S, image: Image) -> S:
+    """A shape of the stored matrix, in the picture as the study holds it (``core.domain.turn``)."""
+    stored = stored_image(image)
+    return Turn.of(image.turn).shape(shape, stored.width, stored.height) if image.turn else shape
+
+
+def _hung_bitmap(bitmap: Bitmap, image: Image) -> Bitmap:
+    if not image.turn:
+        return bitmap
+    stored = stored_image(image)
+    return Bitmap.of(Turn.of(image.turn).apply(bitmap.mask(stored.height, stored.width)))
 
 
 def _sources(read: ResultRead) -> list[str]:

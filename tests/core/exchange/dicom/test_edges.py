@@ -154,3 +154,18 @@ def test_a_long_name_is_not_cut() -> None:
     header.PatientName = f"{'A' * 60}^B={'王' * 30}^東"
     assert identity(Attributes(header)).name == str(header.PatientName)
     assert msgspec.structs.asdict(identity(Attributes(header)))["patient_id"] == ""
+
+
+@pytest.mark.parametrize("turn", ["M", "TF"])
+@pytest.mark.parametrize("kind", list(ResultKind))
+def test_results_of_a_picture_that_hangs_turned_come_back_to_their_place(
+    study: Study, tmp_path: Path, turn: str, kind: ResultKind
+) -> None:
+    """They go out in the matrix of the file, and are known again in the picture."""
+    study.images.update(msgspec.structs.replace(study.images.get("00000000-abcdef"), turn=turn))
+    lesion = study.lesions.get("l0")
+    export_results(study, tmp_path / "out", kind)
+    study.lesions.remove("l0")
+    assert read_results(study, tmp_path / "out", reader="Dr. B").new_lesions == 1
+    [back] = study.lesions.of_image("00000000-abcdef")
+    assert (mask((back.outline,)) != mask((lesion.outline,))).sum() == 0
