@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
 from core.domain.vocabulary import Part
+from core.platform.blas import one_thread
 from core.pruning.prune import PreparedTable, PrunableState, PruneOutcome, prune
 from core.training.last_layers import MalignancyFit
 
@@ -36,6 +37,7 @@ class Worth:
         return None if with_it is None or without is None else with_it - without
 
 
+@one_thread()
 def leave_one_out(
     table: PreparedTable,
     state: PrunableState,

@@ -16,6 +16,7 @@ from core.domain.errors import ModelError
 from core.domain.vocabulary import Part
 from core.model.card import ModelCard
 from core.model.network import PrototypeNetwork
+from core.platform.blas import one_thread
 from core.pruning.figures import PartFigures, part_figures
 from core.training.abstention import precedent_threshold
 from core.training.last_layers import Heads, MalignancyFit
@@ -121,6 +122,7 @@ def prepare(table: SimilarityTable) -> PreparedTable:
     )
 
 
+@one_thread()
 def prune(
     table: PreparedTable,
     state: PrunableState,
@@ -141,6 +143,7 @@ def prune(
     return compare_states(table, state, after)
 
 
+@one_thread()
 def compare_states(table: PreparedTable, before: PrunableState, after: PrunableState) -> PruneOutcome:
     """Two states of one run's model, such as two of its revisions, on the rows to judge by."""
     return PruneOutcome(

@@ -34,6 +34,7 @@ from core.store.annotations import AnnotationRepository
 from core.store.arrays import DERIVED, PIXELS, ArrayStore
 from core.store.audit import AuditRepository
 from core.store.batch import WriteBatch
+from core.store.counts import SourceCounts, count_by_source
 from core.store.database import Database, now_utc
 from core.store.erasure import Tombstone, forget_rows
 from core.store.filesystem import refuse_network
@@ -157,6 +158,10 @@ class Study:
             if study.links.drop_hashes():
                 drop_hashes_of_copies(folder / BACKUPS)
         return study
+
+    def counts(self) -> tuple[SourceCounts, ...]:
+        """Patients, images and lesions of every data set."""
+        return count_by_source(self._database)
 
     @property
     def is_synthetic(self) -> bool:

@@ -22,6 +22,10 @@ _Waiting = tuple[str, str, str, str | None, str | None]
 """Time, action, subject, old and new of a record that has no number yet."""
 
 
+Mark = tuple[int, int]
+"""Number of records, and how many of them are written."""
+
+
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     counter: int
     """From 1, without gaps; gives the order (clocks are set back)."""
@@ -74,26 +78,30 @@ class Trail:
     def __init__(self, connection: Connection, who: str) -> None:
         self._connection = connection
         self._who = who
-        self._pending: list[_Waiting] = []
+        self._records: list[_Waiting] = []
+        """Records of the transaction in order; those before ``_flushed`` are written."""
+        self._flushed = 0
 
     def append(self, at_utc: str, action: str, subject: str, old: object, new: object) -> None:
         old_text, new_text = (None if value is None else canonical_json(value) for value in (old, new))
-        self._pending.append((at_utc, action, subject, old_text, new_text))
+        self._records.append((at_utc, action, subject, old_text, new_text))
 
-    def mark(self) -> list[_Waiting]:
-        """What waits now, for ``back_to`` when what follows is rolled back (with all that it flushed)."""
-        return self._pending.copy()
+    def mark(self) -> Mark:
+        """The present end, for ``back_to`` when what follows is rolled back (with all that it flushed)."""
+        return len(self._records), self._flushed
 
-    def back_to(self, mark: list[_Waiting]) -> None:
-        self._pending = mark
+    def back_to(self, mark: Mark) -> None:
+        end, self._flushed = mark
+        del self._records[end:]
 
     def flush(self) -> None:
-        if not self._pending:
+        waiting = self._records[self._flushed :]
+        if not waiting:
             return
         head = self._connection.execute(select(audit_head.c.counter, audit_head.c.sha256)).one()
         counter, previous = int(head.counter), str(head.sha256)
         rows: list[dict[str, object]] = []
-        for at_utc, action, subject, old, new in self._pending:
+        for at_utc, action, subject, old, new in waiting:
             counter += 1
             record = AuditRecord(
                 counter=counter,
@@ -110,4 +118,4 @@ class Trail:
             rows.append(msgspec.structs.asdict(record) | {"sha256": previous})
         self._connection.execute(insert(audit), rows)
         self._connection.execute(update(audit_head).values(counter=counter, sha256=previous))
-        self._pending.clear()
+        self._flushed = len(self._records)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.platform.blas import one_thread
 from core.training.refit import Float, Labels, refit
 
 FOLDS = 5
@@ -56,6 +57,7 @@ def patient_folds(patient_ids: Sequence[str], labels: Labels, *, folds: int = FO
     return fold[owner]
 
 
+@one_thread()
 def choose_ridge(
     scores: NDArray[np.floating],
     labels: Labels,
@@ -92,6 +94,7 @@ def choose_ridge(
     return RidgeChoice(chosen=chosen, grid=strengths, cross_entropy=tuple(means), standard_error=tuple(errors))
 
 
+@one_thread()
 def out_of_fold_logits(
     scores: NDArray[np.floating],
     labels: Labels,

@@ -343,7 +343,11 @@ class ReviewScreen(ModelScreen):
 
     def _give_verdict(self, verdict: Verdict | None, comment: str) -> None:
         model, pictures, reader = self.desk.model, self.pair.pictures, self.session.reader
-        if model is None or pictures is None or reader is None:
+        if model is None or pictures is None:
+            return
+        if reader is None:
+            self.refused.emit(tr("Nobody is signed in. Sign in to draw and label."))
+            self._show_given()
             return
         lesion_id = self.lesion_shown
         standing = verdict_of(opinions_of(self.session.study, model.run).get(lesion_id, ()), reader.name)

@@ -24,7 +24,7 @@ from core.domain.units import without_unit
 from core.training.config import TrainingConfig
 from core.training.presets import leaves
 
-_FIXED = ("preset", "label", "seed", "class_names", "method")
+_FIXED = ("preset", "label", "labels", "seed", "class_names", "method")
 """Chosen elsewhere."""
 _UNIT_WIDTH = 96
 Field = QLineEdit | QComboBox | QCheckBox

@@ -28,6 +28,7 @@ from app.services.training_service import PlanRequest
 from app.views.train.config_form import ConfigForm
 from app.views.train.data_panel import DataPanel
 from app.views.train.job_panel import duration
+from app.views.train.label_rule_box import LabelRuleBox
 from app.views.train.weights_notice import WeightsNotice
 from app.views.train.where import Target, WhereBox
 from app.widgets.label import Label, tip
@@ -63,7 +64,7 @@ class PlanPanel(QWidget):
         self._runs: tuple[Run, ...] = ()
         self._able, self._busy, self._data_problem = True, False, ""
         self.preset, self.label, self.split_box = QComboBox(), QComboBox(), QComboBox()
-        self.where = WhereBox()
+        self.where, self.label_rule = WhereBox(), LabelRuleBox()
         self.preset.addItems(PRESETS)
         self.preset.setCurrentText(default_preset())
         self._preset_by_hand = False
@@ -93,6 +94,7 @@ class PlanPanel(QWidget):
         self.split_box.currentIndexChanged.connect(self.data_wanted)
         self.seed.valueChanged.connect(self._read)
         self.form.edited.connect(self._read)
+        self.label_rule.rule_chosen.connect(self._read)
         self.where.target_chosen.connect(self._take_target)
         self.where.add_wanted.connect(self.machine_wanted)
         self.measure.clicked.connect(self.measure_wanted)
@@ -116,6 +118,7 @@ class PlanPanel(QWidget):
         form.addRow("", self.device)
         form.addRow(tr("Learn the"), self.label)
         form.addRow(tr("Split"), self.split_box)
+        form.addRow(self.label_rule)
         form.addRow(tr("Name"), self.name)
         form.addRow(tr("Seed"), self.seed)
         form.addRow(tr("Cross-validation folds"), self.folds)
@@ -200,6 +203,7 @@ class PlanPanel(QWidget):
 
     def show_data(self, data: TrainingData | None, problem: str) -> None:
         self.data.show_data(data)
+        self.label_rule.show_data(data)
         self._data_problem = problem
         if data is not None and not data.lesions:
             self._data_problem = tr(
@@ -255,7 +259,10 @@ class PlanPanel(QWidget):
         label = _LABELS[self.label.currentIndex()]
         try:
             self.config = configure(
-                self.preset.currentText(), label=label, seed=self.seed.value(), changes=self.form.changes()
+                self.preset.currentText(),
+                label=label,
+                seed=self.seed.value(),
+                changes=(*self.form.changes(), *self.label_rule.changes()),
             )
         except MarginaliaError as error:
             self.config = None

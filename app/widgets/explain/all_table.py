@@ -46,6 +46,12 @@ class AllTable(QTableWidget):
         self._count = len(explanation.rows)
         self.setColumnCount(len(head))
         self.setHorizontalHeaderLabels(head)
+        for column in range(self.columnCount()):
+            # as what stands below it: words left, numbers right
+            side = Qt.AlignmentFlag.AlignRight if column else Qt.AlignmentFlag.AlignLeft
+            heading = self.horizontalHeaderItem(column)
+            if heading is not None:
+                heading.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
         self.setRowCount(self._count + (2 if has_malignancy else 1))
         for place, row in enumerate(explanation.rows):
             values = [f"{row.number}  {tr(row.class_name)}", number(row.score, 3)]
@@ -53,7 +59,9 @@ class AllTable(QTableWidget):
             if has_malignancy:
                 values.append(signed(row.malignancy_contribution, 3))
             self._fill(place, values)
-            self.item(place, 0).setForeground(class_qcolour(row.class_index))  # type: ignore[union-attr]
+            first = self.item(place, 0)
+            if first is not None:
+                first.setData(Qt.ItemDataRole.DecorationRole, class_qcolour(row.class_index))
         totals = [tr("Score"), "", *(number(float(value), 3) for value in explanation.logits)]
         if explanation.malignancy_logit is not None:
             blank = ["", *("" for _ in names)]
@@ -62,7 +70,7 @@ class AllTable(QTableWidget):
         self._fill(self.rowCount() - 1, totals, bold=True)
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setStretchLastSection(True)
+        header.setStretchLastSection(False)
         self.blockSignals(False)
 
     def _fill(self, row: int, values: list[str], *, bold: bool = False) -> None:

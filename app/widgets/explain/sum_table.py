@@ -82,7 +82,8 @@ class SumModel(QAbstractTableModel):
             bold = QFont()
             bold.setBold(True)
             return bold
-        if role == Qt.ItemDataRole.ForegroundRole and not last and index.column() == 0:
+        if role == Qt.ItemDataRole.DecorationRole and not last and index.column() == 0:
+            # a square beside the word: the colours of classes are too light to be read on a light ground
             return self.lines[index.row()].colour
         if role != Qt.ItemDataRole.DisplayRole:
             return None

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
+    from core.tasks.readers.voices import case_facts
     from core.tasks.review.model_in_study import open_model, telling_lesions, write_case_pages
     from core.tasks.runs.lifecycle import finished_run
 
@@ -35,7 +36,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         run_ = finished_run(study, arguments.run)
         opened = open_model(study, run_, emit=console.emit, cancelled=console.cancelled)
         lesions = arguments.lesions or telling_lesions(opened, cancelled=console.cancelled)
-        pages = write_case_pages(opened, lesions, folder, emit=console.emit, cancelled=console.cancelled)
+        pages = write_case_pages(
+            opened,
+            lesions,
+            folder,
+            emit=console.emit,
+            cancelled=console.cancelled,
+            facts=lambda lesion: case_facts(study, run_, lesion, opened.model.card.label),
+        )
     found = [
         {
             "lesion": explanation.roi.lesion_id,

@@ -34,6 +34,11 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     severity: Severity
 
+    def __post_init__(self) -> None:
+        # a name of a file that is no text must not stop a report
+        for field in ("where", "sentence"):
+            msgspec.structs.force_setattr(self, field, readable(getattr(self, field)))
+
 
 class PlannedLesion(msgspec.Struct, frozen=True, kw_only=True):
     outline: LesionOutline

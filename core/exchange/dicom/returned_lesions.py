@@ -10,13 +10,12 @@ from core.data.importers.plan import Issue, Severity
 from core.domain.errors import BadFileError
 from core.domain.shapes import Shape
 from core.domain.study import Image, Labels, LesionOutline
-from core.domain.turn import Turn
 from core.exchange.dicom.bitmaps import Bitmap
 from core.exchange.dicom.lesion_report import ReportRead
 from core.exchange.dicom.read_gsps import GspsRead
 from core.exchange.dicom.read_results import ResultRead
 from core.exchange.dicom.read_seg import SegRead
-from core.exchange.stored_matrix import stored_image
+from core.exchange.stored_matrix import hung_mask, hung_shape, stored_image
 
 S = TypeVar("S", bound=Shape)
 NOTHING = Labels()
@@ -154,16 +153,15 @@ class ReturnedResults:
 
 
 def _hung(shape: S, image: Image) -> S:
-    """A shape of the stored matrix, in the picture as the study holds it (``core.domain.turn``)."""
-    stored = stored_image(image)
-    return Turn.of(image.turn).shape(shape, stored.width, stored.height) if image.turn else shape
+    """A shape of the stored matrix, in the picture as the study holds it."""
+    return hung_shape(shape, stored_image(image))
 
 
 def _hung_bitmap(bitmap: Bitmap, image: Image) -> Bitmap:
     if not image.turn:
         return bitmap
     stored = stored_image(image)
-    return Bitmap.of(Turn.of(image.turn).apply(bitmap.mask(stored.height, stored.width)))
+    return Bitmap.of(hung_mask(bitmap.mask(stored.height, stored.width), stored))
 
 
 def _sources(read: ResultRead) -> list[str]:

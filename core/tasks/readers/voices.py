@@ -3,12 +3,16 @@ place."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.domain.opinion import CaseReading
-from core.domain.study import Labels
+from core.domain.study import Labels, Run
+from core.store.database import now_utc
 from core.store.study import Study
+
+if TYPE_CHECKING:
+    from core.explain.case_page import CaseFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +53,16 @@ def own_calls(study: Study, reader_id: str, label: str) -> dict[str, Voice]:
     return {lesion: call for lesion, call in calls.items() if call is not None}
 
 
-def sentence(voices: Sequence[Voice], model: str) -> str:
-    """The voices in one line of English: "Data set: spiculated. Dr. X: obscured. Model: indistinct."
+def case_facts(study: Study, run: Run, lesion_id: str, label: str) -> CaseFacts:
+    """What the page of a lesion says beside the answer of this run's model."""
+    from core.explain.case_page import CaseFacts  # with torch, which an explanation has loaded
 
-    ``model``: the model's class; "" where it has no precedent and gives none.
-    """
-    parts = [f"{voice.who or 'Data set'}: {voice.word}." for voice in voices]
-    parts.append(f"Model: {model or 'no prediction'}.")
-    return " ".join(parts)
+    voices = voices_of(study, lesion_id, label)
+    return CaseFacts(
+        model=run.name,
+        day=now_utc()[:10],
+        voices=tuple((voice.who, voice.word, voice.probability) for voice in voices),
+    )
 
 
 def _of_reader(name: str, labels: Labels | None, reading: CaseReading | None, label: str) -> Voice | None:

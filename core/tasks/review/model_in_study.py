@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.geometry import Affine
 from core.domain.study import Prototype, Run
 from core.domain.vocabulary import Part
-from core.explain.case_page import render_case
+from core.explain.case_page import CaseFacts, render_case
 from core.explain.explanation import Explanation, explain, roi_input
 from core.explain.prototype_patches import PrototypePatch, patches_of_sources, prototype_patches
 from core.explain.report import Provenance, provenance_of, write_page
@@ -181,8 +181,13 @@ def write_case_pages(
     emit: Emit = silent,
     cancelled: IsCancelled = never,
     index_href: str = "",
+    facts: Callable[[str], CaseFacts] | None = None,
 ) -> list[tuple[Path, Explanation]]:
-    """One self-contained page a lesion, named by the study's own identifier of it."""
+    """One self-contained page a lesion, named by the study's own identifier of it.
+
+    ``facts``: by lesion, what the study knows of it beside the model's answer; without it a page names the label
+    of the training set alone.
+    """
     if not opened.model.card.prototypes:
         raise ModelError(f"Run {opened.run.name} was never projected: it has no prototypical lesions to show.")
     make_folder(folder)
@@ -192,7 +197,8 @@ def write_case_pages(
         row = opened.row_of(lesion)
         explanation = opened.explanation(row, cancelled)
         path = folder / f"lesion-{opened.rois.lesion_ids[row]}.html"
-        page = render_case(explanation, opened.provenance, patches=patches, index_href=index_href)
+        known = None if facts is None else facts(explanation.roi.lesion_id)
+        page = render_case(explanation, opened.provenance, patches=patches, index_href=index_href, facts=known)
         write_page(path, page)
         written.append((path, explanation))
         emit(Progress(stage="explanations", done=done + 1, total=len(lesion_ids)))

@@ -23,6 +23,7 @@ from core.phantom.source import write_study_source
 from core.platform.atomic import atomic_write, make_folder
 from core.statistics.estimate import Estimate
 from core.store.study import Study
+from core.tasks.readers.voices import case_facts
 from core.tasks.review.evaluate_runs import evaluate_runs
 from core.tasks.review.model_in_study import open_model, telling_lesions, write_case_pages
 from core.tasks.runs.configure import configure
@@ -96,7 +97,13 @@ def _train_and_report(
     with watch.step("explanations"):
         lesions = telling_lesions(opened)
         pages = write_case_pages(
-            opened, lesions, folder / "cases", emit=emit, cancelled=cancelled, index_href="../index.html"
+            opened,
+            lesions,
+            folder / "cases",
+            emit=emit,
+            cancelled=cancelled,
+            index_href="../index.html",
+            facts=lambda lesion: case_facts(study, run, lesion, "margin"),
         )
         index = write_demo_report(folder, opened, reports, plain, pages, watch.seconds)
     result = DemoResult(

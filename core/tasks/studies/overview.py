@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import msgspec
 
 from core.data.labels import Opinions
@@ -33,29 +31,21 @@ UNLABELLED = "not labelled"
 
 
 def overview(study: Study) -> Overview:
-    patients = study.patients.all()
-    source_of = {patient.id: patient.source for patient in patients}
-    image_source = {image.id: source_of[image.patient_id] for image in study.images.all()}
-    annotated = {annotation.lesion_id for annotation in study.annotations.all_current() if annotation.shapes}
-    lesions = study.lesions.all()
-    counts = []
-    for source in sorted(set(source_of.values())):
-        here = [lesion for lesion in lesions if image_source[lesion.image_id] == source]
-        words = Counter(lesion.labels.margin.value if lesion.labels.margin else UNLABELLED for lesion in here)
-        counts.append(
-            SourceCount(
-                source=source,
-                patients=sum(patient.source == source for patient in patients),
-                images=sum(found == source for found in image_source.values()),
-                lesions=len(here),
-                margins=dict(sorted(words.items())),
-                finely_annotated=sum(lesion.id in annotated for lesion in here),
-            )
-        )
+    """Counts of a study, its splits and its runs."""
     return Overview(
         name=study.info.name,
         synthetic=study.is_synthetic,
-        sources=tuple(counts),
+        sources=tuple(
+            SourceCount(
+                source=one.source,
+                patients=one.patients,
+                images=one.images,
+                lesions=one.lesions,
+                margins=dict(sorted((margin or UNLABELLED, number) for margin, number in one.margins.items())),
+                finely_annotated=one.finely_annotated,
+            )
+            for one in study.counts()
+        ),
         splits=tuple(split.name for split in study.splits.all()),
         runs=tuple(f"{run.name} ({run.status})" for run in study.runs.all()),
     )

@@ -14,7 +14,7 @@ from core.domain.opinion import CaseReading
 from core.domain.study import Labels, Lesion, Run
 from core.domain.vocabulary import MarginType
 from core.store.study import Study
-from core.tasks.readers.voices import Voice, own_calls, sentence, voices_of
+from core.tasks.readers.voices import Voice, case_facts, own_calls, voices_of
 from tests.core.store.helpers import add_case
 
 NAMES = ("Dr A", "Dr B", "Dr C")
@@ -119,8 +119,9 @@ def test_the_voices_stand_side_by_side_and_a_reading_before_the_readers_label(st
         Voice(who="Dr B", word="obscured"),
         Voice(who="Dr C", word="indistinct"),
     )
-    line = "Data set: spiculated. Dr A: circumscribed. Dr B: obscured. Dr C: indistinct. Model: indistinct."
-    assert sentence(voices, "indistinct") == line
+    facts = case_facts(study, study.runs.get("r"), "l1", "margin")
+    assert facts.model == "run"
+    assert facts.voices[:2] == (("", "spiculated", None), ("Dr A", "circumscribed", 0.3))
     calls = own_calls(study, reader.id, "margin")
     assert {name: call.word for name, call in calls.items()} == {"l1": "circumscribed", "l2": "obscured"}
     assert voices_of(study, "l1", "shape") == ()
