@@ -1,8 +1,8 @@
 """The head of the audit trail, kept outside the study: whoever rewrites the whole trail cannot rewrite that too.
 
-A head is the number and the hash of the newest record, as ``number:hash``. Every backup and every trained model
-holds one; with MARGINALIA_ANCHORS a file, which can be of another owner and append-only, gets one line each time
-that a study is closed after a change.
+A head is the number and the hash of the newest record, as ``number:hash``. Every backup holds one; with
+MARGINALIA_ANCHORS a file, which can be of another owner and append-only, gets one line each time that a study is
+closed after a change.
 """
 
 from __future__ import annotations

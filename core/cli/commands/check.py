@@ -1,13 +1,14 @@
 """Verify a study: the database and its references, the hash of every image, the audit trail and every row that it
-tells of, the files. Says what is wrong and what would be rebuilt by itself; changes nothing.
+tells of, the files. Shows what is wrong and what would be rebuilt; changes nothing. Exit code 1 if the study is
+damaged.
 
 The audit trail is a chain of hashes. Whoever can write study.db can write all of it anew; `--against` compares it
-with a head that was kept outside the study. Every backup and every trained model holds one, and with the
-environment variable MARGINALIA_ANCHORS a file gets a line each time that a study is closed after a change.
+with a head that was kept outside the study. Every backup holds one, and with the environment variable
+MARGINALIA_ANCHORS a file gets a line each time that a study is closed after a change.
 
 examples:
-  main.py check breast-margins
-  main.py check breast-margins --against backups/2026-03.zip
+  marginalia check breast-margins
+  marginalia check breast-margins --against backups/2026-03.zip
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from core.cli import lookup
 from core.cli.console import Console
+from core.cli.text import count
 
 HELP = "verify a study's files, references and audit trail"
 
@@ -30,10 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def look_up(arguments: argparse.Namespace) -> None:
+    lookup.check_study(arguments.study)
+
+
 def run(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
-    from core.domain.events import Progress
     from core.store.anchor import read_anchor
     from core.store.check import check_study
     from core.store.study import Study
@@ -41,11 +47,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     with Study.open(arguments.study, writable=False) as study:
         against = read_anchor(arguments.against, study.info.id) if arguments.against else None
-        report = check_study(
-            study,
-            progress=lambda done, total: console.emit(Progress(stage="check", done=done, total=total)),
-            against=against,
-        )
+        report = check_study(study, progress=console.progress("check"), against=against)
         head = study.audit.head()
     if report.good:
         mark_trusted(arguments.study)
@@ -53,7 +55,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     lines += [f"Would be made again: {sentence}" for sentence in report.rebuild]
     lines += [f"Not needed: {sentence}" for sentence in report.unused]
     verdict = "sound" if report.good else "damaged"
-    lines.append(f"The study is {verdict}: {report.images} images and {report.lesions} lesions were checked.")
+    checked = f"{count(report.images, 'image')} and {count(report.lesions, 'lesion')}"
+    lines.append(f"The study is {verdict}: {checked} checked.")
     lines.append(f"Head of the audit trail: {head}")
     console.result(msgspec.to_builtins(report), "\n".join(lines))
     return 0 if report.good else 1
