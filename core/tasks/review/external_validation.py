@@ -29,7 +29,6 @@ from core.store.study import Study
 from core.tasks.review.evaluate_runs import reports_of, run_on_study
 from core.tasks.runs.lifecycle import active_model, request_of
 from core.tasks.runs.run_data import roi_request
-from core.tasks.studies.overview import is_synthetic
 
 Float = NDArray[np.float64]
 _USUAL = (1.0, 99.0)
@@ -214,7 +213,7 @@ def _shift_warnings(shift: Sequence[Shift]) -> list[str]:
 
 def _synthetic_model(synthetic: bool, study: Study) -> list[str]:
     """A model of computed images is none of patients, whatever it is judged on."""
-    if synthetic and not is_synthetic(study):
+    if synthetic and not study.is_synthetic:
         return ["The model was trained on synthetic images; nothing here says what one of patients would do."]
     return []
 
