@@ -62,13 +62,14 @@ def safe_name(name: str) -> bool:
 
 
 def write_archive(study: Study, target: Path, *, progress: Progress | None = None) -> Manifest:
-    """Write the study, open for writing so that nothing changes meanwhile, and verify what was written.
+    """Write the study, open for writing (or on a read-only disk) so that nothing changes meanwhile, and verify it.
 
     StudyError where ``target`` exists or the study lacks a file; StorageFullError where there is no room.
     """
     if target.exists():
         raise StudyError(f"{target} exists already; choose another name for the backup.")
-    study.audit.record("study.backup", f"study {study.info.id}")
+    if study.writable:  # a study on a read-only disk cannot record it, and cannot change meanwhile
+        study.audit.record("study.backup", f"study {study.info.id}")
     made: list[Manifest] = []
 
     def write(temporary: Path) -> None:
