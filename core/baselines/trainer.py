@@ -37,6 +37,7 @@ from core.training.losses import Parts
 from core.training.machine import MachineChoice, choose_machine, settle_machine, threads_of, write_config
 from core.training.run_progress import Clock
 from core.training.stages import StageStep, adam, rate_factor, set_rates
+from core.training.standardise import standardise
 from core.training.trainer import data_fingerprint
 from core.training.validation import Validation
 
@@ -106,6 +107,8 @@ def train_classifier(
     _check_classes(training, config.target)
     state = _begin(config, folder, data_fingerprint(rois, parts), lesions=len(training), emit=emit)
     with threads_of(state.facts.machine):
+        if state.facts.epoch == 0:  # a resumed run has the standardisation in its state
+            standardise(state.network, training, None, cancelled=cancelled)
         if config.mask_warm_start and state.facts.epoch == 0:
             warm_start_on_masks(state.network, training, config, state.facts.machine, emit, cancelled)
         _epochs(state, training, validation, folder, emit, cancelled)
@@ -189,7 +192,7 @@ def _optimiser(network: ClassifierNetwork, config: ClassifierConfig) -> torch.op
         {"params": list(module.parameters()), "lr": rate, "rate": rate, "weight_decay": wd}
         for module, rate, wd in parts
     ]
-    return adam(groups, rate=config.rate_head)
+    return adam(groups, rate=config.rate_head, decoupled_decay=config.base.rates.decoupled_decay)
 
 
 def _restore(state: _BaselineState, tensors: Tensors) -> None:

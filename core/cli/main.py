@@ -1,14 +1,14 @@
-"""The command line: one command a capability, each with help that suffices.
+"""The command line: one command for each capability, each with its own help page.
 
-Exit code 0 only for success; an error is one sentence on standard error; ``--json`` puts one JSON document on
-standard output and nothing else. Heavy packages are imported by a command when it runs, never to print help.
+Exit codes: 0 success; 1 refused, failed, or a check that found something wrong; 2 a command line that cannot be
+understood; 3 an internal error; 130 cancelled with Ctrl-C. An error is one sentence on standard error; ``--json``
+puts one JSON document on standard output and nothing else. Heavy packages are imported by a command when it runs,
+never to print help, and after the names that were given have been looked up.
 """
 
 from __future__ import annotations
 
 import argparse
-import errno
-import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from core.cli.console import Console
+from core.cli.failures import sentence_for
 from core.cli.output import add_output
-from core.domain.errors import Cancelled, MarginaliaError
+from core.cli.parsing import LEAF, PROGRAM, USAGE, Parser, add_leaf, unexpected
+from core.domain.errors import Cancelled
 from core.domain.vocabulary import DISCLAIMER
 
 COMMANDS = (
@@ -28,6 +30,8 @@ COMMANDS = (
     "pacs",
     "split",
     "train",
+    "run",
+    "predict",
     "evaluate",
     "validate",
     "explain",
@@ -36,7 +40,7 @@ COMMANDS = (
     "reader-study",
     "experiment",
     "export",
-    "import-model",
+    "model",
     "deidentify",
     "check",
     "backup",
@@ -46,8 +50,11 @@ COMMANDS = (
     "weights",
     "hosts",
     "job",
+    "completion",
 )
-"""In the order of the work; each is a module of ``core.cli.commands`` (``import`` in ``import_images``)."""
+"""In the order of the work; each is a module of ``core.cli.commands``."""
+ALIASES = {"import-model": "model import"}
+"""Former names, which are kept for one version and left out of the help."""
 
 _MODULES = {
     "import": "import_images",
@@ -56,12 +63,13 @@ _MODULES = {
     "reader-study": "reader_study",
 }
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells expect."""
+REFUSED, INTERNAL, INTERRUPTED = 1, 3, 130
+"""Exit codes beside 0 (success) and 2 (``USAGE``). 130 after Ctrl-C is what shells expect."""
 
 
 class CliCommand(Protocol):
-    """What a module of ``core.cli.commands`` offers."""
+    """What a module of ``core.cli.commands`` offers. One with names or paths among its arguments also has
+    ``look_up(arguments)``, which refuses unknown ones without importing anything heavy."""
 
     HELP: str
 
@@ -74,27 +82,43 @@ def _command(name: str) -> CliCommand:
     return cast(CliCommand, import_module(f"core.cli.commands.{_MODULES.get(name, name)}"))
 
 
+class _Version(argparse.Action):
+    """Prints the version; it is looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from core.platform.version import code_version
+
+        parser.exit(0, f"{PROGRAM} {code_version()}\n")
+
+
 def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     """The parser with these commands; each further one costs the import of its module."""
-    parser = argparse.ArgumentParser(
-        prog="main.py",
+    parser = Parser(
+        prog=PROGRAM,
         description="Marginalia: annotate breast-mass margins, train an interpretable classifier (IAIA-BL) on "
         "them, and review and prune what it has learned. Without a command the window opens.",
-        epilog=DISCLAIMER,
+        epilog=f"Add --help to any command for all options. {DISCLAIMER}",
     )
-    commands = parser.add_subparsers(dest="command", metavar="command")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
+    commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Parser)
     for name in names:
         command = _command(name)
-        sub = commands.add_parser(
-            name,
-            help=command.HELP,
-            description=(command.__doc__ or command.HELP).strip(),
-            epilog=DISCLAIMER,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+        sub = add_leaf(
+            commands, name, text=command.HELP, description=command.__doc__ or command.HELP, hidden=name in ALIASES
         )
         command.add_arguments(sub)
         add_output(sub)
     return parser
+
+
+def parse(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    """The arguments of a command line; SystemExit with code 2 where they cannot be understood."""
+    named = [name for name in arguments[:1] if name in COMMANDS or name in ALIASES]
+    parser = build_parser(named or COMMANDS)
+    parsed, extras = parser.parse_known_args(arguments)
+    if extras:
+        unexpected(getattr(parsed, LEAF, parser), extras)
+    return parser, parsed
 
 
 def study_of_demo(arguments: list[str]) -> Path | None:
@@ -109,39 +133,38 @@ def study_of_demo(arguments: list[str]) -> Path | None:
 
 def run_command_line(arguments: list[str]) -> int:
     """Run one command and return its exit code; 0 only for success."""
-    named = [argument for argument in arguments[:1] if argument in COMMANDS]
-    parser = build_parser(named or COMMANDS)
-    parsed = parser.parse_args(arguments)
+    parser, parsed = parse(arguments)
     if parsed.command is None:
         parser.print_help()
-        return 2
-    with Console(as_json=parsed.json, quiet=parsed.quiet) as console:
+        return USAGE
+    with Console(as_json=parsed.json, quiet=parsed.quiet, name=parsed.command) as console:
         try:
-            return _command(parsed.command).run(parsed, console)
+            command = _command(parsed.command)
+            look_up = getattr(command, "look_up", None)
+            if look_up is not None:
+                look_up(parsed)
+            if parsed.command in ALIASES:
+                console.note(f"{parsed.command!r} is now {ALIASES[parsed.command]!r}; the old name still works.")
+            return command.run(parsed, console)
         except (Cancelled, KeyboardInterrupt):
-            console.error("Cancelled; what was finished is kept and nothing is half-written.")
+            console.cancelled_notice()
             return INTERRUPTED
-        except MarginaliaError as error:
-            if parsed.debug:
-                traceback.print_exc()
-            console.error(str(error))
-            return 1
-        except BrokenPipeError:
-            # the reader of our output went away (``| head``); nobody is left to tell
-            sys.stderr.close()
-            return 1
         except Exception as error:  # noqa: BLE001 (the process's boundary)
-            return _defect(error, console, debug=parsed.debug)
+            if parsed.debug:
+                traceback.print_exception(error)
+            return _failed(error, arguments, console)
 
 
-def _defect(error: Exception, console: Console, *, debug: bool) -> int:
-    if debug:
-        traceback.print_exception(error)
-    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-        console.error("A name among the paths is too long for this disk; choose a shorter one.")
-        return 1
+def _failed(error: Exception, arguments: Sequence[str], console: Console) -> int:
+    if isinstance(error, BrokenPipeError) and console.reader_is_gone():
+        # the reader of our output went away (``| head``); nobody is left to tell
+        return REFUSED
+    sentence = sentence_for(error, arguments)
+    if sentence is not None:
+        console.error(sentence)
+        return REFUSED
     console.error(
-        f"This is a defect of the program ({type(error).__name__}: {error}); run the command again with "
-        "--debug and report what it prints."
+        f"Internal error (bug): {type(error).__name__}: {error}. Run the command again with --debug and report "
+        "what it prints."
     )
-    return 3
+    return INTERNAL

@@ -78,7 +78,7 @@ def profile_add(arguments: argparse.Namespace, console: Console) -> int:
     if needs_secret(profile):
         where = "is kept in the system's key store" if kept else "is asked for each time"
         text += f"The {'token' if profile.login == 'token' else 'password'} {where}. "  # type: ignore[union-attr]
-    console.result(_line(profile) | {"secret_kept": kept}, f"{text}Test it: main.py pacs echo {profile.name!r}")
+    console.result(_line(profile) | {"secret_kept": kept}, f"{text}Test it: marginalia pacs echo {profile.name!r}")
     return 0
 
 
@@ -144,7 +144,7 @@ def profile_list(arguments: argparse.Namespace, console: Console) -> int:
         for one in lines
     )
     console.result(
-        {"profiles": lines}, text or "There are no PACS profiles. Next: main.py pacs profile add --help"
+        {"profiles": lines}, text or "There are no PACS profiles. Next: marginalia pacs profile add --help"
     )
     return 0
 

@@ -245,7 +245,7 @@ def _reason_against(item: _Item, request: RoiRequest) -> str:
     if item.truth.word is None:
         return item.truth.doubt
     if item.truth.word not in request.class_names:
-        return f"its {request.label} {item.truth.word} is not trained"
+        return f"{request.label} '{item.truth.word}' is not among the trained classes"
     return ""
 
 

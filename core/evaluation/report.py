@@ -184,7 +184,7 @@ def _abstention(predictions: Predictions, *, clusters: tuple[str, ...]) -> Itera
     if predictions.evidence is None:
         return
     abstained = proportion(predictions.no_precedent, clusters)
-    yield Metric(key="abstention", label="Abstention (no precedent)", estimate=abstained)
+    yield Metric(key="abstention", label="Share without a precedent (abstained)", estimate=abstained)
 
     def on(kept: Bool) -> Estimate:
         chosen = predictions.rows(kept)
@@ -212,13 +212,13 @@ def _precision(
     for suffix, text, values in (
         ("blob", "of a blob in the middle of the ROI", scale.blob),
         ("chance", "by chance", scale.chance),
-        ("attainable", "attainable at the most", scale.attainable),
+        ("attainable", "best attainable value", scale.attainable),
     ):
         yield Metric(key=f"{key}_{suffix}", label=f"{name} {text}", estimate=mean_estimate(values, resamples))
     margin = scale.pairs.value - scale.blob[scale.pairs.image]
     yield Metric(
         key=f"{key}_over_blob",
-        label=f"{name}, margin over the blob",
+        label=f"{name}, difference from a central blob",
         estimate=mean_estimate(margin, resamples, resamples.cluster[scale.pairs.image]),
     )
     yield from _over_position(key, name, scale, resamples)
@@ -226,9 +226,9 @@ def _precision(
         energy = over_pairs(scale.energies, resamples)
         yield Metric(key=f"{key}_energy", label=f"{label} share of the map's energy inside", estimate=energy)
     fires = over_pairs(scale.fires, resamples)
-    yield Metric(key=f"{key}_fires", label=f"{label} share of pairs that fire inside the mask", estimate=fires)
+    yield Metric(key=f"{key}_fires", label=f"{label} share of prototype maps that reach the mask", estimate=fires)
     ever = over_images(scale.fires, resamples, how="max")
-    text = f"{label} share of annotated images with a prototype that fires inside"
+    text = f"{label} share of annotated images where a prototype map reaches the mask"
     yield Metric(key=f"{key}_ever_fires", label=text, estimate=ever)
 
 
@@ -317,7 +317,7 @@ def _malignancy(
     for point in decision_curve(outcome == 1, probability, drawn, DECISIONS):
         yield Metric(
             key=f"decision_gain_{point.threshold * 100:g}",
-            label=f"Net benefit at {point.threshold:.0%}, over biopsying all or nobody",
+            label=f"Net benefit at a biopsy threshold of {point.threshold:.0%}, gain over biopsying all or none",
             estimate=point.gain,
         )
 

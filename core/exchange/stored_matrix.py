@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from core.domain.shapes import Shape
 from core.domain.study import Image
 from core.domain.turn import Turn
 from core.exchange.collect import ExportItem
+
+S = TypeVar("S", bound=Shape)
 
 
 def stored_image(image: Image) -> Image:
@@ -37,6 +43,21 @@ def stored_item(item: ExportItem) -> ExportItem:
         lesion=msgspec.structs.replace(item.lesion, outline=outline),
         truth=msgspec.structs.replace(item.truth, fine=fine),
     )
+
+
+def hung_image(stored: Image) -> Image:
+    """Inverse of ``stored_image``."""
+    return stored_image(stored)  # exchanging the sides twice changes nothing
+
+
+def hung_shape(shape: S, stored: Image) -> S:
+    """A shape of the stored matrix in the picture as it hangs; ``stored``: from ``stored_image``."""
+    return Turn.of(stored.turn).shape(shape, stored.width, stored.height) if stored.turn else shape
+
+
+def hung_mask(mask: NDArray[np.uint8], stored: Image) -> NDArray[np.uint8]:
+    """A mask (rows, columns) of the stored matrix in the picture as it hangs."""
+    return Turn.of(stored.turn).apply(mask) if stored.turn else mask
 
 
 def stored_items(items: Iterable[ExportItem]) -> tuple[ExportItem, ...]:

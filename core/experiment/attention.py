@@ -14,6 +14,7 @@ from core.experiment.parts import FinishedPart
 from core.experiment.plan import IAIA
 from core.experiment.table import Judged, short
 from core.explain.report import Section, Table
+from core.model.card import ModelCard
 from core.statistics.activation_summary import PairTable, summarise
 from core.statistics.bootstrap import resample
 from core.statistics.estimate import Estimate
@@ -196,17 +197,25 @@ def distances_moved(experiment: Experiment) -> Table:
             rows.append((trial.name, *_moved(every)))
     return Table(
         caption="Distance moved at the last projection, over all trainings",
-        columns=("", "prototypes", "median", "largest", "less than 0.001"),
+        columns=("", "prototypes", "median", "largest", "less than 0.001", "on a patch of another"),
         rows=tuple(rows),
         note="Squared latent distance from where training had left a prototype to the nearest patch of its class. "
-        "Undefined where the prototypes were never projected.",
+        "Undefined where the prototypes were never projected. On a patch of another: prototypes of a training "
+        "that are the same patch as an earlier one of their class.",
     )
+
+
+def twins(card: ModelCard) -> int:
+    """Prototypes that were projected onto a patch which an earlier one of their class is already."""
+    places = [(one.class_name, one.lesion_id, one.cell) for one in card.prototypes]
+    return len(places) - len(set(places))
 
 
 def _moved(every: Sequence[FinishedPart]) -> tuple[str, ...]:
     cards = [done.model().card for done in every]
     moved = np.array([prototype.distance_moved for card in cards for prototype in card.prototypes])
     if not len(moved):
-        return (str(sum(len(card.prototype_class) for card in cards)), "undefined", "undefined", "undefined")
+        return (str(sum(len(card.prototype_class) for card in cards)), *["undefined"] * 4)
     small = int((moved < 1e-3).sum())
-    return (str(len(moved)), f"{np.median(moved):.3g}", f"{moved.max():.3g}", f"{small} of {len(moved)}")
+    spread = (f"{np.median(moved):.3g}", f"{moved.max():.3g}", f"{small} of {len(moved)}")
+    return (str(len(moved)), *spread, str(sum(twins(card) for card in cards)))

@@ -34,7 +34,7 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
 def find_job(name: str) -> Job:
     """The function of this job; MarginaliaError where there is none of that name."""
     if name not in _JOBS:
-        raise MarginaliaError(f"There is no job named {name}; known are {', '.join(sorted(_JOBS))}.")
+        raise MarginaliaError(f"There is no job named {name}; use one of {', '.join(sorted(_JOBS))}.")
     module, function = _JOBS[name].split(":")
     job: Job = getattr(import_module(module), function)
     return job

@@ -94,7 +94,7 @@ class Hosts:
         """TrainingError where there is none of this name."""
         found = [host for host in self.all() if host.name == name]
         if not found:
-            raise TrainingError(f"There is no host named {name}; set it up first: main.py hosts add --help")
+            raise TrainingError(f"There is no host named {name}; set it up first: marginalia hosts add --help")
         return checked(found[0])
 
     def usable(self, name: str) -> RemoteHost:
@@ -103,7 +103,7 @@ class Hosts:
         if not is_confirmed(host):
             raise TrainingError(
                 f"Nothing is sent to {name} ({destination(host)}) before you have confirmed it: "
-                f"main.py hosts confirm {name}"
+                f"marginalia hosts confirm {name}"
             )
         return host
 

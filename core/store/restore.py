@@ -56,7 +56,7 @@ def restore_archive(path: Path, folder: Path, *, progress: Progress | None = Non
     except OSError as error:
         raise storage_error(error, folder) or BadFileError(f"{path.name} cannot be read ({error}).") from error
     except ZIP_ERRORS as error:
-        raise BadFileError(f"{path.name} is damaged or no backup ({type(error).__name__}).") from error
+        raise BadFileError(f"{path.name} is not a Marginalia backup, or is damaged.") from error
     return manifest
 
 

@@ -132,10 +132,8 @@ def _may_live(old: LockOwner, *, locks_work: bool) -> bool:
 
 def _refusal(folder: Path, holder: LockOwner | None) -> str:
     if holder is None:
-        return (
-            f"The study in {folder} is being changed by another program. Close it there, or open it for reading."
-        )
-    sentence = f"The study in {folder} is being changed by {holder}. Close it there, or open it for reading."
+        return f"The study in {folder} is in use by another program. Close it there, or wait until it is closed."
+    sentence = f"The study in {folder} is in use by {holder}. Close it there, or wait until it is closed."
     if holder.host != platform.node():
         sentence += f" If that program is gone for certain, delete {HOLDER} in the study's folder."
     return sentence

@@ -17,6 +17,7 @@ from core.training import state as run_state
 from core.training.config import TrainingConfig
 from core.training.losses import warm_start_head
 from core.training.machine import MachineChoice, choose_machine, settle_machine, write_config
+from core.training.stages import trunk_blocks
 from core.training.state import Facts, RunState
 from core.training.team import Team, share_statistics
 
@@ -48,6 +49,7 @@ def begin(
             at_once=config.machine.images_at_once or batch,
         )  # fmt: skip
     network = make_network(config, fresh=tensors is None).to(torch.device(facts.device))
+    check_freezing(config, network)
     if team.size > 1:
         share_statistics(network)
     if tensors is None:
@@ -94,6 +96,16 @@ def make_network(config: TrainingConfig, *, fresh: bool) -> PrototypeNetwork:
         )
     network.architecture = config.architecture
     return network
+
+
+def check_freezing(config: TrainingConfig, network: PrototypeNetwork) -> None:
+    """Raises: TrainingError where more blocks are to stay fixed than the trunk has."""
+    blocks = len(trunk_blocks(network))
+    if config.frozen_blocks >= blocks:
+        raise TrainingError(
+            f"frozen_blocks={config.frozen_blocks} leaves nothing of the trunk to train: it has {blocks} blocks. "
+            "Choose fewer, or set frozen_backbone=true."
+        )
 
 
 def check_normalisation(config: TrainingConfig) -> None:

@@ -40,6 +40,8 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     warm_addon: Rate = 2e-3
     warm_prototypes: Rate = 3e-3
     joint_features: Rate = 2e-4
+    layer_decay: Annotated[float, msgspec.Meta(gt=0, le=1), in_unit("a block")] = 1.0
+    """Factor on ``joint_features`` for each block of the trunk further from its end; 1 gives all the same rate."""
     joint_addon: Rate = 3e-3
     joint_prototypes: Rate = 3e-3
     joint_last: Annotated[float, msgspec.Meta(ge=0, le=1), in_unit("a step")] = 0.0
@@ -121,6 +123,9 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     malignancy_fit: Literal["out-of-fold", "in-sample"] = "out-of-fold"
     frozen_backbone: bool = False
     """Compute the backbone's features once and train everything after them on the cache."""
+    frozen_blocks: Annotated[Count, in_unit("blocks")] = 0
+    """Blocks of the trunk, from its input, that no stage changes while the others are trained; blocks are the
+    children of the trunk that have weights."""
     cached_augmentations: Annotated[int, msgspec.Meta(ge=0, le=100), in_unit("a lesion")] = 4
     """Fixed augmentations of each training ROI in that cache, beside the un-augmented one."""
     feature_dropout: Annotated[float, msgspec.Meta(ge=0, le=0.9), in_unit("of the channels")] = 0.0

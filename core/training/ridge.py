@@ -27,7 +27,7 @@ class RidgeChoice:
     cross_entropy: tuple[float, ...]
     """Held-out mean for each strength; empty where cross-validation was impossible."""
     standard_error: tuple[float, ...]
-    """Of that mean, over patients."""
+    """Of the difference between that mean and the smallest, over patients; 0 at the smallest."""
 
 
 def patient_folds(patient_ids: Sequence[str], labels: Labels, *, folds: int = FOLDS, seed: int = 0) -> Labels:
@@ -68,8 +68,9 @@ def choose_ridge(
 ) -> RidgeChoice:
     """The largest ridge whose held-out cross-entropy lies within one standard error of the smallest.
 
-    The standard error is taken over patients' mean losses at the best strength: images of a patient resemble
-    each other. Chosen once per training; every refit after pruning keeps it.
+    The error is that of the difference to the best strength, over patients' mean losses: images of a patient
+    resemble each other, and what makes a patient hard for one strength makes him hard for all. Chosen once per
+    training; every refit after pruning keeps it.
     """
     strengths = tuple(sorted(grid))
     fold = patient_folds(patient_ids, labels)
@@ -77,21 +78,20 @@ def choose_ridge(
         return RidgeChoice(chosen=DEFAULT_RIDGE, grid=strengths, cross_entropy=(), standard_error=())
     table = np.asarray(scores, dtype=np.float64)
     names, owner = np.unique(np.asarray(patient_ids), return_inverse=True)
-    means, errors = [], []
+    counts = np.bincount(owner)
+    losses: dict[float, Float] = {}
     start: Float | None = None
     for strength in reversed(strengths):
         logits, start = _held_out(table, labels, fold, anchor, strength, start)
-        loss = _cross_entropy(logits, labels)
-        counts = np.bincount(owner)
-        by_patient = np.bincount(owner, weights=loss) / counts
-        means.append(float(loss.mean()))
-        errors.append(float(by_patient.std(ddof=1) / np.sqrt(len(names))))
-    means.reverse()
-    errors.reverse()
-    best = int(np.argmin(means))
-    limit = means[best] + errors[best]
-    chosen = max(s for s, mean in zip(strengths, means, strict=True) if mean <= limit)
-    return RidgeChoice(chosen=chosen, grid=strengths, cross_entropy=tuple(means), standard_error=tuple(errors))
+        losses[strength] = _cross_entropy(logits, labels)
+    means = tuple(float(losses[strength].mean()) for strength in strengths)
+    best = strengths[int(np.argmin(means))]
+    by_patient = {
+        strength: np.bincount(owner, weights=losses[strength] - losses[best]) / counts for strength in strengths
+    }
+    errors = tuple(float(by_patient[s].std(ddof=1) / np.sqrt(len(names))) for s in strengths)
+    chosen = max(s for s, mean, error in zip(strengths, means, errors, strict=True) if mean <= min(means) + error)
+    return RidgeChoice(chosen=chosen, grid=strengths, cross_entropy=means, standard_error=errors)
 
 
 @one_thread()

@@ -90,8 +90,18 @@ def part_hashes(network: PrototypeNetwork) -> dict[str, str]:
     return {part: digest.hexdigest() for part, digest in digests.items()}
 
 
+def trunk_blocks(network: PrototypeNetwork) -> list[nn.Module]:
+    """The children of the trunk that have weights, from its input on."""
+    return [child for child in network.features.children() if any(True for _ in child.parameters())]
+
+
 def prepare(
-    network: PrototypeNetwork, stage: StageName, *, frozen_backbone: bool, joint_last: bool = False
+    network: PrototypeNetwork,
+    stage: StageName,
+    *,
+    frozen_backbone: bool,
+    joint_last: bool = False,
+    frozen_blocks: int = 0,
 ) -> None:
     """Modes and gradients for a gradient stage: what it must not change is fixed, batch statistics included."""
     trained = changed_parts(stage, frozen_backbone=frozen_backbone, joint_last=joint_last)
@@ -101,10 +111,31 @@ def prepare(
     network.train()
     if "features" not in trained:
         network.features.eval()
+    for block in trunk_blocks(network)[:frozen_blocks]:
+        block.requires_grad_(False).eval()
+
+
+def _feature_groups(network: PrototypeNetwork, rate: float, decay: float, frozen: int) -> list[dict[str, Any]]:
+    """Groups of the trunk's blocks that are trained; ``decay`` is the factor on the rate from each to the one
+    before it."""
+    blocks = trunk_blocks(network)
+    if decay == 1 and frozen == 0:
+        return [{"params": part_parameters(network, "features"), "lr": rate, "rate": rate}]
+    rates = [rate * decay ** (len(blocks) - 1 - index) for index in range(len(blocks))]
+    return [
+        {"params": list(block.parameters()), "lr": own, "rate": own}
+        for block, own in list(zip(blocks, rates, strict=True))[frozen:]
+    ]
 
 
 def make_optimiser(
-    network: PrototypeNetwork, stage: StageName, rates: Rates, *, head: nn.Module | None, frozen_backbone: bool
+    network: PrototypeNetwork,
+    stage: StageName,
+    rates: Rates,
+    *,
+    head: nn.Module | None,
+    frozen_backbone: bool,
+    frozen_blocks: int = 0,
 ) -> torch.optim.Adam:
     """Adam (or AdamW) with the stage's groups; weight decay on features and add-on only."""
     base = {
@@ -122,7 +153,11 @@ def make_optimiser(
         base["last"] = rates.joint_last
     groups: list[dict[str, Any]] = []
     for part, rate in base.items():
-        if part == "features" and frozen_backbone:
+        if part == "features":
+            if not frozen_backbone:
+                block_decay = rates.layer_decay if stage == "A1" else 1.0
+                trained = _feature_groups(network, rate, block_decay, frozen_blocks)
+                groups += [group | {"weight_decay": rates.weight_decay} for group in trained]
             continue
         decay = 0.0 if part in ("prototypes", "last") else rates.weight_decay
         groups.append({"params": part_parameters(network, part), "lr": rate, "rate": rate, "weight_decay": decay})

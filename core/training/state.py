@@ -133,8 +133,9 @@ def restore(state: RunState, tensors: Tensors, head: nn.Conv2d | None) -> None:
 def optimiser_for(state: RunState, stage: StageName) -> torch.optim.Adam:
     config = state.facts.config
     return make_optimiser(
-        state.network, stage, config.rates, head=state.head, frozen_backbone=config.frozen_backbone
-    )
+        state.network, stage, config.rates, head=state.head, frozen_backbone=config.frozen_backbone,
+        frozen_blocks=config.frozen_blocks,
+    )  # fmt: skip
 
 
 def _load_moments(optimiser: torch.optim.Adam, moments: Tensors) -> None:

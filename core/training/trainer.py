@@ -258,11 +258,9 @@ class Trainer:
         machine = facts.machine
         self.network.prepare_gradients(channels_last=machine.channels_last, compiled=machine.compiled)
         prepare(
-            self.network,
-            step.stage,
-            frozen_backbone=config.frozen_backbone,
-            joint_last=config.rates.joint_last > 0,
-        )
+            self.network, step.stage, frozen_backbone=config.frozen_backbone,
+            joint_last=config.rates.joint_last > 0, frozen_blocks=config.frozen_blocks,
+        )  # fmt: skip
 
         def before_batch(batch: int, batches: int) -> None:
             set_rates(optimiser, rate_factor(step, batch, batches, config.rates.schedule))

@@ -31,7 +31,7 @@ while done < times:
                 done += 1
     except StudyLockedError as error:
         refused += 1
-        assert "is being changed by" in str(error), error
+        assert "is in use by" in str(error), error
     time.sleep(0.003)
 print(refused)
 """

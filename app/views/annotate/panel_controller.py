@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer
-from PySide6.QtWidgets import QFrame, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QSizePolicy, QVBoxLayout
 
 from app.models.pictures import LoadedPicture
 from app.qt.translation import tr
@@ -98,10 +98,12 @@ def mask_frame(preview: MaskPreview) -> QFrame:
     frame = QFrame()
     box = QVBoxLayout(frame)
     box.setContentsMargins(10, 6, 10, 6)
-    preview.setFixedHeight(190)
+    # as high as the panel leaves it, whatever its width
+    preview.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+    preview.setMinimumHeight(64)
+    preview.setMaximumHeight(190)
     heading = Label(tr("Mask as the network sees it"))
     heading.setObjectName("heading")
     box.addWidget(heading)
-    box.addWidget(preview)
-    box.addStretch()
+    box.addWidget(preview, 1)
     return frame

@@ -7,7 +7,7 @@ network sees stands over the history; else one of the two is chosen.
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -32,8 +32,8 @@ WIDTH = 300
 _SCROLL_BAR = 12
 _MASK = 236
 """Height of the mask with its heading, logical pixels."""
-_HISTORY = 150
-"""The least height of the history."""
+_HISTORY = 110
+"""The least height of the history, which a small window leaves it."""
 
 
 class SidePanel(QScrollArea):
@@ -70,8 +70,23 @@ class SidePanel(QScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._fix_heights()
         above = self.lesions.sizeHint().height() + self.form.sizeHint().height() + 40
         self.foot.show_both(self.height() - above >= _MASK + _HISTORY)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._fix_heights()
+
+    def _fix_heights(self) -> None:
+        """The heights of the two upper blocks, from the style in force: what they show never changes them."""
+        for block in (self.lesions, self.form):
+            for widget in (block, *block.findChildren(QWidget)):
+                widget.ensurePolished()
+            layout = block.layout()
+            if layout is not None:
+                layout.invalidate()
+                block.setFixedHeight(layout.sizeHint().height())
 
     def _labels_heading(self) -> QHBoxLayout:
         heading = Label(tr("Labels"))
@@ -122,8 +137,11 @@ class _Foot(QWidget):
         self._pages.setVisible(not both)
         for widget in (self._mask, self._history):
             if both:
+                self._mask.setFixedHeight(_MASK)
                 self._column.addWidget(widget, 0 if widget is self._mask else 1)
             else:
+                self._mask.setMinimumHeight(0)
+                self._mask.setMaximumHeight(_MASK)
                 self._pages.insertWidget(1 if widget is self._mask else 0, widget)
             widget.show()
         if not both:

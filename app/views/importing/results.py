@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 
 from core.data.importers.images import read_files
-from core.data.importers.importing import ImportReport, run_import
+from core.data.importers.importing import run_import
 from core.data.importers.layouts import Layout, PlanOptions, make_plan, recognised
-from core.data.importers.outcomes import FileResult, file_results
+from core.data.importers.outcomes import FileResult, ImportReport, file_results
 from core.data.importers.plan import ImportPlan, Issue, Severity
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled

@@ -39,6 +39,8 @@ class RunsTable(QWidget):
     """A ``Run`` that is not to wait for its turn any more."""
     compare_wanted = Signal(object)
     """The ``Run`` s to be laid side by side."""
+    validate_wanted = Signal(object)
+    """A finished ``Run`` that is to be judged on another study."""
     log_wanted = Signal(object)
     archive_wanted = Signal(object, bool)
     note_written = Signal(object, str)
@@ -67,9 +69,11 @@ class RunsTable(QWidget):
         self.log, self.archive = QPushButton(tr("Log")), QPushButton(tr("Archive"))
         self.compare = QPushButton(tr("Compare…"))
         self.compare.setToolTip(tr("Tick two runs or more to lay their figures and configurations side by side"))
+        self.validate = QPushButton(tr("Validate…"))
+        self.validate.setToolTip(tr("Judge its model on a study that it never saw"))
         self.archived = QCheckBox(tr("Archived ones too"))
         line = QHBoxLayout()
-        for button in (self.open, self.resume, self.compare, self.log, self.archive):
+        for button in (self.open, self.resume, self.compare, self.validate, self.log, self.archive):
             line.addWidget(button)
         line.addStretch()
         line.addWidget(self.archived)
@@ -86,6 +90,7 @@ class RunsTable(QWidget):
         self.open.clicked.connect(lambda: self.open_wanted.emit(self.selected[0]))
         self.resume.clicked.connect(self._resume)
         self.compare.clicked.connect(lambda: self.compare_wanted.emit(self.compared))
+        self.validate.clicked.connect(lambda: self.validate_wanted.emit(self.selected[0]))
         self.log.clicked.connect(lambda: self.log_wanted.emit(self.selected[0]))
         self.archive.clicked.connect(self._archive)
         self._show_comparison()
@@ -151,6 +156,7 @@ class RunsTable(QWidget):
         one = chosen[0] if len(chosen) == 1 else None
         live = one is not None and one.id == self._live
         self.open.setEnabled(one is not None and one.status is RunStatus.FINISHED)
+        self.validate.setEnabled(self.open.isEnabled())
         waits = one is not None and one.id in self._waiting
         self.resume.setEnabled(one is not None and not live and (waits or one.status in _RESUMABLE))
         self.resume.setText(tr("Out of the queue") if waits else tr("Resume"))

@@ -11,6 +11,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
+    QFileDialog,
     QPlainTextEdit,
     QSplitter,
     QStackedWidget,
@@ -48,6 +49,7 @@ from app.views.train.measuring import Devices, Measuring
 from app.views.train.plan_panel import PlanPanel
 from app.views.train.resuming import Resuming
 from app.views.train.runs_table import RunsTable
+from app.views.train.validation import ExternalValidationView
 from app.widgets.label import in_title
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
@@ -130,6 +132,7 @@ class TrainScreen(Screen):
         self.runs.resume_wanted.connect(self._resume)
         self.runs.withdraw_wanted.connect(self.training.withdraw)
         self.runs.compare_wanted.connect(self._compare)
+        self.runs.validate_wanted.connect(self._validate)
         self.runs.log_wanted.connect(self._show_log)
         self.runs.archive_wanted.connect(self._archive)
         self.runs.note_written.connect(self._note)
@@ -333,6 +336,12 @@ class TrainScreen(Screen):
 
     def _compare(self, runs: list[Run]) -> None:
         RunComparisonView(runs, self).show()
+
+    def _validate(self, run: Run) -> None:
+        title = tr("The study to judge {name} on", name=run.name)
+        chosen = QFileDialog.getExistingDirectory(self, title, str(self.session.study.folder.parent))
+        if chosen:
+            ExternalValidationView(self.session.study.folder, run, Path(chosen), self).show()
 
     def _show_log(self, run: Run) -> None:
         path = self.session.study.folder / run.folder / LOG

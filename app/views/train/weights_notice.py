@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QFrame, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.background import Background, WorkResult
 from app.qt.dialogs import open_dialog
@@ -32,14 +32,11 @@ class WeightsNotice(QFrame):
         self.copy.setText(tr("Copy the install command"))
         self.copy.setToolTip(INSTALL)
         self.take.setText(tr("Import a file of weights…"))
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.copy)
-        buttons.addWidget(self.take)
-        buttons.addStretch()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.sentence)
-        layout.addLayout(buttons)
+        # one below the other: side by side they would be wider than the panel in German
+        for part in (self.sentence, self.copy, self.take):
+            layout.addWidget(part)
         self._importing = Background(self, name="weights")
         self._importing.done.connect(self._imported)
         self.copy.clicked.connect(self._copy)

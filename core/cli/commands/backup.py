@@ -2,7 +2,7 @@
 there is one. Derived arrays are left out; they are computed again. Nobody else may be writing in the study.
 
 example:
-  main.py backup breast-margins breast-margins-2026-03-01.zip
+  marginalia backup breast-margins breast-margins-2026-03-01.zip
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from core.cli import lookup
 from core.cli.console import Console
 
 HELP = "write a study into one verified file"
@@ -20,8 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="new file, outside the study")
 
 
+def look_up(arguments: argparse.Namespace) -> None:
+    lookup.check_study(arguments.study)
+
+
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    from core.domain.events import Progress
     from core.store.archive import write_archive
     from core.store.study import Study
 
@@ -29,7 +33,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         manifest = write_archive(
             study,
             arguments.file,
-            progress=lambda done, total: console.emit(Progress(stage="backup", done=done, total=total)),
+            progress=console.progress("backup"),
         )
     size = sum(member.size for member in manifest.files.values())
     console.result(

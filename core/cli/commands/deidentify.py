@@ -10,9 +10,9 @@ A file of rules is a JSON list such as
   [{"manufacturer": "ACME", "rows": 3328, "left": 0, "top": 0, "right": 600, "bottom": 120}]
 
 examples:
-  main.py deidentify ~/mammograms --out clean
-  main.py deidentify ~/mammograms --out clean --study breast-margins --dates shifted
-  main.py deidentify one.dcm --out clean --black-out 0,0,600,120
+  marginalia deidentify ~/mammograms --out clean
+  marginalia deidentify ~/mammograms --out clean --study breast-margins --dates shifted
+  marginalia deidentify one.dcm --out clean --black-out 0,0,600,120
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Make a SYNTHETIC study, train a model on it from random weights, judge and explain it, and open the result.
+"""Make a SYNTHETIC study, train a model on it from random weights, evaluate and explain it, and open the result.
 
 Takes a few minutes on two cores, without a GPU. The folder then holds `study/`, a study like any other, and
 `report/index.html`, the page to open first. Where there is no display the window is not opened.
 
 example:
-  main.py demo my-demo
+  marginalia demo my-demo
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--patients", type=int, default=330, help="patients of the study (default: 330)")
     parser.add_argument("--seed", type=int, default=2026, help="seed of study, split and training (2026)")
     parser.add_argument("--preset", default="compact", help="configuration of the training (default: compact)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a demo that is in the folder already")
     parser.add_argument("--no-window", action="store_true", help="do not open the window at the end")
 
 

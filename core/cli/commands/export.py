@@ -9,15 +9,13 @@ BI-RADS description and, with --run, the model's findings and its prototypes' co
 as verifying observer where they have agreed with all of it), `gsps` (graphics for viewers). They carry pseudonyms;
 with --identity the original identifiers, to go back to the archive that the images came from.
 
-Models: `model` (one file: weights, card, metrics, fingerprint; with --with-pictures also the prototypes' pictures,
-which are patients' images) and `onnx` (the network alone, for other programs).
+Models: `model` and `onnx`, as `model export` writes them.
 
 examples:
-  main.py export breast-margins --format coco --out masks
-  main.py export breast-margins --format authors --split default --out npy
-  main.py export breast-margins --format seg --identity --out for-the-archive
-  main.py export breast-margins --format sr --run compact-1 --out reports
-  main.py export breast-margins --format model --run compact-1 --out model-to-share.marginalia
+  marginalia export breast-margins --format coco --out masks
+  marginalia export breast-margins --format authors --split default --out npy
+  marginalia export breast-margins --format seg --identity --out for-the-archive
+  marginalia export breast-margins --format sr --run compact-1 --out reports
 """
 
 from __future__ import annotations
@@ -28,9 +26,14 @@ from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.cli import lookup
 from core.cli.console import Console
+from core.cli.outputs import add_overwrite, check_output
+from core.cli.text import count
+from core.domain.errors import StudyError
 
 if TYPE_CHECKING:
+    from core.domain.study import Run
     from core.store.identity import IdentityFile
     from core.store.study import Study
 
@@ -42,7 +45,9 @@ MODELS = ("model", "onnx")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
-    parser.add_argument("--format", choices=(*MASKS, *OBJECTS, *MODELS), required=True)
+    parser.add_argument(
+        "--format", choices=(*MASKS, *OBJECTS, *MODELS), required=True, help="what is written; see above"
+    )
     parser.add_argument("--out", type=Path, required=True, help="new folder; model, onnx: new file")
     parser.add_argument("--split", default="", help="name of a split whose parts are written apart")
     parser.add_argument("--run", default="", help="model, onnx, sr: name of the run")
@@ -53,19 +58,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--with-pictures", action="store_true", help="model: with the prototypes' pictures, which show patients"
     )
+    add_overwrite(parser)
+
+
+def look_up(arguments: argparse.Namespace) -> None:
+    lookup.check_study(arguments.study)
+    _check_options(arguments)
+    if arguments.run:
+        lookup.check_run(arguments.study, arguments.run, finished=True)
+    if arguments.split:
+        lookup.check_split(arguments.study, arguments.split)
+    if arguments.format == "authors":
+        lookup.check_preset(arguments.preset)
+    check_output(arguments.out, overwrite=arguments.overwrite)
+
+
+def _check_options(arguments: argparse.Namespace) -> None:
+    """StudyError for an option that the format needs, or that it would ignore."""
+    kind = arguments.format
+    if kind in MODELS and not arguments.run:
+        raise StudyError(f"--format {kind} needs --run: the run whose model is written.")
+    if arguments.run and kind not in (*MODELS, "sr"):
+        raise StudyError(f"--format {kind} holds nothing of a run; leave out --run.")
+    if arguments.identity and kind not in OBJECTS:
+        raise StudyError(f"An export as {kind} never carries identifiers; --identity is for {', '.join(OBJECTS)}.")
+    if arguments.with_pictures and kind != "model":
+        raise StudyError(f"--format {kind} holds no prototypes; leave out --with-pictures.")
+    if arguments.split and kind in MODELS:
+        raise StudyError(f"--format {kind} has no parts; leave out --split.")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    from core.domain.errors import StudyError
     from core.store.study import Study
 
-    if arguments.identity and arguments.format not in OBJECTS:
-        raise StudyError(
-            f"An export as {arguments.format} never carries identifiers; --identity is for {', '.join(OBJECTS)}."
-        )
+    if arguments.format in MODELS:
+        return write_model(arguments, console, onnx=arguments.format == "onnx")
     with Study.open(arguments.study, writable=False) as study:
-        if arguments.format in MODELS:
-            return _model(study, arguments, console)
         if arguments.format in OBJECTS:
             return _objects(study, arguments, console)
         return _masks(study, arguments, console)
@@ -86,7 +114,7 @@ def _masks(study: Study, arguments: argparse.Namespace, console: Console) -> int
         from core.tasks.runs.run_data import roi_request
         from core.training.presets import load_preset
 
-        count = export_authors(study, folder, roi_request(load_preset(arguments.preset)), **asked)
+        lesions = export_authors(study, folder, roi_request(load_preset(arguments.preset)), **asked)
     else:
         writers: dict[str, Callable[..., int]] = {
             "coco": export_coco,
@@ -94,10 +122,10 @@ def _masks(study: Study, arguments: argparse.Namespace, console: Console) -> int
             "nifti": export_nifti,
             "csv": export_csv,
         }
-        count = writers[arguments.format](study, folder, **asked)
+        lesions = writers[arguments.format](study, folder, **asked)
     console.result(
-        {"folder": str(folder), "format": arguments.format, "lesions": count},
-        f"Wrote {count} lesions to {folder}. They carry the study's pseudonyms only.",
+        {"folder": str(folder), "format": arguments.format, "lesions": lesions},
+        f"Wrote {count(lesions, 'lesion')} to {folder}, with the study's pseudonyms only.",
     )
     return 0
 
@@ -123,8 +151,8 @@ def _objects(study: Study, arguments: argparse.Namespace, console: Console) -> i
     verified = f" {written.verified} are verified by a reader." if arguments.format == "sr" else ""
     console.result(
         msgspec.to_builtins(written),
-        f"Wrote {len(written.files)} objects with {written.lesions} lesions to {arguments.out}.{verified} "
-        f"They carry {carried}.",
+        f"Wrote {count(len(written.files), 'object')} with {count(written.lesions, 'lesion')} to {arguments.out}."
+        f"{verified} They carry {carried}.",
     )
     return 0
 
@@ -137,31 +165,28 @@ def _identity(study: Study) -> IdentityFile:
     return IdentityFile.open(study.folder, Passphrase(lambda: getpass("Passphrase: ")))
 
 
-def _model(study: Study, arguments: argparse.Namespace, console: Console) -> int:
+def write_model(arguments: argparse.Namespace, console: Console, *, onnx: bool) -> int:
+    """Write the model of ``arguments.run`` to ``arguments.out``. Shared with ``model export``."""
     import msgspec
 
-    from core.domain.errors import StudyError
-    from core.exchange.models.onnx import write_onnx
     from core.exchange.models.share_model import share_model
-    from core.tasks.runs.lifecycle import active_model, finished_run
+    from core.store.study import Study
+    from core.tasks.runs.lifecycle import finished_run
 
-    run = finished_run(study, arguments.run)
-    if arguments.format == "onnx":
-        if arguments.out.exists():
-            raise StudyError(f"{arguments.out} exists already; choose another name.")
-        model = active_model(study, run)
-        write_onnx(arguments.out, model.network, model.card)
-        document = {"file": str(arguments.out), "run": run.name, "model_sha256": model.sha256}
-        console.result(document, f"Wrote the network of run {run.name} to {arguments.out} as ONNX.")
-        return 0
-    shared = share_model(
-        study,
-        run,
-        arguments.out,
-        with_pictures=arguments.with_pictures,
-        emit=console.emit,
-        cancelled=console.cancelled,
-    )
+    if arguments.overwrite:
+        arguments.out.unlink(missing_ok=True)
+    with Study.open(arguments.study, writable=False) as study:
+        run = finished_run(study, arguments.run)
+        if onnx:
+            return _write_onnx(study, run, arguments.out, console)
+        shared = share_model(
+            study,
+            run,
+            arguments.out,
+            with_pictures=arguments.with_pictures,
+            emit=console.emit,
+            cancelled=console.cancelled,
+        )
     pictures = (
         "WITH THE PICTURES of its prototypes, which show patients" if shared.pictures else "without pictures"
     )
@@ -171,4 +196,15 @@ def _model(study: Study, arguments: argparse.Namespace, console: Console) -> int
         f"correlation {shared.closest.correlation:.2f}). Its {shared.latent_prototypes} prototypes are latent "
         "vectors of training patches: README.txt in it says what that means.",
     )
+    return 0
+
+
+def _write_onnx(study: Study, run: Run, out: Path, console: Console) -> int:
+    from core.exchange.models.onnx import write_onnx
+    from core.tasks.runs.lifecycle import active_model
+
+    model = active_model(study, run)
+    write_onnx(out, model.network, model.card)
+    document = {"file": str(out), "run": run.name, "model_sha256": model.sha256}
+    console.result(document, f"Wrote the network of run {run.name} to {out} as ONNX.")
     return 0

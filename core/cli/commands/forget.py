@@ -3,8 +3,8 @@ the audit trail said of them; a tombstone keeps the trail verifiable. Names the 
 something of the patient. Without --yes it only says what it would do.
 
 examples:
-  main.py forget breast-margins P7K2QM4X
-  main.py forget breast-margins P7K2QM4X --yes
+  marginalia forget breast-margins P7K2QM4X
+  marginalia forget breast-margins P7K2QM4X --yes
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.cli import lookup
 from core.cli.console import Console
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
     parser.add_argument("patient", help="pseudonym of the patient")
     parser.add_argument("--yes", action="store_true", help="really do it; it cannot be undone")
+
+
+def look_up(arguments: argparse.Namespace) -> None:
+    lookup.check_study(arguments.study)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

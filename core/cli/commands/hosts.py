@@ -10,10 +10,10 @@ no name, no pseudonym and no whole mammogram. Nothing is sent before you have co
 is deleted there when the results are home.
 
 examples:
-  main.py hosts add gpu --address me@gpu.example.org --program marginalia --python .venv/bin/python
-  main.py hosts confirm gpu
-  main.py hosts test gpu
-  main.py train breast-margins --preset paper --on gpu
+  marginalia hosts add gpu --address me@gpu.example.org --program marginalia --python .venv/bin/python
+  marginalia hosts confirm gpu
+  marginalia hosts test gpu
+  marginalia train breast-margins --preset paper --on gpu
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from core.cli.console import Console
-from core.cli.output import add_output
+from core.cli.parsing import add_action, add_actions
 
 if TYPE_CHECKING:
     from core.jobs.hosts import Hosts, RemoteHost
@@ -32,7 +32,7 @@ HELP = "set up, confirm and test other machines to train on"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
+    actions = add_actions(parser)
     texts = {
         "add": "set up a machine, or change the one of the same name",
         "list": "list the machines",
@@ -40,11 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "test": "log in and have the program there count to three",
         "remove": "remove a machine",
     }
-    made = {name: actions.add_parser(name, help=text, description=f"{text}.") for name, text in texts.items()}
+    made = {name: add_action(actions, name, text) for name, text in texts.items()}
     for name, one in made.items():
         if name != "list":
             one.add_argument("name")
-        add_output(one, inner=True)
     add = made["add"]
     add.add_argument("--address", required=True, help="what ssh is given: host, user@host or a name it knows")
     add.add_argument("--program", required=True, help="folder of this program there, from the home folder")
@@ -63,7 +62,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         case "list":
             lines = [_line(host) for host in hosts.all()]
             text = "\n".join(f"{one['name']}  {one['destination']}, {_standing(one)}" for one in lines)
-            console.result({"hosts": lines}, text or "There are no hosts. Next: main.py hosts add --help")
+            console.result({"hosts": lines}, text or "There are no hosts. Next: marginalia hosts add --help")
         case "confirm":
             _confirm(hosts, arguments, console)
         case "test":
@@ -94,7 +93,7 @@ def _add(hosts: Hosts, arguments: argparse.Namespace, console: Console) -> None:
         folder=arguments.folder, confirmed=known.get(arguments.name, ""),
     )  # fmt: skip
     hosts.put(host)
-    console.result(_line(host), f"Set up {host.name}. Next: main.py hosts confirm {host.name}")
+    console.result(_line(host), f"Set up {host.name}. Next: marginalia hosts confirm {host.name}")
 
 
 def _confirm(hosts: Hosts, arguments: argparse.Namespace, console: Console) -> None:
@@ -104,7 +103,7 @@ def _confirm(hosts: Hosts, arguments: argparse.Namespace, console: Console) -> N
     host = hosts.get(arguments.name)
     if not arguments.yes:
         if not sys.stdin.isatty():
-            raise TrainingError("A machine is confirmed by a person: answer on the terminal, or say --yes.")
+            raise TrainingError("A machine is confirmed by a person: answer on the terminal, or add --yes.")
         sys.stderr.write(f"Regions of interest may be sent to {destination(host)}. yes/no: ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() != "yes":

@@ -1,25 +1,39 @@
-"""Bring images and lesions into a study, each file decoded in a child process with limits.
+"""Bring images and lesions into a study, each file decoded in a sandboxed process with limits.
 
-Layouts, told from the files: `folder` (images with a lesions.csv; one row a lesion), the public data sets as they
-are downloaded (`mini-mias`, `cdd-cesm`, `cbis-ddsm`, `inbreast`, `vindr-mammo`, `cmmd`, `embed`), and `images`
-(mammograms without a table, to be annotated; also a single file or a ZIP archive). Files are known by their
-content; what is passed over is counted and listed. The exit code is 1 where no file could be used. `results` reads
-DICOM SEG, SR and GSPS of images that the study holds back, as annotations and labels of --reader; where they carry
-original identifiers, with the --identity file that the study has. Columns of lesions.csv: image (required),
-patient_id, finding, laterality, view, margin, shape, density, category, pathology, probability, outline (JSON, or
-x,y,radius, or x0,y0,x1,y1), frame (slice of a tomosynthesis, from 1), fine (JSON), reader, spacing_mm, comment.
+The layout is detected from the files: `folder` (images with a lesions.csv; one row a lesion), the public data sets
+as they are downloaded (`mini-mias`, `cdd-cesm`, `cbis-ddsm`, `inbreast`, `vindr-mammo`, `cmmd`, `embed`), and
+`images` (mammograms without a table, to be annotated; also a single file or a ZIP archive). Files are known by
+their content; what is passed over is counted and listed. `results` reads DICOM SEG, SR and GSPS
+of images that the study holds back, as annotations and labels of --reader; where they carry original identifiers,
+with the --identity file that the study has.
 
-Patient identifiers become pseudonyms of the study. The link back is dropped unless `--identity` keeps it, in a
-separate encrypted file: under a passphrase, which is asked for each time, or in the system's key store.
+Columns of lesions.csv: image (required), patient_id, finding, laterality, view, margin, shape, density, category,
+pathology, probability, outline (JSON, or x,y,radius, or x0,y0,x1,y1), frame (slice of a tomosynthesis, from 1),
+fine (JSON), reader, spacing_mm, comment.
+
+Columns of the table of --choices (cdd-cesm), one row for each image with several regions: image (as in index.csv,
+such as full/P3_L_DM_CC.jpg), region (the one that the margin describes, from 1, in the order of the contours of
+the table; of a mask, by falling size), and margin where it is another than the word of the table.
+
+Patient identifiers become pseudonyms of the study. The link back is dropped unless --identity keeps it, in a
+separate encrypted file: under a passphrase, which is asked for each time, or in the system's key store. Your own
+file names are dropped too, unless --keep-file-names keeps them in STUDY.file-names.csv beside the study, which no
+export or backup contains.
+
+Images that the study holds already are left out. Where the table gives them other labels, the differences are
+shown, and --update-labels takes those of the table; labels and annotations of readers stay as they are.
+
+Exit code 1 if no file could be imported and none was in the study already.
 
 examples:
-  main.py import breast-margins ~/mammograms --dry-run
-  main.py import breast-margins ~/mammograms/one.dcm
-  main.py import breast-margins ~/downloads/study.zip
-  main.py import breast-margins ~/INbreast --results what-became-of-it.csv
-  main.py import breast-margins ~/mammograms --identity passphrase
-  main.py import breast-margins from-the-archive --layout results --reader "Dr. A" --identity passphrase
-  main.py import breast-margins ~/cdd-cesm --choices chosen-regions.csv
+  marginalia import breast-margins ~/mammograms --dry-run --decode
+  marginalia import breast-margins ~/mammograms/one.dcm
+  marginalia import breast-margins ~/downloads/study.zip
+  marginalia import breast-margins ~/INbreast --results outcome.csv
+  marginalia import breast-margins ~/mammograms --update-labels
+  marginalia import breast-margins ~/mammograms --identity passphrase --keep-file-names
+  marginalia import breast-margins from-the-archive --layout results --reader "Dr. A" --identity passphrase
+  marginalia import breast-margins ~/cdd-cesm --choices chosen-regions.csv
 """
 
 from __future__ import annotations
@@ -29,10 +43,13 @@ from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.cli import lookup
 from core.cli.console import Console
+from core.cli.text import count
 
 if TYPE_CHECKING:
-    from core.data.importers.outcomes import FileResult
+    from core.data.importers.known_images import KnownImages
+    from core.data.importers.outcomes import ImportReport
     from core.data.importers.plan import ImportPlan, Issue
     from core.store.identity import IdentityFile
     from core.store.study import Study
@@ -48,10 +65,12 @@ LAYOUTS = (
     "embed",
     "images",
 )
-"""Of ``core.data.importers.layouts.Layout``, which printing help need not import."""
+"""The values of ``core.data.importers.layouts.Layout``, which printing help need not import."""
 RESULTS = "results"
-"""What is read back, not imported: images come from elsewhere."""
+"""Annotations are read back; the images are in the study already."""
 HELP = "bring images and lesions into a study"
+SHOWN = 5
+"""Issues that are shown one by one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,40 +78,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, help="folder of the images and their table, an image file or a ZIP archive"
     )
-    parser.add_argument("--layout", choices=(*LAYOUTS, RESULTS), help="layout, if not to be told from the files")
     parser.add_argument(
-        "--table", type=Path, help="table of lesions of the layout `folder` (default: lesions.csv)"
+        "--layout",
+        choices=(*LAYOUTS, RESULTS),
+        metavar="LAYOUT",
+        help="layout, one of those above (default: detected from the files)",
     )
+    parser.add_argument("--table", type=Path, help="table of lesions of the layout folder (default: lesions.csv)")
     parser.add_argument("--source", default="", help="name of the data set (default: the folder's name)")
     parser.add_argument(
         "--reader",
         default="",
-        help="who made the fine annotations, where no column says it; results: whose annotations they become",
+        help="reader of the fine annotations, if the table has no reader column; "
+        "results: whose annotations they are",
     )
-    parser.add_argument("--choices", type=Path, help="cdd-cesm: table of the regions that a person chose")
+    parser.add_argument(
+        "--choices", type=Path, metavar="CSV", help="cdd-cesm: regions that a person chose; see above"
+    )
     parser.add_argument("--skip-bad-rows", action="store_true", help="import the rest where rows are wrong")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be imported, and why not")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would be imported, and what would be left out and why"
+    )
+    parser.add_argument(
+        "--decode",
+        action="store_true",
+        help="with --dry-run: decode each file too, and compare it with the images of the study",
+    )
+    parser.add_argument(
+        "--update-labels",
+        action="store_true",
+        help="take labels that differ in the table for lesions of the study",
+    )
+    parser.add_argument("--again", action="store_true", help="import images of forgotten patients again")
+    parser.add_argument(
+        "--keep-file-names",
+        action="store_true",
+        help="keep your own file names in STUDY.file-names.csv beside the study, for predict and study lesions",
+    )
     parser.add_argument(
         "--results",
         type=Path,
         metavar="CSV",
-        help="write what became of every file, or would become, to this table",
+        help="write the outcome for each file to this CSV, with the pseudonym and the lesions it has in the study",
     )
     parser.add_argument(
         "--identity",
         choices=("drop", "passphrase", "key-store"),
         default="drop",
-        help="what becomes of the link from pseudonyms to patients (default: drop)",
+        help="whether to keep the link from pseudonyms to patients (default: drop)",
     )
 
 
-def run(arguments: argparse.Namespace, console: Console) -> int:
-    import msgspec
+def look_up(arguments: argparse.Namespace) -> None:
+    lookup.check_study(arguments.study)
+    for path in (arguments.folder, arguments.table, arguments.choices):
+        if path is not None:
+            lookup.check_input(path)
 
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.data.importers.folder import DEFAULT_READER
-    from core.data.importers.importing import run_import
+    from core.data.importers.known_images import KnownImages
     from core.data.importers.layouts import Layout, PlanOptions, make_plan
-    from core.data.importers.outcomes import file_results
     from core.store.study import Study
 
     if arguments.layout == RESULTS:
@@ -105,24 +152,105 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         choices=arguments.choices,
         skip_bad_rows=arguments.skip_bad_rows,
     )
-    if arguments.dry_run:
-        with Study.open(arguments.study, writable=False):
-            plan = make_plan(arguments.folder, options)
-        files = file_results(plan, plan.issues, [True] * len(plan.images))
-        _write_results(arguments.results, files)
-        console.result(_planned(plan) | {"files": msgspec.to_builtins(files)}, _planned_text(plan))
-        return 0
-    with Study.open(arguments.study) as study:
+    with Study.open(arguments.study, writable=not arguments.dry_run) as study:
         plan = make_plan(arguments.folder, options)
-        identity = identity_file(study, arguments.identity)
-        report = run_import(study, plan, identity=identity, emit=console.emit, cancelled=console.cancelled)
-    _write_results(arguments.results, report.files)
-    text = (
-        f"Imported from {report.source}: {report.patients} new patients, {report.images} images, "
-        f"{report.lesions} lesions, {report.fine_annotations} fine annotations.{_counts_text(report.issues)}"
-    )
-    console.result(msgspec.to_builtins(report), text)
+        known = KnownImages(study, update_labels=arguments.update_labels, take_forgotten=arguments.again)
+        report = _carried_out(study, plan, known, arguments, console)
+        names = _own_names(plan, report, arguments.folder)
+        _write_results(arguments.results, study, report, names)
+        kept = _keep_names(study, report, names) if arguments.keep_file_names and not arguments.dry_run else None
+    _show_issues(report.issues, console, arguments.results)
+    _report(report, plan, arguments, console, kept)
     return 1 if report.nothing_usable else 0
+
+
+def _carried_out(
+    study: Study, plan: ImportPlan, known: KnownImages, arguments: argparse.Namespace, console: Console
+) -> ImportReport:
+    from core.data.importers.importing import run_import
+    from core.data.importers.outcomes import ImportReport, file_results
+    from core.data.importers.preview import preview_import
+    from core.domain.events import Event, Message
+
+    def progress(event: Event) -> None:
+        if not isinstance(event, Message):  # issues are shown once, at the end
+            console.emit(event)
+
+    if not arguments.dry_run:
+        identity = identity_file(study, arguments.identity)
+        return run_import(study, plan, identity=identity, known=known, emit=progress, cancelled=console.cancelled)
+    if arguments.decode:
+        return preview_import(study, plan, known=known, emit=progress, cancelled=console.cancelled)
+    files = file_results(plan, plan.issues, [True] * len(plan.images))
+    return ImportReport(
+        source=plan.source,
+        patients=0,
+        images=len(plan.images),
+        lesions=plan.lesion_count,
+        fine_annotations=0,
+        issues=plan.issues,
+        files=files,
+    )
+
+
+def _report(
+    report: ImportReport, plan: ImportPlan, arguments: argparse.Namespace, console: Console, kept: Path | None
+) -> None:
+    import msgspec
+
+    there = sum(bool(file.image_id) for file in report.files) - report.images
+    unlabelled = sum(lesion.labels.margin is None for image in plan.images for lesion in image.lesions)
+    images, lesions = count(report.images, "image"), count(report.lesions, "lesion")
+    if arguments.dry_run:
+        lines = [f"Would import {images} with {lesions} from {report.source}.{_counts_text(report.issues)}"]
+    else:
+        lines = [
+            f"Imported from {report.source}: {count(report.patients, 'new patient')}, {images}, {lesions}, "
+            f"{count(report.fine_annotations, 'fine annotation')}.{_counts_text(report.issues)}"
+        ]
+    if report.updated:
+        verb = "would be updated" if arguments.dry_run else "updated"
+        lines.append(f"Labels of {count(report.updated, 'lesion')} {verb}.")
+    if there > 0:
+        lines.append(f"{count(there, 'file')} already in the study.")
+    if unlabelled and report.lesions:
+        lines.append(f"{count(unlabelled, 'lesion')} without a margin in the table.")
+    if not arguments.source and arguments.layout in (None, "folder", "images") and report.images:
+        lines.append(f"The data set is named {report.source}, after the folder; --source NAME gives another name.")
+    if kept is not None:
+        lines.append(f"Your file names are kept in {kept}; it is private, and not part of the study.")
+    if arguments.dry_run:
+        lines.append("Nothing was changed.")
+        if not arguments.decode:
+            lines.append(
+                "Files were not decoded, so unreadable ones and those already in the study are not known yet; "
+                "--decode finds them."
+            )
+    document = msgspec.to_builtins(report) | {"dry_run": arguments.dry_run, "already_in_study": max(there, 0)}
+    if arguments.dry_run and not arguments.decode:
+        document["already_in_study"] = None
+    console.result(document, "\n".join(lines))
+
+
+def _show_issues(issues: tuple[Issue, ...], console: Console, results: Path | None) -> None:
+    """The first few issues on standard error; files that are in the study are counted with the result."""
+    from core.data.importers.plan import Severity
+
+    if console.as_json:  # they are in the document
+        return
+    plain = [one for one in issues if not one.sentence.endswith("identical to those of an image of the study.")]
+    shown = [one for one in plain if one.severity is not Severity.NOTE] + [
+        one for one in plain if one.severity is Severity.NOTE
+    ]
+    for issue in shown[:SHOWN]:
+        place = f"{issue.where}: " if issue.where and not issue.sentence.startswith(issue.where) else ""
+        if issue.severity is Severity.NOTE:
+            console.note(f"Note: {place}{issue.sentence}")
+        else:
+            console.warn(f"{place}{issue.sentence}")
+    if len(shown) > SHOWN:
+        where = f"{results} lists them all" if results else "--results FILE.csv lists them all"
+        console.warn(f"... and {len(shown) - SHOWN:,} more; {where}.")
 
 
 def _results(arguments: argparse.Namespace, console: Console) -> int:
@@ -148,47 +276,68 @@ def _results(arguments: argparse.Namespace, console: Console) -> int:
             cancelled=console.cancelled,
         )
     lines = [f"{issue.severity.value}: {issue.sentence}" for issue in read.issues]
+    verb = "Would read" if arguments.dry_run else "Read"
     lines.append(
-        f"{'Would read' if arguments.dry_run else 'Read'} {read.files} results back: {read.fine_annotations} fine "
-        f"annotations and {read.labels} descriptions of {read.reader}, {read.new_lesions} new lesions."
+        f"{verb} {count(read.files, 'result')} back: {count(read.fine_annotations, 'fine annotation')} and "
+        f"{count(read.labels, 'description')} of {read.reader}, {count(read.new_lesions, 'new lesion')}."
     )
     console.result(msgspec.to_builtins(read), "\n".join(lines))
     return 0
 
 
-def _write_results(path: Path | None, files: tuple[FileResult, ...]) -> None:
-    from core.data.importers.outcomes import results_table
+def _own_names(plan: ImportPlan, report: ImportReport, folder: Path) -> list[str]:
+    """For each line of the report the file's path below the folder, as a table of lesions names it."""
+    images = [
+        image.path.relative_to(folder).as_posix() if image.path.is_relative_to(folder) else plan.name_of(image)
+        for image in plan.images
+    ]
+    return images + [file.name for file in report.files[len(images) :]]
+
+
+def _write_results(path: Path | None, study: Study, report: ImportReport, names: list[str]) -> None:
+    """The outcome for each file, with what it is called in the study, so that exports can be joined to it."""
+    from core.domain.spreadsheet import csv_document
     from core.platform.atomic import atomic_write
 
-    if path is not None:
-        atomic_write(path, results_table(files))
+    if path is None:
+        return
+    pseudonyms = {patient.id: patient.pseudonym for patient in study.patients.all()}
+    patient_of = {image.id: pseudonyms[image.patient_id] for image in study.images.all()}
+    lesions: dict[str, list[str]] = {}
+    for lesion in study.lesions.all():
+        lesions.setdefault(lesion.image_id, []).append(lesion.id)
+    columns = ("file", "outcome", "why", "patient", "image", "lesions")
+    rows = [
+        (
+            name,
+            file.fate.value,
+            " ".join(file.sentences),
+            patient_of.get(file.image_id, ""),
+            file.image_id if file.image_id in patient_of else "",
+            " ".join(lesions.get(file.image_id, ())),
+        )
+        for name, file in zip(names, report.files, strict=True)
+    ]
+    atomic_write(path, csv_document(columns, rows))
 
 
-def _planned(plan: ImportPlan) -> dict[str, object]:
-    """Names of files and rows only: a plan still holds the patients' own identifiers."""
-    import msgspec
+def _keep_names(study: Study, report: ImportReport, names: list[str]) -> Path:
+    from core.store.file_names import add_names
 
-    return {
-        "source": plan.source,
-        "images": len(plan.images),
-        "lesions": plan.lesion_count,
-        "issues": msgspec.to_builtins(plan.issues),
-    }
-
-
-def _planned_text(plan: ImportPlan) -> str:
-    lines = [f"{issue.severity.value}: {issue.where}: {issue.sentence}" for issue in plan.issues]
-    lines.append(
-        f"Would import {len(plan.images)} images with {plan.lesion_count} lesions from {plan.source}."
-        f"{_counts_text(plan.issues)} Nothing was changed."
-    )
-    return "\n".join(lines)
+    there = {image.id for image in study.images.all()}
+    kept = {file.image_id: name for name, file in zip(names, report.files, strict=True) if file.image_id in there}
+    return add_names(study.folder, kept)
 
 
 def _counts_text(issues: tuple[Issue, ...]) -> str:
-    from core.data.importers.plan import counted
+    from core.data.importers.plan import Severity, counted
 
-    counts = [f"{number} {word}" for word, number in counted(issues).items() if number]
+    nouns = {
+        Severity.NOTE.value: "{} noted",
+        Severity.LEFT_OUT.value: "{} left out",
+        Severity.WRONG.value: "{} wrong",
+    }
+    counts = [nouns[word].format(f"{number:,}") for word, number in counted(issues).items() if number]
     return f" Issues: {', '.join(counts)}." if counts else ""
 
 

@@ -5,9 +5,9 @@ of standard output is an event, and closing standard input asks the job to stop.
 starts over ssh. With --folder, events and the wish to stop are files in it: this is what a Slurm node runs.
 With --in, the folder of a run that was sent here: it is received, its results are given, or it is deleted.
 
-examples (nobody types these; `train --on` and `--launcher slurm` do):
-  main.py job --folder marginalia-job
-  main.py job --in marginalia-runs/3f2a --give > results
+examples (internal; not meant to be typed):
+  marginalia job --folder marginalia-job
+  marginalia job --in marginalia-runs/3f2a --give > results
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from core.cli.console import Console
 
-HELP = "carry out a job for this program on another machine"
+HELP = "internal: carry out a job for this program on another machine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,8 +4,8 @@ outline, fine annotation and biopsy result are true by construction, in the layo
 The same seed and options always give the same files.
 
 example:
-  main.py phantom synthetic --patients 40 --seed 7
-  main.py study create study && main.py import study synthetic
+  marginalia phantom synthetic --patients 40 --seed 7
+  marginalia study create study && marginalia import study synthetic
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("none", "training", "random", "absent"),
         default="none",
         help="marker outside the lesion: training = goes with the class in 80%% of the images, random = drawn "
-        "apart from the class, absent = a study without it whose twin has it (default: none)",
+        "independently of the class, absent = the marker-free twin of such a study (default: none)",
     )
     parser.add_argument(
         "--test-patients",
         type=int,
         default=0,
-        help="the last so many patients are meant for the test part and carry --test-confounder",
+        metavar="N",
+        help="use the last N patients as the test set, which carries --test-confounder",
     )
     parser.add_argument(
         "--test-confounder", choices=("none", "random", "absent"), default="none", help="marker of the test part"
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     )
     console.result(
         {"folder": str(arguments.folder), "table": str(table), "patients": config.patients, "synthetic": True},
-        f"Wrote SYNTHETIC mammograms of {config.patients} patients to {arguments.folder}. Next: main.py study "
-        f"create STUDY, then main.py import STUDY {arguments.folder}",
+        f"Wrote SYNTHETIC mammograms of {config.patients} patients to {arguments.folder}. Next: marginalia study "
+        f"create STUDY, then marginalia import STUDY {arguments.folder}",
     )
     return 0

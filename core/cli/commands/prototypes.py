@@ -2,7 +2,7 @@
 training patches are of its class, what its removal would cost, and why it might be pruned.
 
 example:
-  main.py prototypes breast-margins compact-1
+  marginalia prototypes breast-margins compact-1
 """
 
 from __future__ import annotations
@@ -10,14 +10,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from core.cli import lookup
 from core.cli.console import Console
 
-HELP = "list a model's prototypes and what each is worth"
+HELP = "list a model's prototypes, with weights, purity and cost of removal"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
     parser.add_argument("run", help="name of the run")
+
+
+def look_up(arguments: argparse.Namespace) -> None:
+    lookup.check_study(arguments.study)
+    lookup.check_run(arguments.study, arguments.run, finished=True)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

@@ -2,7 +2,7 @@
 file that is not a backup of this program, or was changed, is refused.
 
 example:
-  main.py restore breast-margins-2026-03-01.zip breast-margins
+  marginalia restore breast-margins-2026-03-01.zip breast-margins
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from core.cli import lookup
 from core.cli.console import Console
 
 HELP = "unpack and verify a backup of a study"
@@ -20,15 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="new folder for the study")
 
 
+def look_up(arguments: argparse.Namespace) -> None:
+    lookup.check_input(arguments.file)
+
+
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    from core.domain.events import Progress
     from core.store.restore import restore_archive
     from core.tasks.studies.trusted_studies import mark_trusted
 
     manifest = restore_archive(
         arguments.file,
         arguments.folder,
-        progress=lambda done, total: console.emit(Progress(stage="restore", done=done, total=total)),
+        progress=console.progress("restore"),
     )
     mark_trusted(arguments.folder)
     console.result(

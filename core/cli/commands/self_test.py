@@ -1,9 +1,10 @@
-"""Test on this machine, in less than a minute, what must hold everywhere: acknowledged strokes survive a kill, a
-backup comes back, hostile files are refused, workers may die, tampering is found, training repeats to the bit.
-Works in a temporary folder and writes a report (JSON and text) that names versions and no study and no patient.
+"""Run the built-in checks on this machine, in less than a minute: acknowledged strokes survive a kill, a backup is
+restored, hostile files are refused, crashing worker processes are handled, tampering is found, training repeats to
+the bit. Works in a temporary folder and writes a report (JSON and text) that names versions and no study and no
+patient.
 
 example:
-  main.py self-test --out self-test
+  marginalia self-test --out self-test
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from core.cli.console import Console
 
-HELP = "test on this machine what must hold, and write a report"
+HELP = "run the built-in checks on this machine, and write a report"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 class. A patient, and an identical image, stands in one part only. The study keeps every split by name.
 
 example:
-  main.py split breast-margins --seed 3
+  marginalia split breast-margins --seed 3
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from core.cli import lookup
 from core.cli.console import Console
 
 HELP = "divide the patients into training, validation and test"
@@ -35,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WORD",
         help="stratify by these words of the label alone, for a model of fewer classes (default: all)",
     )
+
+
+def look_up(arguments: argparse.Namespace) -> None:
+    lookup.check_study(arguments.study)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

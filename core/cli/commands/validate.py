@@ -1,14 +1,14 @@
-"""Judge a model on a whole study that it never saw: the figures of `evaluate` with their intervals, calibration of
-malignancy before and after recalibration in the large, how far the inputs differ from those of the training, and
-how often the model has no precedent.
+"""Evaluate a model on a whole study that it never saw: the figures of `evaluate` with their intervals, calibration
+of malignancy before and after recalibration in the large, how far the inputs differ from those of the training,
+and how often the model abstains.
 
-The model is a run of the first study: trained there, or taken in with `import-model`, also into the study that it
-is judged on. A study that holds an image of a training patient is refused.
+The model is a run of the first study: trained there, or taken in with `model import`, also into the study that it
+is evaluated on. A study that holds an image of a training patient is refused.
 
 examples:
-  main.py validate breast-margins final --on other-hospital
-  main.py import-model other-hospital shared.marginalia-model --name shared
-  main.py validate other-hospital shared --on other-hospital
+  marginalia validate breast-margins final --on other-hospital
+  marginalia model import other-hospital shared.marginalia-model --name shared
+  marginalia validate other-hospital shared --on other-hospital
 """
 
 from __future__ import annotations
@@ -17,16 +17,25 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
+from core.cli import lookup
 from core.cli.console import Console
 
-HELP = "judge a model on a study that it never saw"
+HELP = "evaluate a model on a study that it never saw"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study that has the run")
     parser.add_argument("run", help="name of the run")
-    parser.add_argument("--on", type=Path, required=True, metavar="STUDY", help="folder of the study to judge on")
+    parser.add_argument(
+        "--on", type=Path, required=True, metavar="STUDY", help="folder of the study to evaluate on"
+    )
     parser.add_argument("--draws", type=int, default=5000, help="bootstrap resamples (default: 5000)")
+
+
+def look_up(arguments: argparse.Namespace) -> None:
+    lookup.check_study(arguments.study)
+    lookup.check_run(arguments.study, arguments.run, finished=True)
+    lookup.check_study(arguments.on)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

@@ -6,9 +6,9 @@ No weights are downloaded by this command. `pip install 'marginalia[weights]'` b
 features of a fixed test image with each network and compares them with recorded values.
 
 examples:
-  main.py weights list
-  main.py weights import vgg16-397923af.pth
-  main.py weights check
+  marginalia weights list
+  marginalia weights import vgg16-397923af.pth
+  marginalia weights check
 """
 
 from __future__ import annotations
@@ -16,24 +16,29 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from core.cli import lookup
 from core.cli.console import Console
-from core.cli.output import add_output
+from core.cli.parsing import add_action, add_actions
 
 HELP = "list, import and check the ImageNet weights of the trunks"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
+    actions = add_actions(parser)
     texts = {
         "list": "list the networks and where their weights are",
         "import": "convert a published file of weights into the cache",
         "check": "compute the features of a test image with the weights that are here",
     }
     for name, text in texts.items():
-        action = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        add_output(action, inner=True)
+        action = add_action(actions, name, text)
         if name == "import":
             action.add_argument("file", type=Path, help="the published file")
+
+
+def look_up(arguments: argparse.Namespace) -> None:
+    if arguments.action == "import":
+        lookup.check_input(arguments.file)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -54,14 +59,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             done = import_weights(arguments.file)
             console.result(
                 {"network": done.network, "source": done.source, "file": str(done.path)},
-                f"Imported the weights of {done.network} ({done.source}). Next: main.py weights check",
+                f"Imported the weights of {done.network} ({done.source}). Next: marginalia weights check",
             )
         case "check":
             checks = check_weights()
             lines = [f"{check.network:20} {check.words}" for check in checks]
             console.result(
                 {"checks": [msgspec.to_builtins(check) for check in checks]},
-                "\n".join(lines) or "No weights are here. Next: main.py weights list",
+                "\n".join(lines) or "No weights are here. Next: marginalia weights list",
             )
             return 0 if all(check.passed is not False for check in checks) else 1
     return 0

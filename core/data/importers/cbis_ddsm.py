@@ -272,7 +272,7 @@ def _planned(film: _Film, where: str) -> PlannedImage:
 def _pathology(row: Row) -> Pathology | None:
     word = row["pathology"]
     if word not in _PATHOLOGY:
-        raise ValueError(f"{word[:40]!r} is no pathology; known are {', '.join(_PATHOLOGY)}.")
+        raise ValueError(f"{word[:40]!r} is not a known pathology; use one of {', '.join(_PATHOLOGY)}.")
     return _PATHOLOGY[word]
 
 

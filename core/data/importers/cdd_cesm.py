@@ -220,7 +220,10 @@ class _CddCesmTables:
         elif not plausible:
             reason = "its region covers more than a fifth of the breast and outlines no single mass"
         elif len(outlines) > 1:
-            reason = f"it has {len(outlines)} regions and one margin word; choose the region that is meant"
+            reason = (
+                f"it has {len(outlines)} regions and one margin word; name the region in a table of choices "
+                "(--choices, columns image and region)"
+            )
         else:
             return plausible[0], None
         self.say(row.where, f"The mass of {name} is left out: {reason}.", Severity.LEFT_OUT)

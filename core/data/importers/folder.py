@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +85,7 @@ def read_folder(
     forget_folder()
     rows, header = _table(table)
     known_columns = {key_of(name) for name in (*COLUMNS, *OPTIONAL_COLUMNS)}
-    issues = [
-        Issue(
-            where="row 1", sentence=f"The column {name!r} is not known and is passed over.", severity=Severity.NOTE
-        )
-        for name in header
-        if key_of(name) not in known_columns
-    ]
+    issues = [_unknown_column(name) for name in header if key_of(name) not in known_columns]
     images: dict[Path, PlannedImage] = {}
     for row in rows:
         try:
@@ -100,6 +95,15 @@ def read_folder(
     refuse_wrong(issues, table, skip=skip_bad_rows)
     issues += _not_named(folder, table, images)
     return ImportPlan(source=source, images=tuple(images.values()), issues=tuple(issues))
+
+
+def _unknown_column(name: str) -> Issue:
+    """A warning where a known column has nearly the same name, else a note."""
+    near = get_close_matches(name.strip().lower(), (*COLUMNS, *OPTIONAL_COLUMNS), n=1, cutoff=0.8)
+    if near:
+        sentence = f"Unknown column {name!r} ignored; did you mean {near[0]!r}?"
+        return Issue(where="row 1", sentence=sentence, severity=Severity.LEFT_OUT)
+    return Issue(where="row 1", sentence=f"Unknown column {name!r} ignored.", severity=Severity.NOTE)
 
 
 def _table(table: Path) -> tuple[Iterator[Row], tuple[str, ...]]:
@@ -177,7 +181,7 @@ def _lesion(row: Row, reader: str) -> PlannedLesion | None:
     outline, fine = _outline(row), _fine(row)
     if outline is None:
         if labels != Labels(comment=labels.comment) or fine or row.get("finding"):
-            raise ValueError("a lesion is described, but it has no outline.")
+            raise ValueError("the row describes a lesion but gives no outline.")
         return None
     return PlannedLesion(
         outline=outline,
@@ -273,7 +277,7 @@ def _numbers(row: Row, columns: tuple[str, ...]) -> list[float] | None:
     if all(value is None for value in values):
         return None
     if any(value is None for value in values):
-        raise ValueError(f"of {', '.join(columns)} some are empty.")
+        raise ValueError(f"{', '.join(columns[:-1])} and {columns[-1]} must all be filled in (or all left empty).")
     if columns[-1] == "radius" and (values[-1] or 0.0) <= 0:
         raise ValueError("the radius is not positive.")
     return [value for value in values if value is not None]

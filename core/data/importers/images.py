@@ -170,8 +170,9 @@ def _of_nobody(unknown: int) -> tuple[Issue, ...]:
     if not unknown:
         return ()
     sentence = (
-        f"{unknown} file{'s say' if unknown > 1 else ' says'} nothing of the patient; each is taken for a "
-        "patient of its own. Give a table with patient_id where that is wrong, or a split may part a patient."
+        f"{unknown} file{'s have' if unknown > 1 else ' has'} no patient ID; each is treated as a separate "
+        "patient. If several images show one patient, give a table with patient_id, so that no split "
+        "separates them."
     )
     return (Issue(where="", sentence=sentence, severity=Severity.NOTE),)
 

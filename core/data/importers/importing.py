@@ -14,12 +14,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 from msgspec.structs import replace
 
 from core.data.importers.headers import Headers, LeftOutError, uids_valid
-from core.data.importers.outcomes import FileResult, file_results
+from core.data.importers.known_images import KnownImages
+from core.data.importers.outcomes import ImportReport, file_results
 from core.data.importers.pending import Pending, Writing, frames_of, stable_id, synthetic_id
 from core.data.importers.placing import placed, refuse_unmeasured
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity
@@ -53,26 +53,6 @@ DecodeFrames = Callable[[Path, Iterable[int]], Generator[Outcome, None, None]]
 """Decodes slices of one file in the same way."""
 
 
-class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import did; counts of what is new in the study."""
-
-    source: str
-    patients: int
-    images: int
-    lesions: int
-    fine_annotations: int
-    issues: tuple[Issue, ...]
-    files: tuple[FileResult, ...] = ()
-    """What became of every file."""
-    duplicates: int = 0
-    """Files whose pixels the study, or an earlier file of the import, has already."""
-
-    @property
-    def nothing_usable(self) -> bool:
-        """True where every file was refused or left out, other than for being there already."""
-        return not self.images and not self.duplicates
-
-
 def run_import(
     study: Study,
     plan: ImportPlan,
@@ -80,6 +60,7 @@ def run_import(
     identity: IdentityFile | None = None,
     decode: DecodeAll = read_many,
     decode_frames: DecodeFrames = read_frames,
+    known: KnownImages | None = None,
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> ImportReport:
@@ -87,12 +68,13 @@ def run_import(
 
     A file that cannot be used is left out with a sentence among the report's issues. When this is cancelled
     (``Cancelled`` is raised) or a disk is full, what was finished is kept, and nothing is half there.
-    ``identity`` keeps the original identifiers; without it they are dropped here.
+    ``identity`` keeps the original identifiers; without it they are dropped here. ``known`` decides on images that
+    the study holds or held.
     """
     total = len(plan.images)
     study.audit.record(BEGUN, SUBJECT, new={"files": total})
     keep_freed_memory()
-    work = _Import(study, plan, identity, decode_frames)
+    work = _Import(study, plan, identity, decode_frames, known or KnownImages(study))
     started = time.monotonic()
     with closing(decode(image.path for image in plan.images)) as decoded:
         try:
@@ -122,13 +104,19 @@ class _Import:
     """State of one import: what is known already, what waits for its transaction, what is to be said."""
 
     def __init__(
-        self, study: Study, plan: ImportPlan, identity: IdentityFile | None, decode_frames: DecodeFrames
+        self,
+        study: Study,
+        plan: ImportPlan,
+        identity: IdentityFile | None,
+        decode_frames: DecodeFrames,
+        known_images: KnownImages,
     ) -> None:
         self.study = study
         self.plan = plan
         self.source = plan.source
         self.identity = identity
         self.decode_frames = decode_frames
+        self.known_images = known_images
         self.issues = list(plan.issues)
         self.pending = Pending()
         self._pseudonyms = PseudonymSession(study.patients, study.links, identity)
@@ -140,6 +128,7 @@ class _Import:
         self._content |= {image.id: "an image of the study" for image in known if image.frames > 1}
         self._ids = {image.id for image in known}
         self._stored: list[bool | None] = [None] * len(plan.images)
+        self._image_ids = [""] * len(plan.images)
         self._place = self._duplicates = 0
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="import")
         self._writing: deque[Writing] = deque()
@@ -204,12 +193,16 @@ class _Import:
         self._headers.check(key, name, result.identity, self._say)
         if frames_of(result) == 1 and sha256 in self._content:
             self._duplicates += 1
-            raise LeftOutError(
-                f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
-            )
+            self._image_ids[place] = self.known_images.with_pixels(sha256)
+            differences = self.known_images.differences(planned, self._image_ids[place])
+            sentence = f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
+            raise LeftOutError(sentence + differences)
         made = synthetic_id(result)
         image_id = made if made is not None and made not in self._ids else self._image_id(result, sha256, name)
+        if self.known_images.is_forgotten(image_id):
+            raise LeftOutError(f"{name} is left out: its patient was forgotten in this study.")
         self._ids.add(image_id)
+        self._image_ids[place] = image_id
         if self.study.arrays.has_pixels(image_id):
             # left by an import that was killed before its rows were written
             self.study.arrays.delete_pixels(image_id)
@@ -367,14 +360,10 @@ class _Import:
         return self._counts["images"]
 
     def report(self) -> ImportReport:
-        files = file_results(self.plan, self.issues, self._stored)
-        return ImportReport(
-            source=self.source,
-            issues=tuple(self.issues),
-            files=files,
-            duplicates=self._duplicates,
-            **self._counts,
-        )
+        ids = ["" if kept is None else name for kept, name in zip(self._stored, self._image_ids, strict=True)]
+        files = file_results(self.plan, self.issues, self._stored, ids)
+        counts = self._counts | {"updated": self.known_images.updated, "duplicates": self._duplicates}
+        return ImportReport(source=self.source, issues=tuple(self.issues), files=files, **counts)
 
     def _note(self, where: str, sentence: str) -> None:
         """Add a note, where there is one."""

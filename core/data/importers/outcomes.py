@@ -24,6 +24,30 @@ class FileResult(msgspec.Struct, frozen=True, kw_only=True):
     """Of the file; of a row or of the whole data set, where a sentence is about no file of the plan."""
     fate: ImportOutcome
     sentences: tuple[str, ...] = ()
+    image_id: str = ""
+    """The image of the study that holds the file's pixels; "" if there is none."""
+
+
+class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import did; counts of what is new in the study."""
+
+    source: str
+    patients: int
+    images: int
+    lesions: int
+    fine_annotations: int
+    issues: tuple[Issue, ...]
+    files: tuple[FileResult, ...] = ()
+    """What became of every file."""
+    duplicates: int = 0
+    """Files whose pixels the study, or an earlier file of the import, has already."""
+    updated: int = 0
+    """Lesions that were in the study and whose labels were updated."""
+
+    @property
+    def nothing_usable(self) -> bool:
+        """True if every file was refused or left out, other than for being there already."""
+        return not self.images and not self.duplicates
 
 
 _FATES = {
@@ -34,23 +58,30 @@ _FATES = {
 
 
 def file_results(
-    plan: ImportPlan, issues: Iterable[Issue], stored: Sequence[bool | None]
+    plan: ImportPlan, issues: Iterable[Issue], stored: Sequence[bool | None], image_ids: Sequence[str] = ()
 ) -> tuple[FileResult, ...]:
     """Every file of the plan, then rows and files that the tables alone speak of.
 
     ``stored``: of each image of the plan, whether it is (or would be) in the study; None where the import was
-    stopped before it. A row of a lesion that is wrong leaves its image imported, with a note.
+    stopped before it. ``image_ids``: of each image of the plan, the study's image with its pixels ("": none). A
+    row of a lesion that is wrong leaves its image imported, with a note.
     """
     by_place: dict[str, list[Issue]] = {}
     for issue in issues:
         by_place.setdefault(issue.where, []).append(issue)
     files: list[FileResult] = []
-    for planned, kept in zip(plan.images, stored, strict=True):
+    ids = image_ids or [""] * len(plan.images)
+    for planned, kept, image_id in zip(plan.images, stored, ids, strict=True):
         name = plan.name_of(planned)
         places = dict.fromkeys((planned.where, name, *(lesion.where for lesion in planned.lesions)))
         mine = [issue for place in places if place for issue in by_place.pop(place, ())]
         files.append(
-            FileResult(name=name, fate=_fate(kept, mine), sentences=tuple(issue.sentence for issue in mine))
+            FileResult(
+                name=name,
+                fate=_fate(kept, mine),
+                sentences=tuple(issue.sentence for issue in mine),
+                image_id=image_id,
+            )
         )
     files += [
         FileResult(name=one.name, fate=ImportOutcome.LEFT_OUT, sentences=(f"Passed over: {one.reason}.",))

@@ -175,7 +175,7 @@ def member(row: Row, column: str, words: type[E_co], *, otherwise: E_co | None =
             return word
     if otherwise is not None:
         return otherwise
-    raise ValueError(f"{text[:40]!r} is no {column}; known are {', '.join(word.value for word in words)}.")
+    raise ValueError(f"{text[:40]!r} is not a known {column}; use one of {', '.join(w.value for w in words)}.")
 
 
 def parsed_number(row: Row, column: str, *, smallest: float, largest: float) -> float | None:

@@ -41,7 +41,7 @@ def one_margin(words: list[str], known: Mapping[str, MarginType]) -> tuple[Margi
     """
     strange = [word for word in words if word not in known]
     if strange:
-        raise ValueError(f"{strange[0][:40]!r} is no margin; known are {', '.join(known)}.")
+        raise ValueError(f"{strange[0][:40]!r} is not a known margin; use one of {', '.join(known)}.")
     margins = list(dict.fromkeys(known[word] for word in words))
     if len(margins) > 1:
         return None, f"it has several margins ({', '.join(margins)}), so that its margin is left open"

@@ -26,6 +26,7 @@ from core.exchange.dicom.lesion_report import ReportRead
 from core.exchange.dicom.read_results import GspsRead, ResultReader, SegRead
 from core.exchange.dicom.references import Naming
 from core.exchange.masks.mask_shapes import shapes_of_mask
+from core.exchange.stored_matrix import hung_image, hung_mask, hung_shape, stored_image
 from core.imaging.raster import rasterise, rasterise_outline
 from core.store.study import Study
 
@@ -136,12 +137,27 @@ def _read_files(
                 sentence = str(error).replace("A file ", f"{path.name} ", 1)
                 found.issues.append(Issue(where=path.name, sentence=sentence, severity=Severity.WRONG))
             emit(Progress(stage="read results", done=done, total=len(paths)))
+    for told in found.lesions.values():
+        _hang(told)
     return found
+
+
+def _hang(told: _Lesion) -> None:
+    """Turn what the files say of a lesion, in the stored matrix, to the picture as it hangs."""
+    stored = told.image
+    if not stored.turn:
+        return
+    told.image = hung_image(stored)
+    told.outline = None if told.outline is None else hung_shape(told.outline, stored)
+    told.outline_mask = None if told.outline_mask is None else hung_mask(told.outline_mask, stored)
+    told.shapes = tuple(hung_shape(shape, stored) for shape in told.shapes)
+    told.mask = None if told.mask is None else hung_mask(told.mask, stored)
 
 
 def _images(study: Study, identity: IdentityFile | None) -> dict[str, Image]:
     """By the UIDs of this study's exports and, with the identity file, by the original ones."""
-    images = study.images.all()
+    # files refer to the stored matrix
+    images = [stored_image(image) for image in study.images.all()]
     named: dict[str, Image] = {}
     if study.links.kept:
         naming = Naming(study)

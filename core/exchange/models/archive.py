@@ -93,7 +93,7 @@ def read_model_archive(path: Path) -> dict[str, bytes]:
     except OSError as error:
         raise BadFileError(f"{path.name} cannot be read ({error.strerror}).") from error
     except (*ZIP_ERRORS, msgspec.MsgspecError, RecursionError) as error:
-        raise BadFileError(f"{path.name} is damaged or no shared model ({type(error).__name__}).") from error
+        raise BadFileError(f"{path.name} is not a Marginalia model, or is damaged.") from error
 
 
 def _content(archive: zipfile.ZipFile, path: Path, name: str, member: Member) -> bytes:

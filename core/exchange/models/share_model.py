@@ -29,13 +29,14 @@ from core.exchange.models.archive import (
     write_model_archive,
 )
 from core.imaging.worker import DecodeWorker
+from core.jobs.run_records import check_run_name
 from core.model.card import CONTENTS, PICTURES, ModelCard
 from core.model.checkpoint import LoadedModel, load_model, save_model
 from core.model.memorisation import LIMIT, Memorisation, closest_picture
 from core.platform.atomic import atomic_write, make_folder, storage_error
 from core.store.study import Study
 from core.tasks.review.evaluate_runs import evaluate_runs
-from core.tasks.review.model_in_study import open_model
+from core.tasks.review.model_in_study import ModelInStudy, open_model
 from core.tasks.review.prototypes import TABLE
 from core.tasks.runs.lifecycle import MODEL, REQUEST, RUNS, now_utc, request_of
 from core.tasks.runs.run_data import roi_request
@@ -112,7 +113,7 @@ def share_model(
     if path.exists():
         raise StudyError(f"{path} exists already; choose another name for the model.")
     opened = open_model(study, run, emit=emit, cancelled=cancelled)
-    training = opened.rows_of(Part.TRAINING)
+    training = _training_rois(opened)
     tensors = {name: value.numpy() for name, value in opened.model.network.state_dict().items()}
     closest = closest_picture(tensors, np.asarray(training.central(training.pixels)))
     if closest.is_picture:
@@ -120,12 +121,12 @@ def share_model(
             f"The model of run {run.name} was not exported: {closest.tensor} ({closest.view}) is a picture of "
             f"training lesion {training.lesion_ids[closest.crop]} (correlation {closest.correlation:.2f})."
         )
-    words = "with the pictures of its prototypes" if with_pictures else "without pictures"
-    card = msgspec.structs.replace(
-        opened.model.card,
-        contains_patient_images=with_pictures,
-        notes={**opened.model.card.notes, "shared": f"{words}; {CONTENTS} says what it holds"},
-    )
+    patches = opened.patches(cancelled) if with_pictures else ()
+    if with_pictures and not patches:
+        raise ModelError(
+            f"The model of run {run.name} was shared without its pictures, so it cannot be exported with them."
+        )
+    card = _shared_card(opened.model.card, with_pictures)
     files: dict[str, bytes] = {}
     make_folder(path.parent)
     try:
@@ -146,15 +147,35 @@ def share_model(
         training_patients=len(set(training.patient_ids)),
         prototypes=_sources(study, card),
     )
-    if with_pictures:
-        for patch in opened.patches(cancelled):
-            files[f"{PICTURES}/prototype-{patch.index + 1}.png"] = _png(patch.source)
+    for patch in patches:
+        files[f"{PICTURES}/prototype-{patch.index + 1}.png"] = _png(patch.source)
     files[CONTENTS] = msgspec.json.format(msgspec.json.encode(shared), indent=1)
     files[CONFIG] = msgspec.json.format(msgspec.json.encode(request_of(study, run).config), indent=1)
     files[METRICS] = _metrics(study, run, cancelled)
     files[README] = _readme(shared, card).encode()
     write_model_archive(path, files)
     return shared
+
+
+def _training_rois(opened: ModelInStudy) -> RoiSet:
+    """The ROIs that every array is compared with. ModelError if the model was trained on others."""
+    training = opened.rows_of(Part.TRAINING)
+    if len(training) == 0 or not opened.has_sources:
+        raise ModelError(
+            f"The training images of run {opened.run.name} are not in this study, so it cannot be shown that its "
+            "weights hold no picture of them: pass on the file that it came from, or export it where it was "
+            "trained."
+        )
+    return training
+
+
+def _shared_card(card: ModelCard, with_pictures: bool) -> ModelCard:
+    words = "with the pictures of its prototypes" if with_pictures else "without pictures"
+    return msgspec.structs.replace(
+        card,
+        contains_patient_images=with_pictures,
+        notes={**card.notes, "shared": f"{words}; {CONTENTS} says what it holds"},
+    )
 
 
 def _sources(study: Study, card: ModelCard) -> tuple[SharedPrototype, ...]:
@@ -164,7 +185,10 @@ def _sources(study: Study, card: ModelCard) -> tuple[SharedPrototype, ...]:
     return tuple(
         SharedPrototype(
             number=one.index + 1,
-            pseudonym=pseudonyms[images[lesions[one.lesion_id].image_id].patient_id],
+            # a model that was imported has prototypes of lesions that are not here
+            pseudonym=pseudonyms[images[lesions[one.lesion_id].image_id].patient_id]
+            if one.lesion_id in lesions
+            else "",
             lesion_id=one.lesion_id,
             roi_sha256=one.roi_sha256,
         )
@@ -245,6 +269,7 @@ def import_model(
     shared = _decoded(path, files[CONTENTS], SharedModel)
     config = _decoded(path, files[CONFIG], TrainingConfig)
     name = name or shared.run
+    check_run_name(name)
     if study.runs.find(name) is not None:
         raise StudyError(f"This study has a run named {name} already; give the model another name.")
     identifier = uuid.uuid4().hex
@@ -272,6 +297,18 @@ def import_model(
         pictures=shared.pictures,
         synthetic=shared.synthetic,
     )
+
+
+def shared_model(path: Path) -> tuple[SharedModel, ModelCard]:
+    """What a shared model holds and its card; nothing is written. BadFileError or ModelError as
+    ``import_model``."""
+    files = read_model_archive(path)
+    with tempfile.TemporaryDirectory(prefix="marginalia-model.") as name:
+        for member, content in files.items():
+            if member.startswith("model"):
+                atomic_write(Path(name) / member, content)
+        card = load_model(Path(name)).card
+    return _decoded(path, files[CONTENTS], SharedModel), card
 
 
 T = TypeVar("T")

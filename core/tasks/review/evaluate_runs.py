@@ -130,7 +130,23 @@ def evaluate_runs(
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> list[EvaluationReport]:
-    """Reports over these runs, pooled where there are several: per data set, then all, then per finding.
+    """The reports of ``judge_runs`` alone."""
+    _, reports = judge_runs(study, names, part=part, draws=draws, maps=maps, emit=emit, cancelled=cancelled)
+    return reports
+
+
+def judge_runs(
+    study: Study,
+    names: Sequence[str],
+    *,
+    part: Part = Part.TEST,
+    draws: int = DRAWS,
+    maps: bool = False,
+    emit: Emit = silent,
+    cancelled: IsCancelled = never,
+) -> tuple[Predictions, list[EvaluationReport]]:
+    """Predictions of these runs, pooled where there are several, and reports on them: per data set, then all, then
+    per finding.
 
     With ``maps``, stability and faithfulness are measured too, some forty forward passes a
     lesion. StudyError where the part holds no labelled lesion.
@@ -150,13 +166,13 @@ def evaluate_runs(
     emit(Progress(stage="evaluation", done=steps - 1, total=steps, detail="intervals"))
     predictions = pooled(given)
     if len(predictions) == 0:
-        raise StudyError(f"The {part} part of these runs has no lesion with a trained class: nothing to judge.")
+        raise StudyError(f"No {part} lesion of these runs has a trained class; nothing to evaluate.")
     beside = {
         name: one for name, one in _pooled_by_name(others).items() if one.lesion_ids == predictions.lesion_ids
     }
     reports = reports_of(predictions, study, others=beside, records=records, draws=draws)
     emit(Progress(stage="evaluation", done=steps, total=steps))
-    return reports
+    return predictions, reports
 
 
 def reports_of(

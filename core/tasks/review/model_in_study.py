@@ -71,16 +71,17 @@ class ModelInStudy:
         }
         if sources and all(one.lesion_id in sources for one in model.card.prototypes):
             return patches_of_sources(model.network, model.card, sources, cancelled=cancelled)
-        if self.imported and not self._has_sources(model):
+        if self.imported and not self.has_sources:
             return ()
         return prototype_patches(model.network, model.card, self.rois, cancelled=cancelled)
 
-    def _has_sources(self, model: LoadedModel) -> bool:
+    @property
+    def has_sources(self) -> bool:
         """True if the ROI of every prototype is one of this study's, pixel for pixel."""
         rows = {lesion: row for row, lesion in enumerate(self.rois.lesion_ids)}
         return all(
             one.lesion_id in rows and self.rois.roi_sha256(rows[one.lesion_id]) == one.roi_sha256
-            for one in model.card.prototypes
+            for one in self.model.card.prototypes
         )
 
     def frame_of(self, prototype: Prototype) -> Affine | None:
@@ -104,7 +105,8 @@ class ModelInStudy:
         if len(found) != 1:
             what = "no lesion" if not found else "more than one lesion"
             raise StudyError(
-                f"This study has {what} {lesion_id} that the model can see; list them with: main.py study lesions."
+                f"This study has {what} {lesion_id} that the model can see; list them with: "
+                "marginalia study lesions."
             )
         return found[0]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import msgspec
 
 from core.domain.errors import StudyError
@@ -10,8 +12,9 @@ from core.domain.study import ModelRevision, Run
 from core.domain.vocabulary import Part
 from core.explain.gallery import Gallery, analyse
 from core.model.checkpoint import LoadedModel
+from core.pruning.figures import PartFigures
 from core.pruning.leave_one_out import leave_one_out
-from core.pruning.prune import PreparedTable, PrunableState, PruneOutcome, prepare, prune
+from core.pruning.prune import JUDGED, PreparedTable, PrunableState, PruneOutcome, prepare, prune
 from core.pruning.revision import Revision, load_revision, make_revision, revised_state, save_revision
 from core.pruning.suggest import Suggestion, removable, suggest
 from core.store.study import Study
@@ -196,14 +199,14 @@ def facts_text(facts: tuple[PrototypeFacts, ...], together: tuple[int, ...]) -> 
     return "\n".join(lines)
 
 
-def outcome_document(outcome: PruneOutcome) -> dict[str, object]:
-    """The outcome as plain values, prototypes numbered from 1."""
+def outcome_document(outcome: PruneOutcome, parts: Collection[Part] = JUDGED) -> dict[str, object]:
+    """The outcome on these parts as plain values, prototypes numbered from 1."""
     names = outcome.before.class_names
     return {
         "removed": [index + 1 for index in outcome.removed],
         "kept": [index + 1 for index in outcome.after.kept],
-        "before": {part.value: msgspec.to_builtins(found) for part, found in outcome.figures_before.items()},
-        "after": {part.value: msgspec.to_builtins(found) for part, found in outcome.figures_after.items()},
+        "before": _figures(outcome.figures_before, parts),
+        "after": _figures(outcome.figures_after, parts),
         "flips": [
             {
                 "lesion": flip.lesion_id,
@@ -213,20 +216,29 @@ def outcome_document(outcome: PruneOutcome) -> dict[str, object]:
                 "after": names[flip.after],
             }
             for flip in outcome.flips
+            if flip.part in parts
         ],
     }
 
 
-def outcome_text(outcome: PruneOutcome) -> str:
+def _figures(found: Mapping[Part, PartFigures], parts: Collection[Part]) -> dict[str, object]:
+    return {part.value: msgspec.to_builtins(figures) for part, figures in found.items() if part in parts}
+
+
+def outcome_text(outcome: PruneOutcome, parts: Collection[Part] = JUDGED) -> str:
     lines = [f"{'':<12}{'margin AUROC':>20}{'kappa':>18}{'malignancy AUROC':>22}"]
     for part, before in outcome.figures_before.items():
+        if part not in parts:
+            continue
         after = outcome.figures_after[part]
         cells = [
             f"{_number(getattr(before, key))} -> {_number(getattr(after, key))}"
             for key in ("auroc_mean", "kappa", "malignancy_auroc")
         ]
         lines.append(f"{part.value:<12}{cells[0]:>20}{cells[1]:>18}{cells[2]:>22}")
-    lines.append(f"{len(outcome.flips)} of the validation and test lesions change their predicted class.")
+    flips = sum(flip.part in parts for flip in outcome.flips)
+    where = " and ".join(part.value for part in JUDGED if part in parts)
+    lines.append(f"{flips} of the {where} lesions change their predicted class.")
     return "\n".join(lines)
 
 

@@ -19,8 +19,11 @@ from core.jobs import detached
 from core.jobs.catalogue import JobRequest
 from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget
 from core.jobs.hosts import Hosts
+from core.jobs.run_records import check_run_name
+from core.jobs.run_records import find_run as find_run
+from core.jobs.run_records import finished_run as finished_run
+from core.jobs.run_records import is_imported as is_imported
 from core.jobs.supervisor import supervise
-from core.model.card import CONTENTS
 from core.model.checkpoint import LoadedModel, load_model
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.version import code_version
@@ -49,6 +52,7 @@ def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, na
 
     ``host``: name of the machine that trains it; "": this one.
     """
+    check_run_name(name)
     if study.runs.find(name) is not None:
         raise StudyError(f"This study has a run named {name} already; choose another name or resume it.")
     identifier = uuid.uuid4().hex
@@ -228,7 +232,11 @@ def settle(study: Study, run: Run, final: Event, *, emit: Emit) -> Run:
             raise TrainingError(sentence + hint)
         case _:
             study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
-            emit(Message(level="info", text=f"Go on later with: main.py train {study.folder} --resume {run.name}"))
+            emit(
+                Message(
+                    level="info", text=f"Go on later with: marginalia train {study.folder} --resume {run.name}"
+                )
+            )
             raise Cancelled
 
 
@@ -249,32 +257,6 @@ def _finished(study: Study, run: Run, result: dict[str, object]) -> Run:
         study.runs.update(done)
         study.models.add(trained)
     return done
-
-
-def find_run(study: Study, name: str) -> Run:
-    """By name or by the beginning of the id; StudyError where there is none, or more than one."""
-    named = study.runs.find(name)
-    if named is not None:
-        return named
-    found = [run for run in study.runs.all() if run.id.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(run.name for run in study.runs.all()) or "none yet"
-    raise StudyError(f"This study has no run {name}; its runs are: {known}.")
-
-
-def finished_run(study: Study, name: str) -> Run:
-    run = find_run(study, name)
-    if run.status is not RunStatus.FINISHED:
-        raise StudyError(
-            f"Run {run.name} is {run.status}, not finished: resume it with train --resume {run.name}."
-        )
-    return run
-
-
-def is_imported(study: Study, run: Run) -> bool:
-    """True if the run is a model that another study shared: its folder then holds the list of what came."""
-    return (study.run_folder(run.id) / CONTENTS).is_file()
 
 
 def trained_model(study: Study, run: Run) -> LoadedModel:

@@ -81,7 +81,7 @@ def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part]
         elif truth.word is None:
             reasons[truth.doubt] += 1
         elif truth.word not in config.class_names:
-            reasons[f"its {config.label} {truth.word} is not trained"] += 1
+            reasons[f"{config.label} '{truth.word}' is not among the trained classes"] += 1
         elif parts is not None and image.patient_id not in parts:
             reasons["its patient is in no part of the split"] += 1
         else:

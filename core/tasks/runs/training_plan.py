@@ -55,6 +55,34 @@ def plan_runs(
     return [plan_run(study, config, parts, name=base, host=host)]
 
 
+def plan_seeds(
+    study: Study,
+    config: TrainingConfig,
+    *,
+    seeds: Sequence[int] = (),
+    name: str = "",
+    split: str = "",
+    folds: int = 0,
+    sources: Sequence[str] = (),
+    host: str = "",
+) -> list[Run]:
+    """As ``plan_runs``, once for each seed on the same split; without ``seeds`` once with the configuration's."""
+    base = name or _free_name(study, config)
+    return [
+        run
+        for seed in seeds or (config.seed,)
+        for run in plan_runs(
+            study,
+            msgspec.structs.replace(config, seed=seed),
+            name=f"{base}-seed{seed}" if seeds else base,
+            split=split,
+            folds=folds,
+            sources=sources,
+            host=host,
+        )
+    ]
+
+
 def plan_final(study: Study, validated: Run, *, name: str = "", host: str = "") -> Run:
     """The final model after a validated run, as the paper's: its configuration, trained on training and validation
     together to the epoch that validation chose, and tested on the same test part.

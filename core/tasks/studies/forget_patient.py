@@ -10,6 +10,7 @@ from core.domain.errors import ModelError, StudyError
 from core.domain.study import Patient, Run
 from core.domain.vocabulary import Part
 from core.model.checkpoint import load_model
+from core.store.file_names import remove_names
 from core.store.identity import IdentityFile, has_identity
 from core.store.study import Study
 from core.tasks.runs.lifecycle import MODEL, request_of
@@ -93,12 +94,14 @@ def forget(study: Study, name: str, *, open_identity: Callable[[], IdentityFile]
     """
     patient = find_patient(study, name)
     plan = planned(study, patient)
+    images = tuple(image.id for image in study.images.of_patient(patient.id))
     if has_identity(study.folder):
         if open_identity is None:
             raise StudyError("The study keeps an identity file: open it, so that the patient's link goes too.")
         identity = open_identity()
-        identity.remove_patient(patient.pseudonym, tuple(i.id for i in study.images.of_patient(patient.id)))
+        identity.remove_patient(patient.pseudonym, images)
         identity.save()
+    remove_names(study.folder, images)
     stone = study.forget_patient(patient.id)
     return msgspec.structs.replace(
         plan,

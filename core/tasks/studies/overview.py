@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from core.data.labels import Opinions
+from core.store.file_names import read_names
 from core.store.study import Study
 
 
@@ -63,6 +64,8 @@ class LesionLine(msgspec.Struct, frozen=True, kw_only=True):
     margin: str
     """What training takes for true; why there is none in brackets."""
     finely_annotated: bool
+    file: str = ""
+    """The user's own file name, if it was kept at import."""
 
 
 def lesion_lines(study: Study) -> list[LesionLine]:
@@ -70,6 +73,7 @@ def lesion_lines(study: Study) -> list[LesionLine]:
     patients = {patient.id: patient for patient in study.patients.all()}
     images = {image.id: image for image in study.images.all()}
     opinions = Opinions(study, label="margin")
+    names = read_names(study.folder)
     lines = []
     for lesion in study.lesions.all():
         image, truth = images[lesion.image_id], opinions.of(lesion)
@@ -83,6 +87,7 @@ def lesion_lines(study: Study) -> list[LesionLine]:
                 view=image.view.value if image.view else "",
                 margin=truth.word or f"({truth.doubt})",
                 finely_annotated=bool(truth.fine),
+                file=names.get(image.id, ""),
             )
         )
     return lines
@@ -92,6 +97,7 @@ def lesions_text(lines: list[LesionLine]) -> str:
     rows = [
         f"{one.lesion[:8]}  {one.patient:<12} {one.source:<12} {one.laterality:<1} {one.view:<4} {one.margin}"
         + (", finely annotated" if one.finely_annotated else "")
+        + (f"  {one.file}" if one.file else "")
         for one in lines
     ]
     return "\n".join(rows) or "No lesions yet: import images with lesions, or draw some."

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from core.data.importers.importing import ImportReport, run_import
+from core.data.importers.importing import run_import
+from core.data.importers.outcomes import ImportReport
 from core.data.importers.plan import ImportPlan, PlannedImage
 from core.domain.errors import Cancelled, PacsError
 from core.domain.events import Emit, IsCancelled, Message, never, silent

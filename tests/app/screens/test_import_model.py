@@ -87,8 +87,8 @@ def test_what_cannot_be_taken_is_one_sentence_and_leaves_nothing(
     sentence = ended(qtbot, dialog)
     assert sentence.startswith("Nothing was imported: ")
     expected = {
-        "foreign": "theirs.marginalia-model is damaged or no shared model",
-        "damaged": "theirs.marginalia-model is damaged or no shared model",
+        "foreign": "theirs.marginalia-model is not a Marginalia model, or is damaged",
+        "damaged": "theirs.marginalia-model is not a Marginalia model, or is damaged",
         "name taken": "has a run named tiny already; give the model another name",
     }
     assert expected[what] in sentence

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QMessageBox
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from app.state.changes import RunsChanged
@@ -17,11 +17,15 @@ from app.views.train.comparison import RunComparisonView
 from app.views.train.history import Point, continued, phases, projections
 from app.views.train.machine_dialog import MachineDialog
 from app.views.train.runs_table import config_differences
+from app.views.train.validation import ExternalValidationView
 from core.domain.events import Metrics
 from core.domain.study import Labels, Run, RunStatus
 from core.domain.vocabulary import MarginType
+from core.evaluation.report import EvaluationReport, Metric
 from core.jobs.hosts import Hosts
+from core.statistics.estimate import Estimate
 from core.store.study import Study
+from core.tasks.review.external_validation import ExternalValidation, Shift, Spread
 from core.tasks.runs.configure import configure
 from core.tasks.runs.devices import Device, processor
 from core.tasks.runs.lifecycle import plan_run
@@ -290,6 +294,43 @@ def test_runs_that_are_compared_say_in_what_their_configurations_differ() -> Non
     second = Run(id="2", name="b", created_utc="", config={"seed": 1, "loss": {"fine": 0.2, "cluster": 0.8}})
     assert config_differences([first, second]) == ["loss.fine: a 0.1, b 0.2"]
     assert config_differences([first, first]) == []
+
+
+def test_a_run_is_judged_on_a_study_that_it_never_saw(
+    qtbot: QtBot, train: MainWindow, own_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On its own study it is refused in a sentence; figures of another stand in the table with their intervals."""
+    runs = train.train.runs
+    assert not runs.validate.isEnabled()
+    run = run_named(train, "tiny")
+    assert run is not None
+    runs.choose(run.id)
+    assert runs.validate.isEnabled()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(own_study))
+    runs.validate.click()
+    [view] = train.train.findChildren(ExternalValidationView)
+    qtbot.waitUntil(lambda: "trained or validated on" in view.state.text(), timeout=20_000)
+    assert not view.table.isVisible()
+    reader = Estimate(value=0.87, low=0.8, high=0.93)
+    metric = Metric(key="malignancy_auroc_reader", label="Malignancy AUROC of: the reader", estimate=reader)
+    report = EvaluationReport(
+        model="IAIA-BL", source="elsewhere", unit="image", count=31, patients=20, abstained=0, synthetic=True,
+        metrics=(metric, msgspec.structs.replace(metric, as_in_paper=True)),
+    )  # fmt: skip
+    spacing = Spread(median=0.1, low=0.09, high=0.2, n=31)
+    found = ExternalValidation(
+        model="IAIA-BL", run="tiny", study="elsewhere", synthetic=True, reports=(report,), recalibration=None,
+        shift=(Shift(quantity="pixel spacing, mm", here=spacing, training=None, outside=None),),
+        warnings=("No training image came from: GE.",),
+    )  # fmt: skip
+    view.show_validation(found)
+    cells = [[view.table.item(r, c).text() for c in range(2)] for r in range(view.table.rowCount())]
+    assert cells[0] == ["elsewhere", "31 images, 20 patients"]
+    assert cells[1] == ["Malignancy AUROC of: the reader", "0.870 (0.800-0.930)"]
+    assert cells[2] == ["pixel spacing, mm: here", "0.1 (0.09 to 0.2, n = 31)"]
+    assert cells[3] == ["pixel spacing, mm: in the training", "unknown"]
+    assert view.state.text() == "Synthetic data. No training image came from: GE."
+    view.close()
 
 
 def test_where_a_training_runs_is_chosen_on_the_plan(qtbot: QtBot, train: MainWindow) -> None:

@@ -51,7 +51,7 @@ def test_every_form_is_said_somewhere_and_keeps_what_is_put_in() -> None:
     known = forms_in_the_source()
     for english, german in sentences_of("de").items():
         # one with a number in it says "file says" or "files say"
-        plural = re.sub(r"^{} (file|files) (say|says) ", "{} file{} ", english)
+        plural = re.sub(r"^{} (file|files) (say|says|has|have) ", "{} file{} ", english)
         assert {english, plural} & known, english
         named = sorted(re.findall(r"{(\d*)}", german))
         wanted = english.count("{}")
@@ -76,11 +76,11 @@ def test_errors_of_the_engine_are_said_in_german(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("german")
 def test_a_sentence_that_quotes_another_and_one_after_another_are_said_whole() -> None:
     holder = "Dr. A (anna on desk, process 7, since 2024-01-01T10:00:00 UTC)"
-    locked = f"The study in /s is being changed by {holder}. Close it there, or open it for reading."
+    locked = f"The study in /s is in use by {holder}. Close it there, or wait until it is closed."
     gone = "If that program is gone for certain, delete write.lock in the study's folder."
     assert translate_message(f"{locked} {gone}") == (
         "Die Studie in /s wird gerade von Dr. A (anna auf desk, Prozess 7, seit 2024-01-01T10:00:00 UTC) "
-        "bearbeitet. Schließen Sie sie dort, oder öffnen Sie sie nur zum Lesen. "
+        "benutzt. Schließen Sie sie dort, oder warten Sie, bis sie geschlossen ist. "
         "Ist jenes Programm gewiss nicht mehr da, dann löschen Sie write.lock im Ordner der Studie."
     )
     few = "Only 3 patients to train on have a lesion called spiculated; its figures mean little."

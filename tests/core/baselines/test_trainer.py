@@ -22,6 +22,7 @@ from core.domain.errors import Cancelled, ModelError, TrainingError
 from core.domain.events import Message, Metrics
 from core.domain.vocabulary import Part
 from core.evaluation.report import evaluate
+from core.training.batches import features_of
 from core.training.begin_or_resume import make_network
 from core.training.config import Machine
 from core.training.machine import MachineChoice, read_choice
@@ -301,3 +302,13 @@ def test_the_mask_warm_start_teaches_the_trunk_and_nothing_else(tmp_path: Path) 
     plain = train_classifier(rois, tiny_parts(), VGG, tmp_path / "plain").network.state_dict()
     warm = train_classifier(rois, tiny_parts(), config, tmp_path / "warm").network.state_dict()
     assert any(not torch.equal(plain[name], warm[name]) for name in plain)
+
+
+def test_a_classifier_on_standardised_features_has_them_from_its_training_rois(tmp_path: Path) -> None:
+    architecture = msgspec.structs.replace(CONFIG.architecture, standardised=True)
+    base = changed(architecture=architecture, frozen_backbone=True)
+    config = msgspec.structs.replace(classifier_of(base, "margin"), epochs=1)
+    rois, parts = tiny_rois(), tiny_parts()
+    network = train_classifier(rois, parts, config, tmp_path).network
+    features = features_of(network, rois.rows(parts == Part.TRAINING.value))
+    torch.testing.assert_close(network.standardise.mean.flatten(), features.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)

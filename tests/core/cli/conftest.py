@@ -32,6 +32,23 @@ def marginalia(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
+def misused(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command line that cannot be understood and returns the sentence on standard error."""
+
+    def run(*arguments: str | Path) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            run_command_line([*map(str, arguments)])
+        output = capsys.readouterr()
+        assert (stop.value.code, output.out) == (2, "")
+        [sentence] = output.err.splitlines()
+        assert sentence.startswith("Error: ")
+        return sentence.removeprefix("Error: ")
+
+    return run
+
+
+@pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command, expects a refusal and returns the sentence on standard error."""
 

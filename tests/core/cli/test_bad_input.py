@@ -152,7 +152,9 @@ def test_a_checkpoint_of_another_architecture(own_study: Path, refused: Run) -> 
 
 
 def test_a_setting_that_does_not_exist(trained_study: Path, refused: Run) -> None:
-    assert "epochs.jiont=3" in refused("train", trained_study, "--set", "epochs.jiont=3", "--show-config")
+    assert "did you mean epochs.joint?" in refused(
+        "train", trained_study, "--set", "epochs.jiont=3", "--show-config"
+    )
 
 
 def test_a_setting_out_of_its_limits(trained_study: Path, refused: Run) -> None:

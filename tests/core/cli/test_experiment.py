@@ -137,10 +137,12 @@ def test_a_folder_with_parts_of_another_configuration_is_refused(
     assert "different splits" in said
 
 
-def test_a_study_or_the_phantom_must_be_named(refused: Run, tmp_path: Path) -> None:
-    assert "--phantom" in refused("experiment", "table1")
-    assert "--phantom" in refused("experiment", "table1", "--phantom", "--study", tmp_path)
-    assert "two of its runs" in refused("experiment", "compare", "--study", tmp_path, "--runs", "one")
+def test_a_study_or_the_phantom_must_be_named(
+    refused: Run, misused: Run, trained_study: Path, tmp_path: Path
+) -> None:
+    assert "--phantom" in misused("experiment", "table1")
+    assert "--phantom" in misused("experiment", "table1", "--phantom", "--study", tmp_path)
+    assert "at least two runs" in refused("experiment", "compare", "--study", trained_study, "--runs", "tiny")
 
 
 def test_more_test_patients_than_patients_are_refused() -> None:
@@ -163,7 +165,8 @@ def test_runs_of_one_split_are_compared(trained_study: Path, own_study: Path, ma
     changes = ("epochs.joint=1", "seed=2")
     more = [part for change in (*TINY, *changes) for part in ("--set", change)]
     marginalia("train", own_study, "--name", "other", *more)
-    [found] = marginalia("experiment", "compare", "--study", own_study, "--runs", "tiny", "other")
+    [found] = marginalia("experiment", "compare", "--study", own_study, "--runs", "tiny", "other")["comparisons"]
+    assert marginalia("run", "compare", own_study, "tiny", "other")["comparisons"] == [found]
     assert (found["first"], found["second"], found["synthetic"]) == ("tiny", "other", True)
     assert set(found["corrected"]) >= {"margin_auroc", "lesion_precision", "fine_precision"}
 

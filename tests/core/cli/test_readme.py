@@ -1,18 +1,41 @@
-"""What the README says to type can be typed."""
+"""Every command of the README can be typed, and does what the README says, from another folder than the clone."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 
-from core.cli.main import COMMANDS, build_parser
+from core.cli.main import COMMANDS, build_parser, run_command_line
+from tests.trained_study import TINY
 
 README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
 LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()]
-TYPED = [line.split("main.py", 1)[1].strip() for line in LINES if "main.py" in line]
+STARTS = ("marginalia ", "python main.py ")
+TYPED = [line.split(start, 1)[1].strip() for line in LINES for start in STARTS if line.startswith(start)]
+NOT_RUN = {"pacs", "experiment", "demo"}
+NEED_MORE = {"--identity", "--layout", "pretrained", "all", "final"}
+"""What needs a PACS, a passphrase on a terminal, ImageNet weights, or an hour; each has tests of its own."""
+QUICK = [part for change in (*TINY, "epochs.joint=1") for part in ("--set", change)]
+JSON_PAGE = (Path(__file__).resolve().parents[3] / "resources" / "handbook" / "json.md").read_text(
+    encoding="utf-8"
+)
+
+
+def documented_keys(arguments: list[str]) -> set[str]:
+    """The keys that the handbook names in the row of this command."""
+    rows = [line for line in JSON_PAGE.splitlines() if line.startswith("| `")]
+    for length in (2, 1):
+        name = " ".join(arguments[:length])
+        for row in rows:
+            _, command, keys, *_ = row.split("|")
+            if command.strip() == f"`{name}`":
+                return set(re.findall(r"`(\w+)`", keys))
+    return set()
 
 
 @pytest.mark.parametrize("typed", TYPED)
@@ -26,3 +49,36 @@ def test_every_command_of_the_readme_is_understood(typed: str) -> None:
 def test_the_table_names_every_command(command: str) -> None:
     table = [line for line in README.splitlines() if line.startswith("| `")]
     assert any(re.search(rf"`{command}[ `]", line.split("|")[1]) for line in table)
+
+
+def test_every_command_of_the_readme_runs_from_another_folder(
+    own_study: Path,
+    synthetic_source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """In the order of the page; the demo is a small study with a run of that name, and ~ holds its images."""
+    home = tmp_path / "home"
+    (tmp_path / "demo-study").mkdir()
+    shutil.move(own_study, tmp_path / "demo-study" / "study")
+    shutil.copytree(synthetic_source, home / "mammograms")
+    monkeypatch.chdir(tmp_path)
+    assert run_command_line(["run", "rename", "demo-study/study", "tiny", "demo"]) == 0
+    wanted = [
+        typed
+        for typed in TYPED
+        if typed and typed.split()[0] not in NOT_RUN and not set(typed.split()) & NEED_MORE
+    ]
+    assert len(wanted) >= 12
+    for typed in wanted:
+        arguments = [part.replace("~", str(home)) for part in shlex.split(typed, comments=True)]
+        if arguments[0] == "train" and "--show-config" not in arguments:
+            arguments += QUICK
+        capfd.readouterr()
+        code = run_command_line([*arguments, "--json"])
+        output = capfd.readouterr()
+        assert (code, output.err) == (0, ""), typed
+        document = json.loads(output.out)
+        if "--show-config" not in arguments:
+            assert document.keys() <= documented_keys(arguments), typed

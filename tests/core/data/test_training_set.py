@@ -128,7 +128,7 @@ def test_exclusions_have_reasons(study: Study) -> None:
     made = build_roi_set(study, replace(REQUEST, sources=("one",)))
     assert made.rois.lesion_ids == ("l0",)
     assert {e.lesion_id: e.reason for e in made.exclusions} == {
-        "l1": "its margin obscured is not trained",
+        "l1": "margin 'obscured' is not among the trained classes",
         "l2": "nobody says its margin",
         "l3": "its source two was not chosen",
     }

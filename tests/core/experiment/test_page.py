@@ -92,7 +92,11 @@ def test_energy_that_was_not_measured_is_undefined_and_images_without_a_mask_are
 
 def fake_done(tmp_path: Path, moved: list[float]) -> Any:
     (tmp_path / "model").mkdir(exist_ok=True)
-    prototypes = [cast(Prototype, SimpleNamespace(distance_moved=value)) for value in moved]
+    places = [("a", 1), ("a", 2), ("a", 1), ("b", 1), ("b", 2), ("a", 1)]
+    prototypes = [
+        cast(Prototype, SimpleNamespace(distance_moved=value, class_name=name, lesion_id="l", cell=(cell, 0)))
+        for value, (name, cell) in zip(moved, places, strict=False)
+    ]
     card = SimpleNamespace(
         prototypes=prototypes, prototype_class=(0, 0, 1, 1, 2, 2), class_names=predictions().class_names
     )
@@ -114,9 +118,9 @@ def test_distances_moved_are_summed_up_over_the_trainings(tmp_path: Path) -> Non
     trial = SimpleNamespace(key="iaia-bl", name="IAIA-BL")
     done = {"iaia-bl": [[fake_done(tmp_path, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5])]]}
     found = distances_moved(experiment(judged(), done=done, trials=(trial,)))
-    assert found.rows == (("IAIA-BL", "6", "0.25", "0.5", "1 of 6"),)
+    assert found.rows == (("IAIA-BL", "6", "0.25", "0.5", "1 of 6", "2"),)
     none = distances_moved(experiment(judged(), done={"iaia-bl": [[fake_done(tmp_path, [])]]}, trials=(trial,)))
-    assert none.rows == (("IAIA-BL", "6", "undefined", "undefined", "undefined"),)
+    assert none.rows == (("IAIA-BL", "6", *["undefined"] * 4),)
 
 
 def test_findings_average_the_views_of_a_mass_and_leave_the_second_map_out() -> None:

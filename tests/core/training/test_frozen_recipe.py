@@ -19,7 +19,7 @@ from core.training.batches import Cached, TrainingBatch
 from core.training.config import Epochs, Rates
 from core.training.losses import cell_targets, without_corners
 from core.training.presets import PRESETS, default_preset, load_preset, read_preset
-from core.training.stages import part_hashes
+from core.training.stages import make_optimiser, part_hashes, trunk_blocks
 from core.training.trainer import Trainer, check_request, train
 from tests.core.training.tiny import CONFIG, changed, tiny_network, tiny_parts, tiny_rois
 
@@ -169,3 +169,34 @@ def test_the_default_preset_needs_no_weights_where_there_are_none(monkeypatch: p
         monkeypatch.setattr("core.training.presets.packaged_at_hand", lambda _name, there=there: there)
         assert default_preset() == name
         assert default_preset(synthetic=True) == "compact"
+
+
+def test_blocks_that_are_fixed_keep_their_weights_and_statistics(tmp_path: Path) -> None:
+    config = changed(frozen_blocks=2)
+    trainer = Trainer(tiny_rois(), tiny_parts(), config, tmp_path, lambda event: None, lambda: False)
+    before = {name: value.clone() for name, value in trainer.network.features.state_dict().items()}
+    while trainer.advance() is not None:
+        pass
+    with_weights = [
+        name for name, child in trainer.network.features.named_children() if any(True for _ in child.parameters())
+    ]
+    after = trainer.network.features.state_dict()
+    changed_names = {name.split(".")[0] for name, value in after.items() if not torch.equal(value, before[name])}
+    assert changed_names == set(with_weights[2:])
+
+
+def test_rates_fall_from_the_end_of_the_trunk_to_its_input() -> None:
+    network = tiny_network()
+    rates = Rates(joint_features=1e-3, layer_decay=0.5)
+    optimiser = make_optimiser(network, "A1", rates, head=None, frozen_backbone=False, frozen_blocks=1)
+    blocks = trunk_blocks(network)
+    rate_of = {id(p): group["rate"] for group in optimiser.param_groups for p in group["params"]}
+    assert [id(p) in rate_of for p in blocks[0].parameters()] == [False]
+    assert rate_of[id(next(blocks[-1].parameters()))] == pytest.approx(1e-3)
+    assert rate_of[id(next(blocks[-3].parameters()))] == pytest.approx(1e-3 / 4)
+    assert rate_of[id(network.prototypes)] == Rates().joint_prototypes
+
+
+def test_fixing_every_block_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="leaves nothing of the trunk to train"):
+        train(tiny_rois(), tiny_parts(), changed(frozen_blocks=50), tmp_path)

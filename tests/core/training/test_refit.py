@@ -113,7 +113,23 @@ def test_the_ridge_is_chosen_within_one_standard_error_of_the_best() -> None:
     best = int(np.argmin(choice.cross_entropy))
     at = choice.grid.index(choice.chosen)
     assert choice.chosen >= choice.grid[best]
-    assert choice.cross_entropy[at] <= choice.cross_entropy[best] + choice.standard_error[best]
+    assert choice.cross_entropy[at] <= choice.cross_entropy[best] + choice.standard_error[at]
+    assert choice.standard_error[best] == 0
+    larger = [i for i in range(len(choice.grid)) if choice.grid[i] > choice.chosen]
+    assert all(choice.cross_entropy[i] > choice.cross_entropy[best] + choice.standard_error[i] for i in larger)
+
+
+def test_a_ridge_that_is_surely_worse_is_not_chosen_for_the_patients_differences() -> None:
+    """Patients differ far more from each other than strengths do: only the paired difference can tell."""
+    random = np.random.default_rng(8)
+    labels = random.integers(0, 3, 300)
+    scores = 0.3 * random.random((300, 6)) + 0.25 * (labels[:, None] == np.arange(6)[None] % 3)
+    hard = random.random(300) < 0.3
+    scores[hard] = scores[hard][:, ::-1]
+    anchor = initial_weights([0, 1, 2, 0, 1, 2], 3)
+    choice = choose_ridge(scores, labels, [f"p{i}" for i in range(300)], anchor)
+    at, best = choice.grid.index(choice.chosen), int(np.argmin(choice.cross_entropy))
+    assert choice.cross_entropy[at] - choice.cross_entropy[best] < 0.01
 
 
 def test_out_of_fold_logits_of_a_patient_do_not_depend_on_that_patients_label() -> None:

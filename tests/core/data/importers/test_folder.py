@@ -80,8 +80,8 @@ def test_circles_and_boxes_have_columns_of_their_own(tmp_path: Path) -> None:
         ("../x.png,P", "lies outside the folder"),
         ("/etc/passwd,P", "lies outside the folder"),
         (",P", "the column image is empty"),
-        ("a.png,P,,X,CC", "'X' is no laterality; known are L, R"),
-        ("a.png,P,,L,CC,fuzzy", "'fuzzy' is no margin"),
+        ("a.png,P,,X,CC", "'X' is not a known laterality; use one of L, R"),
+        ("a.png,P,,L,CC,fuzzy", "'fuzzy' is not a known margin"),
         ("a.png,P,,L,CC,spiculated", "no outline"),
         ("a.png,P,,L,CC,,,,,,1.5", "'1.5' is no probability"),
         ("a.png,P,,L,CC,,,,,,,{", "the outline cannot be read"),
@@ -133,7 +133,7 @@ def test_semicolons_guards_and_unknown_columns_are_understood(tmp_path: Path) ->
     folder, table = _folder(tmp_path, "a.png;'=P;red", header="image;patient_id;colour")
     plan = read_folder(folder, table, source="s")
     assert plan.images[0].patient == "=P"
-    assert [issue.sentence for issue in plan.issues] == ["The column 'colour' is not known and is passed over."]
+    assert [issue.sentence for issue in plan.issues] == ["Unknown column 'colour' ignored."]
 
 
 def test_a_table_with_a_stray_line_end_in_its_header_is_refused(tmp_path: Path) -> None:

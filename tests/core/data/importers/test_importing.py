@@ -6,8 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.data.importers.importing import ImportReport, run_import
+from core.data.importers.importing import run_import
 from core.data.importers.layouts import make_plan
+from core.data.importers.outcomes import ImportReport
 from core.data.importers.plan import ImportPlan, PlannedImage, PlannedLesion, Severity
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Event, Message, Progress

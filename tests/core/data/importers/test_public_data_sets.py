@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.data.importers.importing import ImportReport, run_import
+from core.data.importers.importing import run_import
 from core.data.importers.layouts import Layout, make_plan, recognised
-from core.data.importers.outcomes import ImportOutcome
+from core.data.importers.outcomes import ImportOutcome, ImportReport
 from core.domain.shapes import Ellipse, Polygon, Rectangle
 from core.domain.vocabulary import BiradsCategory, BreastComposition, Laterality, MassDensity, ViewPosition
 from core.store.check import check_study

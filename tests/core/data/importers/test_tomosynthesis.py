@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.importers.importing import ImportReport, run_import
+from core.data.importers.importing import run_import
 from core.data.importers.layouts import make_plan
+from core.data.importers.outcomes import ImportReport
 from core.data.importers.plan import ImportPlan, PlannedImage, PlannedLesion
 from core.data.roi_set import InputTransform
 from core.data.training_set import RoiRequest, build_roi_set, roi_of_lesion

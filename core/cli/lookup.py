@@ -1,0 +1,105 @@
+"""Names and paths are looked up before anything heavy is loaded: a wrong one is answered at once.
+
+The database is read with the standard library alone. Whatever cannot be told here (a database of another version,
+a disk that cannot be read) is left to the store, which has a sentence for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from core.cli.parsing import near
+from core.domain.errors import BadFileError, StudyError, TrainingError
+
+PRESETS = Path(__file__).resolve().parents[2] / "resources" / "presets"
+
+
+def check_study(folder: Path) -> None:
+    """StudyError if the folder is not a study."""
+    folder = folder.absolute()
+    if not (folder / "study.db").is_file():
+        raise StudyError(f"{folder} is not a study: it has no study.db. Choose the folder of a study.")
+
+
+def check_run(folder: Path, name: str, *, finished: bool = False) -> None:
+    """StudyError with the known runs if the study has none of this name, or if it must be finished and is not."""
+    rows = _rows(folder, "SELECT name, id, status, archived FROM run ORDER BY seq")
+    if rows is None:
+        return
+    matches = [row for row in rows if row[0] == name][-1:] or [row for row in rows if row[1].startswith(name)]
+    if not name:
+        matches = []
+    if len(matches) != 1:
+        known = [row[0] for row in rows if not row[3]]
+        raise StudyError(_unknown("run", name, known))
+    if finished and matches[0][2] != "finished":
+        found, status = matches[0][0], matches[0][2]
+        raise StudyError(f"Run {found} is {status}, not finished: resume it with train --resume {found}.")
+
+
+def check_split(folder: Path, name: str) -> None:
+    """StudyError with the known splits if the study has none of this name."""
+    rows = _rows(folder, "SELECT DISTINCT name FROM split")
+    if rows is not None and name not in {row[0] for row in rows}:
+        raise StudyError(_unknown("split", name, [row[0] for row in rows]))
+
+
+def check_reader_study(folder: Path, name: str) -> None:
+    """StudyError with the known reader studies if the study has none of this name."""
+    rows = _rows(folder, "SELECT name FROM reader_study")
+    if rows is not None and name not in {row[0] for row in rows}:
+        raise StudyError(_unknown("reader study", name, [row[0] for row in rows]))
+
+
+def check_lesion(folder: Path, begin: str) -> None:
+    """StudyError unless exactly one lesion has this id, or an id that begins so."""
+    escaped = begin.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    rows = _rows(folder, "SELECT id FROM lesion WHERE id LIKE ? ESCAPE '\\' LIMIT 2", f"{escaped}%")
+    if rows is not None and (len(rows) != 1 or not begin):
+        what = "no lesion" if not rows else "more than one lesion"
+        raise StudyError(f"This study has {what} {begin}; list them with: marginalia study lesions {folder}")
+
+
+def check_preset(name: str) -> None:
+    """TrainingError with the known presets if there is none of this name."""
+    known = sorted(path.stem for path in PRESETS.glob("*.json"))
+    if known and name not in known:
+        raise TrainingError(f"There is no preset {name}{near(name, known)}")
+
+
+def check_input(path: Path) -> None:
+    """BadFileError if there is neither a file nor a folder at ``path``."""
+    if not path.exists():
+        raise BadFileError(f"{path} does not exist; check the name.")
+
+
+def _unknown(what: str, name: str, known: list[str]) -> str:
+    if not known:
+        return f"This study has no {what} {name}; it has none yet."
+    return f"This study has no {what} {name}; its {what}s are: {', '.join(known)}.".replace("studys", "studies")
+
+
+def _rows(folder: Path, statement: str, *values: str) -> list[tuple[str, ...]] | None:
+    """None where the database cannot be read in this way."""
+    try:
+        address = f"{(folder.absolute() / 'study.db').as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=1)) as database:
+            return database.execute(statement, values).fetchall()
+    except sqlite3.Error:
+        return None
+
+
+def check_suffix(path: Path, known: tuple[str, ...]) -> None:
+    """StudyError unless the file's name ends in one of these."""
+    if path.suffix.lower() not in known:
+        raise StudyError(f"{path.name} ends in none of {', '.join(known)}; choose one of these formats.")
+
+
+def check_runs_to_compare(folder: Path, names: list[str]) -> None:
+    """StudyError unless these are at least two finished runs of the study."""
+    if len(names) < 2:
+        raise StudyError("Name at least two runs: the first is compared with each of the others.")
+    for name in names:
+        check_run(folder, name, finished=True)

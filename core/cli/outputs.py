@@ -1,0 +1,25 @@
+"""Files and folders that a command writes: refused where they exist, unless ``--overwrite`` allows it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.domain.errors import StudyError
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there under this name")
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """StudyError if there is something at ``path`` that was not to be replaced, or if it cannot be replaced.
+
+    An empty folder counts as nothing.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not overwrite:
+        raise StudyError(f"{path} exists already; choose another name, or add --overwrite to replace it.")
+    if (path / "study.db").exists():
+        raise StudyError(f"{path} is a study and is not replaced; choose another name.")

@@ -1,0 +1,121 @@
+"""Runs of a study as records: found, listed, renamed and deleted, without torch."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import msgspec
+
+from core.domain.errors import StudyError
+from core.domain.study import Run, RunStatus
+from core.jobs import detached
+from core.store.study import Study
+
+CONTENTS = "contents.json"
+"""In the folder of a run whose model another study shared (``core.exchange.models.archive``)."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class RunLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in a list."""
+
+    name: str
+    status: str
+    created_utc: str
+    preset: str
+    label: str
+    imported: bool
+    prototypes: int | None
+    """Of the revision in use; None without a model."""
+    pruned: bool
+    notes: str
+
+
+def check_run_name(name: str) -> None:
+    """StudyError for a name that is hard to type in a shell or in a path."""
+    if _NAME.fullmatch(name) is None:
+        raise StudyError(
+            f"A run cannot be named {name!r}; use at most 64 letters, digits, dots, hyphens and underscores, and "
+            "begin with a letter or digit."
+        )
+
+
+def is_imported(study: Study, run: Run) -> bool:
+    """True if the run is a model that another study shared: its folder then holds the list of what came."""
+    return (study.run_folder(run.id) / CONTENTS).is_file()
+
+
+def find_run(study: Study, name: str) -> Run:
+    """By name or by the beginning of the id; StudyError where there is none, or more than one."""
+    named = study.runs.find(name)
+    if named is not None:
+        return named
+    found = [run for run in study.runs.all() if run.id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(run.name for run in study.runs.all()) or "none yet"
+    raise StudyError(f"This study has no run {name}; its runs are: {known}.")
+
+
+def finished_run(study: Study, name: str) -> Run:
+    run = find_run(study, name)
+    if run.status is not RunStatus.FINISHED:
+        raise StudyError(
+            f"Run {run.name} is {run.status}, not finished: resume it with train --resume {run.name}."
+        )
+    return run
+
+
+def run_line(study: Study, run: Run) -> RunLine:
+    active = study.models.active(run.id)
+    return RunLine(
+        name=run.name,
+        status=run.status.value,
+        created_utc=run.created_utc,
+        preset=str(run.config.get("preset", "")),
+        label=str(run.config.get("label", "")),
+        imported=is_imported(study, run),
+        prototypes=None if active is None else len(active.prototype_indices),
+        pruned=active is not None and active.parent_id is not None,
+        notes=run.notes,
+    )
+
+
+def run_lines(study: Study, *, archived: bool = False) -> list[RunLine]:
+    """The runs in the order of entry; archived ones only on request."""
+    return [run_line(study, run) for run in study.runs.all(archived=archived)]
+
+
+def rename_run(study: Study, run: Run, name: str) -> Run:
+    """StudyError if the name is taken or cannot be used."""
+    check_run_name(name)
+    if study.runs.find(name) is not None:
+        raise StudyError(f"This study has a run named {name} already; choose another name.")
+    renamed = msgspec.structs.replace(run, name=name)
+    study.runs.update(renamed)
+    return renamed
+
+
+def check_deletable(study: Study, run: Run) -> None:
+    """StudyError if the run is being trained, or if a reader study shows its model."""
+    if run.status is RunStatus.RUNNING and detached.is_alive(study.run_folder(run.id)):
+        raise StudyError(f"Run {run.name} is being trained; stop it first.")
+    readers = [made.name for made in study.reader_studies.all() if made.run_id == run.id]
+    if readers:
+        raise StudyError(
+            f"The reader study {', '.join(readers)} shows the model of run {run.name}, so the run must stay; "
+            "archive it in the window instead."
+        )
+
+
+def delete_run(study: Study, run: Run) -> None:
+    """Delete the run's files: model, checkpoints, tables, pictures. Its record stays, archived and renamed,
+    because the audit trail and the reviews of its prototypes name it; the name is free again."""
+    check_deletable(study, run)
+    folder = study.run_folder(run.id)
+    gone = msgspec.structs.replace(
+        run, archived=True, name=f"{run.name}.deleted-{run.id[:8]}", status=RunStatus.CANCELLED, notes="Deleted."
+    )
+    study.runs.update(gone)
+    shutil.rmtree(folder)
