@@ -84,6 +84,11 @@ class Pictures(QObject):
         """Whether it can be shown at once."""
         return key in self._kept
 
+    def forget(self, image_id: str) -> None:
+        """Read the pictures of an image anew when they are wanted again."""
+        for key in [key for key in self._kept if key[0] == image_id]:
+            del self._kept[key]
+
     def clear(self) -> None:
         """Before the study closes."""
         self._wanted = ()

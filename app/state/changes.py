@@ -52,6 +52,13 @@ class LesionsChanged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageCorrected:
+    """Side, view or patient of an image is another one now."""
+
+    image_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LabelsChanged:
     image_id: str
     lesion_id: str
@@ -122,6 +129,7 @@ Change = (
     | ReaderChanged
     | SelectionChanged
     | LesionsChanged
+    | ImageCorrected
     | LabelsChanged
     | AnnotationChanged
     | CheckpointNamed

@@ -30,6 +30,16 @@ _NARROW = 60
 """Terminals of fewer columns get counts without a bar."""
 
 
+STAGES = {
+    "A1": "joint training (A1)",
+    "A2": "projecting prototypes (A2)",
+    "A3": "fitting the last layer (A3)",
+    "B": "fitting malignancy (B)",
+    "selection": "choosing the best epoch",
+}
+"""Stages of a training by their names in the paper, in words."""
+
+
 def _plain_text(text: str, *, lines: bool = True) -> str:
     """Without what steers a terminal or turns the reading order: names of files and people are foreign."""
     kept = "\n" if lines else ""
@@ -101,6 +111,8 @@ class Console:
 
     def emit(self, event: Event) -> None:
         """Show a job's event; the terminal one is the caller's to act on."""
+        if isinstance(event, Progress | Metrics):
+            event = msgspec.structs.replace(event, stage=STAGES.get(event.stage, event.stage))
         if isinstance(event, Progress):
             self._last = event
         match event:

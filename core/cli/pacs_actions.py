@@ -330,7 +330,7 @@ def receive(arguments: argparse.Namespace, console: Console) -> int:
 
     take_pushes(profile, Inbox(inbox_folder()), arrived=arrived, emit=console.emit, cancelled=stop)
     lines = [_import_text(one) for one in done]
-    lines += [f"Half there, see `pacs inbox`: {one.id[:8]} ({one.journal.stopped})" for one in half]
+    lines += [f"Unfinished, see `pacs inbox`: {one.id[:8]} ({one.journal.stopped})" for one in half]
     document = {"imported": msgspec.to_builtins(done), "half": [one.id for one in half]}
     console.result(document, "\n".join(lines) or "Nothing came.")
     return 0

@@ -42,10 +42,8 @@ def band_along(mask: UInt8) -> UInt8:
     """
     if not mask.any():
         return np.zeros_like(mask)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    if mask[top:bottom, left:right].mean() >= _BOX:
-        mask = _ellipse(mask.shape, (left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2)
+    top, bottom, left, right = _extent(mask)
+    mask = rounded(mask)
     width = max(1, round(BAND_SHARE * max(bottom - top, right - left) / 2))
     reach = width + 1
     padded = cv2.copyMakeBorder(mask, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
@@ -53,6 +51,22 @@ def band_along(mask: UInt8) -> UInt8:
     outside = cv2.distanceTransform(1 - padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     near = (np.where(padded > 0, inside, outside) <= width)[reach:-reach, reach:-reach]
     return np.ascontiguousarray(near, dtype=np.uint8)
+
+
+def rounded(mask: UInt8) -> UInt8:
+    """(S, S) ``mask`` as it is; where it fills its own box, which is how a box is drawn, the inscribed ellipse."""
+    if not mask.any():
+        return mask
+    top, bottom, left, right = _extent(mask)
+    if mask[top:bottom, left:right].mean() < _BOX:
+        return mask
+    return _ellipse(mask.shape, (left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2)
+
+
+def _extent(mask: UInt8) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of what is marked, in pixels; bottom and right are the far edges."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
 def _ellipse(shape: tuple[int, ...], x: float, y: float, radius_x: float, radius_y: float) -> UInt8:

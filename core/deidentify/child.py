@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,10 +15,16 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.filereader import read_dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    PYDICOM_IMPLEMENTATION_UID,
+    UID,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
 from core.deidentify.burned_in import TextRegion, suspicious_regions
-from core.deidentify.codestream import without_comments
+from core.deidentify.codestream import CodestreamError, rewritten
 from core.deidentify.options import BlackOut, Dates, Options
 from core.deidentify.profile import edition
 from core.deidentify.walk import Tally, apply_profile
@@ -26,6 +33,7 @@ from core.imaging.formats.dicom_header import PARSER_ERRORS, inflated, meta_info
 from core.imaging.formats.dicom_syntax import DEFLATED
 from core.imaging.reader import read_image
 
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 ENTRY = "core.deidentify.child:run"
 _METHODS = {
     "113100": "Basic Application Confidentiality Profile",
@@ -92,7 +100,7 @@ def deidentify_file(path: Path, options: Options) -> Cleaned:
         if boxes and pixels is not None:
             syntax = _black_out(dataset, pixels, boxes)
         elif "PixelData" in dataset:
-            _clean_pixel_data(dataset, syntax)
+            syntax = _clean_pixel_data(dataset, syntax)
         methods = _mark(dataset, options, blacked=bool(boxes and pixels is not None))
         content = _written(dataset, syntax)
     except RefusedImageError:
@@ -181,24 +189,59 @@ def _black_out(dataset: Dataset, pixels: NDArray[Any], boxes: tuple[BlackOut, ..
     return str(ExplicitVRLittleEndian)
 
 
-def _clean_pixel_data(dataset: Dataset, syntax: str) -> None:
-    """No comments in codestreams, and no overlay in the unused bits of native pixels."""
-    element = dataset["PixelData"]
-    if UID(syntax).is_encapsulated:
-        count = int(dataset.get("NumberOfFrames") or 1)
-        frames = [without_comments(frame) for frame in generate_frames(element.value, number_of_frames=count)]
-        dataset.PixelData = encapsulate(frames, has_bot=True)
-        dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
-        return
-    stored, high = int(dataset.get("BitsStored") or 16), int(dataset.get("HighBit") or 15)
-    if dataset.get("BitsAllocated") != 16 or dataset.get("PixelRepresentation") or stored == 16:
-        return
-    order = ">u2" if syntax == "1.2.840.10008.1.2.2" else "<u2"
-    values = np.frombuffer(element.value, order)
-    mask = ((1 << stored) - 1) << (high + 1 - stored)
-    if (values & ~np.uint16(mask)).any():
-        dataset.PixelData = (values & np.uint16(mask)).astype(order).tobytes()
-        dataset["PixelData"].VR = "OW"
+def _clean_pixel_data(dataset: Dataset, syntax: str) -> str:
+    """Leave nothing in the pixel data but the pixels; returns the transfer syntax, which may be another one.
+
+    Codestreams are rewritten marker by marker; run lengths, in which anything can follow a segment, are unpacked.
+    Native pixels keep their length and their stored bits.
+    """
+    if not UID(syntax).is_encapsulated:
+        _clean_native(dataset, syntax)
+        return syntax
+    if syntax == RLELossless:
+        dataset.decompress(generate_instance_uid=False)
+        _clean_native(dataset, str(ExplicitVRLittleEndian))
+        return str(ExplicitVRLittleEndian)
+    count = int(dataset.get("NumberOfFrames") or 1)
+    try:
+        frames = [rewritten(f) for f in islice(generate_frames(dataset.PixelData, number_of_frames=count), count)]
+    except CodestreamError as error:
+        raise RefusedImageError(
+            f"A file holds compressed pixels that cannot be cleaned ({error}); export it uncompressed.",
+            Refusal.UNSUPPORTED,
+        ) from None
+    if len(frames) != count:
+        raise RefusedImageError("A file announces more frames than it holds.", Refusal.CUT_SHORT)
+    dataset.PixelData = encapsulate(frames, has_bot=True)
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    return syntax
+
+
+def _clean_native(dataset: Dataset, syntax: str) -> None:
+    """Cut what follows the pixels, and clear the bits that are not stored."""
+    allocated = int(dataset.get("BitsAllocated") or 16)
+    stored = int(dataset.get("BitsStored") or allocated)
+    high = int(dataset.get("HighBit") if dataset.get("HighBit") is not None else stored - 1)
+    samples = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0)
+    samples *= int(dataset.get("SamplesPerPixel") or 1) * int(dataset.get("NumberOfFrames") or 1)
+    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
+        samples = samples * 2 // 3
+    size = (samples * allocated + 7) // 8
+    content = bytes(dataset["PixelData"].value)
+    if len(content) < size:
+        raise RefusedImageError("A file is cut short: its pixels are not all there.", Refusal.CUT_SHORT)
+    content = content[:size]
+    if allocated in (8, 16, 32) and not (stored == allocated or stored < 1 or high >= allocated):
+        order = ">" if syntax == _BIG_ENDIAN else "<"
+        values = np.frombuffer(content, f"{order}u{allocated // 8}").astype(np.int64)
+        low = high + 1 - stored
+        kept = (values >> low) & ((1 << stored) - 1)
+        if dataset.get("PixelRepresentation"):
+            # the bits above are those of the sign
+            kept = np.where(kept >> (stored - 1), kept - (1 << stored), kept)
+        content = (kept << low).astype(f"{order}i{allocated // 8}").tobytes()
+    dataset.PixelData = content + b"\0" * (len(content) % 2)
+    dataset["PixelData"].VR = "OW" if allocated > 8 else "OB"
 
 
 def _mark(dataset: Dataset, options: Options, *, blacked: bool) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def deidentify_files(
                 if path.suffix.lower() in _PICTURES:
                     written.append(_picture(path, folder, decoder, len(written) + 1))
                 else:
-                    written.append(_dicom(path, folder, sandbox, options))
+                    written.append(_dicom(path, folder, sandbox, options, emit))
             except RefusedImageError as refused:
                 emit(Message(level="warning", text=f"{refused} It was left out."))
             emit(Progress(stage="de-identify", done=done, total=len(chosen)))
@@ -96,14 +96,21 @@ def deidentify_bytes(path: Path, options: Options, sandbox: Sandbox) -> Cleaned:
     return msgspec.msgpack.decode(sandbox.call(msgspec.msgpack.encode(job), name=path.name), type=Cleaned)
 
 
-def _dicom(path: Path, folder: Path, sandbox: Sandbox, options: Options) -> WrittenFile:
+def _dicom(path: Path, folder: Path, sandbox: Sandbox, options: Options, emit: Emit) -> WrittenFile:
     cleaned = deidentify_bytes(path, options, sandbox)
     patient, uid = (_SAFE.sub("-", text) for text in (cleaned.report.patient, cleaned.report.sop_uid))
     if not Keyed(options.secret).made_pseudonym(patient):
         patient = "without-patient"
     place = folder / patient
     make_folder(place)
-    name = f"{uid or secrets.token_hex(8)}.dcm"
+    stem = uid or secrets.token_hex(8)
+    name, further = f"{stem}.dcm", 1
+    while (place / name).exists():
+        further += 1
+        name = f"{stem}-{further}.dcm"
+    if further > 1:
+        sentence = f"{path.name} has the SOP Instance UID of an earlier file; it was written beside it as {name}."
+        emit(Message(level="warning", text=sentence))
     atomic_write(place / name, cleaned.content)
     return WrittenFile(name=f"{patient}/{name}", report=cleaned.report)
 

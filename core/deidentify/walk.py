@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
+from core.deidentify.allowed import clean_item, may_stay
 from core.deidentify.options import Dates, Keyed, Options
 from core.deidentify.profile import Action, AttributeRule, rule_of
 from core.imaging.decoded import Refusal, RefusedImageError
@@ -34,6 +35,7 @@ _CHARACTERISTICS = {
 _NOT_SHIFTED = {"PatientBirthDate", "PatientBirthTime", "PatientDeathDateInAlternativeCalendar"}
 """Times that Retain Longitudinal Temporal Information leaves to the basic profile."""
 _OLDEST = 89
+_PIXEL_DATA = 0x7FE00010
 _PIXELS = {0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009, 0x7FE00010}
 """Pixel data and the tables of where their frames are."""
 
@@ -79,8 +81,20 @@ class _Walk:
                     f"A file nests its data more than {DEEPEST} levels deep and was refused.", Refusal.DAMAGED
                 )
             for tag in list(item.keys()):
-                waiting.extend((nested, depth + 1) for nested in self._element(item, tag))
+                if tag in _PIXELS and (depth or tag != _PIXEL_DATA):
+                    # of pictures in a picture nothing is cleaned; tables of frames do not fit the rewritten ones
+                    del item[tag]
+                else:
+                    waiting.extend((nested, depth + 1) for nested in self._element(item, tag))
+            self._clean(item)
         return self.tally
+
+    def _clean(self, item: Dataset) -> None:
+        try:
+            clean_item(item)
+        except PARSER_ERRORS:
+            for word in ("CodeMeaning", "LUTData", "LUTDescriptor"):
+                item.pop(word, None)
 
     def _element(self, item: Dataset, tag: BaseTag) -> list[Dataset]:
         """Treat one element; returns the nested data sets that stay and have to be looked at."""
@@ -103,6 +117,10 @@ class _Walk:
             element = item[tag]
             if rule is not None:
                 return self._follow(item, element, rule)
+            if element.VR != "SQ" and not self._may_stay(element):
+                self.tally.removed[keyword_for_tag(tag)] += 1
+                del item[tag]
+                return []
             return _nested(element)
         except PARSER_ERRORS:
             # what cannot be read cannot be judged
@@ -117,6 +135,14 @@ class _Walk:
         else:
             self.tally.removed[rule.name] += 1
         del item[tag]
+
+    def _may_stay(self, element: DataElement) -> bool:
+        """Whether an attribute without a row in the table stays: by the allow-list, or as a shifted date."""
+        word = keyword_for_tag(element.tag)
+        shifted = self._options.dates is Dates.SHIFTED and word not in _NOT_SHIFTED
+        if shifted and element.VR in _TIMES and "AlternativeCalendar" not in word:
+            return self._shift(element, word)
+        return may_stay(element)
 
     def _spared(self, tag: BaseTag) -> bool:
         """Whether an option takes the attribute out of the table's X."""

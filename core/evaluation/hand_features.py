@@ -1,7 +1,8 @@
 """Features of a mass that a person would write down: edge, spiculation, brightness and size. No network.
 
 All are measured on the stored square of the ROI, in polar coordinates about the lesion: along each ray the
-distance 1 is the edge of its outline, so that a feature does not depend on the lesion's size.
+distance 1 is the edge of its outline, so that a feature does not depend on the lesion's size. In the place of a
+box stands its inscribed ellipse.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.automatic_band import rounded
 from core.data.roi_set import RoiSet
 from core.imaging.opencv import cv2
 
@@ -43,7 +45,7 @@ def hand_made_features(rois: RoiSet) -> Float:
     """
     found = np.full((len(rois), len(NAMES)), np.nan)
     for row in range(len(rois)):
-        mask = rois.lesion[row]
+        mask = rounded(rois.lesion[row])
         if mask.any():
             grey = rois.pixels[row].astype(np.float32) / 255
             found[row] = _features(grey, mask, rois.image_to_input[row].scale)

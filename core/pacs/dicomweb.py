@@ -7,11 +7,14 @@ decoded later in the child process for foreign files.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
+import msgspec
 import pydicom
 import requests
 from dicomweb_client.uri import URI
@@ -21,43 +24,32 @@ from core.domain.errors import Cancelled, PacsError, PacsLoginError
 from core.domain.events import IsCancelled, never
 from core.imaging.decoded import MAX_FILE_BYTES
 from core.pacs.connection import PathOf
+from core.pacs.dicom_json import rows
+from core.pacs.http import Session
+from core.pacs.multipart import half, take_part
 from core.pacs.profile import DicomwebProfile
 from core.pacs.query import MOST_STUDIES, Found, FoundImage, FoundStudy, Query, image_from, matches, study_from
-from core.pacs.transport import client_context, refusal
+from core.pacs.transport import refusal
 from core.platform.atomic import atomic_write
 
-_CHUNK = 1 << 18
-_HEADER_ROOM, _TRAILER_ROOM = 16_384, 4_096
+MOST_OBJECTS = 20_000
+"""Objects of one examination that are listed."""
+_PAGE_SIZES = (200, 50, 10)
+"""Objects to ask for at once; the next size where a server refuses the one before."""
+_TOO_MANY = (400, 413, 414, 416, 422)
+"""HTTP statuses with which servers refuse a limit."""
 _ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_ACCEPT_JSON = "application/dicom+json, application/json"
 _STUDY_FIELDS = ("StudyDescription", "ModalitiesInStudy", "NumberOfStudyRelatedInstances")
 _IMAGE_FIELDS = ("ImageLaterality", "Laterality", "ViewPosition", "Modality")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.*~-]+")
-_PERSON_NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
-class _CheckedTls(requests.adapters.HTTPAdapter):
-    """Connections with the profile's own idea of which certificates are trusted."""
-
-    def __init__(self, profile: DicomwebProfile) -> None:
-        self._context = client_context(profile)
-        self._verify = profile.tls.verify
-        super().__init__()
-
-    def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
-        super().init_poolmanager(*arguments, **more, ssl_context=self._context)
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        # the context says all of it; requests would put its own list of authorities beside ours
-        conn.cert_reqs = "CERT_REQUIRED" if self._verify else "CERT_NONE"
-
-
-class _Session(requests.Session):
-    """Leaves the wildcard of a query as it is: servers are in use that do not decode what is percent-encoded."""
-
-    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        prepared = super().prepare_request(request)
-        prepared.url = (prepared.url or "").replace("%2A", "*")
-        return prepared
+@dataclass(frozen=True)
+class _Page:
+    rows: list[dict[str, str]]
+    more: bool
+    """Whether the server said that it has more (Warning: 299)."""
 
 
 class Dicomweb:
@@ -65,16 +57,8 @@ class Dicomweb:
 
     def __init__(self, profile: DicomwebProfile, secret: str = "") -> None:
         self._profile = profile
-        self._session = _Session()
-        # neither proxies nor .netrc of the environment: data and password go where the profile says, only there
-        self._session.trust_env = False
-        self._session.max_redirects = 0
-        if profile.tls.on:
-            self._session.mount("https://", _CheckedTls(profile))
-        if profile.login == "password":
-            self._session.auth = (profile.user, secret)
-        elif profile.login == "token":
-            self._session.headers["Authorization"] = f"Bearer {secret}"
+        self._session = Session(profile, secret)
+        self._base = profile.url.rstrip("/")
         try:
             # whole files in one piece: not every server takes chunks
             self._client = DICOMwebClient(
@@ -97,33 +81,90 @@ class Dicomweb:
 
     def test(self) -> None:
         with _Sentences(self._profile):
-            _rows(self._client.search_for_studies(limit=1))
+            self._page("studies", {}, 1, 0)
 
     def studies(self, query: Query) -> Found:
         keys = query.study_keys
         # what would have to be percent-encoded is asked for by a wildcard, and held against the query here
         widened = {key: _UNSAFE.sub("*", value) for key, value in keys.items()}
         with _Sentences(self._profile):
-            answers = _rows(
-                self._client.search_for_studies(
-                    limit=MOST_STUDIES + 1, fields=_STUDY_FIELDS, search_filters=widened
-                )
-            )
+            answers, more = self._search("studies", widened, _STUDY_FIELDS, "StudyInstanceUID", MOST_STUDIES)
         for key in keys:
             if widened[key] != keys[key]:
                 answers = [answer for answer in answers if matches(keys[key], answer.get(key, ""))]
-        found = [study_from(answer) for answer in answers[:MOST_STUDIES]]
+        found = [study_from(answer) for answer in answers]
         kept: tuple[FoundStudy, ...] = tuple(study for study in found if study is not None)
-        return Found(studies=kept, left_out=len(found) - len(kept), more=len(answers) > MOST_STUDIES)
+        return Found(studies=kept, left_out=len(found) - len(kept), more=more)
 
     def images(self, study_uid: str, modality: str) -> tuple[FoundImage, ...]:
         keys = {"Modality": modality} if modality else {}
+        path = f"studies/{study_uid}/instances"
         with _Sentences(self._profile):
-            answers = _rows(
-                self._client.search_for_instances(study_uid, fields=_IMAGE_FIELDS, search_filters=keys)
+            answers, more = self._search(path, keys, _IMAGE_FIELDS, "SOPInstanceUID", MOST_OBJECTS)
+        if more:
+            raise PacsError(
+                f"{self._profile.name} lists more than {MOST_OBJECTS:,} objects of one examination; it cannot be "
+                "retrieved."
             )
         images = (image_from(answer, study_uid, "", answer.get("Modality", modality)) for answer in answers)
         return tuple(image for image in images if image is not None)
+
+    def _search(
+        self, path: str, filters: dict[str, str], fields: Sequence[str], key: str, most: int
+    ) -> tuple[list[dict[str, str]], bool]:
+        """All pages of an answer, each object once, and whether there are more than ``most``.
+
+        Servers answer with fewer objects than they were asked for (PS3.18, 8.3.4.4), with a warning or without
+        one: pages are asked for until one brings nothing new.
+        """
+        params = {**filters, "includefield": list(fields)}
+        known: dict[str, dict[str, str]] = {}
+        offset, until = 0, time.monotonic() + self._session.patience_s
+        size, page = self._first_page(path, params, most + 1)
+        while page.rows:
+            before = len(known)
+            for answer in page.rows:
+                known.setdefault(answer.get(key) or f"answer {len(known)}", answer)
+            offset += len(page.rows)
+            if len(known) > most:
+                return list(known.values())[:most], True
+            if len(known) == before:
+                break
+            if time.monotonic() > until:
+                raise PacsError(
+                    f"{self._profile.name} did not list everything within {self._session.patience_s:g} s; ask for "
+                    "less."
+                )
+            try:
+                page = self._page(path, params, size, offset)
+            except requests.HTTPError as error:
+                # some refuse an offset behind the last object; after a warning the page was promised
+                if page.more or error.response is None or not 400 <= error.response.status_code < 500:
+                    raise
+                break
+        return list(known.values()), False
+
+    def _first_page(self, path: str, params: dict[str, Any], most: int) -> tuple[int, _Page]:
+        """The page and its size: as many objects as the server allows to ask for; 0 without saying a number."""
+        sizes = [min(size, most) for size in _PAGE_SIZES]
+        for size in (*sizes, 0):
+            try:
+                return size, self._page(path, params, size, 0)
+            except requests.HTTPError as error:
+                assert error.response is not None
+                # encryption and login are no matters of size
+                if error.response.status_code not in _TOO_MANY or not size or _wants_https(error.response):
+                    raise
+        raise AssertionError("the last size returns or raises")
+
+    def _page(self, path: str, params: dict[str, Any], size: int, offset: int) -> _Page:
+        asked = params | ({"limit": size} if size else {}) | ({"offset": offset} if offset else {})
+        response = self._session.get(f"{self._base}/{path}", params=asked, headers={"Accept": _ACCEPT_JSON})
+        response.raise_for_status()
+        if response.status_code == requests.codes.no_content or not response.content.strip():
+            return _Page([], more=False)
+        warned = response.headers.get("Warning", "").strip().startswith("299")
+        return _Page(rows(msgspec.json.decode(response.content)), more=warned)
 
     def fetch(
         self, images: Sequence[FoundImage], path_of: PathOf, *, cancelled: IsCancelled = never
@@ -137,25 +178,21 @@ class Dicomweb:
             yield image
 
     def _fetch_one(self, url: str, path: Path, cancelled: IsCancelled) -> None:
-        with self._session.get(
-            url, headers={"Accept": _ACCEPT}, stream=True, timeout=self._profile.timeout_s
-        ) as response:
+        with self._session.get(url, headers={"Accept": _ACCEPT}, stream=True) as response:
             response.raise_for_status()
 
             def write(temporary: Path) -> None:
                 with temporary.open("rb+") as file:
-                    for chunk in response.iter_content(_CHUNK):
+                    for part in self._session.pieces(response, MAX_FILE_BYTES):
                         if cancelled():
                             raise Cancelled
-                        file.write(chunk)
-                        if file.tell() > MAX_FILE_BYTES:
-                            raise PacsError(f"{self._profile.name} sends more than {MAX_FILE_BYTES:,} bytes.")
+                        file.write(part)
 
             body = path.with_name(f"{path.name}.body")
             try:
                 atomic_write(body, write)
                 kind = response.headers.get("Content-Type", "")
-                atomic_write(path, lambda temporary: _take_part(body, temporary, kind, self._profile.name))
+                atomic_write(path, lambda temporary: take_part(body, temporary, kind, self._profile.name))
             finally:
                 body.unlink(missing_ok=True)
 
@@ -192,12 +229,12 @@ class _Sentences:
                 raise PacsError(
                     f"{where} points to another address, which is not followed; put that address into the profile."
                 ) from error
-            case requests.JSONDecodeError():
+            case requests.JSONDecodeError() | msgspec.DecodeError() | RecursionError():
                 raise PacsError(f"{where} does not answer as DICOMweb does; check the URL.") from error
             case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
-                raise _half(self._profile.name) from error
+                raise half(self._profile.name) from error
             case requests.ConnectionError() if "Read timed out" not in str(error) and _begun(error):
-                raise _half(self._profile.name) from error
+                raise half(self._profile.name) from error
             case requests.RequestException() | OSError():
                 raise refusal(self._profile, self._profile.url, error) from error
             case ValueError() | TypeError() | KeyError() | AttributeError():
@@ -211,11 +248,13 @@ def _begun(error: BaseException) -> bool:
     return any(word in str(error) for word in ("IncompleteRead", "Response ended prematurely"))
 
 
-def _half(name: str) -> PacsError:
-    return PacsError(
-        f"{name} broke off in the middle of an image; nothing of that image is kept. Get the examination again: "
-        "what is there already is not sent twice."
-    )
+def _wants_https(response: requests.Response) -> bool:
+    return response.status_code == requests.codes.bad_request and b"HTTPS" in _beginning(response).upper()
+
+
+def _beginning(response: requests.Response) -> bytes:
+    """Of the content; of a streamed answer nothing is read for a sentence."""
+    return response.content[:2000] if response._content_consumed else b""
 
 
 def _status_sentence(where: str, response: requests.Response, login: str) -> str:
@@ -228,82 +267,6 @@ def _status_sentence(where: str, response: requests.Response, login: str) -> str
         return f"{where} does not allow this to the user of the profile; ask who runs the PACS."
     if code == 404:
         return f"{where} has no DICOMweb service or no such examination there; check the URL, or search again."
-    if code == 400 and "HTTPS" in response.text[:2000].upper():
+    if _wants_https(response):
         return f"{where} expects an encrypted connection; use https:// and encryption in the profile."
     return f"{where} refused the request (HTTP {code}); try later, or ask who runs the PACS."
-
-
-def _rows(answers: Any) -> list[dict[str, str]]:
-    """The first values of each answer (DICOM JSON model, PS3.18 annex F), by keyword."""
-    if not isinstance(answers, list) or not all(isinstance(answer, dict) for answer in answers):
-        raise ValueError("not a list of datasets")
-    return [
-        {
-            keyword: text
-            for tag, element in answer.items()
-            if (keyword := _keyword(tag)) and (text := _text(element))
-        }
-        for answer in answers
-    ]
-
-
-def _keyword(tag: Any) -> str:
-    try:
-        return str(pydicom.datadict.keyword_for_tag(int(tag, 16)))
-    except (TypeError, ValueError):
-        return ""
-
-
-def _text(element: Any) -> str:
-    values = element.get("Value") if isinstance(element, dict) else None
-    if not isinstance(values, list):
-        return ""
-    return " ".join(_one_text(value) for value in values[:16] if value is not None)
-
-
-def _one_text(value: Any) -> str:
-    if isinstance(value, dict):
-        groups = (value.get(group) for group in _PERSON_NAME_GROUPS)
-        return " ".join(group for group in groups if isinstance(group, str) and group)
-    return str(value) if isinstance(value, (str, int, float)) else ""
-
-
-def _take_part(body: Path, path: Path, kind: str, name: str) -> None:
-    """Copy the one part of a multipart body to ``path``. A body without its end is half a file: PacsError."""
-    size = body.stat().st_size
-    media, _, parameters = kind.partition(";")
-    if media.strip().lower() == "application/dicom":
-        with body.open("rb") as source, path.open("rb+") as target:
-            _copy(source, target, size)
-        return
-    boundary = _boundary(parameters)
-    if media.strip().lower() != "multipart/related" or not boundary:
-        raise PacsError(f"{name} sends {media.strip()[:40] or 'something'} where a DICOM object was asked for.")
-    with body.open("rb") as source:
-        head = source.read(_HEADER_ROOM)
-        begin = head.find(b"\r\n\r\n", max(0, head.find(b"--" + boundary))) + 4
-        source.seek(max(0, size - _TRAILER_ROOM))
-        tail_at, tail = source.tell(), source.read()
-        end = tail.rfind(b"\r\n--" + boundary)
-        if begin < 4 or end < 0 or tail_at + end < begin:
-            raise _half(name)
-        source.seek(begin)
-        with path.open("rb+") as target:
-            _copy(source, target, tail_at + end - begin)
-
-
-def _boundary(parameters: str) -> bytes:
-    for part in parameters.split(";"):
-        key, _, value = part.strip().partition("=")
-        if key.lower() == "boundary":
-            return value.strip('"').encode("ascii", "ignore")
-    return b""
-
-
-def _copy(source: IO[bytes], target: IO[bytes], count: int) -> None:
-    while count > 0:
-        chunk = source.read(min(_CHUNK, count))
-        if not chunk:
-            return
-        target.write(chunk)
-        count -= len(chunk)

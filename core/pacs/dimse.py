@@ -6,6 +6,7 @@ prompt, and after an interruption only what is missing is asked for. There is no
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -21,17 +22,22 @@ from core.domain.errors import Cancelled, PacsError
 from core.domain.events import IsCancelled, never
 from core.imaging.decoded import FOREIGN_ERRORS
 from core.pacs.connection import PathOf
+from core.pacs.guard import Limits
 from core.pacs.listener import Listener
 from core.pacs.profile import DimseProfile
 from core.pacs.query import MOST_STUDIES, Found, FoundImage, FoundStudy, Query, image_from, study_from
 from core.pacs.sockets import Sockets
 from core.pacs.transport import client_context, diagnosis, refusal
-from core.platform.atomic import atomic_write
+from core.platform.atomic import copy_file
 
 _VERIFICATION = "1.2.840.10008.1.1"
 _FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 _MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 _UNKNOWN_DESTINATION = 0xA801
+_LONGEST_ANSWER = 1 << 20
+"""Bytes of one answer to a search."""
+_MOST_ANSWERS, _SEARCH_S = 50_000, 55.0
+"""Answers to one search, and the time for all of them."""
 _STUDY_KEYS = (
     *("StudyInstanceUID", "PatientID", "PatientName", "StudyDate", "StudyDescription", "ModalitiesInStudy"),
     "NumberOfStudyRelatedInstances",
@@ -49,7 +55,7 @@ class Dimse:
     def __init__(self, profile: DimseProfile) -> None:
         self._profile = profile
         self._open: Association | None = None
-        self._sockets = Sockets()
+        self._sockets = Sockets(Limits(object_bytes=_LONGEST_ANSWER, wait_s=profile.timeout_s))
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +78,7 @@ class Dimse:
 
     def studies(self, query: Query) -> Found:
         keys = dict.fromkeys(_STUDY_KEYS, "") | query.study_keys
-        answers = self._find("STUDY", keys, MOST_STUDIES + 1)
+        answers = self._find("STUDY", keys, "StudyInstanceUID", MOST_STUDIES)
         found = [study_from(answer) for answer in answers[:MOST_STUDIES]]
         kept: tuple[FoundStudy, ...] = tuple(study for study in found if study is not None)
         return Found(studies=kept, left_out=len(found) - len(kept), more=len(answers) > MOST_STUDIES)
@@ -85,12 +91,13 @@ class Dimse:
             "Modality": modality,
             "Laterality": "",
         }
-        for series in self._find("SERIES", series_keys):
+        for series in self._find("SERIES", series_keys, "SeriesInstanceUID"):
             uid = series.get("SeriesInstanceUID", "").strip()
             if modality and series.get("Modality", modality).strip() != modality:
                 continue
             keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": uid, "SOPInstanceUID": ""}
-            for answer in self._find("IMAGE", keys | {"ImageLaterality": "", "ViewPosition": ""}):
+            image_keys = keys | {"ImageLaterality": "", "ViewPosition": ""}
+            for answer in self._find("IMAGE", image_keys, "SOPInstanceUID"):
                 values = {"Laterality": series.get("Laterality", "")} | answer
                 image = image_from(values, study_uid, uid, series.get("Modality", modality))
                 if image is not None:
@@ -102,13 +109,15 @@ class Dimse:
     ) -> Iterator[FoundImage]:
         wanted = {image.sop_uid for image in images}
 
-        def take(_association: int, uid: str, content: bytes) -> bool:
+        def take(_association: int, uid: str, file: Path) -> bool:
             if uid not in wanted:
                 return False
-            atomic_write(path_of(uid), content)
+            copy_file(file, path_of(uid))
             return True
 
-        with Listener(self._profile, take) as listener:
+        if not images:
+            return
+        with Listener(self._profile, path_of(images[0].sop_uid).parent, take) as listener:
             for image in images:
                 if cancelled():
                     raise Cancelled
@@ -218,23 +227,37 @@ class Dimse:
             "encryption in the profile."
         )
 
-    def _find(self, level: str, keys: dict[str, str], most: int = 100_000) -> list[dict[str, str]]:
-        """The answers by keyword."""
+    def _find(self, level: str, keys: dict[str, str], key: str, most: int = _MOST_ANSWERS) -> list[dict[str, str]]:
+        """The answers by keyword, each with another value of ``key``: some servers answer once an instance.
+
+        At most one more than ``most``; then the rest is not waited for. PacsError where the answers do not end.
+        """
         association = self._associated()
-        answers: list[dict[str, str]] = []
+        known: dict[str, dict[str, str]] = {}
         code: int | None = None
+        until, count = time.monotonic() + max(_SEARCH_S, self._profile.timeout_s), 0
         try:
             for status, answer in association.send_c_find(_identifier(level, keys), _FIND):
-                code = status.get("Status")
-                if answer is not None and len(answers) < most:
-                    answers.append({key: text for key in keys if (text := _text(answer, key))})
+                code, count = status.get("Status"), count + 1
+                if answer is not None:
+                    values = {key: text for key in keys if (text := _text(answer, key))}
+                    known.setdefault(values.get(key) or f"answer {len(known)}", values)
+                if len(known) > most or count > _MOST_ANSWERS or time.monotonic() > until:
+                    break
         except (RuntimeError, ValueError) as error:
             raise self._lost() from error
+        if code is not None and code & 0xFF00 == 0xFF00:
+            # answers are still pending: the association is of no more use
+            association.abort()
+            self._open = None
+            if len(known) <= most:
+                raise PacsError(f"{self._profile.name} does not come to an end of its answers; ask for less.")
+            return list(known.values())
         if code is None:
             raise self._lost()
         if code != 0:
             raise PacsError(f"{self._profile.name} could not search (status {code:04X}H); ask who runs the PACS.")
-        return answers
+        return list(known.values())
 
     def _lost(self) -> PacsError:
         self._open = None

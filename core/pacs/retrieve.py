@@ -12,6 +12,7 @@ from core.imaging.decoded import Refusal, RefusedImageError
 from core.imaging.worker import Outcome, read_many
 from core.pacs.connection import Pacs
 from core.pacs.inbox import Inbox, Transfer, expected_journal
+from core.pacs.object_check import ObjectCheck
 from core.pacs.profile import Profile
 from core.pacs.query import FoundImage, Query, matching
 
@@ -63,9 +64,11 @@ def fetch_missing(pacs: Pacs, transfer: Transfer, *, emit: Emit = silent, cancel
         done = total - len(missing)
         emit(Progress(stage="retrieve", done=done, total=total))
         try:
-            for _ in pacs.fetch(missing, transfer.path_of, cancelled=cancelled):
-                done += 1
-                emit(Progress(stage="retrieve", done=done, total=total))
+            with ObjectCheck(transfer.journal.profile) as objects:
+                for image in pacs.fetch(missing, transfer.path_of, cancelled=cancelled):
+                    objects.check(image, transfer.path_of(image.sop_uid))
+                    done += 1
+                    emit(Progress(stage="retrieve", done=done, total=total))
         except BaseException as error:
             transfer.mark(stopped=_why(error))
             if isinstance(error, PacsError):

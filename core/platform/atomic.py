@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,6 +86,16 @@ def atomic_write(path: Path, content: bytes | Callable[[Path], None]) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file, block by block; see ``atomic_write``."""
+    atomic_write(target, lambda temporary: _copied(source, temporary))
+
+
+def _copied(source: Path, target: Path) -> None:
+    with source.open("rb") as read, target.open("rb+") as written:
+        shutil.copyfileobj(read, written, 1 << 20)
 
 
 def make_folder(folder: Path) -> None:

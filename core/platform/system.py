@@ -283,3 +283,10 @@ def interrupts_held_back() -> Iterator[None]:
         yield
     finally:
         mask(signal.SIG_SETMASK, before)
+
+
+def on_read_only_disk(folder: Path) -> bool:
+    """True if the file system of the folder cannot be written by anybody. Windows does not tell; False there."""
+    if not hasattr(os, "statvfs") or not folder.exists():
+        return False
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

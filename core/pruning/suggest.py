@@ -87,7 +87,7 @@ def _duplicates(
             yield Suggestion(
                 index=base[goes],
                 reason=Reason.NEAR_DUPLICATE,
-                sentence=f"Hardly different from prototype {base[stays] + 1}: latent distance "
+                sentence=f"Nearly identical to prototype {base[stays] + 1}: latent distance "
                 f"{pair.latent_distance:.3f}, correlation of the scores {pair.score_correlation or 0:.3f}, "
                 f"overlap of the maps {pair.map_overlap:.2f}.",
                 twin=base[stays],

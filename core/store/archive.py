@@ -15,11 +15,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 
 from core.domain.errors import BadFileError, StorageFullError, StudyError
 from core.platform.atomic import atomic_write
+from core.platform.regular import is_regular, open_regular
 from core.store.arrays import PIXELS, frame_name
 from core.store.database import now_utc
 from core.store.identity import IDENTITY
@@ -54,6 +56,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     study_name: str
     created_utc: str
     files: dict[str, Member]
+    head: str = ""
+    """Of the audit trail (``core.store.anchor``); "" in backups of earlier versions."""
 
 
 def safe_name(name: str) -> bool:
@@ -62,13 +66,14 @@ def safe_name(name: str) -> bool:
 
 
 def write_archive(study: Study, target: Path, *, progress: Progress | None = None) -> Manifest:
-    """Write the study, open for writing so that nothing changes meanwhile, and verify what was written.
+    """Write the study, open for writing (or on a read-only disk) so that nothing changes meanwhile, and verify it.
 
     StudyError where ``target`` exists or the study lacks a file; StorageFullError where there is no room.
     """
     if target.exists():
         raise StudyError(f"{target} exists already; choose another name for the backup.")
-    study.audit.record("study.backup", f"study {study.info.id}")
+    if study.writable:  # a study on a read-only disk cannot record it, and cannot change meanwhile
+        study.audit.record("study.backup", f"study {study.info.id}")
     made: list[Manifest] = []
 
     def write(temporary: Path) -> None:
@@ -102,17 +107,19 @@ def _snapshot(database: Path, target: Path) -> None:
 
 def _members(study: Study, snapshot: Path) -> Iterator[tuple[str, Path]]:
     yield DATABASE, snapshot
-    if (study.folder / IDENTITY).is_file():
+    if is_regular(study.folder / IDENTITY):
         yield IDENTITY, study.folder / IDENTITY
     for image in study.images.all():
         for frame in range(image.frames):
             path = study.folder / PIXELS / f"{frame_name(image.id, frame)}.h5"
-            if not path.is_file():
+            if not is_regular(path):
                 raise StudyError(f"{PIXELS}/{path.name} is missing; run 'check' and restore it before a backup.")
             yield f"{PIXELS}/{path.name}", path
     for path in sorted((study.folder / RUNS).rglob("*")):
         name = path.relative_to(study.folder).as_posix()
-        if path.is_file() and not path.is_symlink() and not path.name.endswith(".part"):
+        if path.is_symlink():
+            raise StudyError(f"{name} is a link to another place; put the file itself there before a backup.")
+        if is_regular(path) and not path.name.endswith(".part"):
             if not safe_name(name):
                 raise StudyError(f"{name} was not made by this program; move it out of the study before a backup.")
             yield name, path
@@ -121,7 +128,9 @@ def _members(study: Study, snapshot: Path) -> Iterator[tuple[str, Path]]:
 def _fill(study: Study, snapshot: Path, target: Path, progress: Progress | None) -> Manifest:
     files: dict[str, Member] = {}
     members = list(_members(study, snapshot))
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+    # a zip archive knows no year before 1980 or after 2107: such times become the nearest one
+    target.chmod(0o600)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
         for done, (name, path) in enumerate(members, start=1):
             archive.write(path, name)
             files[name] = Member(size=path.stat().st_size, sha256=_digest_file(path))
@@ -133,14 +142,15 @@ def _fill(study: Study, snapshot: Path, target: Path, progress: Progress | None)
             study_name=study.info.name,
             created_utc=now_utc(),
             files=files,
+            head=str(study.audit.head()),
         )
         archive.writestr(MANIFEST, msgspec.json.encode(manifest))
     return manifest
 
 
 def _digest_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with open_regular(path) as file:
+        return hashlib.file_digest(cast(Any, file), "sha256").hexdigest()
 
 
 def _digest(archive: zipfile.ZipFile, name: str) -> str:

@@ -19,6 +19,7 @@ from core.domain.content import content_sha256
 from core.domain.errors import ArrayLostError, StudyError
 from core.imaging.decoded import VoiLut
 from core.platform.atomic import make_folder
+from core.platform.regular import is_regular
 from core.store.hdf5 import Array, arrays_sha256, read_arrays, write_arrays
 from core.store.page_buffer import PageBuffers
 
@@ -97,7 +98,7 @@ class ArrayStore:
         self._put_pixels(self._path(PIXELS, frame_name(image_id, frame), writing=True), pixels, "", shown)
 
     def has_pixels(self, image_id: str, *, frame: int = 0) -> bool:
-        return self._path(PIXELS, frame_name(image_id, frame)).is_file()
+        return is_regular(self._path(PIXELS, frame_name(image_id, frame)))
 
     def delete_pixels(self, image_id: str) -> None:
         """Of every slice, for a patient who is taken out of the study; nothing happens where there is no file."""
@@ -138,7 +139,7 @@ class ArrayStore:
         return read_arrays(self._path(DERIVED, name), (array,))[0][array]
 
     def has_derived(self, name: str) -> bool:
-        return self._path(DERIVED, name).is_file()
+        return is_regular(self._path(DERIVED, name))
 
     def delete_derived(self, name: str) -> None:
         self._path(DERIVED, name, writing=True).unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from core.platform.atomic import atomic_write
 from core.store import schema
+from core.store.anchor import Head
 from core.store.database import Database
 from core.store.rows import count, from_row
 from core.store.trail import FIRST, AuditRecord, erased_by, record_sha256
@@ -71,12 +72,27 @@ class AuditRepository:
         with self._database.read() as connection:
             return {row.counter: row.subject for row in connection.execute(statement)}
 
-    def verify(self) -> AuditReport:
-        """Recompute the chain; the report names the first record that does not fit."""
+    def head(self) -> Head:
+        """The newest record."""
         with self._database.read() as connection:
             head = connection.execute(select(schema.audit_head)).one_or_none()
-        last = (0, FIRST) if head is None else (int(head.counter), str(head.sha256))
-        return verify_chain(self.records(), last=last)
+        return Head(counter=0, sha256=FIRST) if head is None else Head(counter=head.counter, sha256=head.sha256)
+
+    def verify(
+        self, *, against: Head | None = None, each: Callable[[AuditRecord], None] = lambda record: None
+    ) -> AuditReport:
+        """Recompute the chain; the report names the first record that does not fit.
+
+        ``against``: a head that was kept outside the study, which the trail must hold. ``each`` is called with
+        every record, in order.
+        """
+        head = self.head()
+        return verify_chain(self._told(each), last=(head.counter, head.sha256), against=against)
+
+    def _told(self, each: Callable[[AuditRecord], None]) -> Iterator[AuditRecord]:
+        for record in self.records():
+            each(record)
+            yield record
 
     def export(self, path: Path) -> int:
         """Write the trail as JSON lines; the number of records. ``read_exported`` reads them for a verifier."""
@@ -85,9 +101,13 @@ class AuditRepository:
         return len(lines)
 
 
-def verify_chain(records: Iterator[AuditRecord], *, last: tuple[int, str] | None = None) -> AuditReport:
-    """Verify records in order; ``last`` is the counter and hash that the newest one must have, if known."""
+def verify_chain(
+    records: Iterator[AuditRecord], *, last: tuple[int, str] | None = None, against: Head | None = None
+) -> AuditReport:
+    """Verify records in order; ``last`` is the counter and hash that the newest one must have, if known, and
+    ``against`` what one of them must have."""
     counter, previous = 0, FIRST
+    anchored = against is None or against.counter == 0
     # emptied records, by what a later tombstone must say of them: (counter, hash, hash of the rest)
     emptied: dict[tuple[int, str, str], str] = {}
     for record in records:
@@ -107,6 +127,14 @@ def verify_chain(records: Iterator[AuditRecord], *, last: tuple[int, str] | None
         for one in erased_by(record):
             emptied.pop((one.counter, one.sha256, one.rest), None)
         previous = record.sha256
+        if against is not None and counter == against.counter:
+            if against.sha256 != record.sha256:
+                reason = f"record {counter} is not the one that was anchored outside the study"
+                return _report(counter, counter, reason, emptied)
+            anchored = True
+    if not anchored and against is not None:
+        reason = f"record {counter + 1} is missing; up to {against.counter} were anchored outside the study"
+        return _report(counter, counter + 1, reason, emptied)
     if last is not None and (counter, previous) != last:
         bad = counter + 1 if counter < last[0] else counter
         reason = f"record {bad} is missing at the end" if counter < last[0] else f"record {bad} was put in later"

@@ -9,10 +9,19 @@ import msgspec
 from core.domain.content import frames_sha256
 from core.domain.study import Image, RunStatus
 from core.imaging.decoded import MAX_FRAMES
+from core.store.anchor import Head
 from core.store.array_check import ArrayChecker
 from core.store.arrays import DERIVED, PIXELS, frame_name
 from core.store.audit import AuditReport
+from core.store.layout import differences as layout_differences
+from core.store.names import DATABASE
+from core.store.replay import Expected
+from core.store.row_values import ROW_ERRORS
 from core.store.study import Study
+from core.store.upgrade import layout
+
+_MOST_NAMED = 20
+"""Rows that are named; more are counted."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +47,13 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
         return not self.problems
 
 
-def check_study(study: Study, *, progress: Callable[[int, int], None] | None = None) -> CheckReport:
+def check_study(
+    study: Study, *, progress: Callable[[int, int], None] | None = None, against: Head | None = None
+) -> CheckReport:
     """Read everything and compare it with its hashes; changes nothing.
+
+    Every row that a person or an import made is held against the audit trail, and the trail against its chain and
+    against ``against``, a head that was kept outside the study (``core.store.anchor``).
 
     Array files are read in a child process with limits, so that a study from elsewhere can be checked before it is
     used.
@@ -49,20 +63,20 @@ def check_study(study: Study, *, progress: Callable[[int, int], None] | None = N
         Problem(subject="study.db", sentence=f"study.db is damaged: {text}. Restore it from a copy.")
         for text in study.database_problems()
     ]
+    problems += _check_layout(study)
     rebuild: list[str] = []
-    images = study.images.all()
+    images = _images(study, problems)
     with ArrayChecker(study.folder) as vetter:
         for done, image in enumerate(images, start=1):
             _check_pixels(study, vetter, image, problems, rebuild)
             if progress is not None:
                 progress(done, len(images))
         _check_derived(study, vetter, rebuild)
-    _check_runs(study, problems)
-    audit = study.audit.verify()
-    if not audit.good:
-        sentence = f"The audit trail is not as it was written: {audit.reason}."
-        problems.append(Problem(subject="audit", sentence=sentence))
-    _check_annotations(study, problems)
+    try:
+        _check_runs(study, problems)
+    except ROW_ERRORS:
+        problems.append(Problem(subject="run", sentence="The table of runs cannot be read."))
+    audit = _check_rows(study, problems, against)
     known = {frame_name(image.id, frame) for image in images for frame in range(min(image.frames, MAX_FRAMES))}
     unused = [
         f"pixels/{name}.h5 belongs to no image of the study and can be deleted."
@@ -122,20 +136,43 @@ def _check_runs(study: Study, problems: list[Problem]) -> None:
             problems.append(Problem(subject=f"run {run.id}", sentence=sentence))
 
 
-def _check_annotations(study: Study, problems: list[Problem]) -> None:
-    """Hold every revision against the hash that the audit trail has of it."""
-    sealed: dict[tuple[str, int], str] = {}
-    for record in study.audit.records():
-        if record.action.startswith("annotation.") and record.new is not None:
-            new = msgspec.json.decode(record.new)
-            sealed[record.subject, new["revision"]] = new["shapes_sha256"]
-    found = {(subject, revision): sha256 for subject, revision, sha256 in study.annotations.seals()}
-    lesions = {lesion.id for lesion in study.lesions.all()}
-    for key in sorted(sealed.keys() | found.keys()):
-        subject, revision = key
-        if key not in found and subject.split(" ")[1] not in lesions:
-            continue  # taken out with its lesion, which the trail tells
-        if sealed.get(key) != found.get(key):
-            what = "is missing" if key not in found else "is not what was committed"
-            sentence = f"Revision {revision} of {subject} {what}; restore the study from a copy."
+def _check_layout(study: Study) -> list[Problem]:
+    """Tables, indexes, triggers and views that are not those of a study."""
+    path = study.folder / DATABASE
+    return [
+        Problem(subject="study.db", sentence=f"study.db {one.sentence}; restore the study from a copy.")
+        for one in layout_differences(path, layout(path))
+    ]
+
+
+def _images(study: Study, problems: list[Problem]) -> tuple[Image, ...]:
+    """The images; none where a row cannot be read, which is a problem that ``_check_rows`` names."""
+    try:
+        return study.images.all()
+    except ROW_ERRORS:
+        problems.append(
+            Problem(subject="image", sentence="The table of images cannot be read, so no pixels were checked.")
+        )
+        return ()
+
+
+def _check_rows(study: Study, problems: list[Problem], against: Head | None) -> AuditReport:
+    """Verify the chain, and hold every row against what its records tell."""
+    expected = Expected()
+    audit = study.audit.verify(against=against, each=expected.apply)
+    if not audit.good:
+        sentence = f"The audit trail is not as it was written: {audit.reason}."
+        problems.append(Problem(subject="audit", sentence=sentence))
+    for counter in expected.unreadable[:_MOST_NAMED]:
+        sentence = f"Record {counter} of the audit trail cannot be read; restore the study from a copy."
+        problems.append(Problem(subject="audit", sentence=sentence))
+    found = 0
+    for subject, what in study.row_differences(expected):
+        found += 1
+        if found <= _MOST_NAMED:
+            sentence = f"{subject[:1].upper()}{subject[1:]} {what}; restore the study from a copy."
             problems.append(Problem(subject=subject, sentence=sentence))
+    if found > _MOST_NAMED:
+        sentence = f"{found - _MOST_NAMED} more rows are not as the audit trail tells."
+        problems.append(Problem(subject="rows", sentence=sentence))
+    return audit

@@ -84,6 +84,15 @@ def _uri(path: Path, *, writable: bool) -> str:
     return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
 
 
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """Which file lies at a path: its device and number; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def make_engine(path: Path, *, writable: bool) -> Engine:
     """An engine on an existing file; ``BEGIN IMMEDIATE`` for connections with the option of this module."""
 
@@ -177,6 +186,7 @@ class Database:
         self.who = who
         """Named in the audit trail; the window sets it when another reader sits down."""
         self._engine = make_engine(path, writable=writable)
+        self._file = _file_of(path) if writable else None
         self._lock = threading.RLock()
         self._transaction: Transaction | None = None
         self._owner: int | None = None
@@ -198,6 +208,12 @@ class Database:
         if not self.writable:
             raise StudyError("This study is open for reading only; open it for writing to change it.")
         with self._lock, translated(self.path):
+            if self._transaction is None and self._file != _file_of(self.path):
+                raise StorageFullError(
+                    f"{self.path.name} in {self.path.parent} was deleted or exchanged while it was open, so that "
+                    "nothing more can be kept in it. Nothing was changed; close the study and restore it from a "
+                    "backup."
+                )
             if self._transaction is not None:
                 with self._transaction.part():
                     yield self._transaction

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ _NETWORK = frozenset(
         *("webdav", "davfs", "coda", "afs", "gfs2", "ocfs2", "ceph", "glusterfs", "fuse.sshfs", "fuse.davfs"),
         *("fuse.davfs2", "fuse.rclone", "fuse.smbnetfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.glusterfs"),
         *("lustre", "gpfs", "beegfs", "pvfs2", "vboxsf", "prl_fs", "vmhgfs", "fuse.vmhgfs-fuse"),
+        # folders of the host in a virtual machine, a container or the Linux of Windows
+        *("9p", "drvfs", "virtiofs", "grpcfuse", "fuse.grpcfuse", "osxfs", "fuse.osxfs", "fakeowner", "hgfs"),
+        *("fuse.virtiofs", "v9fs", "wslfs", "prl_fs_freeze", "fuse.hgfs"),
         *("fuse.ceph", "fuse.gvfsd-fuse", "fuse.curlftpfs", "remote"),
     }
 )
@@ -70,9 +74,8 @@ def _innermost(mounts: list[tuple[str, str]], folder: Path) -> str:
 
 
 def _unescaped(place: str) -> str:
-    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        place = place.replace(code, character)
-    return place
+    """The system writes blanks, backslashes and some other bytes as three octal digits."""
+    return re.sub(r"\\([0-3][0-7]{2})", lambda found: chr(int(found[1], 8)), place)
 
 
 def _windows_kind(folder: Path) -> str:

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from core.domain.content import content_sha256
 from core.domain.errors import ArrayLostError
 from core.platform.atomic import atomic_write
+from core.platform.regular import is_regular
 from core.store.page_buffer import PageBuffers, Parts, write_parts
 
 Array = NDArray[Any]
@@ -206,7 +207,7 @@ def _bytes_of(array: Array) -> memoryview:
 
 def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> tuple[dict[str, Array], str]:
     """The arrays of these names (all) and the stored hash; ArrayLostError where any of it cannot be had."""
-    if not path.is_file():
+    if not is_regular(path):
         raise ArrayLostError(f"{path.parent.name}/{path.name} is missing from the study; rebuild or restore it.")
     try:
         with open_guarded(path) as file:

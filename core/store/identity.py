@@ -19,6 +19,7 @@ import msgspec
 from core.domain.errors import BadFileError, StudyError
 from core.imaging.decoded import Identity
 from core.platform.atomic import atomic_write
+from core.platform.regular import is_regular, open_regular
 
 IDENTITY = "identity.enc"
 _NONCE = 12
@@ -82,6 +83,8 @@ class IdentityHeader(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     key: Literal["passphrase", "key store"]
     salt: bytes
+    key_id: str = ""
+    """Name of this file's own key in the key store; "" in files of earlier versions, which used the study's."""
     n: Annotated[int, msgspec.Meta(ge=1 << 14, le=1 << 20)] = 1 << 15
     """Cost of scrypt, with r = 8 and p = 1; limited, since the file is foreign until it is authenticated."""
 
@@ -121,7 +124,10 @@ class Passphrase:
 
 
 class KeyStore:
-    """A random key in the key store of the system, under the id of the study."""
+    """A random key in the key store of the system: one for each identity file, never overwritten.
+
+    A copy of a study, or a restored backup, has the key of the file that it is a copy of, or a file of its own.
+    """
 
     kind: Literal["passphrase", "key store"] = "key store"
 
@@ -133,12 +139,14 @@ class KeyStore:
 
         from core.store.key_store import system_key_store
 
-        store = system_key_store()
+        store, name = system_key_store(), self._name(header)
         try:
             if new:
+                if store.get_password(_SERVICE, name) is not None:
+                    raise StudyError("The system's key store holds a key of this name already; try again.")
                 text = base64.b64encode(secrets.token_bytes(_KEY)).decode()
-                store.set_password(_SERVICE, self._study_id, text)
-            found = store.get_password(_SERVICE, self._study_id)
+                store.set_password(_SERVICE, name, text)
+            found = store.get_password(_SERVICE, name)
         except KeyringError as error:
             raise StudyError(
                 "The system's key store could not be used for the identity file; unlock it, or use a passphrase."
@@ -150,13 +158,16 @@ class KeyStore:
             )
         return base64.b64decode(found)
 
-    def forget(self) -> None:
-        """Delete the key, after which the file can never be read again."""
+    def _name(self, header: IdentityHeader) -> str:
+        return f"{self._study_id} {header.key_id}" if header.key_id else self._study_id
+
+    def forget(self, header: IdentityHeader) -> None:
+        """Delete the key of this file, after which it can never be read again."""
         import keyring
         from keyring.errors import KeyringError, PasswordDeleteError
 
         try:
-            keyring.delete_password(_SERVICE, self._study_id)
+            keyring.delete_password(_SERVICE, self._name(header))
         except PasswordDeleteError:
             return
         except KeyringError as error:
@@ -181,7 +192,7 @@ class IdentityFile:
         path = folder / IDENTITY
         if path.exists():
             raise StudyError(f"{path} exists already; open it, or delete it first.")
-        header = IdentityHeader(key=source.kind, salt=secrets.token_bytes(16))
+        header = IdentityHeader(key=source.kind, salt=secrets.token_bytes(16), key_id=secrets.token_hex(16))
         made = cls(path, header, source.key(header, new=True), _Links())
         made.save()
         return made
@@ -261,13 +272,18 @@ class IdentityFile:
 
 
 def has_identity(folder: Path) -> bool:
-    return (folder / IDENTITY).is_file()
+    return is_regular(folder / IDENTITY)
 
 
 def identity_key_kind(folder: Path) -> Literal["passphrase", "key store"]:
     """Where the key of the file is, so that the right thing is asked for."""
+    return header_of(folder).key
+
+
+def header_of(folder: Path) -> IdentityHeader:
+    """The header of the study's identity file, which is not encrypted."""
     path = folder / IDENTITY
-    return _header(path, _read(path)[0]).key
+    return _header(path, _read(path)[0])
 
 
 def delete_identity(folder: Path) -> None:
@@ -277,7 +293,8 @@ def delete_identity(folder: Path) -> None:
 
 def _read(path: Path) -> tuple[bytes, bytes]:
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read()
     except FileNotFoundError as error:
         raise StudyError(f"{path.parent} keeps no link to identifiers: there is no {IDENTITY}.") from error
     first, newline, sealed = content.partition(b"\n")

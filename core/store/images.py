@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, exists, select, update
@@ -38,6 +39,34 @@ class ImageRepository:
                 return
             transaction.connection.execute(update(_T).where(_T.c.id == image.id).values(to_row(image)))
             transaction.record("image.update", f"image {image.id}", old=old, new=image)
+
+    def move_to_patient(self, image_id: str, patient_id: str) -> None:
+        """Make an image one of another patient, with its lesions; a finding that other images show stays theirs.
+
+        StudyError if there is no such image or patient.
+        """
+        finding, lesion, removed = schema.finding, schema.lesion, schema.removed_lesion
+        with self._database.write() as transaction:
+            old, run = self.get(image_id), transaction.connection.execute
+            if old.patient_id == patient_id:
+                return
+            if run(select(schema.patient.c.id).where(schema.patient.c.id == patient_id)).first() is None:
+                raise StudyError(f"The study has no patient {patient_id}.")
+            run(update(_T).where(_T.c.id == image_id).values(patient_id=patient_id))
+            for row in run(select(lesion).where(lesion.c.image_id == image_id)).all():
+                beside = select(lesion.c.id).where(
+                    lesion.c.finding_id == row.finding_id, lesion.c.image_id != image_id
+                )
+                if run(beside.limit(1)).first() is None:
+                    run(update(finding).where(finding.c.id == row.finding_id).values(patient_id=patient_id))
+                else:
+                    own = str(uuid.uuid4())
+                    insert_in_order(transaction.connection, finding, [{"id": own, "patient_id": patient_id}])
+                    run(update(lesion).where(lesion.c.id == row.id).values(finding_id=own))
+            for row in run(select(removed).where(removed.c.patient_id == old.patient_id)).all():
+                if row.content["lesion"]["image_id"] == image_id:
+                    run(update(removed).where(removed.c.id == row.id).values(patient_id=patient_id))
+            transaction.record("image.patient", f"image {image_id}", old=old.patient_id, new=patient_id)
 
     def get(self, image_id: str) -> Image:
         found = self._where(_T.c.id == image_id)

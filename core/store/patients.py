@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, delete, select
 
@@ -19,18 +19,15 @@ class PatientRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, patient: Patient, *, link_hash: str | None = None) -> None:
-        self.add_many([patient], link_hashes={} if link_hash is None else {patient.id: link_hash})
+    def add(self, patient: Patient) -> None:
+        self.add_many([patient])
 
-    def add_many(self, patients: Iterable[Patient], *, link_hashes: Mapping[str, str] | None = None) -> None:
-        """Add patients in this order; ``link_hashes`` by patient id (core.store.pseudonyms)."""
-        links = link_hashes or {}
+    def add_many(self, patients: Iterable[Patient]) -> None:
+        """Add patients in this order."""
         patients = tuple(patients)
         with self._database.write() as transaction:
-            rows = [to_row(p) | {"link_hash": links.get(p.id)} for p in patients]
-            insert_in_order(transaction.connection, _T, rows)
+            insert_in_order(transaction.connection, _T, map(to_row, patients))
             for patient in patients:
-                # the link hash stays out of the trail, from which nothing can be deleted
                 transaction.record("patient.add", f"patient {patient.id}", new=patient)
 
     def get(self, patient_id: str) -> Patient:
@@ -41,9 +38,6 @@ class PatientRepository:
 
     def find_by_pseudonym(self, pseudonym: str) -> Patient | None:
         return self._one(_T.c.pseudonym == pseudonym)
-
-    def find_by_link_hash(self, link_hash: str) -> Patient | None:
-        return self._one(_T.c.link_hash == link_hash)
 
     def all(self) -> tuple[Patient, ...]:
         """In the order of entry."""

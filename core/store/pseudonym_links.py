@@ -1,15 +1,13 @@
-"""From a patient's identifier to the study's pseudonym, so that a second import finds the same patient.
+"""From a patient's identifier to the study's pseudonym.
 
-A pseudonym is ``P`` and eight random characters: nothing can be computed from it. What a second import needs is a
-link, kept in one of two ways or in neither:
+A pseudonym is ``P`` and eight random characters: nothing can be computed from it. Only the encrypted identity
+file (``core.store.identity``), where the user keeps one, holds the link; with it a later import finds the same
+patient. Without it the link is gone after the import: an identifier keeps its pseudonym within one
+``PseudonymSession``, that is, one import. A later import recognises a patient by pixels that the study has
+already, and by nothing else.
 
-- the encrypted identity file (``core.store.identity``), from which identifiers can be read back with the key;
-- the link hash in the database: HMAC-SHA-256 of data set and identifier under a random salt of this study. It
-  finds a patient again and cannot be turned back by computation alone, but who has the whole study has the salt
-  too and can try all identifiers of a short format quickly. Treat a study with link hashes as
-  pseudonymous, not as anonymous, and call ``decline`` before a study leaves the house.
-
-Without either, an identifier keeps its pseudonym within one ``PseudonymSession``, that is, one import.
+Earlier versions kept a hash of each identifier under a salt that stood beside it, so that whoever had the study
+could try all identifiers of a short format. ``LinkRepository.drop_hashes`` deletes those.
 """
 
 from __future__ import annotations
@@ -17,10 +15,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from core.domain.study import Patient
 from core.store import schema
@@ -33,24 +34,26 @@ _LENGTH = 8
 
 
 class LinkRepository:
-    """The salt of this study and the hashes made with it."""
+    """The secret of this study that UIDs of exports are made with, and the hashes of earlier versions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def hash(self, source: str, identifier: str) -> str | None:
-        """64 hex digits, the same for the same data set and identifier; None where links were declined."""
-        salt = self._salt()
-        if salt is None:
-            return None
-        # an identifier may be the name of a file that is no text
-        first, second = (text.encode(errors="surrogateescape") for text in (source, identifier))
-        message = str(len(first)).encode() + b":" + first + second
-        return hmac.new(salt, message, hashlib.sha256).hexdigest()
+    def drop_hashes(self) -> int:
+        """Delete the hashes of identifiers that earlier versions kept; how many there were."""
+        hashed = schema.patient.c.link_hash.is_not(None)
+        with self._database.read() as connection:
+            number = connection.execute(
+                select(func.count()).select_from(schema.patient).where(hashed)
+            ).scalar_one()
+        if number:
+            with self._database.write() as transaction:
+                transaction.connection.execute(update(schema.patient).values(link_hash=None))
+                transaction.record("links.drop", "study", new={"hashes": int(number)})
+        return int(number)
 
     def secret(self, purpose: str) -> bytes | None:
-        """32 bytes of this study for one purpose, from which the salt cannot be told; None where links were
-        declined."""
+        """32 bytes of this study for one purpose; None where there is none."""
         salt = self._salt()
         return None if salt is None else hmac.new(salt, f"secret for {purpose}".encode(), hashlib.sha256).digest()
 
@@ -59,22 +62,36 @@ class LinkRepository:
         return self._salt() is not None
 
     def start(self) -> None:
-        """Keep links from now on; nothing happens where they are kept already."""
+        """Make the secret; nothing happens where there is one."""
         with self._database.write() as transaction:
             if self._salt() is None:
-                transaction.connection.execute(update(schema.info).values(link_salt=secrets.token_bytes(32)))
-                transaction.record("links.start", "study")
+                secret = secrets.token_bytes(32)
+                transaction.connection.execute(update(schema.info).values(link_salt=secret))
+                transaction.record(
+                    "links.start", "study", new={"secret_sha256": hashlib.sha256(secret).hexdigest()}
+                )
 
     def decline(self) -> None:
-        """Delete the salt and every link hash; later imports cannot find earlier patients by them."""
+        """Delete the secret: exports have no stable UIDs from then on."""
         with self._database.write() as transaction:
             transaction.connection.execute(update(schema.patient).values(link_hash=None))
             transaction.connection.execute(update(schema.info).values(link_salt=None))
-            transaction.record("links.decline", "study")
+            transaction.record("links.decline", "study", new={"secret_sha256": None})
 
     def _salt(self) -> bytes | None:
         with self._database.read() as connection:
             return connection.execute(select(schema.info.c.link_salt)).scalar_one_or_none()
+
+
+def drop_hashes_of_copies(folder: Path) -> None:
+    """The same in the copies of the database that were kept before upgrades."""
+    for path in folder.glob("*.db"):
+        if path.is_symlink():
+            continue
+        with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as copy:
+            copy.execute("PRAGMA secure_delete=ON")
+            copy.execute("UPDATE patient SET link_hash = NULL")
+            copy.commit()
 
 
 class KnownIdentifiers(Protocol):
@@ -83,43 +100,68 @@ class KnownIdentifiers(Protocol):
     def pseudonym_of(self, source: str, identifier: str) -> str | None: ...
 
 
-class Assigned(msgspec.Struct, frozen=True, kw_only=True):
-    """What the study calls a patient."""
+class AssignedPseudonym(msgspec.Struct, frozen=True, kw_only=True):
+    """A patient's name in the study."""
 
     pseudonym: str
-    link_hash: str | None
     patient: Patient | None
-    """Where the study has the patient already."""
+    """None for a patient whom the study does not have yet."""
 
 
 class PseudonymSession:
     """Gives pseudonyms during one import: to one identifier of one data set always the same."""
 
-    def __init__(
-        self, patients: PatientRepository, links: LinkRepository, identity: KnownIdentifiers | None = None
-    ) -> None:
+    def __init__(self, patients: PatientRepository, identity: KnownIdentifiers | None = None) -> None:
         self._patients = patients
-        self._links = links
         self._identity = identity
         self._given: dict[tuple[str, str], str] = {}
-        self._used = {patient.pseudonym for patient in patients.all()}
+        known = patients.all()
+        self._used = {patient.pseudonym for patient in known}
+        self._earlier = {patient.source for patient in known}
+        self._new: set[tuple[str, str]] = set()
+        self._doubled: set[tuple[str, str]] = set()
 
-    def assign(self, source: str, identifier: str) -> Assigned:
-        """The pseudonym of a patient: known to this import, to the identity file, by link hash, or new."""
-        link_hash = self._links.hash(source, identifier)
-        pseudonym = self._given.get((source, identifier))
+    def assign(self, source: str, identifier: str) -> AssignedPseudonym:
+        """The pseudonym of a patient: known to this import, to the identity file, or new."""
+        key = (source, identifier)
+        pseudonym = self._given.get(key)
         if pseudonym is None and self._identity is not None:
             pseudonym = self._identity.pseudonym_of(source, identifier)
-        if pseudonym is not None:
-            patient = self._patients.find_by_pseudonym(pseudonym)
-        else:
-            patient = None if link_hash is None else self._patients.find_by_link_hash(link_hash)
-            pseudonym = self._new() if patient is None else patient.pseudonym
-        self._given[source, identifier] = pseudonym
+        patient = None if pseudonym is None else self._patients.find_by_pseudonym(pseudonym)
+        if pseudonym is None:
+            pseudonym = self._draw()
+            if source in self._earlier:
+                self._new.add(key)
+        self._given[key] = pseudonym
         self._used.add(pseudonym)
-        return Assigned(pseudonym=pseudonym, link_hash=link_hash, patient=patient)
+        return AssignedPseudonym(pseudonym=pseudonym, patient=patient)
 
-    def _new(self) -> str:
+    def recognise(self, source: str, identifier: str, patient_id: str | None) -> None:
+        """Tell of an image of this patient that the study has already, as one of the patient ``patient_id``."""
+        patient = None if patient_id is None else self._patients.get(patient_id)
+        if patient is None or patient.source != source:
+            return
+        if self._given.setdefault((source, identifier), patient.pseudonym) != patient.pseudonym:
+            self._doubled.add((source, identifier))
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the user must know of patients who may be in the study twice now."""
+        found = []
+        if self._new and self._identity is None:
+            found.append(
+                f"{len(self._new)} patients were entered as new ones: the study keeps no link to identifiers, so "
+                "patients of an earlier import are not recognised. Where the same people came before, put both "
+                "entries into one part of a split; keep an identity file from the first import on to avoid this."
+            )
+        if self._doubled:
+            found.append(
+                f"{len(self._doubled)} of them are in the study twice: images that it had already are filed under "
+                "another pseudonym."
+            )
+        return found
+
+    def _draw(self) -> str:
         while True:
             pseudonym = "P" + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
             if pseudonym not in self._used:

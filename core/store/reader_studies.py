@@ -9,6 +9,7 @@ from core.domain.errors import StudyError
 from core.domain.reading import Condition, ReaderStudy, StudyReading
 from core.store import schema
 from core.store.database import Database
+from core.store.replay import case_hash
 from core.store.rows import fields, insert_in_order, to_row, values
 
 _S, _C, _R = schema.reader_study, schema.reader_study_case, schema.reading
@@ -33,8 +34,10 @@ class ReaderStudyRepository:
                 for place, lesion in enumerate(lesions)
             ]
             transaction.connection.execute(insert(_C), cases)
-            # the lesions stay out of the trail: who forgets one takes it out of the study
-            transaction.record("reader_study.add", f"reader_study {made.id}", new=row | {"lesions": len(lesions)})
+            # the lesions' ids stay out of the trail: who forgets one takes it out of the study
+            hashes = [case_hash(made.id, lesion) for lesion in lesions]
+            new = row | {"lesions": len(lesions), "cases": hashes}
+            transaction.record("reader_study.add", f"reader_study {made.id}", new=new)
 
     def all(self) -> tuple[ReaderStudy, ...]:
         """In the order of entry."""

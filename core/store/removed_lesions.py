@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import msgspec
@@ -52,10 +53,16 @@ def restore_removed(transaction: Transaction, lesion_id: str) -> None:
     content = msgspec.convert(kept.content, _Content)
     lesion = content.lesion
     image = schema.image
-    if run(select(image.c.id).where(image.c.id == lesion["image_id"])).first() is None:
+    patient = run(select(image.c.patient_id).where(image.c.id == lesion["image_id"])).scalar_one_or_none()
+    if patient is None:
         raise StudyError("The image of this lesion is no longer in the study; the lesion cannot be put back.")
-    if run(select(_F.c.id).where(_F.c.id == lesion["finding_id"])).first() is None:
-        run(insert(_F).values(_numbered(transaction, _F, content.finding)))
+    known = run(select(_F.c.patient_id).where(_F.c.id == lesion["finding_id"])).scalar_one_or_none()
+    if known is not None and known != patient:
+        # the image was moved to another patient meanwhile, and the finding stayed with its other images
+        lesion["finding_id"] = str(uuid.uuid4())
+    if known != patient:
+        finding = content.finding | {"id": lesion["finding_id"], "patient_id": patient}
+        run(insert(_F).values(_numbered(transaction, _F, finding)))
     used = set(run(select(_L.c.number).where(_L.c.image_id == lesion["image_id"])).scalars())
     if lesion["number"] in used:
         lesion["number"] = 1 + max(used)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import struct
 import tempfile
@@ -12,7 +13,8 @@ from pathlib import Path
 
 from core.domain.errors import BadFileError, StorageFullError, StudyError
 from core.platform.atomic import atomic_write, make_folder, storage_error
-from core.platform.system import free_bytes, sync_folder
+from core.platform.regular import open_regular
+from core.platform.system import free_bytes, sync_folder, try_lock, unlock
 from core.store.archive import Manifest, Member, Progress, read_manifest
 from core.store.arrays import DERIVED, PIXELS
 from core.store.check import check_study
@@ -20,6 +22,7 @@ from core.store.filesystem import refuse_network
 from core.store.names import DATABASE, RUNS
 from core.store.study import Study
 from core.store.upgrade import bring_up_to_date
+from core.store.write_lock import LOCK
 
 _BLOCK = 1 << 20
 _SPARE = 64 << 20
@@ -72,8 +75,11 @@ def _unpack(
             f"{path.name} needs {needed:,} bytes and {folder.parent} has {room:,}; make room or choose another "
             "place."
         )
+    _clear_left(folder)
     making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    lock = open_regular(making / LOCK, os.O_RDWR | os.O_CREAT, mode="rb+")
     try:
+        try_lock(lock)
         for place in (PIXELS, DERIVED, RUNS):
             make_folder(making / place)
         for done, (name, member) in enumerate(manifest.files.items(), start=1):
@@ -88,6 +94,27 @@ def _unpack(
         sync_folder(folder.parent)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+        unlock(lock)
+        lock.close()
+
+
+def _clear_left(folder: Path) -> None:
+    """Delete what a restore to this place left that was killed: it holds the images of patients."""
+    for left in folder.parent.glob(f".{folder.name}.*.part"):
+        if left.is_dir() and not left.is_symlink() and not _is_held(left / LOCK):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether another restore works there now; its lock goes with its process."""
+    try:
+        with open_regular(lock, os.O_RDWR, mode="rb+") as file:
+            held = not try_lock(file)
+            if not held:
+                unlock(file)
+            return held
+    except (OSError, BadFileError):
+        return False
 
 
 def _extract(archive: zipfile.ZipFile, name: str, member: Member, target: Path, path: Path) -> None:

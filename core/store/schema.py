@@ -75,7 +75,7 @@ info = Table(
     Column("name", Text, nullable=False),
     Column("synthetic", Boolean, nullable=False),
     Column("created_utc", String(40), nullable=False),
-    # the key of the link hashes (core.store.pseudonyms); None where links were declined
+    # the secret that UIDs of exports are made with (core.store.pseudonym_links)
     Column("link_salt", LargeBinary),
 )
 
@@ -86,6 +86,7 @@ patient = Table(
     _seq(),
     Column("pseudonym", String(64), nullable=False, unique=True),
     Column("source", Text, nullable=False),
+    # empty: earlier versions kept a hash of the identifier here (core.store.pseudonym_links)
     Column("link_hash", String(64), unique=True),
 )
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,10 +24,12 @@ from typing import Self
 import msgspec
 from sqlalchemy import insert, select
 
-from core.domain.errors import StudyError
+from core.domain.errors import MarginaliaError, StudyError
 from core.platform.atomic import make_folder, storage_error
+from core.platform.regular import refuse_strange
 from core.platform.system import sync_folder
 from core.store import schema
+from core.store.anchor import append_anchor
 from core.store.annotations import AnnotationRepository
 from core.store.arrays import DERIVED, PIXELS, ArrayStore
 from core.store.audit import AuditRepository
@@ -34,20 +38,25 @@ from core.store.counts import SourceCounts, count_by_source
 from core.store.database import Database, now_utc
 from core.store.erasure import Tombstone, forget_rows
 from core.store.filesystem import refuse_network
+from core.store.identity import IDENTITY
 from core.store.images import ImageRepository
 from core.store.lesions import LesionRepository
 from core.store.names import DATABASE, RUNS
 from core.store.patients import PatientRepository
-from core.store.pseudonym_links import LinkRepository
+from core.store.pseudonym_links import LinkRepository, drop_hashes_of_copies
 from core.store.reader_studies import ReaderStudyRepository
 from core.store.readers import ReaderRepository
+from core.store.replay import Expected
 from core.store.reviews import ReviewRepository
+from core.store.row_check import Difference, differences
 from core.store.rows import from_row
 from core.store.runs import ModelRepository, RunRepository
 from core.store.splits import SplitRepository
 from core.store.upgrade import BACKUPS, bring_up_to_date, make_database
 from core.store.worklist import Worklist
-from core.store.write_lock import LockOwner, WriteLock, present_holder, user_name
+from core.store.write_lock import HOLDER, LOCK, LockOwner, WriteLock, present_holder, user_name
+
+_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", IDENTITY, LOCK, HOLDER)
 
 
 class StudyInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +95,7 @@ class Study:
         self.worklist = Worklist(self._database)
         self.arrays = ArrayStore(folder, writable=writable)
         self.info = _read_info(self._database)
+        self._opened_with = self.audit.head() if writable else None
         self.unclosed = None if lock is None else lock.found
         """Who had the study open and went without closing it: killed, or the power failed."""
         self.cleared = 0
@@ -131,6 +141,7 @@ class Study:
         """
         folder = folder.absolute()
         database = folder / DATABASE
+        refuse_strange(folder, _FILES, (PIXELS, DERIVED, RUNS, BACKUPS))
         if not database.is_file():
             raise StudyError(f"{folder} is not a study: it has no {DATABASE}. Choose the folder of a study.")
         refuse_network(folder)
@@ -144,6 +155,8 @@ class Study:
             raise
         if writable:
             study.cleared = study.arrays.clear_partial()
+            if study.links.drop_hashes():
+                drop_hashes_of_copies(folder / BACKUPS)
         return study
 
     def counts(self) -> tuple[SourceCounts, ...]:
@@ -177,6 +190,11 @@ class Study:
         """What the database itself finds wrong; empty where it is sound."""
         return self._database.problems()
 
+    def row_differences(self, expected: Expected) -> Iterator[Difference]:
+        """The rows that are not as the audit trail tells (``core.store.row_check``)."""
+        with self._database.read() as connection:
+            yield from differences(connection, expected)
+
     def remove_patient(self, patient_id: str) -> None:
         """Take a patient out, with images, lesions, annotations and pixels. Backups and derived arrays may still
         hold them: delete those, and see which prototypes come from the patient's lesions."""
@@ -208,11 +226,21 @@ class Study:
 
     def close(self) -> None:
         try:
+            self._anchor()
             self._database.close()
         finally:
             if self._lock is not None:
                 self._lock.release()
                 self._lock = None
+
+    def _anchor(self) -> None:
+        """Keep the head of the trail outside the study, where that is set up and something was changed."""
+        if self._lock is None:
+            return
+        with suppress(OSError, MarginaliaError):
+            head = self.audit.head()
+            if head != self._opened_with:
+                append_anchor(self.info.id, head, now_utc())
 
     def __enter__(self) -> Self:
         return self
@@ -225,7 +253,7 @@ class Study:
 
 def _fill(folder: Path, *, name: str, synthetic: bool, who: str) -> None:
     for part in (PIXELS, DERIVED, RUNS):
-        (folder / part).mkdir()
+        (folder / part).mkdir(mode=0o700)
     make_database(folder / DATABASE)
     database = Database(folder / DATABASE, writable=True, who=who)
     try:

@@ -16,6 +16,7 @@ from sqlalchemy import table as sql_table
 from core.domain.errors import BadFileError, StorageFullError, StudyError
 from core.platform.atomic import atomic_write, make_folder
 from core.store.database import make_engine, translated
+from core.store.layout import refuse_foreign
 
 HEAD = "0006"
 """Layout of this program; numbers grow with every migration."""
@@ -44,7 +45,7 @@ def layout(path: Path) -> str:
 def make_database(path: Path) -> None:
     """A new database of the present layout."""
     with translated(path):
-        path.touch(exist_ok=False)
+        path.touch(mode=0o600, exist_ok=False)
         _migrate(path)
 
 
@@ -54,6 +55,7 @@ def bring_up_to_date(path: Path, *, writable: bool) -> Path | None:
     StudyError for a layout newer than the program's, and for an older one that is opened for reading only.
     """
     version = layout(path)
+    refuse_foreign(path, version, writable=writable)
     if version == HEAD:
         return None
     if version > HEAD:
@@ -79,6 +81,7 @@ def _back_up(path: Path, version: str) -> Path:
     target = folder / f"{path.stem}-{version}-{stamp}{path.suffix}"
 
     def copy(temporary: Path) -> None:
+        temporary.chmod(0o600)
         source, copied = sqlite3.connect(path), sqlite3.connect(temporary)
         try:
             source.backup(copied)

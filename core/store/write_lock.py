@@ -16,12 +16,14 @@ from typing import IO
 
 import msgspec
 
-from core.domain.errors import StudyLockedError
+from core.domain.errors import BadFileError, StudyLockedError
 from core.platform.atomic import atomic_write, storage_error
+from core.platform.regular import open_regular
 from core.platform.system import process_alive, try_lock, unlock
 from core.store.database import now_utc
 
 LOCK, HOLDER = "study.lock", "holder.json"
+_LONGEST = 10_000
 
 
 class LockOwner(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +93,9 @@ class WriteLock:
 def read_holder(folder: Path) -> LockOwner | None:
     """Who is said to hold the study; None where nobody, or what is said cannot be read."""
     try:
-        return msgspec.json.decode((folder / HOLDER).read_bytes(), type=LockOwner)
-    except (OSError, msgspec.DecodeError):
+        with open_regular(folder / HOLDER) as file:
+            return msgspec.json.decode(file.read(_LONGEST), type=LockOwner)
+    except (OSError, BadFileError, msgspec.DecodeError):
         return None
 
 
@@ -106,7 +109,7 @@ def present_holder(folder: Path) -> LockOwner | None:
 
 def _open(path: Path) -> IO[bytes]:
     try:
-        return path.open("ab+")
+        return open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, mode="ab+")
     except OSError as error:
         sentence = storage_error(error, path)
         if sentence is None:
@@ -116,7 +119,7 @@ def _open(path: Path) -> IO[bytes]:
 
 def _excludes(path: Path) -> bool:
     """Whether the system's lock, which this process just took, keeps a second handle out."""
-    with path.open("ab+") as second:
+    with open_regular(path, os.O_RDWR | os.O_APPEND, mode="ab+") as second:
         taken = try_lock(second)
         if taken:
             unlock(second)

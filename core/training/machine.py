@@ -123,7 +123,7 @@ def settle_machine(folder: Path, choose: Callable[[], MachineChoice], emit: Emit
         choice = choose()
         write_choice(folder, choice)
         if choice.how == "measured":
-            emit(Message(level="info", text=f"Fastest on this machine: gradients in {choice.words}."))
+            emit(Message(level="info", text=f"Using the fastest settings measured here: {choice.words}."))
     return choice
 
 

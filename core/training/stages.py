@@ -31,6 +31,9 @@ CHANGES: dict[StageName, tuple[str, ...]] = {
 PARTS = ("features", "addon", "prototypes", "last", "malignancy")
 
 _AUTHORS_PERIOD = 5
+HEAD_FACTOR = 5
+"""Rate of the warm start's temporary head over the add-on's, where the trunk is frozen: on the few steps of a warm
+start a head at the add-on's rate is still near its random start when it ends."""
 
 
 def changed_parts(stage: StageName, *, frozen_backbone: bool, joint_last: bool = False) -> set[str]:
@@ -162,7 +165,8 @@ def make_optimiser(
         decay = 0.0 if part in ("prototypes", "last") else rates.weight_decay
         groups.append({"params": part_parameters(network, part), "lr": rate, "rate": rate, "weight_decay": decay})
     if head is not None:
-        groups.append({"params": list(head.parameters()), "lr": rates.warm_start, "rate": rates.warm_start})
+        rate = rates.warm_start * (HEAD_FACTOR if frozen_backbone else 1)
+        groups.append({"params": list(head.parameters()), "lr": rate, "rate": rate})
     return adam(groups, rate=rates.joint_features, decoupled_decay=rates.decoupled_decay)
 
 

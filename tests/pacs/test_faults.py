@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import ssl
 import time
@@ -166,7 +167,8 @@ class TestHalf:
             with connect(profile, PASSWORD) as pacs, pytest.raises(PacsError, match="broke off in the") as caught:
                 retrieve(pacs, profile, inbox, large.study_uid, Query())
             assert line.cuts
-        assert "1 of 4 objects" in str(caught.value)
+        # Orthanc keeps an idle connection for a second: a slow computer begins the second image on another one
+        assert re.search("[12] of 4 objects", str(caught.value))
         self.nothing_is_imported_and_the_rest_comes(orthanc.web(), inbox, tmp_path)
 
     def test_a_pacs_whose_association_breaks_in_an_image(
@@ -247,14 +249,14 @@ class TestHalf:
         """As on a computer with much to do: the object arrives, but we acknowledge it too late."""
         from core.pacs import dimse
 
-        write = dimse.atomic_write
+        write = dimse.copy_file
         times: list[Path] = []
 
-        def late(path: Path, content: bytes) -> None:
+        def late(source: Path, path: Path) -> None:
             times.append(path)
             if len(times) == 2:
                 time.sleep(5)
-            write(path, content)
+            write(source, path)
 
         server = Orthanc(folder=tmp_path / "own", patience_s=4)
         server.start()
@@ -262,7 +264,7 @@ class TestHalf:
             sender, ward = confirm(server.web()), server.dimse()
             with connect(sender, PASSWORD) as pacs:
                 send(pacs, sender, examinations[0].files[:2], Origin.SYNTHETIC)
-            monkeypatch.setattr(dimse, "atomic_write", late)
+            monkeypatch.setattr(dimse, "copy_file", late)
             with connect(ward) as pacs:
                 assert len(retrieve(pacs, ward, inbox, examinations[0].study_uid, Query()).files) == 2
             assert len(times) == 3

@@ -233,13 +233,13 @@ class TestReception:
         [transfer] = receiving.arrived
         assert not transfer.complete and len(transfer.files) == 1 and "cut short" in transfer.journal.stopped
 
-    def test_each_association_ends_also_where_one_lies_in_memory_where_another_lay(self) -> None:
+    def test_each_association_ends_also_where_one_lies_in_memory_where_another_lay(self, tmp_path: Path) -> None:
         class Association:
             """As many of these come and go at one address."""
 
         ended: list[int] = []
         ward = DimseProfile(name="ward", host="h", port=104, called="PACS")
-        listener = Listener(ward, lambda *_: True, lambda number, _: ended.append(number))
+        listener = Listener(ward, tmp_path, lambda *_: True, lambda number, _: ended.append(number))
         for _ in range(20):
             event = SimpleNamespace(assoc=Association())
             listener._released(event)

@@ -219,6 +219,12 @@ class HangingController(QObject):
             self.ready.emit(shown)
             self.pictures.prepare(*_slices_beside(shown))
 
+    def read_again(self, image_id: str) -> None:
+        """After side, view or patient of an image was corrected: what hangs may hang otherwise."""
+        self.pictures.forget(image_id)
+        if self._session.image_id is not None:
+            self._hang(self._session.image_id)
+
     def remember(self) -> None:
         """Keep how the pictures that hang are seen now."""
         for view, image in zip(self.hanging_view.views, self._images, strict=False):

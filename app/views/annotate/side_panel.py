@@ -95,6 +95,7 @@ class SidePanel(QScrollArea):
         line.setContentsMargins(10, 5, 10, 0)
         line.addWidget(heading)
         line.addWidget(self.author, 1)
+        line.addSpacing(8)
         line.addWidget(self.form.flag)
         return line
 

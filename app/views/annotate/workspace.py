@@ -25,6 +25,7 @@ from app.state.changes import (
     AnnotationChanged,
     Change,
     CheckpointNamed,
+    ImageCorrected,
     LabelsChanged,
     LesionsChanged,
     ReaderChanged,
@@ -145,6 +146,7 @@ class AnnotateWorkspace(Screen):
         self.canvas.outline_drawn.connect(self._take_outline)
         self.canvas.outline_changed.connect(self._change_outline)
         self.canvas.refused.connect(self.refused)
+        self.worklist.refused.connect(self.refused)
         self.strip.voi_chosen.connect(self._choose_window)
         self.panel.lesions.chosen.connect(self._choose_lesion)
         self.panel.form.edited.connect(self._label)
@@ -179,6 +181,9 @@ class AnnotateWorkspace(Screen):
                 if restored:
                     self._load_document()
                 self.details.show_history_soon()
+            case ImageCorrected(image_id=image):
+                self.shown = None
+                self.wall.read_again(image)
             case CheckpointNamed():
                 self._show_history()
             case StorageChanged():

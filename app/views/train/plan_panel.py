@@ -28,7 +28,7 @@ from app.services.training_service import PlanRequest
 from app.views.train.config_form import ConfigForm
 from app.views.train.data_panel import DataPanel
 from app.views.train.job_panel import duration
-from app.views.train.label_rule_box import LabelRuleBox
+from app.views.train.label_rule_rows import LabelRuleRows
 from app.views.train.weights_notice import WeightsNotice
 from app.views.train.where import Target, WhereBox
 from app.widgets.label import Label, tip
@@ -64,7 +64,7 @@ class PlanPanel(QWidget):
         self._runs: tuple[Run, ...] = ()
         self._able, self._busy, self._data_problem = True, False, ""
         self.preset, self.label, self.split_box = QComboBox(), QComboBox(), QComboBox()
-        self.where, self.label_rule = WhereBox(), LabelRuleBox()
+        self.where, self.label_rule = WhereBox(), LabelRuleRows(self)
         self.preset.addItems(PRESETS)
         self.preset.setCurrentText(default_preset())
         self._preset_by_hand = False
@@ -118,7 +118,7 @@ class PlanPanel(QWidget):
         form.addRow("", self.device)
         form.addRow(tr("Learn the"), self.label)
         form.addRow(tr("Split"), self.split_box)
-        form.addRow(self.label_rule)
+        self.label_rule.add_to(form)
         form.addRow(tr("Name"), self.name)
         form.addRow(tr("Seed"), self.seed)
         form.addRow(tr("Cross-validation folds"), self.folds)

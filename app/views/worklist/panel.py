@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -26,6 +26,7 @@ from app.qt.translation import tr
 from app.state.changes import (
     AnnotationChanged,
     Change,
+    ImageCorrected,
     ImagesImported,
     LabelsChanged,
     LesionsChanged,
@@ -36,6 +37,7 @@ from app.state.changes import (
 )
 from app.state.session import Session
 from app.state.study_place import StudyPlace
+from app.views.worklist.correction_menu import CorrectionMenu
 from app.views.worklist.delegate import HEIGHT, PICTURE, WorklistDelegate
 from app.widgets.label import Label
 from core.domain.vocabulary import Part
@@ -46,6 +48,8 @@ _TYPING_MS = 120
 
 class WorklistPanel(QWidget):
     import_wanted = Signal()
+    refused = Signal(str)
+    """Why a correction cannot be made, as a sentence."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -160,6 +164,8 @@ class WorklistPanel(QWidget):
         self.list.setAccessibleName(tr("Worklist"))
         self.list.selectionModel().currentChanged.connect(self._chosen)
         self.list.installEventFilter(self)
+        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.list.customContextMenuRequested.connect(self._ask_menu)
 
     def _lay_out(self) -> None:
         empty = QWidget()
@@ -206,7 +212,7 @@ class WorklistPanel(QWidget):
             case ReaderChanged() | ImagesImported() if self._session.is_open:
                 self._fill_parts()
                 self._search()
-            case LesionsChanged():
+            case LesionsChanged() | ImageCorrected():
                 self._search()
             case LabelsChanged(image_id=image, lesion_id=lesion):
                 self.model.refresh(image, lesion)
@@ -317,6 +323,13 @@ class WorklistPanel(QWidget):
                 self._choose(row)
                 return True
         return super().eventFilter(watched, event)
+
+    def _ask_menu(self, place: QPoint) -> None:
+        index = self.list.indexAt(place)
+        row = self.model.row_at(index.row()) if index.isValid() else None
+        if row is not None:
+            menu = CorrectionMenu(self._session, row.image_id, self.refused.emit, self)
+            menu.popup(self.list.viewport().mapToGlobal(place))
 
     def _type(self, _text: str) -> None:
         self._typing.start()

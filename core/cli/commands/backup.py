@@ -1,5 +1,6 @@
 """Write a whole study into one file, and verify it: database, pixels, runs, and the encrypted identity file where
-there is one. Derived arrays are left out; they are computed again. Nobody else may be writing in the study.
+there is one. Derived arrays are left out; they are computed again. Nobody else may be writing in the
+study; one on a read-only disk is only read.
 
 example:
   marginalia backup breast-margins breast-margins-2026-03-01.zip
@@ -26,10 +27,11 @@ def look_up(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
+    from core.platform.system import on_read_only_disk
     from core.store.archive import write_archive
     from core.store.study import Study
 
-    with Study.open(arguments.study) as study:
+    with Study.open(arguments.study, writable=not on_read_only_disk(arguments.study)) as study:
         manifest = write_archive(
             study,
             arguments.file,

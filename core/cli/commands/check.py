@@ -1,8 +1,14 @@
-"""Verify a study: the database and its references, the hash of every image, the audit trail, the files. Shows
-what is wrong and what would be rebuilt; changes nothing. Exit code 1 if the study is damaged.
+"""Verify a study: the database and its references, the hash of every image, the audit trail and every row that it
+tells of, the files. Shows what is wrong and what would be rebuilt; changes nothing. Exit code 1 if the study is
+damaged.
 
-example:
+The audit trail is a chain of hashes. Whoever can write study.db can write all of it anew; `--against` compares it
+with a head that was kept outside the study. Every backup holds one, and with the environment variable
+MARGINALIA_ANCHORS a file gets a line each time that a study is closed after a change.
+
+examples:
   marginalia check breast-margins
+  marginalia check breast-margins --against backups/2026-03.zip
 """
 
 from __future__ import annotations
@@ -19,6 +25,12 @@ HELP = "verify a study's files, references and audit trail"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
+    parser.add_argument(
+        "--against",
+        metavar="HEAD",
+        default="",
+        help="a head of the audit trail that was kept outside: NUMBER:SHA256, a backup, or a file of anchors",
+    )
 
 
 def look_up(arguments: argparse.Namespace) -> None:
@@ -28,12 +40,15 @@ def look_up(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
+    from core.store.anchor import read_anchor
     from core.store.check import check_study
     from core.store.study import Study
     from core.tasks.studies.trusted_studies import mark_trusted
 
     with Study.open(arguments.study, writable=False) as study:
-        report = check_study(study, progress=console.progress("check"))
+        against = read_anchor(arguments.against, study.info.id) if arguments.against else None
+        report = check_study(study, progress=console.progress("check"), against=against)
+        head = study.audit.head()
     if report.good:
         mark_trusted(arguments.study)
     lines = [f"Wrong: {problem.sentence}" for problem in report.problems]
@@ -42,5 +57,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     verdict = "sound" if report.good else "damaged"
     checked = f"{count(report.images, 'image')} and {count(report.lesions, 'lesion')}"
     lines.append(f"The study is {verdict}: {checked} checked.")
+    lines.append(f"Head of the audit trail: {head}")
     console.result(msgspec.to_builtins(report), "\n".join(lines))
     return 0 if report.good else 1

@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         arguments.folder,
         config=config,
         preset=arguments.preset,
+        overwrite=arguments.overwrite,
         emit=console.emit,
         cancelled=console.cancelled,
     )

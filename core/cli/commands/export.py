@@ -151,8 +151,9 @@ def _objects(study: Study, arguments: argparse.Namespace, console: Console) -> i
     verified = f" {written.verified} are verified by a reader." if arguments.format == "sr" else ""
     console.result(
         msgspec.to_builtins(written),
-        f"Wrote {count(len(written.files), 'object')} with {count(written.lesions, 'lesion')} to {arguments.out}."
-        f"{verified} They carry {carried}.",
+        "".join(f"left out: {sentence}\n" for sentence in written.left_out)
+        + f"Wrote {count(len(written.files), 'object')} with {count(written.lesions, 'lesion')} to "
+        f"{arguments.out}.{verified} They carry {carried}.",
     )
     return 0
 

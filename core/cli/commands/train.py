@@ -9,6 +9,9 @@ whole configuration from a TOML file, such as --show-config prints.
 These settings shorten a training: epochs.warm_start (supervised epochs before everything else; compact: 32),
 epochs.warm_up, epochs.joint, and epochs.draws (lesions an epoch).
 
+Figures shown meanwhile: `cells` and `background` are losses of the warm start, over the patches on the lesion and
+off it; less is better. A1, A2, A3 and B are the stages of the paper.
+
 examples:
   marginalia train breast-margins
   marginalia train breast-margins --preset paper --set epochs.joint=20 --set loss.fine=0.05

@@ -140,8 +140,10 @@ def _take(images: dict[Path, PlannedImage], folder: Path, row: Row, reader: str)
 
 def _not_named(folder: Path, table: Path, images: dict[Path, PlannedImage]) -> list[Issue]:
     """A note on the image files of the folder that the table does not name."""
-    found = find_files([path for path in walk(folder) if path.resolve() != table.resolve()], folder)
-    left = [path.relative_to(folder).as_posix() for path, _ in found.images if path.resolve() not in images]
+    root, own = folder.resolve(), table.resolve()
+    # only files that are not named are opened: a folder may hold a hundred thousand
+    others = [path for path in walk(root) if path not in images and path != own]
+    left = [path.relative_to(root).as_posix() for path, _ in find_files(others, root).images]
     if not left:
         return []
     sentence = f"Images of the folder that {table.name} does not name are left out ({len(left)}): {listed(left)}."

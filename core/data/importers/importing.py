@@ -119,13 +119,14 @@ class _Import:
         self.known_images = known_images
         self.issues = list(plan.issues)
         self.pending = Pending()
-        self._pseudonyms = PseudonymSession(study.patients, study.links, identity)
+        self._pseudonyms = PseudonymSession(study.patients, identity)
         self._patients: dict[str, Patient] = {}
         self._findings: dict[tuple[str, str], str] = {}
         self._headers = Headers()
         known = study.images.all()
         self._content = {image.content_sha256: "an image of the study" for image in known}
         self._content |= {image.id: "an image of the study" for image in known if image.frames > 1}
+        self._owners = {image.content_sha256: image.patient_id for image in known}
         self._ids = {image.id for image in known}
         self._stored: list[bool | None] = [None] * len(plan.images)
         self._image_ids = [""] * len(plan.images)
@@ -193,6 +194,7 @@ class _Import:
         self._headers.check(key, name, result.identity, self._say)
         if frames_of(result) == 1 and sha256 in self._content:
             self._duplicates += 1
+            self._pseudonyms.recognise(self.source, key, self._owners.get(sha256))
             self._image_ids[place] = self.known_images.with_pixels(sha256)
             differences = self.known_images.differences(planned, self._image_ids[place])
             sentence = f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
@@ -293,8 +295,6 @@ class _Import:
                 made = stable_id("patient", first_image)
                 patient = Patient(id=made, pseudonym=assigned.pseudonym, source=self.source)
                 self.pending.patients.append(patient)
-                if assigned.link_hash is not None:
-                    self.pending.link_hashes[patient.id] = assigned.link_hash
             self._patients[key] = patient
         return self._patients[key]
 
@@ -336,7 +336,7 @@ class _Import:
                 # first: a link to nothing harms nobody, a patient without his link is lost
                 self.identity.save()
             with self.study.batch():
-                self.study.patients.add_many(rows.patients, link_hashes=rows.link_hashes)
+                self.study.patients.add_many(rows.patients)
                 self.study.images.add_many(rows.images)
                 self.study.lesions.add_findings(rows.findings)
                 self.study.lesions.add_many(rows.lesions)
@@ -354,6 +354,8 @@ class _Import:
     def conclude(self) -> None:
         """Say what is said once of all files."""
         self._headers.conclude(self._say)
+        for sentence in self._pseudonyms.sentences:
+            self._say("", sentence, Severity.NOTE)
 
     @property
     def images(self) -> int:

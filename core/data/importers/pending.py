@@ -45,7 +45,6 @@ class Pending:
     """Rows that wait for their transaction."""
 
     patients: list[Patient] = field(default_factory=list)
-    link_hashes: dict[str, str] = field(default_factory=dict)
     images: list[Image] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     lesions: list[Lesion] = field(default_factory=list)

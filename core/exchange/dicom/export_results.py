@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled, never, silent
 from core.domain.opinion import Verdict
 from core.domain.study import Run, Split
@@ -23,6 +24,7 @@ from core.exchange.collect import README, ExportItem, collect, each, new_folder,
 from core.exchange.dicom.gsps import make_gsps
 from core.exchange.dicom.lesion_report import LesionReport, ModelFinding, PrototypeShare, Verifier
 from core.exchange.dicom.references import Naming, SourceImage, source_image
+from core.exchange.dicom.regions import regions_of
 from core.exchange.dicom.seg import FINE, LESION, MaskOfLesion, make_seg
 from core.exchange.dicom.sr import make_sr
 from core.exchange.masks.png import fine_mask, lesion_mask
@@ -53,6 +55,8 @@ class ResultsWritten(msgspec.Struct, frozen=True, kw_only=True):
     verified: int
     """Reports with a verifying observer."""
     original_identifiers: bool
+    left_out: tuple[str, ...] = ()
+    """Lesions that the format cannot express, one sentence each."""
 
 
 _WORDS = {
@@ -101,7 +105,10 @@ def export_results(
     """
     naming = Naming(study)
     items = stored_items(collect(study, readers=readers, sources=sources, split=split))
-    cases = tuple(_cases(items, naming, identity))
+    left_out: list[str] = []
+    cases = tuple(_cases(_drawable(items, left_out), naming, identity))
+    if not cases:
+        raise StudyError("There is nothing to export: no lesion encloses anything inside its image.")
     opened = None
     if run is not None and kind is ResultKind.SR:
         opened = open_model(study, run, emit=emit, cancelled=cancelled)
@@ -126,10 +133,23 @@ def export_results(
         folder=str(folder),
         format=kind,
         files=tuple(names),
-        lesions=len(items),
+        lesions=len(items) - len(left_out),
         verified=verified,
         original_identifiers=identity is not None,
+        left_out=tuple(left_out),
     )
+
+
+def _drawable(items: Iterable[ExportItem], left_out: list[str]) -> Iterator[ExportItem]:
+    """The lesions whose outline encloses something inside the image; sentences for the others."""
+    for item in items:
+        if regions_of(item.lesion.outline, item.image.box):
+            yield item
+        else:
+            left_out.append(
+                f"{item.name}: the outline encloses nothing inside the image, so the lesion was left out; draw it "
+                "again."
+            )
 
 
 def _cases(items: Iterable[ExportItem], naming: Naming, identity: IdentityFile | None) -> Iterator[_Case]:

@@ -10,9 +10,10 @@ import highdicom as hd
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
+from core.domain.geometry import Box
 from core.domain.shapes import Length, Line, Shape, Stroke
 from core.exchange.dicom.lesion_report import LesionReport
-from core.exchange.dicom.read_results import FINE, OUTLINES
+from core.exchange.dicom.read_gsps import FINE, OUTLINES
 from core.exchange.dicom.references import (
     SourceImage,
     finish,
@@ -20,7 +21,7 @@ from core.exchange.dicom.references import (
     reference_dataset,
     written,
 )
-from core.exchange.dicom.regions import SpatialRegion, graphic_data, region_of
+from core.exchange.dicom.regions import SpatialRegion, graphic_data, regions_of
 
 
 def make_gsps(source: SourceImage, lesions: tuple[LesionReport, ...], *, uids: tuple[str, str]) -> bytes:
@@ -36,8 +37,7 @@ def make_gsps(source: SourceImage, lesions: tuple[LesionReport, ...], *, uids: t
     for lesion in lesions:
         for layer, shapes in enumerate(((lesion.outline,), lesion.fine)):
             for shape in shapes:
-                region = _region(shape)
-                if region is not None:
+                for region in _regions(shape, source.box):
                     drawn[layer].append((_object(region, lesion), region.pen))
     annotations = []
     for graphic_layer, objects in zip(layers, drawn, strict=True):
@@ -59,12 +59,12 @@ def make_gsps(source: SourceImage, lesions: tuple[LesionReport, ...], *, uids: t
     return written(made)
 
 
-def _region(shape: Shape) -> SpatialRegion | None:
+def _regions(shape: Shape, box: Box) -> tuple[SpatialRegion, ...]:
     """As in a report; a stroke of changing width is drawn with its mean width."""
     if isinstance(shape, Stroke) and len(shape.points) > 1 and not shape.erases:
         mean = Length(value=sum(shape.widths) / len(shape.widths), unit=shape.unit)
-        return region_of(Line(points=shape.points, width=mean, role=shape.role))
-    return region_of(shape)
+        return regions_of(Line(points=shape.points, width=mean, role=shape.role), box)
+    return regions_of(shape, box)
 
 
 def _object(region: SpatialRegion, lesion: LesionReport) -> hd.pr.GraphicObject:

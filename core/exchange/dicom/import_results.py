@@ -1,14 +1,14 @@
 """Results that came back, from an archive or from another program, as annotations of a named reader.
 
-A lesion of the study is known again by its tracking UID, else by the same outline in the same image; another one
-is new. Where a Segmentation and shapes speak of one lesion, the shapes are taken if they make its mask, and else
-shapes that make the mask to the bit. What a model found is in the report to be read, and is not taken over.
+A lesion of the study is recognised by its tracking UID, else by the same outline in the same image; any other one
+is new. Where a Segmentation and shapes describe one lesion, the shapes are taken if they make its mask, and else
+shapes that make the mask to the bit. A model's findings stay in the report and are not taken over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,55 +21,36 @@ from core.data.importers.plan import Issue, Severity
 from core.domain.errors import BadFileError, Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.shapes import Shape
-from core.domain.study import Finding, Image, Labels, Lesion, LesionOutline
-from core.exchange.dicom.lesion_report import ReportRead
-from core.exchange.dicom.read_results import GspsRead, ResultReader, SegRead
+from core.domain.study import Finding, Image, Labels, Lesion, LesionOutline, Reader
+from core.exchange.dicom.bitmaps import Bitmap
+from core.exchange.dicom.read_results import NotDicomError, ResultReader
 from core.exchange.dicom.references import Naming
-from core.exchange.masks.mask_shapes import shapes_of_mask
-from core.exchange.stored_matrix import hung_image, hung_mask, hung_shape, stored_image
+from core.exchange.dicom.returned_lesions import NOTHING, ReturnedLesion, ReturnedResults
+from core.exchange.masks.clipping import clipped
 from core.imaging.raster import rasterise, rasterise_outline
 from core.store.study import Study
 
 if TYPE_CHECKING:
     from core.store.identity import IdentityFile
 
-_ENDING = ".dcm"
-_NOTHING = Labels()
+_MOST_NAMED = 5
+_OWN_FILES = ("README.txt", "lesions.csv")
+"""Files that every export of this program has beside its objects."""
 Mask = NDArray[np.uint8]
 
 
 class ResultsRead(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read back; of a dry run what would be."""
+    """What was read back; of a dry run, what would be."""
 
     reader: str
     files: int
     fine_annotations: int
-    """New revisions; an annotation that marks what the reader's own marks already is none."""
+    """New revisions; an annotation that marks the same as the reader's own is not one."""
     labels: int
     new_lesions: int
     issues: tuple[Issue, ...]
-
-
-@dataclass(kw_only=True)
-class _Lesion:
-    """What the files say of one lesion."""
-
-    image: Image
-    tracking_uid: str
-    where: str
-    outline: LesionOutline | None = None
-    outline_mask: Mask | None = None
-    shapes: tuple[Shape, ...] = ()
-    mask: Mask | None = None
-    """Of the fine annotation."""
-    labels: Labels = _NOTHING
-
-
-@dataclass(kw_only=True)
-class _Files:
-    lesions: dict[tuple[str, str], _Lesion] = field(default_factory=dict)
-    issues: list[Issue] = field(default_factory=list)
-    read: int = 0
+    passed_over: tuple[str, ...] = ()
+    """Names of the files that are no DICOM files."""
 
 
 @dataclass(kw_only=True)
@@ -90,74 +71,71 @@ def read_results(
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> ResultsRead:
-    """Read the SEG, SR and GSPS of a folder (``*.dcm``, also in folders in it) or one file into the study.
+    """Read the SEG, SR and GSPS of a folder (also of folders in it, whatever the files are called) or one file.
 
     ``identity``: knows the images of files with original identifiers. All changes are made together or, after an
     error, none. A file that cannot be used is an issue. BadFileError where there is none at all.
     """
     if not reader.strip():
         raise StudyError("Say whose annotations these become: --reader NAME.")
-    paths = [place] if place.is_file() else sorted(place.rglob(f"*{_ENDING}"))
-    if not paths:
-        raise BadFileError(f"{place} holds no results: no file in it ends in {_ENDING}.")
-    found = _read_files(study, paths, identity, emit, cancelled)
-    changes = _changes(study, found, reader)
+    paths = [place] if place.is_file() else sorted(_files_in(place))
+    with ResultReader() as child:
+        results, passed_over = _read_files(study, paths, child, identity, emit, cancelled)
+        if len(passed_over) == len(paths):
+            raise BadFileError(f"{place} holds no results: no file in it is a DICOM file.")
+        changes = list(_Matching(study, results, reader, child).changes(cancelled))
     if not dry_run:
         _apply(study, changes, reader)
     return ResultsRead(
         reader=reader,
-        files=found.read,
+        files=results.files,
         fine_annotations=sum(bool(change.fine) for change in changes),
         labels=sum(change.labels is not None for change in changes),
         new_lesions=sum(change.new for change in changes),
-        issues=tuple(found.issues),
+        issues=tuple(results.issues),
+        passed_over=tuple(passed_over),
     )
 
 
+def _files_in(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.name not in _OWN_FILES and path.is_file():
+            yield path
+
+
 def _read_files(
-    study: Study, paths: Sequence[Path], identity: IdentityFile | None, emit: Emit, cancelled: IsCancelled
-) -> _Files:
+    study: Study,
+    paths: Sequence[Path],
+    child: ResultReader,
+    identity: IdentityFile | None,
+    emit: Emit,
+    cancelled: IsCancelled,
+) -> tuple[ReturnedResults, list[str]]:
+    """The contents of the files, and the names of those that are no DICOM files."""
     images = _images(study, identity)
-    found = _Files()
-    with ResultReader() as reader:
-        for done, path in enumerate(paths, start=1):
-            if cancelled():
-                raise Cancelled
-            try:
-                read = reader.any(path)
-                image = images.get(read.source_uid)
-                if image is None:
-                    raise BadFileError(
-                        f"{path.name} refers to an image that this study does not know; where the file carries "
-                        "original identifiers, the identity file is needed (--identity)."
-                    )
-                _take(found, read, image, path.name)
-                found.read += 1
-            except BadFileError as error:
-                sentence = str(error).replace("A file ", f"{path.name} ", 1)
-                found.issues.append(Issue(where=path.name, sentence=sentence, severity=Severity.WRONG))
-            emit(Progress(stage="read results", done=done, total=len(paths)))
-    for told in found.lesions.values():
-        _hang(told)
-    return found
-
-
-def _hang(told: _Lesion) -> None:
-    """Turn what the files say of a lesion, in the stored matrix, to the picture as it hangs."""
-    stored = told.image
-    if not stored.turn:
-        return
-    told.image = hung_image(stored)
-    told.outline = None if told.outline is None else hung_shape(told.outline, stored)
-    told.outline_mask = None if told.outline_mask is None else hung_mask(told.outline_mask, stored)
-    told.shapes = tuple(hung_shape(shape, stored) for shape in told.shapes)
-    told.mask = None if told.mask is None else hung_mask(told.mask, stored)
+    results = ReturnedResults()
+    passed_over: list[str] = []
+    for done, path in enumerate(paths, start=1):
+        if cancelled():
+            raise Cancelled
+        try:
+            results.add(child.any(path), images, path.name)
+        except NotDicomError:
+            passed_over.append(path.name)
+        except BadFileError as error:
+            results.issue(path.name, str(error).replace("A file ", f"{path.name} ", 1), Severity.WRONG)
+        emit(Progress(stage="read results", done=done, total=len(paths)))
+    if passed_over:
+        named = ", ".join(passed_over[:_MOST_NAMED]) + (", ..." if len(passed_over) > _MOST_NAMED else "")
+        sentence = f"{len(passed_over)} files are no DICOM files and were passed over: {named}."
+        results.issue("", sentence, Severity.LEFT_OUT)
+    return results, passed_over
 
 
 def _images(study: Study, identity: IdentityFile | None) -> dict[str, Image]:
     """By the UIDs of this study's exports and, with the identity file, by the original ones."""
-    # files refer to the stored matrix
-    images = [stored_image(image) for image in study.images.all()]
+    images = study.images.all()
     named: dict[str, Image] = {}
     if study.links.kept:
         naming = Naming(study)
@@ -169,99 +147,124 @@ def _images(study: Study, identity: IdentityFile | None) -> dict[str, Image]:
     return named
 
 
-def _take(found: _Files, read: SegRead | ReportRead | GspsRead, image: Image, where: str) -> None:
-    def of(uid: str) -> _Lesion:
-        fresh = _Lesion(image=image, tracking_uid=uid, where=where)
-        return found.lesions.setdefault((image.id, uid), fresh)
+class _Matching:
+    """Compares what the files describe with the lesions of the study."""
 
-    match read:
-        case SegRead():
-            if read.masks.shape[1:] != (image.height, image.width):
-                raise BadFileError(f"{where} has masks of another size than its image.")
-            for facts, mask in zip(read.segments, read.masks, strict=True):
-                lesion = of(facts.tracking_uid)
-                if "fine" in facts.label:
-                    lesion.mask = mask
-                else:
-                    lesion.outline_mask = mask
-        case ReportRead():
-            for told in read.lesions:
-                lesion = of(told.tracking_uid)
-                lesion.outline, lesion.labels = told.outline, told.labels
-                lesion.shapes = told.fine or lesion.shapes
-        case GspsRead():
-            drawn: dict[str, list[Shape]] = {}
-            for graphic in read.graphics:
-                lesion = of(graphic.tracking_uid)
-                if not graphic.outline:
-                    drawn.setdefault(graphic.tracking_uid, []).append(graphic.shape)
-                elif lesion.outline is None and isinstance(graphic.shape, LesionOutline):
-                    lesion.outline = graphic.shape
-            for uid, shapes in drawn.items():
-                # a report says widths in their own unit and goes first
-                of(uid).shapes = of(uid).shapes or tuple(shapes)
+    def __init__(self, study: Study, results: ReturnedResults, reader: str, child: ResultReader) -> None:
+        self._study, self._results, self._child = study, results, child
+        self._person: Reader | None = study.readers.find(reader)
+        naming = Naming(study) if study.links.kept else None
+        self._by_image: dict[str, list[Lesion]] = {}
+        self._by_uid: dict[str, Lesion] = {}
+        for lesion in study.lesions.all():
+            self._by_image.setdefault(lesion.image_id, []).append(lesion)
+            if naming is not None:
+                self._by_uid[naming.uid("lesion", lesion.id)] = lesion
+        self._outlines: dict[str, Bitmap] = {}
 
+    def changes(self, cancelled: IsCancelled) -> Iterator[_Change]:
+        for told in self._results.lesions.values():
+            if cancelled():
+                raise Cancelled
+            try:
+                yield from self._changes_of(told)
+            except BadFileError as error:
+                sentence = str(error).replace("A mask ", f"{told.name} ", 1)
+                self._results.issue(told.name, sentence, Severity.LEFT_OUT)
 
-def _changes(study: Study, found: _Files, reader: str) -> list[_Change]:
-    naming = Naming(study) if study.links.kept else None
-    lesions = study.lesions.all()
-    by_uid = {} if naming is None else {naming.uid("lesion", lesion.id): lesion for lesion in lesions}
-    person = study.readers.find(reader)
-    changes: list[_Change] = []
-    for told in found.lesions.values():
-        lesion = by_uid.get(told.tracking_uid)
-        if lesion is None or lesion.image_id != told.image.id:
-            lesion = _same_outline(told, [one for one in lesions if one.image_id == told.image.id])
-        new = lesion is None
-        if lesion is None:
-            number = 1 + sum(one.image_id == told.image.id for one in lesions)
-            lesion = _new_lesion(told, number)
+    def _changes_of(self, told: ReturnedLesion) -> Iterator[_Change]:
+        lesion = self._by_uid.get(told.tracking_uid)
+        if lesion is not None and lesion.image_id == told.image.id:
+            if told.outline_bitmap not in (None, self._outlined(lesion, told.image)):
+                sentence = f"{told.name} outlines lesion {lesion.number} otherwise; the study's outline was kept."
+                self._results.issue(told.name, sentence, Severity.NOTE)
+            yield self._change(told, lesion, new=False)
+            return
+        outlines = self._outlines_of(told)
+        if not outlines:
+            sentence = f"{told.name} describes a lesion without an outline; it is left out."
+            self._results.issue(told.name, sentence, Severity.LEFT_OUT)
+        if len(outlines) > 1:
+            sentence = f"{told.name} has {len(outlines)} separate regions; each is a lesion of its own."
+            self._results.issue(told.name, sentence, Severity.NOTE)
+        for number, (outline, bitmap) in enumerate(outlines):
+            lesion = self._same_outline(told.image, bitmap)
+            new = lesion is None
             if lesion is None:
-                sentence = f"{told.where} describes a lesion without an outline; it is left out."
-                found.issues.append(Issue(where=told.where, sentence=sentence, severity=Severity.LEFT_OUT))
-                continue
-            lesions = (*lesions, lesion)
-        fine, labels = _fine(told), told.labels if told.labels != _NOTHING else None
-        if person is not None and not new:
-            current = study.annotations.current(lesion.id, person.id)
-            if current is not None and np.array_equal(
-                _drawn(current.shapes, told.image), _drawn(fine, told.image)
-            ):
-                fine = ()
-            if labels == study.lesions.labels(lesion.id, reader_id=person.id):
-                labels = None
-        changes.append(_Change(lesion=lesion, new=new, fine=fine, labels=labels))
-    return changes
+                lesion = self._new_lesion(told, outline, bitmap)
+            if lesion is not None:
+                # a fine annotation of several regions stays in one piece, with the largest
+                yield self._change(told, lesion, new=new, with_fine=number == 0)
 
+    def _outlines_of(self, told: ReturnedLesion) -> list[tuple[LesionOutline, Bitmap]]:
+        if told.outline_bitmap is not None:
+            known = self._same_outline(told.image, told.outline_bitmap)
+            if known is not None:
+                return [(known.outline, told.outline_bitmap)]
+            if told.outline is None or Bitmap.of(_outlined(told.outline, told.image)) != told.outline_bitmap:
+                regions = self._child.regions(told.outline_bitmap)
+                return [(region, Bitmap.of(_outlined(region, told.image))) for region in regions]
+        if told.outline is None:
+            return []
+        return [(told.outline, Bitmap.of(_outlined(told.outline, told.image)))]
 
-def _same_outline(told: _Lesion, lesions: Sequence[Lesion]) -> Lesion | None:
-    mask = told.outline_mask
-    if mask is None and told.outline is not None:
-        mask = _outlined(told.outline, told.image)
-    if mask is None:
-        return None
-    return next((one for one in lesions if np.array_equal(_outlined(one.outline, told.image), mask)), None)
+    def _same_outline(self, image: Image, bitmap: Bitmap) -> Lesion | None:
+        if bitmap.empty:
+            return None
+        own = self._by_image.get(image.id, [])
+        return next((lesion for lesion in own if self._outlined(lesion, image) == bitmap), None)
 
+    def _outlined(self, lesion: Lesion, image: Image) -> Bitmap:
+        if lesion.id not in self._outlines:
+            self._outlines[lesion.id] = Bitmap.of(_outlined(lesion.outline, image))
+        return self._outlines[lesion.id]
 
-def _new_lesion(told: _Lesion, number: int) -> Lesion | None:
-    outline = told.outline
-    if outline is None and told.outline_mask is not None:
-        outline = next(iter(shapes_of_mask(told.outline_mask)), None)
-    if outline is None or told.image.frames > 1:
-        return None
-    names = (told.image.id, str(number))
-    finding = stable_id("finding", *names)
-    return Lesion(
-        id=stable_id("lesion", *names), finding_id=finding, image_id=told.image.id, outline=outline, number=number
-    )
+    def _new_lesion(self, told: ReturnedLesion, outline: LesionOutline, bitmap: Bitmap) -> Lesion | None:
+        image = told.image
+        if bitmap.empty or (image.frames > 1 and (told.frame is None or not 0 <= told.frame < image.frames)):
+            why = "outlines nothing" if bitmap.empty else "names no slice of its tomosynthesis"
+            self._results.issue(told.name, f"{told.name} {why}; its lesion is left out.", Severity.LEFT_OUT)
+            return None
+        own = self._by_image.setdefault(image.id, [])
+        # numbers of lesions that were removed leave gaps
+        number = 1 + max((lesion.number for lesion in own), default=0)
+        names = (image.id, str(number), told.tracking_uid or told.name, stable_id("outline", bitmap.bits.hex()))
+        lesion = Lesion(
+            id=stable_id("lesion", *names),
+            finding_id=stable_id("finding", *names),
+            image_id=image.id,
+            outline=outline,
+            number=number,
+            frame=told.frame if told.frame is not None and image.frames > 1 else 0,
+        )
+        own.append(lesion)
+        return lesion
 
+    def _change(self, told: ReturnedLesion, lesion: Lesion, *, new: bool, with_fine: bool = True) -> _Change:
+        fine = self._new_fine(told, lesion, new=new) if with_fine else ()
+        labels = told.labels if told.labels != NOTHING else None
+        person = None if new else self._person
+        if person is not None and labels == self._study.lesions.labels(lesion.id, reader_id=person.id):
+            labels = None
+        return _Change(lesion=lesion, new=new, fine=fine, labels=labels)
 
-def _fine(told: _Lesion) -> tuple[Shape, ...]:
-    if told.mask is None:
-        return told.shapes
-    if told.shapes and np.array_equal(_drawn(told.shapes, told.image), told.mask):
-        return told.shapes
-    return shapes_of_mask(told.mask)
+    def _new_fine(self, told: ReturnedLesion, lesion: Lesion, *, new: bool) -> tuple[Shape, ...]:
+        """The shapes to commit; () where the reader's own mark the same already."""
+        if not told.shapes and told.bitmap is None:
+            return ()
+        bitmap = Bitmap.of(_drawn(told.shapes, told.image))
+        shapes = told.shapes
+        if told.bitmap is not None and bitmap != told.bitmap:
+            bitmap, shapes = told.bitmap, ()
+        current = None
+        if self._person is not None and not new:
+            current = self._study.annotations.current(lesion.id, self._person.id)
+        if current is not None:
+            cut = tuple(part for shape in current.shapes for part in clipped(shape, told.image.box))
+            # what the standard had no room for, beyond the edge of the image, is no difference
+            if any(Bitmap.of(_drawn(own, told.image)) == bitmap for own in (current.shapes, cut)):
+                return ()
+        return shapes or self._child.shapes(bitmap)
 
 
 def _drawn(shapes: tuple[Shape, ...], image: Image) -> Mask:

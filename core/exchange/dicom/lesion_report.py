@@ -59,11 +59,19 @@ class Verifier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportRead(msgspec.Struct, frozen=True, kw_only=True):
-    """What a structured report holds."""
+    """The contents of a structured report."""
 
-    source_uid: str
     study_uid: str
     verified_by: str
-    """ "" where nobody has."""
+    """"" without a verifying observer."""
     lesions: tuple[LesionReport, ...]
+    sources: tuple[str, ...]
+    """SOP Instance UID of the image of each lesion."""
     comments: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """Sentences without their subject, the file."""
+
+    @property
+    def source_uid(self) -> str:
+        """The image of the first lesion; "" without lesions."""
+        return self.sources[0] if self.sources else ""

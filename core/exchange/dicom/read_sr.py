@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-import msgspec
 from pydicom.dataset import Dataset
 
 from core.domain.errors import BadFileError
@@ -14,7 +12,7 @@ from core.domain.shapes import Length, Role, Shape
 from core.domain.study import Labels, LesionOutline
 from core.exchange.dicom import coded
 from core.exchange.dicom.lesion_report import LesionReport, ModelFinding, PrototypeShare, ReportRead
-from core.exchange.dicom.regions import SpatialRegion, shape_of
+from core.exchange.dicom.read_gsps import MOST_POINTS, region_shape
 
 _MEASUREMENTS, _GROUP, _TRACKING, _TRACKING_UID = "126010", "125007", "112039", "112040"
 _ALGORITHM, _VERSION, _PARAMETER = "111001", "111003", "111002"
@@ -29,6 +27,8 @@ class _Group:
     meanings: dict[str, str] = field(default_factory=dict)
     """Of the names of the numbers."""
     region: tuple[str, tuple[float, ...]] | None = None
+    further: int = 0
+    """Regions beside the first one."""
     source: str = ""
 
 
@@ -40,13 +40,18 @@ def report_of(found: Dataset) -> ReportRead:
     groups = [_group(item) for item in _measurement_groups(found)]
     if not groups:
         raise BadFileError("A file is a structured report without measurement groups; nothing in it can be read.")
+    if sum(len(group.region[1]) for group in groups if group.region is not None) > 2 * MOST_POINTS:
+        raise BadFileError(f"A file holds regions of more than {MOST_POINTS:,} points.")
     verifiers = found.get("VerifyingObserverSequence") or []
+    notes: list[str] = []
+    lesions = list(_lesions(groups, notes))
     return ReportRead(
-        source_uid=next((g.source for g in groups if g.source), ""),
         study_uid=str(found.StudyInstanceUID),
         verified_by=str(verifiers[0].VerifyingObserverName).rstrip("^") if verifiers else "",
-        lesions=tuple(_lesions(groups)),
+        lesions=tuple(lesion for _, lesion in lesions),
+        sources=tuple(source for source, _ in lesions),
         comments=tuple(comments),
+        notes=tuple(notes),
     )
 
 
@@ -92,6 +97,8 @@ def _group(item: Dataset) -> _Group:
             group.meanings[name] = str(child.ConceptNameCodeSequence[0].CodeMeaning)
             exact = measured.get("FloatingPointValue")
             group.numbers[name] = (float(exact if exact is not None else measured.NumericValue), unit)
+        elif kind == "SCOORD" and group.region is not None:
+            group.further += 1
         elif kind == "SCOORD":
             group.region = (str(child.GraphicType), tuple(float(v) for v in child.GraphicData))
             images = [i for i in _children(child) if str(i.ValueType) == "IMAGE"]
@@ -100,31 +107,55 @@ def _group(item: Dataset) -> _Group:
     return group
 
 
-def _lesions(groups: list[_Group]) -> Iterator[LesionReport]:
-    order: dict[str, list[_Group]] = {}
+def _lesions(groups: list[_Group], notes: list[str]) -> Iterator[tuple[str, LesionReport]]:
+    """Each lesion with the UID of its image. Groups with one tracking UID in one image belong together."""
+    order: dict[tuple[str, str], list[_Group]] = {}
+    # a group without a region, such as a model's findings, belongs to the image of the lesion's outline
+    image_of = {_tracking_uid(group): group.source for group in reversed(groups) if group.source}
+    for number, group in enumerate(groups):
+        uid = _tracking_uid(group)
+        source = group.source or image_of.get(uid, "")
+        order.setdefault((source, uid or f"group {number}"), []).append(group)
+    if further := sum(group.further for group in groups):
+        notes.append(f"has {further} further regions in its groups, of which the first ones alone are read.")
+    left_out = 0
+    for (source, uid), own in order.items():
+        lesion = _lesion(uid if _tracking_uid(own[0]) else "", own)
+        if lesion is None or not source:
+            left_out += 1
+        else:
+            yield source, lesion
+    if left_out:
+        notes.append(f"describes {left_out} lesions without an outline in an image; they are left out.")
+
+
+def _tracking_uid(group: _Group) -> str:
+    return group.texts.get(_TRACKING_UID, [""])[0]
+
+
+def _lesion(uid: str, groups: list[_Group]) -> LesionReport | None:
+    """The lesion that these groups describe; None without an outline."""
+    outline: LesionOutline | None = None
+    fine: list[Shape] = []
+    labels, model = Labels(), None
     for group in groups:
-        order.setdefault(group.texts.get(_TRACKING_UID, [""])[0], []).append(group)
-    for uid, own in order.items():
-        outline: LesionOutline | None = None
-        fine: list[Shape] = []
-        labels, model = Labels(), None
-        for group in own:
-            role = group.evaluations.get(coded.REGION_ROLE.value, "")
-            if role == coded.OUTLINE.value:
-                shape = _shape(group, Role.MARGIN)
-                if not isinstance(shape, LesionOutline):
-                    raise BadFileError("A file outlines a lesion with an open line.")
-                outline, labels = shape, _labels(group)
-            elif group.region is not None:
-                fine.append(_shape(group, _role(role)))
-            if _ALGORITHM in group.texts:
-                model = _model(group)
-        if outline is None:
-            raise BadFileError("A file describes a lesion without an outline.")
-        name = own[0].texts.get(_TRACKING, [""])[0]
-        yield LesionReport(
-            tracking_id=name, tracking_uid=uid, outline=outline, fine=tuple(fine), labels=labels, model=model
-        )
+        role = group.evaluations.get(coded.REGION_ROLE.value, "")
+        # reports of other programs say not what a region marks: their first closed one is the outline
+        if role == coded.OUTLINE.value or (not role and group.region is not None and outline is None):
+            shape = _shape(group, Role.MARGIN)
+            if not isinstance(shape, LesionOutline):
+                raise BadFileError("A file outlines a lesion with an open line.")
+            outline, labels = shape, _labels(group)
+        elif group.region is not None:
+            fine.append(_shape(group, _role(role)))
+        if _ALGORITHM in group.texts:
+            model = _model(group)
+    if outline is None:
+        return None
+    name = groups[0].texts.get(_TRACKING, [""])[0]
+    return LesionReport(
+        tracking_id=name, tracking_uid=uid, outline=outline, fine=tuple(fine), labels=labels, model=model
+    )
 
 
 def _role(code: str) -> Role:
@@ -135,16 +166,11 @@ def _shape(group: _Group, role: Role) -> Shape:
     if group.region is None:
         raise BadFileError("A file names a region without coordinates.")
     graphic, flat = group.region
-    points = tuple(zip(flat[0::2], flat[1::2], strict=True))
     pen = None
     if coded.PEN.value in group.numbers:
         value, unit = group.numbers[coded.PEN.value]
         pen = Length(value=value, unit="mm" if unit == "mm" else "px")
-    try:
-        region: Any = {"graphic": graphic, "points": points, "pen": pen, "role": role}
-        return shape_of(msgspec.convert(region, SpatialRegion))
-    except (ValueError, msgspec.ValidationError) as error:
-        raise BadFileError(f"A file holds a region that is no shape of this program ({graphic[:16]}).") from error
+    return region_shape(graphic, list(flat), pen, role)
 
 
 def _labels(group: _Group) -> Labels:

@@ -16,6 +16,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from core.deidentify.options import Keyed
 from core.domain.errors import StudyError
+from core.domain.geometry import Box
 from core.domain.study import Image, Patient
 from core.domain.vocabulary import DISCLAIMER, Laterality, ViewPosition
 from core.imaging.write_dicom import MG_FOR_PRESENTATION
@@ -59,6 +60,11 @@ class SourceImage(msgspec.Struct, frozen=True, kw_only=True):
     original: bool
     """Whether these are the identifiers that the archive knows."""
     synthetic: bool = False
+
+    @property
+    def box(self) -> Box:
+        """What coordinates may lie in (PS3.3, C.10.5.1.2 and C.18.6.1.2)."""
+        return Box(x0=0, y0=0, x1=self.columns, y1=self.rows)
 
     def __repr__(self) -> str:
         return f"SourceImage({self.image_id})"
@@ -176,7 +182,11 @@ def identified(uids: tuple[str, str], *, series_number: int) -> dict[str, Any]:
 
 
 def finish(made: Dataset, source: SourceImage) -> None:
-    """What every result has: the patient's name as it was, whether it is a pseudonym, and what it is not for."""
+    """Adds what every result has: the patient's name, whether it is a pseudonym, and what the result is not for.
+
+    The character set is UTF-8 whatever the image's was: names and identifiers keep every character.
+    """
+    made.SpecificCharacterSet = "ISO_IR 192"
     made.PatientName = source.patient_name
     made.SeriesDescription = "Margins of masses (research, not for clinical use)"
     if not source.original:

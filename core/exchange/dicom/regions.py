@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.domain.geometry import Box, Point
 from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Role, Shape, Stroke
+from core.exchange.masks.clipping import clipped
 
 GraphicType = Literal["POINT", "MULTIPOINT", "POLYLINE", "CIRCLE", "ELLIPSE"]
 
@@ -29,8 +30,22 @@ class SpatialRegion(msgspec.Struct, frozen=True, kw_only=True):
     role: Role = Role.MARGIN
 
 
+def regions_of(shape: Shape, box: Box) -> tuple[SpatialRegion, ...]:
+    """The regions of a shape that lie in ``box``, the image; () where only a mask can express it.
+
+    The standard allows no coordinate outside the image (PS3.3, C.18.6.1.2): what lies there is cut off.
+    """
+    found = (region_of(part) for part in clipped(shape, box))
+    return tuple(region for region in found if region is not None)
+
+
+def is_cut(shape: Shape, box: Box) -> bool:
+    """Whether a part of the shape's coordinates lies outside ``box``."""
+    return clipped(shape, box) != (shape,)
+
+
 def region_of(shape: Shape) -> SpatialRegion | None:
-    """None where only a mask can say it."""
+    """The region of a shape; None where only a mask can express it."""
     if shape.erases:
         return None
     match shape:

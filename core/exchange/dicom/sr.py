@@ -27,8 +27,9 @@ from core.exchange.dicom.references import (
     software,
     written,
 )
-from core.exchange.dicom.regions import SpatialRegion, graphic_data, region_of
+from core.exchange.dicom.regions import SpatialRegion, graphic_data, is_cut, region_of, regions_of
 
+CUT = "Parts of it lie outside the image and are left out here; the study keeps them."
 ONLY_MASK = "Parts of its fine annotation (strokes, erased areas) can only be said by the Segmentation object."
 
 
@@ -41,7 +42,8 @@ def make_sr(
 ) -> bytes:
     """The report as a file; ``uids``: of its series, of itself and of this program as observing device.
 
-    ``verifier`` makes the report verified. ValueError without lesions.
+    ``verifier`` makes the report verified. ValueError without lesions and for one whose outline encloses nothing
+    in the image.
     """
     if not lesions:
         raise ValueError("a report needs a lesion")
@@ -103,6 +105,8 @@ def _comments(lesions: tuple[LesionReport, ...], source: SourceImage) -> Iterato
     for lesion in lesions:
         if any(region_of(shape) is None for shape in lesion.fine):
             yield f"{lesion.tracking_id}: {ONLY_MASK}"
+        if any(is_cut(shape, source.box) for shape in (lesion.outline, *lesion.fine)):
+            yield f"{lesion.tracking_id}: {CUT}"
         if lesion.model is not None and not lesion.model.has_precedent:
             yield f"{lesion.tracking_id}: the model knows no precedent of this lesion and makes no prediction."
 
@@ -110,14 +114,14 @@ def _comments(lesions: tuple[LesionReport, ...], source: SourceImage) -> Iterato
 def _groups(
     lesion: LesionReport, source: SourceImage
 ) -> Iterator[hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations | hd.sr.MeasurementsAndQualitativeEvaluations]:
-    outline = region_of(lesion.outline)
-    if outline is None:
-        raise ValueError(f"the outline of {lesion.tracking_id} encloses nothing")
+    outlines = regions_of(lesion.outline, source.box)
+    if not outlines:
+        raise ValueError(f"the outline of {lesion.tracking_id} encloses nothing in the image")
     cancer = lesion.labels.probability_of_malignancy
     yield _region_group(
         lesion,
         source,
-        outline,
+        outlines[0],
         coded.OUTLINE,
         evaluations=_evaluations(lesion.labels),
         measurements=[] if cancer is None else [_measure(coded.CANCER, 100 * cancer, coded.PERCENT)],
@@ -132,18 +136,16 @@ def _groups(
 def _fine_group(
     lesion: LesionReport, source: SourceImage, shape: Shape
 ) -> Iterator[hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations]:
-    region = region_of(shape)
-    if region is None:
-        return
-    pen = region.pen
-    unit = coded.MILLIMETRE if pen is not None and pen.unit == "mm" else coded.PIXELS
-    yield _region_group(
-        lesion,
-        source,
-        region,
-        coded.FINE_ROLES[region.role.value],
-        measurements=[] if pen is None else [_measure(coded.PEN, pen.value, unit)],
-    )
+    for region in regions_of(shape, source.box):
+        pen = region.pen
+        unit = coded.MILLIMETRE if pen is not None and pen.unit == "mm" else coded.PIXELS
+        yield _region_group(
+            lesion,
+            source,
+            region,
+            coded.FINE_ROLES[region.role.value],
+            measurements=[] if pen is None else [_measure(coded.PEN, pen.value, unit)],
+        )
 
 
 def _region_group(

@@ -21,6 +21,7 @@ from core.domain.shapes import Polygon, Shape
 from core.domain.study import Split
 from core.domain.vocabulary import DISCLAIMER, MarginType
 from core.exchange.collect import ExportItem, collect, each, write_export
+from core.exchange.masks.clipping import clipped_ring
 from core.exchange.masks.png import fine_mask, lesion_mask
 from core.exchange.masks.polygons import polygons_of
 from core.exchange.stored_matrix import stored_items
@@ -36,7 +37,8 @@ _LAYOUT = """
 annotations.json  COCO instances, coordinates in pixels of the mammograms; the mammograms are not included
 
 One annotation a lesion outline and one a fine annotation. "segmentation" holds polygons that are meant as a union
-(an open line becomes the area that its pen sweeps, piece by piece), or run lengths where something was erased.
+(an open line becomes the area that its pen sweeps, piece by piece), cut to the image, or run lengths where
+something was erased.
 "marginalia" beside it holds the readers' shapes themselves: circles, open lines with their width, strokes.
 """
 
@@ -176,7 +178,12 @@ def _annotation(
     if any(shape.erases for shape in original.shapes):
         segmentation: Rle | tuple[tuple[float, ...], ...] = run_lengths(mask)
     else:
-        rings = [ring for shape in original.shapes for ring in polygons_of(shape, item.image.pixel_spacing_mm)]
+        rings = [
+            ring
+            for shape in original.shapes
+            for whole in polygons_of(shape, item.image.pixel_spacing_mm)
+            if (ring := clipped_ring(whole, item.image.box))
+        ]
         segmentation = tuple(tuple(round(v, 3) for point in ring for v in point) for ring in rings)
     return CocoAnnotation(
         id=number,

@@ -32,7 +32,7 @@ def polygons_of(shape: Shape, spacing_mm: float | None = None) -> tuple[Ring, ..
         case Polygon(points=points):
             return (points,) if len(points) > 2 else ()
         case Ellipse():
-            return (_ellipse(shape),)
+            return (ellipse_ring(shape),)
         case Line(points=points, width=width):
             pen = width.in_pixels(spacing_mm)
             return _swept(points, [pen] * len(points))
@@ -40,7 +40,8 @@ def polygons_of(shape: Shape, spacing_mm: float | None = None) -> tuple[Ring, ..
             return _swept(points, [Length(value=w, unit=unit).in_pixels(spacing_mm) for w in widths])
 
 
-def _ellipse(shape: Ellipse) -> Ring:
+def ellipse_ring(shape: Ellipse) -> Ring:
+    """A polygon of the ellipse's area."""
     angle = math.radians(shape.angle_deg)
     cos, sin = math.cos(angle), math.sin(angle)
     (x, y), rx, ry = shape.centre, shape.radius_x, shape.radius_y

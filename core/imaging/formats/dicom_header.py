@@ -136,9 +136,9 @@ class Attributes:
             return [value]
         return list(value)
 
-    def text(self, keyword: str) -> str:
+    def text(self, keyword: str, *, limit: int = 64) -> str:
         try:
-            return clean_text(str(self.value(keyword) or ""))
+            return clean_text(str(self.value(keyword) or ""), limit=limit)
         except PARSER_ERRORS:
             self.unreadable.append(keyword)
             return ""
@@ -373,7 +373,7 @@ def _check_layout(layout: PixelLayout, name: str) -> None:
 def identity(tags: Attributes) -> Identity:
     return Identity(
         patient_id=tags.text("PatientID"),
-        name=tags.text("PatientName"),
+        name=tags.text("PatientName", limit=3 * 64 + 2),  # three groups, PS3.5, 6.2.1
         birth_date=tags.text("PatientBirthDate"),
         sex=tags.text("PatientSex"),
         accession=tags.text("AccessionNumber"),

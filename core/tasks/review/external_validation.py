@@ -124,7 +124,11 @@ def validate_externally(
         reports=tuple(reports),
         recalibration=recalibration(predictions, draws=draws),
         shift=shift,
-        warnings=(*_new_sources(home, training, study, opened.rois), *_shift_warnings(shift)),
+        warnings=(
+            *_synthetic_model(opened.model.card.synthetic, study),
+            *_new_sources(home, training, study, opened.rois),
+            *_shift_warnings(shift),
+        ),
     )
 
 
@@ -205,6 +209,13 @@ def _shift_warnings(shift: Sequence[Shift]) -> list[str]:
             "The inputs that the model was trained on are not known here: a shift of them cannot be judged."
         )
     return found
+
+
+def _synthetic_model(synthetic: bool, study: Study) -> list[str]:
+    """A model of computed images is none of patients, whatever it is judged on."""
+    if synthetic and not study.is_synthetic:
+        return ["The model was trained on synthetic images; nothing here says what one of patients would do."]
+    return []
 
 
 def _new_sources(home: Study, training: RoiSet, study: Study, rois: RoiSet) -> list[str]:

@@ -34,6 +34,10 @@ from core.tasks.studies.demo_report import write_demo_report
 from core.tasks.studies.trusted_studies import mark_trusted
 
 STUDY, SOURCE, REPORT = "study", "source", "report"
+PRESET = "compact"
+CHANGES = ("transform.stored_share=3.0", "augmentation.random_context=1.0")
+"""What the demo changes of that preset: every draw has a random centre and scale, cut from a square that is large
+enough for all of them. With one context the margin lies at one radius, and a constant map finds it."""
 FRACTIONS = (0.64, 0.13, 0.23)
 """Training, validation, test: more in the test part than the paper's split, for narrower intervals."""
 
@@ -63,11 +67,25 @@ class _Watch:
 
 
 def make_demo(
-    folder: Path, *, config: PhantomConfig, preset: str, emit: Emit, cancelled: IsCancelled
+    folder: Path,
+    *,
+    config: PhantomConfig,
+    preset: str,
+    overwrite: bool = False,
+    emit: Emit,
+    cancelled: IsCancelled,
 ) -> DemoResult:
-    """Make everything in a new folder: ``study/`` and ``report/index.html``. StudyError where it exists."""
+    """Make everything in a new folder: ``study/`` and ``report/index.html``.
+
+    StudyError if the folder is not empty; with ``overwrite`` only if it holds something else than a demo.
+    """
+    if overwrite:
+        _remove_demo(folder)
     if folder.exists() and any(folder.iterdir()):
-        raise StudyError(f"{folder} exists and is not empty; choose another folder for the demo, or delete it.")
+        raise StudyError(
+            f"{folder} is not empty; choose another folder for the demo, add --overwrite to replace a demo, or "
+            f"open it with: marginalia {folder / STUDY}"
+        )
     make_folder(folder)
     watch = _Watch()
     with watch.step("synthetic mammograms"):
@@ -82,14 +100,29 @@ def make_demo(
         return _train_and_report(study, folder / REPORT, watch, preset, config.seed, emit, cancelled)
 
 
+def _remove_demo(folder: Path) -> None:
+    """Delete a former demo. StudyError if the folder holds a study of people's images, or other files."""
+    if not folder.exists():
+        return
+    others = {path.name for path in folder.iterdir()} - {STUDY, REPORT, SOURCE}
+    if others:
+        raise StudyError(f"{folder} holds {min(others)}, which no demo makes; choose another folder for the demo.")
+    if (folder / STUDY).exists():
+        with Study.open(folder / STUDY) as study:
+            if not study.info.synthetic:
+                raise StudyError(f"{folder / STUDY} is not a synthetic study, so it is not replaced.")
+    shutil.rmtree(folder)
+
+
 def _train_and_report(
     study: Study, folder: Path, watch: _Watch, preset: str, seed: int, emit: Emit, cancelled: IsCancelled
 ) -> DemoResult:
     make_split(study, name="default", label="margin", fractions=FRACTIONS, seed=seed)
-    [run] = plan_runs(study, configure(preset, label="margin", seed=seed, changes=()), name="demo")
+    changes = CHANGES if preset == PRESET else ()
+    [run] = plan_runs(study, configure(preset, label="margin", seed=seed, changes=changes), name="demo")
     with watch.step("training"):
         run = carry_out(study, run, emit=emit, cancelled=cancelled)
-    emit(Message(level="info", text="Judging the model on the test part."))
+    emit(Message(level="info", text="Evaluating the model on the test part."))
     with watch.step("evaluation"):
         reports = evaluate_runs(study, [run.name], cancelled=cancelled)
         opened = open_model(study, run, cancelled=cancelled)

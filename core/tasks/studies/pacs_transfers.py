@@ -120,12 +120,12 @@ def import_transfer(
 
 def deliver(transfer: Transfer, folder: Path) -> tuple[Path, ...]:
     """Move the objects of a transfer into a folder, for results that are to be read back; their paths."""
-    from core.platform.atomic import atomic_write, make_folder
+    from core.platform.atomic import copy_file, make_folder
 
     make_folder(folder)
     written = []
     for path in transfer.files:
-        atomic_write(folder / path.name, path.read_bytes())
+        copy_file(path, folder / path.name)
         written.append(folder / path.name)
     transfer.discard()
     return tuple(written)
@@ -149,7 +149,7 @@ def receive(
     from core.pacs.listener import Listener
 
     pushes = _Pushes(profile, inbox)
-    with Listener(profile, pushes.take, pushes.ended) as listener:
+    with Listener(profile, inbox.folder, pushes.take, pushes.ended) as listener:
         emit(Message(level="info", text=f"Receiving as {listener.address}."))
         ready(str(listener.address))
         waiting = threading.Event()
@@ -178,8 +178,8 @@ class _Pushes:
         self._finished: list[tuple[Transfer, bool]] = []
         self._count = 0
 
-    def take(self, association: int, uid: str, content: bytes) -> bool:
-        from core.platform.atomic import atomic_write
+    def take(self, association: int, uid: str, file: Path) -> bool:
+        from core.platform.atomic import copy_file
 
         with self._lock:
             if association not in self._open:
@@ -188,7 +188,7 @@ class _Pushes:
                     self._profile.name, self._profile.institution, self._count
                 )
             transfer = self._open[association]
-        atomic_write(transfer.path_of(uid), content)
+        copy_file(file, transfer.path_of(uid))
         return True
 
     def ended(self, association: int, whole: bool) -> None:

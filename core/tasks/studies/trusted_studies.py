@@ -15,6 +15,7 @@ import msgspec
 from core.domain.errors import StorageFullError
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.places import state_folder
+from core.platform.regular import is_regular
 from core.store.names import DATABASE
 
 _FILE = "studies.json"
@@ -58,11 +59,15 @@ def _read() -> dict[str, _Known]:
 
 def _present(folder: Path) -> _Known:
     name = ""
+    if not is_regular(folder / DATABASE):
+        return _Known(study_id="", inode=-1)
     try:
         address = f"{(folder / DATABASE).as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True)) as database:
             database.execute("PRAGMA trusted_schema=OFF")
-            row = database.execute("SELECT id FROM study_info").fetchone()
+            # a view in the place of the table could have rows without end
+            kind = database.execute("SELECT type FROM sqlite_master WHERE name = 'study_info'").fetchone()
+            row = database.execute("SELECT id FROM study_info").fetchone() if kind == ("table",) else None
             name = str(row[0]) if row else ""
     except sqlite3.Error:
         name = ""

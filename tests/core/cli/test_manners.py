@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,8 +17,9 @@ import pytest
 from core.cli import console as console_module
 from core.cli.console import Console
 from core.cli.failures import sentence_for
-from core.domain.errors import Cancelled
+from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Progress
+from core.store.study import Study
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -105,3 +108,46 @@ def test_the_time_left_is_not_estimated_from_the_first_items(monkeypatch: pytest
             now = at
             shown.append(console._time_left(Progress(stage="import", done=done, total=101)))
     assert shown == ["", "", "", "90 s", "50 s"]
+
+
+def test_a_demo_is_replaced_only_where_nothing_else_lies(tmp_path: Path) -> None:
+    from core.tasks.studies.demo import _remove_demo
+
+    folder = tmp_path / "demo"
+    _remove_demo(folder)
+    with Study.create(folder / "study", name="People"):
+        pass
+    with pytest.raises(StudyError, match="not a synthetic study"):
+        _remove_demo(folder)
+    assert (folder / "study" / "study.db").is_file()
+    other = tmp_path / "other"
+    with Study.create(other / "study", name="Demo", synthetic=True):
+        (other / "thesis.txt").write_text("years of work")
+    with pytest.raises(StudyError, match=r"holds thesis\.txt"):
+        _remove_demo(other)
+    (other / "thesis.txt").unlink()
+    _remove_demo(other)
+    assert not other.exists()
+
+
+AVOIDED = re.compile(
+    r"\b(judged?|judging|what became of|passed over|at the most|so many|half there|half-written|must hold|may die"
+    r"|hold still|nobody says|known are)\b",
+    re.IGNORECASE,
+)
+"""Words that the glossary replaces: evaluate, outcome, ignored, maximum, unfinished, checks, stable."""
+
+
+def test_the_messages_of_the_command_line_are_plain() -> None:
+    """Text literals other than docstrings, which the help pages show and test."""
+    found = []
+    for path in sorted((ROOT / "core" / "cli").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        own = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        found += [
+            f"{path.name}:{node.lineno}: {node.value}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in own
+            if AVOIDED.search(node.value)
+        ]
+    assert found == []

@@ -14,7 +14,7 @@ from core.data.training_set import build_roi_set
 from core.phantom.config import PhantomConfig
 from core.phantom.source import write_study_source
 from core.store.study import Study
-from core.tasks.review.external_validation import input_shift, inputs_of
+from core.tasks.review.external_validation import _synthetic_model, input_shift, inputs_of
 from core.tasks.runs.lifecycle import finished_run, request_of
 from core.tasks.runs.run_data import roi_request
 from tests.core.cli.conftest import Run
@@ -82,6 +82,15 @@ def test_one_training_image_under_another_name_is_enough_to_refuse(
     assert f"{len(trained)} patients that the model was trained or" in refused(
         "validate", trained_study, "tiny", "--on", folder
     )
+
+
+def test_a_model_of_synthetic_images_is_named_on_images_of_patients(trained_study: Path, tmp_path: Path) -> None:
+    with Study.create(tmp_path / "study", name="patients") as patients:
+        [warning] = _synthetic_model(True, patients)
+        assert "trained on synthetic images" in warning
+        assert _synthetic_model(False, patients) == []
+    with Study.open(trained_study, writable=False) as synthetic:
+        assert _synthetic_model(True, synthetic) == []
 
 
 def test_a_shift_counts_lesions_outside_the_trainings_usual_range() -> None:

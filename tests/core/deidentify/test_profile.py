@@ -251,6 +251,6 @@ def test_a_folder_is_written_under_names_of_our_own_with_a_report_without_values
     done = report.files[0].report
     assert done is not None
     assert done.private == 2
-    assert done.removed == {"Patient Comments": 1}
+    assert done.removed == {"Patient Comments": 1, "WindowCenterWidthExplanation": 1}
     with pytest.raises(StudyError, match="not empty"):
         deidentify_files(sorted(source.iterdir()), out, OPTIONS)

@@ -137,6 +137,8 @@ def test_a_study_that_one_may_only_read_opens_for_reading(tmp_path: Path) -> Non
     for place in (folder, *tmp_path.parents, tmp_path):
         if place != Path("/") and "pytest" in str(place):
             place.chmod(0o755)
+    for place in folder.rglob("*"):  # which the user alone can read until they share it
+        place.chmod(0o755 if place.is_dir() else 0o644)
     command = [sys.executable, "-c", _AS_NOBODY, str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import hashlib
+import hmac
+import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import keyring
@@ -20,6 +25,7 @@ from core.store.identity import (
     PatientLink,
     delete_identity,
     has_identity,
+    header_of,
     identity_key_kind,
 )
 from core.store.pseudonym_links import PseudonymSession
@@ -156,7 +162,7 @@ def test_the_key_can_lie_in_the_key_store(tmp_path: Path, key_store: MemoryKeyri
         IdentityFile.open(tmp_path, passphrase())
     with pytest.raises(StudyError, match="holds no key"):
         IdentityFile.open(tmp_path, KeyStore("study-2"))
-    source.forget()
+    source.forget(header_of(tmp_path))
     assert key_store.kept == {}
     with pytest.raises(StudyError, match="holds no key"):
         IdentityFile.open(tmp_path, source)
@@ -172,50 +178,42 @@ def test_without_a_key_store_a_passphrase_is_advised(tmp_path: Path) -> None:
 
 def _import(study: Study, identifier: str, identity: IdentityFile | None = None) -> str:
     """One import of one patient; the pseudonym."""
-    given = PseudonymSession(study.patients, study.links, identity).assign("site", identifier)
+    given = PseudonymSession(study.patients, identity).assign("site", identifier)
     if given.patient is None:
         patient = Patient(id=f"id-{given.pseudonym}", pseudonym=given.pseudonym, source="site")
-        study.patients.add(patient, link_hash=given.link_hash)
+        study.patients.add(patient)
     return given.pseudonym
 
 
-def test_a_second_import_finds_the_same_patient(study: Study) -> None:
-    first = _import(study, NAME)
-    assert _import(study, NAME) == first
-    assert _import(study, "another") != first
-    assert study.patients.count() == 2
-    link = study.links.hash("site", NAME)
-    assert link is not None
-    found = study.patients.find_by_link_hash(link)
-    assert found is not None
-    assert found.pseudonym == first
-
-
 def test_within_an_import_a_pseudonym_is_stable_before_it_is_stored(study: Study) -> None:
-    study.links.decline()
-    session = PseudonymSession(study.patients, study.links)
+    session = PseudonymSession(study.patients)
     assert session.assign("site", "1") == session.assign("site", "1")
     given = {session.assign("site", str(number)).pseudonym for number in range(300)}
     assert len(given) == 300
     assert all(len(p) == 9 and p[0] == "P" for p in given)
     assert session.assign("other site", "1").pseudonym not in given
+    assert session.sentences == []
 
 
-def test_declined_links_leave_nothing_to_find_a_patient_by(study: Study) -> None:
+def test_without_the_identity_file_a_second_import_makes_new_patients_and_says_so(study: Study) -> None:
     first = _import(study, NAME)
-    old = study.links.hash("site", NAME)
-    assert old is not None
-    study.links.decline()
-    assert not study.links.kept
-    assert study.links.hash("site", NAME) is None
-    assert study.patients.find_by_link_hash(old) is None
-    assert _import(study, NAME) != first
-    study.close()
-    assert old.encode() not in (study.folder / "study.db").read_bytes()
+    session = PseudonymSession(study.patients)
+    assert session.assign("site", NAME).pseudonym != first
+    assert ["1 patients were entered as new" in sentence for sentence in session.sentences] == [True]
 
 
-def test_the_identity_file_finds_a_patient_without_link_hashes(study: Study) -> None:
-    study.links.decline()
+def test_pixels_that_are_there_already_tell_the_patient(study: Study) -> None:
+    first = _import(study, NAME)
+    session = PseudonymSession(study.patients)
+    session.recognise("site", NAME, f"id-{first}")
+    assert session.assign("site", NAME).pseudonym == first and session.sentences == []
+    late = PseudonymSession(study.patients)
+    assert late.assign("site", NAME).pseudonym != first
+    late.recognise("site", NAME, f"id-{first}")
+    assert any("in the study twice" in sentence for sentence in late.sentences)
+
+
+def test_the_identity_file_finds_a_patient(study: Study) -> None:
     first = _import(study, NAME)
     identity = IdentityFile.create(study.folder, passphrase())
     identity.add_patient(PatientLink(pseudonym=first, source="site", identifier=NAME))
@@ -223,16 +221,62 @@ def test_the_identity_file_finds_a_patient_without_link_hashes(study: Study) -> 
     assert study.patients.count() == 1
 
 
-def test_identifiers_and_link_hashes_stay_out_of_the_trail(study: Study) -> None:
+def hashes_of(identifier: str, salt: bytes) -> set[bytes]:
+    """Whatever a program could have computed from the identifier with what the study holds."""
+    texts = [identifier, f"site{identifier}", f"4:site{identifier}", f"site {identifier}", f"site\n{identifier}"]
+    made = set[bytes]()
+    for text in texts:
+        for digest in (hmac.new(salt, text.encode(), hashlib.sha256), hashlib.sha256(text.encode())):
+            made |= {digest.digest(), digest.hexdigest().encode(), digest.hexdigest()[:32].encode()}
+    return made
+
+
+def salt_of(folder: Path) -> bytes:
+    with closing(sqlite3.connect(folder / "study.db")) as database:
+        return bytes(database.execute("SELECT link_salt FROM study_info").fetchone()[0])
+
+
+def test_no_identifier_can_be_confirmed_from_a_study_without_its_link(study: Study) -> None:
+    """C-03, with the identifier in hand."""
     _import(study, NAME)
-    link = study.links.hash("site", NAME)
-    text = "".join(f"{r.subject}{r.old}{r.new}" for r in study.audit.records())
-    assert link is not None
-    assert link not in text
-    assert "CANARY" not in text
     study.close()
+    made = hashes_of(NAME, salt_of(study.folder))
     for path in study.folder.rglob("*"):
-        assert path.is_dir() or b"CANARY" not in path.read_bytes()
+        assert path.is_dir() or not any(one in path.read_bytes() for one in (*made, b"CANARY"))
+
+
+def test_hashes_of_earlier_versions_go_with_the_next_opening_and_from_copies_too(study: Study) -> None:
+    pseudonym = _import(study, NAME)
+    study.close()
+    salt = salt_of(study.folder)
+    old = hmac.new(salt, f"4:site{NAME}".encode(), hashlib.sha256).hexdigest()
+    with closing(sqlite3.connect(study.folder / "study.db")) as database:
+        database.execute("UPDATE patient SET link_hash = ?", (old,))
+        database.commit()
+    (study.folder / "backup").mkdir()
+    shutil.copy(study.folder / "study.db", study.folder / "backup" / "study-0001-x.db")
+    with Study.open(study.folder) as opened:
+        assert opened.patients.find_by_pseudonym(pseudonym) is not None
+    files = [path for path in study.folder.rglob("*") if path.is_file()]
+    assert len(files) > 1 and not any(old.encode() in path.read_bytes() for path in files)
+
+
+def test_each_identity_file_has_a_key_of_its_own(study: Study, tmp_path: Path, key_store: MemoryKeyring) -> None:
+    """C-01: a copy of a study, in which identifiers are kept anew, leaves the original's file readable."""
+    source = KeyStore(study.info.id)
+    identity = IdentityFile.create(study.folder, source)
+    identity.add_patient(PatientLink(pseudonym="PX", source="s", identifier="1"))
+    identity.save()
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    IdentityFile.create(copy, KeyStore(study.info.id))
+    assert IdentityFile.open(study.folder, source).pseudonym_of("s", "1") == "PX"
+    assert IdentityFile.open(copy, source).pseudonym_of("s", "1") is None
+    assert len(key_store.kept) == 2
+    restored = tmp_path / "restored"
+    restored.mkdir()
+    shutil.copy(study.folder / IDENTITY, restored / IDENTITY)
+    assert IdentityFile.open(restored, source).pseudonym_of("s", "1") == "PX"
 
 
 def test_guessing_a_passphrase_costs_time(tmp_path: Path) -> None:

@@ -124,11 +124,21 @@ def test_the_identity_file_keeps_the_link_where_it_is_wanted(study: Study) -> No
     assert link is not None and link.sop_uid == "1.2.3.4"
 
 
-def test_a_second_import_finds_the_same_patient(study: Study) -> None:
-    run_import(study, _plan(_image("a")), decode=_Files())
-    report = run_import(study, _plan(_image("b")), decode=_Files())
+def test_a_second_import_finds_the_same_patient_by_the_identity_file(study: Study) -> None:
+    identity = IdentityFile.create(study.folder, Passphrase(lambda: "correct horse"))
+    run_import(study, _plan(_image("a")), identity=identity, decode=_Files())
+    report = run_import(study, _plan(_image("b")), identity=identity, decode=_Files())
     assert (report.patients, report.images) == (0, 1)
     assert len({image.patient_id for image in study.images.all()}) == 1
+
+
+def test_without_it_only_pixels_tell_a_patient_and_the_rest_is_said(study: Study) -> None:
+    run_import(study, _plan(_image("a")), decode=_Files())
+    again = run_import(study, _plan(_image("a"), _image("b")), decode=_Files())
+    assert (again.patients, again.images, again.duplicates) == (0, 1, 1)
+    report = run_import(study, _plan(_image("c")), decode=_Files())
+    assert report.patients == 1
+    assert any("entered as new ones" in issue.sentence for issue in report.issues)
 
 
 def test_an_identical_image_is_reported_and_imported_once(study: Study) -> None:

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.views.main_window.window import MainWindow
-from app.views.train.label_rule_box import LabelRuleBox, summary_of
+from app.views.train.label_rule_rows import LabelRuleRows, summary_of
 from core.domain.label_rule import LabelRule
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType
@@ -15,8 +15,9 @@ from core.tasks.runs.training_data import TrainingData
 
 
 def test_the_chosen_rule_is_the_one_that_is_shown(qtbot: QtBot, qapp: QApplication) -> None:
-    box = LabelRuleBox()
-    qtbot.addWidget(box)
+    box = LabelRuleRows()
+    for part in (box.source, box.disagreement, box.summary):
+        qtbot.addWidget(part)
     assert box.rule == LabelRule()
     spy = QSignalSpy(box.rule_chosen)
     box.show_readers(("Dr A", "Dr B"))

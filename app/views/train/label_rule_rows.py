@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import get_args
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QComboBox, QFormLayout
 
 from app.qt.translation import tr
 from app.widgets.label import Label
@@ -18,11 +18,13 @@ _SOURCES: tuple[LabelSource, ...] = get_args(LabelSource)
 _RULES: tuple[Disagreement, ...] = get_args(Disagreement)
 
 
-class LabelRuleBox(QWidget):
+class LabelRuleRows(QObject):
+    """Rows of a form: ``add_to`` puts them into it."""
+
     rule_chosen = Signal(object)
     """A ``LabelRule``."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.source, self.disagreement, self.summary = QComboBox(), QComboBox(), Label()
         self.source.setAccessibleName(tr("Whose labels"))
@@ -34,17 +36,14 @@ class LabelRuleBox(QWidget):
             box.setMinimumContentsLength(12)
         self._rules = [LabelRule(source=source) for source in _SOURCES]
         self.disagreement.addItems([tr(rule) for rule in _RULES])
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow(tr("Whose labels"), self.source)
-        form.addRow(tr("Where readers differ"), self.disagreement)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(form)
-        layout.addWidget(self.summary)
         self.show_readers(())
         self.source.activated.connect(self._choose)
         self.disagreement.activated.connect(self._choose)
+
+    def add_to(self, form: QFormLayout) -> None:
+        form.addRow(tr("Whose labels"), self.source)
+        form.addRow(tr("Where readers differ"), self.disagreement)
+        form.addRow(self.summary)
 
     @property
     def rule(self) -> LabelRule:

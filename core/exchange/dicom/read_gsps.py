@@ -1,0 +1,99 @@
+"""Reading presentation states. The file is foreign: only ``reading``'s child does it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+from pydicom.dataset import Dataset
+
+from core.domain.errors import BadFileError
+from core.domain.shapes import Length, Role, Shape
+from core.exchange.dicom.regions import GraphicType, SpatialRegion, shape_of
+
+OUTLINES, FINE = "OUTLINES", "FINE"
+"""Graphic layers of a presentation state of this program."""
+MOST_POINTS = 200_000
+"""Of all regions of one file."""
+
+
+class GraphicRead(msgspec.Struct, frozen=True, kw_only=True):
+    """One graphic in one image."""
+
+    tracking_id: str
+    tracking_uid: str
+    source_uid: str
+    """SOP Instance UID of the image."""
+    outline: bool
+    shape: Shape
+
+
+class GspsRead(msgspec.Struct, frozen=True, kw_only=True):
+    graphics: tuple[GraphicRead, ...]
+    notes: tuple[str, ...] = ()
+    """Sentences without their subject, the file."""
+
+    @property
+    def source_uid(self) -> str:
+        """The image of the first graphic; "" without graphics."""
+        return self.graphics[0].source_uid if self.graphics else ""
+
+
+def presentation_of(found: Dataset) -> GspsRead:
+    """The graphics of a presentation state, widths of pens in pixels; BadFileError for what is none."""
+    if str(found.get("Modality") or "") != "PR":
+        raise BadFileError("A file is not a presentation state.")
+    graphics: list[GraphicRead] = []
+    points = passed = 0
+    for annotation in found.get("GraphicAnnotationSequence") or []:
+        sources = _sources(annotation, found)
+        outline = str(annotation.get("GraphicLayer") or "") == OUTLINES
+        for graphic in annotation.get("GraphicObjectSequence") or []:
+            points += int(graphic.get("NumberOfGraphicPoints") or 0)
+            if points > MOST_POINTS:
+                raise BadFileError(f"A file draws graphics of more than {MOST_POINTS:,} points.")
+            if str(graphic.get("GraphicAnnotationUnits") or "") != "PIXEL":
+                passed += 1
+                continue
+            graphics += [_graphic(graphic, source, outline=outline) for source in sources]
+    notes = (f"has {passed} graphics in units of a display, which belong to no place in the image.",)
+    return GspsRead(graphics=tuple(graphics), notes=notes if passed else ())
+
+
+def _sources(annotation: Dataset, found: Dataset) -> list[str]:
+    """The images of an annotation; without a list of its own, all that the presentation state refers to."""
+    own = annotation.get("ReferencedImageSequence") or [
+        image
+        for series in found.get("ReferencedSeriesSequence") or []
+        for image in series.get("ReferencedImageSequence") or []
+    ]
+    names = list(dict.fromkeys(str(image.ReferencedSOPInstanceUID) for image in own))
+    if not names:
+        raise BadFileError("A file does not name the image of its graphics.")
+    return names
+
+
+def _graphic(graphic: Dataset, source: str, *, outline: bool) -> GraphicRead:
+    flat = [float(v) for v in graphic.GraphicData]
+    name, _, role = str(graphic.get("TrackingID") or "").rpartition(" ")
+    styles = graphic.get("LineStyleSequence") or []
+    pen = Length(value=float(styles[0].LineThickness), unit="px") if styles else None
+    uid = str(graphic.get("TrackingUID") or "")
+    shape = region_shape(
+        str(graphic.GraphicType), flat, pen, next((r for r in Role if r.value == role), Role.MARGIN)
+    )
+    return GraphicRead(tracking_id=name, tracking_uid=uid, source_uid=source, outline=outline, shape=shape)
+
+
+def region_shape(graphic: str, flat: list[float], pen: Length | None, role: Role) -> Shape:
+    """The shape of a region with these coordinates, x and y in turn; BadFileError where it is none."""
+    try:
+        points = tuple(zip(flat[0::2], flat[1::2], strict=True))
+        if not all(map(math.isfinite, flat)) or (pen is not None and not 0 <= pen.value < 1e6):
+            raise ValueError("a coordinate or a width is no number")
+        region: Any = {"graphic": graphic, "points": points, "pen": pen, "role": role}
+        kind = msgspec.convert(graphic, GraphicType)
+        return shape_of(SpatialRegion(**(region | {"graphic": kind})))
+    except (ValueError, msgspec.ValidationError) as error:
+        raise BadFileError(f"A file holds a region that is no shape of this program ({graphic[:16]}).") from error

@@ -1,0 +1,106 @@
+"""The head of the audit trail, kept outside the study: whoever rewrites the whole trail cannot rewrite that too.
+
+A head is the number and the hash of the newest record, as ``number:hash``. Every backup holds one; with
+MARGINALIA_ANCHORS a file, which can be of another owner and append-only, gets one line each time that a study is
+closed after a change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import msgspec
+
+from core.domain.errors import BadFileError
+
+VARIABLE = "MARGINALIA_ANCHORS"
+_HEAD = re.compile(r"([1-9][0-9]{0,14}|0):([0-9a-f]{64})")
+_LARGEST = 64 << 20
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest record of an audit trail at some time."""
+
+    counter: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.counter}:{self.sha256}"
+
+
+class _Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the file of anchors."""
+
+    utc: str
+    study_id: str
+    head: str
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    study_id: str
+    head: str = ""
+
+
+def head_of(text: str) -> Head:
+    """Inverse of ``str``; BadFileError for another text."""
+    found = _HEAD.fullmatch(text.strip())
+    if found is None:
+        raise BadFileError(f"{text[:80]!r} is no head of an audit trail: it has the form NUMBER:SHA256.")
+    return Head(counter=int(found[1]), sha256=found[2])
+
+
+def read_anchor(text: str, study_id: str) -> Head:
+    """A head that was kept of this study: itself as text, in a backup, or the last of a file of anchors.
+
+    Raises: BadFileError if there is none of this study.
+    """
+    path = Path(text)
+    if _HEAD.fullmatch(text.strip()) or not path.is_file():
+        return head_of(text)
+    if zipfile.is_zipfile(path):
+        return _of_backup(path, study_id)
+    if path.stat().st_size > _LARGEST:
+        raise BadFileError(f"{path.name} is too large for a file of anchors.")
+    heads = []
+    for line in path.read_bytes().splitlines():
+        with contextlib.suppress(msgspec.DecodeError, BadFileError):
+            anchor = msgspec.json.decode(line, type=_Line)
+            if anchor.study_id == study_id:
+                heads.append(head_of(anchor.head))
+    if not heads:
+        raise BadFileError(f"{path.name} holds no head of this study's audit trail.")
+    return heads[-1]
+
+
+def _of_backup(path: Path, study_id: str) -> Head:
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("manifest.json") as file:
+            manifest = msgspec.json.decode(file.read(_LARGEST), type=_Manifest)
+    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+        raise BadFileError(f"{path.name} is not a backup of a study.") from error
+    if manifest.study_id != study_id:
+        raise BadFileError(f"{path.name} is a backup of another study.")
+    if not manifest.head:
+        raise BadFileError(f"{path.name} was made by a version that kept no head of the audit trail.")
+    return head_of(manifest.head)
+
+
+def append_anchor(study_id: str, head: Head, utc: str) -> None:
+    """Add a line to the file that the environment names; nothing happens where it names none.
+
+    Raises: OSError if the file cannot be written.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        line = msgspec.json.encode(_Line(utc=utc, study_id=study_id, head=str(head))) + b"\n"
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(named, flags, 0o600)
+        try:
+            os.write(descriptor, line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
