@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,13 @@ def main(arguments: list[str]) -> int:
     if not has_display():
         sys.stderr.write(NO_DISPLAY)
         return 2
+    from app.qt.system_libraries import missing_packages, missing_sentence
+
+    missing = missing_packages()
+    if missing:
+        # Qt itself aborts here, and names one package whatever is missing
+        sys.stderr.write(missing_sentence(missing))
+        return 2
 
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
@@ -51,18 +59,23 @@ def main(arguments: list[str]) -> int:
     from app.state.session import Session
     from app.views.main_window.window import MainWindow
 
-    session = Session()
-    window = MainWindow(session, language)
-    stop_watching = _watch(window)
-    window.show()
-    if not arguments:
-        QTimer.singleShot(_AFTER_MS, window, _load_ahead)
-    else:
-        # after the window is up: opening may upgrade a study or wait for a slow disk
-        QTimer.singleShot(0, window, lambda: window.open_study(Path(arguments[0])))
-    code = application.exec()
-    stop_watching()
-    return code
+    study = Path(arguments[0]) if arguments else None
+    while True:
+        window = MainWindow(Session(), language)
+        stop_watching = _watch(window)
+        window.show()
+        if study is None:
+            QTimer.singleShot(_AFTER_MS, window, _load_ahead)
+        else:
+            # after the window is up: opening may upgrade a study or wait for a slow disk
+            QTimer.singleShot(0, window, partial(window.open_study, study))
+        code = application.exec()
+        stop_watching()
+        if not window.next_language:
+            return code
+        # another language: the same study in a new window
+        language, study = install(application, window.next_language), window.next_study
+        window.deleteLater()
 
 
 def _load_ahead() -> None:

@@ -55,6 +55,8 @@ class Actions(QObject):
                 menu.setToolTipsVisible(True)
                 menu.aboutToShow.connect(partial(self._draw_menu, spec.menu))
                 self.menus[spec.menu] = menu
+            if spec.line_above:
+                self.menus[spec.menu].addSeparator()
             self.menus[spec.menu].addAction(self._actions[spec.id])
 
     def enable(self, there: Collection[Need], screen: ScreenName) -> None:

@@ -27,6 +27,8 @@ class ActionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Of the preset for who comes from a reading station, where it differs."""
     icon: str = ""
     checkable: bool = False
+    line_above: bool = False
+    """Whether a line in the menu parts it from the action before."""
     screen: ScreenName = ""
     """The screen that it belongs to: elsewhere its key, its menu entry and its buttons do nothing."""
     group: str = ""

@@ -45,19 +45,20 @@ def over(colour: QColor, ground: QColor) -> QColor:
 
 
 def readable(colour: QColor, palette: QPalette) -> QColor:
-    """The colour as text on the palette's window, as little darker or lighter as ``TEXT`` needs."""
-    return QColor(_readable(colour.name(), palette.color(QPalette.ColorRole.Window).name()))
+    """The colour as text on the palette's window and panels, as little darker or lighter as ``TEXT`` needs."""
+    roles = (QPalette.ColorRole.Window, QPalette.ColorRole.AlternateBase)
+    return QColor(_readable(colour.name(), *(palette.color(role).name() for role in roles)))
 
 
 @lru_cache(maxsize=256)
-def _readable(name: str, ground_name: str) -> str:
-    ground = QColor(ground_name)
-    towards = 0.0 if luminance(ground) > 0.18 else 1.0
+def _readable(name: str, *ground_names: str) -> str:
+    grounds = [QColor(ground) for ground in ground_names]
+    towards = 0.0 if luminance(grounds[0]) > 0.18 else 1.0
     colour = QColor(name)
     hue, saturation, lightness = colour.hslHueF(), colour.hslSaturationF(), colour.lightnessF()
     for step in range(_STEPS + 1):
         share = step / _STEPS
         shade = QColor.fromHslF(max(hue, 0.0), saturation, lightness + (towards - lightness) * share)
-        if contrast(shade, ground) >= TEXT:
+        if min(contrast(shade, ground) for ground in grounds) >= TEXT:
             return shade.name()
     return shade.name()

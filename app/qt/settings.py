@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import platformdirs
@@ -37,15 +39,38 @@ def state(key: str) -> QByteArray | None:
     return value if isinstance(value, QByteArray) else None
 
 
-def recent_studies() -> list[Path]:
+@dataclass(frozen=True, kw_only=True)
+class RecentStudy:
+    folder: Path
+    name: str
+    opened_utc: str = ""
+
+
+def recent() -> list[RecentStudy]:
     """The newest first; folders that are gone stay listed until the user opens them (a drive may be unplugged)."""
-    return [Path(line) for line in text(_RECENT).split("\n") if line]
+    found = []
+    for line in text(_RECENT).split("\n"):
+        folder, _, rest = line.partition("\t")
+        name, _, opened = rest.partition("\t")
+        if folder:
+            found.append(RecentStudy(folder=Path(folder), name=name or Path(folder).name, opened_utc=opened))
+    return found
 
 
-def remember_study(folder: Path) -> None:
-    rest = [known for known in recent_studies() if known != folder]
-    put(_RECENT, "\n".join(str(known) for known in [folder, *rest][:_MOST]))
+def recent_studies() -> list[Path]:
+    return [study.folder for study in recent()]
+
+
+def remember_study(folder: Path, name: str = "") -> None:
+    """As the newest, under its name, opened now."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    this = RecentStudy(folder=folder, name=" ".join(name.split()) or folder.name, opened_utc=now)
+    _put_recent([this, *(known for known in recent() if known.folder != folder)][:_MOST])
 
 
 def forget_study(folder: Path) -> None:
-    put(_RECENT, "\n".join(str(known) for known in recent_studies() if known != folder))
+    _put_recent([known for known in recent() if known.folder != folder])
+
+
+def _put_recent(studies: list[RecentStudy]) -> None:
+    put(_RECENT, "\n".join(f"{one.folder}\t{one.name}\t{one.opened_utc}" for one in studies))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
 from pathlib import Path
 
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -96,12 +99,17 @@ class ExportDialog(QDialog):
         self.progress.setVisible(False)
         self.start_button, self.close_button = QPushButton(tr("Export…")), QPushButton(tr("Close"))
         self.start_button.setDefault(True)
+        self.show_button = QPushButton(tr("Show folder"))
+        self.show_button.hide()
+        self._target = Path()
+        """Where the last export was written to."""
         self._lay_out()
         self.kind.currentIndexChanged.connect(self._refresh)
         self.identifiers.toggled.connect(self._refresh)
         self.pictures.toggled.connect(self._refresh)
         self.start_button.clicked.connect(self._ask_target)
         self.close_button.clicked.connect(self.reject)
+        self.show_button.clicked.connect(self._show_target)
         self._refresh()
 
     def _lay_out(self) -> None:
@@ -109,6 +117,7 @@ class ExportDialog(QDialog):
         form.addRow(tr("What"), self.kind)
         form.addRow(tr("Run"), self.run)
         buttons = QHBoxLayout()
+        buttons.addWidget(self.show_button)
         buttons.addStretch()
         buttons.addWidget(self.start_button)
         buttons.addWidget(self.close_button)
@@ -146,18 +155,24 @@ class ExportDialog(QDialog):
 
     def _ask_target(self) -> None:
         kind = self.format
-        title = tr("New file") if kind in FILES else tr("New folder for the files")
-        dialog = QFileDialog(self, title, str(self._study.folder.parent))
+        if kind not in FILES:
+            folder = QFileDialog(self, tr("Folder for the files"), str(self._study.folder.parent))
+            folder.setFileMode(QFileDialog.FileMode.Directory)
+            folder.setOption(QFileDialog.Option.ShowDirsOnly)
+            folder.fileSelected.connect(lambda chosen: self.write(target_in(Path(chosen), kind)))
+            open_dialog(folder)
+            return
+        dialog = QFileDialog(self, tr("New file"), str(self._study.folder.parent))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setFileMode(QFileDialog.FileMode.AnyFile)
-        dialog.selectFile(
-            {Format.MODEL: "model.marginalia-model", Format.ONNX: "network.onnx"}.get(kind, kind.value)
-        )
+        dialog.selectFile("model.marginalia-model" if kind is Format.MODEL else "network.onnx")
         dialog.fileSelected.connect(lambda chosen: self.write(Path(chosen)))
         open_dialog(dialog)
 
     def write(self, target: Path) -> None:
         """Start writing to a new folder or file."""
+        self._target = target
+        self.show_button.hide()
         request = ExportRequest(
             format=self.format,
             target=target,
@@ -188,7 +203,13 @@ class ExportDialog(QDialog):
         if isinstance(outcome.error, Cancelled):
             self.said.setText(tr("Cancelled; nothing was written."))
         else:
-            self.said.setText(outcome.sentence or tr("Written: {n} items.", n=outcome.value))
+            written = tr("{n} items were written to {place}.", n=outcome.value, place=self._target)
+            self.said.setText(outcome.sentence or written)
+            self.show_button.setVisible(not outcome.sentence)
+
+    def _show_target(self) -> None:
+        folder = self._target if self._target.is_dir() else self._target.parent
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
     def stop(self) -> None:
         """Before the study closes."""
@@ -200,6 +221,14 @@ class ExportDialog(QDialog):
             self.task.cancel()
         else:
             super().reject()
+
+
+def target_in(folder: Path, kind: Format) -> Path:
+    """The chosen folder where it is empty or new, else a new one in it that is named for the format."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return folder
+    names = chain((kind.value,), (f"{kind.value}-{number}" for number in count(2)))
+    return next(folder / name for name in names if not (folder / name).exists())
 
 
 def _job(study: Study, request: ExportRequest, identifiers: bool, passphrase: str) -> Job:

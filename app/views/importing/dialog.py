@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -27,7 +28,7 @@ from app.qt.task import Job, LongTask
 from app.qt.translation import tr
 from app.views.importing.results import ImportResult
 from app.widgets.label import Label, tip
-from core.data.importers.outcomes import ImportOutcome
+from core.data.importers.outcomes import FileResult, ImportOutcome
 from core.domain.errors import Cancelled
 from core.domain.events import Event, Progress
 
@@ -36,6 +37,8 @@ _COLOURS: dict[ImportOutcome, QColor] = {
     ImportOutcome.NOTE: PROMINENT,
     ImportOutcome.WRONG: ERASER,
 }
+_TO_READ = (ImportOutcome.WRONG, ImportOutcome.NOTE)
+_RANK = {fate: rank for rank, fate in enumerate((*_TO_READ, ImportOutcome.LEFT_OUT, ImportOutcome.UNREACHED))}
 _AIR = 8
 _FIT_MS = 30
 
@@ -59,6 +62,8 @@ class ImportDialog(QDialog):
         self.setWindowTitle(tr("Import images"))
         self.setWindowModality(Qt.WindowModality.NonModal)
         self.result_value: ImportResult | None = None
+        self._files: tuple[FileResult, ...] = ()
+        """In the order of the table."""
         self.text = Label(tr("Reading {folder} …", folder=folder))
         self.text.setWordWrap(True)
         self.progress = QProgressBar()
@@ -133,10 +138,15 @@ class ImportDialog(QDialog):
             tr("{n} lesions", n=result.lesions),
             tr("{n} fine annotations", n=result.annotations),
         ]
+        self._files = problems_first(result.files)
         begin = tr("Cancelled; what was finished is kept:") + " " if result.cancelled else ""
-        self.text.setText(begin + ", ".join(parts if not result.cancelled else parts[:1]) + ".")
+        sentence = begin + ", ".join(parts if not result.cancelled else parts[:1]) + "."
+        noted = sum(found.fate in _TO_READ for found in result.files)
+        if noted:
+            sentence += " " + tr("{n} files could not be used or have a note; they come first.", n=noted)
+        self.text.setText(sentence)
         self.table.setRowCount(len(result.files))
-        for row, found in enumerate(result.files):
+        for row, found in enumerate(self._files):
             what = QTableWidgetItem(fate_name(found.fate))
             if found.fate in _COLOURS:
                 what.setIcon(_dot(_COLOURS[found.fate]))
@@ -162,7 +172,7 @@ class ImportDialog(QDialog):
 
     def _filter(self) -> None:
         wanted = self.which.currentData()
-        for row, found in enumerate(self.result_value.files if self.result_value else ()):
+        for row, found in enumerate(self._files):
             self.table.setRowHidden(row, wanted is not None and found.fate.value != wanted)
 
     def _press(self) -> None:
@@ -187,6 +197,11 @@ class ImportDialog(QDialog):
             self._press()
         else:
             super().reject()
+
+
+def problems_first(files: Sequence[FileResult]) -> tuple[FileResult, ...]:
+    """Files that could not be used, then those with a note, then the others; each in the order of the import."""
+    return tuple(sorted(files, key=lambda found: _RANK.get(found.fate, len(_RANK))))
 
 
 def _dot(colour: QColor) -> QIcon:

@@ -82,7 +82,7 @@ class FileMenuController(QObject):
             return
         from core.tasks.studies.recovery import recovery_of
 
-        settings.remember_study(folder.absolute())
+        settings.remember_study(folder.absolute(), self._session.study.info.name)
         found = recovery_of(self._session.study)
         if found is not None:
             sentence = tr("This study was not closed last time; everything that was saved is there.")
@@ -105,7 +105,7 @@ class FileMenuController(QObject):
         except MarginaliaError as error:
             self._say("study", translate_message(error))
             return False
-        settings.remember_study(folder.absolute())
+        settings.remember_study(folder.absolute(), name)
         return True
 
     def ask_close(self) -> None:
@@ -157,6 +157,18 @@ class FileMenuController(QObject):
         note = tr("A study is a folder that holds images, annotations and models together.")
         dialog = NewStudyDialog(tr("New study"), "", note, self._window)
         dialog.accepted.connect(lambda: self.create(dialog.folder, dialog.name))
+        open_dialog(dialog)
+
+    def ask_new_for(self, paths: Sequence[Path]) -> None:
+        """A new study, into which these files or this folder are imported."""
+        from app.views.dialogs.new_study import NewStudyDialog
+
+        note = tr("The images are imported into a new study.")
+        first = paths[0] if paths[0].is_dir() else paths[0].parent
+        dialog = NewStudyDialog(tr("New study"), first.name, note, self._window)
+        dialog.accepted.connect(
+            lambda: self.create(dialog.folder, dialog.name) and self.import_paths(paths)  # type: ignore[func-returns-value]
+        )
         open_dialog(dialog)
 
     def ask_demo(self) -> None:
@@ -230,6 +242,13 @@ class FileMenuController(QObject):
         from app.views.importing.results import import_folder
 
         self._run(folder, import_folder(folder, self._session.study, layout))
+
+    def import_paths(self, paths: Sequence[Path]) -> None:
+        """One folder, or files."""
+        if len(paths) == 1 and paths[0].is_dir():
+            self.import_from(paths[0])
+        else:
+            self.import_files(paths)
 
     def import_files(self, paths: Sequence[Path]) -> None:
         from app.views.importing.results import import_files

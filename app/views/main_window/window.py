@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QEvent, QSize
-from PySide6.QtGui import QAction, QActionGroup, QCloseEvent
+from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
     QMainWindow,
-    QMenu,
-    QMessageBox,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -25,8 +23,9 @@ from app.actions.catalogue import Need, ScreenName
 from app.actions.keymap import Keymap, KeymapPreset
 from app.qt import settings
 from app.qt.dialogs import open_dialog
+from app.qt.geometry import resize_on_screen
 from app.qt.theme import Theme, apply_theme
-from app.qt.translation import LANGUAGES, tr
+from app.qt.translation import tr
 from app.state.changes import (
     Change,
     LesionsChanged,
@@ -39,9 +38,14 @@ from app.state.changes import (
 from app.state.session import Session
 from app.views.dialogs.calibrate import CalibrateDialog, store_calibration, stored_calibration
 from app.views.dialogs.sign_in import SignInDialog, ask_new_password
+from app.views.main_window.appearance import add_appearance
+from app.views.main_window.closing import may_lose_change
 from app.views.main_window.crash_notices import OF_THE_PROGRAM
+from app.views.main_window.drop import DropTarget
 from app.views.main_window.file_menu import FileMenuController
+from app.views.main_window.recent_menu import recent_menu
 from app.views.main_window.status import StatusLine
+from app.views.main_window.study_care import StudyCare
 from app.views.main_window.workspaces import Workspaces
 from app.views.screen import NoHistory
 from app.views.train.leaving import may_leave_training
@@ -62,6 +66,10 @@ if TYPE_CHECKING:
     from app.widgets.viewer.mammogram_view import MammogramView
 
 
+TITLE = 40
+"""Height of a title bar, which is known only once the window is shown."""
+
+
 class MainWindow(QMainWindow):
     def __init__(self, session: Session, language: str = "en") -> None:
         super().__init__()
@@ -75,6 +83,9 @@ class MainWindow(QMainWindow):
         self.pages = QStackedWidget()
         self.status = StatusLine(self)
         self._language = language
+        self.next_language = ""
+        """The language that the user chose; the program opens the next window in it."""
+        self.next_study: Path | None = None
         self._lay_out()
         self._fill_menus()
         self.workspaces = Workspaces(session, self.actions_, self.pages)
@@ -136,16 +147,12 @@ class MainWindow(QMainWindow):
         middle.setLayout(layout)
         self.setCentralWidget(middle)
         self.setStatusBar(self.status)
-        self.setMinimumSize(QSize(960, 600))
 
     def _fill_menus(self) -> None:
         self.actions_.fill(self.menuBar())
-        view = self.actions_.menus["View"]
-        view.addSeparator()
-        chosen_theme = settings.text("theme", Theme.DARK.value)
-        names = {Theme.DARK: tr("Dark"), Theme.LIGHT: tr("Light"), Theme.SYSTEM: tr("As the system")}
-        _choice_menu(view, tr("Theme"), {t.value: names[t] for t in Theme}, chosen_theme, self.set_theme)
-        _choice_menu(view, tr("Language"), dict(LANGUAGES), self._language, self._set_language)
+        menus, begin = self.actions_.menus, self.actions_["study.import"]
+        recent_menu(menus["File"], begin, self.open_study)
+        add_appearance(menus["View"], self._language, set_theme=self.set_theme, set_language=self.set_language)
 
     def _connect(self) -> None:
         act, studies = self.actions_, self.studies
@@ -160,6 +167,12 @@ class MainWindow(QMainWindow):
         act.connect_to("study.demo", studies.ask_demo)
         act.connect_to("study.checkpoint", studies.ask_checkpoint)
         act.connect_to("study.close", studies.ask_close)
+        self.care = care = StudyCare(self.session, self, self.open_study)
+        act.connect_to("study.backup", care.ask_backup)
+        act.connect_to("study.restore", care.ask_restore)
+        act.connect_to("study.check", care.check)
+        act.connect_to("help.self_test", care.self_test)
+        DropTarget(self, self.session, studies)
         act.connect_to("application.quit", self.close)
         act.connect_to("edit.undo", partial(self._step, "undo"))
         act.connect_to("edit.redo", partial(self._step, "redo"))
@@ -267,9 +280,15 @@ class MainWindow(QMainWindow):
         if isinstance(application, QApplication):
             apply_theme(application, Theme(theme))
 
-    def _set_language(self, language: str) -> None:
+    def set_language(self, language: str) -> None:
+        """Close this window; the program opens the next one, on the same study, in that language."""
+        if language == self._language:
+            return
         settings.put("language", language)
-        self.status.say(tr("The language changes when the program is started again."))
+        self.next_study = self.session.study.folder if self.session.is_open else None
+        self.next_language = language
+        if not self.close():
+            self.next_language = ""
 
     def _set_full_screen(self, on: bool) -> None:
         self.setWindowState(self.windowState().WindowFullScreen if on else self.windowState().WindowNoState)
@@ -352,7 +371,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self.workspaces.take_typing()
         self._try_writing()
-        if self.session.unsaved and not self._may_lose():
+        if self.session.unsaved and not may_lose_change(self):
             event.ignore()
             return
         if not self.studies.may_leave():
@@ -364,31 +383,11 @@ class MainWindow(QMainWindow):
         self.workspaces.stop()
         super().closeEvent(event)
 
-    def _may_lose(self) -> bool:
-        box = QMessageBox(self)
-        box.setWindowTitle(tr("Not saved yet"))
-        box.setText(tr("The last change could not be written, because the disk is full or read-only."))
-        box.setInformativeText(tr("Make room and try again, or close without it."))
-        box.addButton(tr("Keep open"), QMessageBox.ButtonRole.RejectRole)
-        leave = box.addButton(tr("Close without it"), QMessageBox.ButtonRole.DestructiveRole)
-        box.exec()
-        box.deleteLater()
-        return box.clickedButton() is leave
-
     def _restore_place(self) -> None:
+        room = self.screen().availableGeometry()
+        self.setMinimumSize(QSize(min(960, room.width()), min(600, room.height() - TITLE)))
         geometry = settings.state("window/geometry")
         if geometry is None or not self.restoreGeometry(geometry):
-            self.resize(1440, 900)
-
-
-def _choice_menu(menu: QMenu, title: str, choices: dict[str, str], chosen: str, take: object) -> None:
-    """A submenu of which one entry is chosen; ``take`` is called with its key."""
-    sub = menu.addMenu(title)
-    group = QActionGroup(sub)
-    for key, text in choices.items():
-        action = QAction(text, sub)
-        action.setCheckable(True)
-        action.setChecked(key == chosen)
-        action.triggered.connect(lambda _checked=False, key=key: take(key))  # type: ignore[operator]
-        group.addAction(action)
-        sub.addAction(action)
+            self.resize(min(1440, room.width()), min(900, room.height() - TITLE))
+        if not self.isMaximized() and not self.isFullScreen():
+            resize_on_screen(self, self.width(), min(self.height(), room.height() - TITLE))

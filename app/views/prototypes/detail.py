@@ -114,8 +114,9 @@ class PrototypeDetail(QScrollArea):
         self.reasons.setVisible(facts is not None and bool(facts.suggestions))
         for value, button in self.buttons.items():
             button.setChecked(value is mark)
-        self.training.show_patches(model, () if facts is None else facts.training)
-        self.test.show_patches(model, () if facts is None else facts.test)
+        known = facts is not None or index not in model.pruning.state.kept
+        self.training.show_patches(model, () if facts is None else facts.training, known=known)
+        self.test.show_patches(model, () if facts is None else facts.test, known=known)
 
 
 def _facts(facts: Surveyed, names: tuple[str, ...]) -> list[str]:
@@ -215,9 +216,12 @@ class PatchStrip(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shown: list[_Shown] = []
+        self._known = True
         self.setFixedHeight(_STRIP)
 
-    def show_patches(self, model: OpenedModel, patches: Sequence[NearestPatch]) -> None:
+    def show_patches(self, model: OpenedModel, patches: Sequence[NearestPatch], *, known: bool = True) -> None:
+        """``known``: whether they were looked for already."""
+        self._known = known
         rois = model.opened.rois
         row_of = {lesion: row for row, lesion in enumerate(rois.lesion_ids)}
         self._shown = [
@@ -242,7 +246,8 @@ class PatchStrip(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if not self._shown:
             painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, tr("none"))
+            text = tr("none") if self._known else tr("Figures are worked out …")
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
             return
         side = min(86.0, (self.width() - 4 * 5) / 5)
         font = painter.font()

@@ -72,7 +72,10 @@ class DataPanel(QWidget):
         self.warnings.setText("\n".join(map(translate_message, warnings)))
         self.warnings.setVisible(bool(warnings))
         left_out = () if data is None else data.exclusions
-        lines = [tr("{count} left out: {reason}", count=count, reason=reason) for reason, count in left_out]
+        lines = [
+            tr("{count} left out: {reason}", count=count, reason=translate_message(reason))
+            for reason, count in left_out
+        ]
         if data is not None and data.forgotten:
             lines.append(
                 tr(

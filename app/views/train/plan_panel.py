@@ -7,16 +7,12 @@ from collections.abc import Sequence
 import msgspec
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QFormLayout,
     QFrame,
-    QHeaderView,
     QLineEdit,
     QPushButton,
     QScrollArea,
-    QTableWidget,
-    QTableWidgetItem,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -27,11 +23,12 @@ from app.qt.translation import tr
 from app.services.training_service import PlanRequest
 from app.views.train.config_form import ConfigForm
 from app.views.train.data_panel import DataPanel
+from app.views.train.deviation_list import DeviationList
 from app.views.train.job_panel import duration
 from app.views.train.label_rule_rows import LabelRuleRows
 from app.views.train.weights_notice import WeightsNotice
 from app.views.train.where import Target, WhereBox
-from app.widgets.label import Label, tip
+from app.widgets.label import Label
 from app.widgets.number import NumberField
 from core.domain.errors import MarginaliaError
 from core.domain.study import Run, RunStatus, Split
@@ -78,7 +75,7 @@ class PlanPanel(QWidget):
         self.folds.setSpecialValueText(tr("none"))
         self.description, self.estimate, self.problem, self.device = Label(), Label(), Label(), Label()
         self._devices: tuple[Device, ...] = (processor(),)
-        self.data, self.form, self.deviations = DataPanel(), ConfigForm(), QTableWidget(0, 3)
+        self.data, self.form, self.deviations = DataPanel(), ConfigForm(), DeviationList()
         self.start = QPushButton(tr("Start training"))
         self.start.setDefault(True)
         self.measure = QPushButton(tr("Measure time and memory"))
@@ -122,18 +119,6 @@ class PlanPanel(QWidget):
         form.addRow(tr("Name"), self.name)
         form.addRow(tr("Seed"), self.seed)
         form.addRow(tr("Cross-validation folds"), self.folds)
-        self.deviations.setHorizontalHeaderLabels([tr("Field"), tr("paper"), tr("here, and why")])
-        self.deviations.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.deviations.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.deviations.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.deviations.setWordWrap(True)
-        self.deviations.verticalHeader().hide()
-        self.deviations.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header = self.deviations.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        header.setStretchLastSection(True)
-        self.deviations.setColumnWidth(0, 120)
-        self.deviations.setColumnWidth(1, 110)
         first = QWidget()
         column = QVBoxLayout(first)
         column.setContentsMargins(0, 6, 0, 0)
@@ -281,14 +266,7 @@ class PlanPanel(QWidget):
 
     def _show_deviations(self, config: TrainingConfig) -> None:
         rows = deviations(config)
-        self.deviations.setRowCount(len(rows))
-        for row, found in enumerate(rows):
-            here = f"{found.here}: {found.why}" if found.why else found.here
-            for column, value in enumerate((found.field, found.paper, here)):
-                item = QTableWidgetItem(value)
-                item.setToolTip(tip(value))
-                item.setTextAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-                self.deviations.setItem(row, column, item)
+        self.deviations.show_deviations(rows)
         self.tabs.setTabText(1, tr("Deviations ({count})", count=len(rows)))
 
     def show_devices(self, found: tuple[Device, ...]) -> None:

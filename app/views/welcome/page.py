@@ -17,6 +17,8 @@ from PySide6.QtWidgets import (
 
 from app.actions.actions import Actions
 from app.qt import settings
+from app.qt.formatting import local_time
+from app.qt.settings import RecentStudy
 from app.qt.translation import tr
 from app.widgets.label import Label, tip
 
@@ -73,14 +75,15 @@ class WelcomePage(QWidget):
 
     def refresh(self) -> None:
         self.recent.clear()
-        folders = settings.recent_studies()
-        for folder in folders:
-            item = QListWidgetItem(f"{folder.name}\n{folder.parent}")
-            item.setData(_PATH, str(folder))
-            item.setToolTip(tip(str(folder)))
+        studies = settings.recent()
+        for study in studies:
+            below = " · ".join(part for part in (_when(study), str(study.folder.parent)) if part)
+            item = QListWidgetItem(f"{study.name}\n{below}")
+            item.setData(_PATH, str(study.folder))
+            item.setToolTip(tip(str(study.folder)))
             self.recent.addItem(item)
-        self.recent.setVisible(bool(folders))
-        self._empty.setVisible(not folders)
+        self.recent.setVisible(bool(studies))
+        self._empty.setVisible(not studies)
 
     def _begin(self, actions: Actions) -> QWidget:
         card, layout = _card(tr("Begin"))
@@ -92,6 +95,9 @@ class WelcomePage(QWidget):
             button.setStyleSheet("text-align: left")
             button.clicked.connect(action.trigger)
             layout.addWidget(button)
+        drop = Label(tr("Or drop a folder of mammograms, or a study, on this window."))
+        drop.setWordWrap(True)
+        layout.addWidget(drop)
         note = Label(tr("The demo makes synthetic mammograms, so that everything can be tried without a patient."))
         note.setObjectName("faint")
         note.setWordWrap(True)
@@ -108,6 +114,10 @@ class WelcomePage(QWidget):
 
     def _open(self, item: QListWidgetItem) -> None:
         self.study_wanted.emit(Path(str(item.data(_PATH))))
+
+
+def _when(study: RecentStudy) -> str:
+    return local_time(study.opened_utc) if study.opened_utc else ""
 
 
 def _card(title: str) -> tuple[QFrame, QVBoxLayout]:

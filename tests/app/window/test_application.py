@@ -76,3 +76,20 @@ def test_main_opens_the_study_that_it_is_given(
     QTimer.singleShot(300, drive)
     assert main.main([str(study_folder)]) == 0
     assert seen == ["patient0-CC"]
+
+
+def test_libraries_that_linux_lacks_are_named_with_the_command_that_installs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from app.qt.system_libraries import missing_packages, missing_sentence
+
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    lacking = {"libxcb-icccm.so.4", "libxcb-keysyms.so.1"}
+    found = missing_packages(lambda library: library not in lacking)
+    assert found == ("libxcb-icccm4", "libxcb-keysyms1")
+    assert missing_sentence(found).endswith("sudo apt install libxcb-icccm4 libxcb-keysyms1\n")
+    assert missing_packages(lambda library: True) == ()
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    assert missing_packages(lambda library: False) == ()

@@ -28,7 +28,7 @@ def test_masks_are_written_and_counted(qtbot: QtBot, study: Study, tmp_path: Pat
     assert dialog.task is not None
     with qtbot.waitSignal(dialog.task.ended, timeout=60_000):
         pass
-    assert dialog.said.text() == "Written: 4 items."
+    assert dialog.said.text() == f"4 items were written to {tmp_path / 'out'}."
     assert len(list((tmp_path / "out" / "lesion").iterdir())) == 4
 
 

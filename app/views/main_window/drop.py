@@ -1,0 +1,60 @@
+"""Files and folders dropped on the window: a study is opened, images are imported, without a study one is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QWidget
+
+from app.state.session import Session
+from core.store.names import DATABASE
+
+if TYPE_CHECKING:
+    from app.views.main_window.file_menu import FileMenuController
+
+
+class DropTarget(QObject):
+    def __init__(self, window: QWidget, session: Session, files: FileMenuController) -> None:
+        super().__init__(window)
+        self._session, self._files = session, files
+        window.setAcceptDrops(True)
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QDragEnterEvent):
+            if self.can_take(_paths(event)):
+                event.acceptProposedAction()
+            return True
+        if isinstance(event, QDropEvent) and event.type() == QEvent.Type.Drop:
+            event.acceptProposedAction()
+            self.take(_paths(event))
+            return True
+        return super().eventFilter(watched, event)
+
+    def can_take(self, paths: Sequence[Path]) -> bool:
+        """Whether something can be done with them: images need a study that can be changed, or none."""
+        if not paths:
+            return False
+        return is_study(paths) or not self._session.is_open or self._session.can_write
+
+    def take(self, paths: Sequence[Path]) -> None:
+        """Open a study; import one folder, or files, into the open study or into a new one."""
+        if is_study(paths):
+            self._files.open(paths[0])
+        elif self._session.is_open:
+            self._files.import_paths(paths)
+        else:
+            self._files.ask_new_for(paths)
+
+
+def is_study(paths: Sequence[Path]) -> bool:
+    return len(paths) == 1 and (paths[0] / DATABASE).is_file()
+
+
+def _paths(event: QDropEvent) -> list[Path]:
+    """Those of this computer."""
+    return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
