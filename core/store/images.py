@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
+import msgspec
 from sqlalchemy import ColumnElement, exists, select, update
 
 from core.domain.errors import StudyError
-from core.domain.study import Image
+from core.domain.study import Finding, Image
 from core.store import schema
 from core.store.database import Database
 from core.store.rows import count, insert_in_order, to_row, values
@@ -53,20 +54,27 @@ class ImageRepository:
             if run(select(schema.patient.c.id).where(schema.patient.c.id == patient_id)).first() is None:
                 raise StudyError(f"The study has no patient {patient_id}.")
             run(update(_T).where(_T.c.id == image_id).values(patient_id=patient_id))
+            moved = msgspec.structs.replace(old, patient_id=patient_id)
+            transaction.record("image.update", f"image {image_id}", old=old, new=moved)
             for row in run(select(lesion).where(lesion.c.image_id == image_id)).all():
                 beside = select(lesion.c.id).where(
                     lesion.c.finding_id == row.finding_id, lesion.c.image_id != image_id
                 )
                 if run(beside.limit(1)).first() is None:
                     run(update(finding).where(finding.c.id == row.finding_id).values(patient_id=patient_id))
+                    before, after = (
+                        Finding(id=row.finding_id, patient_id=one) for one in (old.patient_id, patient_id)
+                    )
+                    transaction.record("finding.patient", f"finding {row.finding_id}", old=before, new=after)
                 else:
-                    own = str(uuid.uuid4())
-                    insert_in_order(transaction.connection, finding, [{"id": own, "patient_id": patient_id}])
-                    run(update(lesion).where(lesion.c.id == row.id).values(finding_id=own))
+                    own = Finding(id=str(uuid.uuid4()), patient_id=patient_id)
+                    insert_in_order(transaction.connection, finding, [to_row(own)])
+                    run(update(lesion).where(lesion.c.id == row.id).values(finding_id=own.id))
+                    transaction.record("finding.add", f"finding {own.id}", new=own)
+                    transaction.record("lesion.finding", f"lesion {row.id}", old=row.finding_id, new=own.id)
             for row in run(select(removed).where(removed.c.patient_id == old.patient_id)).all():
                 if row.content["lesion"]["image_id"] == image_id:
                     run(update(removed).where(removed.c.id == row.id).values(patient_id=patient_id))
-            transaction.record("image.patient", f"image {image_id}", old=old.patient_id, new=patient_id)
 
     def get(self, image_id: str) -> Image:
         found = self._where(_T.c.id == image_id)

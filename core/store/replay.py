@@ -106,15 +106,23 @@ class Expected:
         self.removed[lesion_id] = lesion = self.lesions.pop(lesion_id)
         self._leave(lesion.finding_id)
 
-    def put_back(self, lesion_id: str, number: int) -> None:
-        """Its place, and its finding's, in the order of entry may be new ones then."""
+    def put_back(self, lesion_id: str, number: int, finding: Finding, counter: int) -> None:
+        """Restore a removed lesion as one of ``finding``, which the record ``counter`` names.
+
+        The places of lesion and finding in the order of entry may be new ones then.
+        """
         self.lesions[lesion_id] = lesion = self.removed.pop(lesion_id)
         lesion.number = number
+        if (lesion.finding_id, self.patient_of.get(finding.id)) != (finding.id, finding.patient_id):
+            # the image was moved to another patient meanwhile
+            lesion.finding_id = finding.id
+            self.removed_findings[finding.id] = Sealed(seal(finding), counter)
+            self.patient_of[finding.id] = finding.patient_id
         self.in_finding[lesion.finding_id] += 1
         self.places["lesion"].pop(lesion_id, None)
         if lesion.finding_id not in self.findings:
             self.findings[lesion.finding_id] = self.removed_findings[lesion.finding_id]
-            self.places["finding"].pop(lesion.finding_id, None)
+            self.places.get("finding", {}).pop(lesion.finding_id, None)
 
     def _leave(self, finding_id: str) -> None:
         self.in_finding[finding_id] -= 1
@@ -181,6 +189,12 @@ def _add_finding(expected: Expected, record: AuditRecord) -> None:
     expected.enter("finding", finding.id)
 
 
+def _move_finding(expected: Expected, record: AuditRecord) -> None:
+    finding = _new(record, Finding)
+    expected.findings[finding.id] = _sealed(finding, record)
+    expected.patient_of[finding.id] = finding.patient_id
+
+
 def _add_lesion(expected: Expected, record: AuditRecord) -> None:
     lesion = _new(record, Lesion)
     expected.lesions[lesion.id] = LesionRow(
@@ -219,7 +233,9 @@ def _label(expected: Expected, record: AuditRecord) -> None:
 
 
 def _put_back(expected: Expected, record: AuditRecord) -> None:
-    expected.put_back(_subject(record), _new(record, Lesion).number)
+    lesion = _new(record, Lesion)
+    finding = Finding(id=lesion.finding_id, patient_id=expected.patient_of[lesion.image_id])
+    expected.put_back(_subject(record), lesion.number, finding, record.counter)
 
 
 def _add_reader(expected: Expected, record: AuditRecord) -> None:
@@ -325,6 +341,7 @@ _CHANGES: dict[str, Callable[[Expected, AuditRecord], None]] = {
     "image.add": _put_image,
     "image.update": _put_image,
     "finding.add": _add_finding,
+    "finding.patient": _move_finding,
     "lesion.add": _add_lesion,
     "lesion.outline": _outline,
     "lesion.finding": _link,

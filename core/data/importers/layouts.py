@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.data.importers import cbis_ddsm, cmmd, embed, inbreast, vindr_mammo
 from core.data.importers.cdd_cesm import ReadMask, read_cdd_cesm, read_choices
 from core.data.importers.folder import DEFAULT_READER, DEFAULT_TABLE, TABLE_ENDINGS, read_folder
-from core.data.importers.images import holds_images, read_files, read_images
+from core.data.importers.images import find_files, holds_images, listed, read_files, read_images, walk
 from core.data.importers.mini_mias import read_mini_mias
 from core.data.importers.plan import ImportPlan
 from core.domain.errors import BadFileError, BadTableError
@@ -77,10 +77,13 @@ def recognised(folder: Path) -> Layout:
     if holds_images(folder):
         return Layout.IMAGES
     usual = ", ".join((DEFAULT_TABLE, *(tables[0] for tables in _TABLES.values())))
-    raise BadFileError(
+    found = find_files(walk(folder), folder).passed_over
+    files = listed([f"{one.name} ({one.reason})" for one in found])
+    sentence = (
         f"{folder} holds neither images nor a table of a known layout: {usual}. Name the table, or choose another "
         "folder."
     )
+    raise BadFileError(sentence + (f" Passed over: {files}." if files else ""))
 
 
 def lesion_tables(folder: Path) -> list[Path]:

@@ -125,7 +125,7 @@ def test_a_value_out_of_its_limits_is_said_in_place(qtbot: QtBot, train: MainWin
     field = plan.form.fields["loss.fine"]
     field.setText("-3")  # type: ignore[union-attr]
     field.editingFinished.emit()  # type: ignore[union-attr]
-    assert "loss.fine: expected float >= 0.0" in plan.problem.text()
+    assert "loss.fine must be a number of at least 0" in plan.problem.text()
     assert not plan.start.isEnabled()
     field.setText("0.01")  # type: ignore[union-attr]
     field.editingFinished.emit()  # type: ignore[union-attr]

@@ -13,17 +13,18 @@ import pytest
 from core.cli.main import COMMANDS, build_parser, run_command_line
 from tests.trained_study import TINY
 
-README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
-LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()]
+ROOT = Path(__file__).resolve().parents[3]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS_PAGE = (ROOT / "resources" / "handbook" / "commands.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", README + COMMANDS_PAGE, re.S)
+LINES = [line for block in BLOCKS for line in block.splitlines()]
 STARTS = ("marginalia ", "python main.py ")
 TYPED = [line.split(start, 1)[1].strip() for line in LINES for start in STARTS if line.startswith(start)]
 NOT_RUN = {"pacs", "experiment", "demo"}
 NEED_MORE = {"--identity", "--layout", "pretrained", "all", "final"}
 """What needs a PACS, a passphrase on a terminal, ImageNet weights, or an hour; each has tests of its own."""
 QUICK = [part for change in (*TINY, "epochs.joint=1") for part in ("--set", change)]
-JSON_PAGE = (Path(__file__).resolve().parents[3] / "resources" / "handbook" / "json.md").read_text(
-    encoding="utf-8"
-)
+JSON_PAGE = (ROOT / "resources" / "handbook" / "json.md").read_text(encoding="utf-8")
 
 
 def documented_keys(arguments: list[str]) -> set[str]:
@@ -47,7 +48,7 @@ def test_every_command_of_the_readme_is_understood(typed: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_table_names_every_command(command: str) -> None:
-    table = [line for line in README.splitlines() if line.startswith("| `")]
+    table = [line for line in COMMANDS_PAGE.splitlines() if line.startswith("| `")]
     assert any(re.search(rf"`{command}[ `]", line.split("|")[1]) for line in table)
 
 
@@ -82,3 +83,11 @@ def test_every_command_of_the_readme_runs_from_another_folder(
         document = json.loads(output.out)
         if "--show-config" not in arguments:
             assert document.keys() <= documented_keys(arguments), typed
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
+    assert len(README.splitlines()) <= 200
+    pages = [README, *(path.read_text("utf-8") for path in sorted((ROOT / "resources" / "handbook").glob("*.md")))]
+    for text, folder in zip(pages, [ROOT] + [ROOT / "resources" / "handbook"] * len(pages), strict=False):
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            assert target.startswith("http") or (folder / target).exists(), target

@@ -40,7 +40,7 @@ def test_dicom_files_say_whose_they_are_and_other_files_are_patients_of_their_ow
     with Study.create(tmp_path / "study", name="s") as study:
         report = run_import(study, plan)
         assert (report.images, report.patients, report.lesions) == (3, 2, 0)
-        assert any("patient of its own" in issue.sentence for issue in report.issues)
+        assert any("treated as a separate patient" in issue.sentence for issue in report.issues)
         assert not any("MRN-1" in patient.pseudonym for patient in study.patients.all())
 
 
