@@ -178,6 +178,7 @@ class MainWindow(QMainWindow):
         act.connect_to("edit.redo", partial(self._step, "redo"))
         act.connect_to("edit.shortcuts", self._ask_keymap)
         act.connect_to("help.shortcuts", self._show_shortcuts)
+        act.connect_to("help.manual", self._show_manual)
         act.connect_to("help.about", self._show_about)
         act.connect_to("reader.sign_in", self._ask_reader)
         act.connect_to("reader.password", lambda: open_dialog(ask_new_password(self.session, self)))
@@ -297,6 +298,11 @@ class MainWindow(QMainWindow):
         from app.views.dialogs.shortcut_sheet import ShortcutSheet
 
         open_dialog(ShortcutSheet(self.actions_, self))
+
+    def _show_manual(self) -> None:
+        from app.views.dialogs.manual import ManualDialog
+
+        open_dialog(ManualDialog(self))
 
     def _show_about(self) -> None:
         from app.views.dialogs.about import AboutDialog
