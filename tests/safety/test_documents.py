@@ -64,6 +64,7 @@ def test_no_part_is_used_that_is_not_listed() -> None:
         *("sqlalchemy", "alembic", "msgspec", "safetensors", "cryptography", "keyring", "platformdirs", "jinja2"),
         *("rich", "matplotlib", "PySide6", "shiboken6", "pyqtgraph", "shapely", "markupsafe", "openpyxl"),
         *("dicomweb_client", "pynetdicom", "requests", "highdicom", "nibabel", "threadpoolctl"),
+        "urllib3",  # comes with requests
         "onnx",  # an extra: asked for by name where it is missing
         *("core", "app", "resources"),
     }

@@ -15,7 +15,7 @@ from app.qt.translation import tr
 MANUAL = Path(__file__).resolve().parents[3] / "resources" / "handbook" / "manual.md"
 
 
-_PICTURE_WIDTH = 820
+_PICTURE_WIDTH = 720
 
 
 class _Pages(QTextBrowser):

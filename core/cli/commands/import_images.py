@@ -3,7 +3,7 @@
 The layout is detected from the files: `folder` (images with a lesions.csv; one row a lesion), the public data sets
 as they are downloaded (`mini-mias`, `cdd-cesm`, `cbis-ddsm`, `inbreast`, `vindr-mammo`, `cmmd`, `embed`), and
 `images` (mammograms without a table, to be annotated; also a single file or a ZIP archive). Files are known by
-their content; what is passed over is counted and listed. `results` reads DICOM SEG, SR and GSPS
+their content; files that are not images are counted and listed. `results` reads DICOM SEG, SR and GSPS
 of images that the study holds back, as annotations and labels of --reader; where they carry original identifiers,
 with the --identity file that the study has.
 

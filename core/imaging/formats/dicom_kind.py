@@ -64,7 +64,7 @@ _SOP_CLASSES = {
 }
 _SR_CLASSES, _PR_CLASSES = "1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.11."
 _FIRST_RECORD = (0x0004, 0x1200)
-"""Offset of the First Directory Record, which only the directory of a medium has."""
+"""Offset of the First Directory Record; the directory of a medium has it, and no SOP Class UID in its data set."""
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _HOLOGIC = "HOLOGIC"
 
@@ -119,7 +119,7 @@ def refuse_placeholder(tags: Attributes, name: str) -> None:
     Hologic's Secondary Capture Object (SCO) keeps a tomosynthesis, compressed in a way of its own, in tiles of the
     private group 7E01; Pixel Data is a small placeholder. Viewers without Hologic's library show that.
     """
-    if tags.has(*_FIRST_RECORD):
+    if tags.has(*_FIRST_RECORD) and not tags.text("SOPClassUID"):
         raise RefusedImageError(
             f"{name} is the directory of a medium (DICOMDIR), not an image; choose the folder that it lies in.",
             Refusal.NO_PIXELS,

@@ -81,7 +81,7 @@ def test_table_one_is_made_then_gone_on_with(confounded_study: Path, tmp_path: P
     assert list((tmp_path / "cases").glob("case-*.html"))
     assert not list(tmp_path.rglob("*state.safetensors"))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("part.json")}
-    assert len(before) == 5
+    assert len(before) == 7
     assert len(list(tmp_path.rglob("maps.json"))) == 4
     # the same request as a job: the child reads what is finished, and says the same
     events: list[Event] = []

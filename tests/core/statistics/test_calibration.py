@@ -33,6 +33,12 @@ def test_slope_and_intercept_are_those_of_statsmodels() -> None:
     assert found.slope.value is not None and found.slope.value < 1
 
 
+def test_recalibration_in_the_large_is_that_of_statsmodels() -> None:
+    y, p = predictions(6, overconfidence=0.7)
+    model = sm.GLM(y.astype(float), np.ones(len(y)), family=sm.families.Binomial(), offset=logit(p))
+    assert recalibrated(y, p) == pytest.approx(expit(logit(p) + model.fit().params[0]), abs=1e-7)
+
+
 def test_every_resample_has_the_line_of_its_repeated_images() -> None:
     y, p = predictions(1, 80)
     found = resample(np.arange(80) // 2, 80, draws=12)

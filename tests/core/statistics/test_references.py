@@ -310,6 +310,7 @@ REFERENCES: dict[str, tuple[str, str]] = {
     "calibration.calibration": ("test_slope_and_intercept_are_those_of_statsmodels", "statsmodels"),
     "calibration.fit_line": ("test_slope_and_intercept_are_those_of_statsmodels", "statsmodels"),
     "calibration.calibration_draws": ("test_every_resample_has_the_line_of_its_repeated_images", "statsmodels"),
+    "calibration.recalibrated": ("test_recalibration_in_the_large_is_that_of_statsmodels", "statsmodels"),
     "calibration.reliability": ("test_reliability_diagram_is_that_of_scikit_learn", "scikit-learn"),
     "coverage.coverage_curve": ("test_area_on_what_is_kept_is_scikit_learns", "scikit-learn"),
     "decision.contributions": ("test_net_benefit_is_that_of_scikit_learns_counts", "scikit-learn"),
