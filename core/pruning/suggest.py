@@ -11,7 +11,7 @@ from core.model.card import ModelCard
 from core.pruning.prune import PrunableState
 
 PURE = 3
-"""The least number of own-class patches among the 5 nearest training patches; below it the prototype is impure (authors)."""
+"""Own-class patches needed among the 5 nearest training patches, or the prototype is impure (authors)."""
 
 
 class Reason(StrEnum):
