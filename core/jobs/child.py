@@ -39,7 +39,7 @@ _NO_MEMORY = (
     "bad_alloc",
     "unable to mmap",
 )
-"""The messages with which torch, its libraries and Python report it, on the processor and on graphics cards."""
+"""The messages of torch, its libraries and Python for a lack of memory, on the processor and on graphics cards."""
 OUT_OF_MEMORY = "The job ran out of memory; close other programs or choose smaller batches."
 
 
