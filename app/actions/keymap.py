@@ -43,7 +43,7 @@ class Conflict:
 def preset_keymap(
     actions: tuple[ActionSpec, ...], preset: KeymapPreset, *, azerty: bool | None = None
 ) -> dict[str, tuple[str, ...]]:
-    """Return the keys of every action. ``azerty``: for a French keyboard; None: by the user's or system's setting."""
+    """Return the keys of every action. ``azerty``: for a French keyboard; None: by the user or the system."""
     keymap = {
         spec.id: sequences(spec.pacs if preset is KeymapPreset.PACS and spec.pacs is not None else spec.shortcut)
         for spec in actions
