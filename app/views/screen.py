@@ -46,7 +46,8 @@ class Screen(QWidget):
     hint = ""
     """The last ``hint_changed``."""
     actions_changed = Signal()
-    """Emitted when available actions or undoable acts changed: the window reads ``available``, ``history``."""
+    """Emitted when available actions or undoable acts changed: the window reads ``available`` and
+    ``history`` anew."""
 
     @property
     def history(self) -> History:
