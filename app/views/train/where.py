@@ -1,5 +1,4 @@
-"""Place of a training run: this computer's processor or graphics card, another machine, or one to be set up
-now."""
+"""Place of a training run: this computer's processor or graphics card, another machine, or a new one."""
 
 from __future__ import annotations
 

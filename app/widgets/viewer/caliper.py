@@ -17,7 +17,7 @@ from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.geometry import Point
 
 _AT_DETECTOR = "Imager"
-"""Prefix of spacing sources that refer to the detector (DICOM Imager Pixel Spacing)."""
+"""Part of the name of each spacing source that refers to the detector (DICOM Imager Pixel Spacing)."""
 
 
 def distance_text(start: Point, end: Point, spacing_mm: float | None, source: str) -> str:

@@ -1,6 +1,7 @@
-"""Translation of mouse, pen, wheel and key events into requests to the view. Moves are gathered: however many
-arrive
-before the event loop is idle, the picture is windowed, moved and read out once."""
+"""Translation of mouse, pen, wheel and key events into requests to the view.
+
+Moves are gathered: however many arrive before the event loop is idle, the picture is windowed, moved and read out
+once."""
 
 from __future__ import annotations
 
@@ -265,7 +266,6 @@ class Gestures(QObject):
         return Pointer(self._point(place), place, event.modifiers(), event.pressure())
 
     def _point(self, place: QPointF) -> Point:
-        """Return the image point, rounded below the precision of a pointer, so that stored shapes have short
-        numbers."""
+        """Return the image point, rounded below pointer precision so that stored shapes have short numbers."""
         x, y = self._view.to_image(place)
         return round(x, 3), round(y, 3)

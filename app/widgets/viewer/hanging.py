@@ -66,10 +66,9 @@ class Pane:
 def hang(pictures: Sequence[Hung]) -> tuple[Place, ...]:
     """Return the places of up to four pictures, without empty rows and columns.
 
-    CC and MLO of one breast alone hang beside each other, since a screen is wider than it is high. Two
-    pictures may
-    share one place (a prior examination), or a side or view may be unknown. They then hang in reading order
-    instead: up to two in one row, more in two rows of two.
+    CC and MLO of one breast alone hang beside each other, since a screen is wider than it is high. If
+    two pictures would share one place (a prior examination), or a side or view is unknown, they hang in reading
+    order instead: up to two in one row, more in two rows of two.
     """
     if not 1 <= len(pictures) <= 4:
         raise ValueError(f"one to four pictures can be hung, not {len(pictures)}")

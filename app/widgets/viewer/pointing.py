@@ -61,9 +61,9 @@ class Tool:
         """Esc, or another tool takes over: leave no trace of what is not finished."""
 
     def nudge(self, dx: float, dy: float) -> bool:
-        """Move the selection by this number of logical pixels, for an arrow key. Return False without a
-        selection; then
-        the view is panned."""
+        """Move the selection by this number of logical pixels, for an arrow key.
+
+        Return False without a selection; then the view is panned."""
         return False
 
     def change_width(self, steps: float) -> None:
