@@ -1,4 +1,4 @@
-"""Place of a training run: this computer's processor or graphics card, another machine, or a new one."""
+"""Place of a training run: this computer's processor or graphics card, another machine, or one to set up now."""
 
 from __future__ import annotations
 
