@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _load_ahead() -> None:
-    """What a study needs, while its user looks for one: libraries that take half a second."""
+    """Import the libraries that a study needs, which take half a second, while the user chooses one."""
 
     def load() -> None:
         for name in _AHEAD:
@@ -117,7 +117,7 @@ def _watch(window: MainWindow) -> Callable[[], None]:
 
 
 def has_display() -> bool:
-    """Whether a window can be shown; systems other than X and Wayland always have one."""
+    """Return True if a window can be shown; systems other than X and Wayland always have a display."""
     if sys.platform in ("win32", "darwin") or os.environ.get("QT_QPA_PLATFORM"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -10,9 +10,9 @@ import msgspec
 FILE = Path(__file__).resolve().parents[2] / "resources" / "actions.json"
 
 Need = Literal["", "study", "writing", "reader", "image", "lesion", "case", "reading", "prototype", "undo", "redo"]
-"""What must be there before the action can do anything. ``case``: the explanation of a lesion in Review;
-``reading``: the question for the reader's own call in Review;
-``prototype``: one that is looked at; ``undo`` and ``redo``: a step in the history of the screen that is shown."""
+"""Precondition of the action. ``case``: the explanation of a lesion in Review.
+``reading``: the question for the reader's own call in Review.
+``prototype``: a focused prototype. ``undo`` and ``redo``: a step in the history of the screen that is shown."""
 
 ScreenName = Literal["", "annotate", "train", "review", "prototypes"]
 
@@ -24,11 +24,11 @@ class ActionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     shortcut: str = ""
     """Sequences in Qt's portable form, several separated by "; "."""
     pacs: str | None = None
-    """Of the preset for who comes from a reading station, where it differs."""
+    """Keys of the preset for users of reading stations, where they differ."""
     icon: str = ""
     checkable: bool = False
     line_above: bool = False
-    """Whether a line in the menu parts it from the action before."""
+    """Flag: a line in the menu separates the action from the one before."""
     screen: ScreenName = ""
     """The screen that it belongs to: elsewhere its key, its menu entry and its buttons do nothing."""
     group: str = ""
@@ -37,7 +37,7 @@ class ActionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     tip: str = ""
 
     def meets(self, other: ActionSpec) -> bool:
-        """Whether both can be enabled at the same time, so that they need different keys."""
+        """Return True if both can be enabled at the same time, so that they need different keys."""
         return not (self.screen and other.screen and self.screen != other.screen)
 
     @property
@@ -47,7 +47,7 @@ class ActionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     @property
     def label(self) -> str:
-        """Without the dots that say that a dialog follows."""
+        """Menu text without the dots that announce a dialog."""
         return self.text.removesuffix("…")
 
 

@@ -21,7 +21,7 @@ _WITH_PICTURE = ("", "annotate")
 """Screens on which the picture has these keys; those of the others may use them."""
 _OWN, _PRESET, _AZERTY = "shortcuts/own", "shortcuts/preset", "shortcuts/azerty"
 _AZERTY_ROW = dict(zip("1234567890-", "&É\"'(-È_ÇÀ)", strict=True))
-"""What the keys of the upper row give without Shift where other keyboards give a digit or minus."""
+"""Characters that the upper row gives without Shift where other keyboards give a digit or minus."""
 
 
 class KeymapPreset(StrEnum):
@@ -43,7 +43,7 @@ class Conflict:
 def preset_keymap(
     actions: tuple[ActionSpec, ...], preset: KeymapPreset, *, azerty: bool | None = None
 ) -> dict[str, tuple[str, ...]]:
-    """The keys of every action. ``azerty``: for a French keyboard; None: as the user or the system says."""
+    """Return the keys of every action. ``azerty``: for a French keyboard; None: by the user or the system."""
     keymap = {
         spec.id: sequences(spec.pacs if preset is KeymapPreset.PACS and spec.pacs is not None else spec.shortcut)
         for spec in actions
@@ -54,7 +54,7 @@ def preset_keymap(
 
 
 def is_azerty() -> bool:
-    """Whether the keyboard is a French one: as the user said, else by the system's input language."""
+    """Return True if the keyboard is French: by the user's setting, else by the system's input language."""
     chosen = settings.text(_AZERTY)
     if chosen:
         return chosen == "on"
@@ -99,7 +99,7 @@ def portable(sequence: str) -> str:
 
 
 def native(keys: tuple[str, ...]) -> str:
-    """As the user knows it."""
+    """Return the keys in the notation of the user's system."""
     return ", ".join(QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in keys)
 
 
@@ -109,7 +109,7 @@ def chosen_preset() -> KeymapPreset:
 
 
 def load_keymap(actions: tuple[ActionSpec, ...]) -> dict[str, tuple[str, ...]]:
-    """The preset with the user's own changes; what was stored for an action that is gone is passed over."""
+    """Return the preset with the user's own changes; entries of actions that no longer exist are ignored."""
     keymap = preset_keymap(actions, chosen_preset())
     try:
         own = msgspec.json.decode(settings.text(_OWN, "{}"), type=dict[str, tuple[str, ...]])

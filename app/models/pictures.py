@@ -18,7 +18,7 @@ from core.domain.study import Image
 from core.tasks.studies.queries import StudyQueries
 
 _KEPT_BYTES = 400_000_000
-"""Of all pictures that are kept, those read ahead included."""
+"""Limit in bytes for all cached pictures, including those read ahead."""
 _HUNG = 4
 """Pictures that are wanted at once, at most."""
 Key = tuple[str, int]
@@ -42,7 +42,7 @@ class Pictures(QObject):
     ready = Signal(object)
     """A ``Shown`` that was asked for."""
     failed = Signal(str, str)
-    """Image id, and the sentence that says why it cannot be shown."""
+    """Image id, and a sentence with the reason why it cannot be shown."""
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -81,7 +81,7 @@ class Pictures(QObject):
         self._read_ahead()
 
     def has(self, key: Key) -> bool:
-        """Whether it can be shown at once."""
+        """Return True if the picture can be shown at once."""
         return key in self._kept
 
     def forget(self, image_id: str) -> None:
@@ -112,7 +112,7 @@ class Pictures(QObject):
                 self._submit([key])
 
     def _make_room(self) -> None:
-        """What was looked at longest ago goes, what is wanted stays."""
+        """Remove the least recently used pictures from the cache; pictures that are wanted stay."""
         for key in [key for key in self._kept if key not in self._wanted]:
             if len(self._kept) <= 2 or sum(shown.nbytes for shown in self._kept.values()) <= _KEPT_BYTES:
                 return

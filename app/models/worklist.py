@@ -18,7 +18,7 @@ PAGE = 64
 _PAGES_KEPT = 64
 _PAGES_IN_SIGHT = 2
 _PAGES_WAITING = 3
-"""What was scrolled past before it was read is not read."""
+"""Most pages that wait to be read; pages scrolled past before that are not read."""
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 """The ``WorklistRow`` of an entry; None where it is gone, or not read yet (``dataChanged`` follows)."""
 
@@ -44,7 +44,7 @@ class WorklistModel(QAbstractTableModel):
         self._reader.done.connect(self._take_page)
         self._at_once = 0
         self.busy = False
-        """Whether a query is under way."""
+        """Flag: a query is under way."""
 
     @property
     def query(self) -> WorklistQuery:

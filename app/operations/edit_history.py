@@ -15,7 +15,7 @@ class ReplaceShapes:
     before: Shapes
     after: Shapes
     text: str = ""
-    """What Undo and Redo name it; empty: by what changed."""
+    """Name of the edit in Undo and Redo; empty: named by the change."""
 
 
 class EditHistory:
@@ -40,10 +40,10 @@ class EditHistory:
 
     @property
     def undoes(self) -> ReplaceShapes | None:
-        """What undo takes back."""
+        """The edit that undo reverts."""
         return self._edits[self.index - 1] if self.index else None
 
     @property
     def redoes(self) -> ReplaceShapes | None:
-        """What redo does again."""
+        """The edit that redo repeats."""
         return self._edits[self.index] if self.index < len(self._edits) else None

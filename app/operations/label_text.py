@@ -9,7 +9,7 @@ from core.domain.vocabulary import BiradsCategory
 
 
 def describe_labels(before: Labels, after: Labels) -> str:
-    """What changed, such as "Margin: spiculated"; several fields are joined by commas."""
+    """Return a description of the changes, such as "Margin: spiculated"; several fields are joined by commas."""
     changed = [
         _field(name, getattr(after, name)) for name in before.__struct_fields__ if _differ(before, after, name)
     ]

@@ -1,4 +1,4 @@
-"""What the screens of the model write, as the session's reader; each call emits what it changed."""
+"""Writes by the screens of the model, as the session's reader; each call emits its change."""
 
 from __future__ import annotations
 

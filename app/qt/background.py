@@ -21,14 +21,14 @@ Work = Callable[[], object]
 
 
 def prefer_the_window() -> None:
-    """Threads beside the window let go of the interpreter within a millisecond, not five: a frame has sixteen,
-    and waits once for every call that let go of it itself."""
+    """Set the threads' switch interval to one millisecond instead of five. A frame has sixteen milliseconds, and
+    waits once for every call that itself released the interpreter."""
     sys.setswitchinterval(0.001)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkResult:
-    """What became of one piece of work: its value, or what went wrong."""
+    """Result of one piece of work: its value, or its error."""
 
     key: Hashable
     value: object = None
@@ -77,7 +77,7 @@ class Background(QObject):
             self._changed.notify_all()
 
     def forget(self) -> tuple[Hashable, ...]:
-        """What waits, whose keys are returned; what runs goes on."""
+        """Remove the waiting work and return its keys; running work continues."""
         with self._changed:
             forgotten = tuple(self._wanted)
             self._wanted.clear()
@@ -85,7 +85,7 @@ class Background(QObject):
 
     @property
     def has_waiting(self) -> bool:
-        """Whether something waits behind what runs; long work that can begin again gives way to it."""
+        """True if work waits behind the running work; long work that can be restarted gives way to it."""
         return bool(self._wanted)
 
     @property

@@ -1,5 +1,5 @@
-"""Colours that carry a meaning. They are fixed and do not follow the theme; all can be told apart by colour-blind
-readers (Okabe and Ito, Color Universal Design, 2008, lightened where they must be seen on dark tissue)."""
+"""Colours that carry a meaning. They are fixed and do not follow the theme. Colour-blind readers can distinguish
+all of them (Okabe and Ito, Color Universal Design, 2008, lightened where they must be seen on dark tissue)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where work beside the window's thread tells of a defect that it met; the start of the program sets the ear."""
+"""Reports exceptions from background threads to listeners registered at start-up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ _ears: list[Listener] = []
 
 
 def add_listener(ear: Listener) -> Callable[[], None]:
-    """Be told of every defect and of where it was met, in the thread that met it; call the result to end that."""
+    """Register a listener for every exception and its place, called in the thread that met it.
+
+    Call the result to unregister it."""
     _ears.append(ear)
     return lambda: _ears.remove(ear)
 

@@ -84,7 +84,7 @@ def word(value: StrEnum) -> str:
 
 
 def view_name(laterality: Laterality | None, view: ViewPosition | None) -> str:
-    """As radiologists write it: "R CC"."""
+    """Return the view in radiologists' notation: "R CC"."""
     shown = view.value if view not in (None, ViewPosition.OTHER) and view is not None else ""
     return " ".join(part for part in ((laterality.value if laterality else ""), shown) if part)
 
@@ -95,7 +95,7 @@ def number(value: int) -> str:
 
 
 def decimal(value: float, digits: int) -> str:
-    """With so many digits behind the point or comma, whichever the user writes."""
+    """Return the value with this number of decimal places, after a point or comma as the user writes them."""
     return QLocale().toString(value, "f", digits)
 
 

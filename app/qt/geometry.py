@@ -1,4 +1,4 @@
-"""Where windows stand on the screen."""
+"""Position and size of windows on the screen."""
 
 from __future__ import annotations
 

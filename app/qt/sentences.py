@@ -1,9 +1,9 @@
 """Sentences of the engine in the user's language.
 
-The engine speaks English, also in its child processes, in logs and on the command line, and knows of no other
-language. What it says is recognised here by its form: ``resources/translations/de.sentences.json`` holds the
-English sentence with ``{}`` for each name or number, and the translation with ``{}`` in the same order, or with
-``{0}``, ``{1}`` in another. A sentence that is not in the table stays English.
+The engine writes only English, also in its child processes, in logs and on the command line. Its sentences are
+recognised here by their form. ``resources/translations/de.sentences.json`` holds the English sentence with ``{}``
+for each name or number. The translation has ``{}`` in the same order, or ``{0}``, ``{1}`` in another. A sentence
+that is not in the table stays English.
 """
 
 from __future__ import annotations

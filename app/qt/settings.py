@@ -1,4 +1,4 @@
-"""What the program remembers of its user on this computer. Nothing of a patient is ever in here."""
+"""Settings of the user on this computer. They never contain anything of a patient."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _MOST = 8
 
 
 def settings_file() -> Path:
-    """Of this user; the environment variable MARGINALIA_SETTINGS names another one (tests, a shared station)."""
+    """Return the settings file of this user.
+
+    The environment variable MARGINALIA_SETTINGS names another one (tests, a shared station)."""
     named = os.environ.get("MARGINALIA_SETTINGS")
     return Path(named) if named else Path(platformdirs.user_config_dir("marginalia")) / "window.ini"
 
@@ -62,7 +64,7 @@ def recent_studies() -> list[Path]:
 
 
 def remember_study(folder: Path, name: str = "") -> None:
-    """As the newest, under its name, opened now."""
+    """Store the study as the most recent one, with its name and the current time."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     this = RecentStudy(folder=folder, name=" ".join(name.split()) or folder.name, opened_utc=now)
     _put_recent([this, *(known for known in recent() if known.folder != folder)][:_MOST])

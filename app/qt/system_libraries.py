@@ -21,7 +21,7 @@ PACKAGES = {
     "libfontconfig.so.1": "libfontconfig1",
     "libdbus-1.so.3": "libdbus-1-3",
 }
-"""Of Debian and Ubuntu (what the platform plugin ``xcb`` of Qt 6 is linked to)."""
+"""Packages of Debian and Ubuntu (for the libraries that the platform plugin ``xcb`` of Qt 6 is linked to)."""
 
 
 def _loads(library: str) -> bool:
@@ -41,7 +41,7 @@ def missing_packages(loads: Callable[[str], bool] = _loads) -> tuple[str, ...]:
 
 
 def missing_sentence(packages: tuple[str, ...]) -> str:
-    """What to install, as the command that does it."""
+    """Return the sentence on the packages to install, with the command for it."""
     return (
         f"The window cannot be opened: Qt needs libraries of the system that are missing. Install them, on Debian "
         f"and Ubuntu with: sudo apt install {' '.join(packages)}\n"

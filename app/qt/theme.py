@@ -26,7 +26,7 @@ class Shades:
     window: str
     panel: str
     raised: str
-    """Of buttons and what is pointed at."""
+    """Colour of buttons and of items under the pointer."""
     field: str
     line: str
     text: str
@@ -90,7 +90,7 @@ def faint(palette: QPalette) -> QColor:
 
 
 def warning(palette: QPalette) -> QColor:
-    """Of a text that warns, on any background of the theme."""
+    """Return the colour of a warning text, on any background of the theme."""
     dark = palette.color(QPalette.ColorRole.Window).lightness() < 128
     return QColor("#f0c26b") if dark else QColor("#8a5200")
 

@@ -20,9 +20,9 @@ LANGUAGES = {"en": "English", "de": "Deutsch"}
 
 
 class JsonTranslator(QTranslator):
-    """Looks a text up whatever its context: one English text has one meaning in this program.
+    """Translator that ignores the context: one English text has one meaning in this program.
 
-    What is not the program's own (names of keys, Qt's dialogs for files) is asked of ``qt``.
+    Texts that are not the program's own (names of keys, Qt's dialogs for files) are looked up in ``qt``.
     """
 
     def __init__(self, texts: dict[str, str], qt: QTranslator) -> None:

@@ -61,16 +61,16 @@ class _ModelState:
     problem: str = ""
     is_opening: bool = False
     was_stopped: bool = False
-    """Whether the user stopped the opening."""
+    """Flag: the user stopped the opening."""
     turn: int = 0
     """One more with every model: what was asked of another one is forgotten."""
     panels: OrderedDict[str, Panel] = field(default_factory=OrderedDict)
     wanted: str = ""
     neighbours: tuple[str, ...] = ()
-    """Of the wanted lesion: asked for when it is there."""
+    """Neighbours of the wanted lesion: requested once it is there."""
     survey: Survey | None = None
     former_survey: Survey | None = None
-    """Of the revision before, until that of this one is there."""
+    """Survey of the previous revision, until that of this one is there."""
     survey_problem: str = ""
     survey_wanted: bool = False
 
@@ -116,7 +116,7 @@ class ModelService(QObject):
 
     @property
     def surveyed_model(self) -> Survey | None:
-        """What was found of every prototype of the model; None while that is not known."""
+        """Survey of every prototype of the model; None while it is not known."""
         return self._state.survey
 
     @property
@@ -130,12 +130,12 @@ class ModelService(QObject):
 
     @property
     def is_opening(self) -> bool:
-        """Whether a model is on its way; one that is shown meanwhile is no longer the active one."""
+        """True while a model is being opened; a model that is shown meanwhile is no longer the active one."""
         return self._state.is_opening
 
     @property
     def was_stopped(self) -> bool:
-        """Whether the user stopped the opening of the run: it begins again where ``open`` is asked."""
+        """True if the user stopped the opening of the run; a call of ``open`` begins it again."""
         return self._state.was_stopped
 
     def stop_opening(self) -> None:
@@ -161,7 +161,7 @@ class ModelService(QObject):
             self.open(runs[0].id)
 
     def open(self, run_id: str, *, keep: bool = False) -> None:
-        """Open the run's active model; ``model_changed`` says when it is there, or why it is not.
+        """Open the run's active model; ``model_changed`` is emitted when it is there or has failed.
 
         ``keep``: the model that is open, of the same run, is shown until then.
         """
@@ -349,7 +349,7 @@ class ModelService(QObject):
                     self._relabel({case.lesion_id for case in model.cases})
 
     def _remark(self) -> None:
-        """What is suggested, as prototypes are marked now."""
+        """Update the suggestions in the survey to the current marks of prototypes."""
         model, survey = self._state.model, self._state.survey
         if model is None or survey is None:
             return

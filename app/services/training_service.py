@@ -1,7 +1,7 @@
-"""Training jobs of the window: one runs, the others wait; each in a child process that a thread watches over.
+"""Training jobs of the window: one runs, the others wait. Each runs in a child process that a thread watches.
 
-A job needs no window: it can be left alone when the study is closed, and goes on where the window is killed. It is
-found again when the study is opened, and followed as if it had never been left.
+A job needs no window: it can be detached when the study is closed, and continues if the window is killed. It is
+found when the study is opened again, and followed as if it had never been detached.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class JobState:
-    """What is known of the job that runs, or of the one that ran last."""
+    """State of the running job, or of the one that ran last."""
 
     run: Run
     started: bool = False
-    """Whether the child process answers; before that the lesions are made ready."""
+    """Flag: the child process answers; before that the lesions are prepared."""
     progress: Progress | None = None
     metrics: list[Metrics] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -231,7 +231,7 @@ class TrainingService(QObject):
                 self.changed.emit()
 
     def _look_for_jobs(self) -> None:
-        """Follow again what was left alone."""
+        """Follow detached jobs again."""
         from core.tasks.runs.detached_runs import unsettled
 
         runs = unsettled(self.session.study)

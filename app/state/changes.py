@@ -1,4 +1,4 @@
-"""What an operation changed, as values: the session emits them and each screen refreshes by what concerns it."""
+"""Changes made by an operation, as values: the session emits them and each screen refreshes by those it needs."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class ModelRevised:
 
 @dataclass(frozen=True, kw_only=True)
 class OpinionGiven:
-    """A reader said something of an explanation or a prototype."""
+    """Opinion of a reader on an explanation or a prototype."""
 
     run_id: str
     subject: str

@@ -1,7 +1,7 @@
-"""What was done on each image since the study was opened, so that it can be taken back step by step.
+"""Journal of the acts on each image since the study was opened, for undo step by step.
 
-Strokes, labels, outlines, lesions and links are acts of one journal. It lives in memory; the strokes of earlier
-sessions are taken back by the revisions that the study keeps.
+Strokes, labels, outlines, lesions and links are acts of one journal. It lives in memory. Strokes of earlier
+sessions are undone by the revisions that the study keeps.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Timeline:
     acts: list[Act] = field(default_factory=list)
     done: int = 0
     new: bool = False
-    """Whether something was done since the study was opened; else all acts are of earlier sessions."""
+    """Flag: an act was done since the study was opened; else all acts are of earlier sessions."""
 
 
 class Journal(QObject):
@@ -70,7 +70,7 @@ class Journal(QObject):
         self.changed.emit()
 
     def has_new(self, image_id: str) -> bool:
-        """Whether something was done on this image since the study was opened."""
+        """Return True if an act was done on this image since the study was opened."""
         return image_id in self._timelines and self._timelines[image_id].new
 
     def undoes(self, image_id: str) -> Act | None:

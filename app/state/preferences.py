@@ -11,7 +11,7 @@ _known: dict[tuple[str, str], bool] = {}
 
 
 def shows_others_first() -> bool:
-    """Whether labels of the data set are shown before the reader gave their own, which they would anchor."""
+    """Return True if the data set's labels are shown before the reader gave their own, which they would anchor."""
     return _read(_OTHERS_FIRST)
 
 
@@ -20,7 +20,7 @@ def show_others_first(on: bool) -> None:
 
 
 def opens_at_lesion() -> bool:
-    """Whether a case is opened at its lesion instead of at the whole breast."""
+    """Return True if a case is opened at its lesion instead of at the whole breast."""
     return _read(_AT_LESION)
 
 

@@ -60,7 +60,7 @@ class Session(QObject):
         """The slice of a tomosynthesis that is looked at."""
         self.lesion_id: str | None = None
         self.journal = Journal(self)
-        """What the current reader did on each image, so that it can be taken back."""
+        """Acts of the current reader on each image, for undo."""
         self._waiting: deque[Callable[[], Change]] = deque()
         self._refused: Callable[[], Change] | None = None
         """The last commit of shapes, where it failed and its drawer tries again."""
@@ -90,7 +90,7 @@ class Session(QObject):
 
     @property
     def can_write(self) -> bool:
-        """Whether the current reader can draw and label now."""
+        """True if the current reader can draw and label now."""
         return self._study is not None and self._study.writable and self.reader is not None and not self._waiting
 
     def writable_study(self) -> Study:
@@ -179,7 +179,7 @@ class Session(QObject):
         self.changed.emit(ReaderChanged(reader=self.reader))
 
     def set_password(self, password: str) -> None:
-        """Of the current reader; an empty one takes it away."""
+        """Set the password of the current reader; an empty one removes it."""
         if self.reader is None or self._passwords is None or not self.study.writable:
             raise StudyError("Sign in to a study that can be changed first.")
         self._passwords.put(self.reader.id, password)
@@ -238,7 +238,7 @@ class Session(QObject):
     # changes
 
     def set_labels(self, lesion_id: str, labels: Labels) -> None:
-        """What the current reader says of a lesion."""
+        """Set the current reader's labels of a lesion."""
         reader, study = self._writer()
         image_id = study.lesions.get(lesion_id).image_id
 
@@ -324,7 +324,7 @@ class Session(QObject):
         self.changed.emit(StorageChanged(problem=""))
 
     def _keep_refused(self) -> None:
-        """What was drawn and not written stays to be written, whatever is looked at."""
+        """Queue the change that was drawn but not written, so that it is written whichever image is shown."""
         if self._refused is not None:
             self._waiting.append(self._refused)
             self._refused = None
@@ -338,7 +338,7 @@ class Session(QObject):
         return self.reader, self.study
 
     def write(self, write: Callable[[], Change]) -> bool:
-        """Change the study and tell the screens. False where the disk is full: then it waits for room."""
+        """Change the study and notify the screens. Return False if the disk is full: it then waits for room."""
         if not self._waiting:
             try:
                 change = write()

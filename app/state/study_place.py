@@ -1,4 +1,4 @@
-"""Where the user was in a study when it was closed, kept with the settings of this computer.
+"""Place of the user in a study at its closing, kept with the settings of this computer.
 
 Only random identifiers and numbers are kept: nothing of a patient.
 """
@@ -39,7 +39,7 @@ class StudyPlace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_place(folder: Path) -> StudyPlace:
-    """Where the user was in the study of this folder; the beginning where that is unknown."""
+    """Return the user's place in the study of this folder; the beginning if it is unknown."""
     try:
         return msgspec.json.decode(settings.text(_key(folder), "{}"), type=StudyPlace)
     except msgspec.MsgspecError:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.explain.explanation import PrototypeRow
 
 _STEP = 1.25
-"""Of a zoom by a key."""
+"""Zoom factor of one key press."""
 
 
 class CasePair(QObject):
@@ -40,7 +40,7 @@ class CasePair(QObject):
         self._images = Pictures(session, self)
         self._pictures: CasePictures | None = None
         self._places: dict[str, tuple[Key, Affine]] = {}
-        """Of "lesion" and "source": the mammogram's slice and how it leads to the network's input."""
+        """Slice of the mammogram and its transform to the network's input, for "lesion" and "source"."""
         self._patch: object = None
         self._images.ready.connect(self._take_image)
         self.lesion.view.moved.connect(self._follow_lesion)
@@ -145,7 +145,8 @@ class CasePair(QObject):
     # the mammograms
 
     def _frame_of(self, row: PrototypeRow) -> Affine | None:
-        """How the prototype's mammogram leads to its region; None where this study does not hold that region."""
+        """Return the transform from the prototype's mammogram to its region; None if this study lacks the
+        region."""
         model = self._desk.model
         if model is None or row.prototype is None:
             return None

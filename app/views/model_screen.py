@@ -1,4 +1,4 @@
-"""What Review and Prototypes share: which model, its page, and one sentence where there is none."""
+"""Common parts of Review and Prototypes: choice of the model, its page, and one sentence if there is none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ModelScreen(Screen):
         self.session, self.desk = session, desk
         self.run_bar, self.notice, self.pages = RunBar(desk), Notice(), QStackedWidget()
         self.missing = Label()
-        """What the model that is shown lacks: the pictures of its prototypes."""
+        """Missing parts of the shown model: the pictures of its prototypes."""
         self.missing.setWordWrap(True)
         self.missing.setObjectName("badge")
         self.missing.setMargin(4)
@@ -92,7 +92,7 @@ class ModelScreen(Screen):
         raise NotImplementedError
 
     def _purpose(self) -> tuple[str, str]:
-        """What the screen is for, where a study or where a model is missing."""
+        """Return the purpose of the screen, for a missing study or a missing model."""
         raise NotImplementedError
 
     def _explain_absence(self) -> None:

@@ -1,4 +1,4 @@
-"""What the main window asks of the screen that is shown: its history, its actions, and what they can act on."""
+"""Interface of a screen for the main window: its history, its actions, and the objects that they act on."""
 
 from __future__ import annotations
 
@@ -36,29 +36,30 @@ class Screen(QWidget):
     """One of the four screens on the rail.
 
     Ctrl+Z and Ctrl+Shift+Z act on ``history`` of the screen that is shown. Actions whose ``screen`` in
-    ``resources/actions.json`` is this one are enabled only while it is shown; ``handlers`` says what they do.
+    ``resources/actions.json`` is this one are enabled only while it is shown; ``handlers`` holds their functions.
     """
 
     refused = Signal(str)
     """Why something cannot be done just now, as one sentence for the status line."""
     hint_changed = Signal(str)
-    """How what is chosen now is used, as one line for the status bar; empty where nothing need be said."""
+    """Hint on using the current selection, as one line for the status bar; empty if none is needed."""
     hint = ""
     """The last ``hint_changed``."""
     actions_changed = Signal()
-    """What can be done or taken back here changed: the window asks for ``available`` and ``history`` anew."""
+    """Emitted when available actions or undoable acts changed: the window reads ``available`` and
+    ``history`` anew."""
 
     @property
     def history(self) -> History:
         return NoHistory()
 
     def show_hint(self, hint: str) -> None:
-        """Show this line in the status bar while this screen is shown and nothing else is said there."""
+        """Show this line in the status bar while this screen is shown and no other message is there."""
         self.hint = hint
         self.hint_changed.emit(hint)
 
     def available(self) -> frozenset[Need]:
-        """What this screen has for its actions to act on, beyond what the session knows."""
+        """Return the objects that this screen has for its actions, beyond those of the session."""
         return frozenset()
 
     def handlers(self) -> Mapping[str, Callable[[], object]]:

@@ -35,11 +35,11 @@ class Banner(QFrame):
 
     @property
     def text(self) -> str:
-        """What is shown; empty where nothing is."""
+        """Text that is shown; empty if there is none."""
         return self._text.text() if self._sentences else ""
 
     def say(self, about: str, sentence: str, button: str = "", act: Callable[[], object] | None = None) -> None:
-        """An empty sentence takes away what was said about it."""
+        """Show a sentence on a subject; an empty sentence removes the subject's earlier one."""
         self._sentences.pop(about, None)
         if sentence:
             self._sentences[about] = (sentence, button, act)

@@ -53,7 +53,7 @@ class ChanceField(QWidget):
         self.update()
 
     def handle(self) -> QPointF | None:
-        """Where the handle is painted; None where no value is given, since then there is no handle."""
+        """Return the place of the handle; None if no value is given, since then there is no handle."""
         if self._percent is None:
             return None
         scale = self._scale()

@@ -156,7 +156,7 @@ class ChoiceRow(QWidget):
         self.note.setText(text)
 
     def choose(self, value: str) -> None:
-        """As a click on this value: the chosen one is taken back."""
+        """Choose a value with the effect of a click on it: the chosen one is cleared."""
         self._say(None if value == self._value else value)
 
     def choose_by_key(self, key: str) -> bool:

@@ -47,7 +47,7 @@ class Notice(QWidget):
         self._bar.hide()
 
     def show_progress(self, text: str, done: int, total: int) -> None:
-        """What is being done beneath the title; ``total`` 0: nobody knows how much it is."""
+        """Show the current step beneath the title; ``total`` 0: the amount of work is unknown."""
         self._text.setText(text)
         self._bar.setRange(0, total)
         self._bar.setValue(done)

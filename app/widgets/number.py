@@ -1,4 +1,4 @@
-"""Fields for numbers whose text stands off the border: a style sheet cannot say that of the field inside them."""
+"""Fields for numbers with a distance between text and border: a style sheet cannot set it for the inner field."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from core.cli.parsing import PROGRAM
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What can follow one command."""
+    """The completions that can follow one command."""
 
     path: tuple[str, ...]
     """() for the program itself, ("study", "create") for a sub-command."""

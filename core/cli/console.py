@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _PLAIN_EVERY_S = 10.0
 _ALIVE_AFTER_S = 1.0
-"""A command that has shown nothing for this long says that it works."""
+"""The time in seconds without output after which a command reports that it is still working."""
 _ETA_AFTER_S, _ETA_AFTER_UNITS = 5.0, 3
 """The time left is shown only once this much of a stage was observed."""
 _NARROW = 60
@@ -170,7 +170,7 @@ class Console:
             sys.stderr.write(f"Error: {_plain_text(sentence, lines=False)}\n")
 
     def cancelled_notice(self) -> None:
-        """How far the work came before Ctrl-C."""
+        """Print the progress of the work at Ctrl-C."""
         self._close_bars()
         at = self._last
         reached = f" {at.stage}: {at.done:,} of {at.total:,} done." if at is not None and at.total else ""

@@ -17,9 +17,9 @@ _WRONG_KIND = {
 
 
 def sentence_for(error: Exception, arguments: Sequence[str]) -> str | None:
-    """What is wrong and what to do; None for an internal error.
+    """Return the message with the problem and its remedy; None for an internal error.
 
-    ``arguments``: the command line. A missing file is the user's to know only if it is named there.
+    ``arguments``: the command line. A missing file is reported to the user only if it is named there.
     """
     match error:
         case MarginaliaError():

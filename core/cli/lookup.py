@@ -1,7 +1,7 @@
-"""Names and paths are looked up before anything heavy is loaded: a wrong one is answered at once.
+"""Names and paths are looked up before anything heavy is loaded: a wrong one is reported at once.
 
-The database is read with the standard library alone. Whatever cannot be told here (a database of another version,
-a disk that cannot be read) is left to the store, which has a sentence for it.
+The database is read with the standard library alone. Other cases are left to the store, which has messages for
+them: a database of another version, a disk that cannot be read.
 """
 
 from __future__ import annotations

@@ -68,8 +68,10 @@ REFUSED, INTERNAL, INTERRUPTED = 1, 3, 130
 
 
 class CliCommand(Protocol):
-    """What a module of ``core.cli.commands`` offers. One with names or paths among its arguments also has
-    ``look_up(arguments)``, which refuses unknown ones without importing anything heavy."""
+    """The interface of a module of ``core.cli.commands``.
+
+    A module with names or paths among its arguments also has ``look_up(arguments)``. It refuses unknown ones
+    without importing anything heavy."""
 
     HELP: str
 
@@ -83,7 +85,7 @@ def _command(name: str) -> CliCommand:
 
 
 class _Version(argparse.Action):
-    """Prints the version; it is looked up only when it is asked for."""
+    """The action that prints the version; it looks the version up only on request."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from core.platform.version import code_version

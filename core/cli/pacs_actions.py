@@ -1,4 +1,4 @@
-"""What each action of ``pacs`` does; a function an action, named as it is called."""
+"""The actions of ``pacs``; one function for each action, with the action's name."""
 
 from __future__ import annotations
 

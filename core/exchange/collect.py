@@ -1,4 +1,4 @@
-"""What every export shares: which lesions, under which names, into a folder that is whole or not there.
+"""Common parts of every export: the choice of lesions, their names, and a folder that is complete or absent.
 
 Exports carry pseudonyms only: no identifier of a patient, no date, no free text that a reader typed.
 """
@@ -37,13 +37,13 @@ class ExportItem:
     """One lesion to export."""
 
     name: str
-    """Of its files: pseudonym, view, beginning of the image's id, number of the lesion."""
+    """The name of its files: pseudonym, view, beginning of the image's id, number of the lesion."""
     patient: Patient
     image: Image
     lesion: Lesion
     truth: LesionTruth
     part: str
-    """Of the split, or "all" where there is none."""
+    """The part of the split, or "all" if there is none."""
 
 
 def collect(
@@ -140,7 +140,7 @@ def new_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def _beside(folder: Path) -> Path:
-    """Where to work: on the same file system as the folder, which may be a mount point."""
+    """Return a working path on the same file system as the folder, which may be a mount point."""
     return folder if folder.exists() else folder.parent
 
 

@@ -31,7 +31,7 @@ class Format(StrEnum):
 
 
 OBJECTS = (Format.SEG, Format.SR, Format.GSPS)
-"""What can carry original identifiers."""
+"""The formats that can carry original identifiers."""
 OF_A_RUN = (Format.SR, Format.MODEL, Format.ONNX)
 FILES = (Format.MODEL, Format.ONNX)
 """One file instead of a folder."""

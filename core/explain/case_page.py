@@ -78,7 +78,7 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class CaseFacts:
-    """What a study knows of the case beside the model's answer."""
+    """The study's facts about the case, shown beside the model's answer."""
 
     model: str = ""
     """Name of the run."""
@@ -97,7 +97,7 @@ class Call:
     colour: str
     probability: float | None
     agrees: bool | None
-    """Whether the model gives the same class; None where it was not trained on this word or gives none."""
+    """True if the model gives the same class; None if it was not trained on this word or gives no class."""
 
 
 def render_case(

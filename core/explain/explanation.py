@@ -34,7 +34,7 @@ class RoiInput:
     image_to_input: Affine
     lesion_id: str
     class_name: str | None = None
-    """What the reader (or the data set) says; None where nothing was said. Obscured and microlobulated too."""
+    """The class given by the reader (or the data set), obscured and microlobulated included; None if not given."""
 
 
 def roi_input(rois: RoiSet, row: int, *, class_name: str | None = None) -> RoiInput:
@@ -50,14 +50,14 @@ def roi_input(rois: RoiSet, row: int, *, class_name: str | None = None) -> RoiIn
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PrototypeRow:
-    """What one prototype contributes: a row of Fig. 4."""
+    """The contribution of one prototype: a row of Fig. 4."""
 
     index: int
     """In the prototype layer."""
     class_index: int
     class_name: str
     prototype: Prototype | None
-    """Where it comes from; None before the first projection."""
+    """The source of the prototype; None before the first projection."""
     similarity_map: Float32
     """(H, W) of the latent grid."""
     activation: Float32
@@ -77,14 +77,14 @@ class PrototypeRow:
     strongest_cell: tuple[int, int]
     """(row, column) in the latent grid."""
     receptive_box: Box
-    """What the strongest cell can see at most, in network-input pixels: far more than ``relevant_box``."""
+    """The full receptive field of the strongest cell, in network-input pixels: far more than ``relevant_box``."""
     receptive_box_image: Box
     self_activation: float
     """Similarity of the prototype to its own source: log(1/eps)."""
 
     @property
     def number(self) -> int:
-        """What people call it: its place, from 1, in the unpruned model, so that pruning renumbers nothing."""
+        """Return the displayed number: its place, from 1, in the unpruned model; pruning renumbers nothing."""
         return (self.index if self.prototype is None else self.prototype.index) + 1
 
     @property
@@ -99,7 +99,7 @@ class PrototypeRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Precedent:
-    """Whether anything like this ROI was among the cases that the model was fitted on."""
+    """The evidence for a case comparable to this ROI among those that the model was fitted on."""
 
     evidence: float
     """Largest similarity to a prototype of the predicted class (``core.training.abstention``)."""
@@ -114,7 +114,7 @@ class Precedent:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Explanation(Scored):
-    """Why the network says what it says of one ROI."""
+    """The explanation of the network's output for one ROI."""
 
     roi: RoiInput
     class_names: tuple[str, ...]

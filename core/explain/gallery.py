@@ -37,14 +37,14 @@ class NearestPatch:
     similarity: float
     cell: tuple[int, int]
     patch_box: Box
-    """Of the cell, in network-input pixels."""
+    """The box of the cell, in network-input pixels."""
     patch_box_image: Box
     """The same in pixels of the mammogram."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sweep:
-    """What one pass over ``n`` ROIs gathers, for ``m`` prototypes."""
+    """The results of one pass over ``n`` ROIs, for ``m`` prototypes."""
 
     scores: NDArray[np.float32]
     """(n, m) ``s_j``."""
@@ -78,7 +78,7 @@ class PrototypeGallery:
 
 @dataclass(frozen=True, kw_only=True)
 class PrototypeLikeness:
-    """How much two prototypes say the same, by four measures."""
+    """The similarity of two prototypes, by four measures."""
 
     first: int
     second: int
@@ -243,7 +243,7 @@ def _correlation(scores: Float) -> Float:
 
 
 LIMITS = {"latent": 0.1, "correlation": 0.99, "overlap": 0.9}
-"""Where two prototypes count as near duplicates, unless the caller says otherwise."""
+"""The default limits beyond which two prototypes count as near duplicates."""
 
 
 def _linked(pair: PrototypeLikeness, criterion: str, limit: float | None) -> bool:

@@ -1,4 +1,4 @@
-"""What the model would say if a prototype were not there or a margin score were another, without a refit."""
+"""The model's output if a prototype were absent or a margin score were different, without a refit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # an explanation is made with torch, which reading its number
 
 @dataclass(frozen=True, kw_only=True)
 class Supposition:
-    """What is supposed of one case; empty, it changes nothing."""
+    """The hypothetical changes to one case; empty, it changes nothing."""
 
     off: frozenset[int] = frozenset()
     """Rows of the explanation whose contributions are left out."""
@@ -30,7 +30,7 @@ class Supposition:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Supposed(Scored):
-    """What follows from a supposition, by the weights that the model has."""
+    """The result of a hypothetical change, with the model's present weights."""
 
     logits: NDArray[np.float64]
     """(K,)"""

@@ -24,7 +24,7 @@ class PanelRow:
     patch: PrototypePatch | None
     """None where the model came without its sources."""
     outlines: tuple[Outline, ...]
-    """Of the top 5% of the map."""
+    """The outlines of the top 5% of the map."""
     fine_precision: float | None
     """Share of the top 5% inside the fine annotation (eq. 1); None where there is none."""
     lesion_precision: float | None
@@ -37,7 +37,7 @@ class Panel:
     rows: tuple[PanelRow, ...]
     """In the order of the prototype layer."""
     fine: tuple[Outline, ...]
-    """Of the reader's fine annotation; () where there is none."""
+    """The outlines of the reader's fine annotation; () if there is none."""
     lesion: tuple[Outline, ...]
     highest: float
     """Largest similarity of all maps: the hot end of the common scale."""
@@ -67,7 +67,7 @@ def make_panel(explanation: Explanation, patches: Sequence[PrototypePatch], rois
 
 
 def _precision(row: PrototypeRow, mask: UInt8 | None) -> float | None:
-    """As ``activation_precision`` has it; the lowest value of the top is known already."""
+    """Return the value of ``activation_precision``; the lowest value of the top is already available."""
     if mask is None or not mask.any():
         return None
     count = top_count(row.activation.size)

@@ -47,7 +47,7 @@ class ReceptiveField:
     """Continuous coordinate of the centre of cell 0."""
 
     def box(self, cell: tuple[int, int], input_size: int) -> Box:
-        """Of the cell (row, column), in network-input pixels, cut at the input's edge."""
+        """Return the box of the cell (row, column), in network-input pixels, cut at the input's edge."""
         (y0, y1), (x0, x1) = (self._span(index, input_size) for index in cell)
         return Box(x0=x0, y0=y0, x1=x1, y1=y1)
 

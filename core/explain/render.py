@@ -27,7 +27,7 @@ RECEPTIVE_COLOUR = (203, 213, 225)
 
 @dataclass(frozen=True, kw_only=True)
 class HeatStyle:
-    """How a map is laid over an image."""
+    """The style of a map drawn over an image."""
 
     low: float = 0.0
     """Value of the map at the cold end of the colours; there the image shines through unchanged."""
@@ -78,7 +78,7 @@ def overlay(grey: NDArray[np.uint8], activation: NDArray[np.floating], style: He
 
 
 def _share(activation: NDArray[np.floating], style: HeatStyle) -> NDArray[np.float64]:
-    """Where each value lies between the cold (0) and the hot end (1); all cold where they are one."""
+    """Return the position of each value between the cold (0) and the hot end (1); all cold if they are equal."""
     span = style.high - style.low
     if span <= 0:
         return np.zeros(activation.shape)
@@ -144,7 +144,7 @@ def png(picture: NDArray[np.uint8]) -> bytes:
 
 
 def jpeg(picture: NDArray[np.uint8], quality: int = 90) -> bytes:
-    """As JPEG bytes with full colour resolution: a tenth of the PNG, for pages that hold dozens of overlays."""
+    """Encode as JPEG with full colour resolution: a tenth of the PNG, for pages that hold dozens of overlays."""
     buffer = io.BytesIO()
     Pillow.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()

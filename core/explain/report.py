@@ -20,12 +20,12 @@ from core.model.card import AUTOMATIC_BAND, ModelCard
 from core.platform.atomic import atomic_write
 
 CLASS_COLOURS = ("#56b4e9", "#e69f00", "#cc79a7", "#009e73", "#f0e442", "#d55e00", "#0072b2")
-"""Okabe and Ito's, told apart by colour-blind readers; repeated where there are more classes."""
+"""The colours of Okabe and Ito, distinct for colour-blind readers; repeated if there are more classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """What a page must say of the model and data behind it (safety.md)."""
+    """The facts about the model and its data that a page must state (safety.md)."""
 
     model_sha256: str
     data_fingerprint: str

@@ -1,4 +1,4 @@
-"""What follows from margin scores alone, whether the model gave them or a reader supposes them."""
+"""Results that depend on margin scores alone, given by the model or assumed by a reader."""
 
 from __future__ import annotations
 

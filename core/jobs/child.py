@@ -1,9 +1,9 @@
-"""The child's side of a job: ``python -m core.jobs.child [FOLDER]``.
+"""The child process of a job: ``python -m core.jobs.child [FOLDER]``.
 
 The first line of standard input is the job as JSON. Without a folder, every line of standard output is one event,
-and when standard input closes, the job is asked to stop. With one, events and the wish to stop are files in it
-(``core.jobs.detached``), and the child needs nobody. Whatever a job prints goes to standard error, so that it
-cannot be taken for an event.
+and the job is asked to stop when standard input closes. With a folder, events and the stop request are files in it
+(``core.jobs.detached``), and the child needs no other process. Everything that a job prints goes to standard
+error, so that it cannot be taken for an event.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NO_MEMORY = (
     "bad_alloc",
     "unable to mmap",
 )
-"""What torch, its libraries and Python say of it, on the processor and on graphics cards."""
+"""The messages of torch, its libraries and Python for a lack of memory, on the processor and on graphics cards."""
 OUT_OF_MEMORY = "The job ran out of memory; close other programs or choose smaller batches."
 
 
@@ -108,7 +108,7 @@ def _until_asked(folder: Path) -> None:
 
 
 def hold(folder: Path) -> BinaryIO:
-    """The lock that says that this child lives; who only asks whether one does holds it for a moment."""
+    """Acquire the lock that shows that this child is alive; a check for a live child holds it for a moment."""
     file = (folder / LOCK).open("ab")
     deadline = time.monotonic() + _LOCK_S
     while not try_lock(file):

@@ -1,13 +1,13 @@
-"""A job that does not need the program that started it: its child goes on alone and can be found again.
+"""Jobs that outlive the process that started them; a later process can find and follow them.
 
-Qt-free, as ``core.jobs.supervisor``. Child and follower speak through files in the job's folder, so that either
-may be killed at any moment and the other goes on:
+Free of Qt, like ``core.jobs.supervisor``. Child and follower communicate through files in the job's folder. Either
+may be killed at any moment while the other continues:
 
 - ``job.lock`` is locked by the child as long as it lives;
 - ``events.jsonl`` holds every event from ``Started`` to the terminal one, a line each;
-- ``stop`` asks the child to stop, by being there.
+- ``stop`` asks the child to stop, by its presence.
 
-Who follows reads the events from the first one on, whether it started the job or found it.
+A follower reads the events from the first one on, no matter whether it started the job or found it.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ from core.platform.system import kill_process, try_lock, unlock
 
 LOCK, EVENTS, STOP = "job.lock", "events.jsonl", "stop"
 SILENT_S = 300.0
-"""After so long without an event the follower says that the job may hang; a batch of VGG-16 on a small computer
-takes a minute."""
+"""Time without an event, in seconds, after which the follower reports that the job may hang.
+
+A batch of VGG-16 on a small computer takes a minute."""
 _TICK_S, _START_S, _EXIT_S = 0.05, 60.0, 10.0
 _LAST_BYTES, _LAST_LINES = 8000, 60
 
 _children: dict[Path, subprocess.Popen[bytes]] = {}
-"""Children that this process started, to be waited for when they end. One that is left alone stays in here."""
+"""Children that this process started and must wait for when they end. A detached child stays in here."""
 _guard = threading.Lock()
 
 
 def is_alive(folder: Path) -> bool:
-    """Whether a child works in this folder now, whoever started it."""
+    """Return True if a child works in this folder now, in whichever process it was started."""
     try:
         with (folder / LOCK).open("r+b") as file:
             if not try_lock(file):
@@ -53,7 +54,7 @@ def is_alive(folder: Path) -> bool:
 
 
 def was_here(folder: Path) -> bool:
-    """Whether a job of this kind works here, or ended here without being forgotten."""
+    """Return True if a job of this kind works here, or ended here and was not removed since."""
     try:
         return (folder / EVENTS).stat().st_size > 0
     except OSError:
@@ -67,7 +68,7 @@ def forget(folder: Path) -> None:
 
 
 def ask_to_stop(folder: Path) -> None:
-    """The child stops after what it is doing and says so in its last event."""
+    """Ask the child to stop after its current step; its last event confirms it."""
     (folder / STOP).touch()
 
 
@@ -78,9 +79,9 @@ def final_event(folder: Path) -> Event | None:
 
 
 def launch(request: JobRequest, folder: Path, *, log: Path) -> None:
-    """Start the child and wait until it works (seconds at most); ``follow`` then says what becomes of it.
+    """Start the child and wait until it works (seconds at most); ``follow`` then reports its outcome.
 
-    ``log`` receives its standard error. StudyError where a job works in the folder already.
+    ``log`` receives its standard error. Raises: StudyError if a job works in the folder already.
     """
     if is_alive(folder):
         raise StudyError(f"A job works in {folder.name} already; wait for it, or stop it first.")
@@ -116,10 +117,10 @@ def follow(
     silent_s: float = SILENT_S,
     log: Path | None = None,
 ) -> Event | None:
-    """Emit the job's events, from its first one, to its end; the terminal event, which was emitted last.
+    """Emit the job's events, from its first one, to its end; return the terminal event, which was emitted last.
 
-    ``cancelled`` is polled: once true, the child is asked to stop, and killed after ``grace_s`` seconds. None
-    where ``left`` became true first: nothing more is emitted, and the job goes on alone.
+    ``cancelled`` is polled: once true, the child is asked to stop, and killed after ``grace_s`` seconds. None if
+    ``left`` became true first: nothing more is emitted, and the job continues alone.
     """
     return _Follower(folder, emit, grace_s, silent_s, log).run(cancelled, left)
 
@@ -212,7 +213,7 @@ class _Tail:
         self._path, self._at, self._rest = path, 0, b""
 
     def read(self) -> Iterator[Event]:
-        """What was written since the last call; a line that is no event is skipped."""
+        """Read the events written since the last call; a line that is no event is skipped."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._at)

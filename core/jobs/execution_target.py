@@ -1,4 +1,4 @@
-"""Where a job's child runs: a command that speaks the job protocol on its standard input and output."""
+"""The execution target of a job's child: a command with the job protocol on its standard input and output."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 class ExecutionTarget:
     command: tuple[str, ...] = CHILD
     environment: Mapping[str, str] = field(default_factory=dict)
-    """What differs from the environment of this process."""
+    """Variables that differ from the environment of this process."""
     lost: str = ""
-    """What is said of a child that ended without a word; "": how it ended."""
+    """The message for a child that ended without a terminal event; "": a description of its exit."""
 
 
 THIS_MACHINE = ExecutionTarget()
 
 
 def with_threads(threads: int) -> ExecutionTarget:
-    """This machine, with so many threads for a child: several at once must not fight for the cores."""
+    """Return this machine with ``threads`` for a child, so that parallel children do not compete for cores."""
     return ExecutionTarget(environment=dict.fromkeys(_THREADS, str(max(1, threads))))

@@ -26,24 +26,24 @@ _LONGEST_PATH = 1000
 class RemoteHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     address: str
-    """What ssh is given: host, user@host, or a name of the user's ssh configuration."""
+    """The argument for ssh: host, user@host, or a name of the user's ssh configuration."""
     program: str
     """Folder of this program there."""
     python: str = "python3"
-    """Of the environment there that has the program's packages."""
+    """The Python interpreter of the remote environment that has the program's packages."""
     folder: str = "marginalia-runs"
-    """Where runs lie there while they are trained; relative to the home folder."""
+    """The remote folder of the runs while they are trained; relative to the home folder."""
     confirmed: str = ""
     """When the user confirmed it (UTC), and for what: stamp and hash."""
 
 
 def destination(host: RemoteHost) -> str:
-    """Where it points, for people to read and confirm."""
+    """Return the destination as text for the user to read and confirm."""
     return f"{host.address} (folder {host.folder}, with {host.python} in {host.program})"
 
 
 def checked(host: RemoteHost) -> RemoteHost:
-    """The entry, where it can be used; TrainingError says what is wrong with it."""
+    """Return the entry if it can be used. Raises: TrainingError with the entry's defect."""
     if not _NAME.fullmatch(host.name) or host.name == "here":
         raise TrainingError(
             "The name of a host needs 1 to 40 letters, digits, dots, hyphens and underscores, and is not here."

@@ -26,7 +26,7 @@ class Launcher:
     slurm: bool = False
 
     def place(self, folder: Path, name: str) -> ExecutionTarget:
-        """Where the job ``name``, whose files lie in ``folder``, runs."""
+        """Return the execution target of the job ``name``, whose files lie in ``folder``."""
         if self.slurm:
             return ExecutionTarget(command=(sys.executable, "-m", "core.jobs.slurm", str(folder.resolve()), name))
         if self.at_once == 1:

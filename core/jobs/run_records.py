@@ -27,7 +27,7 @@ class RunLine(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     imported: bool
     prototypes: int | None
-    """Of the revision in use; None without a model."""
+    """The number of prototypes of the revision in use; None without a model."""
     pruned: bool
     notes: str
 

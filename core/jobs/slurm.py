@@ -1,10 +1,10 @@
 """The job protocol in front of Slurm: ``python -m core.jobs.slurm FOLDER NAME``.
 
-Reads the request from standard input as any child does, hands this program's own command line to ``sbatch`` and
-writes the events that the node writes into a file to standard output (the node runs a child that needs nobody,
-``core.jobs.detached``). When standard input closes, the job is asked to stop, and taken out of the queue where it
-does not (``scancel``). The folder must lie on a file system that the nodes see under the same path. What a site
-needs beside (partition, account, time) is taken from sbatch's own environment variables (SBATCH_PARTITION, ...).
+Reads the request from standard input like any child and submits this program's own command line with ``sbatch``.
+The node runs a detached child (``core.jobs.detached``), which writes its events to a file; they are copied to
+standard output. When standard input closes, the job is asked to stop. If it does not stop, it is removed from the
+queue (``scancel``). The folder must lie on a file system that the nodes see under the same path. Other settings of
+a site (partition, account, time) are taken from sbatch's own environment variables (SBATCH_PARTITION, ...).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _GRACE_S = 60.0
 
 
 def submit(folder: Path, name: str) -> str:
-    """Hand the job to Slurm; its number. RuntimeError with what sbatch said where it refuses."""
+    """Submit the job to Slurm and return its number. Raises: RuntimeError with sbatch's message if it refuses."""
     run = [sys.executable, str(ROOT / "main.py"), "job", "--folder", str(folder)]
     done = subprocess.run(
         [
@@ -51,7 +51,7 @@ def submit(folder: Path, name: str) -> str:
 
 
 def in_queue(job: str) -> bool:
-    """Whether Slurm still knows the job as waiting or running; True where it cannot be asked just now."""
+    """Return True if the job waits or runs in Slurm, or if Slurm cannot be queried at the moment."""
     done = subprocess.run(
         ["squeue", "--noheader", "--jobs", job, "--format=%T"], capture_output=True, text=True, check=False
     )

@@ -92,7 +92,7 @@ def _talking(host: RemoteHost, *arguments: str) -> Iterator[subprocess.Popen[byt
 
 
 def ask(host: RemoteHost, *arguments: str) -> str:
-    """What a short command there answers."""
+    """Return the output of a short command on the host."""
     with _talking(host, *arguments) as process:
         assert process.stdout is not None
         answer = process.stdout.read(_LARGEST_LIST)
@@ -100,7 +100,7 @@ def ask(host: RemoteHost, *arguments: str) -> str:
 
 
 def send(host: RemoteHost, file: Path, *arguments: str, emit: Emit, cancelled: IsCancelled) -> None:
-    """Give a file to a command there, which says first whether it has it already."""
+    """Send a file to a command on the host, which first reports if it has the file already."""
     size = file.stat().st_size
     with _talking(host, *arguments) as process, file.open("rb") as source:
         assert process.stdin is not None and process.stdout is not None

@@ -1,6 +1,6 @@
-"""Runs a job in a child process and turns whatever becomes of it into exactly one terminal event.
+"""Runs a job in a child process and turns every outcome into exactly one terminal event.
 
-Qt-free. The window calls ``supervise`` from a worker thread, the command line from its main thread. A crash in
+Free of Qt. The window calls ``supervise`` from a worker thread, the command line from its main thread. A crash in
 native code, a kill or a hang in the child never reaches the caller as anything but ``Failed``.
 """
 
@@ -149,7 +149,7 @@ def supervise(
     """Run the job to its end and return its terminal event, which was emitted last.
 
     ``cancelled`` is polled; once true, the child is asked to stop and killed after ``grace_s`` seconds.
-    ``log`` receives the child's standard error. ``place`` is where the child runs.
+    ``log`` receives the child's standard error. ``place`` is the execution target of the child.
     """
     process = _start(request, place)
     assert process.stdout is not None

@@ -1,7 +1,7 @@
-"""A job that does nothing but behave: counts, fails, dies or hangs as it is told.
+"""A job for tests without real work: it counts, fails, dies or hangs on request.
 
-It lets the supervisor's promises be tested with a real child process, and ``main.py self-test`` show them on
-the user's machine.
+It tests the supervisor's guarantees with a real child process. ``main.py self-test`` uses it to show them on the
+user's machine.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from core.platform.system import limit_this_process
 
 
 def rehearse(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
-    """Counts to ``steps``, then ends as ``end`` says: succeed, fail, defect, exit, garbage, memory,
+    """Count to ``steps``, then end as ``end`` requests: succeed, fail, defect, exit, garbage, memory,
     hang or deaf.
 
-    Before that it writes ``chatter`` bytes to standard error.
+    Before that, write ``chatter`` bytes to standard error.
     """
     steps, end = int(arguments.get("steps", 3)), str(arguments.get("end", "succeed"))
     for _ in range(int(arguments.get("chatter", 0)) // 100):
@@ -62,7 +62,7 @@ def _use_up_memory(limit: int) -> None:
 
 
 def _write_garbage(emit: Emit) -> None:
-    """What a native library does that prints to the pipe's descriptor behind Python's back."""
+    """Write garbage to the pipe's descriptor, like a native library that prints without Python."""
     stream = getattr(emit, "stream", None)
     if stream is not None:
         stream.write(b"\xff not an event\n{}\n")

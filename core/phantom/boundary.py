@@ -35,7 +35,7 @@ class Boundary:
 
     @property
     def mean_radius(self) -> float:
-        """Of the circle of the same area, px."""
+        """Return the radius of the circle of the same area, px."""
         return float(np.sqrt(np.mean(self.radius**2)))
 
     def point(self, angle: float, share: float = 1.0) -> Point:

@@ -1,4 +1,4 @@
-"""What a synthetic study is made of. All of it is SYNTHETIC: no value is measured on any person."""
+"""The configuration of a synthetic study. All of it is SYNTHETIC: no value is measured on any person."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 Confounder = Literal["none", "training", "random", "absent"]
-"""none: the study knows no marker. training: a marker that goes with the class (``marker_agreement``). random:
-a marker drawn apart from the class. absent: no marker, in a study whose training images carry one. The last
-two draw everything else alike, so the same patients can be judged with and without the marker."""
+"""The marker mode. none: the study has no marker. training: a marker correlated with the class
+(``marker_agreement``). random: a marker drawn independently of the class. absent: no marker, in a study whose
+training images carry one. The last two draw everything else alike. The same patients can therefore be evaluated
+with and without the marker."""
 
 
 class Difficulty(msgspec.Struct, frozen=True, kw_only=True):
-    """How hard the margin is to tell. Lengths are shares of the lesion's mean radius.
+    """The difficulty of the margin task. Lengths are shares of the lesion's mean radius.
 
     Each lesion shows its sign on a part of its boundary only; the rest is weakly defined in the same way for
     all classes. All ranges are drawn uniformly and independently of size, contrast, density and shape.
 
-    With the defaults a network of four stages (12-24-48-64 channels), trained for a minute on 410 ROIs of 112 px,
-    reaches a macro AUROC of about 0.96 on 150 others, and 0.6 once a band about the outline is covered
-    (tests/core/phantom/test_difficulty.py).
+    Reference with the defaults: a network of four stages (12-24-48-64 channels), trained for a minute on 410 ROIs
+    of 112 px. It reaches a macro AUROC of about 0.96 on 150 others, and 0.6 once a band about the outline is
+    covered (tests/core/phantom/test_difficulty.py).
     """
 
     sign_share: tuple[Share, Share] = (0.38, 0.82)
@@ -57,31 +58,31 @@ class PhantomConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Weights of circumscribed, indistinct, spiculated."""
     height: Annotated[int, msgspec.Meta(ge=400, le=6000)] = 900
     width: Annotated[int, msgspec.Meta(ge=300, le=6000)] = 700
-    """Of each mammogram in pixels."""
+    """The width of each mammogram in pixels."""
     slices: Annotated[int, msgspec.Meta(ge=1, le=200)] = 1
-    """Of each image: 1 for mammograms, more for tomosyntheses with slices of 1 mm."""
+    """The number of slices of each image: 1 for mammograms, more for tomosyntheses with slices of 1 mm."""
     spacing_mm: Annotated[float, msgspec.Meta(ge=0.05, le=0.4)] = 0.2
     diameter_mm: tuple[Positive, Positive] = (9.0, 22.0)
-    """Of a circle of the lesion's area."""
+    """The diameter of a circle of the lesion's area."""
     contrast: tuple[Positive, Positive] = (300.0, 740.0)
     """Brightness of the mass inside its outline over that of the ring around it, in grey levels of 4096."""
     spectral_exponent: tuple[Positive, Positive] = (2.8, 3.2)
-    """Of the texture's power spectrum, 1/f^exponent (about 3 in mammograms: Burgess 1999)."""
+    """The exponent of the texture's power spectrum, 1/f^exponent (about 3 in mammograms: Burgess 1999)."""
     malignant_probability: tuple[Share, Share, Share] = (0.1, 0.5, 0.85)
-    """Of a biopsy, given the margin."""
+    """The probability of a malignant biopsy, given the margin."""
     biopsy_missing: Share = 0.04
     """Share of findings without a biopsy result."""
     reader_noise: Positive = 1.2
     """Standard deviation, in logits, of the reader's estimate of malignancy."""
     confounder: Confounder = "none"
     test_patients: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """The last so many patients are meant for the test part; 0 leaves the split to the study."""
+    """The number of patients, the last ones, for the test part; 0 leaves the split to the study."""
     test_confounder: Confounder = "none"
-    """What the patients of the test part carry instead of ``confounder``."""
+    """The marker mode for the patients of the test part, in place of ``confounder``."""
     marker_agreement: Share = 0.8
     """Share of the ``training`` images whose marker is the one of their class."""
     marker_radius: Annotated[float, msgspec.Meta(gt=0, le=0.2)] = 0.075
-    """Of the marker, as a share of the lesion's larger side."""
+    """The radius of the marker, as a share of the lesion's larger side."""
     marker_grey: Positive = 1150.0
     """Brightness of the marker over what lies below it, in grey levels of 4096."""
     only: Part | None = None
@@ -135,10 +136,11 @@ SUBTLE = Difficulty(
     spicule_length=(0.385, 1.0),
     spicule_strength=(0.39, 0.678),
 )
-"""Margins that are subtle beside a marker that is plain to see: a model that is not told where to look takes the
-marker. The phantom's usual margins are so telling that hardly any model needs it."""
+"""Subtle margins beside a conspicuous marker: a model without guidance on the region takes the marker.
+
+The phantom's usual margins are so distinct that hardly any model needs the marker."""
 MARKER_RADIUS, MARKER_GREY = 0.12, 1500.0
-"""Of the marker that is plain to see."""
+"""The radius and grey level of the conspicuous marker."""
 
 
 def confounded(

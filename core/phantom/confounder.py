@@ -1,4 +1,4 @@
-"""The marker beside a lesion that goes with its class: a shortcut for a model that is not told where to look."""
+"""The marker beside a lesion, correlated with its class: a shortcut for a model without guidance on the region."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is true of a synthetic finding, and what its reader says; drawn before any pixel."""
+"""The true labels of a synthetic finding and those of its reader; drawn before any pixel."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def category_of(probability: float) -> BiradsCategory:
 
 
 def _reader(rng: np.random.Generator, prior: float, malignant: bool, noise: float) -> float:
-    """The reader knows what the margin says, sees something of the truth, and errs."""
+    """Return the reader's probability: from the margin, with some information about the truth, and with errors."""
     logit = np.log(prior / (1 - prior)) + (1.4 if malignant else -1.4) + rng.normal(0, noise)
     return float(np.round(np.clip(1 / (1 + np.exp(-logit)), 0.01, 0.99), 2))
 

@@ -32,7 +32,7 @@ class Spicule:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Margin:
-    """How the margin looks, around the boundary (tables of ``STEPS`` entries)."""
+    """The appearance of the margin, around the boundary (tables of ``STEPS`` entries)."""
 
     kind: MarginType
     sign: NDArray[np.float64]
@@ -42,7 +42,7 @@ class Margin:
 
     @property
     def salience(self) -> NDArray[np.float64]:
-        """How telling each place of the boundary is to a reader; (STEPS,)."""
+        """Return the diagnostic value of each place of the boundary to a reader; (STEPS,)."""
         if not self.spicules:
             return self.sign
         table = np.zeros(STEPS)

@@ -28,11 +28,11 @@ _NOISE = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class PhantomLesion:
-    """What was drawn, for checks that the task is the margin; no model sees it."""
+    """The parameters of a drawn lesion, for checks that the task is the margin; no model sees them."""
 
     diameter_mm: float
     contrast: float
-    """What ``PhantomConfig.contrast`` was in this view, grey levels."""
+    """The value of ``PhantomConfig.contrast`` in this view, grey levels."""
     local_density: float
     """Share of glandular tissue under the mass, 0 to 1."""
     sign_share: float
@@ -48,7 +48,7 @@ class PhantomView:
     pixels: NDArray[np.uint16]
     """(H, W), 12 bits, MONOCHROME2, 0 = air."""
     outline: Polygon
-    """As a reader draws it: a tenth outside the boundary."""
+    """The outline drawn by a reader: a tenth outside the boundary."""
     fine: tuple[Shape, ...]
     truth: PhantomLesion
 

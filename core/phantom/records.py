@@ -54,7 +54,7 @@ class AnnotationFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_annotations(path: Path) -> AnnotationFile:
-    """Inverse of what ``write_study_source`` writes; BadFileError says what is wrong with the file."""
+    """Read the file that ``write_study_source`` writes. Raises: BadFileError with the file's defect."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=AnnotationFile)
     except (OSError, msgspec.DecodeError) as error:

@@ -1,9 +1,9 @@
 """A SYNTHETIC tomosynthesis from a synthetic mammogram: one slice in focus, the others blurred by their distance.
 
-Reconstructed slices show what lies in them sharply and everything else as a blur that grows with the distance.
-Here all structure is put into one slice, the focus; a slice ``d`` millimetres away shows it blurred by a
-Gaussian whose width grows with ``d``, as the swing of the tube would. So the margin of the mass can be told in
-the slices about the focus alone, which is where its outline and its fine annotation are true.
+Reconstructed slices show their own structures sharply and everything else as a blur that grows with the distance.
+Here all structure is put into one slice, the focus. A slice ``d`` millimetres away shows it blurred by a Gaussian
+whose width grows with ``d``, as the swing of the tube would. The margin of the mass is therefore visible only in
+the slices about the focus, where its outline and its fine annotation are true.
 """
 
 from __future__ import annotations

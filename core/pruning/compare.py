@@ -43,7 +43,7 @@ def differences(
     draws: int = DRAWS,
     cancelled: IsCancelled = never,
 ) -> tuple[Difference, ...]:
-    """Of every figure that both states have; Cancelled between figures."""
+    """Return the difference of every figure that both states have. Raises: Cancelled between figures."""
     found: list[Difference] = []
     for part, rows in judged.items():
         found += _of_part(outcome, part, rows, draws, cancelled)

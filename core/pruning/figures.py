@@ -1,4 +1,4 @@
-"""How good the heads are on the rows of a table: point values, fast enough to follow the mouse.
+"""The performance of the heads on the rows of a table: point values, fast enough to follow the mouse.
 
 Intervals belong to ``core.evaluation``; an undefined value is None.
 """
@@ -35,7 +35,7 @@ class PartFigures:
     malignancy_auroc: float | None
     """Over the biopsied lesions; None without both outcomes or without a malignancy head."""
     calibration_slope: float | None
-    """Of the probability of malignancy over the biopsied lesions (Cox 1958): 1 where it is right."""
+    """The slope of the malignancy probability over the biopsied lesions (Cox 1958): 1 if calibrated."""
     cross_entropy: float | None
     brier: float | None
     """Mean squared distance between the probabilities and the class (Brier 1950): calibration and sharpness."""

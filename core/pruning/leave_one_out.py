@@ -1,4 +1,4 @@
-"""What each prototype is worth: the model without it, refitted."""
+"""The value of each prototype: the model without it, refitted."""
 
 from __future__ import annotations
 

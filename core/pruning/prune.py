@@ -30,7 +30,7 @@ JUDGED = (Part.VALIDATION, Part.TEST)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PrunableState:
-    """The part of a model that pruning changes. Weights are float32 values: what is judged is what is saved."""
+    """The part of a model that pruning changes. Weights are float32: the evaluated values are the saved ones."""
 
     class_names: tuple[str, ...]
     prototype_class: tuple[int, ...]
@@ -60,14 +60,14 @@ class Flip:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PruneOutcome:
-    """What a removal does, before anybody decides on it."""
+    """The effect of a removal, computed before the decision about it."""
 
     removed: tuple[int, ...]
     before: PrunableState
     after: PrunableState
     figures_before: dict[Part, PartFigures]
     figures_after: dict[Part, PartFigures]
-    """Of the parts that have rows in the table."""
+    """The figures of the parts that have rows in the table."""
     flips: tuple[Flip, ...]
 
 
@@ -107,7 +107,7 @@ class PreparedTable:
 
 
 def prepare(table: SimilarityTable) -> PreparedTable:
-    """Split a run's table into the rows to fit on and the rows to judge by. ModelError without any to fit on."""
+    """Split a run's table into rows to fit and rows to evaluate on. Raises: ModelError without any to fit on."""
     training = table.of_part(Part.TRAINING)
     if len(training) == 0:
         raise ModelError("The similarity table holds no training lesions: train or project again to rebuild it.")
@@ -145,7 +145,7 @@ def prune(
 
 @one_thread()
 def compare_states(table: PreparedTable, before: PrunableState, after: PrunableState) -> PruneOutcome:
-    """Two states of one run's model, such as two of its revisions, on the rows to judge by."""
+    """Compare two states of one run's model, such as two of its revisions, on the evaluation rows."""
     return PruneOutcome(
         removed=tuple(sorted(set(before.kept) - set(after.kept))),
         before=before,

@@ -50,7 +50,7 @@ class _RevisionDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 class Revision:
     record: ModelRevision
     model_sha256: str
-    """Of the unpruned model's weights; the revision fits no other."""
+    """The SHA-256 of the unpruned model's weights; the revision fits no other."""
     weights: Float32
     """(K, kept) of ``h1``."""
     malignancy_weights: Float32
@@ -60,7 +60,7 @@ class Revision:
 
     @property
     def sha256(self) -> str:
-        """Of everything that the revised model computes with; printed on its reports."""
+        """Return the SHA-256 of everything that the revised model computes with; printed on its reports."""
         return hashlib.sha256(self.model_sha256.encode() + self._heads() + self._kept()).hexdigest()
 
     def _kept(self) -> bytes:
@@ -219,7 +219,7 @@ def list_revisions(run_folder: Path) -> tuple[ModelRevision, ...]:
 
 
 def parent_of(run_folder: Path, revision: Revision) -> Revision | None:
-    """Where undo leads; None is the unpruned model."""
+    """Return the revision that undo restores; None is the unpruned model."""
     return None if revision.record.parent_id is None else load_revision(run_folder, revision.record.parent_id)
 
 

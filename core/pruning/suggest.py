@@ -11,7 +11,7 @@ from core.model.card import ModelCard
 from core.pruning.prune import PrunableState
 
 PURE = 3
-"""Of 5 nearest training patches at least so many are of the own class, or the prototype is impure (authors)."""
+"""Own-class patches needed among the 5 nearest training patches, or the prototype is impure (authors)."""
 
 
 class Reason(StrEnum):
@@ -30,7 +30,7 @@ class Suggestion:
     reason: Reason
     sentence: str
     twin: int | None = None
-    """The prototype that says the same and would stay."""
+    """The near-duplicate prototype that would stay."""
 
 
 def suggest(card: ModelCard, gallery: Gallery, keep: Collection[int] = ()) -> tuple[Suggestion, ...]:

@@ -17,10 +17,10 @@ from core.domain.study import Image, Lesion
 
 
 class FindingMenu(QMenu):
-    """Of one lesion: every lesion of the patient's other pictures, ticked where it is the same finding."""
+    """Menu of one lesion: every lesion of the patient's other pictures, ticked where it is the same finding."""
 
     linked = Signal(str, object)
-    """What was done, in a sentence, and the ``Act`` that takes it back."""
+    """Sentence on the act, and the ``Act`` that undoes it."""
     refused = Signal(str)
 
     def __init__(self, session: Session, lesion_id: str, parent: QWidget | None = None) -> None:

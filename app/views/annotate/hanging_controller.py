@@ -1,4 +1,4 @@
-"""What hangs in the annotation workspace: the chosen image, and beside it the others of the chosen hanging."""
+"""Shows the selected image and the comparison images of the current hanging protocol."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ class HangingController(QObject):
             self.seen.remember(image.id, view)
 
     def _show_as_left(self, place: int, image_id: str) -> None:
-        """As the picture was seen last; a new one at the lesion, where the user wants that."""
+        """Show the picture with its last view; a new picture at its lesion, where the user wants that."""
         view, alone = self.hanging_view.views[place], len(self._images) == 1
         known = self.seen.recall(image_id, view, window_only=not alone)
         if not known and alone and image_id == self._session.image_id:

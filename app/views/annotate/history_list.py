@@ -1,4 +1,4 @@
-"""What was done to a lesion, the newest first: strokes with a preview and the way back, and labels."""
+"""History of a lesion, the newest entry first: strokes with a preview and undo, and labels."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class HistoryList(QWidget):
         layout.addWidget(self._stack, 1)
 
     def show_heading(self, on: bool) -> None:
-        """Off where a button above says what this is."""
+        """Show or hide the heading; off where a button above already names the list."""
         self._heading.setText(tr("History") if on else "")
 
     def show_history(self, entries: Sequence[HistoryEntry], labels: Sequence[LabelChange] = ()) -> None:

@@ -1,4 +1,4 @@
-"""What the reader says of a lesion, in the words of BI-RADS; made to be filled in without the mouse."""
+"""Form for the reader's labels of a lesion, in the terms of BI-RADS; made to be filled in without the mouse."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class LabelForm(QWidget):
         self._chain()
 
     def show_labels(self, lesion_id: str, own: Labels, of_data_set: Labels, *, editable: bool) -> None:
-        """The reader's own, with what the data set says beside them in faint text."""
+        """Show the reader's own labels, with those of the data set beside them in faint text."""
         if lesion_id != self._lesion_id:
             self.take_typing()
         self._filling = True

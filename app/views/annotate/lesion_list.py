@@ -101,7 +101,7 @@ class LesionList(QWidget):
 
 
 def size_text(lesion: Lesion, image: Image) -> str:
-    """The longer side of its box, in mm where the image says how large a pixel is."""
+    """Return the longer side of the lesion's box, in mm where the image has a known pixel spacing."""
     longest = max(lesion.box.width, lesion.box.height)
     if image.pixel_spacing_mm is None:
         return tr("{n} px", n=round(longest))

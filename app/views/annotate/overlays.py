@@ -1,4 +1,4 @@
-"""What lies over the picture beside the reader's own shapes: other lesions, other readers, past states."""
+"""Overlays besides the reader's own shapes: other lesions, other readers, past states."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Overlays:
         view.update()
 
     def show_outlines(self, outlines: Sequence[LesionOutline]) -> None:
-        """Of the lesions that are not chosen."""
+        """Show the outlines of the lesions that are not chosen."""
         for layer in self._outlines:
             self._view.layers.remove(layer)
         self._outlines = []
@@ -57,7 +57,7 @@ class Overlays:
 
     @property
     def others_shown(self) -> bool:
-        """Whether layers of other readers lie over the picture."""
+        """True if layers of other readers lie over the picture."""
         return bool(self._others.shapes)
 
     def show_past(self, shapes: tuple[Shape, ...]) -> None:

@@ -87,7 +87,7 @@ class PanelController(QObject):
 
 
 def answered(own: Labels, given: Labels) -> Labels:
-    """Of the data set's labels those whose own counterpart the reader gave: the rest would lead the reader."""
+    """Return the data set's labels whose counterpart the reader gave: the rest would lead the reader."""
     fields = ("margin", "shape", "density", "category", "pathology")
     shown = {name: getattr(given, name) for name in fields if getattr(own, name) is not None}
     return Labels(**shown)

@@ -94,7 +94,7 @@ class PenStrip(QFrame):
         return QSize(min(hint.width(), _LEAST), hint.height())
 
     def _shorten(self, *, narrow: bool) -> None:
-        """Where there is little room the roles are told by their colours alone, with their names in tips."""
+        """Shorten the roles to their colours where there is little room, with their names in tool tips."""
         self._layer.setVisible(not narrow)
         style = Qt.ToolButtonStyle
         for button, short in self._roles.items():

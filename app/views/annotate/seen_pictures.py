@@ -1,4 +1,4 @@
-"""How each picture was seen last: a return to a case shows it as it was left."""
+"""Last view of each picture: a case is shown again with the view it was left with."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SeenPictures:
 
 
 def seen_in(view: MammogramView) -> SeenPicture:
-    """How the view shows its picture now; the view must have one."""
+    """Return the view's current state of its picture; the view must have one."""
     picture, display, port = view.picture, view.display, view.viewport
     assert picture is not None and display is not None
     choice = next((i for i, voi in enumerate(picture.choices) if voi is display.voi), None)

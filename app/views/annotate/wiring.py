@@ -40,7 +40,7 @@ from core.domain.geometry import Point
 from core.domain.shapes import Role
 
 _VIEW_KEYS = {ViewCommand.CANCEL, ViewCommand.FINISH, ViewCommand.STEP_BACK, ViewCommand.DELETE}
-"""What the view does by itself; all other keys are actions, which can be remapped."""
+"""Commands that the view handles by itself; all other keys are actions, which can be remapped."""
 _ZOOM = 1.25
 
 
@@ -133,7 +133,7 @@ class AnnotateWiring(QObject):
         actions.connect_checked("hanging.link_windows", partial(setattr, self._hanging, "windows_linked"))
 
     def _connect_to_view(self, action: str, act: Callable[[MammogramView], None]) -> None:
-        """What an action does with the view that is worked in."""
+        """Connect an action to the active view."""
         self._actions.connect_to(action, lambda: act(self._workspace.view))
 
     def _connect_cases(self) -> None:

@@ -1,4 +1,4 @@
-"""The annotation workspace: worklist, picture with its tools, labels. It shows what the session says."""
+"""Annotation workspace: worklist, picture with its tools, labels. It follows the session."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _AHEAD_MS = 150
 
 class AnnotateWorkspace(Screen):
     undo_offered = Signal(str, object)
-    """What was linked or removed, in a sentence, and what takes that back."""
+    """Sentence on the link or removal, and the act that undoes it."""
 
     def __init__(self, session: Session, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -227,7 +227,7 @@ class AnnotateWorkspace(Screen):
         self.worklist.recall(place)
 
     def _store_place(self) -> None:
-        """Where the user is, for when the study is opened again."""
+        """Store the user's place, for when the study is opened again."""
         session = self._session
         self.wall.remember()
         seen = self.wall.seen.of(session.image_id or "")
@@ -363,7 +363,7 @@ class AnnotateWorkspace(Screen):
         self.overlays.show_others(shapes)
 
     def show_mask(self, *, on: bool) -> None:
-        """Whether the network's mask lies over the picture."""
+        """Show or hide the network's mask over the picture."""
         self._mask_on = on
         self._update_mask()
 
@@ -375,7 +375,7 @@ class AnnotateWorkspace(Screen):
 
     @property
     def selected_width(self) -> Length | None:
-        """Of the first selected shape that has a width."""
+        """Return the width of the first selected shape that has one."""
         chosen = (self.document.shapes[i] for i in sorted(self.document.selection))
         return next((width for width in map(width_of, chosen) if width is not None), None)
 

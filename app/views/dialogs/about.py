@@ -1,4 +1,4 @@
-"""What the program is, and what it must not be used for."""
+"""Dialog about the program, its purpose and the uses that are forbidden."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a pixel of this screen is, measured with a bank card, and whether its greys are calibrated."""
+"""Pixel size of this screen, measured with a bank card, and the flag for calibrated greys."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class CalibrateDialog(QDialog):
 
 
 def stored_calibration(screen: str) -> tuple[float | None, bool]:
-    """Of the screen of this name: millimetres in a device pixel, and whether it is calibrated."""
+    """Return the named screen's calibration: millimetres in a device pixel, and True if it is calibrated."""
     size, _, grey = settings.text(f"screens/{screen}").partition(" ")
     try:
         return float(size), grey == "gsdf"

@@ -1,4 +1,4 @@
-"""What the program kept of its own defects: all of it is shown, and goes nowhere unless the user saves it."""
+"""Reports of the program's own defects: all of them are shown, and stay here unless the user saves them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class CrashReportDialog(QDialog):
         open_dialog(dialog)
 
     def save_to(self, path: Path) -> None:
-        """What is shown, and nothing else."""
+        """Save the shown text, and nothing else."""
         sentence = ""
         try:
             atomic_write(path, self.text.toPlainText().encode())

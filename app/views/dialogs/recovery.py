@@ -1,4 +1,4 @@
-"""What is there of a study that was not closed, in sentences."""
+"""Sentences on the remains of a study that was not closed."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def mouse_lines() -> list[tuple[str, str]]:
 
 
 def key_lines() -> list[tuple[str, str]]:
-    """What keys do while one draws with them."""
+    """Return the keys for drawing, with their effects."""
     return [
         (tr("Arrows"), tr("move the cursor, with Shift further")),
         (tr("Space, Enter"), tr("set a point; pen down and up")),
@@ -72,7 +72,7 @@ _AROUND = 60
 
 
 def _natural_width(text: QTextBrowser) -> int:
-    """Of what it shows, if no line were broken: its own document is as wide as the widget is now."""
+    """Return the text's width without line breaks; the widget's own document is as wide as the widget now."""
     alone = QTextDocument()
     alone.setDefaultFont(text.font())
     alone.setHtml(text.toHtml())

@@ -1,4 +1,4 @@
-"""Who reads: a name, and a password where that reader has one."""
+"""Sign-in of the reader: a name, and a password if that reader has one."""
 
 from __future__ import annotations
 

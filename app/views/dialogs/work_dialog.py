@@ -26,7 +26,7 @@ WIDTH = 560
 
 
 class WorkDialog(QDialog):
-    """Modal: nothing else changes meanwhile. ``told`` turns the result of the job into text."""
+    """Modal dialog of a job: nothing else changes meanwhile. ``told`` turns the result of the job into text."""
 
     def __init__(self, title: str, doing: str, job: Job, told: Callable[[object], str], parent: QWidget) -> None:
         super().__init__(parent)

@@ -50,7 +50,7 @@ def format_name(kind: Format) -> str:
 
 
 def what_leaves(kind: Format, *, identifiers: bool, pictures: bool) -> str:
-    """What of patients is in the files."""
+    """Return a description of the patient data in the files."""
     if identifiers:
         return tr(
             "These files carry the ORIGINAL IDENTIFIERS of patients. They are for the archive that the images "
@@ -102,7 +102,7 @@ class ExportDialog(QDialog):
         self.show_button = QPushButton(tr("Show folder"))
         self.show_button.hide()
         self._target = Path()
-        """Where the last export was written to."""
+        """Target of the last export."""
         self._lay_out()
         self.kind.currentIndexChanged.connect(self._refresh)
         self.identifiers.toggled.connect(self._refresh)

@@ -1,4 +1,4 @@
-"""What an import did with every file: one line each."""
+"""Results of an import: one line for each file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from core.store.study import Study
 @dataclass(frozen=True, kw_only=True)
 class ImportResult:
     files: tuple[FileResult, ...]
-    """Every file of the plan, then rows and files that the tables alone speak of."""
+    """Every file of the plan, then rows and files that only the tables mention."""
     images: int
     lesions: int
     annotations: int

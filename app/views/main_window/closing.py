@@ -8,7 +8,7 @@ from app.qt.translation import tr
 
 
 def may_lose_change(parent: QWidget) -> bool:
-    """Whether the user closes without the last change."""
+    """Return True if the user closes without the last change."""
     box = QMessageBox(parent)
     box.setWindowTitle(tr("Not saved yet"))
     box.setText(tr("The last change could not be written, because the disk is full or read-only."))

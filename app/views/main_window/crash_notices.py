@@ -16,7 +16,7 @@ from core.tasks.studies.crash_log import CrashLog, LeftReport
 
 DEFECT, LAST_TIME = "defect", "last time"
 OF_THE_PROGRAM = (DEFECT, LAST_TIME)
-"""What the banner says of the program itself, and not of the study that is open."""
+"""Subjects of the banner that concern the program itself, and not the study that is open."""
 
 
 class CrashNotices(QObject):

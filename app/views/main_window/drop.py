@@ -36,7 +36,7 @@ class DropTarget(QObject):
         return super().eventFilter(watched, event)
 
     def can_take(self, paths: Sequence[Path]) -> bool:
-        """Whether something can be done with them: images need a study that can be changed, or none."""
+        """Return True if the paths can be used: images need a study that can be changed, or none."""
         if not paths:
             return False
         return is_study(paths) or not self._session.is_open or self._session.can_write

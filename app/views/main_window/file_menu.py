@@ -36,8 +36,10 @@ DEMO_PATIENTS = 60
 
 
 class FileMenuController(QObject):
-    """``say(about, sentence, button, act)`` tells the user, with at most one thing to do about it;
-    ``may_leave()``: whether the open study, with what runs in it, may be closed now."""
+    """Controller of the File menu.
+
+    ``say(about, sentence, button, act)`` shows the user a sentence, with at most one action for it.
+    ``may_leave()``: True if the open study, with its running jobs, may be closed now."""
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class FileMenuController(QObject):
         self.model_import: ImportModelDialog | None = None
 
     def open(self, folder: Path) -> None:
-        """Open a study, or say why not; one that this computer does not know is to be checked first."""
+        """Open a study, or show why not; one that is unknown on this computer must be checked first."""
         self._say("study", "")
         if (folder / DATABASE).is_file() and not is_known(folder):
             from app.views.dialogs.foreign_study import ForeignStudyDialog
@@ -67,7 +69,7 @@ class FileMenuController(QObject):
         self._open(folder)
 
     def open_trusted(self, folder: Path) -> None:
-        """Open a study that was checked, or that its user vouches for; it is not asked about again."""
+        """Open a study that was checked, or that its user trusts; the user is not asked about it again."""
         mark_trusted(folder)
         self._open(folder)
 

@@ -63,7 +63,7 @@ class StatusLine(QStatusBar):
         self._fading.start()
 
     def show_hint(self, hint: str) -> None:
-        """Stands in the line while nothing else is said there."""
+        """Show the hint in the status line while no other message is there."""
         shows_hint = self._message.sentence == self._hint
         self._hint = hint
         if shows_hint:
@@ -84,7 +84,7 @@ class StatusLine(QStatusBar):
         self._reader.setText("" if reader is None else reader.name.replace("&", "&&"))
 
     def show_picture(self, shown: bool) -> None:
-        """Whether a picture is shown that the pointer and the zoom are of."""
+        """Show or hide the fields on the pointer and the zoom, which need a picture."""
         self._pointer.setVisible(shown)
         self._zoom.setVisible(shown)
 

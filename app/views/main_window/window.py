@@ -353,7 +353,7 @@ class MainWindow(QMainWindow):
         self.workspaces.set_screen(mm, calibrated=calibrated)
 
     def _open_again(self) -> None:
-        """Where a study was locked: perhaps it is free now."""
+        """Open the locked study again: it may be free now."""
         folder = self.session.study.folder
         self.studies.close()  # nothing runs in a study that could only be read
         self.studies.open(folder)

@@ -38,9 +38,9 @@ class Workspaces(QObject):
     hint_changed = Signal(str)
     """The hint of the screen that is shown."""
     actions_changed = Signal()
-    """What can be done or taken back on a screen changed."""
+    """Emitted when the available actions, or the acts that can be undone, have changed on a screen."""
     undo_offered = Signal(str, object)
-    """What was done, in a sentence, and what takes that back."""
+    """Sentence on the act, and the act that undoes it."""
     import_wanted = Signal()
     search_failed = Signal(str)
     """Why the worklist could not be read."""
@@ -66,7 +66,7 @@ class Workspaces(QObject):
 
     @property
     def annotates(self) -> bool:
-        """Whether the annotation workspace is there."""
+        """True if the annotation workspace is there."""
         return self._annotation is not None
 
     @property
@@ -134,7 +134,7 @@ class Workspaces(QObject):
             self._show_hangings(self.annotate)
 
     def take_typing(self) -> None:
-        """What is typed and not yet stored."""
+        """Store typed text that is not yet stored."""
         if self.annotates:
             self.annotate.panel.form.take_typing()
 

@@ -25,11 +25,11 @@ class SecretNeededError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """How a job gets into a PACS."""
+    """Login of a job to a PACS."""
 
     profile: Profile
     typed: str = ""
-    """What the user typed for it since the screen was opened."""
+    """Password that the user typed for it since the screen was opened."""
 
     @property
     def secret(self) -> str:
@@ -53,7 +53,7 @@ class KeepLink:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportedExamination:
-    """What came into the study."""
+    """Examination that was imported into the study."""
 
     examinations: int
     images: int
@@ -157,7 +157,7 @@ def _imported(
 
 
 def _identity(study: Study, keep: KeepLink) -> IdentityFile:
-    """The study's identity file, made where there is none; one that is there says itself what opens it."""
+    """Return the study's identity file, created if there is none; an existing one defines how it is opened."""
     from core.store.identity import IdentityFile, KeyStore, Passphrase, has_identity, identity_key_kind
 
     there = has_identity(study.folder)

@@ -148,7 +148,9 @@ class ProfileDialog(QDialog):
         self.confirmed.setChecked(is_confirmed(profile))
 
     def profile(self) -> Profile:
-        """As the fields say; MarginaliaError where they contradict each other."""
+        """Return the profile in the fields.
+
+        Raises: MarginaliaError if the fields contradict each other."""
         web = self.kind.currentData() == "dicomweb"
         tls = Tls(
             on=self.url.text().lower().startswith("https:") if web else self.encrypted.isChecked(),

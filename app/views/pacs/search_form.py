@@ -1,4 +1,4 @@
-"""What is searched for in a PACS."""
+"""Search criteria for a PACS."""
 
 from __future__ import annotations
 

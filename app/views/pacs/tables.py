@@ -52,7 +52,7 @@ def found_table() -> Rows:
 
 
 def found_row(study: FoundStudy) -> tuple[str, ...]:
-    """Where side or view were asked for, the images that have them; else how many objects there are."""
+    """Return the row of a study: the matching images if side or view were requested, else the object count."""
     if study.matching:
         images = ", ".join(view_name(one.laterality, one.view) for one in study.matching)
     else:

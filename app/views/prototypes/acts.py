@@ -1,4 +1,4 @@
-"""What was done on Prototypes, so that it can be taken back: prunings in the store, and marks of this session."""
+"""Undoable acts on Prototypes: prunings in the store, and marks of this session."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ _SHORT: dict[str, Callable[[], str]] = {
 
 
 class State(Enum):
-    """What the frame says; the first that holds."""
+    """State that the frame shows; the first that applies."""
 
     PRUNED = 0
     MARKED = 1
@@ -154,7 +154,7 @@ class PrototypeCard(QAbstractButton):
 
     @property
     def note(self) -> str:
-        """The word in the frame's colour over the picture; empty where there is nothing to say."""
+        """Word in the frame's colour over the picture; empty for no state."""
         if self._pruned:
             return tr("pruned")
         if self.isChecked():
@@ -261,7 +261,7 @@ class PrototypeCard(QAbstractButton):
 
     @staticmethod
     def _corner(pictures: PatchPictures, place: QRectF) -> QRectF:
-        """Where the part is shown enlarged: in the corner that hides least of where it was found."""
+        """Return the place of the enlarged part: the corner that hides least of the place where it was found."""
         size, box = place.width() * 0.36, pictures.patch.relevant_box
         inner = place.adjusted(3, 3, -3, -3)
         framed = frame_to(place, pictures.side, pictures.side).mapRect(
@@ -303,7 +303,7 @@ class PrototypeCard(QAbstractButton):
 
 
 def frame_colour(state: State, palette: QPalette) -> QColor:
-    """Of the frame of a prototype: marked for pruning, suggested for it, to be kept, or none of them."""
+    """Return the frame colour of a prototype: marked for pruning, suggested for it, to be kept, or none."""
     colours = {
         State.MARKED: ERASER,
         State.SUGGESTED: warning(palette),
@@ -314,7 +314,7 @@ def frame_colour(state: State, palette: QPalette) -> QColor:
 
 
 def _meaning(facts: Surveyed | None) -> list[str]:
-    """What the lines of the card mean, at length."""
+    """Return the meaning of the card's lines, at length."""
     if facts is None:
         return []
     own, looked_at = facts.purity

@@ -204,9 +204,9 @@ class _Shown:
     patch: NearestPatch
     picture: QImage
     margin: QImage | None
-    """Of the fine annotation; None where the lesion has none."""
+    """Margin of the fine annotation; None if the lesion has none."""
     inside: bool
-    """Whether some of the patch lies in it."""
+    """Flag: some of the patch lies in the margin."""
     class_name: str
 
 
@@ -234,7 +234,7 @@ class PatchStrip(QWidget):
 
     @property
     def inside(self) -> list[bool | None]:
-        """Of each patch, whether some of it lies in the marked margin; None where nothing is marked."""
+        """Return for each patch True if some of it lies in the marked margin; None if nothing is marked."""
         return [None if one.margin is None else one.inside for one in self._shown]
 
     def sizeHint(self) -> QSize:

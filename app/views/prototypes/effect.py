@@ -1,4 +1,4 @@
-"""What pruning the ticked prototypes would do: figures before and after, differences with intervals, flips."""
+"""Effect of pruning the ticked prototypes: figures before and after, differences with intervals, flips."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class EffectTable(QWidget):
         self._fill()
 
     def text_of(self, key: str, column: int) -> str:
-        """What stands in a cell; ``key`` is the figure's (for tests and screen readers)."""
+        """Return the text of a cell; ``key`` is the figure's (for tests and screen readers)."""
         for row in range(self.table.rowCount()):
             item = self.table.item(row, 0)
             if item is not None and item.data(Qt.ItemDataRole.UserRole) == key:
@@ -202,7 +202,7 @@ class EffectTable(QWidget):
 
 
 def _main_figures() -> dict[str, str]:
-    """The three figures that a pruning is judged by first, by their keys."""
+    """Return the three main figures for a decision on a pruning, by their keys."""
     return {
         "auroc_mean": tr("Margin AUROC"),
         "lesion_precision": tr("Activation in lesion"),

@@ -43,7 +43,7 @@ class EffectPage(QWidget):
         layout.addLayout(act)
 
     def show_count(self, count: int) -> None:
-        """How many prototypes are marked for pruning."""
+        """Show the number of prototypes that are marked for pruning."""
         self.prune.setText(tr("Prune {count}", count=count) if count else tr("Prune"))
 
     def refuse(self, sentence: str) -> None:

@@ -27,7 +27,7 @@ class FigureBar(QWidget):
         self.scale = LEAST_SCALE
         """The bar goes from minus to plus this change."""
         self.changes = False
-        """Whether something is to be pruned, so that there is a change to show."""
+        """Flag: prototypes are to be pruned, so that there is a change to show."""
         self.setFixedHeight(HEIGHT)
         self.setMinimumWidth(220)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -37,7 +37,8 @@ class Loupe(QWidget):
 
     @property
     def places(self) -> tuple[QRectF, QRectF, QRectF]:
-        """Of the lesion, as large as there is room, and beside it of its activation and of the part."""
+        """Return the areas of the lesion, as large as there is room, and of its activation and the part beside
+        it."""
         width, height = self.width() - 3 * _GAP, self.height() - _HEAD - _GAP
         side = min(width * 0.67, height - _FOOT)
         small = min(width - side, (height - 2 * _FOOT - _GAP) / 2)

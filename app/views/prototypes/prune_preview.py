@@ -47,11 +47,13 @@ class PrunePreview(QObject):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is being worked out."""
+        """True if nothing is being computed."""
         return self._points.is_idle and self._intervals.is_idle
 
     def ask(self, model: OpenedModel, remove: frozenset[int], survey: Survey | None = None) -> None:
-        """What the model would be without these; with none, what it is. ``survey``: for the precision."""
+        """Request the figures of the model without these prototypes; with none, of the model itself.
+
+        ``survey``: for the precision."""
 
         def work() -> PruneOutcome:
             from core.pruning.prune import compare_states

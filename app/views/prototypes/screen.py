@@ -355,7 +355,7 @@ class PrototypesScreen(ModelScreen):
             self.preview.compare(model, first, second, self.desk.surveyed_model)
 
     def _try(self, act: Callable[[], object]) -> bool:
-        """Whether it could be done; else the screen shows why not."""
+        """Run the act and return True if it succeeded; else show the reason on the screen."""
         try:
             act()
         except MarginaliaError as error:

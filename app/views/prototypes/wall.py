@@ -18,7 +18,7 @@ _SIZE = "prototypes/size"
 
 class PrototypeWall(QWidget):
     enlarged = Signal(bool)
-    """Whether the loupe is shown."""
+    """True while the loupe is shown."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -86,7 +86,7 @@ class PrototypeWall(QWidget):
         self.enlarged.emit(show)
 
     def focus(self) -> None:
-        """Where the keys go: to the prototype that is looked at."""
+        """Set the keyboard focus to the focused prototype."""
         card = self.grid.cards.get(self.grid.current)
         target = self.loupe if self.is_enlarged else card or self.grid
         target.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -96,7 +96,7 @@ class PrototypeWall(QWidget):
         self._show_in_loupe(self.grid.current)
 
     def show_progress(self, progress: Progress | None) -> None:
-        """How many prototypes have new figures; None: all of them."""
+        """Show how many prototypes have new figures; None: all of them."""
         self.bar.setVisible(progress is not None)
         if progress is None:
             self.progress.setText("")

@@ -1,5 +1,5 @@
-"""The queue of lesions to review. Its order is made when it is asked for and stays: nothing is sorted anew, and
-no lesion leaves it, under the reader."""
+"""Queue of lesions to review. Its order is computed on request and then fixed: no lesion is sorted anew or removed
+while the reader works."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 _BLIND_ORDERS = ("shuffled", "order of the study")
 _ORDERS = ("disagreement", "low evidence", "error", *_BLIND_ORDERS)
-"""Values of ``core.tasks.review.case_list.Order``, which is imported with the model. Only the last two say nothing
-about what the model answers."""
+"""Values of ``core.tasks.review.case_list.Order``, which is imported with the model. Only the last two reveal
+nothing of the model's answers."""
 
 
 class Which(StrEnum):
@@ -58,7 +58,7 @@ class CaseList(QWidget):
         self._queue: tuple[str, ...] = ()
         """Lesions in the order in which they are read."""
         self._of: object = None
-        """What the queue was made of: another model makes a new one."""
+        """Model that the queue was made from: another model makes a new one."""
         self.order, self.which, self.again = QComboBox(), QComboBox(), QToolButton()
         for choice in _CHOICES:
             text = tr(choice.value)

@@ -22,7 +22,7 @@ Index = QModelIndex | QPersistentModelIndex
 CASE = Qt.ItemDataRole.UserRole + 1
 _DOT = 15
 _ON_COLOUR = QColor("#0b1117")
-"""Of a letter on the colour of a class: all of them are light."""
+"""Colour of a letter on the colour of a class: all of them are light."""
 
 
 class CaseModel(QAbstractListModel):
@@ -59,7 +59,7 @@ class CaseModel(QAbstractListModel):
         return None
 
     def is_hidden(self, case: ReviewCase) -> bool:
-        """Whether the model's answer and the data set's label wait for the reader's own call."""
+        """Return True if the model's answer and the data set's label are hidden until the reader's own call."""
         return self.ask_first and case.own is None
 
     def readings(self, case: ReviewCase) -> str:

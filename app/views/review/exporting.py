@@ -16,10 +16,10 @@ from app.views.review.page import Page
 
 class CaseExport(QObject):
     written = Signal(str)
-    """What became of the page, as a sentence."""
+    """Sentence on the result of the export."""
 
     def __init__(self, screen: QWidget, page: Callable[[], Page | None]) -> None:
-        """``page``: the case that is shown; None where there is none or its reading is asked for."""
+        """Create the export. ``page``: the shown case; None if there is none or its reading is requested."""
         super().__init__(screen)
         self._screen, self._page = screen, page
         self._exporting = Background(self, name="export", most=4)

@@ -1,4 +1,4 @@
-"""What a reader gives in Review, as values to be kept."""
+"""Opinions of a reader in Review, as values to be kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the keys of Review do."""
+"""Handlers of the keys of Review."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ class Reviewed(Protocol):
 
 
 def review_handlers(screen: Reviewed) -> Mapping[str, Callable[[], object]]:
-    """By action id. Digits and Enter act while the reader's own call is asked for, verdicts and prototypes once
-    the model's answer is shown."""
+    """Return the handlers by action id. Digits and Enter act while the reader's own call is requested.
+
+    Verdicts and prototypes act once the model's answer is shown."""
     answer, pair, ask = screen.work.answer, screen.pair, screen.work.ask
     strip, verdicts = answer.strip, answer.verdicts
 

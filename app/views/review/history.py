@@ -97,7 +97,7 @@ class ReviewHistory:
             self._changed()
 
     def _act(self, step: Step, *, back: bool) -> bool:
-        """Whether it could be done."""
+        """Undo or repeat the step; return True if it succeeded."""
         self._show(step.lesion_id)
         try:
             if isinstance(step, ReadingStep):

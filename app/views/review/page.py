@@ -1,4 +1,4 @@
-"""What is exported of a case."""
+"""Content of a case's export."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Page:
-    """What is exported."""
+    """Content of the export."""
 
     panel: Panel
     patches: tuple[PrototypePatch, ...]

@@ -21,7 +21,9 @@ _PDF_DPI = 150
 
 
 def export(page: Page, path: Path) -> Path:
-    """Write the page as its suffix says. MarginaliaError for another suffix; StorageFullError without room."""
+    """Write the page in the format of its suffix.
+
+    Raises: MarginaliaError for another suffix; StorageFullError without room."""
     makers = {".html": _html, ".pdf": _pdf, ".png": _png}
     make = makers.get(path.suffix.lower())
     if make is None:

@@ -153,7 +153,7 @@ class ReviewScreen(ModelScreen):
 
     @property
     def _asks(self) -> bool:
-        """Whether readings are asked for: also only where they can be kept."""
+        """Return True if readings are requested: also only where they can be kept."""
         return self.ask_first.isChecked() and self.session.can_write
 
     def _must_call(self) -> bool:

@@ -62,7 +62,7 @@ class VerdictBar(QWidget):
         self.verdicts.chosen.connect(self._verdict_chosen)
 
     def show_given(self, given: Sequence[GivenOpinion], reader: str) -> None:
-        """The reader's own verdict as the chosen one, and everything that was said, the newest first."""
+        """Show the reader's own verdict as the chosen one, and all opinions, the newest first."""
         own = verdict_of(given, reader)
         self.verdicts.set_value(None if own is None else own.opinion.verdict.value)
         self.past.say(" · ".join(_text(one) for one in reversed(given)))

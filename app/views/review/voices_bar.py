@@ -25,7 +25,7 @@ _SWATCH = 10
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCall:
-    """What the model answers; words are already in the user's language."""
+    """Answer of the model; words are already in the user's language."""
 
     word: str
     """The class; "" where the model has no precedent and gives none."""
@@ -102,7 +102,8 @@ class VoiceChip(QWidget):
 
 
 class VoicesBar(QWidget):
-    """Of one height, whatever is known; what would lead the reader is not shown before they have read."""
+    """Bar of constant height, whatever is known. It hides anything that would lead the reader until they have
+    read."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -55,7 +55,7 @@ class WorkArea(QWidget):
 
     @property
     def is_blind(self) -> bool:
-        """Whether the reader is asked before anything of the model is shown."""
+        """True if the reader's own call is requested before anything of the model is shown."""
         return self.below.currentWidget() is self.ask
 
     def show_blind(self, *, blind: bool) -> None:

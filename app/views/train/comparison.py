@@ -47,7 +47,7 @@ class RunComparisonView(QDialog):
 
 
 def _results(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """What came of each run; fields that none of them has are left out."""
+    """Return the results of each run; fields that none of them has are left out."""
     records = [_mapping(run.metrics.get("record")) for run in runs]
     lines = [(tr("State"), [tr(run.status.value) for run in runs])]
     for key, name in _FIGURES.items():

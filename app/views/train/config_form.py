@@ -61,7 +61,7 @@ class ConfigForm(QScrollArea):
             field.blockSignals(False)
 
     def changes(self) -> list[str]:
-        """What was changed, as ``configure`` takes it: ``name=JSON``."""
+        """Return the changes in the form of ``configure``: ``name=JSON``."""
         found = []
         for name, field in self.fields.items():
             text = self._written(field)
@@ -130,7 +130,7 @@ def _with_unit(field: Field, unit: str) -> QHBoxLayout:
 
 
 def limits(kind: msgspec.inspect.Type) -> str:
-    """What a number may be, in words; empty for other types."""
+    """Return the limits of a number, in words; empty for other types."""
     if not isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
         return ""
     words = [tr("whole number")] if isinstance(kind, msgspec.inspect.IntType) else []

@@ -99,7 +99,7 @@ class Chart(QWidget):
 
     @property
     def lengths(self) -> list[int]:
-        """How many points each curve has."""
+        """Return the number of points of each curve."""
         return [len(item.getData()[0]) for item in self.plot.listDataItems()]
 
     def begin(self, names: str, *, empty: bool) -> None:

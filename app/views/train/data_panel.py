@@ -1,4 +1,4 @@
-"""What will be trained on, at a glance, with what should be known before starting."""
+"""Summary of the training data, with warnings to read before starting."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class StageMark:
-    """Where a stage begins in the curves of a run: ``at`` is the index of its first point."""
+    """Start of a stage in the curves of a run: ``at`` is the index of its first point."""
 
     stage: str
     at: int
@@ -59,7 +59,7 @@ def continued(before: Sequence[Point], live: Iterable[Metrics]) -> list[Point]:
 
 
 def phases(points: Sequence[Point]) -> list[StageMark]:
-    """Where each gradient stage begins; projections and fits between the epochs of A1 belong to A1."""
+    """Return the start of each gradient stage; projections and fits between the epochs of A1 belong to A1."""
     found: list[StageMark] = []
     for at, point in enumerate(points):
         if point.stage in GRADIENT_STAGES and (not found or found[-1].stage != point.stage):

@@ -1,4 +1,4 @@
-"""What shall become of a training when its study is closed."""
+"""Choice between stopping and detaching a training when its study is closed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from app.services.training_service import TrainingService
 
 
 def may_leave_training(training: TrainingService, parent: QWidget) -> bool:
-    """Whether the study may be closed now; where something is trained, the user says if it stops or goes on."""
+    """Return True if the study may be closed now; if a training runs, the user chooses to stop it or to
+    continue it."""
     if not training.running:
         return True
     box = QMessageBox(parent)

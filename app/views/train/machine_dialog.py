@@ -98,7 +98,9 @@ class MachineDialog(QDialog):
 
     @property
     def host(self) -> RemoteHost:
-        """As it is typed, checked. TrainingError where a field cannot be right."""
+        """Return the checked host of the fields.
+
+        Raises: TrainingError if a field cannot be right."""
         texts = (self.name, self.address, self.program, self.python, self.folder)
         name, address, program, python, folder = (field.text().strip() for field in texts)
         return checked(RemoteHost(name=name, address=address, program=program, python=python, folder=folder))

@@ -1,4 +1,4 @@
-"""What the planned run would take, measured in a child process while the window stays free."""
+"""Measurement of the planned run's cost in a child process, while the window stays free."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Devices(QObject):
             self._task.start()
 
     def stop(self) -> None:
-        """End it and wait for its end; what was not answered is asked again."""
+        """Stop the measurement and wait for its end; unanswered requests are repeated."""
         if self._task is not None and self._task.running:
             task, self._task = self._task, None
             task.wait()

@@ -45,7 +45,7 @@ class PlanPanel(QWidget):
     start_wanted = Signal(object)
     """A ``PlanRequest``."""
     data_wanted = Signal()
-    """What would be trained on is to be counted again."""
+    """Emitted when the training data must be counted again."""
 
     machine_wanted = Signal()
     """Another machine is to be set up."""
@@ -82,7 +82,7 @@ class PlanPanel(QWidget):
         self.measure.setCheckable(True)
         self.measure.setToolTip(tr("Trains one batch of every stage and counts up; nothing of it is kept"))
         self._measured: dict[bytes, str] = {}
-        """What was measured here, in words, by configuration and split."""
+        """Measurements of this computer, in words, by configuration and split."""
         self._lay_out()
         self.preset.currentIndexChanged.connect(self._preset_chosen)
         self.preset.activated.connect(self._keep_preset)
@@ -203,14 +203,14 @@ class PlanPanel(QWidget):
 
     @property
     def plan_key(self) -> bytes:
-        """What a measurement holds for: the configuration, its seed aside, and the split."""
+        """Return the key that a measurement is valid for: the configuration without its seed, and the split."""
         if self.config is None:
             return b""
         config = msgspec.structs.replace(self.config, seed=1)
         return msgspec.json.encode((config, "" if self.split is None else self.split.id))
 
     def show_measuring(self, text: str) -> None:
-        """What is done at the moment; empty where nothing is."""
+        """Show the current step of the measurement; empty if there is none."""
         self.measure.setChecked(bool(text))
         self.measure.setText(tr("Stop measuring") if text else tr("Measure time and memory"))
         self.estimate.setText(text)
@@ -240,7 +240,7 @@ class PlanPanel(QWidget):
         self._read()
 
     def _read(self) -> None:
-        """The configuration as the form says it; a value that cannot be is said in place."""
+        """Read the configuration from the form; an invalid value is reported in place."""
         label = _LABELS[self.label.currentIndex()]
         try:
             self.config = configure(
@@ -284,7 +284,7 @@ class PlanPanel(QWidget):
         )
 
     def _show_estimate(self) -> None:
-        """As measured for this very plan; else by the last run of the preset in this study."""
+        """Show the estimate measured for this very plan; else that of the last run of the preset in this study."""
         if self.measure.isChecked():
             return
         if self.plan_key in self._measured:
@@ -318,7 +318,7 @@ class PlanPanel(QWidget):
 
 
 def device_words(found: Device | None) -> str:
-    """The device with its memory; what to do where the one that is asked for is not there."""
+    """Return the device with its memory; advice if the requested device is not there."""
     if found is None:
         return tr("There is no graphics card that can be used here: choose the device cpu or auto.")
     memory = "" if found.memory_bytes is None else tr(", {memory} GB", memory=f"{found.memory_bytes / 1e9:.0f}")

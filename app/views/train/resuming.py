@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Resuming(QObject):
-    """Asks the user once, where something changed; else the run goes on at once.
+    """Confirmation by the user before a run resumes, once, if something changed; else the run resumes at once.
 
-    ``go_on(run)`` and ``start_anew(run)`` do what is chosen; ``say(sentence)`` shows why the check failed.
+    ``go_on(run)`` and ``start_anew(run)`` carry out the choice; ``say(sentence)`` shows why the check failed.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ class RunsTable(QWidget):
     compare_wanted = Signal(object)
     """The ``Run`` s to be laid side by side."""
     validate_wanted = Signal(object)
-    """A finished ``Run`` that is to be judged on another study."""
+    """A finished ``Run`` that is to be validated on another study."""
     log_wanted = Signal(object)
     archive_wanted = Signal(object, bool)
     note_written = Signal(object, str)

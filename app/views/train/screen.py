@@ -247,7 +247,7 @@ class TrainScreen(Screen):
             self._show_prototypes()
 
     def _show_prototypes(self) -> None:
-        """Of the job, as they were projected last; read beside the window's thread."""
+        """Show the job's prototypes of the last projection; they are read in a background thread."""
         job = self.training.job
         if job is None or job.projected is None:
             self.job.prototypes.show_pictures(None)

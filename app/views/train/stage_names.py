@@ -40,7 +40,7 @@ def loss_name(term: str) -> str:
 
 
 def stage_sentence(stage: str) -> str:
-    """What a stage does; a stage without words of its own as the engine names it."""
+    """Return a description of the stage; a stage without its own text keeps the engine's name."""
     return _SENTENCES[stage]() if stage in _SENTENCES else tr(stage)
 
 

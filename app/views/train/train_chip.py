@@ -17,7 +17,7 @@ class TrainChip(QObject):
         super().__init__(chip)
         self._training, self._chip = training, chip
         self._seen = True
-        """Whether Train was shown since the last training ended."""
+        """Flag: Train was shown since the last training ended."""
         chip.setToolTip(tr("Show it in Train"))
         chip.clicked.connect(self.clicked)
         training.changed.connect(self._show)
@@ -25,7 +25,7 @@ class TrainChip(QObject):
         training.ended.connect(self._end)
 
     def show_train(self, shown: bool) -> None:
-        """Whether Train is the screen that is shown."""
+        """Update the chip when Train is shown or hidden."""
         self._seen = self._seen or shown
         self._show()
 

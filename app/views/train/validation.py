@@ -1,4 +1,5 @@
-"""A run judged on a study that it never saw: computed beside the window, shown as a table that can be read out."""
+"""Validation of a run on a study that it never saw: computed in the background, shown as a table that can be
+read out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a training runs: this computer's processor or graphics card, another machine, or one to be set up now."""
+"""Place of a training run: this computer's processor or graphics card, another machine, or one to set up now."""
 
 from __future__ import annotations
 

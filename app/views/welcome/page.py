@@ -1,4 +1,4 @@
-"""What the window shows where no study is open."""
+"""Page of the window if no study is open."""
 
 from __future__ import annotations
 

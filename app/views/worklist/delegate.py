@@ -1,4 +1,4 @@
-"""How an entry of the worklist is painted: thumbnail, patient and view, lesion and margin, what is done."""
+"""Painting of a worklist entry: thumbnail, patient and view, lesion and margin, finished steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.store.worklist import WorklistRow
 PICTURE = 48
 _GAP, _SIGN = 8, 16
 HEIGHT = PICTURE + 2 * _GAP
-"""Of an entry."""
+"""Height of an entry."""
 
 
 class WorklistDelegate(QStyledItemDelegate):

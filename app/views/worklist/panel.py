@@ -243,7 +243,7 @@ class WorklistPanel(QWidget):
         )
 
     def _clear_filters(self) -> None:
-        """What was searched in one study says nothing of another."""
+        """Clear the filters: a search in one study does not apply to another."""
         for box in (self.search, self.only, self.order, self.part):
             box.blockSignals(True)
         self.search.clear()

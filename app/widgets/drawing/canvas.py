@@ -70,7 +70,7 @@ class AnnotationCanvas(QObject):
         self._tools = {name: make(self) for name, make in TOOLS.items()}
         self._name = ""
         self.takes_outlines = True
-        """Whether whoever keeps lesions can take a new one."""
+        """Flag: the owner of the lesions can take a new one."""
         document.shapes_changed.connect(self._refresh)
         document.selection_changed.connect(self._repaint_selection)
         self._refresh()
@@ -123,12 +123,12 @@ class AnnotationCanvas(QObject):
             self.pen_changed.emit(pen)
 
     def set_role(self, role: Role | None) -> None:
-        """What new shapes of every tool mark from now on; None leaves it to the tool."""
+        """Set the role of new shapes of every tool; None leaves it to the tool."""
         self.set_pen(replace(self._pen, role=role))
 
     @property
     def layer(self) -> Role:
-        """What the selected shapes mark, if all the same; else what the next shape will mark."""
+        """Return the role of the selected shapes, if all have the same; else the role of the next shape."""
         roles = {self.shapes[i].role for i in self.selection}
         if len(roles) == 1:
             return roles.pop()
@@ -141,7 +141,7 @@ class AnnotationCanvas(QObject):
         self.show_outline(None)
 
     def set_opacity(self, opacity: float) -> None:
-        """Of the shapes, from 0 to 1."""
+        """Set the opacity of the shapes, from 0 to 1."""
         self._layer.opacity = opacity
         self._view.update()
 

@@ -14,13 +14,13 @@ from core.domain.edits import Shapes, replay
 from core.domain.errors import MarginaliaError
 
 Commit = Callable[[Shapes], None]
-"""Makes a state durable; a ``MarginaliaError`` says why it could not."""
+"""Function that makes a state durable; it raises a ``MarginaliaError`` with the reason of a failure."""
 
 RETRY_MS = 2000
 
 
 def text_of(edit: ReplaceShapes) -> str:
-    """What Undo and Redo name an edit."""
+    """Return the name of an edit in Undo and Redo."""
     return edit.text or describe_edit(edit.before, edit.after)
 
 
@@ -37,7 +37,7 @@ class AnnotationDocument(QObject):
     """The sentence for the banner."""
     paused_changed = Signal(bool)
     undo_changed = Signal()
-    """What can be undone or redone changed."""
+    """Emitted when the edits that can be undone or redone have changed."""
     edited = Signal(object)
     """A ``ReplaceShapes`` that was committed by ``replace``; not by undo, redo or ``return_to``."""
 
@@ -80,7 +80,7 @@ class AnnotationDocument(QObject):
 
     @property
     def paused(self) -> bool:
-        """Whether the last commit failed and nothing may be drawn until one succeeds."""
+        """True if the last commit failed and drawing is blocked until one succeeds."""
         return self._aside is not None
 
     @property
@@ -89,7 +89,7 @@ class AnnotationDocument(QObject):
 
     @property
     def undo_text(self) -> str:
-        """What undo would take back; empty where there is nothing, or nothing can be changed just now."""
+        """Name of the edit that undo reverts; empty if there is none, or if nothing can be changed now."""
         edit = self._history.undoes
         return text_of(edit) if edit and self.editable else ""
 

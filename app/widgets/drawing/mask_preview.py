@@ -1,4 +1,4 @@
-"""What the network will see: the ROI at its resolution, with the mask that the shapes make of it."""
+"""Preview of the network's input: the ROI at its resolution, with the mask made from the shapes."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ class MaskPreview(QWidget):
 
     @property
     def has_picture(self) -> bool:
-        """Whether the ROI under the mask is there; it follows ``set_lesion``."""
+        """True if the ROI under the mask is there; it follows ``set_lesion``."""
         return self._grey is not None
 
     @property
     def share(self) -> float | None:
-        """Of the ROI's pixels, those that are marked; None without a lesion."""
+        """Share of the ROI's pixels that are marked; None without a lesion."""
         return None if self._mask is None else float(self._mask.mean())
 
     @property

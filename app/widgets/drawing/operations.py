@@ -1,4 +1,4 @@
-"""What can be done with the selected shapes afterwards. Each is one edit; False where nothing was changed."""
+"""Operations on the selected shapes. Each is one edit; False if nothing was changed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def duplicate(document: AnnotationDocument, offset: float = _OFFSET_PX) -> bool:
 
 
 def nudge(document: AnnotationDocument, dx: float, dy: float) -> bool:
-    """By so many pixels of the image (arrow keys)."""
+    """Move the selected shapes by this number of image pixels (arrow keys)."""
     return _change(document, lambda shape: moved(shape, dx, dy), tr("Move"))
 
 

@@ -1,4 +1,4 @@
-"""What the pens are set to."""
+"""Settings of the pens."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Pen:
     width: Length = _PEN
     eraser: Length = _ERASER
     role: Role | None = None
-    """What new shapes mark; None leaves it to the tool (circles are prominent, lines margin)."""
+    """Role of new shapes; None leaves it to the tool (circles are prominent, lines margin)."""
     pressure: bool = True
-    """Whether a tablet's pressure changes the width."""
+    """Flag: a tablet's pressure changes the width."""
 
     def for_image(self, spacing_mm: float | None) -> Pen:
         """With widths in pixels where the image has no spacing (a millimetre counts as ten)."""
@@ -30,14 +30,14 @@ class Pen:
         return replace(self, width=_in_px(self.width), eraser=_in_px(self.eraser))
 
     def stepped(self, steps: float, *, eraser: bool) -> Pen:
-        """Wider (or narrower) by so many notches of 15%."""
+        """Return the pen wider (or narrower) by this number of notches of 15%."""
         if eraser:
             return replace(self, eraser=_stepped(self.eraser, steps))
         return replace(self, width=_stepped(self.width, steps))
 
 
 def wider(shape: Shape, steps: float) -> Shape:
-    """A line or stroke wider (or narrower) by so many notches of 15%; other shapes as they are."""
+    """Return a line or stroke wider (or narrower) by this number of notches of 15%; other shapes unchanged."""
     if isinstance(shape, Line):
         return with_width(shape, _stepped(shape.width, steps))
     if isinstance(shape, Stroke):
@@ -46,7 +46,7 @@ def wider(shape: Shape, steps: float) -> Shape:
 
 
 def width_of(shape: Shape) -> Length | None:
-    """Of a line, or of the widest part of a stroke; None for a shape that has none."""
+    """Return the width of a line, or of the widest part of a stroke; None for a shape without a width."""
     if isinstance(shape, Line):
         return shape.width
     return Length(value=max(shape.widths), unit=shape.unit) if isinstance(shape, Stroke) else None

@@ -1,4 +1,4 @@
-"""What a drawing tool needs of the canvas that it draws on."""
+"""Interface of the canvas for drawing tools."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class ToolContext(Protocol):
         """Logical pixels in a pixel of the image."""
 
     def may_draw(self) -> bool:
-        """Whether an edit can begin; the user is told why not."""
+        """Return True if an edit can begin; else the user sees the reason."""
 
     takes_outlines: bool
-    """Whether outlines can be drawn and changed just now."""
+    """Flag: outlines can be drawn and changed now."""
 
     def may_outline(self) -> bool:
         """The same for outlines of lesions, for which nothing need be drawn yet."""
@@ -77,7 +77,7 @@ class DrawingTool(Tool):
 
     erases = False
     own_role = Role.MARGIN
-    """What its shapes mark where the user leaves the layer to the tool."""
+    """Role of the tool's shapes if the user leaves the layer to the tool."""
     rings = True
 
     def __init__(self, host: ToolContext) -> None:
@@ -92,7 +92,7 @@ class DrawingTool(Tool):
         return self.host.may_draw()
 
     def role(self) -> Role:
-        """What the next shape marks: the layer that the user chose, else the tool's own."""
+        """Role of the next shape: the layer that the user chose, else the tool's own."""
         return self.host.pen.role or self.own_role
 
     def hover(self, pointer: Pointer) -> None:
@@ -115,7 +115,7 @@ class DrawingTool(Tool):
             paint_ring(painter, sight, self._over, self._across() / 2, colour)
 
     def near(self, a: Point, b: Point, reach: float = 8.0) -> bool:
-        """Whether two image points are within ``reach`` logical pixels of each other on screen."""
+        """Return True if two image points are within ``reach`` logical pixels of each other on screen."""
         return (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 <= (reach / self.host.scale) ** 2
 
     def _across(self) -> float:

@@ -49,7 +49,7 @@ class StripModel(QAbstractListModel):
         self._library = library
         self.lines: tuple[EvidenceLine, ...] = ()
         self.shows_precision = True
-        """Whether the tool tips say how much of a map lies in the annotation."""
+        """Flag: tool tips show how much of a map lies in the annotation."""
 
     def show_case(
         self, pictures: CasePictures | None, class_index: int, off: frozenset[int] = frozenset()
@@ -59,7 +59,7 @@ class StripModel(QAbstractListModel):
         self.endResetModel()
 
     def place_of(self, row: int) -> int:
-        """Where a row of the explanation stands; -1 where it does not."""
+        """Return the position of a row of the explanation; -1 if it is not there."""
         return next((i for i, line in enumerate(self.lines) if line.index == row), -1)
 
     @property
@@ -111,7 +111,7 @@ class EvidenceStrip(QListView):
     def __init__(self, library: PatchLibrary, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.can_switch = True
-        """Whether prototypes can be left out by their tick."""
+        """Flag: prototypes can be left out by their tick."""
         self.picture_side = 72
         self.strip = StripModel(library)
         self.setModel(self.strip)
@@ -178,7 +178,7 @@ class EvidenceStrip(QListView):
         return QSize(max(self.picture_side, wide) + 2 * _AIR, self.picture_side + 3 * line + _BAR + 3 * _AIR)
 
     def tick_area(self, tile: QRectF) -> QRectF:
-        """Where the tick of a tile stands."""
+        """Return the area of a tile's tick."""
         return QRectF(tile.right() - _AIR - _TICK, tile.top() + _AIR, _TICK, _TICK)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

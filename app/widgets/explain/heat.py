@@ -25,7 +25,7 @@ RECEPTIVE = QColor(*render.RECEPTIVE_COLOUR)
 
 @dataclass(frozen=True, kw_only=True)
 class HeatLook:
-    """How maps are laid over pictures, everywhere on a screen."""
+    """Look of the maps over pictures, the same everywhere on a screen."""
 
     colours: ColourMap = "magma"
     strength: float = 0.75

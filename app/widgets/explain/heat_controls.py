@@ -1,4 +1,4 @@
-"""How the activation maps are laid over the pictures: opacity, colours, scale, outlines."""
+"""Controls of the activation maps over the pictures: opacity, colours, scale, outlines."""
 
 from __future__ import annotations
 

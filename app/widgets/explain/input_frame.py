@@ -17,7 +17,7 @@ class InputSight:
 
 
 def sight_of(viewport: Viewport, image_to_input: Affine) -> InputSight:
-    """What a viewport on a mammogram shows, in the frame of the network's input."""
+    """Return the part of the network's input that a viewport on a mammogram shows, in the frame of that input."""
     return InputSight(zoom=viewport.zoom / image_to_input.scale, centre=image_to_input(viewport.centre))
 
 

@@ -29,7 +29,7 @@ _AT_REST = 0.01
 
 class LesionView(MammogramView):
     pointed = Signal(object)
-    """Where the pointer is, as a ``QPointF`` in pixels of the network's input; None when it leaves."""
+    """Position of the pointer, as a ``QPointF`` in pixels of the network's input; None when it leaves."""
     moved = Signal(object)
     """The ``InputSight`` that is shown now, after the user zoomed or moved the picture."""
 
@@ -46,7 +46,7 @@ class LesionView(MammogramView):
         self._following = False
         self._whole = False
         self.is_mammogram = False
-        """Whether the mammogram is shown; False while its region alone is, as the network read it."""
+        """Flag: the mammogram is shown; False while only its region is, as the network read it."""
         self.viewport_changed.connect(self._tell_move)
         self.cursor_moved.connect(self._tell_pointer)
 
@@ -96,7 +96,7 @@ class LesionView(MammogramView):
 
     @property
     def shows_whole(self) -> bool:
-        """Whether the whole mammogram is shown because that was asked for."""
+        """True if the whole mammogram is shown on request."""
         return self._whole
 
     def follow(self, sight: InputSight) -> None:

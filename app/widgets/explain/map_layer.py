@@ -32,7 +32,7 @@ class Frame:
 
 
 class MapLayer:
-    """Everything here is in pixels of the network's input; ``set_place`` says where that lies in the mammogram."""
+    """Map layer in pixels of the network's input; ``set_place`` sets the place of that input in the mammogram."""
 
     def __init__(self) -> None:
         self._to_input: Affine = IDENTITY

@@ -46,5 +46,5 @@ def optional(value: float | None, digits: int = 3) -> str:
 
 
 def read_number(text: str) -> float:
-    """What ``number`` and ``signed`` wrote."""
+    """Return the number in a text written by ``number`` or ``signed``."""
     return float(text.replace("−", "-").replace(QLocale().decimalPoint(), "."))

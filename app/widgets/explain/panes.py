@@ -20,7 +20,7 @@ HEAD, FOOT = 26, 28
 
 
 class SelfScale(StrEnum):
-    """What the colours of a prototype's map on its own lesion reach to."""
+    """Upper end of the colour scale of a prototype's map on its own lesion."""
 
     OWN = "its own scale"
     LESION = "as this lesion"

@@ -24,7 +24,7 @@ from app.widgets.explain.pictures import CasePictures
 
 class RoiView(QWidget):
     pointed = Signal(object)
-    """Where the pointer is, as a ``QPointF`` in pixels of the network input; None when it leaves."""
+    """Position of the pointer, as a ``QPointF`` in pixels of the network input; None when it leaves."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,7 +65,7 @@ class RoiView(QWidget):
         return self._row
 
     def place(self) -> QRectF:
-        """Where the image is drawn."""
+        """Return the area of the image."""
         side = 1 if self._pictures is None else self._pictures.side
         return fitted((side, side), QRectF(self.rect()))
 

@@ -1,4 +1,4 @@
-"""A sum by prototype with its waterfall: why one class and not another, or what speaks for malignancy."""
+"""Sum by prototype with its waterfall: reasons for one class and not another, or evidence for malignancy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Index = QModelIndex | QPersistentModelIndex
 class SumLine:
     name: str
     colour: QColor | None
-    """Of the prototype's class; None for a line that is no prototype."""
+    """Colour of the prototype's class; None for a line that is no prototype."""
     factors: tuple[float, ...]
     """Numbers between the name and the share."""
     share: float

@@ -1,6 +1,6 @@
-"""What the model says of a case: class, probabilities and scores, malignancy, whether there is a precedent.
+"""Answer of the model for a case: class, probabilities and scores, malignancy, presence of a precedent.
 
-The scores can be set by hand; what follows is then marked as hypothetical.
+The scores can be set by hand; the results are then marked as hypothetical.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class VerdictPanel(QFrame):
     def show_verdict(
         self, explanation: Explanation, supposed: Supposed | None, scores: Mapping[int, float]
     ) -> None:
-        """What the model says, or what follows from a supposition; ``scores`` are those that were set by hand."""
+        """Show the model's answer, or the result of a supposition; ``scores`` are those that were set by hand."""
         self._make_lines(explanation.class_names)
         said = explanation if supposed is None else supposed
         name = tr(explanation.class_names[said.predicted])

@@ -33,7 +33,7 @@ def polygon_of(points: tuple[Point, ...]) -> QPolygonF:
 
 
 class Thinned:
-    """What is drawn of shapes at a zoom, worked out once for each shape and let go with it."""
+    """Simplified shapes for painting at a zoom, computed once for each shape and released with it."""
 
     def __init__(self) -> None:
         # by identity: the points of a long line take longer to hash than to thin; the shape is held, so that

@@ -24,7 +24,7 @@ class Wheel(StrEnum):
 
 
 class ViewCommand(StrEnum):
-    """What a key does in the view that has the focus; menus call the same methods."""
+    """Commands of the keys in the view that has the focus; menus call the same methods."""
 
     CANCEL = "cancel"
     FINISH = "finish"
@@ -77,4 +77,4 @@ class Bindings:
 
 
 PACS = Bindings(left=Drag.WINDOW, right=Drag.TOOL, wheel=Wheel.PAGE)
-"""As on many reading stations: left is window/level, the wheel turns pages, the right button draws."""
+"""Bindings of many reading stations: left is window/level, the wheel turns pages, the right button draws."""

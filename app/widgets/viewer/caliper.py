@@ -17,7 +17,7 @@ from app.widgets.viewer.view_transform import ViewTransform
 from core.domain.geometry import Point
 
 _AT_DETECTOR = "Imager"
-"""Of sources of the spacing that are those of the detector (DICOM Imager Pixel Spacing)."""
+"""Part of the name of each spacing source that refers to the detector (DICOM Imager Pixel Spacing)."""
 
 
 def distance_text(start: Point, end: Point, spacing_mm: float | None, source: str) -> str:
@@ -31,7 +31,7 @@ def distance_text(start: Point, end: Point, spacing_mm: float | None, source: st
 
 
 def basis_text(spacing_mm: float | None, source: str) -> str:
-    """What a distance rests on, as a sentence."""
+    """Return a sentence on the basis of a distance."""
     if spacing_mm is None:
         return tr("The file has no pixel spacing; distances are in pixels.")
     return tr("Distances rest on: {source}", source=source or tr("basis not stated"))
@@ -53,7 +53,7 @@ class Caliper(Tool):
 
     @property
     def text(self) -> str:
-        """What stands beside the line; empty without one."""
+        """Text beside the line; empty without a line."""
         return "" if self._ends is None else distance_text(*self._ends, self.spacing_mm, self.source)
 
     def press(self, pointer: Pointer) -> None:
@@ -76,7 +76,7 @@ class Caliper(Tool):
         self._repaint()
 
     def area(self, sight: ViewTransform) -> QRect:
-        """What the line and its text may cover, in logical pixels."""
+        """Return the area that the line and its text may cover, in logical pixels."""
         if self._ends is None:
             return QRect()
         a, b = (sight.to_widget(end) for end in self._ends)

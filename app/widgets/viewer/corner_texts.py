@@ -1,4 +1,4 @@
-"""What stands in the corners of a view: side and view, zoom, window, and that the display is not calibrated."""
+"""Texts in the corners of a view: side and view, zoom, window, and a notice if the display is not calibrated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EDGE = 10
 
 
 def name_of(picture: Picture) -> str:
-    """Such as "R CC"; empty where the file says neither."""
+    """Return the picture's name, such as "R CC"; empty if the file gives neither side nor view."""
     side = {Laterality.LEFT: "L", Laterality.RIGHT: "R"}.get(picture.laterality) if picture.laterality else None
     return " ".join(part for part in (side, picture.view.value.upper() if picture.view else None) if part)
 
@@ -97,7 +97,7 @@ def paint_corners(view: CornerView, painter: QPainter, exposed: QRect) -> None:
 
 
 def paint_message(view: CornerView, painter: QPainter) -> None:
-    """What stands in the place of a picture, and the frame of the view that is worked in."""
+    """Paint the message in place of a picture, and the frame of the active view."""
     painter.setPen(FAINT_TEXT)
     inner = view.rect().adjusted(24, 24, -24, -24)
     painter.drawText(inner, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), view.message)

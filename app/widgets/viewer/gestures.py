@@ -1,5 +1,7 @@
-"""From mouse, pen, wheel and key events to what the view is asked to do. Moves are gathered: however many arrive
-before the event loop is idle, the picture is windowed, moved and read out once."""
+"""Translation of mouse, pen, wheel and key events into requests to the view.
+
+Moves are gathered: however many arrive before the event loop is idle, the picture is windowed, moved and read out
+once."""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ _PAN = 60
 
 
 class Target(Protocol):
-    """What gestures need of a view."""
+    """Interface of a view for gestures."""
 
     bindings: Bindings
     hand: KeyboardCursor
@@ -176,7 +178,7 @@ class Gestures(QObject):
         return self._view.bindings.wheel is Wheel.ZOOM and not self._view.has_slices
 
     def key_press(self, event: QKeyEvent) -> bool:
-        """Whether the key meant something here."""
+        """Handle a key press; return True if the key has a meaning here."""
         bindings = self._view.bindings
         key, modifiers = Qt.Key(event.key()), event.modifiers()
         if modifiers & _Modifier.AltModifier:
@@ -264,6 +266,6 @@ class Gestures(QObject):
         return Pointer(self._point(place), place, event.modifiers(), event.pressure())
 
     def _point(self, place: QPointF) -> Point:
-        """Rounded to what no hand can tell, so that stored shapes have short numbers."""
+        """Return the image point, rounded below pointer precision so that stored shapes have short numbers."""
         x, y = self._view.to_image(place)
         return round(x, 3), round(y, 3)

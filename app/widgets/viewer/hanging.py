@@ -33,7 +33,7 @@ _ROW = {ViewPosition.CC: 0, ViewPosition.MLO: 1}
 
 
 class Hung(Protocol):
-    """What decides where something hangs."""
+    """Attributes that decide the place in a hanging."""
 
     @property
     def laterality(self) -> Laterality | None: ...
@@ -43,14 +43,14 @@ class Hung(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Pane:
-    """What hangs in one place, known before its pixels are."""
+    """Picture in one place of a hanging, known before its pixels are."""
 
     box: Box
     spacing_mm: float | None = None
     laterality: Laterality | None = None
     view: ViewPosition | None = None
     caption: str = ""
-    """What sets it apart from the others, such as the date of an earlier examination."""
+    """Caption that distinguishes it from the others, such as the date of an earlier examination."""
 
     @classmethod
     def of(cls, image: Image, caption: str = "") -> Pane:
@@ -64,10 +64,10 @@ class Pane:
 
 
 def hang(pictures: Sequence[Hung]) -> tuple[Place, ...]:
-    """Where each of up to four pictures hangs, without empty rows and columns.
+    """Return the places of up to four pictures, without empty rows and columns.
 
-    CC and MLO of one breast alone hang beside each other, since a screen is wider than it is high. Where two
-    pictures would hang in one place (a prior examination) or a side or view is unknown, they hang in reading
+    CC and MLO of one breast alone hang beside each other, since a screen is wider than it is high. If
+    two pictures would share one place (a prior examination), or a side or view is unknown, they hang in reading
     order instead: up to two in one row, more in two rows of two.
     """
     if not 1 <= len(pictures) <= 4:
@@ -99,13 +99,13 @@ class HangingView(QWidget):
     cursor_moved = Signal(object, object)
     """The view that the pointer is in, and its ``Reading`` or None."""
     announced = Signal(str)
-    """What drawing with keys has done in one of the views."""
+    """Result of drawing with keys in one of the views."""
     menu_requested = Signal(QPoint, object)
     """Place on the screen, and the image point there."""
     page_requested = Signal(object)
     """Steps, as an int."""
     slice_requested = Signal(object, object)
-    """The view, and the slice that is asked for in it."""
+    """The view, and the slice that is requested in it."""
 
     def __init__(
         self, make_view: Callable[[], MammogramView] = MammogramView, parent: QWidget | None = None
@@ -122,9 +122,9 @@ class HangingView(QWidget):
         self._screen: tuple[float | None, bool] = (None, False)
         self._smooth = True
         self.linked = True
-        """Whether zooming one view zooms the others."""
+        """Flag: zooming one view zooms the others."""
         self.windows_linked = False
-        """Whether windowing one view windows the others."""
+        """Flag: windowing one view windows the others."""
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(2)
@@ -228,7 +228,7 @@ class HangingView(QWidget):
         self.fit()
 
     def set_smooth(self, smooth: bool) -> None:
-        """Whether enlarged pixels are interpolated, in every view."""
+        """Set the interpolation of enlarged pixels, in every view."""
         self._smooth = smooth
         for view in self._views:
             view.set_smooth(smooth)

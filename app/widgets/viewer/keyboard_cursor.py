@@ -23,7 +23,7 @@ _SET, _END = (_Key.Key_Space,), (_Key.Key_Return, _Key.Key_Enter)
 
 
 class Surface(Protocol):
-    """What the hand needs of the view that it draws on."""
+    """Interface of a view for the keyboard cursor that draws on it."""
 
     @property
     def tool(self) -> Tool: ...
@@ -53,7 +53,7 @@ class KeyboardCursor:
 
     @property
     def place(self) -> QPointF:
-        """Of the cursor in the view; only while active."""
+        """Position of the cursor in the view; only while active."""
         assert self._at is not None
         return self._view.sight.to_widget(self._at)
 
@@ -67,7 +67,7 @@ class KeyboardCursor:
         )  # fmt: skip
 
     def stop(self) -> None:
-        """What is begun is cancelled."""
+        """Cancel the shape that is begun."""
         if self._at is None:
             return
         area = self.area
@@ -92,7 +92,7 @@ class KeyboardCursor:
             self._view.tool.hover(pointer)
 
     def key(self, key: Qt.Key) -> bool:
-        """Whether Space, Enter or Esc meant something here."""
+        """Handle Space, Enter or Esc; return True if the key has a meaning here."""
         if key in _SET:
             self._set()
         elif key in _END:
@@ -110,7 +110,7 @@ class KeyboardCursor:
 
     @property
     def area(self) -> QRect:
-        """What the cursor covers, logical pixels."""
+        """Return the area that the cursor covers, in logical pixels."""
         place = self.place.toPoint()
         return QRect(place.x() - _ARM - 2, place.y() - _ARM - 2, 2 * _ARM + 5, 2 * _ARM + 5)
 

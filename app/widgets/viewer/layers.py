@@ -1,4 +1,4 @@
-"""What lies over the picture: the reader's shapes, the lesion's outline, masks."""
+"""Layers over the picture: the reader's shapes, the lesion's outline, masks."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ShapesLayer:
         self._touch(_difference(before, after))
 
     def set_live(self, shapes: tuple[Shape, ...]) -> None:
-        """What is being drawn, replacing what was being drawn before."""
+        """Set the shapes that are being drawn, replacing the previous ones."""
         before, self._live = self._live, list(shapes)
         self._touch(_difference(before, self._live))
 

@@ -9,7 +9,7 @@ from core.domain.study import Window
 
 
 def display_for(picture: Picture, display: Display, of: Picture) -> Display:
-    """How ``picture`` is shown when ``of`` is shown by ``display``.
+    """Return the display of ``picture`` that matches the display of ``of``.
 
     A choice of the file stays a choice: the file's second window of one picture is the second of the other, whose
     numbers may differ. A window that was dragged has the same numbers in both. A table of values belongs to its

@@ -49,9 +49,9 @@ class MammogramView(PictureView):
     slice_requested = Signal(object)
     """The slice, an int from 0, that the wheel, a key or the slider asks for."""
     announced = Signal(str)
-    """What drawing with keys has done, for the status bar and screen readers."""
+    """Result of drawing with keys, for the status bar and screen readers."""
     peeked = Signal(bool)
-    """Whether everything over the picture is hidden for the moment."""
+    """True while everything over the picture is hidden for the moment."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,7 +61,7 @@ class MammogramView(PictureView):
         self.bindings = Bindings()
         self.layers: list[Layer] = []
         self.calibrated = False
-        """Whether the user said that the display is calibrated to the GSDF; a notice stands here until then."""
+        """Flag: the user confirmed that the display is calibrated to the GSDF; a notice stands here until then."""
         self.has_notice = True
         """False where the view beside this one shows that notice for both."""
         self.caption = ""
@@ -69,7 +69,7 @@ class MammogramView(PictureView):
         self.message = ""
         """Stands in the place of a picture that is not there."""
         self.framed = False
-        """Whether a thin frame says that this one of several views is worked in."""
+        """Flag: a thin frame marks this one of several views as the active one."""
         self._peeking = False
         self._tool = Tool()
         self._measuring = False
@@ -82,7 +82,7 @@ class MammogramView(PictureView):
         self.slices.moved.connect(self.slice_requested)
 
     def set_picture(self, picture: Picture | None, display: Display | None = None) -> None:
-        """Show this picture as a whole, with its first VOI choice or as ``display`` says."""
+        """Show this picture as a whole, with its first VOI choice or with ``display``."""
         self.tool.cancel()
         self._caliper.cancel()
         self._gestures.abandon()
@@ -101,7 +101,7 @@ class MammogramView(PictureView):
 
     @property
     def tool(self) -> Tool:
-        """What the pointer does now: the caliper while measuring, else the tool that was set."""
+        """Current tool of the pointer: the caliper while measuring, else the tool that was set."""
         return self._caliper if self._measuring else self._tool
 
     def set_tool(self, tool: Tool) -> None:
@@ -125,7 +125,7 @@ class MammogramView(PictureView):
 
     @property
     def measure(self) -> str:
-        """What the caliper reads, with its basis; empty without a measure."""
+        """Return the caliper's measure, with its basis; empty without a measure."""
         return self._caliper.text
 
     def toggle_lens(self) -> None:
@@ -138,7 +138,7 @@ class MammogramView(PictureView):
 
     @property
     def peeking(self) -> bool:
-        """Whether everything over the picture is hidden for the moment."""
+        """True while everything over the picture is hidden for the moment."""
         return self._peeking
 
     def set_peeking(self, peeking: bool) -> None:
@@ -219,7 +219,7 @@ class MammogramView(PictureView):
         self.setCursor(shape)
 
     def _cancel(self) -> None:
-        """What is begun; while measuring the measure, and measuring with it."""
+        """Cancel the shape that is begun; while measuring, remove the measure and stop measuring."""
         self.tool.cancel()
         if self._measuring:
             self.toggle_caliper()

@@ -1,4 +1,4 @@
-"""One mammogram as the viewer needs it: its levels and what the file says about showing and measuring it."""
+"""Mammogram in the form that the viewer needs: its levels and the file's data for showing and measuring it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Picture:
     view: ViewPosition | None = None
     title: str = ""
     breast: Box | None = None
-    """Where the breast is; None where it fills the picture, or is not found."""
+    """Box of the breast; None if it fills the picture, or is not found."""
 
     @classmethod
     def of(
@@ -124,7 +124,7 @@ def replace_explanation(window: Window, explanation: str) -> Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Display:
-    """How the reader wants to see a picture just now."""
+    """Display settings that the reader chose for a picture."""
 
     voi: Voi
     inverted: bool = False
@@ -164,7 +164,7 @@ def as_window(voi: Voi) -> Window:
 
 
 def voi_name(voi: Voi) -> str:
-    """What the file calls it, else its numbers."""
+    """Return the file's name of the VOI choice, else its numbers."""
     if isinstance(voi, VoiLut):
         return voi.explanation or "VOI LUT"
     numbers = f"C {voi.centre:.0f} W {voi.width:.0f}"

@@ -43,7 +43,7 @@ class PictureView(QWidget):
         self._frame: QImage | None = None
         self._fitted = True
         self.fits_breast = True
-        """Whether ``fit`` shows the breast alone, without the air beside it; else the whole picture."""
+        """Flag: ``fit`` shows the breast alone, without the air beside it; else the whole picture."""
         self._smooth = True
         self._pan_rest = (0.0, 0.0)
         self._zooming = QTimer(self, singleShot=True, interval=_REST_MS)
@@ -56,7 +56,7 @@ class PictureView(QWidget):
         return self._picture
 
     def set_picture(self, picture: Picture | None, display: Display | None = None) -> None:
-        """Show this picture as a whole, with its first VOI choice or as ``display`` says."""
+        """Show this picture as a whole, with its first VOI choice or with ``display``."""
         self._picture = picture
         self._renderer = None if picture is None else self._make_renderer(picture)
         self._fitted = True
@@ -117,16 +117,16 @@ class PictureView(QWidget):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the whole picture is shown because nothing else was asked for."""
+        """True if the whole picture is shown because no other view was requested."""
         return self._fitted
 
     def set_viewport(self, viewport: Viewport) -> None:
-        """Of any size: the view keeps its own."""
+        """Set a viewport of any size: the view keeps its own size."""
         self._see(viewport, fitted=False)
 
     @property
     def fit_box(self) -> Box | None:
-        """What ``fit`` shows: the breast, or the whole picture."""
+        """Return the box that ``fit`` shows: the breast, or the whole picture."""
         if self._picture is None:
             return None
         return (self._picture.breast if self.fits_breast else None) or self._picture.box
@@ -139,7 +139,7 @@ class PictureView(QWidget):
             self._see(self._sized(self._viewport).showing(box, border=FIT_BORDER), fitted=True)
 
     def set_smooth(self, smooth: bool) -> None:
-        """Whether enlarged pixels are interpolated; else each is a square."""
+        """Set the interpolation of enlarged pixels; without it each is a square."""
         self._smooth = smooth
         if self._renderer is not None:
             self._renderer.set_smooth(smooth)
@@ -158,7 +158,7 @@ class PictureView(QWidget):
         self.set_viewport(self._viewport.at_zoom(1.0))
 
     def real_size(self) -> bool:
-        """As large as the breast was; False where the screen or the image has no known spacing."""
+        """Show the breast at its real size; return False if the screen or the image has no known spacing."""
         if self._picture is None or self._picture.spacing_mm is None or self.real_size_mm is None:
             return False
         self.set_viewport(self._viewport.at_zoom(self._picture.spacing_mm / self.real_size_mm))
@@ -178,7 +178,7 @@ class PictureView(QWidget):
         self.set_viewport(self._viewport.zoomed(factor, (at.x() * ratio, at.y() * ratio)))
 
     def zoom_rests(self) -> None:
-        """What was painted roughly for the sake of the zoom is painted in full."""
+        """Paint in full the parts that were painted roughly during the zoom."""
         self._zooming.stop()
         self._redraw()
 

@@ -1,4 +1,4 @@
-"""What lies under the pointer; without the viewer, for who only shows it."""
+"""Pixel under the pointer; needs no viewer, for code that only shows it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.domain.geometry import Point
 
 @dataclass(frozen=True)
 class PixelProbe:
-    """What lies under the pointer: an image point and the stored value there (None beyond the edge)."""
+    """Pixel under the pointer: an image point and the stored value there (None beyond the edge)."""
 
     at: Point
     value: int | None

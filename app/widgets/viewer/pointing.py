@@ -1,4 +1,4 @@
-"""What a tool gets to hear of the pointer, and the one interface that tools of the viewer have."""
+"""Pointer data for tools, and the one interface of the viewer's tools."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Pointer:
 
 
 class Tool:
-    """What the left button does. Every method may be called at any time; the default is to do nothing."""
+    """Tool of the left button. Every method may be called at any time; the default is to do nothing."""
 
     cursor = Qt.CursorShape.CrossCursor
     clicks = False
-    """Whether each press sets a point; else the tool works from a press to its release."""
+    """Flag: each press sets a point; else the tool works from a press to its release."""
 
     @property
     def busy(self) -> bool:
-        """Whether something is begun that Esc would cancel."""
+        """True if something is begun that Esc would cancel."""
         return False
 
     def press(self, pointer: Pointer) -> None: ...
@@ -42,7 +42,7 @@ class Tool:
     def release(self, pointer: Pointer) -> None: ...
 
     def hover(self, pointer: Pointer) -> None:
-        """Without the button; also told before ``press``."""
+        """Handle a move without the button; also called before ``press``."""
 
     def leave(self) -> None:
         """The pointer left the picture."""
@@ -61,8 +61,9 @@ class Tool:
         """Esc, or another tool takes over: leave no trace of what is not finished."""
 
     def nudge(self, dx: float, dy: float) -> bool:
-        """An arrow key: move what is selected by so many logical pixels. False where nothing is, then the view
-        is panned."""
+        """Move the selection by this number of logical pixels, for an arrow key.
+
+        Return False without a selection; then the view is panned."""
         return False
 
     def change_width(self, steps: float) -> None:

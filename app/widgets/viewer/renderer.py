@@ -85,7 +85,7 @@ class Renderer:
 
     @property
     def smooth(self) -> bool:
-        """Whether enlarged pixels are interpolated; else each is a square."""
+        """True if enlarged pixels are interpolated; else each is a square."""
         return self._smooth
 
     def set_smooth(self, smooth: bool) -> None:
@@ -158,7 +158,7 @@ class Renderer:
     def _kept_by_pan(
         self, viewport: Viewport, target: RenderedFrame
     ) -> tuple[RenderedFrame, tuple[int, int]] | None:
-        """What of ``target`` was in view already, and by how much it moved; None where it must be made anew."""
+        """Return the part of ``target`` that was already in view, and its shift; None if it must be made anew."""
         before = self._resampled_for
         if (
             before is None

@@ -12,7 +12,7 @@ from app.widgets.label import Label
 
 WIDTH = 44
 _SHARE = 0.5
-"""Of the view's height."""
+"""Share of the view's height."""
 
 
 class SliceBar(QWidget):
@@ -59,7 +59,7 @@ class SliceBar(QWidget):
         self.place()
 
     def place(self) -> None:
-        """Where the view has this size now."""
+        """Place the bar for the view's current size."""
         height = round(self._view.height() * _SHARE)
         self.setGeometry(6, (self._view.height() - height) // 2, WIDTH, height)
 

@@ -20,7 +20,7 @@ class ViewTransform:
     ratio: float
     """Device pixels in a logical one."""
     moving: bool = field(default=False, compare=False)
-    """Whether the next zoom is at hand: what is costly to paint may be painted roughly until it rests."""
+    """Flag: the next zoom is imminent, so costly parts may be painted roughly until the zoom rests."""
 
     @property
     def scale(self) -> float:

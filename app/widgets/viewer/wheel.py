@@ -1,7 +1,7 @@
-"""How far a wheel or a trackpad asks to zoom or page, without what a hand does not mean.
+"""Amount of zooming or paging for a wheel or a trackpad, without unintended movements.
 
-A mouse turns its wheel in notches. A trackpad sends many small steps, sideways ones too, and goes on after a fling
-when the fingers have left it: sideways steps and those after the fingers left count nothing, and one gesture
+A mouse turns its wheel in notches. A trackpad sends many small steps, sideways ones too, and continues after a
+fling when the fingers have left it. Sideways steps and those after the fingers left count nothing. One gesture
 counts no more than a few notches.
 """
 
@@ -28,7 +28,9 @@ class WheelSteps:
         self._last_ms: int | None = None
 
     def notches(self, event: QWheelEvent, *, sideways_too: bool = False) -> float:
-        """What the event turns the wheel by. ``sideways_too``: with Shift held, some systems turn it sideways."""
+        """Return the event's turn of the wheel in notches.
+
+        ``sideways_too``: with Shift held, some systems turn it sideways."""
         turn = event.angleDelta()
         if sideways_too:
             return (turn.y() or turn.x()) / NOTCH
@@ -52,6 +54,6 @@ class WheelSteps:
 
 
 def is_trackpad(event: QWheelEvent) -> bool:
-    """Whether fingers on a pad, not a wheel, sent the event."""
+    """Return True if fingers on a pad, not a wheel, sent the event."""
     pad = event.device().type() == QInputDevice.DeviceType.TouchPad
     return pad or event.phase() != Qt.ScrollPhase.NoScrollPhase or not event.pixelDelta().isNull()

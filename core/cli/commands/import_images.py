@@ -342,7 +342,7 @@ def _counts_text(issues: tuple[Issue, ...]) -> str:
 
 
 def identity_file(study: Study, how: str) -> IdentityFile | None:
-    """What ``--identity`` asks for: nothing, or the study's file, made where there is none."""
+    """Return the identity file that ``--identity`` selects: none, or the study's file, created if absent."""
     from core.store.identity import IdentityFile, KeyStore, Passphrase, has_identity
 
     if how == "drop":

@@ -46,7 +46,7 @@ class Bitmap(msgspec.Struct, frozen=True, kw_only=True):
         return made
 
     def joined(self, other: Bitmap) -> Bitmap:
-        """What either of two masks of one image marks."""
+        """Return the union of two masks of one image."""
         if self.empty or other.empty:
             return other if self.empty else self
         height = max(self.top + self.rows, other.top + other.rows)

@@ -1,7 +1,7 @@
 """Results of a study as DICOM objects: segmentations, structured reports and presentation states, one an image.
 
-Without the identity file they carry pseudonyms. With it they carry the original identifiers and UIDs, for the
-archive that the images came from, and nowhere else: such a folder says so in capitals.
+Without the identity file they carry pseudonyms. With it they carry the original identifiers and UIDs, only for the
+archive that the images came from. Such a folder carries a warning in capitals.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class ResultKind(StrEnum):
-    """What is made."""
+    """The kind of DICOM object that is made."""
 
     SEG = "seg"
     SR = "sr"
@@ -220,7 +220,7 @@ def _report(
 
 
 def finding_of(explanation: Explanation, opened: ModelInStudy) -> ModelFinding:
-    """What a report says of an explanation; without a precedent no class and no malignancy."""
+    """Return the report's finding for an explanation; without a precedent no class and no malignancy."""
     card, known = opened.model.card, explanation.precedent.found
     predicted = explanation.predicted
     return ModelFinding(

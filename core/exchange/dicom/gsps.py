@@ -60,7 +60,7 @@ def make_gsps(source: SourceImage, lesions: tuple[LesionReport, ...], *, uids: t
 
 
 def _regions(shape: Shape, box: Box) -> tuple[SpatialRegion, ...]:
-    """As in a report; a stroke of changing width is drawn with its mean width."""
+    """Return the regions like those of a report; a stroke of changing width is drawn with its mean width."""
     if isinstance(shape, Stroke) and len(shape.points) > 1 and not shape.erases:
         mean = Length(value=sum(shape.widths) / len(shape.widths), unit=shape.unit)
         return regions_of(Line(points=shape.points, width=mean, role=shape.role), box)

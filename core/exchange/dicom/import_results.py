@@ -40,7 +40,7 @@ Mask = NDArray[np.uint8]
 
 
 class ResultsRead(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read back; of a dry run, what would be."""
+    """The results that were imported; for a dry run, those that would be."""
 
     reader: str
     files: int

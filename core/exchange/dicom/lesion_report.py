@@ -1,4 +1,4 @@
-"""What a structured report says of lesions, as plain values: the input of ``sr`` and what reading one gives."""
+"""The content of a structured report on lesions, as plain values: input of ``sr``, output of its reader."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PrototypeShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model finds in one lesion; without a precedent there is no prediction."""
+    """The model's findings in one lesion; without a precedent there is no prediction."""
 
     method: str
     version: str
@@ -41,7 +41,7 @@ class ModelFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LesionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One lesion: where it is, what is said of it, what the model finds."""
+    """The report on one lesion: its location, its labels, and the model's findings."""
 
     tracking_id: str
     tracking_uid: str

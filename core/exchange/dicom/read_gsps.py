@@ -15,7 +15,7 @@ from core.exchange.dicom.regions import GraphicType, SpatialRegion, shape_of
 OUTLINES, FINE = "OUTLINES", "FINE"
 """Graphic layers of a presentation state of this program."""
 MOST_POINTS = 200_000
-"""Of all regions of one file."""
+"""The highest number of points in all regions of one file."""
 
 
 class GraphicRead(msgspec.Struct, frozen=True, kw_only=True):

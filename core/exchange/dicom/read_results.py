@@ -24,7 +24,7 @@ from core.imaging.sandbox import Sandbox
 
 ENTRY = "core.exchange.dicom.read_results:run"
 MOST_REGIONS, _MOST_CORNERS = 32, 500_000
-"""Of one mask; a mask of dust is none of lesions."""
+"""The highest numbers of regions and corners of one mask; a mask of many specks does not show lesions."""
 
 ResultRead = SegRead | ReportRead | GspsRead
 

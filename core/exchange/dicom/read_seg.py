@@ -40,7 +40,7 @@ class SegmentRead(msgspec.Struct, frozen=True, kw_only=True):
     tracking_uid: str
     """"" where the maker gave none."""
     fine: bool
-    """Whether it is the fine annotation of a lesion and not its outline."""
+    """True if it is the fine annotation of a lesion and not its outline."""
     source_uid: str
     """SOP Instance UID of the image."""
     frame: int | None
@@ -72,7 +72,7 @@ class SegRead(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(kw_only=True)
 class _Masks:
-    """What was read so far, by image and segment."""
+    """The masks read so far, by image and segment."""
 
     found: dict[tuple[_Source, int], Bitmap] = field(default_factory=dict)
     size: int = 0

@@ -25,7 +25,7 @@ class _Group:
     evaluations: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, tuple[float, str]] = field(default_factory=dict)
     meanings: dict[str, str] = field(default_factory=dict)
-    """Of the names of the numbers."""
+    """The meanings of the names of the numbers."""
     region: tuple[str, tuple[float, ...]] | None = None
     further: int = 0
     """Regions beside the first one."""

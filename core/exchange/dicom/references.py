@@ -1,4 +1,4 @@
-"""What results that go out as DICOM refer to: the image that a lesion was drawn in, and whose it is.
+"""The references of DICOM results: the image that a lesion was drawn in, and its patient.
 
 With the identity file these are the original identifiers, so that an archive files the result beside its image.
 Without it they are pseudonyms and UIDs made from the study's own identifiers, the same at every export.
@@ -31,7 +31,7 @@ _DATE = re.compile(r"[12]\d{3}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _TIME = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d(?:\.\d{1,6})?)?)?")
 _SEX = re.compile("[MFO]")
 PURPOSE = "exports"
-"""Of the study's secret that UIDs of exports are made with."""
+"""The purpose of the study's secret that UIDs of exports are made with."""
 
 
 class SourceImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,19 +51,19 @@ class SourceImage(msgspec.Struct, frozen=True, kw_only=True):
     study_date: str = ""
     study_time: str = ""
     patient_orientation: tuple[str, ...] = ()
-    """As the image has it; empty where it is not known (Patient Orientation is of type 2)."""
+    """The value of the image; empty if it is not known (Patient Orientation is of type 2)."""
     rows: int
     columns: int
     spacing_mm: float | None = None
     laterality: Laterality | None = None
     view: ViewPosition | None = None
     original: bool
-    """Whether these are the identifiers that the archive knows."""
+    """True if these are the archive's own identifiers."""
     synthetic: bool = False
 
     @property
     def box(self) -> Box:
-        """What coordinates may lie in (PS3.3, C.10.5.1.2 and C.18.6.1.2)."""
+        """Return the box that coordinates may lie in (PS3.3, C.10.5.1.2 and C.18.6.1.2)."""
         return Box(x0=0, y0=0, x1=self.columns, y1=self.rows)
 
     def __repr__(self) -> str:
@@ -166,7 +166,10 @@ def reference_dataset(source: SourceImage) -> Dataset:
 
 
 def identified(uids: tuple[str, str], *, series_number: int) -> dict[str, Any]:
-    """What every object with graphics or masks says of itself; ``uids``: of its series and of itself."""
+    """Return the identifying attributes of every object with graphics or masks.
+
+    ``uids``: of its series and of itself.
+    """
     return {
         "series_instance_uid": uids[0],
         "series_number": series_number,

@@ -2,7 +2,7 @@
 
 Coordinates are those of the program: the top left corner of the top left pixel is (0, 0). They are stored in
 single precision, so that a point comes back within a thousandth of a pixel. Lines keep the width of their pen.
-What only a mask can say (strokes of changing width, the eraser) goes into the Segmentation object alone.
+Shapes that need a mask (strokes of changing width, the eraser) go into the Segmentation object alone.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def regions_of(shape: Shape, box: Box) -> tuple[SpatialRegion, ...]:
 
 
 def is_cut(shape: Shape, box: Box) -> bool:
-    """Whether a part of the shape's coordinates lies outside ``box``."""
+    """Return True if a part of the shape's coordinates lies outside ``box``."""
     return clipped(shape, box) != (shape,)
 
 

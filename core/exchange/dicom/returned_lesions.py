@@ -20,7 +20,7 @@ from core.exchange.stored_matrix import hung_mask, hung_shape, stored_image
 S = TypeVar("S", bound=Shape)
 NOTHING = Labels()
 _MOST_BYTES = 1_000_000_000
-"""Of masks in memory."""
+"""The highest number of bytes of masks in memory."""
 
 
 @dataclass(kw_only=True)

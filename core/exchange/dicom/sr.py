@@ -1,7 +1,7 @@
 """Structured reports after TID 1500 (PS3.16): BI-RADS words in standard codes, regions, the model's findings.
 
-One report an image. The reader stands in it as verifying observer only where the caller says that they have agreed
-with all of it. The model's findings are measurement groups of their own with the identification of the algorithm.
+One report an image. The reader is its verifying observer only if the caller states that they have agreed with all
+of it. The model's findings are measurement groups of their own with the identification of the algorithm.
 """
 
 from __future__ import annotations

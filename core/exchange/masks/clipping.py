@@ -80,7 +80,7 @@ def _crossing(start: Point, end: Point, axis: int, limit: float) -> Point:
 
 
 def _has_area(ring: Ring) -> bool:
-    """Whether the ring does more than run to and fro on one line."""
+    """Return True if the ring encloses an area, rather than running to and fro on one line."""
     (x0, y0), *rest = ring
     (x1, y1) = max(rest, key=lambda p: abs(p[0] - x0) + abs(p[1] - y0))
     return any((x1 - x0) * (y - y0) != (y1 - y0) * (x - x0) for x, y in rest)

@@ -206,7 +206,7 @@ def _box(mask: NDArray[np.uint8]) -> tuple[float, float, float, float]:
 
 
 def run_lengths(mask: NDArray[np.uint8]) -> Rle:
-    """Of a mask (height, width) of 0 and 1."""
+    """Return the run lengths of a mask (height, width) of 0 and 1."""
     flat = np.concatenate([[0], mask.T.ravel(), [2]])
     edges = np.flatnonzero(np.diff(flat))
     counts = np.diff(np.concatenate([[0], edges]))

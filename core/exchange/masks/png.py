@@ -35,7 +35,7 @@ class MaskFiles:
     """A kind of file that holds one mask."""
 
     what: str
-    """What the export is, in its readme; ``layout``: its files."""
+    """The description of the export in its readme; ``layout``: its files."""
     layout: str
     suffix: str
     encode: Callable[[NDArray[np.uint8], float | None], bytes]

@@ -16,7 +16,7 @@ from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Shape,
 Ring = tuple[Point, ...]
 
 _CORNERS = 64
-"""Of a circle; their radius is such that the polygon has the circle's area."""
+"""The number of corners of a circle; their radius is such that the polygon has the circle's area."""
 _SMALLEST_RADIUS = 0.5
 """A line marks at least a pixel (``core.imaging.raster``)."""
 

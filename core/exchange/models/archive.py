@@ -43,7 +43,7 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 def allowed(name: str) -> bool:
-    """Whether a member of this name may be in the file."""
+    """Return True if a member of this name may be in the file."""
     return _NAME.fullmatch(name) is not None
 
 

@@ -50,13 +50,13 @@ DRAWS = 1_000
 
 
 class SharedPrototype(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a prototype comes from, in the names of the study that shared the model."""
+    """The source of a prototype, in the names of the study that shared the model."""
 
     number: int
     pseudonym: str
     lesion_id: str
     roi_sha256: str
-    """Of the network input that it is a patch of: it is known again by this in any study."""
+    """The SHA-256 of the network input that it is a patch of; it identifies the input in any study."""
 
 
 class SharedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,19 +65,19 @@ class SharedModel(msgspec.Struct, frozen=True, kw_only=True):
     disclaimer: str = DISCLAIMER
     run: str
     model_sha256: str
-    """Of the weights file."""
+    """The SHA-256 of the weights file."""
     synthetic: bool
     pictures: bool
-    """Whether the pictures of the prototypes' source lesions, which are images of patients, are in the file."""
+    """True if the file contains the pictures of the prototypes' source lesions, which are images of patients."""
     closest: Memorisation
-    """Of the weights' arrays: none of those is ever a picture."""
+    """The memorisation check of the weights' arrays: none of those is ever a picture."""
     limit: float = LIMIT
     training_crops: int
     """That every array was held against."""
     latent_prototypes: int
     """Vectors that are equal, to the bit, to what the network makes of a patch of a training image."""
     source_lesions: tuple[str, ...]
-    """Of those, by the study's identifiers."""
+    """The source lesions of those vectors, by the study's identifiers."""
     training_patients: int
     prototypes: tuple[SharedPrototype, ...] = ()
 
@@ -91,7 +91,7 @@ class ImportedModel(msgspec.Struct, frozen=True, kw_only=True):
     linked: int
     """Prototypes whose source ROI, known by its content, is in this study."""
     same_pseudonym: int
-    """Of those: whose patient has the pseudonym that the sharing study gave."""
+    """The number of those prototypes whose patient has the pseudonym that the sharing study gave."""
     pictures: bool
     synthetic: bool
 
@@ -300,8 +300,9 @@ def import_model(
 
 
 def shared_model(path: Path) -> tuple[SharedModel, ModelCard]:
-    """What a shared model holds and its card; nothing is written. BadFileError or ModelError as
-    ``import_model``."""
+    """Return the contents of a shared model and its card; nothing is written.
+
+    Raises: BadFileError or ModelError like ``import_model``."""
     files = read_model_archive(path)
     with tempfile.TemporaryDirectory(prefix="marginalia-model.") as name:
         for member, content in files.items():

@@ -36,7 +36,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingStep:
-    """What a reader reads next."""
+    """The next step of a reader in the study."""
 
     lesion_id: str
     condition: Condition
@@ -48,10 +48,10 @@ class ReadingStep:
 def make_reader_study(
     study: Study, run: Run, parts: dict[str, Part], *, name: str, part: Part = Part.TEST, most: int = 0, seed: int
 ) -> ReaderStudy:
-    """A reader study on the lesions of one part whose margin is labelled, with the run's model as it is now.
+    """Create a reader study on the lesions of one part with a labelled margin, with the run's current model.
 
-    ``parts``: patient to part, as the run was trained. ``most``: at most so many lesions, drawn from the seed;
-    0 for all. StudyError where there are none, where the run has no model, or where the name is taken.
+    ``parts``: patient to part, as the run was trained. ``most``: the largest number of lesions, drawn from the
+    seed; 0 for all. Raises: StudyError if there are no lesions, the run has no model, or the name is taken.
     """
     if not name.strip():
         raise StudyError("A reader study needs a name; type one.")

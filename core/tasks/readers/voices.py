@@ -54,7 +54,7 @@ def own_calls(study: Study, reader_id: str, label: str) -> dict[str, Voice]:
 
 
 def case_facts(study: Study, run: Run, lesion_id: str, label: str) -> CaseFacts:
-    """What the page of a lesion says beside the answer of this run's model."""
+    """Return the facts that a lesion's page shows beside the answer of this run's model."""
     from core.explain.case_page import CaseFacts  # with torch, which an explanation has loaded
 
     voices = voices_of(study, lesion_id, label)

@@ -1,4 +1,4 @@
-"""The lesions that a model can be asked about, with what it says of them, to be sorted by what is worth a look."""
+"""The lesions that a model can classify, with its predictions, sorted by their interest for review."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BATCH = 64
 
 
 class Order(StrEnum):
-    """What the list begins with."""
+    """The sort order of the list."""
 
     DISAGREEMENT = "disagreement"
     """The model gives the reader's class the least probability."""
@@ -34,7 +34,7 @@ class Order(StrEnum):
     """The model gives the class of the data set the least probability."""
     STUDY = "order of the study"
     BLIND = "shuffled"
-    """An order drawn from the lesions' identifiers: it says nothing about the model or the labels."""
+    """An order drawn from the lesions' identifiers; it does not depend on the model or the labels."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,11 +43,11 @@ class ReviewCase:
     title: str
     """Pseudonym of the patient, view and number of the lesion."""
     part: str
-    """Of the run's split; "" where the patient was in none."""
+    """The part of the run's split; "" if the patient was in none."""
     label: str | None
     """Margin (or shape) of the data set, in its own word."""
     own: str | None
-    """The call of the reader who is asked: their reading in Review, else their label; None for neither."""
+    """The class given by the current reader: their reading in Review, else their label; None for neither."""
     probabilities: NDArray[np.float64] | None
     """(K,); None while the model has not been asked."""
     evidence: float | None
@@ -96,7 +96,7 @@ def list_cases(study: Study, opened: ModelInStudy, *, reader_id: str = "") -> tu
 
 
 def judged(case: ReviewCase, opened: ModelInStudy, scores: NDArray[np.floating]) -> ReviewCase:
-    """The case with what the model says, by its similarities (m,) to the model's prototypes."""
+    """Return the case with the model's prediction, from its similarities (m,) to the model's prototypes."""
     card = opened.model.card
     weights = opened.model.network.last.weight.detach().cpu().numpy().astype(np.float64)
     values = np.asarray(scores, dtype=np.float64)
@@ -115,7 +115,10 @@ def judged(case: ReviewCase, opened: ModelInStudy, scores: NDArray[np.floating])
 def complete(
     cases: tuple[ReviewCase, ...], opened: ModelInStudy, cancelled: IsCancelled = never
 ) -> tuple[ReviewCase, ...]:
-    """The cases with those judged that the run's table does not hold; Cancelled between batches."""
+    """Return the cases, with predictions for those that the run's table does not hold.
+
+    Raises: Cancelled between batches.
+    """
     row_of = {lesion: row for row, lesion in enumerate(opened.rois.lesion_ids)}
     done = {case.lesion_id: case for case in cases}
     missing = [case for case in cases if case.probabilities is None and case.can_be_seen]
@@ -133,7 +136,7 @@ def complete(
 def sort_cases(
     cases: tuple[ReviewCase, ...], order: Order, class_names: tuple[str, ...]
 ) -> tuple[ReviewCase, ...]:
-    """A new order; cases of which it says nothing come last, equals stay as they were."""
+    """Return the cases in a new order; cases without a value come last, and ties keep their order."""
     if order is Order.BLIND:
         return tuple(sorted(cases, key=lambda case: hashlib.sha256(case.lesion_id.encode()).digest()))
     index = {name: c for c, name in enumerate(class_names)}

@@ -39,7 +39,7 @@ METHOD_NAMES = {"iaia-bl": "IAIA-BL", "protopnet": "ProtoPNet"}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunToJudge:
-    """A run's active model with the lesions that it is judged on; loaded once for every figure."""
+    """A run's active model with the lesions that it is evaluated on; loaded once for every figure."""
 
     run: Run
     model: LoadedModel
@@ -208,7 +208,7 @@ def reports_of(
 
 
 def _pooled_by_name(folds: Sequence[dict[str, Predictions]]) -> dict[str, Predictions]:
-    """The comparators that every fold has, pooled over the folds that judge a lesion."""
+    """Return the comparators that every fold has, pooled over the folds that evaluate a lesion."""
     kept = [fold for fold in folds if fold]
     names = [name for name in kept[0] if all(name in fold for fold in kept)] if kept else []
     return {name: pooled([fold[name] for fold in kept]) for name in names}

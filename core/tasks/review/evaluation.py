@@ -33,7 +33,7 @@ def evaluation_of_runs(
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> Evaluation:
-    """As ``evaluate_runs``, with what the figures were computed from. ``rows``: also one row a lesion."""
+    """Evaluate like ``evaluate_runs``, and return the inputs too. ``rows``: also one row a lesion."""
     runs = [finished_run(study, name) for name in names]
     predictions, reports = judge_runs(
         study, names, part=part, draws=draws, maps=maps, emit=emit, cancelled=cancelled

@@ -38,7 +38,7 @@ class Evaluation:
     """The figures of one evaluation and what they were computed from."""
 
     title: str
-    """What was evaluated: names of runs, or of a file."""
+    """The names of the evaluated runs, or of the evaluated file."""
     part: str
     reports: tuple[EvaluationReport, ...]
     """By data set, then over all lesions, then by finding."""

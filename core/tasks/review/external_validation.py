@@ -1,8 +1,8 @@
-"""External validation: a finished model judged on a whole study that it never saw.
+"""External validation: a finished model evaluated on a whole study that was not used for its training.
 
-The figures are those of ``evaluate``, with the same intervals. Beside them stand calibration before and after
-recalibration in the large, and how far the inputs differ from those that the model was trained on. A study that
-holds an image of a patient of the training is refused.
+The figures are those of ``evaluate``, with the same intervals. They come with calibration before and after
+recalibration in the large, and with the differences between these inputs and those of the training. A study that
+holds an image of a training patient is refused.
 """
 
 from __future__ import annotations
@@ -99,10 +99,10 @@ def validate_externally(
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> ExternalValidation:
-    """Judge a run of ``home`` (trained there, or imported) on every lesion of ``study`` with a trained class.
+    """Evaluate a run of ``home`` (trained there, or imported) on all lesions of ``study`` with a trained class.
 
-    ``home`` and ``study`` may be the same where the model was imported. StudyError where a training patient stands
-    in ``study``, or where nothing can be judged.
+    ``home`` and ``study`` may be the same if the model was imported. Raises: StudyError if a training patient is
+    in ``study``, or if no lesion can be evaluated.
     """
     refuse_training_patients(home, run, study)
     emit(Progress(stage="evaluation", done=0, total=3, detail="regions of interest"))
@@ -212,7 +212,7 @@ def _shift_warnings(shift: Sequence[Shift]) -> list[str]:
 
 
 def _synthetic_model(synthetic: bool, study: Study) -> list[str]:
-    """A model of computed images is none of patients, whatever it is judged on."""
+    """Return the note for a model of computed images: it is not a model of patients, on any study."""
     if synthetic and not study.is_synthetic:
         return ["The model was trained on synthetic images; nothing here says what one of patients would do."]
     return []

@@ -42,7 +42,7 @@ class ModelInStudy:
     parts: tuple[str, ...]
     """Part of each ROI in the run's split; "" where its patient was in none."""
     revision: str
-    """Of the active revision: its reason."""
+    """The reason given for the active revision."""
     exclusions: tuple[Exclusion, ...] = ()
     """Lesions of the study that no ROI can be made of."""
     pictures: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
@@ -85,8 +85,9 @@ class ModelInStudy:
         )
 
     def frame_of(self, prototype: Prototype) -> Affine | None:
-        """How the mammogram of a prototype's source leads to the network's input; None where this study does not
-        hold the very region that the prototype was taken from."""
+        """Return the map from the mammogram of a prototype's source to the network's input.
+
+        None if this study does not hold the exact region that the prototype was taken from."""
         if prototype.lesion_id not in self.rois.lesion_ids:
             return None
         row = self.rois.lesion_ids.index(prototype.lesion_id)
@@ -147,7 +148,10 @@ def open_model(
 
 
 def _pictures(folder: Path) -> dict[str, NDArray[np.uint8]]:
-    """What ``core.exchange.models.share_model`` wrote: our own files, so that no child process is needed."""
+    """Read the pictures that ``core.exchange.models.share_model`` wrote.
+
+    The files are the program's own, so no child process is needed.
+    """
     found = {}
     for path in sorted(folder.glob("*.png")):
         pixels = read_image(path).pixels.astype(np.uint8)

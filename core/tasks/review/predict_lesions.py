@@ -54,14 +54,14 @@ class LesionPrediction(msgspec.Struct, frozen=True, kw_only=True):
     lesion: str
     finding: str
     number: int
-    """Of the lesion in its image, from 1."""
+    """The number of the lesion in its image, from 1."""
     source: str
     laterality: str
     view: str
     part: str
-    """Of the run's split: training, validation, test; "" for patients that it does not name."""
+    """The part of the run's split: training, validation, test; "" for patients that it does not name."""
     labelled: str
-    """What training takes for true; "" without a label."""
+    """The class that training takes for true; "" without a label."""
     malignant: int | None
     """1, 0; None without a biopsy."""
     predicted: str = ""

@@ -19,15 +19,15 @@ _SMALLEST = 1e-300
 class PredictionTable:
     predictions: Predictions
     synthetic: bool
-    """True if a row says so."""
+    """True if a row is marked as synthetic."""
 
 
 def read_predictions(path: Path, *, part: str = "", name: str = "") -> PredictionTable:
-    """The labelled rows of a table such as ``predict`` writes; a probability is a column ``p_CLASS``.
+    """Read the labelled rows of a table such as ``predict`` writes; a probability is a column ``p_CLASS``.
 
     ``part``: only rows of this part of the split; "" for all. Columns patient_id, finding, source, malignant,
-    malignancy, evidence, evidence_threshold and abstained are used where they are there. BadTableError names the
-    first row that cannot be used, or says that no row is labelled.
+    malignancy, evidence, evidence_threshold and abstained are used if they are present. Raises: BadTableError with
+    the first row that cannot be used, or if no row is labelled.
     """
     names = tuple(column.removeprefix("p_") for column in header_of(path) if column.startswith("p_"))
     if len(names) < 2:

@@ -1,4 +1,4 @@
-"""What became of one prototype of a run since it was learned: from the revisions and the audit trail."""
+"""The history of one prototype of a run since it was learned: from the revisions and the audit trail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of every prototype of a run's active model: all that somebody who prunes wants to see."""
+"""The facts about every prototype of a run's active model that are relevant for pruning."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Surveyed:
     """Validation and test lesions for whose predicted class it adds most."""
     suggestions: tuple[Suggestion, ...]
     group: int
-    """The first of the prototypes that say the same; its own index where none does."""
+    """The first index of the group of equivalent prototypes; the prototype's own index if it has no duplicate."""
     training: tuple[NearestPatch, ...]
     test: tuple[NearestPatch, ...]
 
@@ -66,7 +66,7 @@ class Precision:
     pairs: PairTable
     """Prototypes by their index in the unpruned model."""
     patients: tuple[str, ...]
-    """Of each image that the pairs count."""
+    """The patient of each image that the pairs count."""
 
     def mean(self, kept: tuple[int, ...]) -> float | None:
         """Over the pairs of these prototypes; None without any."""
@@ -164,8 +164,9 @@ def remarked(survey: Survey, opened: ModelInStudy, pruning: Pruning) -> Survey:
 def precision_differences(
     survey: Survey, outcome: PruneOutcome, cancelled: IsCancelled = never
 ) -> tuple[Difference, ...]:
-    """Of activation precision at both scales, over the validation and test lesions together, so the same for both
-    parts; Cancelled between the scales."""
+    """Return the differences of activation precision at both scales, over validation and test lesions together.
+
+    They are therefore the same for both parts. Raises: Cancelled between the scales."""
     states = outcome.before.kept, outcome.after.kept
     found = []
     for key in ("lesion_precision", "fine_precision"):
@@ -188,12 +189,12 @@ def _precisions(opened: ModelInStudy, cancelled: IsCancelled) -> tuple[Precision
 
 
 def _of_pairs(scale: ScalePrecision | None, patients: tuple[str, ...]) -> Precision | None:
-    """The pairs of ``judge`` carry the numbers of the unpruned model already."""
+    """Return the precision of the pairs; the pairs of ``judge`` already carry the unpruned model's numbers."""
     return None if scale is None else Precision(pairs=scale.pairs, patients=patients)
 
 
 def _top_reasons(table: PreparedTable, state: PrunableState) -> dict[int, int]:
-    """How often each kept prototype adds most to the predicted class."""
+    """Count how often each kept prototype adds most to the predicted class."""
     count = dict.fromkeys(state.kept, 0)
     for rows in table.judged.values():
         scores = rows.scores[:, list(state.kept)].astype(np.float64)

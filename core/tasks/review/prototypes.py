@@ -58,7 +58,7 @@ class Pruning:
         self.state: PrunableState = revised_state(self.base, self.revision)
 
     def outcome(self, remove: set[int]) -> PruneOutcome:
-        """What removing these prototypes (indices from 0) does; nothing is written."""
+        """Return the effect of removing these prototypes (indices from 0); nothing is written."""
         return prune(self.table, self.state, remove, malignancy_fit=self.fit)
 
     def commit(self, outcome: PruneOutcome, *, reason: str) -> ModelRevision:

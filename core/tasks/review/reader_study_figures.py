@@ -1,4 +1,4 @@
-"""What a reader study shows: each reader alone, with the model, and the model alone, on the same lesions."""
+"""The results of a reader study: each reader alone, with the model, and the model alone, on the same lesions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Versus(msgspec.Struct, frozen=True, kw_only=True):
     second: str
     malignancy_auroc: Comparison
     adjusted_p: float | None
-    """Of the malignancy AUROC, after Holm over the comparisons of this reader."""
+    """The p-value of the malignancy AUROC, after Holm over the comparisons of this reader."""
     margin_accuracy: Comparison
 
 
@@ -50,7 +50,7 @@ class ReaderFigures(msgspec.Struct, frozen=True, kw_only=True):
     lesions: int
     """Read under both conditions."""
     biopsied: int
-    """Of these, with a known result: the malignancy figures rest on them."""
+    """The number of these lesions with a known result, on which the malignancy figures are computed."""
     ways: tuple[ReadingMode, ...]
     against: tuple[Versus, ...]
     changed: int
@@ -69,7 +69,7 @@ class ReaderStudyFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Rows(msgspec.Struct, frozen=True):
-    """Of one reader's lesions, in one order."""
+    """The rows of one reader's lesions, in one order."""
 
     malignant: NDArray[np.int64]
     patients: list[str]

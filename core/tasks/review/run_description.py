@@ -22,7 +22,7 @@ class RunDescription(msgspec.Struct, frozen=True, kw_only=True):
     code_version: str
     data_fingerprint: str
     model_sha256: str
-    """Of the model as trained; "" without a model."""
+    """The SHA-256 of the model as trained; "" without a model."""
     patients: dict[str, int]
     """Number of patients in each part of its split."""
     revision: str

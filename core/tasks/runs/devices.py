@@ -1,4 +1,4 @@
-"""What a training could run on here; torch is asked in a child process, where there is a driver for it."""
+"""The devices on which a training can run here; torch is queried in a child process if a driver is installed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from core.platform.system import has_cuda_driver, installed_memory, usable_cores
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["cpu", "cuda"]
     name: str = ""
-    """Of a card."""
+    """The name of a graphics card."""
     cores: int = 0
-    """Of the processor, that may be used."""
+    """The number of processor cores that may be used."""
     memory_bytes: int | None = None
-    """Installed; None where the system does not say it."""
+    """The installed memory in bytes; None if the system does not report it."""
 
 
 def processor() -> Device:
@@ -47,6 +47,6 @@ def devices_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -
 
 
 def chosen(found: tuple[Device, ...], wish: str) -> Device | None:
-    """What a configuration's ``device`` takes of them; None where it asks for a card and there is none."""
+    """Return the device that a configuration's ``device`` selects; None if it needs a card and there is none."""
     kinds = ("cuda", "cpu") if wish == "auto" else (wish,)
     return next((one for kind in kinds for one in found if one.kind == kind), None)

@@ -1,4 +1,4 @@
-"""What a training would take, before it is started: a rehearsal on the study's own ROIs, in a child process."""
+"""The estimate of a training's cost before its start: a trial run on the study's own ROIs, in a child process."""
 
 from __future__ import annotations
 

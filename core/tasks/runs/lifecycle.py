@@ -76,8 +76,9 @@ def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, na
 
 
 def forgotten_patches(study: Study) -> tuple[ForgottenPatch, ...]:
-    """Where the prototypes came from that readers marked as not medically relevant, in all runs that have a model
-    still; archived ones too."""
+    """Return the sources of the prototypes that readers marked as not medically relevant.
+
+    They are collected from all runs that still have a model, archived ones included."""
     found = []
     for run in study.runs.all(archived=True):
         marked = [index for index, mark in marks_of(study, run).items() if mark is Mark.NOT_RELEVANT]
@@ -120,12 +121,12 @@ def training_of(request: TrainRequest) -> JobRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """How a run is carried out."""
+    """The way in which a run is executed."""
 
     place: ExecutionTarget = THIS_MACHINE
-    """Where the child runs."""
+    """The place where the child runs."""
     before: Callable[[TrainRequest], JobRequest] = training_of
-    """Prepares the place and says what the child is asked."""
+    """Function that prepares the place and returns the request for the child."""
     after: Callable[[TrainRequest], None] = lambda request: None
     """Once the child has succeeded: brings the results into the run's folder, where they are not there."""
 
@@ -134,11 +135,11 @@ LOCAL = Execution()
 
 
 def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled, way: Execution = LOCAL) -> Run:
-    """Train, or resume where it stopped, and record what became of it.
+    """Train, or resume from the last checkpoint, and record the outcome.
 
-    Cancelled where the user asked for it; TrainingError with the child's sentence where the run failed. In
-    both cases the run can be carried out again and goes on from its last checkpoint. StudyError where it is
-    finished: its revisions stand. A training that a window left alone is followed to its end.
+    A training that was detached from its window is followed to its end. Raises: Cancelled if the user asked for
+    it; TrainingError with the child's message if the run failed. In both cases the run can be carried out again
+    and continues from its last checkpoint. StudyError if it is finished: its revisions are kept.
     """
     folder = study.run_folder(run.id)
     if _goes_on_or_is_done(run, folder):
@@ -162,7 +163,9 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled, way
 def carry_out_alone(
     study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled, left: IsCancelled, found: bool = False
 ) -> Run | None:
-    """As ``carry_out``, in a child that needs nobody: None where ``left`` became true and it goes on alone.
+    """Carry out the run like ``carry_out``, in a detached child.
+
+    None if ``left`` became true and the child continues alone.
 
     ``found``: the run is one of ``core.tasks.runs.detached_runs.unsettled``; it is only followed to its end, which
     may have come already.
@@ -182,7 +185,7 @@ def _goes_on_or_is_done(run: Run, folder: Path) -> bool:
 
 
 def _begin(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tuple[Run, TrainRequest]:
-    """The run as one that is being trained, and what its child is asked."""
+    """Return the run with the training state, and the request for its child."""
     if run.status is RunStatus.FINISHED:
         raise StudyError(
             f"Run {run.name} is finished; there is nothing to resume. Train a new one under another name."
@@ -201,13 +204,13 @@ def _begin(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tuple[
 
 
 def changes_since_start(study: Study, run: Run) -> ChangedData:
-    """What changed in the lesions of a run since it was started first; nothing where it was not started yet."""
+    """Return the changes in a run's lesions since its first start; none if it was not started yet."""
     request = request_of(study, run)
     return changed_data(study, request.config, set(request.parts), study.run_folder(run.id))
 
 
 def relay(emit: Emit) -> Emit:
-    """``emit`` for what a child says before its end, which ``settle`` turns into a value or an error."""
+    """Return ``emit`` for the child's events before its end, which ``settle`` turns into a value or an error."""
 
     def pass_on(event: Event) -> None:
         if not isinstance(event, Succeeded | Failed | CancelledByUser):
@@ -217,7 +220,10 @@ def relay(emit: Emit) -> Emit:
 
 
 def settle(study: Study, run: Run, final: Event, *, emit: Emit) -> Run:
-    """Record what became of a run's child; the finished run, else Cancelled or TrainingError."""
+    """Record the outcome of a run's child and return the finished run.
+
+    Raises: Cancelled or TrainingError if the run did not finish.
+    """
     match final:
         case Succeeded(result=result):
             try:

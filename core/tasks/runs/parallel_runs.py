@@ -37,7 +37,7 @@ def carry_out_all(
 
 
 def at_once(jobs: dict[str, Callable[[Emit], T]], count: int, *, emit: Emit, cancelled: IsCancelled) -> list[T]:
-    """The results of all jobs, ``count`` at a time; what they say is named after them."""
+    """Return the results of all jobs, run ``count`` at a time; their messages carry the name of the job."""
     lock = threading.Lock()
     named = len(jobs) > 1
 

@@ -1,4 +1,4 @@
-"""Keeps the pictures of the prototypes each time that a training projects them, and says so."""
+"""Writes the pictures of the prototypes after each projection of a training, and reports it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from core.training.config import TrainingConfig
 @dataclass(frozen=True)
 class PicturesOfProjection:
     folder: Path
-    """Of the run."""
+    """The folder of the run."""
     config: TrainingConfig
     emit: Emit
 

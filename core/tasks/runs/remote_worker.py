@@ -37,7 +37,7 @@ class SentRequest(msgspec.Struct, frozen=True, kw_only=True):
     """There; relative to the home folder."""
     config: TrainingConfig
     sha256: str
-    """Of what was sent."""
+    """The SHA-256 of the file that was sent."""
     code_version: str
     forgotten: tuple[ForgottenPatch, ...] = ()
 
@@ -92,7 +92,7 @@ def _verified(path: Path, sha256: str) -> dict[str, Array]:
 
 
 def folder_of(text: str) -> Path:
-    """Where a run lies on this machine; relative to the home folder."""
+    """Return the folder of a run on this machine; relative to the home folder."""
     return Path.home() / Path(text).expanduser()
 
 

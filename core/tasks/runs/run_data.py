@@ -19,7 +19,7 @@ FILE = "data.json"
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedData:
-    """How the study differs from what a run began with."""
+    """The differences between the study and the data that a run began with."""
 
     changes: DataChanges
     missing: int
@@ -37,7 +37,10 @@ def roi_request(config: TrainingConfig) -> RoiRequest:
 
 
 def read_snapshot(folder: Path) -> DataSnapshot | None:
-    """What the run of this folder began with; None before its first start. ModelError where it is damaged."""
+    """Read the data snapshot at the start of this folder's run; None before its first start.
+
+    Raises: ModelError if it is damaged.
+    """
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=DataSnapshot)
     except FileNotFoundError:
@@ -56,7 +59,7 @@ def keep_snapshot(study: Study, config: TrainingConfig, folder: Path) -> DataSna
 
 
 def changed_data(study: Study, config: TrainingConfig, patients: set[str], folder: Path) -> ChangedData:
-    """What changed in the lesions of these patients since the run of this folder began; nothing before that."""
+    """Return the changes in these patients' lesions since this folder's run began; none before its start."""
     then = read_snapshot(folder)
     if then is None:
         return ChangedData(changes=DataChanges(), missing=0)

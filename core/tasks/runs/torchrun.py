@@ -1,6 +1,6 @@
-"""``torchrun main.py train``: the first process is the command; the others carry out the same jobs beside it.
+"""Support for ``torchrun main.py train``: the first process is the command, the others run the same jobs.
 
-The command plans the runs and alone opens the study for writing; it tells the others each run when it begins, and
+The command plans the runs and alone opens the study for writing. It notifies the others when each run begins, and
 when there are no more.
 """
 
@@ -23,12 +23,12 @@ _END = b"end"
 
 
 def is_helper() -> bool:
-    """Whether torchrun started this process to help another that leads."""
+    """Return True if torchrun started this process as a helper of the leading process."""
     return _size() > 1 and os.environ.get("RANK", "0") != "0"
 
 
 def leads_others() -> bool:
-    """Whether torchrun started other processes beside this command."""
+    """Return True if torchrun started other processes beside this command."""
     return _size() > 1
 
 

@@ -33,12 +33,12 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     study: str
     folder: str
-    """Of the run."""
+    """The folder of the run."""
     config: TrainingConfig
     parts: dict[str, Part]
     """Patient id to part; patients that it does not name are left out."""
     forgotten: tuple[ForgottenPatch, ...] = ()
-    """Of prototypes of earlier runs that were marked as not medically relevant when this one was planned."""
+    """Patches of earlier runs' prototypes that were marked as not medically relevant when this run was planned."""
     host: str = ""
     """Name of the machine that trains it (``core.jobs.hosts``); "": this one."""
 

@@ -1,4 +1,4 @@
-"""What a training would see, at a glance: lesions and patients by class and part, and what speaks against it."""
+"""An overview of the training data: lesions and patients by class and part, and the warnings about them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from core.training.config import TrainingConfig
 FEW = 10
 """Patients of a class in the training part below which its figures mean little."""
 _TELLING, _ENOUGH = 0.95, 10
-"""A scanner with this share of one class, and at least so many lesions, may be learned in the class's place."""
+"""Limits for a scanner that may be learned in place of a class: share of one class, lowest number of lesions."""
 UNDIVIDED = "not divided yet"
 
 
@@ -28,7 +28,7 @@ UNDIVIDED = "not divided yet"
 class ClassCount:
     class_name: str
     part: str
-    """Of the split; ``UNDIVIDED`` where there is no split yet."""
+    """The part of the split; ``UNDIVIDED`` if there is no split yet."""
     lesions: int
     patients: int
     finely_annotated: int
@@ -69,7 +69,7 @@ class _Seen:
 
 
 def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part] | None) -> TrainingData:
-    """What a run of this configuration would be trained on. ``parts``: patient to part; None before a split."""
+    """Return the training data of a run of this configuration. ``parts``: patient to part; None before a split."""
     images = {image.id: image for image in study.images.all()}
     opinions = Opinions(study, label=config.label, rule=config.labels)
     seen: list[_Seen] = []

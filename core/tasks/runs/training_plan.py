@@ -66,7 +66,10 @@ def plan_seeds(
     sources: Sequence[str] = (),
     host: str = "",
 ) -> list[Run]:
-    """As ``plan_runs``, once for each seed on the same split; without ``seeds`` once with the configuration's."""
+    """Plan runs like ``plan_runs``, once for each seed on the same split.
+
+    Without ``seeds``: once, with the configuration's seed.
+    """
     base = name or _free_name(study, config)
     return [
         run

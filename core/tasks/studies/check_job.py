@@ -20,7 +20,7 @@ _MEMORY_BYTES = 6_000_000_000
 
 
 class CheckVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found; sentences for the user."""
+    """The result of a check; sentences for the user."""
 
     problems: tuple[str, ...]
     rebuild: tuple[str, ...]

@@ -30,7 +30,7 @@ _LARGEST_TRACE = 1 << 20
 
 
 class CrashLog:
-    """Of the program that runs. ``close`` at its end; without that, the next start finds what is left."""
+    """The crash log of the running program. ``close`` at its end; otherwise the next start finds the report."""
 
     def __init__(self, folder: Path, *, qt: str = "") -> None:
         """Begin to watch; StorageFullError where the folder cannot be written."""
@@ -102,7 +102,7 @@ def crash_folder() -> Path:
 
 
 def left_reports(folder: Path) -> tuple[LeftReport, ...]:
-    """What programs that are gone left behind, the oldest first; of more than ten the oldest are deleted."""
+    """Return the reports of ended programs, the oldest first; of more than ten the oldest are deleted."""
     found = list(_left(folder))
     for old in found[:-_MOST_REPORTS]:
         old.delete()
@@ -127,7 +127,7 @@ def _left(folder: Path) -> Iterator[LeftReport]:
 
 
 def _trace_of_the_dead(path: Path) -> str | None:
-    """What a process that is gone wrote at its end; None where the process lives."""
+    """Return the trace that an ended process wrote at its end; None if the process is alive."""
     try:
         with path.open("r+b") as file:
             if not try_lock(file):

@@ -1,4 +1,4 @@
-"""The demo: a synthetic study made, trained on, judged, explained and reported, with nothing prepared."""
+"""The demo: a synthetic study is made, trained on, evaluated, explained and reported, with nothing prepared."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from core.tasks.studies.trusted_studies import mark_trusted
 STUDY, SOURCE, REPORT = "study", "source", "report"
 PRESET = "compact"
 CHANGES = ("transform.stored_share=3.0", "augmentation.random_context=1.0")
-"""What the demo changes of that preset: every draw has a random centre and scale, cut from a square that is large
+"""The demo's changes to that preset: every draw has a random centre and scale, cut from a square that is large
 enough for all of them. With one context the margin lies at one radius, and a constant map finds it."""
 FRACTIONS = (0.64, 0.13, 0.23)
 """Training, validation, test: more in the test part than the paper's split, for narrower intervals."""

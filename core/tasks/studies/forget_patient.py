@@ -23,9 +23,9 @@ class HoldingModel(msgspec.Struct, frozen=True, kw_only=True):
     prototypes: tuple[int, ...]
     """Numbers, from 1, of those that are patches of the patient's lesions."""
     trained_on: bool
-    """Whether the weights were fitted to the patient's lesions."""
+    """True if the weights were fitted to the patient's lesions."""
     table_rows: bool
-    """Whether the run's table of similarities has rows of the patient (numbers and ids, no picture)."""
+    """True if the run's table of similarities has rows of the patient (numbers and ids, no picture)."""
 
     @property
     def sentence(self) -> str:
@@ -113,7 +113,7 @@ def forget(study: Study, name: str, *, open_identity: Callable[[], IdentityFile]
 
 
 def planned(study: Study, patient: Patient) -> ForgetReport:
-    """What forgetting would delete and name; nothing is changed."""
+    """Return a report of everything that forgetting would delete and name; nothing is changed."""
     return ForgetReport(
         pseudonym=patient.pseudonym,
         images=len(study.images.of_patient(patient.id)),

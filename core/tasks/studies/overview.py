@@ -1,4 +1,4 @@
-"""What is in a study, in numbers."""
+"""The contents of a study, in numbers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class LesionLine(msgspec.Struct, frozen=True, kw_only=True):
     laterality: str
     view: str
     margin: str
-    """What training takes for true; why there is none in brackets."""
+    """The margin class that training takes for true; if there is none, the reason in brackets."""
     finely_annotated: bool
     file: str = ""
     """The user's own file name, if it was kept at import."""

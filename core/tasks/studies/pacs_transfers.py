@@ -41,9 +41,9 @@ class RetrievedExamination(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def search(pacs: Pacs, query: Query, *, cancelled: IsCancelled = never) -> Found:
-    """Examinations that match, the newest first.
+    """Return the examinations that match, the newest first.
 
-    Side and view are properties of images: where they are asked for, each examination is asked for its images.
+    Side and view are properties of images: a query for them also requests the images of each examination.
     """
     refuse_without_criteria(checked(query))
     found = pacs.studies(query)
@@ -96,10 +96,10 @@ def import_transfer(
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> RetrievedExamination:
-    """Import an examination from the inbox and take it out of there.
+    """Import an examination from the inbox and remove it from there.
 
-    PacsError for one that is half there, unless ``incomplete`` says to take what there is. When this is cancelled
-    it stays in the inbox.
+    If this is cancelled, the examination stays in the inbox. Raises: PacsError if the examination is incomplete,
+    unless ``incomplete`` allows an import of the available part.
     """
     files = transfer.files
     if not files:
@@ -169,7 +169,7 @@ def receive(
 
 
 class _Pushes:
-    """What associations bring; called from the receiver's threads."""
+    """The files received through associations; called from the receiver's threads."""
 
     def __init__(self, profile: DimseProfile, inbox: Inbox) -> None:
         self._profile, self._inbox = profile, inbox

@@ -20,7 +20,7 @@ from core.store.study import Study
 from core.store.worklist import WorklistKey, WorklistKeys, WorklistProgress, WorklistQuery, WorklistRow
 
 CHECKPOINT = "annotation.checkpoint"
-"""How the trail calls the naming of a revision."""
+"""The name of a named revision in the audit trail."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class ImagePyramid:
 class StudyQueries:
     _study: Study
     reader_id: str
-    """Of the current reader; empty where nobody is signed in."""
+    """The current reader's identifier; empty if nobody is signed in."""
 
     def keys(self, query: WorklistQuery) -> WorklistKeys:
         return self._study.worklist.keys(query)
@@ -100,7 +100,7 @@ class StudyQueries:
         return tuple(self.image(lesion.image_id) for lesion in found if lesion.id != lesion_id)
 
     def labels(self, lesion_id: str) -> tuple[Labels, Labels]:
-        """The current reader's (empty where they said nothing) and those of the data set."""
+        """Return the labels of the current reader (empty if they gave none) and those of the data set."""
         found = self._study.lesions.all_labels(lesion_id)
         return found.get(self.reader_id, Labels()), found.get(None, Labels())
 
@@ -129,7 +129,7 @@ class StudyQueries:
         )
 
     def own_is_finished(self, lesion_id: str) -> bool:
-        """Whether the reader drew the lesion and named its margin: only then others' layers may be seen."""
+        """Return True if the reader drew the lesion and named its margin; only then others' layers may be seen."""
         return (
             bool(self.reader_id) and bool(self.shapes(lesion_id)) and self.labels(lesion_id)[0].margin is not None
         )
@@ -153,7 +153,7 @@ class StudyQueries:
         return [replace(entry, names=tuple(names.get(entry.revision, ()))) for entry in (*reversed(added), *known)]
 
     def label_changes(self, lesion_id: str) -> list[LabelChange]:
-        """What the current reader changed of their labels, the newest first."""
+        """Return the current reader's changes to their labels, the newest first."""
         records = self._study.audit.of("lesion.labels", f"lesion {lesion_id} reader {self.reader_id}")
         return [
             LabelChange(

@@ -1,4 +1,4 @@
-"""What is there of a study that was not closed: killed, out of memory, power lost. Nothing is changed here."""
+"""The recoverable state of a study that was not closed: killed, out of memory, power lost. Read only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     since_utc: str
     """When the sitting began that was not closed."""
     revisions: int
-    """Of annotations, saved in that sitting; all of them are there."""
+    """The number of annotation revisions saved in that session; all of them are present."""
     last_saved_utc: str
     temporary_files: int
     """Half-written files of that sitting, deleted."""
@@ -30,7 +30,10 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def recovery_of(study: Study) -> Recovery | None:
-    """Of the sitting before this one; None where that was closed, or the study is open for reading only."""
+    """Return the recovery of the previous session.
+
+    None if that session was closed, or if the study is open for reading only.
+    """
     left = study.unclosed
     if left is None:
         return None

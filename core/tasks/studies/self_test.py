@@ -1,7 +1,7 @@
-"""A short battery on the user's own machine: does what must hold hold here too?
+"""A short set of tests of the program's guarantees on the user's own machine.
 
-Everything happens in a temporary folder of the place that is asked about, whose file system is the one that is
-tested; nothing of a study is touched.
+Everything happens in a temporary folder of the given place, whose file system is the one that is tested. Nothing
+of a study is touched.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class SelfTestOutcome(msgspec.Struct, frozen=True, kw_only=True):
     passed: bool
     seconds: float
     figure: str
-    """What was measured, or what went wrong."""
+    """The measured value, or the error."""
 
 
 class SelfTestReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ class SelfTestReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _NotAsPromisedError(Exception):
-    """A promise that does not hold on this machine; the text says which."""
+    """A guarantee that does not hold on this machine; the text names it."""
 
 
 def _expect(holds: bool, words: str) -> None:

@@ -43,7 +43,7 @@ def mark_trusted(folder: Path) -> bool:
 
 
 def is_known(folder: Path) -> bool:
-    """Whether the study in this folder is one that was vouched for."""
+    """Return True if the study in this folder was marked as trusted."""
     folder = folder.absolute()
     known = _read().get(str(folder))
     # the database is opened only where the file itself is the known one

@@ -64,7 +64,7 @@ class AreaTool(DrawingTool):
         raise NotImplementedError
 
     def _stamp(self, at: Point) -> Shape | None:
-        """What a click without a drag makes."""
+        """Return the shape that a click without a drag makes."""
         return None
 
     def _finish(self, shape: Shape) -> None:

@@ -40,7 +40,7 @@ class OutlineEditing:
 
     @property
     def active(self) -> bool:
-        """Whether a handle or the edge is held."""
+        """True while a handle or the edge is held."""
         return self._start is not None
 
     def handle_at(self, at: Point) -> int | None:

@@ -108,7 +108,7 @@ class Select(DrawingTool):
             self._drag = _Drag.SHAPES
 
     def hover(self, pointer: Pointer) -> None:
-        """The cursor says what a press would take hold of."""
+        """Set the cursor for the object that a press would grab."""
         if self._handle_at(pointer.at) is not None or (
             not self.host.selection and self.outline.handle_at(pointer.at) is not None
         ):
@@ -199,7 +199,8 @@ class Select(DrawingTool):
         return True
 
     def change_width(self, steps: float) -> None:
-        """Of the selected lines by whole steps, each of them one edit; without a selection of the pen."""
+        """Change the width of the selected lines by whole steps, each of them one edit; without a selection,
+        of the pen."""
         if not self.host.selection:
             self.host.change_pen(steps, eraser=False)
             return
@@ -227,7 +228,7 @@ class Select(DrawingTool):
             painter.restore()
 
     def _take_outline(self, pointer: Pointer) -> bool:
-        """Whether a handle of the lesion's outline was under the pointer and is held, or removed, now."""
+        """Hold or remove the handle of the lesion's outline under the pointer; return True if there was one."""
         handle = self.outline.handle_at(pointer.at)
         if handle is None:
             return False
@@ -241,7 +242,7 @@ class Select(DrawingTool):
         return shape_at(self.host.shapes, at, tolerance=_REACH / self.host.scale, spacing_mm=self.host.spacing_mm)
 
     def _has_vertices(self) -> bool:
-        """Whether vertices of the one selected shape can be removed: those of boxes and circles cannot."""
+        """Return True if vertices of the one selected shape can be removed: those of boxes and circles cannot."""
         [index] = self.host.selection
         return isinstance(self.host.shapes[index], Line | Stroke | Polygon)
 
@@ -279,7 +280,8 @@ class Select(DrawingTool):
         self._repaint(edited)
 
     def remove_vertex(self, index: int) -> None:
-        """Of the one selected shape; a line that would have one vertex left goes as a whole."""
+        """Remove a vertex of the one selected shape; a line that would have one vertex left is removed as a
+        whole."""
         self._chosen = None
         if not self.host.may_draw():
             return
