@@ -271,6 +271,12 @@ def first_session(hand: Hand) -> Report:
 
 def next_session(hand: Hand) -> Report:
     hand.see_a_case()
+    # the study is resumed at the case that was seen last, which is the second one
+    resumed = hand.window.session.image_id
+    assert hand.window.annotate.document.shapes == ()
+    hand.key(Key.Key_PageUp)
+    hand.wait(lambda: hand.window.session.image_id != resumed, "the first case")
+    hand.see_a_case()
     hand.choose_second_window()
     seen = hand.report()
     hand.quit()

@@ -84,7 +84,8 @@ class Reader:
         self.qtbot.waitUntil(lambda: bool(screen.grid.cards), timeout=PATIENCE_MS)
         whole = model.pruning.state.kept
         index = whole[0]
-        self.qtbot.mouseClick(screen.grid.cards[index], Qt.MouseButton.LeftButton)
+        card = screen.grid.cards[index]
+        self.qtbot.mouseClick(card, Qt.MouseButton.LeftButton, pos=card.box.center().toPoint())
         self.qtbot.waitUntil(
             lambda: screen.outcome is not None and screen.outcome.removed == (index,), timeout=PATIENCE_MS
         )
