@@ -101,7 +101,7 @@ class ArrayStore:
         return is_regular(self._path(PIXELS, frame_name(image_id, frame)))
 
     def delete_pixels(self, image_id: str) -> None:
-        """Delete the pixels of every slice, when a patient is removed from the study; a missing file is ignored."""
+        """Delete the pixels of every slice when a patient leaves the study; a missing file is ignored."""
         first = self._path(PIXELS, image_id, writing=True)
         for path in (*first.parent.glob(f"{image_id}.f*.h5"), first):
             path.unlink(missing_ok=True)
@@ -126,7 +126,7 @@ class ArrayStore:
         write_arrays(path, stored, sha256=arrays_sha256(stored))
 
     def read_derived(self, name: str) -> tuple[dict[str, Array], dict[str, object]]:
-        """Return the verified arrays and their attributes; ArrayLostError means that they must be computed again."""
+        """Return the verified arrays and their attributes; after ArrayLostError compute them again."""
         path = self._path(DERIVED, name)
         arrays, sha256 = read_arrays(path)
         if arrays_sha256(arrays) != sha256 or _ATTRIBUTES not in arrays:
