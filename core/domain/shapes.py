@@ -112,7 +112,7 @@ def encode_shapes(shapes: tuple[Shape, ...]) -> bytes:
 
 
 def decode_shapes(data: bytes | str) -> tuple[Shape, ...]:
-    """Decode shapes (inverse of ``encode_shapes``); ``msgspec.ValidationError`` names the fault of the document."""
+    """Decode shapes (inverse of ``encode_shapes``); ``msgspec.ValidationError`` names the document's fault."""
     return msgspec.json.decode(data, type=tuple[Shape, ...])
 
 

@@ -125,7 +125,7 @@ class Lesion(msgspec.Struct, frozen=True, kw_only=True):
         return bounds(self.outline)
 
     def is_inside(self, image: Image) -> bool:
-        """Return True if any part of the outline lies in the image; otherwise there is nothing to see or to learn."""
+        """Return True if any part of the outline lies in the image; else there is nothing to see or learn."""
         return self.box.intersection(image.box) is not None
 
 

@@ -75,8 +75,7 @@ def incident_of(error: BaseException, *, where: str, at_utc: str) -> Incident:
 
 
 def incident_of_trace(text: str, *, at_utc: str) -> Incident | None:
-    """Return the incident in an interpreter's crash output, from lines of its own form only; None if there is
-    none."""
+    """Return the incident in an interpreter's crash output (only lines of its own form); None without one."""
     head = [found["what"].strip() for line in text.splitlines() if (found := _TRACE_HEAD.match(line))]
     frames: list[StackFrame] = []
     threads = 0

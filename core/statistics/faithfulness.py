@@ -18,8 +18,7 @@ SHARES = tuple(k / 20 for k in range(21))
 
 
 def first_pixels(one_map: ArrayLike, shares: ArrayLike = SHARES, *, seed: int = 0) -> Bool:
-    """Return masks (S, H, W): True at the most activated share of the pixels of a map (H, W), for each of S
-    shares.
+    """Return masks (S, H, W): True at the most activated pixels of a map (H, W), for each of S shares of them.
 
     Ties come in random order, so that a constant map gives the random order itself. The masks are nested.
     """

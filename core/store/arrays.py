@@ -126,7 +126,7 @@ class ArrayStore:
         write_arrays(path, stored, sha256=arrays_sha256(stored))
 
     def read_derived(self, name: str) -> tuple[dict[str, Array], dict[str, object]]:
-        """Return the verified arrays and their attributes; after ArrayLostError compute them again."""
+        """Return the arrays and attributes, verified; raise ArrayLostError if they must be computed again."""
         path = self._path(DERIVED, name)
         arrays, sha256 = read_arrays(path)
         if arrays_sha256(arrays) != sha256 or _ATTRIBUTES not in arrays:

@@ -1,6 +1,6 @@
 """``identity.enc``: the link from pseudonyms to patients' identifiers and from images to their original UIDs.
 
-It is separate from the study, encrypted (AES-256-GCM), and may never be written or be deleted at any time. Only
+It is separate from the study and encrypted (AES-256-GCM). It may be absent, or be deleted at any time. Only
 sending results back to an archive needs it. The key is either derived from a passphrase (scrypt), which is
 requested each time, or random and kept in the system's key store. Neither the key nor the contents are ever
 written to the disk in clear. The file is one line of JSON (the header, authenticated), then nonce and ciphertext.
@@ -276,7 +276,7 @@ def has_identity(folder: Path) -> bool:
 
 
 def identity_key_kind(folder: Path) -> Literal["passphrase", "key store"]:
-    """Return the kind of the file's key, so that the user is asked for the right one."""
+    """Return the kind of the file's key, so that the program requests the right one."""
     return header_of(folder).key
 
 

@@ -78,7 +78,7 @@ def differs(row: Row, kind: type[msgspec.Struct], known: Sealed) -> str | None:
 
 
 class Places:
-    """Check that ``seq`` keeps the order of the rows in the audit trail."""
+    """Check of ``seq`` against the order of the rows in the audit trail."""
 
     def __init__(self, expected: Expected, table: Table) -> None:
         self._places = expected.places.get(table.name, {})

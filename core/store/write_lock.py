@@ -1,7 +1,7 @@
 """One writer at a time: the owner of a study's write lock, and taking the lock.
 
 ``study.lock`` carries the operating system's lock, which ends with the process however it ends. ``holder.json``
-beside it names the owner, for the sentence that the second one reads. On a system without such locks the process
+beside it names the owner, for the sentence shown to a second one. On a system without such locks the process
 number decides.
 """
 
