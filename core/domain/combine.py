@@ -23,7 +23,8 @@ _SMALLEST_AREA = 0.25
 def united(shapes: Sequence[Shape], spacing_mm: float | None = None) -> tuple[Polygon, ...]:
     """Return the area that the shapes cover together, with erasing shapes taken away in their order.
 
-    One polygon for each connected part; the role is the first shape's. Raises: ValueError if widths in mm meet an image without a spacing.
+    One polygon for each connected part; the role is the first shape's.
+    Raises: ValueError if widths in mm meet an image without a spacing.
     """
     from shapely.geometry import Polygon as Area
 

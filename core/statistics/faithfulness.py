@@ -18,7 +18,7 @@ SHARES = tuple(k / 20 for k in range(21))
 
 
 def first_pixels(one_map: ArrayLike, shares: ArrayLike = SHARES, *, seed: int = 0) -> Bool:
-    """Return masks (S, H, W): True at the most activated pixels of a map (H, W), for each of S shares of them.
+    """Return masks (S, H, W): True at a map's (H, W) pixels of highest activation, for each of S shares.
 
     Ties come in random order, so that a constant map gives the random order itself. The masks are nested.
     """

@@ -51,7 +51,7 @@ def file_system_kind(folder: Path) -> str:
 
 
 def kind_in_mounts(mounts: str, folder: Path) -> str:
-    """Return the kind of ``folder``'s innermost mount, in the format of /proc/mounts; the last of equals counts."""
+    """Return the kind of ``folder``'s innermost mount, given /proc/mounts text; the last of equals counts."""
     fields = [line.split(" ") for line in mounts.splitlines()]
     return _innermost([(_unescaped(f[1]), f[2]) for f in fields if len(f) > 2], folder)
 
