@@ -21,9 +21,10 @@ _SMALLEST_AREA = 0.25
 
 
 def united(shapes: Sequence[Shape], spacing_mm: float | None = None) -> tuple[Polygon, ...]:
-    """What the shapes cover together, erasing ones taken away in their order; the role is the first shape's.
+    """Return the area that the shapes cover together, with erasing shapes taken away in their order.
 
-    One polygon for each connected part. ValueError where widths in mm meet an image without a spacing.
+    One polygon for each connected part; the role is the first shape's.
+    Raises: ValueError if widths in mm meet an image without a spacing.
     """
     from shapely.geometry import Polygon as Area
 
@@ -35,7 +36,7 @@ def united(shapes: Sequence[Shape], spacing_mm: float | None = None) -> tuple[Po
 
 
 def subtracted(shape: Shape, others: Iterable[Shape], spacing_mm: float | None = None) -> tuple[Polygon, ...]:
-    """What the shape covers and none of the others does; no polygon where nothing is left."""
+    """Return the area of the shape that none of the others covers; no polygon if nothing is left."""
     rest = _area(shape, spacing_mm)
     for other in others:
         rest = rest.difference(_area(other, spacing_mm))

@@ -1,8 +1,8 @@
-"""Edits of shapes as pure functions: each takes a value and gives another one. Lengths are pixels of the
-mammogram where nothing else is said.
+"""Edits of shapes as pure functions: each takes a value and returns another one. Lengths are pixels of the
+mammogram unless otherwise stated.
 
-*Vertices* are what a hand can take hold of: the points of a line, stroke or polygon, the corners of a box, the
-ends of an ellipse's axes (right, bottom, left, top before it is turned).
+*Vertices* are the points that a user can drag: the points of a line, stroke or polygon, the corners of a box, and
+the ends of an ellipse's axes. These ends are right, bottom, left, top before the ellipse is turned.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Role, 
 
 Shapes = tuple[Shape, ...]
 _ELLIPSE_PIECES = 72
-"""Of the polygon that stands for the edge of an ellipse: at most 0.1% of its radius away."""
+"""Number of sides of the polygon that replaces the edge of an ellipse: within 0.1% of its radius."""
 _replace = msgspec.structs.replace
 
 
@@ -165,7 +165,7 @@ def smoothed(shape: Shape, rounds: int = 2) -> Shape:
 
 
 def hits(shape: Shape, at: Point, *, tolerance: float = 0.0, spacing_mm: float | None = None) -> bool:
-    """Whether a click at ``at`` means this shape: within it, or within ``tolerance`` of it."""
+    """Return True if a click at ``at`` selects this shape: within it, or within ``tolerance`` of it."""
     if not bounds(shape, spacing_mm).grown(tolerance).contains(at):
         return False
     match shape:
@@ -186,7 +186,7 @@ def hits(shape: Shape, at: Point, *, tolerance: float = 0.0, spacing_mm: float |
 
 
 def on_edge(shape: Ellipse | Rectangle | Polygon, at: Point, *, tolerance: float) -> bool:
-    """Whether a point lies within ``tolerance`` of the edge of an area, inside or outside."""
+    """Return True if a point lies within ``tolerance`` of the edge of an area, inside or outside."""
     if isinstance(shape, Ellipse):
         (cx, cy), rx, ry = shape.centre, shape.radius_x, shape.radius_y
         cos, sin = math.cos(math.radians(shape.angle_deg)), math.sin(math.radians(shape.angle_deg))
@@ -261,7 +261,7 @@ def replay(revisions: Sequence[Shapes]) -> tuple[tuple[Shapes, ...], int]:
 def _distances(
     points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Of each point from the piece between ``start`` and ``end``."""
+    """Return the distance of each point from the segment between ``start`` and ``end``."""
     along = end - start
     squared = float(along @ along)
     if squared == 0:

@@ -1,8 +1,8 @@
-"""What a job says while it works: a closed union that always ends in exactly one terminal event.
+"""Events that a job emits while it works: a closed union that always ends in exactly one terminal event.
 
 A job function takes ``emit: Emit`` and ``cancelled: IsCancelled``. It emits ``Progress``, ``Metrics`` and
-``Message``; the runner (``core.jobs``) adds ``Started`` and the terminal event. On a pipe every event is one
-line of JSON.
+``Message``; the runner (``core.jobs``) adds ``Started`` and the terminal event. On a pipe every event is one line
+of JSON.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Started(_Event, frozen=True, kw_only=True, tag="started"):
 
 class Progress(_Event, frozen=True, kw_only=True, tag="progress"):
     stage: str
-    """What is being done, in the words of the paper where it has them: "warm-up", "A1", "A2", "A3", "B"."""
+    """Name of the current stage, in the words of the paper if it has them: "warm-up", "A1", "A2", "A3", "B"."""
     done: int
     total: int
     """Units of ``done``; 0 where the end is not known."""

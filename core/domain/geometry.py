@@ -96,7 +96,7 @@ class Affine(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def scale(self) -> float:
-        """How many target pixels one source pixel spans (the geometric mean over directions)."""
+        """Return the number of target pixels that one source pixel spans (the geometric mean over directions)."""
         return math.sqrt(abs(self.determinant))
 
     def then(self, outer: Affine) -> Affine:

@@ -10,8 +10,8 @@ LabelName = Literal["margin", "shape"]
 LabelSource = Literal["readers, else data set", "data set, else readers", "readers alone", "data set alone"]
 """Whose label of a lesion is taken, in which order."""
 Disagreement = Literal["leave out", "majority", "first reader"]
-"""What happens where readers differ: the lesion is left out, the word of more than half of them counts, or that of
-the first reader who labelled it."""
+"""Rule for labels on which readers differ. The lesion is left out, the label of more than half of the readers
+counts, or that of the first reader who labelled it."""
 
 
 class LabelRule(msgspec.Struct, frozen=True, kw_only=True):

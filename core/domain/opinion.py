@@ -1,4 +1,4 @@
-"""What readers give in Review: their own reading of a lesion, and their verdict on an explanation."""
+"""Opinions that readers give in Review: their own reading of a lesion, and their verdict on an explanation."""
 
 from __future__ import annotations
 
@@ -51,6 +51,6 @@ class CaseReading(msgspec.Struct, frozen=True, kw_only=True):
     revision_id: str = ""
     label: Literal["margin", "shape"]
     word: str
-    """A value of ``MarginType`` or ``MassShape``, as ``label`` says."""
+    """Value of ``MarginType`` or ``MassShape``, depending on ``label``."""
     probability_of_malignancy: Share | None = None
     created_utc: str

@@ -15,7 +15,7 @@ Trust = Annotated[int, msgspec.Meta(ge=1, le=5)]
 
 
 class Condition(StrEnum):
-    """What the reader sees beside the images."""
+    """Information that the reader sees beside the images."""
 
     ALONE = "alone"
     WITH_MODEL = "with the model"
@@ -26,7 +26,7 @@ class ReaderStudy(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     run_id: str
     revision_id: str
-    """Of the model that the readers see; it stays the same while the study lasts."""
+    """Revision of the model that the readers see; it stays the same while the study lasts."""
     lesion_ids: tuple[str, ...]
     """In the order of the study; each reader reads in an order of their own."""
     seed: int
@@ -42,7 +42,7 @@ class ReaderStudy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudyReading(msgspec.Struct, frozen=True, kw_only=True):
-    """What one reader said of one lesion under one condition; never changed afterwards."""
+    """Reading of one lesion by one reader under one condition; never changed afterwards."""
 
     reader_study_id: str
     lesion_id: str

@@ -1,4 +1,4 @@
-"""What changed between two states of an annotation, so that a history can name its steps."""
+"""Changes between two states of an annotation, so that a history can name its steps."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ChangedShapes:
 
 
 def compare_shapes(before: Shapes, after: Shapes) -> ChangedShapes:
-    """The one step that leads from ``before`` to ``after``: shapes that stayed at both ends are passed over."""
+    """Return the one step that leads from ``before`` to ``after``; shapes unchanged at both ends are ignored."""
     start = 0
     while start < min(len(before), len(after)) and before[start] == after[start]:
         start += 1
@@ -75,6 +75,6 @@ def _kind(before: Shape, after: Shape) -> ShapeChange:
 
 
 def _without_width(shape: Shape) -> object:
-    """What of a line or stroke does not depend on its width; any other shape as it is."""
+    """Return the role and points of a line or stroke, without its width; any other shape as it is."""
     role: Role = shape.role
     return (role, shape.points) if isinstance(shape, Line | Stroke) else shape

@@ -31,7 +31,7 @@ class Length(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Role(StrEnum):
-    """What a shape of a fine annotation marks (paper, "Fine annotations"; Fig. 2b)."""
+    """Meaning of a shape of a fine annotation (paper, "Fine annotations"; Fig. 2b)."""
 
     PROMINENT = "prominent"  # a most telling feature, circled
     MARGIN = "margin"  # the rest of the margin, traced
@@ -112,7 +112,7 @@ def encode_shapes(shapes: tuple[Shape, ...]) -> bytes:
 
 
 def decode_shapes(data: bytes | str) -> tuple[Shape, ...]:
-    """Inverse of ``encode_shapes``; ``msgspec.ValidationError`` says what is wrong with the document."""
+    """Decode shapes (inverse of ``encode_shapes``); ``msgspec.ValidationError`` names the document's fault."""
     return msgspec.json.decode(data, type=tuple[Shape, ...])
 
 

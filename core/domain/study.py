@@ -1,4 +1,4 @@
-"""What a study consists of: patients, images, findings, lesions, readers and what the readers said.
+"""Parts of a study: patients, images, findings, lesions, readers and the readers' labels.
 
 All values are immutable. Identifiers are the study's own (UUID strings and pseudonyms); nothing here holds a
 patient's identity. Boxes and outlines are in continuous pixel coordinates of the image.
@@ -25,7 +25,7 @@ from core.domain.vocabulary import (
 )
 
 LesionOutline = Rectangle | Ellipse | Polygon
-"""What bounds a lesion: the radiologist's box, a circle (mini-MIAS) or a drawn contour (CDD-CESM)."""
+"""Outline of a lesion: the radiologist's box, a circle (mini-MIAS) or a drawn contour (CDD-CESM)."""
 
 
 class Patient(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +52,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     patient_id: str
     content_sha256: str
-    """Of the decoded pixels and their shape: finds the same image under two names. Of a tomosynthesis: over the
-    hashes of its slices (``core.domain.content.frames_sha256``)."""
+    """Hash of the decoded pixels and their shape: finds the same image under two names. For a tomosynthesis: hash
+    over the hashes of its slices (``core.domain.content.frames_sha256``)."""
     width: int
     height: int
     bits_stored: int
@@ -70,9 +70,9 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     padding: tuple[int, int] | None = None
     """Smallest and largest stored value that is no part of the picture and is shown black."""
     turn: str = ""
-    """How the stored matrix was turned for display (``core.domain.turn``); results refer to the stored matrix."""
+    """Turn of the stored matrix for display (``core.domain.turn``); results refer to the stored matrix."""
     acquired: str | None = None
-    """Date of the examination, shifted or truncated as the import's profile says; None where unknown."""
+    """Date of the examination, shifted or truncated according to the import's profile; None if unknown."""
     detector: str = ""
     """Manufacturer and model, to find scanners that go with a class."""
     synthetic: bool = False
@@ -94,7 +94,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
-    """What one reader (or the data set) says of a lesion; None where nothing was said."""
+    """Labels of a lesion by one reader (or the data set); None = not given."""
 
     margin: MarginType | None = None
     shape: MassShape | None = None
@@ -125,7 +125,7 @@ class Lesion(msgspec.Struct, frozen=True, kw_only=True):
         return bounds(self.outline)
 
     def is_inside(self, image: Image) -> bool:
-        """Whether anything of the outline lies in the image; else there is nothing to see or to learn."""
+        """Return True if any part of the outline lies in the image; else there is nothing to see or learn."""
         return self.box.intersection(image.box) is not None
 
 
@@ -155,7 +155,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prototype(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a projected prototype comes from (method.md, stage A2)."""
+    """Origin of a projected prototype (method.md, stage A2)."""
 
     index: int
     class_name: str
@@ -165,9 +165,9 @@ class Prototype(msgspec.Struct, frozen=True, kw_only=True):
     cell: tuple[int, int]
     """(row, column) in the latent grid."""
     patch_box_roi: Box
-    """Of the cell, in network-input pixels."""
+    """Box of the cell, in network-input pixels."""
     patch_box_image: Box
-    """Of the cell, in pixels of the mammogram."""
+    """Box of the cell, in pixels of the mammogram."""
     distance_moved: float
     """Squared distance between the prototype before and after projection."""
 
@@ -185,7 +185,7 @@ class ModelRevision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunStatus(StrEnum):
-    """How far a training run came."""
+    """Status of a training run."""
 
     PLANNED = "planned"
     RUNNING = "running"
@@ -204,7 +204,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     config: dict[str, object] = {}
     """The training configuration as JSON values."""
     folder: str = ""
-    """Of the checkpoints, relative to the study's folder."""
+    """Folder of the checkpoints, relative to the study's folder."""
     code_version: str = ""
     data_fingerprint: str = ""
     metrics: dict[str, object] = {}

@@ -1,7 +1,7 @@
-"""How a picture's stored matrix is turned for display: mirrored, upside down, rotated by quarters, or left alone.
+"""Turns of a picture's stored matrix for display: mirrored, upside down, rotated by quarters, or unchanged.
 
-Scanners and archives store mammograms in either direction; Patient Orientation (0020,0020) says in which. A study
-holds its pictures as they hang. What goes back to an archive refers to the stored matrix.
+Scanners and archives store mammograms in either direction; Patient Orientation (0020,0020) gives it. A study
+stores its pictures as they are displayed. Results sent back to an archive refer to the stored matrix.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def storage_error(error: OSError, path: Path) -> StorageFullError | None:
 
 
 def _is_about(error: OSError, path: Path) -> bool:
-    """Whether a place was refused that is to be written, and not one that is read for it."""
+    """Return True if the error concerns a place to be written, and not one that is read for it."""
     named = error.filename
     return named is None or (isinstance(named, str) and Path(named).is_relative_to(path.parent))
 

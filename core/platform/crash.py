@@ -1,7 +1,7 @@
-"""What is kept of a defect: where in the program, of which kind, in which versions. Nothing of a patient.
+"""Record of a defect: its place in the program, its kind and the versions. It holds nothing of a patient.
 
-An error's own words may name a patient, a file or a value, so that they are left out: what is kept is the names of
-its classes and places in the program. Paths outside the program and its parts are not kept either.
+An error's own message may name a patient, a file or a value, so that it is left out. Only the names of its classes
+and places in the program are kept. Paths outside the program and its parts are not kept either.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
     qt: str = ""
     incidents: tuple[Incident, ...] = ()
     ended: bool = False
-    """Whether the program came to its end by itself."""
+    """True if the program ended by itself."""
 
 
 def new_report(started_utc: str, *, qt: str = "") -> CrashReport:
@@ -64,7 +64,7 @@ def new_report(started_utc: str, *, qt: str = "") -> CrashReport:
 
 
 def incident_of(error: BaseException, *, where: str, at_utc: str) -> Incident:
-    """Of an error with its causes; the frames are those of the last one."""
+    """Return the incident of an error with its causes; the frames are those of the last one."""
     chain: list[BaseException] = []
     one: BaseException | None = error
     while one is not None and one not in chain:
@@ -75,7 +75,7 @@ def incident_of(error: BaseException, *, where: str, at_utc: str) -> Incident:
 
 
 def incident_of_trace(text: str, *, at_utc: str) -> Incident | None:
-    """Of what the interpreter wrote while it died, by lines of its own form only; None where there is none."""
+    """Return the incident in an interpreter's crash output (only lines of its own form); None without one."""
     head = [found["what"].strip() for line in text.splitlines() if (found := _TRACE_HEAD.match(line))]
     frames: list[StackFrame] = []
     threads = 0

@@ -1,4 +1,4 @@
-"""Where the program keeps what belongs to its user on this computer and to no study."""
+"""Folders on this computer for data that belong to the program's user and to no study."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STATE_VARIABLE = "MARGINALIA_STATE"
 
 
 def state_folder() -> Path:
-    """Of this user; the environment variable MARGINALIA_STATE names another one (tests, a shared station)."""
+    """Return this user's state folder, or the one in MARGINALIA_STATE (environment; tests, a shared station)."""
     named = os.environ.get(STATE_VARIABLE)
     return Path(named) if named else Path(platformdirs.user_state_dir("marginalia"))
 

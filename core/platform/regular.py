@@ -13,7 +13,7 @@ _CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr
 
 
 def is_regular(path: Path) -> bool:
-    """Whether there is a regular file at this place itself; False where that cannot be told."""
+    """Return True if there is a regular file at this place itself; False if that cannot be determined."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except (OSError, ValueError):

@@ -42,7 +42,7 @@ _BELOW_NORMAL, _NICE = 0x4000, 10
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""Of GNU's malloc.h."""
+"""Constants of GNU's malloc.h."""
 
 
 def sync_folder(folder: Path) -> None:
@@ -71,7 +71,7 @@ def limit_this_process(*, memory_bytes: int | None = None, cpu_s: int | None = N
 
 
 def peak_memory() -> int | None:
-    """Bytes that this process held at the most; None where the system does not say it."""
+    """Return the peak memory of this process in bytes; None if the system does not report it."""
     if _resource is None:
         return None
     peak = int(_resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss)
@@ -79,7 +79,7 @@ def peak_memory() -> int | None:
 
 
 def installed_memory() -> int | None:
-    """Bytes of this machine's memory; None where the system does not say it."""
+    """Return this machine's memory in bytes; None if the system does not report it."""
     if sys.platform == "win32":
         status = _MemoryStatus()
         status.length = ctypes.sizeof(status)
@@ -103,13 +103,13 @@ class _MemoryStatus(ctypes.Structure):
 
 
 def usable_cores() -> int:
-    """Of the processor, that this process may run on."""
+    """Return the number of processor cores that this process may run on."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
 
 
 def has_cuda_driver() -> bool:
-    """Whether the driver of a CUDA card can be loaded here: without it there is no use in asking further."""
+    """Return True if the driver of a CUDA card can be loaded here: without it no further check is useful."""
     try:
         ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
@@ -140,7 +140,7 @@ def unlock(file: IO[bytes]) -> None:
 
 
 def process_alive(pid: int) -> bool:
-    """Whether a process of this machine with this number runs."""
+    """Return True if a process of this machine with this number runs."""
     if pid <= 0:
         return False
     if sys.platform == "win32":
@@ -266,11 +266,11 @@ def widen_pipe(end: IO[bytes], size: int = 1 << 20) -> None:
 
 @contextlib.contextmanager
 def interrupts_held_back() -> Iterator[None]:
-    """Hold back Ctrl-C while a process is started, which then never hears it: its parent does, and stops it.
+    """Hold back Ctrl-C while a process is started, which then never receives it: its parent does, and stops it.
 
-    A terminal sends it to every process in the foreground; one that still imports would die with a traceback.
-    This process hears at the end what came in between, unless another of its threads may hear it at once. Without
-    POSIX signals nothing is held back.
+    A terminal sends it to every process in the foreground; one that still imports would die with a traceback. At
+    the end this process receives the signals that came in between, unless another of its threads may receive them
+    at once. Without POSIX signals nothing is held back.
     """
     mask = getattr(signal, "pthread_sigmask", None)
     if mask is None:
@@ -286,7 +286,7 @@ def interrupts_held_back() -> Iterator[None]:
 
 
 def on_read_only_disk(folder: Path) -> bool:
-    """True if the file system of the folder cannot be written by anybody. Windows does not tell; False there."""
+    """Return True if nobody can write the folder's file system. False on Windows, which does not report it."""
     if not hasattr(os, "statvfs") or not folder.exists():
         return False
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

@@ -1,7 +1,7 @@
-"""How much of a model's attention lies inside a mask, map by map.
+"""Share of a model's attention that lies inside a mask, map by map.
 
-Masks here are 1 where relevant (the reader marked it), the opposite of the paper's ``m``; R = 1 - m.
-Maps are at the size of the mask (upsampled as method.md says), NaN-free, higher for more activation.
+Masks here are 1 where relevant (the reader marked it), the opposite of the paper's ``m``; R = 1 - m. Maps are at
+the size of the mask (upsampled as in method.md), NaN-free, higher for more activation.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def attainable(relevant: ArrayLike, share: float = TOP_SHARE) -> Float:
 
 
 def centre_blob(height: int, width: int) -> Float:
-    """(H, W) a map that only says "the middle": 1 at the centre, falling with the distance to it.
+    """Return a map (H, W) of the centre alone: 1 at the centre, falling with the distance to it.
 
     Activation precision depends on the order of the values alone, so that the blob's profile does not matter.
     """

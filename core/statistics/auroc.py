@@ -123,11 +123,11 @@ def method_name(clusters: Clusters | None) -> str:
 def auroc(
     positive: ArrayLike, scores: ArrayLike, clusters: Clusters | None = None, *, level: float = 0.95
 ) -> Estimate:
-    """AUROC of ``scores`` (n,) against ``positive`` (n,), with its interval.
+    """Return the AUROC of ``scores`` (n,) against ``positive`` (n,), with its interval.
 
-    With ``clusters`` (patients) the interval is the primary one; without, every image counts as independent
-    and normal quantiles are used, as in the paper. At an area of exactly 1 or 0 DeLong's variance is 0: the
-    interval is then the one-sided exact bound of ``one_sided``, and its method says so.
+    With ``clusters`` (patients) the interval is the primary one. Without, every image counts as independent and
+    normal quantiles are used, as in the paper. At an area of exactly 1 or 0 DeLong's variance is 0. The interval
+    is then the one-sided exact bound of ``one_sided``, and its method states this.
     """
     y, s = checked(positive, scores)
     n = len(y)

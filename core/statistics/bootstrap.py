@@ -28,7 +28,7 @@ _CHUNK = 250
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Resamples:
-    """How often each cluster stands in each resample."""
+    """Number of times that each cluster occurs in each resample."""
 
     counts: Float
     """(B, C), each row of sum C."""

@@ -1,7 +1,7 @@
-"""Whether predicted probabilities are right: reliability diagram, slope and intercept, Brier score.
+"""Calibration of predicted probabilities: reliability diagram, slope and intercept, Brier score.
 
-Cox, Biometrika 45 (1958) 562: logit P(y) = a + b logit(p); b = 1 and a = 0 where the predictions are right,
-b < 1 where they are overconfident. Calibration in the large is a with b held at 1 (Van Calster et al., J. Clin.
+Cox, Biometrika 45 (1958) 562: logit P(y) = a + b logit(p); b = 1 and a = 0 where the predictions are right, b < 1
+where they are overconfident. Calibration in the large is a with b held at 1 (Van Calster et al., J. Clin.
 Epidemiol. 74 (2016) 167). Brier, Mon. Weather Rev. 78 (1950) 1.
 
 Simulated, the 95% bootstrap interval of the slope covers about 92% at 78 images of 39 patients and 95% at 300.
@@ -41,7 +41,7 @@ class ReliabilityBin:
 class Calibration:
     slope: Estimate
     intercept: Estimate
-    """Of the line with that slope."""
+    """Intercept of the line with that slope."""
     in_the_large: Estimate
     """Intercept with the slope held at 1."""
     brier: Estimate

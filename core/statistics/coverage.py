@@ -1,4 +1,4 @@
-"""Abstention: how good a model is on what it keeps when it may say that it has no precedent."""
+"""Abstention: a model's performance on the images it keeps when it may report that it has no precedent."""
 
 from __future__ import annotations
 

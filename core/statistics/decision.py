@@ -27,7 +27,7 @@ class DecisionPoint:
     biopsy_all: Estimate
     """Biopsying nobody has net benefit 0."""
     gain: Estimate
-    """Of the model over the better of all and nobody."""
+    """Gain of the model over the better of all and nobody."""
 
 
 def contributions(positive: ArrayLike, probability: ArrayLike, thresholds: ArrayLike) -> Float:

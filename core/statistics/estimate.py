@@ -1,4 +1,4 @@
-"""What a statistic is reported as: a value with its interval, its method and what could not be computed."""
+"""Reported form of a statistic: a value with its interval, its method and what could not be computed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None
     low: float | None = None
     high: float | None = None
-    """Limits of the interval; None where there is none, and ``reason`` then says why."""
+    """Limits of the interval; None if there is none, and ``reason`` then gives the cause."""
     level: float = 0.95
     method: str = ""
-    """How the interval was made, with its source: "DeLong, clustered by patient (Obuchowski 1997)"."""
+    """Method of the interval, with its source: "DeLong, clustered by patient (Obuchowski 1997)"."""
     n: int = 0
     """Images (or findings, pairs) behind the value."""
     clusters: int | None = None
     """Patients behind the value; None where the interval takes every image for independent."""
     undefined: int = 0
-    """What was left out because it has no value: resamples of a bootstrap, images without a mask, classes."""
+    """Number left out because they have no value: resamples of a bootstrap, images without a mask, classes."""
     reason: str = ""
 
     def text(self, digits: int = 3) -> str:
@@ -43,7 +43,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     difference: Estimate
     p_value: float | None
-    """Two-sided; None where the test is undefined, and ``difference.reason`` then says why."""
+    """Two-sided p-value; None if the test is undefined, and ``difference.reason`` then gives the cause."""
     statistic: float | None = None
 
     def text(self, digits: int = 3) -> str:

@@ -1,8 +1,8 @@
 """Deletion and insertion curves: does what a map marks matter to the model?
 
-Petsiuk et al., BMVC 2018: pixels are taken away (or put back) in the order of the map, and the score of the
-class is read after each step. A faithful map makes the score fall early on deletion (small area) and rise early
-on insertion (large area). The areas are judged against those of a random order on the same images, by
+Petsiuk et al., BMVC 2018: pixels are taken away (or put back) in the order of the map. The score of the class is
+read after each step. A faithful map makes the score fall early on deletion (small area) and rise early on
+insertion (large area). The areas are compared with those of a random order on the same images, by
 ``core.statistics.bootstrap``.
 """
 
@@ -18,7 +18,7 @@ SHARES = tuple(k / 20 for k in range(21))
 
 
 def first_pixels(one_map: ArrayLike, shares: ArrayLike = SHARES, *, seed: int = 0) -> Bool:
-    """(S, H, W): True at the most activated share of the pixels of a map (H, W), for each of S shares.
+    """Return masks (S, H, W): True at a map's (H, W) pixels of highest activation, for each of S shares.
 
     Ties come in random order, so that a constant map gives the random order itself. The masks are nested.
     """

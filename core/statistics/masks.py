@@ -1,4 +1,4 @@
-"""How far two masks agree: overlap, and how far their borders lie apart."""
+"""Agreement of two masks: overlap, and the distance between their borders."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def _absent_text(absent: tuple[str, ...]) -> str:
 
 
 def _named(estimate: Estimate, name: str) -> Estimate:
-    """The estimate of one class, whose reason says which class is missing."""
+    """Return the estimate of one class with a reason that names the missing class."""
     if estimate.reason != ONE_CLASS:
         return estimate
     return without_value(f"no image of class {name}, or of no other", method=estimate.method, n=estimate.n)

@@ -1,8 +1,8 @@
-"""Areas under the curve of a method that was trained several times (seeds), judged on the same images each time.
+"""Areas under the curve of a method that was trained several times (seeds), compared on the same images each time.
 
-The mean over the runs is a weighted sum of areas over the same images, so that DeLong's components give its
-interval and its paired test as for one model, patients clustered. That interval speaks of other patients, not of
-other seeds: what the seeds do is reported beside it, run by run.
+The mean over the runs is a weighted sum of areas over the same images. DeLong's components therefore give its
+interval and its paired test as for one model, patients clustered. That interval covers other patients, not other
+seeds: the effect of the seeds is reported beside it, run by run.
 """
 
 from __future__ import annotations

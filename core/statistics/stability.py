@@ -1,4 +1,4 @@
-"""How far two maps of one lesion agree, before and after noise, recompression or a small shift.
+"""Agreement of two maps of one lesion, before and after noise, recompression or a small shift.
 
 Maps of shifted images are shifted back by the caller. Values for each pair go through
 ``core.statistics.bootstrap.mean_estimate``.

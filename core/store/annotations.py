@@ -67,7 +67,7 @@ class AnnotationRepository:
             return {int(row.revision): str(row.created_utc) for row in connection.execute(statement)}
 
     def committed_since(self, utc: str) -> tuple[int, str]:
-        """How many revisions were committed since then, and when the last one was; "" where there is none."""
+        """Count the revisions committed since ``utc`` and return the time of the last one; "" if there is none."""
         statement = select(func.count(), func.max(_T.c.created_utc)).where(_T.c.created_utc >= utc)
         with self._database.read() as connection:
             number, last = connection.execute(statement).one()
@@ -127,7 +127,7 @@ class AnnotationRepository:
 
 
 def annotation_subject(lesion_id: str, reader_id: str) -> str:
-    """How the audit trail names the annotation."""
+    """Return the name of the annotation in the audit trail."""
     return f"annotation {lesion_id} reader {reader_id}"
 
 

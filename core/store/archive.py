@@ -57,11 +57,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     created_utc: str
     files: dict[str, Member]
     head: str = ""
-    """Of the audit trail (``core.store.anchor``); "" in backups of earlier versions."""
+    """Head of the audit trail (``core.store.anchor``); "" in backups of earlier versions."""
 
 
 def safe_name(name: str) -> bool:
-    """Whether a member of this name may be written: one of the study's own places, on every system."""
+    """Return True if a member of this name may be written: a place of the study, valid on every system."""
     return _NAME.fullmatch(name) is not None and not any(_RESERVED.fullmatch(part) for part in name.split("/"))
 
 

@@ -32,7 +32,7 @@ class ArrayChecker:
         self._child: subprocess.Popen[bytes] | None = None
 
     def vet(self, kind: str, name: str) -> ArrayCheck:
-        """What reading ``<kind>/<name>.h5`` to the end found."""
+        """Read ``<kind>/<name>.h5`` to the end and return the result of the check."""
         late = threading.Event()
         child = self._running()
         timer = threading.Timer(self._wall_s, _kill_late, (child, late))

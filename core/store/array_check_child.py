@@ -1,6 +1,6 @@
-"""The process that reads array files of a study which nobody vouches for. Started by ``core.store.array_check``.
+"""Child process that reads array files of a study that is not trusted. Started by ``core.store.array_check``.
 
-A request is one line of JSON, and so is the reply. The HDF5 library can hang or die of a file that was made to.
+A request is one line of JSON, and so is the reply. A malicious file can make the HDF5 library hang or crash.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class ArrayCheckRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArrayCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What reading the whole file found."""
+    """Result of reading the whole file."""
 
     readable: bool
     sha256: str = ""
-    """Of the pixels of level 0, as they are now."""
+    """Hash of the pixels of level 0, as they are now."""
     shape: tuple[int, ...] = ()
     pyramid: bool = True
-    """Whether every level can be read."""
+    """True if every level can be read."""
     sentence: str = ""
     """Why it cannot be read."""
 

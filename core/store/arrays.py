@@ -32,7 +32,7 @@ _PIXEL_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16))
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """What else of a file is stored with its pixels, or needed to halve them."""
+    """Display attributes of a file that are stored with its pixels, or needed to halve them."""
 
     padding: tuple[int, int] | None = None
     """Smallest and largest value that is no part of the picture; it is not averaged into pixels beside it."""
@@ -79,7 +79,7 @@ class ArrayStore:
         return arrays[name]
 
     def levels(self, image_id: str) -> int:
-        """How many levels the pyramid has, at least 1."""
+        """Return the number of levels of the pyramid, at least 1."""
         arrays, _ = read_arrays(self._path(PIXELS, image_id), ("levels",))
         return int(arrays["levels"])
 
@@ -101,7 +101,7 @@ class ArrayStore:
         return is_regular(self._path(PIXELS, frame_name(image_id, frame)))
 
     def delete_pixels(self, image_id: str) -> None:
-        """Of every slice, for a patient who is taken out of the study; nothing happens where there is no file."""
+        """Delete the pixels of every slice when a patient leaves the study; a missing file is ignored."""
         first = self._path(PIXELS, image_id, writing=True)
         for path in (*first.parent.glob(f"{image_id}.f*.h5"), first):
             path.unlink(missing_ok=True)
@@ -126,7 +126,7 @@ class ArrayStore:
         write_arrays(path, stored, sha256=arrays_sha256(stored))
 
     def read_derived(self, name: str) -> tuple[dict[str, Array], dict[str, object]]:
-        """The arrays and their attributes, verified; ArrayLostError tells the caller to compute them again."""
+        """Return the arrays and attributes, verified; raise ArrayLostError if they must be computed again."""
         path = self._path(DERIVED, name)
         arrays, sha256 = read_arrays(path)
         if arrays_sha256(arrays) != sha256 or _ATTRIBUTES not in arrays:
@@ -178,7 +178,7 @@ class ArrayStore:
 
 
 def frame_name(image_id: str, frame: int) -> str:
-    """Of the pixel file of a slice; the first slice's, and a plain mammogram's, is the image id."""
+    """Return the name of a slice's pixel file; the first slice's, and a plain mammogram's, is the image id."""
     return f"{image_id}.f{frame:04d}" if frame else image_id
 
 

@@ -55,13 +55,13 @@ class AuditRepository:
             since = page[-1].counter + 1
 
     def of(self, action: str, subject: str) -> tuple[AuditRecord, ...]:
-        """What was recorded under this action of this subject, in order."""
+        """Return the records with this action and this subject, in order."""
         statement = select(_T).where(_T.c.action == action, _T.c.subject == subject).order_by(_T.c.counter)
         with self._database.read() as connection:
             return tuple(from_row(row, AuditRecord) for row in connection.execute(statement))
 
     def all_of(self, action: str) -> tuple[AuditRecord, ...]:
-        """What was recorded under this action, in order."""
+        """Return the records with this action, in order."""
         statement = select(_T).where(_T.c.action == action).order_by(_T.c.counter)
         with self._database.read() as connection:
             return tuple(from_row(row, AuditRecord) for row in connection.execute(statement))
@@ -143,7 +143,7 @@ def verify_chain(
 
 
 def _report(records: int, bad: int | None, reason: str, emptied: dict[tuple[int, str, str], str]) -> AuditReport:
-    """What no tombstone accounts for was changed, and comes before a later fault."""
+    """Report the first change that no tombstone accounts for; otherwise the first fault of the chain."""
     for (counter, _, _), why in emptied.items():
         return AuditReport(records=records, first_bad=counter, reason=why)
     return AuditReport(records=records, first_bad=bad, reason=reason)

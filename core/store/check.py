@@ -1,4 +1,4 @@
-"""Whether a study is whole: what is wrong with it, and what could be made again."""
+"""Check of a study's integrity: its faults, and the contents that could be computed again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
     rebuild: tuple[str, ...]
-    """What would be computed again, one sentence each."""
+    """Contents that would be computed again, one sentence each."""
     unused: tuple[str, ...]
     """Files that nothing in the study refers to, one sentence each."""
     images: int
@@ -52,12 +52,11 @@ def check_study(
 ) -> CheckReport:
     """Read everything and compare it with its hashes; changes nothing.
 
-    Every row that a person or an import made is held against the audit trail, and the trail against its chain and
-    against ``against``, a head that was kept outside the study (``core.store.anchor``).
+    Every row that a person or an import made is compared with the audit trail. The trail is compared with its
+    chain and with ``against``, a head that was kept outside the study (``core.store.anchor``).
 
     Array files are read in a child process with limits, so that a study from elsewhere can be checked before it is
-    used.
-    ``progress`` is told the number of images done and their total.
+    used. ``progress`` is called with the number of images done and their total.
     """
     problems = [
         Problem(subject="study.db", sentence=f"study.db is damaged: {text}. Restore it from a copy.")
@@ -157,7 +156,7 @@ def _images(study: Study, problems: list[Problem]) -> tuple[Image, ...]:
 
 
 def _check_rows(study: Study, problems: list[Problem], against: Head | None) -> AuditReport:
-    """Verify the chain, and hold every row against what its records tell."""
+    """Verify the chain, and compare every row with its records."""
     expected = Expected()
     audit = study.audit.verify(against=against, each=expected.apply)
     if not audit.good:

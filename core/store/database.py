@@ -230,7 +230,7 @@ class Database:
                     self._transaction, self._owner = None, None
 
     def problems(self) -> tuple[str, ...]:
-        """What the database itself finds wrong with its pages and references."""
+        """Return the faults that the database finds in its own pages and references."""
         with self.read() as connection:
             pages = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
             references = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
@@ -239,7 +239,7 @@ class Database:
         return tuple(found)
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and let go of it."""
+        """Fold the write-ahead log into the file and close the database."""
         if self.writable:
             # a full disk must not keep a study from being closed: the log is folded in at the next opening
             with contextlib.suppress(DBAPIError, sqlite3.Error), self._engine.connect() as connection:

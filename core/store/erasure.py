@@ -1,8 +1,9 @@
-"""Forgetting a patient: rows, what the audit trail said of them, and a tombstone that keeps the chain valid.
+"""Erasure of a patient: rows, values in the audit trail, and a tombstone that keeps the chain valid.
 
-The old and new values of every record about the patient are taken out of the trail. The tombstone, itself a record
-of the chain, lists each of them with the hash that it had (on which its follower rests) and the hash of what is
-left of it, so that the verifier can tell an erasure from tampering and still guards who, when and what.
+The old and new values of every record about the patient are removed from the trail. The tombstone is itself a
+record of the chain and lists each of these records with two hashes. One is the hash that the record had, on which
+the next record rests; the other is the hash of what is left. The verifier can thus distinguish an erasure from
+tampering and still protects who, when and what.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _T = schema.audit
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
-    """What the trail keeps of a forgotten patient."""
+    """Record that the trail keeps of an erased patient."""
 
     pseudonym: str
     images: int
@@ -54,7 +55,7 @@ def forget_rows(database: Database, patient_id: str) -> Tombstone:
 
 
 def _subjects(connection: Connection, patient_id: str) -> set[str]:
-    """How the trail names the patient and all that is theirs."""
+    """Return the names in the trail of the patient and of everything that belongs to the patient."""
     image, finding, lesion = schema.image, schema.finding, schema.lesion
     own = {f"patient {patient_id}"}
     for table, word in ((image, "image"), (finding, "finding")):

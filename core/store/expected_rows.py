@@ -1,4 +1,4 @@
-"""The rows that the audit trail says a study must have, as ``core.store.replay`` gathers them."""
+"""Rows that a study must have according to the audit trail, as ``core.store.replay`` gathers them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Kept:
 
 @dataclass(kw_only=True)
 class LesionRow:
-    """A lesion with everything that was said of it, which goes with it."""
+    """Lesion with all its labels and other entries, which are removed with it."""
 
     finding_id: str
     image_id: str

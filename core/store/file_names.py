@@ -22,7 +22,7 @@ COLUMNS = ("file", "image")
 
 
 def names_path(study: Path) -> Path:
-    """Where the table of a study lies, if there is one."""
+    """Return the path of a study's table of file names; the file may be missing."""
     folder = study.absolute()
     return folder.with_name(folder.name + SUFFIX)
 

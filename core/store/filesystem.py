@@ -1,4 +1,4 @@
-"""Whether a folder lies on a network file system, where write-ahead logging loses data."""
+"""Detection of network file systems, where write-ahead logging loses data."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def refuse_network(folder: Path) -> None:
 
 
 def file_system_kind(folder: Path) -> str:
-    """Name of the file system that holds ``folder`` as the system calls it; empty where it does not say."""
+    """Return the system's name of the file system that holds ``folder``; empty if the system gives none."""
     folder = folder.resolve()
     if sys.platform == "win32":
         return _windows_kind(folder)
@@ -51,7 +51,7 @@ def file_system_kind(folder: Path) -> str:
 
 
 def kind_in_mounts(mounts: str, folder: Path) -> str:
-    """Of the innermost mount that holds ``folder``, in the format of /proc/mounts; the last of equals counts."""
+    """Return the kind of ``folder``'s innermost mount, given /proc/mounts text; the last of equals counts."""
     fields = [line.split(" ") for line in mounts.splitlines()]
     return _innermost([(_unescaped(f[1]), f[2]) for f in fields if len(f) > 2], folder)
 

@@ -1,9 +1,10 @@
 """Whole HDF5 files from and to arrays.
 
-The library lays a file out in memory and says where each array belongs; head and arrays are then written as bytes:
-on a full disk the HDF5 library can end the process (safety.md, F4), a plain write cannot. A file is opened for
-reading only ever after, and only through ``open_guarded``: a study that somebody else made is foreign, and HDF5
-can name other files to read from (safety.md, F7).
+The library lays a file out in memory and returns where each array belongs. Head and arrays are then written as
+bytes. On a full disk the HDF5 library can end the process (safety.md, F4); a plain write cannot.
+
+Afterwards a file is opened only for reading, and only through ``open_guarded``. A study that somebody else made is
+foreign, and HDF5 can name other files to read from (safety.md, F7).
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ _FILTERS = frozenset(
 
 
 class HostileArrayError(ValueError):
-    """An HDF5 file that asks for what no file of this program holds; the text says what."""
+    """HDF5 file that requests what no file of this program contains; the text names it."""
 
 
 @contextlib.contextmanager
@@ -131,9 +132,9 @@ class _Layout(msgspec.Struct, frozen=True):
     """A file of arrays of certain names, types and shapes, without them: images of one size share it."""
 
     head: tuple[tuple[int, bytes], ...]
-    """What the library writes of its own, with zeros in place of the hash and the CRCs."""
+    """Bytes that the library itself writes, with zeros in place of the hash and the CRCs."""
     places: tuple[tuple[str, int], ...]
-    """Where each array that is not empty begins."""
+    """Name and start position of each array that is not empty."""
     size: int
     no_words: bytes
 
@@ -155,7 +156,7 @@ class _Plan(io.RawIOBase):
     def __init__(self) -> None:
         super().__init__()
         self.parts: list[tuple[int, bytes]] = []
-        """Where and what, in the order of writing."""
+        """Position and bytes of each part, in the order of writing."""
         self.end = 0
         self._at = 0
 
@@ -181,7 +182,7 @@ class _Plan(io.RawIOBase):
 def _lay_out(
     buffer: _Plan, kinds: Iterable[tuple[str, str, tuple[int, ...]]], attributes: Mapping[str, int | str]
 ) -> dict[str, int]:
-    """Where in the file each array that is not empty begins."""
+    """Lay the file out and return the start position of each array that is not empty."""
     places = {}
     with h5py.File(buffer, "w") as file:
         for key, value in attributes.items():
@@ -246,7 +247,7 @@ def _check(arrays: Mapping[str, Array], sha256: str, checks: str) -> None:
 
 
 def arrays_sha256(arrays: Mapping[str, Array]) -> str:
-    """Of names, types, shapes and values, in the order of the names."""
+    """Return the hash over names, types, shapes and values, in the order of the names."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

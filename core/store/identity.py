@@ -1,9 +1,9 @@
 """``identity.enc``: the link from pseudonyms to patients' identifiers and from images to their original UIDs.
 
-It stands apart from the study, encrypted (AES-256-GCM), and may never be written or be deleted at any time: only
-sending results back to an archive needs it. The key is either derived from a passphrase (scrypt), which is asked
-for each time, or random and kept in the system's key store. Neither the key nor what is inside ever reaches the
-disk in clear. The file is one line of JSON (the header, authenticated), then nonce and ciphertext.
+It is separate from the study and encrypted (AES-256-GCM). It may be absent, or be deleted at any time. Only
+sending results back to an archive needs it. The key is either derived from a passphrase (scrypt), which is
+requested each time, or random and kept in the system's key store. Neither the key nor the contents are ever
+written to the disk in clear. The file is one line of JSON (the header, authenticated), then nonce and ciphertext.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ImageLink(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, image_id: str, header: Identity) -> ImageLink:
-        """What is kept of an image's header."""
+        """Return the link made from an image's header."""
         return cls(
             image_id=image_id,
             study_uid=header.study_uid,
@@ -95,7 +95,7 @@ class _Links(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeySource(Protocol):
-    """Where the key comes from."""
+    """Source of the key."""
 
     @property
     def kind(self) -> Literal["passphrase", "key store"]: ...
@@ -276,7 +276,7 @@ def has_identity(folder: Path) -> bool:
 
 
 def identity_key_kind(folder: Path) -> Literal["passphrase", "key store"]:
-    """Where the key of the file is, so that the right thing is asked for."""
+    """Return the kind of the file's key, so that the program requests the right one."""
     return header_of(folder).key
 
 

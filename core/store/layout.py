@@ -60,7 +60,7 @@ def layouts() -> dict[str, Parts]:
 
 
 def differences(path: Path, version: str) -> tuple[LayoutDifference, ...]:
-    """How the database at ``path`` differs from the layout of this version, by name."""
+    """Return the differences, by name, between the database at ``path`` and the layout of this version."""
     wanted = layouts().get(version)
     if wanted is None:
         return ()

@@ -114,7 +114,7 @@ class LesionRepository:
             transaction.record("lesion.finding", f"lesion {lesion_id}", old=lesion.finding_id, new=finding.id)
 
     def set_labels(self, lesion_id: str, labels: Labels, *, reader_id: str | None = None) -> None:
-        """Replace what a reader (None: the data set) says of a lesion."""
+        """Replace the labels of a lesion by a reader (None: the data set)."""
         with self._database.write() as transaction:
             self.get(lesion_id)
             old = self.labels(lesion_id, reader_id=reader_id)
@@ -130,7 +130,7 @@ class LesionRepository:
             transaction.record("lesion.labels", subject, old=old, new=labels)
 
     def labels(self, lesion_id: str, *, reader_id: str | None = None) -> Labels | None:
-        """What a reader (None: the data set) says of a lesion; None where they said nothing yet."""
+        """Return a reader's labels of a lesion (None: the data set's); None if there are none yet."""
         return self.all_labels(lesion_id).get(reader_id)
 
     def all_labels(self, lesion_id: str) -> dict[str | None, Labels]:
@@ -140,7 +140,7 @@ class LesionRepository:
             return {row.reader_id: from_row(row, Labels) for row in connection.execute(statement)}
 
     def labels_of_reader(self, reader_id: str) -> dict[str, Labels]:
-        """By lesion id, of the lesions that the reader said something of."""
+        """Return the reader's labels by lesion id, for the lesions that the reader labelled."""
         statement = select(_S).where(_S.c.reader_id == reader_id).order_by(_S.c.id)
         with self._database.read() as connection:
             return {row.lesion_id: from_row(row, Labels) for row in connection.execute(statement)}

@@ -16,7 +16,7 @@ import numpy as np
 from core.platform.system import write_past_cache
 
 Parts = Sequence[tuple[int, bytes | memoryview]]
-"""Where in a file, and what; a later part goes over an earlier one."""
+"""Parts of a file as position and bytes; a later part overwrites an earlier one."""
 
 
 def write_parts(path: Path, parts: Parts, size: int) -> None:
@@ -35,7 +35,7 @@ class PageBuffers:
         self._idle: SimpleQueue[mmap.mmap] = SimpleQueue()
 
     def write(self, path: Path, parts: Parts, size: int) -> None:
-        """As ``write_parts``, past the cache where this system and file system can."""
+        """Write like ``write_parts``, past the cache where this system and file system can."""
         rounded = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         memory = self._taken(rounded)
         try:

@@ -35,7 +35,7 @@ class Passwords:
         return reader_id in self._read()
 
     def fits(self, reader_id: str, password: str) -> bool:
-        """Whether the reader may sign in with it; any password fits a reader without one."""
+        """Return True if the reader may sign in with it; any password fits a reader without one."""
         from cryptography.exceptions import InvalidKey
         from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 

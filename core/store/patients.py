@@ -55,9 +55,9 @@ class PatientRepository:
             return count(connection, _T)
 
     def remove(self, patient_id: str) -> tuple[str, ...]:
-        """Take out a patient with everything said of them; ids of the images whose pixel files may now go.
+        """Remove a patient and all entries about them; return ids of the images whose pixel files may be deleted.
 
-        The audit trail keeps that it happened, by pseudonym.
+        The audit trail keeps the removal, by pseudonym.
         """
         with self._database.write() as transaction:
             patient = self.get(patient_id)

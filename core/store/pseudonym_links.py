@@ -95,7 +95,7 @@ def drop_hashes_of_copies(folder: Path) -> None:
 
 
 class KnownIdentifiers(Protocol):
-    """What the identity file answers."""
+    """Protocol for looking up identifiers in the identity file."""
 
     def pseudonym_of(self, source: str, identifier: str) -> str | None: ...
 
@@ -146,7 +146,7 @@ class PseudonymSession:
 
     @property
     def sentences(self) -> list[str]:
-        """What the user must know of patients who may be in the study twice now."""
+        """Return the notes for the user about patients who may now be in the study twice."""
         found = []
         if self._new and self._identity is None:
             found.append(

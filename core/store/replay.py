@@ -1,7 +1,7 @@
-"""The contents that the audit trail says a study must have: its records applied one after the other.
+"""Contents that a study must have according to the audit trail: its records applied one after the other.
 
-A row is kept as the hash of its value and the number of the record that made it so. Records of a forgotten patient
-are empty and make nothing; their rows are gone too.
+A row is kept as the hash of its value and the number of the record that made it. Records of an erased patient are
+empty and make nothing; their rows are gone too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _plain(value: Any) -> Any:
 
 
 def case_hash(reader_study_id: str, lesion_id: str) -> str:
-    """How the trail names a lesion of a reader study: not by its id, which goes when a patient is forgotten."""
+    """Return the trail's name of a lesion in a reader study: not its id, which goes when a patient is erased."""
     return hashlib.sha256(f"{reader_study_id} {lesion_id}".encode()).hexdigest()[:32]
 
 
@@ -56,7 +56,7 @@ class Expected:
     patients: dict[str, Sealed] = field(default_factory=dict)
     images: dict[str, Sealed] = field(default_factory=dict)
     patient_of: dict[str, str] = field(default_factory=dict)
-    """Of images and findings."""
+    """Patient of each image and finding."""
     findings: dict[str, Sealed] = field(default_factory=dict)
     lesions: dict[str, LesionRow] = field(default_factory=dict)
     removed: dict[str, LesionRow] = field(default_factory=dict)
@@ -69,9 +69,9 @@ class Expected:
     active: dict[str, str] = field(default_factory=dict)
     reader_studies: dict[str, ReaderStudyRow] = field(default_factory=dict)
     secret_sha256: str | None = ""
-    """Of the secret for UIDs; "" where no record tells of it, as in studies of earlier versions."""
+    """Hash of the secret for UIDs; "" if no record has it, as in studies of earlier versions."""
     no_hashes: bool = False
-    """Whether no patient can have a hash of their identifier any more."""
+    """True if no patient can have a hash of their identifier any more."""
     in_finding: Counter[str] = field(default_factory=Counter)
     """Number of lesions of each finding."""
     places: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Expected:
     """Numbers of records whose values cannot be read."""
 
     def apply(self, record: AuditRecord) -> None:
-        """Make the change that a record tells of; records of other things make none."""
+        """Apply the change that a record describes; records of other things make none."""
         table = _ENTRIES.get(record.action)
         if table is not None:
             self.entered[table] = self.entered.get(table, 0) + 1

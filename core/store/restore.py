@@ -38,7 +38,7 @@ ZIP_ERRORS = (
     OverflowError,
     MemoryError,
 )
-"""What the standard library raises for archives made by hand."""
+"""Errors that the standard library raises for archives made by hand."""
 
 
 def restore_archive(path: Path, folder: Path, *, progress: Progress | None = None) -> Manifest:
@@ -106,7 +106,7 @@ def _clear_left(folder: Path) -> None:
 
 
 def _is_held(lock: Path) -> bool:
-    """Whether another restore works there now; its lock goes with its process."""
+    """Return True if another restore works there now; its lock ends with its process."""
     try:
         with open_regular(lock, os.O_RDWR, mode="rb+") as file:
             held = not try_lock(file)

@@ -34,7 +34,7 @@ MISSING = "is missing, though the audit trail tells that it was made"
 
 
 def differences(connection: Connection, expected: Expected) -> Iterator[Difference]:
-    """The rows that are not as the trail tells, table after table, each in the order of entry."""
+    """Yield the rows that differ from the audit trail, table after table, each in the order of entry."""
     yield from _info(connection, expected)
     plain: tuple[tuple[Table, type[msgspec.Struct], dict[str, Sealed]], ...] = (
         (schema.patient, Patient, expected.patients),

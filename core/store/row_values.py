@@ -78,7 +78,7 @@ def differs(row: Row, kind: type[msgspec.Struct], known: Sealed) -> str | None:
 
 
 class Places:
-    """Whether ``seq`` keeps the order in which the trail tells of the rows."""
+    """Check of ``seq`` against the order of the rows in the audit trail."""
 
     def __init__(self, expected: Expected, table: Table) -> None:
         self._places = expected.places.get(table.name, {})
@@ -94,7 +94,7 @@ class Places:
 
 
 def close_in_time(utc: object, other: object) -> bool:
-    """Whether two times are those of one transaction."""
+    """Return True if two times are those of one transaction."""
     try:
         apart = datetime.fromisoformat(str(utc)) - datetime.fromisoformat(str(other))
     except (ValueError, TypeError):

@@ -23,7 +23,7 @@ class RunRepository:
             transaction.record("run.add", f"run {run.id}", new=run)
 
     def update(self, run: Run) -> None:
-        """Put ``run`` in the place of the one with its id; only what changed is said in the trail."""
+        """Replace the run that has the id of ``run``; the trail records only what changed."""
         with self._database.write() as transaction:
             before, after = to_row(self.get(run.id)), to_row(run)
             changed = [name for name in after if before[name] != after[name]]

@@ -63,7 +63,7 @@ class StudyInfo(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     synthetic: bool
-    """True where every image is made by the phantom; said wherever the study is shown."""
+    """True if every image is made by the phantom; shown wherever the study is shown."""
     created_utc: str
 
 
@@ -97,7 +97,7 @@ class Study:
         self.info = _read_info(self._database)
         self._opened_with = self.audit.head() if writable else None
         self.unclosed = None if lock is None else lock.found
-        """Who had the study open and went without closing it: killed, or the power failed."""
+        """Last owner that had the study open and did not close it (killed, or the power failed)."""
         self.cleared = 0
         """Temporary files of theirs that were deleted when it was opened now."""
 
@@ -165,17 +165,17 @@ class Study:
 
     @property
     def is_synthetic(self) -> bool:
-        """True where any image of the study is synthetic: a figure over the study then says so."""
+        """Return True if any image of the study is synthetic; a figure over the study then notes it."""
         return self.info.synthetic or self.images.any_synthetic()
 
     @property
     def holder(self) -> LockOwner | None:
-        """Who has the study open for writing now; None where nobody has."""
+        """Return the present owner of the write lock; None if nobody has the study open for writing."""
         return present_holder(self.folder)
 
     @property
     def actor(self) -> str:
-        """Who is named in the audit trail from now on."""
+        """Return the name that the audit trail records from now on."""
         return self._database.who
 
     @actor.setter
@@ -187,11 +187,11 @@ class Study:
         return WriteBatch(self._database)
 
     def database_problems(self) -> tuple[str, ...]:
-        """What the database itself finds wrong; empty where it is sound."""
+        """Return the faults that the database itself finds; empty if it is sound."""
         return self._database.problems()
 
     def row_differences(self, expected: Expected) -> Iterator[Difference]:
-        """The rows that are not as the audit trail tells (``core.store.row_check``)."""
+        """Yield the rows that differ from the audit trail (``core.store.row_check``)."""
         with self._database.read() as connection:
             yield from differences(connection, expected)
 
@@ -216,7 +216,7 @@ class Study:
         return forget_rows(self._database, patient_id)
 
     def run_folder(self, run_id: str) -> Path:
-        """Where the run's checkpoints and reports are; made where it is missing and the study is writable."""
+        """Return the folder of the run's checkpoints and reports; made if missing and the study is writable."""
         folder = self.folder / (self.runs.get(run_id).folder or f"{RUNS}/{run_id}")
         if not folder.resolve().is_relative_to(self.folder.resolve()):
             raise StudyError(f"Run {run_id} points outside the study; nothing was read or written there.")

@@ -32,9 +32,9 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     at_utc: str
     who: str
     action: str
-    """What was done, as ``thing.verb``."""
+    """Action that was done, as ``thing.verb``."""
     subject: str
-    """What it was done to, as ``thing id``."""
+    """Object of the action, as ``thing id``."""
     old: str | None
     new: str | None
     previous: str
@@ -66,7 +66,7 @@ def erased_by(record: AuditRecord) -> tuple[Erased, ...]:
 
 
 def record_sha256(record: AuditRecord) -> str:
-    """What ``record.sha256`` must be."""
+    """Return the value that ``record.sha256`` must have."""
     fields = msgspec.structs.asdict(record)
     del fields["sha256"]
     return hashlib.sha256(canonical_json(fields).encode()).hexdigest()

@@ -47,7 +47,7 @@ class WorklistQuery(msgspec.Struct, frozen=True, kw_only=True):
     only: WorklistFilter = WorklistFilter.ALL
     split_id: str = ""
     part: Part | None = None
-    """Of the split ``split_id``."""
+    """Part of the split ``split_id``."""
     order: WorklistOrder = WorklistOrder.ENTRY
 
 
@@ -91,7 +91,7 @@ class WorklistRow(msgspec.Struct, frozen=True, kw_only=True):
     pathology: Pathology | None
     labelled_by_me: bool
     annotated: bool
-    """Whether this reader's current annotation has shapes."""
+    """True if this reader's current annotation has shapes."""
     flagged: bool
     synthetic: bool
 
@@ -125,7 +125,7 @@ class Worklist:
         return WorklistKeys(entries.image[places], entries.lesion[places])
 
     def rows(self, keys: Sequence[WorklistKey], *, reader_id: str) -> list[WorklistRow | None]:
-        """What the entries show, in the order of ``keys``; None for one that is gone."""
+        """Return the rows of the entries, in the order of ``keys``; None for an entry that is gone."""
         statement = _joined(
             select(
                 _I.c.seq.label("image_seq"),
@@ -161,7 +161,7 @@ class Worklist:
         return None if row is None else (int(row[0]), int(row[1]))
 
     def progress(self, *, reader_id: str) -> WorklistProgress:
-        """How far this reader has come."""
+        """Return the progress of this reader."""
         drawn = select(func.count()).select_from(_drawn(reader_id).subquery())
         labelled = select(func.count()).select_from(schema.label)
         labelled = labelled.where(schema.label.c.reader_id == reader_id, schema.label.c.margin.is_not(None))

@@ -1,8 +1,8 @@
-"""What the worklist is filtered and ordered by, of every entry, kept in memory between queries.
+"""In-memory index of the values that the worklist is filtered and ordered by, for every entry.
 
 A hundred thousand lesions joined with their images, patients and labels take the database a tenth of a second and
-more, as arrays a few milliseconds. The audit trail tells what changed since they were read: its head is looked at
-in each query, also for what another program wrote, and only what its records can have changed is read again.
+more. As arrays they take a few milliseconds. The audit trail shows what changed since they were read. Each query
+reads its head, which also covers what another program wrote. Only what its records can have changed is read again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Entries:
-    """Of each entry, ordered by image and number of the lesion; arrays of one length."""
+    """Values of each entry, ordered by image and number of the lesion; arrays of one length."""
 
     image: Numbers
     """Number of entry of the image."""
@@ -77,7 +77,7 @@ class Entries:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Said:
-    """What one reader said of entries: of each whether they said something, and what."""
+    """Labels of one reader for the entries: a flag for each entry that the reader labelled, and the values."""
 
     labelled: Flags
     margin: Numbers
@@ -96,7 +96,7 @@ class WorklistIndex:
         self._drawn: dict[str, Flags] = {}
 
     def entries(self, connection: Connection) -> Entries:
-        """As the connection sees them now. To be asked first: the other two go by the same state."""
+        """Return the entries as the connection reads them now. Call it first: the other two use the same state."""
         with self._lock:
             self._forget_changed(connection)
             if self._entries is None:
@@ -158,10 +158,10 @@ class WorklistIndex:
 
 
 def numbers_of(connection: Connection, statement: Select[Any]) -> Numbers:
-    """What a query for whole numbers finds, row after row.
+    """Return the whole numbers that a query finds, row after row.
 
-    As one text, which the database puts together while other threads work: fetching a hundred thousand rows asks
-    for the interpreter that often, and takes three times as long while the window is painted.
+    The database joins them into one text while other threads work. Fetching a hundred thousand rows requests the
+    interpreter that often, and takes three times as long while the window is painted.
     """
     found = statement.subquery()
     first, *rest = list(found.c)

@@ -1,8 +1,8 @@
-"""One writer at a time: who holds a study, and taking hold of it.
+"""One writer at a time: the owner of a study's write lock, and taking the lock.
 
-``study.lock`` carries the operating system's lock, which goes with the process however it ends; ``holder.json``
-beside it says who holds it, for the sentence that the second one reads. Where the system has no such locks the
-process number decides.
+``study.lock`` carries the operating system's lock, which ends with the process however it ends. ``holder.json``
+beside it names the owner, for the sentence shown to a second one. On a system without such locks the process
+number decides.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST = 10_000
 
 
 class LockOwner(msgspec.Struct, frozen=True, kw_only=True):
-    """Who has a study open for writing."""
+    """Owner of a study that is open for writing."""
 
     holder: str
     """The name that the program was started with: a person or a job."""
@@ -54,7 +54,7 @@ class WriteLock:
         self._folder = folder
         self._file = file
         self.found = found
-        """Who held the study before and went without giving it back; None where it was closed."""
+        """Previous owner that did not release the lock; None if the study was closed."""
 
     @classmethod
     def take(cls, folder: Path, holder: str) -> WriteLock:
@@ -91,7 +91,7 @@ class WriteLock:
 
 
 def read_holder(folder: Path) -> LockOwner | None:
-    """Who is said to hold the study; None where nobody, or what is said cannot be read."""
+    """Return the recorded owner of the study; None if there is none or the record cannot be read."""
     try:
         with open_regular(folder / HOLDER) as file:
             return msgspec.json.decode(file.read(_LONGEST), type=LockOwner)
@@ -100,7 +100,7 @@ def read_holder(folder: Path) -> LockOwner | None:
 
 
 def present_holder(folder: Path) -> LockOwner | None:
-    """Who holds the study now; a hold that a dead process of this computer left does not count."""
+    """Return the present owner of the study; a lock left by a dead process of this computer does not count."""
     found = read_holder(folder)
     if found is None or (found.host == platform.node() and not process_alive(found.pid)):
         return None
@@ -118,7 +118,7 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _excludes(path: Path) -> bool:
-    """Whether the system's lock, which this process just took, keeps a second handle out."""
+    """Return True if the system's lock, which this process just took, excludes a second handle."""
     with open_regular(path, os.O_RDWR | os.O_APPEND, mode="ab+") as second:
         taken = try_lock(second)
         if taken:
