@@ -82,12 +82,12 @@ def extract_pixels(pixels: NDArray[Any], square: Box, size: int, *, lut: NDArray
 def resample(
     pixels: NDArray[Any], square: Box, size: int, *, lut: NDArray[Any] | None = None
 ) -> NDArray[np.float32]:
-    """As ``extract_pixels``, without rounding.
+    """Return the ROI like ``extract_pixels``, without rounding.
 
-    Isotropic. The image, interpolated bilinearly, is averaged over a square that makes a mammogram pixel as
-    large as an output pixel; where the image is enlarged that is plain bilinear interpolation. Both keep a
-    ramp exactly as it is. Beyond the image's edge the image is reflected, without repeating the edge, as
-    often as the square needs.
+    The sampling is isotropic. The image, interpolated bilinearly, is averaged over a square that makes a mammogram
+    pixel as large as an output pixel. Where the image is enlarged, that is plain bilinear interpolation. Both
+    reproduce a ramp exactly. Beyond its edge the image is reflected, without repeating the edge, as often as the
+    square needs.
     """
     if not math.isclose(square.width, square.height, rel_tol=1e-9) or square.width <= 0:
         raise ValueError(f"an ROI is a square with a positive side, not {square}")
