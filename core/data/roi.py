@@ -131,7 +131,7 @@ def _hat_integral(t: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def reflected(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """Where pixel ``index`` of the endless mirror image lies: ... 2 1 [0 1 2 ... n-1] n-2 n-3 ..."""
+    """Return the position of pixel ``index`` of the endless mirror image: ... 2 1 [0 1 2 ... n-1] n-2 n-3 ..."""
     if length < 1:
         raise ValueError("an image without pixels has nothing to reflect")
     if length == 1:

@@ -12,7 +12,7 @@ paths of the mammogram, of a cut-out and of a mask. They are read with these pec
 - Patient ID in the files' headers names the image, not the patient; the tables' ``patient_id`` is followed.
 - ``mass margins`` may hold several words, joined by ``-``.
 
-The popular copy as JPEG has its tables in ``csv`` and its files in ``jpeg/<series UID>``, ``csv/dicom_info.csv``
+The popular copy as JPEG has its tables in ``csv`` and its files in ``jpeg/<series UID>``; ``csv/dicom_info.csv``
 gives the folder's old name and the content of each file. Its masks are lossy: grey values near black and near
 white count as black and white.
 
