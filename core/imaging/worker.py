@@ -33,11 +33,9 @@ from core.platform.system import fixed_memory, widen_pipe
 WALL_S = 20.0
 _LONGEST_LINE = 16_000_000
 _KEPT_BYTES = 32 << 20
-"""Memory that the C library keeps; otherwise it would return and request it for every image (its largest value).
-"""
+"""Memory that the C library keeps; else it would release and request it for every image (its largest value)."""
 SHARED_BYTES = 64 << 20
-"""Size of the shared memory for one picture; only the used part takes memory. A larger picture is sent by the
-pipe."""
+"""Size of the shared memory for one picture; only the used part takes memory. Larger pictures use the pipe."""
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); from core.imaging.decode_child import main; "
     "main(int(sys.argv[2]))"

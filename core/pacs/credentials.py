@@ -36,8 +36,7 @@ def secret_of(profile: Profile, ask: Ask) -> str:
 
 
 def keep_secret(profile: Profile, secret: str) -> bool:
-    """Store the secret in the key store; return False if this computer has none, so that it is requested each
-    time."""
+    """Store the secret in the key store; False if this computer has none, so that it is requested each time."""
     from keyring.errors import KeyringError
 
     try:

@@ -4,7 +4,7 @@
 paths of the mammogram, of a cut-out and of a mask. They are read with these peculiarities:
 
 - The last path of a row ends in a newline inside its quotes.
-- The files are not where the paths say: the folder of an image or abnormality
+- The paths of the files are wrong: the folder of an image or abnormality
   (``Mass-Training_P_00001_LEFT_CC_1``) is the same, the names below it depend on the program that downloaded them.
 - Cut-out and mask lie in one folder and are often swapped. The pixels show which is which: a mask has two values.
 - Some masks have another size than their mammogram. The outline is scaled to the mammogram where the shapes agree,

@@ -171,7 +171,7 @@ def _refuse_contradiction(known: PlannedImage, again: PlannedImage) -> None:
 
 
 def _lesion(row: Row, reader: str) -> PlannedLesion | None:
-    """Return the lesion of a row, None for an image without one. Raises: ValueError, which describes the defect."""
+    """Return the lesion of a row, None for an image without one. Raises: ValueError, which names the defect."""
     labels = Labels(
         margin=member(row, "margin", MarginType),
         shape=member(row, "shape", MassShape),

@@ -142,7 +142,7 @@ def _lesion(outline: Polygon, row: Row, *, spiculated: bool, alone: bool) -> Pla
 
 
 def _regions(path: Path) -> list[_Region]:
-    """Read the regions of all pictures of an OsiriX property list (one here). Raises: BadFileError if it is none."""
+    """Read the regions of all pictures of an OsiriX list (one here). Raises: BadFileError if it is no property list."""
     if path.stat().st_size > LARGEST_LIST:
         raise BadFileError(f"{path.name} is larger than {LARGEST_LIST // 2**20} MB, too large for a region list.")
     try:
