@@ -24,7 +24,7 @@ Index = NDArray[np.int64]
 
 ALL = slice(None)
 REDRAWS = 20
-"""After so many crops that lost a mask's every relevant pixel, the ROI is used as it is."""
+"""Maximum number of redraws after crops that lost all relevant pixels of a mask; then the ROI is not augmented."""
 
 
 class Augmentation(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AugmentParameters:
-    """What happens to each of ``n`` ROIs; all arrays (n,)."""
+    """Augmentation parameters of ``n`` ROIs; all arrays (n,)."""
 
     flip_x: NDArray[np.bool_]
     flip_y: NDArray[np.bool_]
@@ -53,7 +53,7 @@ class AugmentParameters:
     """Side of the crop over the side of the ROI."""
     shift_x: Float64
     shift_y: Float64
-    """Where the crop's centre lies, relative to the ROI's, as shares of the ROI's side."""
+    """Offset of the crop's centre from the ROI's centre, as a share of the ROI's side."""
 
     def __len__(self) -> int:
         return len(self.crop)
@@ -173,8 +173,10 @@ def augment(
 
 
 class Candidates:
-    """The parameters of a batch's first draw and of those that replace lost crops, each for the whole batch: what
-    one image gets does not depend on what became of the others."""
+    """Parameters of a batch's first draw and of the draws that replace lost crops, each for the whole batch.
+
+    The parameters of one image do not depend on the results of the others.
+    """
 
     def __init__(
         self, random: np.random.Generator, n: int, settings: Augmentation, *, lesion_share: float = 0.5
@@ -183,7 +185,7 @@ class Candidates:
         self._drawn: list[AugmentParameters] = []
 
     def of_attempt(self, attempt: int) -> AugmentParameters:
-        """Of all rows of the batch; after ``REDRAWS`` further draws, no augmentation."""
+        """Return the parameters of all rows of the batch; after ``REDRAWS`` further draws, no augmentation."""
         if attempt > REDRAWS:
             return no_augmentation(self._n)
         while len(self._drawn) <= attempt:
@@ -233,7 +235,7 @@ def _cycled(rows: Index, n: int, random: np.random.Generator) -> Index:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchPlan:
-    """How the ROIs of an epoch are drawn."""
+    """Plan for drawing the ROIs of an epoch."""
 
     batch_lesion: int
     """ROIs of a batch with a lesion-scale mask (paper: 75)."""

@@ -1,7 +1,7 @@
-"""Automatic margin bands: a band along the outline of a lesion that nobody annotated finely.
+"""Automatic margin bands: a band along the outline of a lesion without a fine annotation.
 
-Nobody drew it: it is used by training alone, where the configuration asks for it, and is named "automatic band"
-wherever it is counted. It is no fine annotation, and no map is judged by it.
+No reader drew it. Only training uses it, where the configuration asks for it. It is named "automatic band"
+wherever it is counted. It is no fine annotation, and no map is evaluated with it.
 """
 
 from __future__ import annotations

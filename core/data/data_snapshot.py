@@ -35,7 +35,7 @@ class LesionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     malignant: int
     """1, 0, or -1 without a biopsy."""
     reader_id: str = ""
-    """Who drew the fine annotation that counted; "": there was none."""
+    """Reader of the fine annotation that counted; "" = no fine annotation."""
     revision: int = 0
     """The revision of that annotation; 0: there was none."""
 
@@ -104,7 +104,7 @@ def _annotation(
 
 
 def missing_lesions(study: Study, snapshot: DataSnapshot) -> int:
-    """How many lesions of the snapshot are no longer in the study, with their annotations."""
+    """Count the lesions of the snapshot that are no longer in the study, with their annotations."""
     lesions = {lesion.id for lesion in study.lesions.all()}
     return sum(one.lesion.id not in lesions for one in snapshot.lesions)
 

@@ -23,10 +23,10 @@ OUTSIDE = "its outline lies outside the image"
 
 
 class LesionTruth(msgspec.Struct, frozen=True, kw_only=True):
-    """What training takes for true of a lesion."""
+    """Labels of a lesion that training uses as ground truth."""
 
     word: str | None
-    """Margin or shape; None where nobody says it or the readers disagree."""
+    """Margin or shape; None = no reader gave it or the readers disagree."""
     doubt: str = ""
     """Why there is no word."""
     said_by: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ class Opinions:
         return truth
 
     def _said(self, lesion: Lesion, name: str) -> dict[str, str]:
-        """What each reader says, by name, in their order."""
+        """Return each reader's label, by name, in their order."""
         said = {}
         for reader in self._readers:
             labels = self._labels[reader.id].get(lesion.id, Labels())

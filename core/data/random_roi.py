@@ -1,8 +1,8 @@
-"""ROIs with random centre and scale: a map that knows positions alone cannot find the lesion in them.
+"""ROIs with random centre and scale: a map based on positions alone cannot localise the lesion in them.
 
 With one fixed context the lesion, and its margin, lie at the same place of every ROI, so that a constant map
-scores as well as a model that looks (method.md, "Localisation needs a position-only control"). Training and
-judging draw from here, so that both mean the same by "random centre and scale".
+scores as well as a model that uses the image (method.md, "Localisation needs a position-only control"). Training
+and evaluation both draw from here, so that "random centre and scale" has one meaning.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ LessThanOne = msgspec.Meta(gt=0, lt=1)
 
 
 class RandomPlacement(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of the draws. The defaults are those that localisation is judged with."""
+    """Limits of the draws. The defaults are those for evaluating localisation."""
 
     largest_shift: Annotated[float, msgspec.Meta(ge=0, le=0.5), in_unit("of the side")] = 0.25
-    """Distance of the ROI's centre from the lesion's, along each axis, at the most."""
+    """Maximum distance of the ROI's centre from the lesion's, along each axis."""
     smallest_lesion: Annotated[float, LessThanOne, in_unit("of the side")] = 0.25
     """Larger side of the lesion's box over the side of the ROI, at the least."""
     largest_lesion: Annotated[float, LessThanOne, in_unit("of the side")] = 0.6

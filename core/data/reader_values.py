@@ -1,4 +1,4 @@
-"""What people said of a lesion before any model was seen, as numbers: comparators for predicted malignancy."""
+"""Readers' assessments of a lesion before any model was seen, as numbers: comparators for predicted malignancy."""
 
 from __future__ import annotations
 

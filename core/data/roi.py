@@ -82,12 +82,12 @@ def extract_pixels(pixels: NDArray[Any], square: Box, size: int, *, lut: NDArray
 def resample(
     pixels: NDArray[Any], square: Box, size: int, *, lut: NDArray[Any] | None = None
 ) -> NDArray[np.float32]:
-    """As ``extract_pixels``, without rounding.
+    """Return the ROI like ``extract_pixels``, without rounding.
 
-    Isotropic. The image, interpolated bilinearly, is averaged over a square that makes a mammogram pixel as
-    large as an output pixel; where the image is enlarged that is plain bilinear interpolation. Both keep a
-    ramp exactly as it is. Beyond the image's edge the image is reflected, without repeating the edge, as
-    often as the square needs.
+    The sampling is isotropic. The image, interpolated bilinearly, is averaged over a square that makes a mammogram
+    pixel as large as an output pixel. Where the image is enlarged, that is plain bilinear interpolation. Both
+    reproduce a ramp exactly. Beyond its edge the image is reflected, without repeating the edge, as often as the
+    square needs.
     """
     if not math.isclose(square.width, square.height, rel_tol=1e-9) or square.width <= 0:
         raise ValueError(f"an ROI is a square with a positive side, not {square}")
@@ -131,7 +131,7 @@ def _hat_integral(t: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def reflected(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """Where pixel ``index`` of the endless mirror image lies: ... 2 1 [0 1 2 ... n-1] n-2 n-3 ..."""
+    """Return the position of pixel ``index`` of the endless mirror image: ... 2 1 [0 1 2 ... n-1] n-2 n-3 ..."""
     if length < 1:
         raise ValueError("an image without pixels has nothing to reflect")
     if length == 1:

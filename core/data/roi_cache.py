@@ -1,10 +1,10 @@
-"""Cache of regions of interest: regions that were cut out before are read from derived arrays of the study.
+"""Cache of regions of interest: regions that were already cut out are read from derived arrays of the study.
 
 A file holds regions of one input transform. Each region has a key, the hash of all that its pixels and masks
-depend on, and a slot, which says what it is a region of (a lesion, for one choice of readers). Only regions that
-no file holds are cut out, and only those are written, as one more file. A region is stale when a newer file holds
-another region of its slot. Files are merged when there are many of them, or when a sixth of their regions is
-stale, so that the cache stays in proportion to the regions in use however often annotations change.
+depend on. It also has a slot, which identifies its subject (a lesion, for one choice of readers). Only regions
+that no file holds are cut out, and only those are written, as one more file. A region is stale when a newer file
+holds another region of its slot. Files are merged when there are many of them, or when a sixth of their regions is
+stale. So the cache stays in proportion to the regions in use, however often annotations change.
 """
 
 from __future__ import annotations

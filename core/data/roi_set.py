@@ -1,15 +1,15 @@
 """The ROIs of a study as arrays, as training, projection and explanation read them.
 
-Each ROI is stored with a margin of context around it, at the resolution of the network input, so that
-augmentation can turn and shift it without inventing pixels. The un-augmented network input is exactly the
-central ``input_size x input_size`` crop of the stored square.
+Each ROI is stored with a margin of context around it, at the resolution of the network input, so that augmentation
+can turn and shift it without inventing pixels. The un-augmented network input is exactly the central ``input_size
+x input_size`` crop of the stored square.
 
-A set lies in memory whole, a byte a value: 0.34 GB per 1,000 ROIs of 224 px (a square of 336 px and its two
-masks), 0.11 GB of 112 px, and about as much again for the copies of the parts that a run trains and validates on
-(``tests.benchmarks.bench_memory``). The paper's 1,136 images take 0.8 GB, and 16 GB hold 18,000. Draws jump
-about the whole set every epoch: a mapped file would lie in memory as well where it fits, and be read from the
-disk once an epoch where it does not. A plan's memory is measured and said before its first run; screens and
-import hold a page or an image, whatever the study's size. The kept arrays end at 38,000 ROIs of 224 px (4 GiB,
+A set is held in memory whole, one byte per value: 0.34 GB per 1,000 ROIs of 224 px (a square of 336 px and its two
+masks), 0.11 GB of 112 px. The copies of the training and validation parts of a run take about as much again
+(``tests.benchmarks.bench_memory``). The paper's 1,136 images take 0.8 GB, and 16 GB hold 18,000. Every epoch draws
+at random from the whole set. A mapped file would be in memory as well where it fits, and be read from the disk
+once an epoch where it does not. A plan's memory is measured and reported before its first run; screens and import
+hold a page or an image, whatever the study's size. The cached arrays are limited to 38,000 ROIs of 224 px (4 GiB,
 ``core.store.hdf5``): a larger set is gathered anew for each run.
 """
 
@@ -93,7 +93,7 @@ class RoiSet:
     image_to_input: tuple[Affine, ...]
     """From mammogram pixels to pixels of the un-augmented network input."""
     synthetic: bool = False
-    """True where any of the images is; everything made from the set then says so."""
+    """True if any of the images is synthetic; everything made from the set is then marked as synthetic."""
 
     def __len__(self) -> int:
         return len(self.lesion_ids)

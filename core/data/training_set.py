@@ -30,7 +30,7 @@ from core.imaging.raster import rasterise, rasterise_outline
 from core.store.study import Study
 
 JUDGED_SEED = 1
-"""Of the random ROIs that localisation is judged on: the same ones for every model of a study."""
+"""Seed of the random ROIs on which localisation is evaluated: the same ones for every model of a study."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +53,7 @@ class RoiRequest:
     labels: LabelRule = field(default_factory=LabelRule)
     """Whose labels count, and what happens where readers differ."""
     unlabelled: bool = False
-    """Whether lesions of no trained class come too, with label -1 (for explanations)."""
+    """True to include lesions of no trained class, with label -1 (for explanations)."""
 
 
 def build_roi_set(
@@ -90,10 +90,12 @@ def build_drawn_rois(
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> RoiSet:
-    """These lesions, in this order, in ROIs with random centre and scale, cut from the mammograms.
+    """Return these lesions, in this order, in ROIs with random centre and scale, cut from the mammograms.
 
-    The set has no context around the ROIs (``stored_share`` 1): it is for judging, not for augmentation. Without
-    ``pixels`` only the masks are drawn and the grey values are 0. StudyError where a lesion cannot be used.
+    The set has no context around the ROIs (``stored_share`` 1): it is for evaluation, not for augmentation.
+    Without ``pixels`` only the masks are drawn and the grey values are 0.
+
+    Raises: StudyError if a lesion cannot be used.
     """
     request = replace(request, transform=msgspec.structs.replace(request.transform, stored_share=1.0))
     item_of = {item.lesion.id: item for item in _collected(study, request)[0]}
@@ -131,12 +133,13 @@ def _found(
 
 
 def _slot(item: _Item, request: RoiRequest) -> bytes:
-    """What a kept region is replaced by: a newer one of this lesion for the same choice of readers."""
+    """Return the slot of a cached region: a newer region of this lesion for the same choice of readers replaces
+    it."""
     return key_of((item.lesion.id, item.drawn, request.readers, request.labels))
 
 
 def take_snapshot(study: Study, request: RoiRequest) -> DataSnapshot:
-    """What ``build_roi_set`` would cut out now."""
+    """Return a snapshot of the data that ``build_roi_set`` would cut out now."""
     items, exclusions = _collected(study, request)
     lesions = tuple(
         LesionSnapshot(
@@ -216,7 +219,7 @@ def _collected(study: Study, request: RoiRequest) -> tuple[list[_Item], list[Exc
 
 
 def _recalled(study: Study, request: RoiRequest, snapshot: DataSnapshot) -> tuple[list[_Item], list[Exclusion]]:
-    """As ``_collected`` found them when the snapshot was taken."""
+    """Return the items as ``_collected`` found them when the snapshot was taken."""
     refuse_missing(study, snapshot)
     images = {image.id: image for image in study.images.all()}
     items = [

@@ -1,7 +1,7 @@
-"""Where a picture may have text burned in. Advisory: it finds marks that look like letters, and a person decides.
+"""Detection of text burned into a picture. Advisory: it finds marks that resemble letters, and a person decides.
 
-Letters of labels are of one bright (or dark) value with hard edges, small, and stand in a row on an even ground,
-mostly beside the breast. Nothing is read: the detector knows no alphabet.
+Letters of labels have one bright (or dark) value with hard edges. They are small and stand in a row on an even
+ground, mostly beside the breast. No text is read: the detector knows no alphabet.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.imaging.opencv import cv2
 
 _LONG_SIDE = 2_000
-"""Pictures are judged at this size at most; smaller letters than 6 of its pixels are not found."""
+"""Maximum size at which pictures are examined; letters smaller than 6 of its pixels are not found."""
 _STEP = 90
 """Grey values of 255 between letter and ground, within 2 pixels."""
 _SMALLEST, _LARGEST = 6, 0.06
@@ -93,7 +93,7 @@ def _letters(grey: NDArray[np.uint8]) -> list[tuple[int, int, int, int]]:
 def _is_even_with_hard_edges(
     grey: NDArray[np.uint8], labels: NDArray[Any], label: int, box: tuple[int, int, int, int]
 ) -> bool:
-    """Whether the inside has one value, the ring around it another, and little lies between."""
+    """Return True if the inside has one value, the ring around it another, and little lies between."""
     x, y, w, h = box
     top, left = max(0, y - 3), max(0, x - 3)
     part, numbers = grey[top : y + h + 3, left : x + w + 3], labels[top : y + h + 3, left : x + w + 3]

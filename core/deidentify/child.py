@@ -41,7 +41,7 @@ _METHODS = {
     "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
     "113108": "Retain Patient Characteristics Option",
 }
-"""Of context group CID 7050."""
+"""Codes of context group CID 7050."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done to one file: names of attributes and numbers, no value of any."""
+    """Report on one de-identified file: names of attributes and numbers, but no attribute values."""
 
     removed: dict[str, int]
     emptied: dict[str, int]
@@ -61,7 +61,7 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int
     overlays: int
     suspicious: tuple[TextRegion, ...]
-    """Where text may be burned in (advisory)."""
+    """Regions that may contain burned-in text (advisory)."""
     blacked: tuple[BlackOut, ...]
     methods: tuple[str, ...]
     """Codes of De-identification Method Code Sequence (0012,0064)."""
@@ -134,7 +134,7 @@ def _read(file: BinaryIO, name: str) -> tuple[Dataset, str]:
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:
-    """What rules for black-out may ask for, read before anything is replaced."""
+    """Return the attributes that black-out rules may use, read before anything is replaced."""
     words = ("Manufacturer", "ManufacturerModelName", "Rows", "Columns")
     return {word: dataset.get(word) for word in words}
 

@@ -96,7 +96,7 @@ def _segment(marker: int, body: bytes) -> bytes:
 
 
 def _small(marker: int, body: bytes) -> bytes | None:
-    """What stays of a segment of fixed contents; None for all others."""
+    """Return the part that stays of a segment of fixed contents; None for all others."""
     match marker:
         case _ if marker in (_DRI, _DNL):
             return body[:2]
@@ -141,7 +141,8 @@ def _tables_of_scan(body: bytes) -> list[int]:
 
 
 def _end_of_scan(frame: bytes, at: int, *, is_ls: bool) -> int:
-    """Where the next marker is that is no restart: in packed samples FF is followed by 00 (JPEG-LS: below 80)."""
+    """Return the position of the next marker that is no restart: packed samples have 00 after FF (JPEG-LS: below
+    80)."""
     while True:
         at = frame.find(b"\xff", at)
         if at < 0 or at + 1 >= len(frame):
@@ -202,7 +203,7 @@ def _segment_2000(stream: bytes, at: int, marker: int, kept: set[int]) -> tuple[
 
 
 def _needed(marker: int, body: bytes) -> int:
-    """How many bytes the contents of a segment need (ISO 15444-1, A.5 and A.6)."""
+    """Return the number of bytes that the contents of a segment need (ISO 15444-1, A.5 and A.6)."""
     match marker:
         case _ if marker == _SIZ:
             return 36 + 3 * int(struct.unpack_from(">H", body, 34)[0])

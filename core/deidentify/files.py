@@ -26,13 +26,13 @@ _SAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
 class WrittenFile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
-    """In the new folder; it says nothing of the old name."""
+    """Name in the new folder; it reveals nothing of the old name."""
     report: FileReport | None
     """None for a picture without a header: of it nothing but the pixels was written."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the files. Those that were refused are named to the caller only, not in the folder."""
+    """Results of all files. Refused files are named to the caller only, not in the folder."""
 
     files: tuple[WrittenFile, ...]
     refused: int
@@ -64,8 +64,10 @@ def deidentify_files(
 ) -> Report:
     """Write each file, de-identified, into ``folder`` (new or empty), with ``deidentification.json``.
 
-    DICOM files lie in a folder a patient, by their new UID; other pictures become PNG of their pixels alone.
-    What is neither is left out, and said. StudyError where the folder is not empty.
+    DICOM files are written to one folder per patient, named by the new UID; other pictures become PNG of their
+    pixels alone. Other files are left out and reported.
+
+    Raises: StudyError if the folder is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StudyError(f"{folder} is not empty; choose a new folder for the de-identified files.")

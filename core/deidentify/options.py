@@ -1,4 +1,4 @@
-"""What a person chooses about de-identification, and the key that makes it the same across a study."""
+"""Options of de-identification, and the key that keeps it consistent across a study."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LEADING = 0x7F
 
 
 class Dates(StrEnum):
-    """What becomes of dates and times."""
+    """Treatment of dates and times."""
 
     REMOVED = "removed"
-    """Emptied, removed or replaced as the table says."""
+    """Dates are emptied, removed or replaced according to the table."""
     SHIFTED = "shifted"
     """All of a patient moved into the past by the same number of days, so that intervals stay (113107)."""
 
@@ -33,14 +33,14 @@ class BlackOut(msgspec.Struct, frozen=True, kw_only=True):
     right: int
     bottom: int
     manufacturer: str = ""
-    """Of files whose Manufacturer (0008,0070) holds this text, in either case."""
+    """Text that Manufacturer (0008,0070) of the files must contain, in either case."""
     model: str = ""
     rows: int | None = None
     columns: int | None = None
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How to de-identify. ``secret``: 16 bytes or more, one for all files that must stay consistent."""
+    """Options of de-identification. ``secret``: 16 bytes or more, one for all files that must stay consistent."""
 
     secret: bytes
     dates: Dates = Dates.REMOVED
@@ -72,7 +72,7 @@ class Keyed:
         return self._sealed_uid(self._digest("uid", original)[:9])
 
     def made_uid(self, uid: str) -> bool:
-        """Whether this key made the UID."""
+        """Return True if this key made the UID."""
         number = uid.removeprefix("2.25.")
         if number == uid or not number.isdecimal() or len(number) > 39 or int(number) >> 128:
             return False
@@ -97,7 +97,7 @@ class Keyed:
         return f"D{body}{_letters(self._digest('patient seal', body), 4)}"
 
     def days(self, patient_id: str) -> int:
-        """How far the patient's dates move into the past: 1 to 3,650 days."""
+        """Return the number of days by which the patient's dates are moved into the past: 1 to 3,650."""
         return 1 + int.from_bytes(self._digest("days", patient_id)[:8], "big") % _LONGEST_SHIFT
 
 

@@ -1,8 +1,8 @@
-"""The Basic Application Level Confidentiality Profile as a table: DICOM PS3.15, Table E.1-1.
+"""Basic Application Level Confidentiality Profile as a table: DICOM PS3.15, Table E.1-1.
 
-Every row of the published table stands in ``resources/deidentify/basic_profile.json``. What an alternative such as
-X/Z/D becomes is decided here, once: the one that every object stays valid with, since a dummy value says as little
-as none.
+``resources/deidentify/basic_profile.json`` contains every row of the published table. The result of an alternative
+such as X/Z/D is decided here, once. It is the one with which every object stays valid, since a dummy value reveals
+as little as no value.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ODD_GROUP, CURVES, OVERLAYS = "private", "50xxxxxx", "60xx"
 
 
 class Action(StrEnum):
-    """What is done to an attribute."""
+    """Treatment of an attribute."""
 
     REMOVE = "X"
     EMPTY = "Z"
@@ -45,7 +45,7 @@ class AttributeRule(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     """Eight hex digits; ``50xxxxxx``, ``60xx3000``, ``60xx4000`` and ``private`` stand for many."""
     code: str
-    """As printed in the column of the Basic Profile."""
+    """Code as printed in the column of the Basic Profile."""
     name: str
 
     @property
@@ -68,13 +68,13 @@ def basic_profile() -> dict[str, AttributeRule]:
 
 
 def edition() -> str:
-    """Of the standard that the table is from."""
+    """Return the edition of the standard that the table is from."""
     content = files("resources").joinpath("deidentify", "basic_profile.json").read_bytes()
     return msgspec.json.decode(content, type=_ProfileDocument).edition
 
 
 def rule_of(tag: int) -> AttributeRule | None:
-    """The row that speaks of this tag; None where the profile leaves it as it is."""
+    """Return the row for this tag; None if the profile leaves it unchanged."""
     group, profile = tag >> 16, basic_profile()
     if group % 2:
         return profile[ODD_GROUP]

@@ -42,7 +42,7 @@ _PIXELS = {0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009, 0x7FE00010}
 
 @dataclass(kw_only=True)
 class Tally:
-    """What was done, in names of attributes and numbers, never in values."""
+    """Record of the changes, in names of attributes and numbers, never in values."""
 
     removed: Counter[str] = field(default_factory=Counter)
     emptied: Counter[str] = field(default_factory=Counter)
@@ -137,7 +137,7 @@ class _Walk:
         del item[tag]
 
     def _may_stay(self, element: DataElement) -> bool:
-        """Whether an attribute without a row in the table stays: by the allow-list, or as a shifted date."""
+        """Return True if an attribute without a row in the table stays: by the allow-list, or as a shifted date."""
         word = keyword_for_tag(element.tag)
         shifted = self._options.dates is Dates.SHIFTED and word not in _NOT_SHIFTED
         if shifted and element.VR in _TIMES and "AlternativeCalendar" not in word:
@@ -145,7 +145,7 @@ class _Walk:
         return may_stay(element)
 
     def _spared(self, tag: BaseTag) -> bool:
-        """Whether an option takes the attribute out of the table's X."""
+        """Return True if an option exempts the attribute from the table's X."""
         word = keyword_for_tag(tag)
         if self._options.keep_characteristics and word in _CHARACTERISTICS:
             return True
@@ -188,7 +188,7 @@ class _Walk:
         return []
 
     def _dummy(self, element: DataElement) -> Any:
-        """A value that says nothing, of the element's own kind."""
+        """Return a value without information, of the element's own kind."""
         match element.VR:
             case "DA":
                 return "19000101"

@@ -1,4 +1,4 @@
-"""Where the breast is in a mammogram, so that a screen need not show the air beside it."""
+"""Position of the breast in a mammogram, so that a display can crop the air beside it."""
 
 from __future__ import annotations
 

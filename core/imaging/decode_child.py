@@ -24,19 +24,19 @@ from core.platform.system import limit_this_process
 
 MEMORY_BYTES = 4_000_000_000
 CPU_S = 600
-"""Of one process; the parent replaces it long before, after ``RETIRE_AFTER_CPU_S``."""
+"""CPU time limit of one process; the parent replaces it long before, after ``RETIRE_AFTER_CPU_S``."""
 RETIRE_AFTER_CPU_S = 300
 _FORBIDDEN = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "pty.")
 
 
 class DecodeRequest(msgspec.Struct, frozen=True, kw_only=True):
     path: bytes
-    """As the file system has it, which need not be UTF-8."""
+    """Path in the encoding of the file system, which need not be UTF-8."""
     frame: int = 0
 
 
 class PixelSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands in the JSON in place of the pixels."""
+    """Pixel description that replaces the pixels in the JSON."""
 
     dtype: str
     shape: tuple[int, int]
@@ -47,7 +47,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     refusal: Refusal | None = None
     sentence: str = ""
     shared: bool = False
-    """Whether the pixels lie in the shared memory."""
+    """True if the pixels are in the shared memory."""
     cpu_s: float = 0.0
     """Used by this process so far."""
 

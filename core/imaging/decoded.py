@@ -1,4 +1,4 @@
-"""What reading an image gives: its stored pixels and what the file says of them; or one of few refusals."""
+"""Result of reading an image: its stored pixels and the file's description of them, or one of few refusals."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ FOREIGN_ERRORS = (
     struct.error,
     zlib.error,
 )
-"""What parsers and decoders raise for foreign bytes; anything else is left to the worker's boundary."""
+"""Exceptions that parsers and decoders raise for foreign bytes; all others are handled at the worker's boundary.
+"""
 
 
 class Refusal(StrEnum):
@@ -65,7 +66,7 @@ class Refusal(StrEnum):
 
 
 class RefusedImageError(BadFileError):
-    """An image file that is not read; ``reason`` says which of the listed cases it is."""
+    """Error for an image file that is not read; ``reason`` is one of the listed cases."""
 
     def __init__(self, sentence: str, reason: Refusal) -> None:
         super().__init__(sentence)
@@ -73,9 +74,9 @@ class RefusedImageError(BadFileError):
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is in the picture. Goes to the encrypted identity file or nowhere; never into a log.
+    """Identity of the patient. It is written to the encrypted identity file only, never into a log.
 
-    Its text form shows nothing, so that a message that includes it by accident shows nothing either.
+    Its text form is empty, so that a message that includes it by accident reveals nothing.
     """
 
     patient_id: str = ""
@@ -142,14 +143,14 @@ class DecodedImage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     laterality: Laterality | None = None
     view: ViewPosition | None = None
     acquired: str | None = None
-    """YYYY-MM-DD, as the file says; shifted or dropped by the importer."""
+    """Acquisition date of the file, YYYY-MM-DD; shifted or dropped by the importer."""
     manufacturer: str = ""
     model: str = ""
     synthetic: bool = False
     modality: str = ""
     """Modality (0008,0060), for DICOM."""
     breast: bool = False
-    """The header speaks of a breast or of a view of one."""
+    """True if the header mentions a breast or a view of one."""
     mirrored_by_device: bool = False
     """Field of View Horizontal Flip (0018,7034) is YES."""
     identity: Identity = Identity()

@@ -25,7 +25,7 @@ _LOW, _HIGH = 0.005, 0.999
 
 
 def is_inverted(photometric: str) -> bool:
-    """Whether low values are shown bright (MONOCHROME1)."""
+    """Return True if low values are shown bright (MONOCHROME1)."""
     return photometric == "MONOCHROME1"
 
 

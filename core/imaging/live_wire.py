@@ -29,7 +29,7 @@ _BLUR = 1.5
 _STRONG = 97.0
 """Percentile of the gradient that counts as a full edge: one bright marker must not drown a faint margin."""
 _STEP_COST = 0.03
-"""Of a step along a full edge; beside 1 for one where there is no edge. Keeps ways short."""
+"""Cost of a step along a full edge; a step without an edge costs 1 more. Keeps paths short."""
 
 
 class LiveWire:
@@ -67,7 +67,7 @@ class LiveWire:
 
 
 def _cost(grey: UInt8) -> Floats:
-    """Of a step on each pixel: little on edges, 1 and a little where there is none."""
+    """Return the cost of a step on each pixel: small on edges, slightly above 1 without an edge."""
     soft = cv2.GaussianBlur(grey, (0, 0), _BLUR)
     gradient = cv2.magnitude(cv2.Scharr(soft, cv2.CV_32F, 1, 0), cv2.Scharr(soft, cv2.CV_32F, 0, 1))
     full = max(float(np.percentile(gradient[::2, ::2], _STRONG)), 1e-3)

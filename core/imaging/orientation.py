@@ -1,9 +1,9 @@
-"""In which direction a mammogram is stored, and how it is turned to hang as mammograms do.
+"""Direction in which a mammogram is stored, and the turn to its standard display orientation.
 
-The chest wall of a left breast hangs at the left edge and that of a right breast at the right edge; the axilla
-(MLO) or the lateral side (CC) is up (IHE Mammography Image profile). Patient Orientation (0020,0020) says where
-the rows and columns of the stored matrix lead. It is not always true, so the picture itself is looked at: the
-chest wall lies where tissue reaches the edge.
+The chest wall of a left breast is displayed at the left edge and that of a right breast at the right edge. The
+axilla (MLO) or the lateral side (CC) is up (IHE Mammography Image profile). Patient Orientation (0020,0020) gives
+the direction of the rows and columns of the stored matrix. It is not always true, so the picture itself is
+examined: the chest wall lies where tissue reaches the edge.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NO_TURN = Turn()
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Breast:
-    """Where tissue is, on a coarse grid of samples."""
+    """Tissue positions on a coarse grid of samples."""
 
     tissue: NDArray[np.bool_]
     step: int
@@ -69,9 +69,9 @@ def breast_of(pixels: NDArray[Any], *, inverted: bool, padding: tuple[int, int] 
 def described_turn(
     orientation: tuple[str, ...], side: Laterality | None, view: ViewPosition | None
 ) -> Turn | None:
-    """The turn that Patient Orientation asks for; None where it says nothing that can be used.
+    """Return the turn that Patient Orientation requires; None if it contains nothing usable.
 
-    Of each direction the first letter counts: ``FR`` leads to the feet, and only then to the right.
+    The first letter of each direction counts: ``FR`` leads to the feet, and only then to the right.
     """
     letters = [word.strip().upper()[:1] for word in orientation]
     if len(letters) != 2 or not all(letters):
@@ -92,11 +92,11 @@ def described_turn(
 def decide(
     image: DecodedImage, side: Laterality | None, view: ViewPosition | None, breast: Breast
 ) -> tuple[Turn, str]:
-    """How to turn a stored picture for display, and what is to be said of it ("" where nothing is).
+    """Return the turn of a stored picture for display, and a note about it ("" if there is none).
 
-    Patient Orientation is followed unless the picture contradicts it. Where the picture lies the wrong way round
-    and the device says that it mirrored it (Field of View Horizontal Flip), it is mirrored back. Otherwise a
-    picture whose chest wall is on the wrong side is left alone: its side may be what is wrong.
+    Patient Orientation is followed unless the picture contradicts it. If the picture is reversed and the device
+    states that it mirrored it (Field of View Horizontal Flip), it is mirrored back. Otherwise a picture whose
+    chest wall is on the wrong side is not changed: its side may be wrong instead.
     """
     orientation = image.identity.patient_orientation
     asked = described_turn(orientation, side, view) or _NO_TURN
@@ -138,5 +138,5 @@ def _description(turn: Turn) -> str:
 
 
 def breast_in(image: DecodedImage) -> Breast:
-    """``breast_of`` with what the file says of its pixels."""
+    """Return ``breast_of`` for an image, with the file's description of its pixels."""
     return breast_of(image.pixels, inverted=is_inverted(image.photometric), padding=image.padding)

@@ -93,7 +93,8 @@ class _Grid:
         return self.backward.a, self.backward.d
 
     def row_starts(self, rows: Ints) -> tuple[Floats, Floats]:
-        """Where the line through the centres of each row meets the grid's left edge, in the mammogram's frame."""
+        """Return where the line through the centres of each row meets the grid's left edge, in the mammogram's
+        frame."""
         y = rows.astype(np.float64) + 0.5
         return self.backward.b * y + self.backward.c, self.backward.e * y + self.backward.f
 
@@ -203,7 +204,8 @@ def _expanded(first: Ints, count: Ints) -> tuple[Ints, Ints]:
 
 
 def _disc_spans(start: tuple[Floats, Floats], step: Point, radius: Floats | float) -> tuple[Floats, Floats]:
-    """Where rows ``start + u * step`` lie in the disc about the origin, as (left, right); (inf, -inf) if never."""
+    """Return where rows ``start + u * step`` lie in the disc about the origin, as (left, right); (inf, -inf) if
+    never."""
     (wx, wy), (dx, dy) = start, step
     squared = dx * dx + dy * dy
     across = wx * dy - wy * dx
@@ -294,7 +296,7 @@ def _tangent_corners(points: Floats, radii: Floats, grid: _Grid) -> Floats:
 
 
 def _between_spans(corners: Floats, piece: Ints, y: Floats) -> tuple[Floats, Floats]:
-    """Where rows at height ``y`` cross the convex quadrilaterals of their pieces; (inf, -inf) if never."""
+    """Return where rows at height ``y`` cross the convex quadrilaterals of their pieces; (inf, -inf) if never."""
     left, right = np.full(len(y), np.inf), np.full(len(y), -np.inf)
     for k in range(4):
         (x0, y0), (x1, y1) = corners[:, k].T, corners[:, (k + 1) % 4].T

@@ -36,8 +36,10 @@ _RAW_VALUES = (
 def read_image(path: Path, *, frame: int = 0) -> DecodedImage:
     """Read one frame (from 0) of a DICOM, PNG, PGM, TIFF or JPEG file.
 
-    The format is told from the bytes, not from the name. RefusedImageError, with one of the listed reasons and a
-    sentence for the user, for everything that is not an image within the limits.
+    The format is determined from the bytes, not from the name.
+
+    Raises: RefusedImageError, with one of the listed reasons and a sentence for the user, for everything that is
+    not an image within the limits.
     """
     name = path.name
     try:
@@ -129,7 +131,7 @@ def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[str]) -> Deco
 def _described(
     tags: FrameAttributes, layout: dicom_header.PixelLayout, grey: dicom_grey.Grey, frame: int, notes: list[str]
 ) -> DecodedImage:
-    """The pixels with what the header says of them."""
+    """Return the pixels with the header's description of them."""
     spacing, spacing_source = dicom_place.spacing(tags, notes)
     if dicom_header.for_processing(tags):
         notes.append(_RAW_VALUES)

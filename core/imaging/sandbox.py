@@ -46,9 +46,9 @@ class Sandbox:
         self.close()
 
     def call(self, argument: bytes, *, name: str) -> bytes:
-        """What the function makes of ``argument``; ``name`` is that of the file, for the sentence.
+        """Return the function's result for ``argument``; ``name`` is the file's name, for the sentence.
 
-        RefusedImageError where the function refuses, crashes or takes too long.
+        Raises: RefusedImageError if the function refuses, crashes or takes too long.
         """
         child = self._running()
         late = threading.Event()

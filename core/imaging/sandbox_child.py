@@ -1,7 +1,7 @@
-"""The process in which functions that read foreign files run. Only ``core.imaging.sandbox`` starts it.
+"""Process in which functions that read foreign files run. Only ``core.imaging.sandbox`` starts it.
 
-Protocol, over standard input and output: a request is one line of JSON; the reply is one line of JSON, followed by
-as many bytes as it says.
+Protocol, over standard input and output: a request is one line of JSON. The reply is one line of JSON, followed by
+the number of bytes that it states.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from core.imaging.decoded import Refusal, RefusedImageError
 from core.platform.system import limit_this_process
 
 Entry = Callable[[bytes], bytes]
-"""What may run here: a function from a document to a document."""
+"""Type of the functions that may run here: from a document to a document."""
 
 
 class ForeignTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class ForeignTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ForeignResult(msgspec.Struct, frozen=True, kw_only=True):
-    """``size`` bytes follow; or the sentence says what is wrong with the file."""
+    """Reply header: ``size`` bytes follow, or the sentence describes the file's defect."""
 
     size: int = 0
     refusal: Refusal | None = None

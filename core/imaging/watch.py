@@ -20,7 +20,7 @@ class Watch:
         self._due: float | None = None
         self._sleeps = self._over = False
         self.late = False
-        """Whether it was ended."""
+        """True if it was ended."""
         self._thread = threading.Thread(target=self._run, name="watch of a decoder", daemon=True)
         self._thread.start()
 

@@ -33,9 +33,9 @@ from core.platform.system import fixed_memory, widen_pipe
 WALL_S = 20.0
 _LONGEST_LINE = 16_000_000
 _KEPT_BYTES = 32 << 20
-"""Of the C library's memory, which it would give back and ask for again with every image (its largest value)."""
+"""Memory that the C library keeps; else it would release and request it for every image (its largest value)."""
 SHARED_BYTES = 64 << 20
-"""Of memory for one picture, which takes up only what was used of it; a larger one comes through the pipe."""
+"""Size of the shared memory for one picture; only the used part takes memory. Larger pictures use the pipe."""
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); from core.imaging.decode_child import main; "
     "main(int(sys.argv[2]))"
@@ -66,7 +66,7 @@ class DecodeWorker:
 
     @property
     def pid(self) -> int | None:
-        """Of the child, None while there is none."""
+        """Process ID of the child, None while there is none."""
         return self._child.pid if self._child is not None else None
 
     def read(self, path: Path, *, frame: int = 0) -> DecodedImage:
@@ -241,7 +241,7 @@ def _allocate(kind: type, value: Any) -> Any:
 
 
 def _filled(pipe: IO[bytes], image: DecodedImage) -> bool:
-    """Whether all pixels came."""
+    """Return True if all pixels arrived."""
     view = image.pixels.data.cast("B")
     received: int = pipe.readinto(view)  # type: ignore[attr-defined]
     return received == len(view)

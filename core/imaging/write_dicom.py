@@ -49,7 +49,7 @@ class Encoding(StrEnum):
 
 
 class MammogramHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """What the file says beside its pixels. Empty values are written empty."""
+    """Header of the file beside its pixels. Empty values are written empty."""
 
     patient_id: str
     laterality: Laterality

@@ -11,7 +11,7 @@ from core.domain.events import IsCancelled, never
 from core.pacs.query import Found, FoundImage, Query
 
 PathOf = Callable[[str], Path]
-"""Where the object with this SOP Instance UID goes; the name of the file is ours."""
+"""Function that returns the path for the object with this SOP Instance UID; we choose the file's name."""
 
 
 class Pacs(Protocol):

@@ -11,7 +11,7 @@ from core.store.key_store import KeyStoreMissingError, system_key_store
 _SERVICE = "Marginalia PACS"
 
 Ask = Callable[[str], str]
-"""Asks the person; gets what is asked for, in words."""
+"""Function that prompts the person with a text that names the secret, and returns the answer."""
 
 
 def needs_secret(profile: Profile) -> bool:
@@ -19,7 +19,7 @@ def needs_secret(profile: Profile) -> bool:
 
 
 def secret_word(profile: Profile) -> str:
-    """What the login needs, in words."""
+    """Return the name of the secret that the login needs, in words."""
     if isinstance(profile, DicomwebProfile) and profile.login == "password":
         return f"Password of {profile.user} for {profile.name}"
     return f"Token for {profile.name}"
@@ -36,7 +36,7 @@ def secret_of(profile: Profile, ask: Ask) -> str:
 
 
 def keep_secret(profile: Profile, secret: str) -> bool:
-    """Put it into the key store; False where this computer has none, and it is asked for each time."""
+    """Store the secret in the key store; False if this computer has none, so that it is requested each time."""
     from keyring.errors import KeyringError
 
     try:

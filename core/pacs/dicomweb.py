@@ -49,7 +49,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_.*~-]+")
 class _Page:
     rows: list[dict[str, str]]
     more: bool
-    """Whether the server said that it has more (Warning: 299)."""
+    """True if the server reported that it has more (Warning: 299)."""
 
 
 class Dicomweb:
@@ -244,7 +244,7 @@ class _Sentences:
 
 
 def _begun(error: BaseException) -> bool:
-    """Whether the body had begun: the library says so in words only."""
+    """Return True if the body had begun: the library reports this in its message only."""
     return any(word in str(error) for word in ("IncompleteRead", "Response ended prematurely"))
 
 
@@ -253,7 +253,7 @@ def _wants_https(response: requests.Response) -> bool:
 
 
 def _beginning(response: requests.Response) -> bytes:
-    """Of the content; of a streamed answer nothing is read for a sentence."""
+    """Return the beginning of the content; a streamed answer is not read for a sentence."""
     return response.content[:2000] if response._content_consumed else b""
 
 

@@ -1,7 +1,7 @@
 """DIMSE: C-ECHO, C-FIND, C-MOVE and C-STORE (PS3.4, PS3.7), Study Root information model.
 
-C-MOVE has the PACS send to our own receiver, one request an object: so progress is known, a cancellation is
-prompt, and after an interruption only what is missing is asked for. There is no C-GET.
+With C-MOVE the PACS sends to our own receiver, one request per object. So progress is known, a cancellation is
+prompt, and after an interruption only missing objects are requested. There is no C-GET.
 """
 
 from __future__ import annotations

@@ -31,13 +31,14 @@ _WAITING_MESSAGES = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one association may take."""
+    """Limits of one association."""
 
     pdu_bytes: int = 1 << 20
-    """Of one PDU. We announce 128 kB; a request for an association with 128 contexts needs some 100 kB."""
+    """Maximum size of one PDU. We announce 128 kB; a request for an association with 128 contexts needs some 100
+    kB."""
     command_bytes: int = 1 << 16
     object_bytes: int
-    """Of the data set of one message."""
+    """Maximum size of the data set of one message."""
     wait_s: float
     """For the rest of a PDU that has begun."""
     slow_s: float = 30.0

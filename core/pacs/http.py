@@ -26,7 +26,7 @@ from core.pacs.transport import client_context
 ANSWER_S = 55.0
 """For a whole answer that is kept in memory, and for the head of any answer."""
 ANSWER_BYTES = 8 << 20
-"""Of such an answer; a page of 200 examinations has some 300 kB."""
+"""Maximum size of such an answer; a page of 200 examinations has some 300 kB."""
 _CHUNK = 1 << 14
 _SLOWEST = 16_384
 """Bytes a second that an object must come with, once it has begun."""
@@ -135,7 +135,8 @@ class Session(requests.Session):
         return prepared
 
     def send(self, request: requests.PreparedRequest, **more: Any) -> requests.Response:
-        """As of ``requests``; the content of a response without ``stream`` is read here, within the limits."""
+        """Send a request like ``requests``; the content of a response without ``stream`` is read here, within the
+        limits."""
         streamed = more.pop("stream", False)
         if "timeout" not in more or more["timeout"] is None:
             more["timeout"] = self.profile.timeout_s

@@ -1,8 +1,9 @@
-"""The inbox: where objects from a PACS wait for their import, with a journal of what is still to come.
+"""Inbox: objects from a PACS that wait for their import, with a journal of the objects still expected.
 
-One folder an examination, one file an object, every name a hash of ours: nothing foreign reaches a path. A file
-is there whole or not at all, so that the files and the journal's list of what is expected say together what is
-missing, whatever interrupted the transfer. Outside every study, readable to its user only, emptied by the import.
+There is one folder per examination and one file per object. Every name is a hash of ours, so no foreign text
+reaches a path. A file is present whole or not at all. So the files and the journal's list of expected objects
+together show which objects are missing, whatever interrupted the transfer. The inbox is outside every study,
+readable to its user only, and emptied by the import.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _JOURNAL, _LOCK, _ENDING = "journal.json", "lock", ".dcm"
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is expected of one examination. It names nobody; UIDs are needed to ask for the rest."""
+    """Objects expected of one examination. It contains no names; UIDs are needed to request the missing objects."""
 
     profile: str
     source: str
@@ -39,7 +40,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     stopped: str = ""
     """Why the last attempt ended before everything was there; "" while it runs or when all is there."""
     whole: bool = False
-    """Of a push: whether the association was released as agreed."""
+    """True if the association of a push was released as agreed."""
 
 
 class Transfer:
@@ -59,7 +60,7 @@ class Transfer:
 
     @property
     def files(self) -> list[Path]:
-        """What is there, each whole."""
+        """Return the files that are present, each whole."""
         return sorted(path for path in self.folder.glob(f"*{_ENDING}") if not path.name.startswith("."))
 
     @property
@@ -68,7 +69,7 @@ class Transfer:
 
     @property
     def complete(self) -> bool:
-        """Whether all that was expected is there; of a push, whether the sender ended as agreed."""
+        """Return True if all expected objects are present; for a push, if the sender ended as agreed."""
         return not self.missing if self.journal.study_uid else self.journal.whole
 
     def mark(self, *, stopped: str = "", whole: bool | None = None) -> None:

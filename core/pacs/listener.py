@@ -102,7 +102,7 @@ class Listener:
         self._take, self._ended = take, ended
         self.address = Address(profile.calling, profile.listen_address, profile.listen_port)
         self.problem: MarginaliaError | None = None
-        """What went wrong here with an object, such as a full disk."""
+        """Local problem with an object, such as a full disk."""
         self._server: ThreadedAssociationServer | None = None
         self._thread: threading.Thread | None = None
         self._incoming: Path | None = None

@@ -1,4 +1,4 @@
-"""Whether a PACS sent the object that it was asked for. Headers are foreign: a child process reads them."""
+"""Check that a PACS sent the requested object. Headers are foreign: a child process reads them."""
 
 from __future__ import annotations
 

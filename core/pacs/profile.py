@@ -1,7 +1,7 @@
-"""How a PACS is reached: profiles, kept for the user of this computer and never in a study, without any secret.
+"""Connection profiles of PACS, stored for the user of this computer and never in a study, without any secret.
 
-A profile names one destination. Nothing is sent to it before its user has confirmed it; a change of where it
-points takes the confirmation away.
+A profile names one destination. Nothing is sent to it before its user has confirmed it; a change of the
+destination removes the confirmation.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     on: bool = False
     ca_file: str = ""
     verify: bool = True
-    """Off, a server can be anybody; said in ``Profile`` listings."""
+    """False = the server is not verified and can be anybody; shown in ``Profile`` listings."""
     certificate: str = ""
     """Our own, as PEM: shown to a server that asks, and what our receiver needs to take images encrypted."""
     key: str = ""
@@ -54,7 +54,7 @@ class _Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class DicomwebProfile(_Profile, frozen=True, kw_only=True, tag="dicomweb"):
     url: str
-    """Of the service: QIDO, WADO and STOW lie below it."""
+    """URL of the service: QIDO, WADO and STOW lie below it."""
     login: Literal["none", "password", "token"] = "none"
     user: str = ""
     """For the login by password; the password and the token lie in the system's key store or nowhere."""
@@ -76,14 +76,14 @@ Profile = DicomwebProfile | DimseProfile
 
 
 def destination(profile: Profile) -> str:
-    """Where it points, for people to read and confirm; without anything secret."""
+    """Return the destination, for people to read and confirm; without anything secret."""
     if isinstance(profile, DicomwebProfile):
         return profile.url
     return f"{profile.called} at {profile.host}:{profile.port}"
 
 
 def checked(profile: Profile) -> Profile:
-    """The profile, where it can be used; PacsError says what is wrong with it."""
+    """Return the profile if it can be used. Raises: PacsError, which describes the defect."""
     if not _NAME.fullmatch(profile.name):
         raise PacsError(
             "The name of a PACS profile needs 1 to 40 letters, digits, blanks, dots, hyphens and underscores."
@@ -218,12 +218,12 @@ class Profiles:
 
 
 def profiles_file() -> Path:
-    """Of this user; the environment variable MARGINALIA_PACS names the folder of another one (tests, stations)."""
+    """Return this user's file; the variable MARGINALIA_PACS names the folder of another one (tests, stations)."""
     return _folder(platformdirs.user_config_dir("marginalia")) / "pacs.json"
 
 
 def inbox_folder() -> Path:
-    """Where what comes from a PACS waits for its import: outside every study, readable to this user only."""
+    """Return the folder of objects from a PACS before import: outside every study, readable to this user only."""
     return _folder(platformdirs.user_data_dir("marginalia")) / "inbox"
 
 

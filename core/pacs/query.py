@@ -1,4 +1,4 @@
-"""What is asked of a PACS, and what it answers: foreign text made harmless, identifiers checked."""
+"""Queries to a PACS and their answers: foreign text made harmless, identifiers checked."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ class FoundStudy(msgspec.Struct, frozen=True, kw_only=True):
     patient_id: str
     patient_name: str
     date: str
-    """YYYY-MM-DD, or as the PACS says."""
+    """Date as YYYY-MM-DD, or in the form of the PACS."""
     description: str
     modalities: str
     objects: int | None
-    """Number of Study Related Instances (0020,1208), where the PACS says."""
+    """Number of Study Related Instances (0020,1208), if the PACS gives it."""
     matching: tuple[FoundImage, ...] = ()
-    """Where the query asked for side or view: the images that have them."""
+    """Images with the requested side or view, if the query specified them."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,11 +81,11 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     left_out: int = 0
     """Answers whose identifiers are no UIDs; they cannot be retrieved."""
     more: bool = False
-    """Whether the PACS has more than are listed."""
+    """True if the PACS has more than are listed."""
 
 
 def checked(query: Query) -> Query:
-    """The query, where it can be asked; PacsError says what is wrong with it."""
+    """Return the query if it can be sent. Raises: PacsError, which describes the defect."""
     for text, what in ((query.patient_id, "patient identifier"), (query.patient_name, "name")):
         if "\\" in text or not text.isprintable() or len(text) > _LONGEST_TEXT:
             raise PacsError(
@@ -112,7 +112,7 @@ def refuse_without_criteria(query: Query) -> None:
 
 
 def is_uid(text: str) -> bool:
-    """Whether it is one by PS3.5, 9.1, but for leading zeros, which real systems write."""
+    """Return True for a UID by PS3.5, 9.1, with leading zeros allowed, which real systems write."""
     return len(text) <= 64 and _UID.fullmatch(text) is not None
 
 
@@ -159,7 +159,7 @@ def image_from(values: dict[str, str], study_uid: str, series_uid: str, modality
 
 
 def matching(images: Iterable[FoundImage], query: Query) -> tuple[FoundImage, ...]:
-    """Those with the side and view that are asked for; an image that does not say is not among them."""
+    """Return the images with the requested side and view; an image without them is not included."""
     return tuple(
         image
         for image in images

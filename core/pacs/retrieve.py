@@ -1,4 +1,4 @@
-"""Bringing an examination into the inbox: what is missing is asked for, what came is checked, half is marked."""
+"""Retrieval of an examination into the inbox: requests missing objects, checks received ones, marks partial ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOT_WHOLE = {
     Refusal.TIMED_OUT,
     Refusal.UNREADABLE,
 }
-"""Refusals after which an object is fetched again; the others are for the import to tell."""
+"""Refusals after which an object is fetched again; the import reports the others."""
 
 
 def images_to_get(pacs: Pacs, study_uid: str, query: Query) -> tuple[FoundImage, ...]:
@@ -52,10 +52,10 @@ def begin(inbox: Inbox, profile: Profile, images: tuple[FoundImage, ...], modali
 
 
 def fetch_missing(pacs: Pacs, transfer: Transfer, *, emit: Emit = silent, cancelled: IsCancelled = never) -> None:
-    """Get what is missing of a transfer.
+    """Fetch the missing objects of a transfer.
 
-    Where this ends early (PacsError, Cancelled), the journal says why, what came whole is kept, and the next call
-    goes on from there.
+    If this ends early (PacsError, Cancelled), the journal records the reason. Objects received whole are kept, and
+    the next call continues from there.
     """
     total = len(transfer.journal.expected)
     with transfer.held():

@@ -1,6 +1,6 @@
-"""Sending, and what may be sent: nothing leaves but to a confirmed destination, and every file says why it may.
+"""Sending of files: only to a confirmed destination, and only files with a stated permission.
 
-``Origin`` is what the caller claims; each file is held against the claim before the first is sent.
+``Origin`` is the caller's claim; each file is checked against the claim before the first is sent.
 """
 
 from __future__ import annotations

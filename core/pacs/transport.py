@@ -16,7 +16,7 @@ for _name in ("pynetdicom", "dicomweb_client", "urllib3"):
 
 
 def client_context(profile: Profile) -> ssl.SSLContext:
-    """TLS 1.2 or newer; certificates are verified unless the profile says otherwise."""
+    """Return a context for TLS 1.2 or newer; certificates are verified unless the profile disables it."""
     tls = profile.tls
     try:
         context = ssl.create_default_context(cafile=tls.ca_file or None)
@@ -60,7 +60,7 @@ def _load_own(context: ssl.SSLContext, tls: Tls) -> None:
 
 
 def diagnosis(profile: Profile, host: str, port: int) -> PacsError | None:
-    """Try to connect and say what is in the way; None where a connection comes about."""
+    """Try to connect and return the obstacle; None if the connection succeeds."""
     try:
         with socket.create_connection((host, port), timeout=profile.timeout_s) as plain:
             if profile.tls.on:

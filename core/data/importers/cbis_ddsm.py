@@ -4,22 +4,20 @@
 paths of the mammogram, of a cut-out and of a mask. They are read with these peculiarities:
 
 - The last path of a row ends in a newline inside its quotes.
-- The files are not where the paths say: the folder of an image or abnormality
-  (``Mass-Training_P_00001_LEFT_CC_1``) is the same, the names below it depend on the program that downloaded
-  them.
-- Cut-out and mask lie in one folder and are often swapped. Which is which is told from the pixels: a mask has
-  two values.
-- Some masks have another size than their mammogram. The outline is scaled to the mammogram where the shapes
-  agree, else the lesion is left out (``core.data.importers.importing``).
+- The paths of the files are wrong: the folder of an image or abnormality
+  (``Mass-Training_P_00001_LEFT_CC_1``) is the same, the names below it depend on the program that downloaded them.
+- Cut-out and mask lie in one folder and are often swapped. The pixels show which is which: a mask has two values.
+- Some masks have another size than their mammogram. The outline is scaled to the mammogram where the shapes agree,
+  else the lesion is left out (``core.data.importers.importing``).
 - Patient ID in the files' headers names the image, not the patient; the tables' ``patient_id`` is followed.
 - ``mass margins`` may hold several words, joined by ``-``.
 
-The popular copy as JPEG has its tables in ``csv`` and its files in ``jpeg/<series UID>``, of which
-``csv/dicom_info.csv`` tells the folder's old name and what each shows. Its masks are lossy: grey values near black
-and near white count as black and white.
+The popular copy as JPEG has its tables in ``csv`` and its files in ``jpeg/<series UID>``; ``csv/dicom_info.csv``
+gives the folder's old name and the content of each file. Its masks are lossy: grey values near black and near
+white count as black and white.
 
-The tables of calcifications (``calc_...``) are understood and left out. No file has a pixel spacing. The
-outlines are of an automatic segmentation, so that no fine annotation is derived from them.
+The tables of calcifications (``calc_...``) are recognised and left out. No file has a pixel spacing. The outlines
+come from an automatic segmentation, so no fine annotation is derived from them.
 """
 
 from __future__ import annotations
@@ -253,7 +251,7 @@ def _black_and_white(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
 
 
 class _MissingError(Exception):
-    """Something that was not downloaded; the sentence says what, without a full stop."""
+    """Error for a file that was not downloaded; its sentence names the file, without a full stop."""
 
 
 def _planned(film: _Film, where: str) -> PlannedImage:

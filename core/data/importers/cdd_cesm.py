@@ -121,7 +121,7 @@ def _identity(row: Row) -> tuple[str, str, str]:
 
 
 class _CddCesmTables:
-    """Reads row after row and collects what is to be said about them."""
+    """Reader of the tables, row by row; collects the notes about the rows."""
 
     def __init__(self, *, folder: Path, read_mask: ReadMask, choices: Choices, issues: list[Issue]) -> None:
         self.folder = folder

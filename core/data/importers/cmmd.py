@@ -2,9 +2,9 @@
 
 ``CMMD_clinicaldata_revision.xlsx`` (or the same as CSV) has a row per breast: ID1, LeftRight, Age, number,
 abnormality (calcification, mass, both), classification (Benign, Malignant) and subtype. Files lie below a folder
-named after the patient (``D1-0001``), side and view are in their headers. No table says where in an image a mass
-is. So the images are imported without lesions, and for every breast with a mass the import says what its biopsy
-was, to be labelled by whoever draws it.
+named after the patient (``D1-0001``), side and view are in their headers. No table gives the position of a mass
+in an image. So the images are imported without lesions. For every breast with a mass the import reports the biopsy result,
+so that a reader can draw and label the mass.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _ABNORMALITIES = {"calcification", "mass", "both"}
 
 
 def read_cmmd(folder: Path, *, skip_bad_rows: bool = False) -> ImportPlan:
-    """The images below the folder, and what the table says of each breast.
+    """Return the images below the folder with the table's data on each breast.
 
-    BadFileError where there is no table; BadTableError names the first wrong row.
+    Raises: BadFileError if there is no table; BadTableError, which names the first wrong row.
     """
     table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
     if table is None:

@@ -40,7 +40,7 @@ def crosses_itself(polygon: Polygon) -> bool:
 
 
 def filled_area(polygon: Polygon) -> float:
-    """What a polygon marks by the even-odd rule, in square pixels."""
+    """Return the area of a polygon by the even-odd rule, in square pixels."""
     from shapely import make_valid
     from shapely.geometry import Polygon as Filled
 
@@ -48,9 +48,9 @@ def filled_area(polygon: Polygon) -> float:
 
 
 def fine_band(outline: LesionOutline, width: Length) -> tuple[Line, ...]:
-    """A band along a hand-drawn contour, in place of a fine annotation; () for boxes, circles and ellipses.
+    """Return a band along a hand-drawn contour, in place of a fine annotation; () for boxes, circles and ellipses.
 
-    Those were not traced along the margin and say nothing of where it lies.
+    Boxes, circles and ellipses were not traced along the margin and do not show where it lies.
     """
     if not isinstance(outline, Polygon) or is_ellipse(outline):
         return ()
@@ -68,9 +68,9 @@ def band_width(outline: LesionOutline, share: float = BAND_SHARE) -> Length:
 
 
 def is_ellipse(polygon: Polygon) -> bool:
-    """Whether a polygon is the outline of an ellipse or circle that was drawn with two clicks.
+    """Return True if a polygon is the outline of an ellipse or circle that was drawn with two clicks.
 
-    Of all figures with the same second moments the ellipse alone has an area of 4 pi sqrt(det covariance).
+    Among all figures with the same second moments, only the ellipse has an area of 4 pi sqrt(det covariance).
     """
     area, covariance = _moments(polygon.points)
     if area == 0:

@@ -7,9 +7,9 @@ each. Files are ``images/<cohort>/<patient>/<examination>/<file>.dcm``; the tabl
 Findings are joined to images by the examination (``acc_anon``) and the side: findings of the side B, or without
 one, belong to both breasts. Joined by the examination alone, a finding would be given to the wrong breast.
 Descriptors are one letter each, and a letter means another thing in another column (S is spiculated as
-``massmargin`` and asymmetry as ``massshape``); a field may hold several. No table says which box is of which
-finding: a box gets the descriptors of the mass that is the one finding of its side, where it is the one box of
-its image. Else its labels are left open.
+``massmargin`` and asymmetry as ``massshape``); a field may hold several. No table links boxes to findings. A box
+gets a mass's descriptors if the mass is the only finding of its side and the box the only one of its image.
+Otherwise its labels are left open.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class _Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class _Clinical:
-    """What the clinical table says."""
+    """Contents of the clinical table."""
 
     findings: dict[tuple[str, str], list[_Finding]] = field(default_factory=dict)
     """By examination and side, L or R."""

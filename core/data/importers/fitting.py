@@ -10,14 +10,14 @@ from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Shape,
 from core.domain.study import LesionOutline
 
 MOST_DISTORTED = 0.02
-"""How far the scales along rows and columns may be apart: more would distort the margin."""
+"""Largest difference of the scales along rows and columns; a larger one would distort the margin."""
 
 
 def fitted(planned: PlannedLesion, width: int, height: int) -> tuple[PlannedLesion | None, str]:
-    """The lesion in pixels of an image of ``width x height``, and what is to be said of it.
+    """Return the lesion in pixels of an image of ``width x height``, and a note about it.
 
-    As it is where it was drawn on a picture of this size; scaled where that picture has the same proportions; None
-    where it has others, since nobody knows then which part of the image it shows.
+    The lesion is unchanged if it was drawn on a picture of this size. It is scaled if that picture has the same
+    proportions. It is None for other proportions, since the part of the image that the picture shows is unknown.
     """
     if planned.drawn_on is None or planned.drawn_on == (width, height):
         return planned, ""

@@ -3,8 +3,8 @@
 One row per lesion; an image with several lesions has several rows, an image without any has one row without an
 outline. The header is row 1; columns may come in any order, and only ``image`` is required:
 
-- ``image``: file, relative to the folder. ``patient_id``: the same for all images of a patient; empty: taken
-  from the DICOM header. ``finding``: the same word for one mass in several views of a patient.
+- ``image``: file, relative to the folder. ``patient_id``: the same for all images of a patient; empty: taken from
+  the DICOM header. ``finding``: the same word for one mass in several views of a patient.
 - ``laterality`` (L, R), ``view`` (CC, MLO, other); empty: from the DICOM header.
 - ``margin``, ``shape``, ``density``, ``category`` (BI-RADS, in the words of ``core.domain.vocabulary``),
   ``pathology`` (benign, malignant; empty without a biopsy), ``probability`` of malignancy (0 to 1).
@@ -12,7 +12,7 @@ outline. The header is row 1; columns may come in any order, and only ``image`` 
   as an array of one; or the columns ``x,y,radius`` or ``x0,y0,x1,y1``. Pixels, origin at the top left corner.
 - ``frame``: the slice of a tomosynthesis that the lesion lies on, from 1.
 - ``fine``: a JSON array of shapes, the fine annotation; ``reader``: who made it.
-- ``spacing_mm``: side of a pixel where the files do not say. ``comment``.
+- ``spacing_mm``: side of a pixel where the files do not give it. ``comment``.
 """
 
 from __future__ import annotations
@@ -76,11 +76,12 @@ _CROSSED = 0.5
 def read_folder(
     folder: Path, table: Path, *, source: str, reader: str = DEFAULT_READER, skip_bad_rows: bool = False
 ) -> ImportPlan:
-    """The images that the table names; ``reader`` is who made the fine annotations where no column says it.
+    """Return the images that the table names; ``reader`` made the fine annotations where no column names a reader.
 
-    The table is a CSV, or an Excel workbook of which the sheet with the column ``image`` is read. BadTableError
-    names the first wrong row and counts the rest, unless bad rows are to be skipped; then they stand among the
-    plan's issues.
+    The table is a CSV, or an Excel workbook of which the sheet with the column ``image`` is read.
+
+    Raises: BadTableError, which names the first wrong row and counts the rest, unless bad rows are to be skipped.
+    Skipped rows are listed among the plan's issues.
     """
     forget_folder()
     rows, header = _table(table)
@@ -170,7 +171,7 @@ def _refuse_contradiction(known: PlannedImage, again: PlannedImage) -> None:
 
 
 def _lesion(row: Row, reader: str) -> PlannedLesion | None:
-    """None for an image without a lesion; ValueError says what is wrong."""
+    """Return the lesion of a row, None for an image without one. Raises: ValueError, which names the defect."""
     labels = Labels(
         margin=member(row, "margin", MarginType),
         shape=member(row, "shape", MassShape),

@@ -1,4 +1,4 @@
-"""What the headers of an import say of who is who, held against the tables."""
+"""Comparison of patient identities in the image headers of an import with those in the tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Say = Callable[[str, str, Severity], None]
 
 
 class LeftOutError(Exception):
-    """An image or lesion that cannot be imported, with the sentence that says why."""
+    """Error for an image or lesion that cannot be imported, with a sentence that gives the reason."""
 
     def __init__(self, sentence: str, severity: Severity = Severity.LEFT_OUT) -> None:
         super().__init__(sentence)
@@ -23,7 +23,7 @@ class LeftOutError(Exception):
 
 
 class Headers:
-    """Whether the headers agree with the identifiers about who is who."""
+    """Check that the headers agree with the identifiers about patient identity."""
 
     def __init__(self) -> None:
         self._person: dict[str, dict[str, tuple[str, str]]] = {}
@@ -52,7 +52,7 @@ class Headers:
             self._invalid_uids += 1
 
     def conclude(self, say: Say) -> None:
-        """What is said once of the whole import."""
+        """Report the notes that concern the whole import."""
         if self._invalid_uids:
             count = f"{self._invalid_uids} file{'s have' if self._invalid_uids > 1 else ' has'}"
             sentence = "UIDs that are none of DICOM's (VinDr-Mammo has digests in their place)"
@@ -60,9 +60,9 @@ class Headers:
 
 
 def birth_date(text: str) -> str:
-    """YYYYMMDD of a date in the form of DICOM, of ACR-NEMA (``1960.01.01``) or with dashes.
+    """Return a date as YYYYMMDD, from the form of DICOM, of ACR-NEMA (``1960.01.01``) or with dashes.
 
-    "" for what is no date, such as 00000000 or a year alone: it tells no two people apart.
+    Return "" for a text that is no date, such as 00000000 or a year alone: it cannot distinguish two people.
     """
     match = re.fullmatch(r"([12]\d{3})([.\-/ ]?)(\d{2})\2(\d{2})", text.strip())
     if match is None or not (1 <= int(match[3]) <= 12 and 1 <= int(match[4]) <= 31):
@@ -71,12 +71,12 @@ def birth_date(text: str) -> str:
 
 
 def sex(text: str) -> str:
-    """M or F of a code or a word; "" for what does not tell two people apart."""
+    """Return M or F for a code or a word; "" for a text that cannot distinguish two people."""
     letter = text.strip().upper()[:1]
     return {"M": "M", "F": "F", "W": "F"}.get(letter, "")
 
 
 def uids_valid(identity: Identity) -> bool:
-    """Whether those that are there are UIDs of PS3.5, 9.1: numbers joined by dots, at most 64 characters."""
+    """Return True if the UIDs present are valid by PS3.5, 9.1: numbers joined by dots, at most 64 characters."""
     uids = (identity.study_uid, identity.series_uid, identity.sop_uid)
     return all(len(uid) <= _LONGEST_UID and _UID.fullmatch(uid) for uid in uids if uid)

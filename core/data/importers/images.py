@@ -1,8 +1,8 @@
-"""Mammograms without a table: everything to draw and to label comes later.
+"""Mammograms without a table: outlines and labels are added later.
 
-A file is known by its content: archives name files by UID, by number or by ``.img``. DICOM files say themselves
-whose they are. Of other formats nobody knows the patient, so that each file is taken for a patient of its own, and
-the import says so: a split by patient is only as good as that.
+A file is recognised by its content, because archives name files by UID, by number or by ``.img``. DICOM files
+contain the patient's identity. Files of other formats do not, so each counts as a patient of its own, and the
+import reports this. A split by patient is only as good as that.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def holds_images(folder: Path) -> bool:
 
 
 def find_files(paths: Iterable[Path], root: Path) -> Found:
-    """Sort files into images and what is passed over; names are given from ``root`` on."""
+    """Sort files into images and skipped files; names are relative to ``root``."""
     found = Found()
     for path in paths:
         name = _name(path, root)
@@ -137,7 +137,7 @@ def _plan(found: Found, folder: Path | None, source: str) -> ImportPlan:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """All files below ``folder``; hidden files and folders are left alone."""
+    """Return all files below ``folder``; hidden files and folders are skipped."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
@@ -178,7 +178,7 @@ def _of_nobody(unknown: int) -> tuple[Issue, ...]:
 
 
 def _passed_over(found: Found) -> tuple[Issue, ...]:
-    """One note that counts the files that were passed over, and one that names tables among them."""
+    """Return one note that counts the skipped files, and one that names the tables among them."""
     issues = []
     if found.tables:
         sentence = (

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from core.store.identity import IdentityFile
 
 BEGUN, ENDED, SUBJECT = "import.begun", "import.ended", "import"
-"""In the audit trail: what was begun and did not end is told to whoever opens the study next."""
+"""Entries of the audit trail; an import that began and did not end is reported when the study is next opened."""
 ROWS_AT_ONCE = 100
 """Images whose rows become durable together; a crash loses at most these."""
 WRITERS = 3
@@ -101,7 +101,7 @@ def run_import(
 
 
 class _Import:
-    """State of one import: what is known already, what waits for its transaction, what is to be said."""
+    """State of one import: known images, rows that wait for their transaction, notes to report."""
 
     def __init__(
         self,
@@ -352,7 +352,7 @@ class _Import:
         self._counts["fine_annotations"] += len(rows.fine)
 
     def conclude(self) -> None:
-        """Say what is said once of all files."""
+        """Report the notes that concern all files."""
         self._headers.conclude(self._say)
         for sentence in self._pseudonyms.sentences:
             self._say("", sentence, Severity.NOTE)

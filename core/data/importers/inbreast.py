@@ -1,15 +1,14 @@
 """INbreast (Moreira et al. 2012, doi 10.1016/j.acra.2011.09.014): digital mammograms with drawn contours.
 
-``INbreast.csv``, separated by semicolons, has a row per image; the mammogram is ``AllDICOMs/<File
-Name>_<patient>_ MG_<side>_<view>_ANON.dcm``, and the part after the number is the only thing that says whose it
-is (the table's Patient ID reads "removed"). ``AllXML/<File Name>.xml`` holds the regions as a property list of
-OsiriX: every region has a name, in several spellings, and its corners ``Point_px`` as texts such as "(812.5,
-1404.25)".
+``INbreast.csv``, separated by semicolons, has a row per image; the mammogram is ``AllDICOMs/<File Name>_<patient>_
+MG_<side>_<view>_ANON.dcm``, and only the part after the number identifies the patient (the table's Patient ID
+reads "removed"). ``AllXML/<File Name>.xml`` holds the regions as a property list of OsiriX: every region has a
+name, in several spellings, and its corners ``Point_px`` as texts such as "(812.5, 1404.25)".
 
-The margin is not a word of this data set, but radiologists marked spiculated regions by name: a mass that
-overlaps one is taken for spiculated, and said to be. All other margins are left open. Contours were drawn by
-hand, so that a band along them stands in for a fine annotation. BI-RADS is one word an image and goes to its
-mass where it has one.
+This data set has no margin labels, but radiologists marked spiculated regions by name. A mass that overlaps one is
+labelled spiculated, and the import reports this. All other margins are left open. Contours were drawn by hand, so
+a band along them replaces a fine annotation. Each image has one BI-RADS category, which is given to its mass if it
+has one.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _FARTHEST = 1e5
 
 
 class _Region(msgspec.Struct, frozen=True):
-    """What is read of an OsiriX region; its other entries are passed over."""
+    """Entries that are read of an OsiriX region; its other entries are ignored."""
 
     name: str = msgspec.field(default="", name="Name")
     points: list[str] = msgspec.field(default_factory=list, name="Point_px")
@@ -143,7 +142,7 @@ def _lesion(outline: Polygon, row: Row, *, spiculated: bool, alone: bool) -> Pla
 
 
 def _regions(path: Path) -> list[_Region]:
-    """Of all pictures of an OsiriX property list (one here). BadFileError where it is none."""
+    """Read the regions of all pictures of an OsiriX list (one here). Raises: BadFileError if it is no property list."""
     if path.stat().st_size > LARGEST_LIST:
         raise BadFileError(f"{path.name} is larger than {LARGEST_LIST // 2**20} MB, too large for a region list.")
     try:
@@ -176,7 +175,7 @@ def _point(text: str, path: Path) -> Point:
 
 
 def _overlap(a: Polygon, b: Polygon) -> bool:
-    """Whether two filled polygons share an area."""
+    """Return True if two filled polygons share an area."""
     if bounds(a).intersection(bounds(b)) is None:
         return False
     from shapely import make_valid

@@ -39,9 +39,9 @@ class KnownImages:
         return image_id in self._forgotten
 
     def differences(self, planned: PlannedImage, image_id: str) -> str:
-        """A sentence on the labels in which the table and the study differ, with a leading space; "" if none do.
+        """Return a sentence on the labels in which table and study differ, with a leading space; "" if none do.
 
-        An empty cell says nothing: it is no difference.
+        An empty cell is no difference.
         """
         lesions = self._study.lesions.of_image(image_id) if planned.lesions else ()
         changes, updates = [], []
@@ -70,10 +70,11 @@ class KnownImages:
 
 
 def forgotten_images(study: Study) -> frozenset[str]:
-    """Identifiers of images of forgotten patients that are not in the study now.
+    """Return the identifiers of images of forgotten patients that are not in the study now.
 
-    Nothing is kept for this: the records of the audit trail name an image by its identifier, a hash of its pixels,
-    and a tombstone lists the records that it emptied. Only who has the image can tell that it was there.
+    Nothing is stored for this. The records of the audit trail name an image by its identifier, a hash of its
+    pixels, and a tombstone lists the records that it emptied. Only someone who has the image can find out that it
+    was in the study.
     """
     stones = [
         msgspec.json.decode(record.new, type=Tombstone)
@@ -106,7 +107,7 @@ def _pairs(planned: tuple[PlannedLesion, ...], lesions: tuple[Lesion, ...]) -> l
 
 
 def _changed(old: Labels, new: Labels) -> list[tuple[str, str, str]]:
-    """(field, word in the study, word of the table) of each field in which the table says something else."""
+    """Return (field, word in the study, word in the table) of each field in which the table differs."""
     found = []
     for name in COMPARED:
         before, after = getattr(old, name), getattr(new, name)

@@ -37,15 +37,15 @@ class Layout(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions:
     layout: Layout | None = None
-    """None: told from the files."""
+    """Layout of the folder; None = recognised from the files."""
     table: Path | None = None
-    """Of the layout ``folder``; None: ``lesions.csv`` in it."""
+    """Table of the layout ``folder``; None = ``lesions.csv`` in the folder."""
     source: str = ""
     """Name of the data set, for the layout ``folder``; "": the folder's own name."""
     reader: str = DEFAULT_READER
-    """Who made the fine annotations of the layout ``folder``, where no column says it."""
+    """Reader of the fine annotations of the layout ``folder``, where no column names one."""
     choices: Path | None = None
-    """Of the layout ``cdd-cesm``: the table in which a person chose regions."""
+    """Table of the layout ``cdd-cesm`` in which a person chose regions."""
     skip_bad_rows: bool = False
 
 
@@ -58,7 +58,7 @@ _TABLES: dict[Layout, tuple[str, ...]] = {
     Layout.CMMD: cmmd.TABLES,
     Layout.EMBED: tuple(f"{place}{name}" for place in ("tables/", "") for name in embed.METADATA),
 }
-"""The files by which a layout is told, the first being the usual one."""
+"""Files by which a layout is recognised; the first is the usual one."""
 
 
 def recognised(folder: Path) -> Layout:

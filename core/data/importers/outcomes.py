@@ -1,4 +1,4 @@
-"""What became of every file of an import, or would become: one line each."""
+"""Result of an import, real or simulated, for every file: one line each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ImportOutcome(StrEnum):
 
 class FileResult(msgspec.Struct, frozen=True, kw_only=True):
     name: str
-    """Of the file; of a row or of the whole data set, where a sentence is about no file of the plan."""
+    """Name of the file; of a row or of the whole data set, where a sentence concerns no file of the plan."""
     fate: ImportOutcome
     sentences: tuple[str, ...] = ()
     image_id: str = ""
@@ -29,7 +29,7 @@ class FileResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import did; counts of what is new in the study."""
+    """Result of an import; counts of what is new in the study."""
 
     source: str
     patients: int
@@ -38,7 +38,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     fine_annotations: int
     issues: tuple[Issue, ...]
     files: tuple[FileResult, ...] = ()
-    """What became of every file."""
+    """Results of every file."""
     duplicates: int = 0
     """Files whose pixels the study, or an earlier file of the import, has already."""
     updated: int = 0
@@ -60,11 +60,11 @@ _FATES = {
 def file_results(
     plan: ImportPlan, issues: Iterable[Issue], stored: Sequence[bool | None], image_ids: Sequence[str] = ()
 ) -> tuple[FileResult, ...]:
-    """Every file of the plan, then rows and files that the tables alone speak of.
+    """Return every file of the plan, then the rows and files that only the tables mention.
 
-    ``stored``: of each image of the plan, whether it is (or would be) in the study; None where the import was
-    stopped before it. ``image_ids``: of each image of the plan, the study's image with its pixels ("": none). A
-    row of a lesion that is wrong leaves its image imported, with a note.
+    ``stored``: for each image of the plan, True if it is (or would be) in the study; None if the import was
+    stopped before it. ``image_ids``: for each image of the plan, the study's image with its pixels ("": none). A
+    wrong row of a lesion leaves its image imported, with a note.
     """
     by_place: dict[str, list[Issue]] = {}
     for issue in issues:

@@ -1,4 +1,4 @@
-"""What an import has in hand: images on their way to the disk, and rows that wait for their transaction."""
+"""Pending items of an import: images that are being written, and rows that wait for their transaction."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Writing:
     size: tuple[int, int]
     """(width, height) as turned."""
     turn: Turn
-    """How the stored matrix was turned."""
+    """Rotation or flip that was applied to the stored matrix."""
     breast: Breast | None
-    """Where tissue is in the turned picture; None where no lesion asks for it."""
+    """Tissue region in the turned picture; None where no lesion needs it."""
     sha256: Future[str]
     """The content hash, once everything is written."""
 
@@ -53,7 +53,7 @@ class Pending:
 
 
 def frames_of(decoded: DecodedImage) -> int:
-    """How many slices an image has; further pages of a TIFF are none."""
+    """Return the number of slices of an image; further pages of a TIFF do not count."""
     return decoded.frames if decoded.format == "DICOM" else 1
 
 

@@ -1,4 +1,4 @@
-"""Where a planned lesion lies in the image that was really decoded and turned."""
+"""Position of a planned lesion in the decoded and turned image."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from core.imaging.orientation import Breast
 
 
 def placed(planned: PlannedLesion, image: Image, breast: Breast | None) -> tuple[PlannedLesion, tuple[str, ...]]:
-    """The lesion in pixels of ``image``, and what is to be said of it.
+    """Return the lesion in pixels of ``image``, and notes about it.
 
-    Outlines of tables are in the stored matrix and are turned with it. LeftOutError where the lesion cannot be in
-    the image.
+    Outlines of tables are in the stored matrix and are turned with it.
+
+    Raises: LeftOutError if the lesion cannot be in the image.
     """
     notes = []
     turn = Turn.of(image.turn)

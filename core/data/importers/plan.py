@@ -1,7 +1,7 @@
-"""What an importer found in a folder, before anything is decoded or stored.
+"""Import plan: the contents of a folder, before anything is decoded or stored.
 
-A plan still carries the original identifiers of patients. They leave it at one place only
-(``core.data.importers.importing``), which turns them into pseudonyms.
+A plan still contains the original identifiers of patients. They are replaced by pseudonyms at one place only,
+``core.data.importers.importing``.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class PlannedLesion(msgspec.Struct, frozen=True, kw_only=True):
     """Lesions of a patient with the same word are one finding, in several views; "" is a finding of its own."""
     fine: tuple[Shape, ...] = ()
     fine_reader: str = ""
-    """Who the fine annotation is by; derived ones say so by this name."""
+    """Reader of the fine annotation; the name marks derived annotations as derived."""
     where: str = ""
     """Row of the table that it came from."""
 
@@ -66,7 +66,7 @@ class PlannedImage(msgspec.Struct, frozen=True, kw_only=True):
     view: ViewPosition | None = None
     composition: BreastComposition | None = None
     spacing_mm: float | None = None
-    """Of the data set, where the files carry none."""
+    """Pixel spacing of the data set, where the files contain none."""
     spacing_source: str = ""
     lesions: tuple[PlannedLesion, ...] = ()
     where: str = ""
@@ -89,10 +89,10 @@ class ImportPlan(msgspec.Struct, frozen=True, kw_only=True):
     passed_over: tuple[PassedOver, ...] = ()
     """Files that are no images, or are none that can be used."""
     folder: Path | None = None
-    """Where files are named by their path below it, since many have one name; None: by their name alone."""
+    """Folder below which files are named by their path, since many have one name; None = by their name alone."""
 
     def name_of(self, image: PlannedImage) -> str:
-        """How the image's file is named in sentences and result lists."""
+        """Return the name of the image's file for sentences and result lists."""
         if self.folder is not None and image.path.is_relative_to(self.folder):
             return readable(image.path.relative_to(self.folder).as_posix())
         return readable(image.path.name)
@@ -120,7 +120,7 @@ def refuse_wrong(issues: Sequence[Issue], table: Path | None, *, skip: bool) -> 
 
 
 def counted(issues: Iterable[Issue]) -> dict[str, int]:
-    """How many issues there are of each severity."""
+    """Count the issues of each severity."""
     counts = {severity.value: 0 for severity in Severity}
     for issue in issues:
         counts[issue.severity.value] += 1

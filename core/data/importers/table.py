@@ -1,4 +1,4 @@
-"""Reading tables of foreign hands: rows that know where they stand, values that say what is wrong."""
+"""Reader of foreign tables: rows that contain their position, values whose errors describe the defect."""
 
 from __future__ import annotations
 
@@ -52,11 +52,12 @@ class Row:
 
 
 def read_table(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
-    """The rows of a CSV as programs and spreadsheets write it; the header is row 1.
+    """Return the rows of a CSV as written by programs and spreadsheets; the header is row 1.
 
     Cells are separated by commas, semicolons, tabs or bars. Row numbers count lines of cells, Excel's ``sep=``
-    line among them. BadTableError where it is no table, lacks a required column or has one twice. Blank rows are
-    passed over, and the quote that guards a cell against being run as a formula is taken off.
+    line among them. Blank rows are skipped. The quote that protects a cell from being run as a formula is removed.
+
+    Raises: BadTableError if it is no table, lacks a required column or has one twice.
     """
     before, separator, header, lines = _opened(path, required)
     refuse_missing(path, required, header)

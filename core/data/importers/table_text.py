@@ -55,7 +55,7 @@ def encoding_of(start: bytes) -> str:
 
 
 def first_lines(text: str) -> tuple[int, str]:
-    """How many lines stand before the header, and the separator that one of them names ("" where none does)."""
+    """Return the number of lines before the header, and the separator that one of them names ("" if none does)."""
     separator, before = "", 0
     for line in io.StringIO(text, newline=None):
         match = _SEP_LINE.fullmatch(line.rstrip("\r\n"))

@@ -1,4 +1,4 @@
-"""What is decided of a decoded file before its rows are made: its kind, its patient, how it hangs."""
+"""Decisions on a decoded file before its rows are made: its kind, its patient, its orientation."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from core.store.arrays import Shown
 
 
 def kind_note(decoded: DecodedImage, name: str, *, by_table: bool) -> str:
-    """Check that a file may be a mammogram; returns what is to be said of its kind ("" where nothing is).
+    """Check that a file may be a mammogram; return a note about its kind ("" if there is none).
 
-    LeftOutError for another modality. A radiograph or secondary capture that does not speak of a breast is left
-    out too, unless a table names it.
+    A radiograph or secondary capture whose header does not mention a breast is left out too, unless a table names
+    it.
+
+    Raises: LeftOutError for another modality.
     """
     kind = Kind(modality=decoded.modality, breast=decoded.breast)
     if decoded.format != "DICOM" or kind.modality in ("", *MAMMOGRAPHIC):
@@ -34,10 +36,10 @@ def kind_note(decoded: DecodedImage, name: str, *, by_table: bool) -> str:
 
 
 def patient_key(planned: PlannedImage, decoded: DecodedImage, sha256: str, name: str) -> tuple[str, str]:
-    """The identifier of the patient, and what is to be said of it.
+    """Return the identifier of the patient, and a note about it.
 
-    Without one, as in files that were de-identified, each file is taken for a patient of its own: files of one
-    patient are never known to belong together, but files of two are never taken for one.
+    Without an identifier, as in de-identified files, each file counts as a patient of its own. Then files of one
+    patient are never recognised as related, but files of two patients are never merged.
     """
     if planned.patient or decoded.identity.patient_id:
         return planned.patient or decoded.identity.patient_id, ""
@@ -48,7 +50,7 @@ def patient_key(planned: PlannedImage, decoded: DecodedImage, sha256: str, name:
 
 
 def turned(decoded: DecodedImage, planned: PlannedImage) -> tuple[DecodedImage, Turn, str]:
-    """The image as it hangs, how it was turned, and what is to be said of it."""
+    """Return the image in display orientation, the applied turn, and a note about it."""
     if decoded.format != "DICOM":
         return decoded, Turn(), ""
     side, view = planned.laterality or decoded.laterality, planned.view or decoded.view
@@ -57,13 +59,13 @@ def turned(decoded: DecodedImage, planned: PlannedImage) -> tuple[DecodedImage, 
 
 
 def shown(decoded: DecodedImage) -> Shown:
-    """What is stored with the pixels."""
+    """Return the display data that are stored with the pixels."""
     tables = decoded.voi_luts if decoded.frame == 0 else ()
     return Shown(padding=decoded.padding, inverted=is_inverted(decoded.photometric), voi_luts=tables)
 
 
 def contradictions(planned: PlannedImage, decoded: DecodedImage, image: Image) -> Iterator[str]:
-    """Where table and header differ about side and view, and where neither tells."""
+    """Return notes where table and header differ about side and view, and where both lack them."""
     for table, header, word in (
         (planned.laterality, decoded.laterality, "side"),
         (planned.view, decoded.view, "view"),

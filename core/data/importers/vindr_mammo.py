@@ -1,13 +1,13 @@
 """VinDr-Mammo (Nguyen et al. 2023, doi 10.1038/s41597-023-02100-7): digital mammograms with boxes.
 
 ``finding_annotations.csv`` has a row per box, or one with the category "No Finding";
-``breast-level_annotations.csv`` a row per image. Files are ``images/<study_id>/<image_id>.dicom``. Identifiers
-are digests: what stands as UIDs in the headers is no UID of DICOM, so that nothing can be sent back by them (the
-import says so and drops them). There is no identifier of patients: every examination is taken for a patient of
-its own, as its authors describe it.
+``breast-level_annotations.csv`` a row per image. Files are ``images/<study_id>/<image_id>.dicom``. Identifiers are
+digests: the UIDs in the headers are no DICOM UIDs, so nothing can be sent back with them (the import reports and
+drops them). There is no patient identifier: every examination counts as a patient of its own, as its authors
+describe it.
 
 ``finding_categories`` is a list of words in brackets; a box is a mass where "Mass" is among them. No margin is
-given: it is for a reader to say. Boxes are in pixels of an image of the size that the row names.
+given: a reader must label it. Boxes are in pixels of an image of the size that the row names.
 """
 
 from __future__ import annotations

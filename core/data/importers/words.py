@@ -15,7 +15,7 @@ _DENSITY = re.compile(r"(?:density\s*)?([a-d1-4])(?:\.0)?", re.IGNORECASE)
 
 
 class Notes:
-    """What an importer has to say, collected in the order of the rows."""
+    """Notes of an importer, collected in the order of the rows."""
 
     def __init__(self) -> None:
         self.issues: list[Issue] = []
@@ -34,10 +34,12 @@ class Notes:
 
 
 def one_margin(words: list[str], known: Mapping[str, MarginType]) -> tuple[MarginType | None, str]:
-    """The margin of a field that may hold several, and what is to be said of it ("" where nothing is).
+    """Return the margin of a field that may contain several, and a note about it ("" if there is none).
 
-    A mass with several margin words has no single class: which of them is the most suspicious is a reader's
-    judgement, so that its margin is left open. ValueError for a word that is not known.
+    A mass with several margin words has no single class. Only a reader can decide which is the most suspicious, so
+    its margin is left open.
+
+    Raises: ValueError for an unknown word.
     """
     strange = [word for word in words if word not in known]
     if strange:
@@ -49,13 +51,13 @@ def one_margin(words: list[str], known: Mapping[str, MarginType]) -> tuple[Margi
 
 
 def category(text: str) -> BiradsCategory | None:
-    """Of "4", "4a" or "BI-RADS 4"; None for anything else."""
+    """Return the category of "4", "4a" or "BI-RADS 4"; None for anything else."""
     match = _CATEGORY.fullmatch(text.strip())
     return BiradsCategory(match[1].lower()) if match else None
 
 
 def composition(text: str) -> BreastComposition | None:
-    """Of "c", "3", "3.0" or "DENSITY C"; None for anything else."""
+    """Return the composition of "c", "3", "3.0" or "DENSITY C"; None for anything else."""
     match = _DENSITY.fullmatch(text.strip())
     if match is None:
         return None

@@ -89,10 +89,10 @@ def jpeg2000_header(data: bytes) -> Codestream | None:
 
 
 def _jpeg_end(data: bytes, start: int) -> int:
-    """Where the first end mark after the segments at ``start`` ends; 0 without one.
+    """Return the position after the first end mark that follows the segments at ``start``; 0 without one.
 
     Packed samples cannot contain it: JPEG follows an FF by 00, JPEG-LS by a byte below 80. Segments of comments
-    and previews may.
+    and previews may contain it.
     """
     at = start
     while at + 4 <= len(data) and data[at] == 0xFF:
@@ -109,9 +109,10 @@ def _jpeg_end(data: bytes, start: int) -> int:
 
 
 def _jpeg2000_end(data: bytes, start: int) -> tuple[int, int]:
-    """Where the end mark after the last tile-part ends (ISO 15444-1, A.4), 0 where it is missing.
+    """Return the position after the end mark that follows the last tile-part (ISO 15444-1, A.4), 0 if it is
+    missing.
 
-    With it, the bytes before the end mark, 0 where some are missing or nobody tells.
+    The second value is the number of bytes before the end mark, 0 if some are missing or the number is unknown.
     """
     at = data.find(b"\xff\x90\x00\x0a", start)
     while at >= 0 and data[at : at + 2] == b"\xff\x90" and at + 12 <= len(data):

@@ -25,11 +25,12 @@ def is_encapsulated(file: BinaryIO) -> bool:
 
 
 def frame_data(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str, notes: list[str]) -> bytes:
-    """The bytes of one frame; those of other frames are not read.
+    """Return the bytes of one frame; those of other frames are not read.
 
-    Which fragments are whose is told, in this order: one frame has them all; as many fragments as frames are one
-    each; the Extended Offset Table (7FE0,0001); the Basic Offset Table; the fragments that begin a codestream. A
-    table counts only where each of its offsets is that of a fragment.
+    Fragments are assigned to frames by the first rule that applies. A single frame has them all. If there are as
+    many fragments as frames, each frame has one. Then follow the Extended Offset Table (7FE0,0001), the Basic
+    Offset Table, and the fragments that begin a codestream. A table counts only if each of its offsets is that of
+    a fragment.
     """
     file = opened.file
     fragments = _fragments(file, opened.pixel_bytes, name, notes)
@@ -73,7 +74,7 @@ def _begins_frame(file: BinaryIO, start: int) -> bool:
 
 
 def _offsets(opened: OpenedDicom, table: Fragment, frames: int) -> tuple[int, ...]:
-    """Where each frame begins, from the first table that has an entry for each; () without one."""
+    """Return the start of each frame, from the first table that has an entry for each; () without one."""
     extended = opened.tags.value("ExtendedOffsetTable")
     if isinstance(extended, bytes) and len(extended) == 8 * frames:
         return struct.unpack(f"<{frames}Q", extended)

@@ -1,4 +1,4 @@
-"""What a DICOM file says of its grey values: Modality LUT, padding, VOI windows and tables, and polarity."""
+"""Grey values of a DICOM file: Modality LUT, padding, VOI windows and tables, and polarity."""
 
 from __future__ import annotations
 
@@ -153,9 +153,10 @@ def voi_luts(tags: Attributes, layout: PixelLayout, grey: Grey, notes: list[str]
 
 
 def _table(item: Attributes, values: tuple[float, float], *, little: bool) -> VoiLut | None:
-    """A LUT (PS3.3 C.11.1.1.1 and C.11.2.1.1); ``values``: smallest and largest value that is looked up in it.
+    """Return a LUT (PS3.3 C.11.1.1.1 and C.11.2.1.1); ``values``: smallest and largest value that is looked up in
+    it.
 
-    None where the data are shorter than the descriptor says.
+    Return None if the data are shorter than the descriptor states.
     """
     descriptor = item.numbers("LUTDescriptor")
     if len(descriptor) != 3:

@@ -34,7 +34,7 @@ from core.imaging.formats.dicom_syntax import (
 _RAW = {f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("1.2.1", "1.1.1", "13.1.5")}
 """Mammography, Digital X-Ray and Breast Projection, each For Processing."""
 MAX_INFLATED_BYTES = 64_000_000
-"""What a deflated file may unpack to: more than the largest mammogram (5,625 x 4,096 x 2 bytes) needs."""
+"""Maximum size of an unpacked deflated file: more than the largest mammogram (5,625 x 4,096 x 2 bytes) needs."""
 PARSER_ERRORS = (*FOREIGN_ERRORS, BytesLengthException, InvalidDicomError)
 """With those of the parser that derive from nothing but Exception."""
 MAX_ITEMS = 16
@@ -68,7 +68,7 @@ _TAGS: list[int | BaseTag] = [
 
 @dataclass(frozen=True, kw_only=True)
 class PixelLayout:
-    """How the stored values lie in the pixel data (PS3.3 C.7.6.3)."""
+    """Layout of the stored values in the pixel data (PS3.3 C.7.6.3)."""
 
     rows: int
     columns: int
@@ -236,7 +236,7 @@ def _data_set(file: BinaryIO, start: int, syntax: str, name: str) -> tuple[Binar
 
 
 def _syntax_in_use(announced: str, found: Encoding, *, packed: bool, notes: list[str]) -> str:
-    """The Transfer Syntax that the bytes are in. What is packed how is told later, from the codestreams."""
+    """Return the Transfer Syntax of the bytes. The compression is determined later, from the codestreams."""
     if not announced:
         return PACKED_UNKNOWN if packed else found.syntax
     if announced in NATIVE and announced != found.syntax:
@@ -389,7 +389,7 @@ def identity(tags: Attributes) -> Identity:
 
 
 def for_processing(tags: Attributes) -> bool:
-    """Whether these are the detector's raw values, by Presentation Intent Type (0008,0068) or the class."""
+    """Return True for the detector's raw values, by Presentation Intent Type (0008,0068) or the class."""
     return tags.text("PresentationIntentType").upper() == "FOR PROCESSING" or tags.text("SOPClassUID") in _RAW
 
 

@@ -1,4 +1,4 @@
-"""What kind of DICOM object a file is: a mammogram, another modality, or no image at all."""
+"""Kind of a DICOM object: a mammogram, another modality, or no image at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.imaging.formats.dicom_header import Attributes
 
 MAMMOGRAPHIC = frozenset(("MG",))
 _PERHAPS = frozenset(("", "CR", "DX", "RG", "DF", "OT", "SC"))
-"""Computed radiography, digitised film and secondary captures: mammograms where the header speaks of a breast."""
+"""Computed radiography, digitised film and secondary captures: mammograms if the header mentions a breast."""
 _NAMES = {
     "AU": "a sound",
     "BI": "a biomagnetic image",
@@ -50,7 +50,7 @@ _NAMES = {
     "XC": "a photograph",
 }
 _RESULTS = frozenset(("SEG", "SR", "PR"))
-"""What ``import --layout results`` reads back."""
+"""Modalities that ``import --layout results`` reads back."""
 _SOP_CLASSES = {
     # objects whose class names them, whatever Modality says
     "1.2.840.10008.5.1.4.1.1.66.4": "SEG",
@@ -78,12 +78,12 @@ class Kind:
 
     @property
     def mammogram(self) -> bool:
-        """True for a mammogram, and where nothing says otherwise."""
+        """Return True for a mammogram, and for a file without evidence of another kind."""
         return self.modality in MAMMOGRAPHIC or (self.uncertain and (self.breast or not self.modality))
 
     @property
     def uncertain(self) -> bool:
-        """True where the modality alone does not say whether it is a mammogram."""
+        """Return True if the modality alone does not determine that it is a mammogram."""
         return self.modality in _PERHAPS or self.modality not in _NAMES.keys() | MAMMOGRAPHIC
 
 

@@ -1,10 +1,10 @@
 """One frame of DICOM pixel data as stored values.
 
-The one rule for sign and depth. A stored value is the Bits Stored bits below and including High Bit (native, RLE)
-or the low Bits Stored bits of a codestream's sample; they are unsigned or two's complement as Pixel Representation
-(0028,0103) says, whatever the codestream says. Two cases where the codestream knows better: signed values of
-JPEG 2000 have as many bits as it says, and unsigned values that do not fit into Bits Stored are read whole. A
-codestream whose sign or depth disagrees leaves a warning.
+One rule determines sign and depth. A stored value is the Bits Stored bits below and including High Bit (native,
+RLE) or the low Bits Stored bits of a codestream's sample. It is unsigned or two's complement by Pixel
+Representation (0028,0103), whatever the codestream states. The codestream takes precedence in two cases: signed
+values of JPEG 2000 have the number of bits that it states, and unsigned values that do not fit into Bits Stored
+are read whole. A codestream whose sign or depth disagrees causes a warning.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ _PACKED = {
     **{f"1.2.840.10008.1.2.4.{n}": JPEG_2000 for n in (90, 91, 201, 202, 203)},
 }
 _TAILS = (b"\0" * 512, b"\xff\0" * 256, b"\x5a\xa5" * 256)
-"""What is put in place of a missing end, to find out whether the decoder needs it."""
+"""Bytes that replace a missing end, to find out if the decoder needs it."""
 
 
 def read_frame(
     opened: OpenedDicom, layout: PixelLayout, frame: int, name: str, notes: list[str]
 ) -> tuple[Pixels, int]:
-    """The stored values ``(rows, columns)`` of one frame and their number of bits; refusals as documented.
+    """Return the stored values ``(rows, columns)`` of one frame and their number of bits; refusals as documented.
 
-    How the pixels are packed is told from their bytes; where the Transfer Syntax says otherwise, a note is added.
+    The compression is determined from the bytes of the pixels; if the Transfer Syntax disagrees, a note is added.
     """
     check_budget(
         name,
@@ -92,7 +92,7 @@ def read_frame(
 
 
 def _how_packed(data: bytes, layout: PixelLayout, name: str, notes: list[str]) -> str:
-    """RLE, JPEG or JPEG_2000; UNSUPPORTED where neither the bytes nor the Transfer Syntax tell."""
+    """Return RLE, JPEG or JPEG_2000; UNSUPPORTED if neither the bytes nor the Transfer Syntax identify it."""
     syntax = layout.transfer_syntax
     announced = _PACKED.get(syntax)
     found = JPEG_2000 if is_jpeg2000(data) else JPEG if is_jpeg(data) else RLE if is_rle(data) else announced
@@ -204,10 +204,10 @@ def _decoded(data: bytes, header: Codestream) -> NDArray[np.integer[Any]]:
 
 
 def _without_end(data: bytes, header: Codestream, name: str) -> NDArray[np.integer[Any]]:
-    """Decode a codestream without its end mark; a refusal unless all rows are there.
+    """Decode a codestream without its end mark; refuse it unless all rows are present.
 
-    Decoders of JPEG fill what is missing without a word. Where different bytes after the end give the same
-    picture, the decoder needed none of them. That of JPEG-LS checks this itself, and JPEG 2000 tells its lengths.
+    Decoders of JPEG fill missing data without a warning. If different bytes after the end give the same picture,
+    the decoder needed none of them. The decoder of JPEG-LS checks this itself, and JPEG 2000 contains its lengths.
     """
     if header.is_2000:
         if not header.body:
@@ -235,9 +235,9 @@ def _rows_missing(name: str) -> RefusedImageError:
 
 
 def _depth(unsigned: Unsigned, header: Codestream, layout: PixelLayout, notes: list[str]) -> int:
-    """How many low bits of a codestream's samples count.
+    """Return the number of low bits of a codestream's samples that count.
 
-    Encoders often announce 16 bits for samples of 12: what the samples hold decides.
+    Encoders often announce 16 bits for samples of 12: the contents of the samples decide.
     """
     announced, stored = min(header.precision, 8 * unsigned.itemsize), layout.bits_stored
     if layout.signed:

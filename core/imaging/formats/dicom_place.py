@@ -1,4 +1,4 @@
-"""Where a mammogram shows the breast: side, view, direction of rows and columns, and size of a pixel."""
+"""Geometry of a mammogram: side, view, direction of rows and columns, and size of a pixel."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessi
 
 
 def side_and_view(text: str) -> tuple[Laterality | None, ViewPosition | None]:
-    """What a word or a description says: ``LMLO``, ``R CC``, ``MLO-L``, ``Left cranio-caudal``.
+    """Return side and view from a word or a description: ``LMLO``, ``R CC``, ``MLO-L``, ``Left cranio-caudal``.
 
-    OTHER for a view that is neither CC nor MLO; None where nothing, or two different things, are said.
+    OTHER = a view that is neither CC nor MLO; None = no value, or two different ones.
     """
     upper = text.upper()
     for pattern, short in _LONG_VIEWS:
@@ -106,10 +106,10 @@ def _words(keyword: str) -> str:
 
 
 def spacing(tags: Attributes, notes: list[str]) -> tuple[float | None, str]:
-    """Millimetres between pixel centres in the breast, and the attributes that say so.
+    """Return the millimetres between pixel centres in the breast, and the attributes that give them.
 
-    Pixel Spacing counts where it is calibrated. Where it merely repeats Imager Pixel Spacing it is not (PS3.3
-    10.7.1.3), and is divided by the magnification like that one.
+    Pixel Spacing counts if it is calibrated. If it merely repeats Imager Pixel Spacing it is not calibrated (PS3.3
+    10.7.1.3), and is divided by the magnification like Imager Pixel Spacing.
     """
     in_plane, at_detector = tags.numbers("PixelSpacing"), tags.numbers("ImagerPixelSpacing")
     scanned = tags.numbers("NominalScannedPixelSpacing")
@@ -136,10 +136,11 @@ def spacing(tags: Attributes, notes: list[str]) -> tuple[float | None, str]:
 
 
 def magnification(tags: Attributes, notes: list[str]) -> tuple[float, str]:
-    """How much larger the breast is on the detector, and the attributes that say so; 1 and "" where none does.
+    """Return the magnification of the breast on the detector, and the attributes that give it; 1 and "" without
+    any.
 
-    Estimated Radiographic Magnification Factor (0018,1114), else Distance Source to Detector (0018,1110) divided
-    by Distance Source to Patient (0018,1111), which is its definition (PS3.3 C.8.7.10).
+    It is Estimated Radiographic Magnification Factor (0018,1114), else Distance Source to Detector (0018,1110)
+    divided by Distance Source to Patient (0018,1111), which is its definition (PS3.3 C.8.7.10).
     """
     named = tags.number("EstimatedRadiographicMagnificationFactor")
     detector, patient = tags.number("DistanceSourceToDetector"), tags.number("DistanceSourceToPatient")

@@ -1,6 +1,6 @@
-"""How the bytes of a DICOM data set are encoded, told from the bytes.
+"""Encoding of a DICOM data set, determined from its bytes.
 
-The Transfer Syntax of the file meta information is often wrong: forwarding software rewrites the one and not the
+The Transfer Syntax of the file meta information is often wrong: forwarding software rewrites one without the
 other. The first element of a data set shows which of the native encodings it has.
 """
 
@@ -15,7 +15,8 @@ EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 NATIVE = frozenset((IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED))
 PACKED_UNKNOWN = "encapsulated"
-"""In place of a Transfer Syntax where pixels are packed and no syntax says how; the codestream tells."""
+"""Placeholder for a Transfer Syntax if pixels are packed and no syntax names the method; the codestream identifies
+it."""
 
 _VRS = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT "
@@ -67,6 +68,6 @@ def encoding_announced(syntax: str) -> Encoding:
 
 
 def _implicit_fits(data: bytes) -> bool:
-    """Whether the first element is short enough to be one of implicit encoding."""
+    """Return True if the first element is short enough to be one of implicit encoding."""
     length = int.from_bytes(data[4:8], "little")
     return length < 0x10000 or length == 0xFFFFFFFF

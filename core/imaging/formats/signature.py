@@ -1,11 +1,11 @@
-"""What a file is, told from its first bytes. Names and endings are never looked at."""
+"""Type of a file, determined from its first bytes. Names and endings are ignored."""
 
 from __future__ import annotations
 
 from core.imaging.formats.dicom_syntax import encoding_of
 
 HEAD_BYTES = 256
-"""How many first bytes ``format_of`` needs."""
+"""Number of first bytes that ``format_of`` needs."""
 DICOM, NO_PREAMBLE, ZIP = "DICOM", "DICOM without preamble", "ZIP"
 _IMAGES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -60,7 +60,7 @@ def format_of(head: bytes) -> str:
 
 
 def what_else(head: bytes) -> str:
-    """What a file is that is no image, for the list of files that were passed over."""
+    """Return the type of a file that is no image, for the list of skipped files."""
     if not head.strip(b"\0 \r\n\t"):
         return "empty"
     for start, what in _OTHERS:
