@@ -35,7 +35,7 @@ _STANDARD_UID = "1.2.840.10008."
 
 
 def may_stay(element: DataElement) -> bool:
-    """Return True if an attribute without a row in the table stays. Its value may be reduced to the allowed part."""
+    """Return True if an attribute that the table lacks stays; its value may be reduced to the allowed part."""
     word, kind = keyword_for_tag(element.tag), element.VR
     if word in _DROPPED or "AlternativeCalendar" in word:
         return False

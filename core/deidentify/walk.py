@@ -137,7 +137,7 @@ class _Walk:
         del item[tag]
 
     def _may_stay(self, element: DataElement) -> bool:
-        """Return True if an attribute without a row in the table stays: by the allow-list, or as a shifted date."""
+        """Return True if an attribute that the table lacks stays: by the allow-list, or as a shifted date."""
         word = keyword_for_tag(element.tag)
         shifted = self._options.dates is Dates.SHIFTED and word not in _NOT_SHIFTED
         if shifted and element.VR in _TIMES and "AlternativeCalendar" not in word:

@@ -26,7 +26,7 @@ _JOURNAL, _LOCK, _ENDING = "journal.json", "lock", ".dcm"
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Objects expected of one examination. It contains no names; UIDs are needed to request the missing objects."""
+    """Objects expected of one examination, without names; UIDs are needed to request missing objects."""
 
     profile: str
     source: str

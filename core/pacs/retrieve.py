@@ -1,4 +1,4 @@
-"""Retrieval of an examination into the inbox: requests missing objects, checks received ones, marks partial ones."""
+"""Retrieval of an examination into the inbox: requests missing objects and checks received ones."""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 ``CMMD_clinicaldata_revision.xlsx`` (or the same as CSV) has a row per breast: ID1, LeftRight, Age, number,
 abnormality (calcification, mass, both), classification (Benign, Malignant) and subtype. Files lie below a folder
 named after the patient (``D1-0001``), side and view are in their headers. No table gives the position of a mass
-in an image. So the images are imported without lesions. For every breast with a mass the import reports the biopsy result,
+in an image. So the images are imported without lesions. For every breast with a mass the import reports the biopsy
+result,
 so that a reader can draw and label the mass.
 """
 

@@ -142,7 +142,10 @@ def _lesion(outline: Polygon, row: Row, *, spiculated: bool, alone: bool) -> Pla
 
 
 def _regions(path: Path) -> list[_Region]:
-    """Read the regions of all pictures of an OsiriX list (one here). Raises: BadFileError if it is no property list."""
+    """Read the regions of all pictures of an OsiriX list (one here).
+
+    Raises: BadFileError if it is no property list.
+    """
     if path.stat().st_size > LARGEST_LIST:
         raise BadFileError(f"{path.name} is larger than {LARGEST_LIST // 2**20} MB, too large for a region list.")
     try:
