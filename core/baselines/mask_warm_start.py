@@ -19,7 +19,7 @@ from core.training.machine import MachineChoice
 from core.training.stages import StageStep, adam, rate_factor, set_rates
 
 _POSITION = 1 << 18
-"""Of the draws, apart from those of every epoch of the classifier."""
+"""Number of the warm start among the draws, apart from those of every epoch of the classifier."""
 
 
 def warm_start_on_masks(

@@ -20,7 +20,7 @@ class Plateau(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def factor(self) -> float:
-        """What the rates are multiplied by."""
+        """Factor of the learning rates."""
         return float(RATE_STEP ** -min(self.steps, RATE_STEPS))
 
     @property

@@ -88,8 +88,8 @@ def keep_rois(
         slots=[slots[row] for row in new],
         arrays={name: getattr(found, name)[new] for name in _NAMES},
     )
-    _write(study, prefix, entries)
-    _merge(study, prefix)
+    files = _files(study, prefix)
+    _merge(study, prefix, [_write(study, prefix, entries, files), *files])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,11 +125,13 @@ def _files(study: Study, prefix: str) -> list[_File]:
     return files
 
 
-def _write(study: Study, prefix: str, entries: _Entries) -> None:
-    numbers = [int(one.name.removeprefix(prefix)) for one in _files(study, prefix)]
+def _write(study: Study, prefix: str, entries: _Entries, files: Sequence[_File]) -> _File:
+    """Write a file that is newer than ``files``."""
+    numbers = [int(one.name.removeprefix(prefix)) for one in files]
     name = f"{prefix}{max(numbers, default=0) + 1:08d}"
     arrays = {_KEYS: _table(entries.keys), _SLOTS: _table(entries.slots), **entries.arrays}
     study.arrays.write_derived(name, arrays)
+    return _File(name=name, keys=entries.keys, slots=entries.slots)
 
 
 def _current_rows(files: Sequence[_File]) -> dict[str, list[int]]:
@@ -146,9 +148,8 @@ def _current_rows(files: Sequence[_File]) -> dict[str, list[int]]:
     return current
 
 
-def _merge(study: Study, prefix: str) -> None:
-    """Merge all files where too many of their regions are stale, or all but the largest where there are many."""
-    files = _files(study, prefix)
+def _merge(study: Study, prefix: str, files: Sequence[_File]) -> None:
+    """Merge ``files`` (all, the newest first) where too many regions are stale; all but the largest where they are many."""
     current = _current_rows(files)
     rows, used = sum(len(file.keys) for file in files), sum(map(len, current.values()))
     if rows > used * _MOST_ROWS:
@@ -178,7 +179,7 @@ def _merge(study: Study, prefix: str) -> None:
             slots=[slot for part in parts for slot in part.slots],
             arrays={name: np.concatenate([part.arrays[name] for part in parts]) for name in _NAMES},
         )
-        _write(study, prefix, merged)
+        _write(study, prefix, merged, files)
     for file in chosen:
         study.arrays.delete_derived(file.name)
 

@@ -35,7 +35,7 @@ def localisation_claims(estimates: Mapping[str, Estimate], model: str = "the mod
 
 
 def conclusion(gap: Estimate) -> str:
-    """What a paired difference, model minus position only, shows."""
+    """Conclusion from a paired difference, model minus position only."""
     if gap.low is None or gap.high is None:
         return "without an interval nothing is shown"
     if gap.low > 0:

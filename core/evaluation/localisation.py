@@ -22,12 +22,12 @@ FloatMap = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Controls:
-    """What the maps of a model are compared with."""
+    """Controls that the maps of a model are compared with."""
 
     position: Mapping[str, FloatMap] = field(default_factory=dict)
     """(I, I) mean mask of the training lesions, by scale; empty where no training ROI is at hand."""
     others: bool = False
-    """Where ``position`` lacks a scale: take, for each patient, the mean mask of the other judged patients."""
+    """True to use, where ``position`` lacks a scale, the mean mask of the other evaluated patients."""
     drawn: RoiSet | None = None
     """The judged lesions once more, in ROIs with random centre and scale; None: not judged on such ROIs."""
 

@@ -145,7 +145,7 @@ def _sections(
 
 
 def _readers(experiment: Experiment, judged: Judged) -> dict[str, NDArray[np.float64]]:
-    """What people said of malignancy, by comparator; their own probability first."""
+    """Readers' assessments of malignancy, by comparator; their own probability first."""
     found = reader_values(experiment.study, judged.methods[0].first.lesion_ids)
     return {name: found[name] for name in (PROBABILITY, CATEGORY) if name in found}
 

@@ -22,7 +22,7 @@ from core.training.config import TrainingConfig
 
 @dataclass(frozen=True, kw_only=True)
 class TableRequest:
-    """What a user asks for."""
+    """Request for the experiment: configuration, seeds, folds and output folder."""
 
     out: Path
     config: TrainingConfig

@@ -52,7 +52,7 @@ class ImportedWeights:
 
     network: str
     source: str
-    """What the file was recognised as, in words."""
+    """Format that the file was recognised as, in words."""
     path: Path
     """The converted file."""
 

@@ -183,7 +183,7 @@ def adam(groups: list[dict[str, Any]], *, rate: float, decoupled_decay: bool = F
 
 
 def rate_factor(step: StageStep, batch: int, batches: int, schedule: str) -> float:
-    """What the rates are multiplied by at a batch (from 0); warm-up runs at constant rates."""
+    """Return the factor of the learning rates at a batch (from 0); warm-up runs at constant rates."""
     if step.stage == "warm-up" or schedule == "constant":
         return 1.0
     if schedule == "authors" and step.stage == "A1":

@@ -1,4 +1,4 @@
-"""A training whose loss stays where it began has learned nothing, and its user is told."""
+"""Warns of a training whose loss stays where it began: it has learned nothing."""
 
 from __future__ import annotations
 
