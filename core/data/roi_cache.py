@@ -149,7 +149,7 @@ def _current_rows(files: Sequence[_File]) -> dict[str, list[int]]:
 
 
 def _merge(study: Study, prefix: str, files: Sequence[_File]) -> None:
-    """Merge ``files`` (all, the newest first) where too many regions are stale; all but the largest where they are many."""
+    """Merge all ``files`` (the newest first) if many regions are stale, else all but the largest if many."""
     current = _current_rows(files)
     rows, used = sum(len(file.keys) for file in files), sum(map(len, current.values()))
     if rows > used * _MOST_ROWS:
