@@ -104,6 +104,7 @@ class Workspaces(QObject):
 
         screen = self._add(TrainScreen(self._session, self.desk, self.training))
         screen.model_wanted.connect(self._actions["workspace.review"].trigger)
+        screen.lesion_wanted.connect(self._actions["workspace.annotate"].trigger)
         return screen
 
     @cached_property

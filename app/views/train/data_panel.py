@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
     QTableWidget,
     QTableWidgetItem,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from app.qt.flow_layout import FlowLayout
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.widgets.label import Label
-from core.tasks.runs.training_data import TrainingData
+from core.tasks.runs.training_data import LeftOut, TrainingData
 
 
 class DataPanel(QWidget):
+    lesion_wanted = Signal(str)
+    """Id of the first lesion that is left out for a reason; it is to be shown."""
+    class_wanted = Signal(str)
+    """A class that is to be trained too."""
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.table = QTableWidget(0, 5)
@@ -51,6 +60,10 @@ class DataPanel(QWidget):
         layout.addWidget(self.table)
         layout.addWidget(self.warnings)
         layout.addWidget(self.exclusions)
+        self.links = QWidget()
+        """For each reason: its lesions, and the class that could be trained too."""
+        self._links = FlowLayout(self.links, gap=6)
+        layout.addWidget(self.links)
         self.show_data(None)
 
     def show_data(self, data: TrainingData | None) -> None:
@@ -84,5 +97,29 @@ class DataPanel(QWidget):
                     count=data.forgotten,
                 )
             )
+        self._show_links(() if data is None else data.left_out)
         self.exclusions.setText("\n".join(lines))
         self.exclusions.setVisible(bool(lines))
+
+    def _show_links(self, left_out: Sequence[LeftOut]) -> None:
+        while (item := self._links.takeAt(0)) is not None:
+            if (old := item.widget()) is not None:
+                old.hide()
+                old.deleteLater()
+        for found in left_out:
+            # reasons that have no class stand in the order of the lines above
+            name = tr(found.word) if found.word else translate_message(found.reason)
+            first = found.lesion_ids[0]
+            show = self._link(tr("Show: {what}", what=name))
+            show.clicked.connect(lambda _checked=False, first=first: self.lesion_wanted.emit(first))
+            if found.word:
+                train = self._link(tr("Train {name} too", name=tr(found.word)))
+                train.clicked.connect(lambda _checked=False, word=found.word: self.class_wanted.emit(word))
+        self.links.setVisible(bool(left_out))
+
+    def _link(self, text: str) -> QToolButton:
+        button = QToolButton()
+        button.setText(text)
+        button.setObjectName("fold")
+        self._links.addWidget(button)
+        return button

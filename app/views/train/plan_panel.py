@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import msgspec
@@ -65,6 +66,8 @@ class PlanPanel(QWidget):
         self.preset.addItems(PRESETS)
         self.preset.setCurrentText(default_preset())
         self._preset_by_hand = False
+        self._more_classes: list[str] = []
+        """Beyond those of the preset."""
         self.weights = WeightsNotice()
         self.label.addItems([tr(name) for name in _LABELS])
         self.name, self.seed, self.folds = QLineEdit(), NumberField(), NumberField()
@@ -96,7 +99,22 @@ class PlanPanel(QWidget):
         self.where.add_wanted.connect(self.machine_wanted)
         self.measure.clicked.connect(self.measure_wanted)
         self.start.clicked.connect(self._start)
+        self.data.class_wanted.connect(self._train_too)
         self._preset_chosen()
+
+    def _train_too(self, word: str) -> None:
+        """One more class, until another preset is chosen."""
+        if self.config is not None and word not in self.config.class_names:
+            self._more_classes.append(word)
+            self._read()
+
+    def _changes(self) -> list[str]:
+        """What was changed of the preset, as ``configure`` takes it."""
+        changes = self.form.changes()
+        if self._more_classes:
+            names = [*read_preset(self.preset.currentText()).config.class_names, *self._more_classes]
+            changes.append(f"class_names={json.dumps(names)}")
+        return changes
 
     def _lay_out(self) -> None:
         for label in (self.description, self.estimate, self.problem, self.device):
@@ -236,6 +254,7 @@ class PlanPanel(QWidget):
         preset = self.preset.currentText()
         self.description.setText(translate_message(read_preset(preset).description))
         label = _LABELS[self.label.currentIndex()]
+        self._more_classes.clear()
         self.form.show_config(configure(preset, label=label, seed=self.seed.value(), changes=()))
         self._read()
 
@@ -247,7 +266,7 @@ class PlanPanel(QWidget):
                 self.preset.currentText(),
                 label=label,
                 seed=self.seed.value(),
-                changes=(*self.form.changes(), *self.label_rule.changes()),
+                changes=(*self._changes(), *self.label_rule.changes()),
             )
         except MarginaliaError as error:
             self.config = None

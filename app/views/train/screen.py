@@ -68,6 +68,8 @@ _LOG_END = 20_000
 
 
 class TrainScreen(Screen):
+    lesion_wanted = Signal()
+    """Emitted when the user asks to see a lesion; it is selected by then."""
     model_wanted = Signal()
     """The model that was opened is to be looked at."""
 
@@ -122,6 +124,7 @@ class TrainScreen(Screen):
         self._looking.done.connect(self._take_data)
         self._pictures.done.connect(self._take_prototypes)
         self.plan.data_wanted.connect(self._look)
+        self.plan.data.lesion_wanted.connect(self._show_lesion)
         self.plan.start_wanted.connect(self._start)
         self.plan.machine_wanted.connect(self._add_machine)
         self.job.stop_wanted.connect(self._stop)
@@ -294,6 +297,10 @@ class TrainScreen(Screen):
                 self._stale = True
 
     # what the user does
+
+    def _show_lesion(self, lesion_id: str) -> None:
+        self.session.select(self.session.study.lesions.get(lesion_id).image_id, lesion_id)
+        self.lesion_wanted.emit()
 
     def _add_machine(self) -> None:
         dialog = MachineDialog(self)

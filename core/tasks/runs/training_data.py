@@ -35,11 +35,21 @@ class ClassCount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Lesions that are not trained on for one reason."""
+
+    reason: str
+    lesion_ids: tuple[str, ...]
+    word: str = ""
+    """The class that the configuration does not train; "" where the reason is another."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingData:
     counts: tuple[ClassCount, ...]
     """By part, then by class; parts without a patient are left out."""
-    exclusions: tuple[tuple[str, int], ...]
-    """Reason and number of lesions, the most frequent first."""
+    left_out: tuple[LeftOut, ...]
+    """Lesions left out, by reason, the most frequent first."""
     forgotten: int
     """Prototypes of earlier runs that are marked as not medically relevant."""
     warnings: tuple[str, ...]
@@ -49,6 +59,11 @@ class TrainingData:
     that several readers labelled alike counts for each of them."""
     against_data_set: int = 0
     """Lesions whose reader's label, which counts, differs from the data set's."""
+
+    @property
+    def exclusions(self) -> tuple[tuple[str, int], ...]:
+        """Reason and number of lesions that are left out, the most frequent first."""
+        return tuple((one.reason, len(one.lesion_ids)) for one in self.left_out)
 
     @property
     def lesions(self) -> int:
@@ -73,17 +88,21 @@ def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part]
     images = {image.id: image for image in study.images.all()}
     opinions = Opinions(study, label=config.label, rule=config.labels)
     seen: list[_Seen] = []
-    reasons: Counter[str] = Counter()
+    reasons: dict[tuple[str, str], list[str]] = {}
+
+    def leave_out(lesion_id: str, reason: str, word: str = "") -> None:
+        reasons.setdefault((reason, word), []).append(lesion_id)
+
     for lesion in study.lesions.all():
         truth, image = opinions.of(lesion), images[lesion.image_id]
         if not lesion.is_inside(image):
-            reasons[OUTSIDE] += 1
+            leave_out(lesion.id, OUTSIDE)
         elif truth.word is None:
-            reasons[truth.doubt] += 1
+            leave_out(lesion.id, truth.doubt)
         elif truth.word not in config.class_names:
-            reasons[f"{config.label} '{truth.word}' is not among the trained classes"] += 1
+            leave_out(lesion.id, f"{config.label} '{truth.word}' is not among the trained classes", truth.word)
         elif parts is not None and image.patient_id not in parts:
-            reasons["its patient is in no part of the split"] += 1
+            leave_out(lesion.id, "its patient is in no part of the split")
         else:
             part = UNDIVIDED if parts is None else parts[image.patient_id].value
             against = bool(truth.said_by) and truth.data_set not in (None, truth.word)
@@ -98,9 +117,10 @@ def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part]
                     against_data_set=against,
                 )
             )
+    left_out = sorted(reasons.items(), key=lambda found: -len(found[1]))
     return TrainingData(
         counts=_counts(seen, config.class_names),
-        exclusions=tuple(reasons.most_common()),
+        left_out=tuple(LeftOut(reason=r, word=w, lesion_ids=tuple(ids)) for (r, w), ids in left_out),
         forgotten=sum(
             mark is Mark.NOT_RELEVANT
             for run in study.runs.all(archived=True)

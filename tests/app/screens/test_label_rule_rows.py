@@ -34,7 +34,7 @@ def test_the_chosen_rule_is_the_one_that_is_shown(qtbot: QtBot, qapp: QApplicati
 
 def test_the_summary_names_every_voice_and_what_differs() -> None:
     data = TrainingData(
-        counts=(), exclusions=(), forgotten=0, warnings=(), said_by=(("", 40), ("Dr A", 3)), against_data_set=2
+        counts=(), left_out=(), forgotten=0, warnings=(), said_by=(("", 40), ("Dr A", 3)), against_data_set=2
     )
     text = summary_of(data)
     assert text.startswith("Labels of the data set: 40. Labels of Dr A: 3. 2 of them differ from the data set.")

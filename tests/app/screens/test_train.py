@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QMessageBox
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QMessageBox, QToolButton
 from pytestqt.qtbot import QtBot
 
 from app.state.changes import RunsChanged
@@ -376,3 +376,28 @@ def test_another_machine_is_set_up_and_confirmed_from_the_plan(
     qtbot.mouseClick(dialog.add, Qt.MouseButton.LeftButton)
     assert plan.host == "far"
     assert [host.address for host in Hosts().confirmed()] == ["me@other.example.org"]
+
+
+def test_a_lesion_that_is_left_out_is_shown_and_its_class_trained_by_one_press_each(
+    qtbot: QtBot, train: MainWindow
+) -> None:
+    screen, study = train.train, train.session.study
+    lesion = study.lesions.all()[3]
+    study.lesions.set_labels(lesion.id, Labels(margin=MarginType.MICROLOBULATED))
+    screen._look()
+    links = screen.plan.data.links
+
+    def link(text: str) -> QToolButton | None:
+        found = [button for button in links.findChildren(QToolButton) if button.text() == text]
+        return found[0] if found else None
+
+    qtbot.waitUntil(lambda: link("Show: microlobulated") is not None, timeout=20_000)
+    link("Show: microlobulated").click()  # type: ignore[union-attr]
+    assert train.workspaces.shown_name == "annotate"
+    assert train.session.lesion_id == lesion.id
+    train.actions_["workspace.train"].trigger()
+    qtbot.waitUntil(lambda: link("Train microlobulated too") is not None, timeout=20_000)
+    link("Train microlobulated too").click()  # type: ignore[union-attr]
+    assert screen.plan.config is not None
+    assert screen.plan.config.class_names[-1] == "microlobulated"
+    qtbot.waitUntil(lambda: not links.isVisible(), timeout=20_000)
