@@ -22,6 +22,9 @@ _PAGES_WAITING = 3
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 """The ``WorklistRow`` of an entry; None where it is gone, or not read yet (``dataChanged`` follows)."""
 
+REASON_ROLE = Qt.ItemDataRole.UserRole + 2
+"""Why the entry stands where it stands, for the user; "" in most orders."""
+
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -43,6 +46,8 @@ class WorklistModel(QAbstractTableModel):
         self._reader = Background(self, name="worklist rows", most=_PAGES_WAITING)
         self._reader.done.connect(self._take_page)
         self._at_once = 0
+        self.reasons: dict[str, str] = {}
+        """By lesion, why it stands where it stands; {} in the other orders."""
         self.busy = False
         """Flag: a query is under way."""
 
@@ -163,12 +168,18 @@ class WorklistModel(QAbstractTableModel):
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if not index.isValid() or not 0 <= index.row() < len(self._keys):
             return None
+        if role == REASON_ROLE:
+            row = self.row_to_paint(index.row())
+            return "" if row is None else reason_text(self.reasons.get(row.lesion_id or "", ""))
         if role not in (ROW_ROLE, Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             return None
         if role == ROW_ROLE:
             return self.row_to_paint(index.row())
         row = self.row_at(index.row())
-        return "" if row is None else spoken(row)
+        if row is None:
+            return ""
+        reason = reason_text(self.reasons.get(row.lesion_id or "", ""))
+        return f"{spoken(row)}, {reason}" if reason else spoken(row)
 
 
 def title(row: WorklistRow) -> str:
@@ -176,14 +187,27 @@ def title(row: WorklistRow) -> str:
     return f"{row.pseudonym}  {view}" if view else row.pseudonym
 
 
-def subtitle(row: WorklistRow) -> str:
+def reason_text(reason: str) -> str:
+    """A ``core.tasks.review.useful_order.UsefulReason`` in the user's language; "" for none."""
+    return {
+        "model unsure": tr("model unsure"),
+        "model disagrees with the label": tr("model disagrees with the label"),
+        "unlike every prototype": tr("unlike every prototype"),
+        "no precedent": tr("no precedent"),
+        "drawn at random": tr("drawn at random"),
+        "annotated already": tr("annotated already"),
+        "not seen by the model": tr("not seen by the model"),
+    }.get(reason, "")
+
+
+def subtitle(row: WorklistRow, reason: str = "") -> str:
     if row.lesion_id is None:
         return tr("no lesion yet")
     # what the data set says stays hidden until the reader has said it
     hidden = row.margin is None or not (row.labelled_by_me or shows_others_first())
     margin = tr("not labelled") if hidden or row.margin is None else word(row.margin)
     # the margin first: it is what is left where the list is narrow
-    return margin + " · " + tr("lesion {number}", number=row.lesion_number)
+    return margin + " · " + (reason or tr("lesion {number}", number=row.lesion_number))
 
 
 def spoken(row: WorklistRow) -> str:

@@ -304,6 +304,13 @@ class Session(QObject):
         reader, study = self._writer()
         study.audit.record("annotation.others_shown", annotation_subject(lesion_id, reader.id))
 
+    def record_proposal_refused(self, lesion_id: str) -> None:
+        """The trail keeps that a proposed margin was shown and nothing of it was accepted."""
+        from core.store.annotations import annotation_subject
+
+        reader, study = self._writer()
+        study.audit.record("annotation.proposal_refused", annotation_subject(lesion_id, reader.id))
+
     def imported(self, images: int) -> None:
         """Images came in by an import in another thread."""
         self.changed.emit(ImagesImported(images=images))

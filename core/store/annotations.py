@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, select
+from sqlalchemy import Row, and_, func, insert, literal_column, select
 
 from core.domain.errors import StudyError
-from core.domain.shapes import Shape, decode_shapes, encode_shapes, sharing_decoder
+from core.domain.shapes import Origin, Shape, decode_shapes, encode_shapes, sharing_decoder
 from core.domain.study import FineAnnotation
 from core.store import schema
 from core.store.database import Database, now_utc
@@ -79,6 +80,14 @@ class AnnotationRepository:
         with self._database.read() as connection:
             return tuple(connection.execute(statement).scalars())
 
+    def latest_of(self, reader_id: str, count: int) -> tuple[FineAnnotation, ...]:
+        """The last ``count`` revisions that the reader committed on any lesion, the newest first."""
+        statement = select(_T).where(_T.c.reader_id == reader_id)
+        # rows are only appended, so that their numbers are the order of entry, by which the index is sorted
+        statement = statement.order_by(literal_column("annotation.rowid").desc()).limit(count)
+        with self._database.read() as connection:
+            return tuple(map(_annotation, connection.execute(statement).all()))
+
     def all_current(self, *, reader_id: str | None = None) -> tuple[FineAnnotation, ...]:
         """The current annotation of each lesion and reader (or of one reader), by lesion in the order of entry."""
         newest = (
@@ -122,7 +131,7 @@ class AnnotationRepository:
             # the shapes stand in the rows, which never change; the trail seals them by their hash
             old = None if newest is None else _seal(int(newest.revision), newest.shapes)
             subject = annotation_subject(lesion_id, reader_id)
-            transaction.record(action, subject, old=old, new=_seal(revision, text) | note)
+            transaction.record(action, subject, old=old, new=_seal(revision, text) | _origins(shapes) | note)
         return FineAnnotation(lesion_id=lesion_id, reader_id=reader_id, revision=revision, shapes=shapes)
 
 
@@ -133,6 +142,12 @@ def annotation_subject(lesion_id: str, reader_id: str) -> str:
 
 def _seal(revision: int, text: str) -> dict[str, int | str]:
     return {"revision": revision, "shapes_sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _origins(shapes: tuple[Shape, ...]) -> dict[str, int]:
+    """The number of shapes that the program proposed, by whether the reader changed them; {} if none was."""
+    counts = Counter(shape.origin for shape in shapes if shape.origin is not Origin.DRAWN)
+    return {origin.value: count for origin, count in sorted(counts.items())}
 
 
 def _annotation(row: Row[Any], decode: Callable[[str], tuple[Shape, ...]] = decode_shapes) -> FineAnnotation:

@@ -18,7 +18,7 @@ from core.platform.atomic import atomic_write, make_folder
 from core.store.database import make_engine, translated
 from core.store.layout import refuse_foreign
 
-HEAD = "0006"
+HEAD = "0007"
 """Layout of this program; numbers grow with every migration."""
 
 BACKUPS = "backup"

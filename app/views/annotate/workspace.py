@@ -42,6 +42,7 @@ from app.views.annotate.history import AnnotateHistory
 from app.views.annotate.overlays import Overlays
 from app.views.annotate.panel_controller import PanelController, mask_frame
 from app.views.annotate.pen_strip import PenStrip
+from app.views.annotate.proposing import ProposalController
 from app.views.annotate.side_panel import WIDTH, SidePanel
 from app.views.annotate.tool_column import tool_column
 from app.views.screen import History, Screen
@@ -75,6 +76,7 @@ class AnnotateWorkspace(Screen):
         self.document = AnnotationDocument(self._refuse_commit, parent=self)
         self.steps = AnnotateHistory(session, self.document, self)
         self.canvas = AnnotationCanvas(self.view, self.document, self)
+        self.proposals = ProposalController(session, self.canvas)
         self.overlays = Overlays(self.view)
         self.preview = MaskPreview(self.document)
         self.panel = SidePanel(actions, mask_frame(self.preview))
@@ -327,7 +329,7 @@ class AnnotateWorkspace(Screen):
     def _take_outline(self, outline: LesionOutline) -> None:
         if self._session.image_id is not None and self._session.can_write:
             add_lesion(self._session, self._session.image_id, outline)
-            self.canvas.choose_tool("ellipse")
+            self.canvas.choose_tool("propose" if self.canvas.tool_name == "propose" else "ellipse")
 
     def _change_outline(self, outline: LesionOutline) -> None:
         if self.lesion is None:

@@ -161,6 +161,7 @@ class Workspaces(QObject):
     def _make_annotation(self) -> tuple[AnnotateWorkspace, AnnotateWiring]:
         from app.views.annotate.wiring import AnnotateWiring
         from app.views.annotate.workspace import AnnotateWorkspace
+        from app.views.worklist.usefulness import UsefulFirst
 
         workspace = AnnotateWorkspace(self._session, self._actions)
         wiring = AnnotateWiring(self._session, self._actions, workspace)
@@ -169,6 +170,7 @@ class Workspaces(QObject):
         workspace.undo_offered.connect(self.undo_offered)
         workspace.worklist.import_wanted.connect(self.import_wanted)
         workspace.worklist.model.failed.connect(self.search_failed)
+        UsefulFirst(self._session, self.desk, workspace.worklist).message.connect(self.refused)
         wall = workspace.wall.hanging_view
         wall.cursor_moved.connect(self.pointed)
         wall.announced.connect(self.refused)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import msgspec
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
@@ -43,11 +46,16 @@ from app.widgets.label import Label
 from core.domain.vocabulary import Part
 from core.store.worklist import WorklistFilter, WorklistOrder, WorklistProgress, WorklistQuery, WorklistRow
 
+if TYPE_CHECKING:
+    from core.tasks.review.useful_order import UsefulLesion
+
 _TYPING_MS = 120
 
 
 class WorklistPanel(QWidget):
     import_wanted = Signal()
+    ranking_wanted = Signal()
+    """The order "Most useful first" was chosen; ``set_ranking`` follows."""
     refused = Signal(str)
     """Why a correction cannot be made, as a sentence."""
 
@@ -64,6 +72,7 @@ class WorklistPanel(QWidget):
         self._progress_text, self._progress = Label(), QProgressBar()
         self._stack = QStackedWidget()
         self._place = StudyPlace()
+        self._ranking: tuple[str, ...] = ()
         self._nothing = Label()
         self._way_out = QPushButton()
         self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
@@ -108,6 +117,23 @@ class WorklistPanel(QWidget):
                 self._choose(row)
                 return
 
+    @property
+    def ranked(self) -> bool:
+        """True if the order is "Most useful first"."""
+        return self.order.currentData() == WorklistOrder.RANKING.value
+
+    def set_ranking(self, ranking: Sequence[UsefulLesion]) -> None:
+        """The lesions, most useful first, with the reason of each."""
+        self._ranking = tuple(one.lesion_id for one in ranking)
+        self.model.reasons = {one.lesion_id: one.reason.value for one in ranking}
+        self._search()
+
+    def _ask_ranking(self) -> None:
+        if self.ranked and self._session.is_open:
+            self.ranking_wanted.emit()
+        else:
+            self.model.reasons = {}
+
     def stop(self) -> None:
         """Before the window goes."""
         self.model.stop()
@@ -132,6 +158,7 @@ class WorklistPanel(QWidget):
             (tr("Newest first"), WorklistOrder.NEWEST),
             (tr("By patient"), WorklistOrder.PATIENT),
             (tr("By margin"), WorklistOrder.MARGIN),
+            (tr("Most useful first"), WorklistOrder.RANKING),
         ):
             self.order.addItem(text, order.value)
         for box, name in (
@@ -142,6 +169,7 @@ class WorklistPanel(QWidget):
             box.setAccessibleName(name)
             box.setToolTip(name)
             box.currentIndexChanged.connect(self._search)
+        self.order.currentIndexChanged.connect(self._ask_ranking)
 
     def _build_list(self) -> None:
         self.list.setModel(self.model)
@@ -223,6 +251,7 @@ class WorklistPanel(QWidget):
             case StudyClosing():
                 self.thumbnails.clear()
                 self.model.clear()
+                self._ranking, self.model.reasons = (), {}
             case _:
                 pass
 
@@ -238,8 +267,10 @@ class WorklistPanel(QWidget):
     def with_filters(self, place: StudyPlace) -> StudyPlace:
         """The place with filter and order as they are now."""
         split_id, part = self.part.currentData() or ("", "")
+        # a ranking rests on the model that is open, and goes with it
+        order = WorklistOrder.ENTRY.value if self.ranked else self.order.currentData()
         return msgspec.structs.replace(
-            place, only=self.only.currentData(), order=self.order.currentData(), split_id=split_id, part=part
+            place, only=self.only.currentData(), order=order, split_id=split_id, part=part
         )
 
     def _clear_filters(self) -> None:
@@ -270,6 +301,7 @@ class WorklistPanel(QWidget):
             text=self.search.text().strip(),
             only=WorklistFilter(self.only.currentData()),
             order=WorklistOrder(self.order.currentData()),
+            ranking=self._ranking if self.ranked else (),
         )
         if (chosen := self.part.currentData()) is not None:
             query = msgspec.structs.replace(query, split_id=chosen[0], part=Part(chosen[1]))

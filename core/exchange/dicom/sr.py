@@ -145,6 +145,7 @@ def _fine_group(
             region,
             coded.FINE_ROLES[region.role.value],
             measurements=[] if pen is None else [_measure(coded.PEN, pen.value, unit)],
+            evaluations=[hd.sr.QualitativeEvaluation(coded.ORIGIN, coded.ORIGINS[shape.origin.value])],
         )
 
 
