@@ -23,6 +23,7 @@ from core.data.augment import (
     Float32,
     apply,
     augment,
+    cut_masks,
     draw_parameters,
     epoch_batches,
     generator,
@@ -35,6 +36,7 @@ from core.model.network import PrototypeNetwork
 from core.model.precision import gradient_precision
 from core.model.trunk import TrunkNetwork
 from core.training.config import TrainingConfig
+from core.training.feature_cache import KeptFeatures
 from core.training.inference import INFERENCE_BATCH, device_of, exact, network_input, normalise, normalise_beside
 from core.training.machine import usual_precision
 
@@ -152,18 +154,25 @@ class Cached:
     """The same draws of frozen features: each is one of a ROI's fixed augmentations, the first being none.
     ``feature_dropout`` sets channels of a draw to their mean over the un-augmented ROIs.
 
-    ``plain`` (n, C0, h, w) float32 are the un-augmented features; the augmented ones serve gradients only: they
-    are computed in the precision of gradients of the whole network (on a processor with bfloat16 in half the time,
-    0.8% from float32 for VGG-16) and kept in float16.
+    ``kept``: what an earlier run computed for the same regions. ``plain`` (n, C0, h, w) float32 are the
+    un-augmented features; the augmented ones serve gradients only: they are computed in the precision of gradients
+    of the whole network (on a processor with bfloat16 in half the time, 0.8% from float32 for VGG-16) and kept in
+    float16.
     """
 
     def __init__(
-        self, network: PrototypeNetwork, training: RoiSet, config: TrainingConfig, cancelled: IsCancelled = never
+        self,
+        network: PrototypeNetwork,
+        training: RoiSet,
+        config: TrainingConfig,
+        cancelled: IsCancelled = never,
+        *,
+        kept: KeptFeatures | None = None,
     ) -> None:
         self.rois = training
         self.config = config
         self.draws = Augmented(training, config)
-        self.plain = features_of(network, training, cancelled=cancelled)
+        self.plain = features_of(network, training, cancelled=cancelled) if kept is None else kept.plain
         versions = [self.plain.half()]
         self.mean = self.plain.mean((0, 2, 3)).view(1, -1, 1, 1).numpy()
         masks = [_packed(np.concatenate([training.central(stored_masks(training, r)) for r in _pieces(training)]))]
@@ -172,10 +181,14 @@ class Cached:
             parameters = draw_parameters(
                 random, len(training), config.augmentation, lesion_share=config.transform.lesion_share
             )
-            found, cut = _augmented_features(network, training, parameters, config, cancelled)
-            versions.append(found)
+            if kept is None:
+                found, cut = _augmented_features(network, training, parameters, config, cancelled)
+                versions.append(found)
+            else:
+                pieces = [(parameters.rows(rows), stored_masks(training, rows)) for rows in _pieces(training)]
+                cut = np.concatenate([cut_masks(chosen, some, training.transform) for chosen, some in pieces])
             masks.append(_packed(cut))
-        self.features = torch.stack(versions)
+        self.features = torch.stack(versions) if kept is None else torch.cat([versions[0][None], kept.augmented])
         self.masks = np.stack(masks)
         """(versions, n, 2, I, I / 8): a bit a pixel, an eighth of the memory."""
 

@@ -26,11 +26,12 @@ from core.model.network import PrototypeNetwork
 from core.model.precision import Precision
 from core.platform.atomic import make_folder
 from core.training import state as run_state
-from core.training.batches import Augmented, Cached, Source, TrainingBatch, features_of
+from core.training.batches import Augmented, Source, TrainingBatch
 from core.training.begin_or_resume import begin, check_classes, check_normalisation, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.forgotten_patches import Cells, ForgottenPatch, among, forgotten_cells
+from core.training.frozen_source import ParentRun, folders_of, frozen_source
 from core.training.inference import Latents
 from core.training.last_layers import malignancy_of
 from core.training.losses import Parts, cell_loss, image_loss, joint_loss
@@ -66,10 +67,12 @@ def train(
     team: Team = ALONE,
     projected: OnProjection | None = None,
     forgotten: Sequence[ForgottenPatch] = (),
+    parent: ParentRun | None = None,
 ) -> RunResult:
     """Train a model on the ROIs whose ``parts`` entry (a value of ``Part``) is training.
 
     ``folder`` receives config.json, machine.json, state.safetensors, history.json, table.h5, run.json and model/.
+    ``parent``: the run begins with its add-on, prototypes and heads, and with its features of the frozen trunk.
     No prototype starts from, or is projected onto, a ``forgotten`` patch; the record says which.
     A folder that holds an unfinished run of the same configuration and data is gone on with; TrainingError where
     it holds another run, where a class has no lesion, or where the loss is not finite; Cancelled at the user's
@@ -77,7 +80,7 @@ def train(
     """
     check_request(rois, parts, config)
     make_folder(folder)
-    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team)
+    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team, parent)
     trainer.projected = projected
     trainer.forget(forgotten)
     with threads_of(trainer.state.facts.machine):
@@ -141,8 +144,9 @@ class Trainer:
         emit: Emit,
         cancelled: IsCancelled,
         team: Team = ALONE,
+        parent: ParentRun | None = None,
     ) -> None:
-        self.team = team
+        self.team, self.parent = team, parent
         self.config, self.folder, self.emit, self.cancelled = config, folder, emit, cancelled
         self.projected: OnProjection | None = None
         self.forbidden: Cells | None = None
@@ -160,8 +164,11 @@ class Trainer:
         )
         self.device = torch.device(self.state.facts.device)
         self.network = self.state.network
+        begins = self.state.facts.position == 0
+        if parent is not None and begins:
+            self.network.load_state_dict(parent.network.state_dict())
         self.source, self.features, self.validation_features = self._sources()
-        if self.state.facts.position == 0:  # a resumed run has the standardisation in its state
+        if parent is None and begins:  # a resumed run has the standardisation in its state
             standardise(self.network, self.data.training, self.features, team=team, cancelled=cancelled)
         self.latents = Latents()
         """Of the training ROIs, since the layers before them changed last."""
@@ -182,8 +189,10 @@ class Trainer:
         if not self.config.frozen_backbone:
             return self._drawn(), None, None
         self.emit(Message(level="info", text="Computing the features of the frozen backbone once."))
-        cached = Cached(self.network, self.data.training, self.config, self.cancelled)
-        validation = features_of(self.network, self.data.validation, cancelled=self.cancelled)
+        data, folders = self.data, folders_of(self.parent, self.folder if self.team.leads else None)
+        cached, validation = frozen_source(
+            self.network, data.training, data.validation, self.config, folders, self.cancelled
+        )
         return cached, cached.plain, validation
 
     def _drawn(self) -> Source:

@@ -19,13 +19,17 @@ from core.data.training_set import build_roi_set, roi_split_rows
 from core.domain.errors import TrainingError
 from core.domain.events import Emit, IsCancelled, Message, silent
 from core.domain.vocabulary import Part
+from core.model.checkpoint import load_model
 from core.store.study import Study
 from core.tasks.runs.projection_writer import PicturesOfProjection
 from core.tasks.runs.run_data import read_snapshot, roi_request
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
+from core.training.frozen_source import ParentRun
 from core.training.team import Team, team_of
 from core.training.trainer import assist, train
+
+MODEL = "model"
 
 
 class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +43,10 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Patient id to part; patients that it does not name are left out."""
     forgotten: tuple[ForgottenPatch, ...] = ()
     """Patches of earlier runs' prototypes that were marked as not medically relevant when this run was planned."""
+    parent: str = ""
+    """Id of the run that this one updates; "": none."""
+    features: str = ""
+    """Id of the run that keeps the features of the frozen trunk, for an update."""
     host: str = ""
     """Name of the machine that trains it (``core.jobs.hosts``); "": this one."""
 
@@ -67,9 +75,19 @@ def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled
     told = PicturesOfProjection(folder, config, emit).keep
     result = train(
         rois, parts, config, folder, emit=emit, cancelled=cancelled, team=team, projected=told,
-        forgotten=request.forgotten,
+        forgotten=request.forgotten, parent=_parent_of(request),
     )  # fmt: skip
-    return {"record": msgspec.to_builtins(result.record)}
+    found: dict[str, object] = {"record": msgspec.to_builtins(result.record)}
+    return found | {"parent": request.parent} if request.parent else found
+
+
+def _parent_of(request: TrainRequest) -> ParentRun | None:
+    """ModelError where the parent's model is gone."""
+    if not request.parent:
+        return None
+    runs = Path(request.folder).parent
+    network = load_model(runs / request.parent / MODEL).network
+    return ParentRun(network=network, features=runs / (request.features or request.parent))
 
 
 def rois_of(

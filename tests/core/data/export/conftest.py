@@ -8,7 +8,7 @@ import pytest
 
 from core.domain.content import content_sha256
 from core.domain.geometry import Box
-from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Shape, Stroke, circle
+from core.domain.shapes import Ellipse, Length, Line, Origin, Polygon, Rectangle, Shape, Stroke, circle
 from core.domain.study import Finding, Image, Labels, Lesion, LesionOutline, Patient, Split, Window
 from core.domain.vocabulary import Laterality, MarginType, Part, Pathology, ViewPosition
 from core.store.study import Study
@@ -24,7 +24,11 @@ OUTLINES: tuple[LesionOutline, ...] = (
 MARGINS = (MarginType.CIRCUMSCRIBED, MarginType.SPICULATED, MarginType.INDISTINCT, MarginType.OBSCURED)
 HALF_A_MM = Length(value=0.5, unit="mm")
 FINE: tuple[tuple[Shape, ...], ...] = (
-    (circle((82.0, 45.0), 6.0), Line(points=((85.0, 40.0), (110.0, 42.0), (128.0, 60.0)), width=HALF_A_MM)),
+    (
+        circle((82.0, 45.0), 6.0),
+        Line(points=((85.0, 40.0), (110.0, 42.0), (128.0, 60.0)), width=HALF_A_MM, origin=Origin.PROPOSED),
+        Line(points=((90.0, 85.0), (100.0, 88.0)), width=HALF_A_MM, origin=Origin.EDITED),
+    ),
     (
         Stroke(points=((90.0, 50.0), (100.0, 48.0), (112.0, 55.0)), widths=(4.0, 6.0, 3.0)),
         Line(points=((100.0, 45.0), (100.0, 60.0)), width=Length(value=3.0, unit="px"), erases=True),

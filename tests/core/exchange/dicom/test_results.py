@@ -96,6 +96,7 @@ def test_reports_bring_back_regions_and_words(
         assert lesion.labels.pathology == item.lesion.labels.pathology
         if not any(shape.erases for shape in fine):
             assert [shape.role for shape in lesion.fine] == [shape.role for shape in fine]
+            assert [shape.origin for shape in lesion.fine] == [shape.origin for shape in fine]
             assert all(almost(a, b) for a, b in zip(lesion.fine, fine, strict=True))
         else:
             assert lesion.fine == ()
