@@ -117,8 +117,7 @@ def data_fingerprint(rois: RoiSet, parts: NDArray[np.str_]) -> str:
 
 
 def training_rois(rois: RoiSet, config: TrainingConfig) -> RoiSet:
-    """Return the training ROIs as the gradients see them: with automatic bands where the configuration asks
-    for them."""
+    """Return the ROIs that the gradients see: with automatic bands if the configuration asks for them."""
     return with_automatic_bands(rois)[0] if config.automatic_bands else rois
 
 
@@ -223,10 +222,7 @@ class Trainer:
             pass
 
     def run(self) -> RunResult:
-        """Train all stages.
-
-        Raises: TrainingError, Cancelled (see ``train``).
-        """
+        """Train all stages. Raises: TrainingError, Cancelled (see ``train``)."""
         while self.advance() is not None:
             pass
         return write_outcome(
