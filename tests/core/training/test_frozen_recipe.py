@@ -16,11 +16,12 @@ from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Message
 from core.model.checkpoint import load_model
 from core.training.batches import Cached, TrainingBatch
+from core.training.begin_or_resume import check_request
 from core.training.config import Epochs, Rates
 from core.training.losses import cell_targets, without_corners
 from core.training.presets import PRESETS, default_preset, load_preset, read_preset
 from core.training.stages import make_optimiser, part_hashes, trunk_blocks
-from core.training.trainer import Trainer, check_request, train
+from core.training.trainer import Trainer, train
 from tests.core.training.tiny import CONFIG, changed, tiny_network, tiny_parts, tiny_rois
 
 FROZEN = changed(
