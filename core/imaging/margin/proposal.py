@@ -35,14 +35,14 @@ class ProposalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters of the proposal; lengths are shares of the outline's radius. Chosen on training data alone
     (``tests.benchmarks.bench_margin``)."""
 
-    inner: float = 0.5
+    inner: float = 0.4
     outer: float = 1.5
     """Range of the radius in which the margin is looked for."""
-    scale: float = 0.06
+    scale: float = 0.1
     """Standard deviation of the smoothing along a ray."""
     along: float = 2.0
     """Standard deviation of the smoothing along the margin, in rays of 128."""
-    prior: float = 0.1
+    prior: float = 0.04
     """Cost of lying 0.1 away from the outline; it grows with the square."""
     place: float = 1.0
     """Expected radius."""
@@ -50,9 +50,9 @@ class ProposalSettings(msgspec.Struct, frozen=True, kw_only=True):
     strongest: float = 4.0
     """Multiple of the root mean square that a fall of brightness counts for at most: a marker must not attract
     the line from afar."""
-    outwards: float = 0.0
+    outwards: float = 0.4
     """Shift outwards for each unit by which the fall is wider than ``sharp``."""
-    sharp: float = 0.1
+    sharp: float = 0.05
     rounds: int = 2
     """Searches, each in the ellipse of what the one before found."""
     smooth: float = 2.0
