@@ -13,7 +13,7 @@ from app.views.annotate.finding_menu import place_of
 from app.views.annotate.lesion_list import Listed
 from app.views.annotate.side_panel import SidePanel
 from app.widgets.drawing.mask_preview import MaskPreview
-from app.widgets.label import Label
+from app.widgets.label import Elided, Label
 from app.widgets.viewer.picture import Display
 from core.domain.study import Labels, Lesion
 from core.tasks.studies.queries import HistoryEntry
@@ -93,8 +93,8 @@ def answered(own: Labels, given: Labels) -> Labels:
     return Labels(**shown)
 
 
-def mask_frame(preview: MaskPreview) -> QFrame:
-    """The preview under its heading."""
+def mask_frame(preview: MaskPreview, precision: Elided) -> QFrame:
+    """The preview under its heading, and the line on the prototypes below it."""
     frame = QFrame()
     box = QVBoxLayout(frame)
     box.setContentsMargins(10, 6, 10, 6)
@@ -106,4 +106,6 @@ def mask_frame(preview: MaskPreview) -> QFrame:
     heading.setObjectName("heading")
     box.addWidget(heading)
     box.addWidget(preview, 1)
+    precision.setObjectName("faint")
+    box.addWidget(precision)
     return frame

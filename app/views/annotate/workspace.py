@@ -51,6 +51,7 @@ from app.widgets.drawing.canvas import AnnotationCanvas
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.drawing.mask_preview import MaskPreview
 from app.widgets.drawing.pen import width_of
+from app.widgets.label import Elided
 from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Display, Voi
 from core.data.roi import roi_square
@@ -79,7 +80,8 @@ class AnnotateWorkspace(Screen):
         self.proposals = ProposalController(session, self.canvas)
         self.overlays = Overlays(self.view)
         self.preview = MaskPreview(self.document)
-        self.panel = SidePanel(actions, mask_frame(self.preview))
+        self.precision = Elided()
+        self.panel = SidePanel(actions, mask_frame(self.preview, self.precision))
         self.details = PanelController(session, self.panel, self.preview)
         self.strip = PenStrip(actions)
         self.shown: LoadedPicture | None = None

@@ -6,6 +6,9 @@ from pytestqt.qtbot import QtBot
 
 from app.models.worklist import REASON_ROLE
 from app.views.main_window.window import MainWindow
+from core.domain.shapes import circle
+from core.domain.study import Labels
+from core.domain.vocabulary import MarginType
 from core.store.worklist import WorklistOrder
 from core.tasks.review.useful_order import UsefulReason
 
@@ -27,3 +30,17 @@ def test_the_order_follows_the_model_and_names_its_reasons(qtbot: QtBot, opened:
     worklist.order.setCurrentIndex(0)
     qtbot.waitUntil(lambda: not worklist.model.busy)
     assert worklist.model.index(0, 0).data(REASON_ROLE) == ""
+
+
+def test_a_finished_annotation_shows_the_precision_of_the_prototypes(qtbot: QtBot, opened: MainWindow) -> None:
+    session, line = opened.session, opened.annotate.precision
+    opened.actions_["workspace.annotate"].trigger()
+    lesion = next(one for one in session.study.lesions.all() if session.reads.image(one.image_id))
+    session.select(lesion.image_id, lesion.id)
+    x, y = lesion.box.centre
+    session.commit_shapes(lesion.id, (circle((x, y), lesion.box.width / 3),))
+    qtbot.wait(600)
+    assert line.sentence == "", "the margin is not named yet"
+    session.set_labels(lesion.id, Labels(margin=MarginType.SPICULATED))
+    qtbot.waitUntil(lambda: "Prototypes in it" in line.sentence, timeout=30_000)
+    assert line.toolTip().count("%") >= 6
