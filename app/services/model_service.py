@@ -304,9 +304,7 @@ class ModelService(QObject):
             "explain": self._take_panel,
             "cases": self._take_cases,
             "survey": self._take_survey,
-            "precision": lambda _, found: self.precision_measured.emit(
-                found.value if found.error is None else None
-            ),
+            "precision": lambda _, found: self.precision_measured.emit(found.value),
         }
         take[key.what](key, outcome)
 
