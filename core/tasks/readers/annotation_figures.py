@@ -51,9 +51,8 @@ def annotator_figures(study: Study) -> tuple[AnnotatorFigures, ...]:
         if not current:
             continue
         origins = [shape.origin for one in current for shape in one.shapes]
-        timed = [
-            (seconds, len(one.shapes)) for one in current if (seconds := _seconds(study, one.lesion_id, reader.id))
-        ]
+        seconds = [(_seconds(study, one.lesion_id, reader.id), len(one.shapes)) for one in current]
+        timed = [(each, count) for each, count in seconds if each is not None]
         found.append(
             AnnotatorFigures(
                 reader=reader.name,
