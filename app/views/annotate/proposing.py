@@ -17,6 +17,8 @@ class ProposalController(QObject):
     def __init__(self, session: Session, canvas: AnnotationCanvas) -> None:
         super().__init__(canvas)
         self._session = session
+        self._lesion = ""
+        """The lesion that a margin was proposed for last."""
         canvas.proposal_rules = ProposalRules(why_not=self._why_not, width=self._last_width)
         canvas.proposal_refused.connect(self._record_refusal)
 
@@ -26,6 +28,7 @@ class ProposalController(QObject):
         session = self._session
         if session.image_id is None or session.reader is None:
             return ""
+        self._lesion = session.lesion_id or ""
         reason = why_no_proposal(
             session.study, session.reader.id, session.image_id, session.lesion_id, blind=not shows_others_first()
         )
@@ -43,5 +46,5 @@ class ProposalController(QObject):
 
     def _record_refusal(self) -> None:
         session = self._session
-        if session.is_open and session.can_write and session.lesion_id is not None:
-            session.record_proposal_refused(session.lesion_id)
+        if session.is_open and session.can_write and self._lesion:
+            session.record_proposal_refused(self._lesion)

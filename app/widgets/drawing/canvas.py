@@ -153,6 +153,9 @@ class AnnotationCanvas(QObject):
 
     def set_outline(self, outline: LesionOutline | None) -> None:
         """That of the chosen lesion, as it is stored."""
+        if outline != self._stored_outline:
+            # a proposal belongs to one outline
+            self._tools["propose"].cancel()
         self._stored_outline = outline
         self.show_outline(None)
 

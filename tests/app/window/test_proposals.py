@@ -221,3 +221,15 @@ def test_no_other_screen_can_propose(qtbot: QtBot, unlabelled: MainWindow) -> No
                 assert not isinstance(view.tool, ProposalTool)
         qtbot.keyClick(page, Qt.Key.Key_A)
     assert unlabelled.session.reads.shapes("lesion-patient1-CC") == ()
+
+
+def test_a_proposal_goes_with_its_lesion(qtbot: QtBot, unlabelled: MainWindow) -> None:
+    key(qtbot, unlabelled, Qt.Key.Key_A)
+    tool = tool_of(unlabelled)
+    assert tool.line
+    key(qtbot, unlabelled, Qt.Key.Key_9)
+    drag(qtbot, unlabelled, [(220, 100), (240, 120), (260, 150)])
+    assert unlabelled.session.lesion_id != "lesion-patient1-CC"
+    assert tool.line == ()
+    key(qtbot, unlabelled, Qt.Key.Key_Return)
+    assert unlabelled.annotate.document.shapes == ()

@@ -1,7 +1,7 @@
 """Proposes the margin of the chosen lesion as a dashed line, which the reader accepts, pulls or refuses.
 
-Choosing the tool proposes at once. Enter accepts the line, a drag along it accepts that part, a click sets an
-anchor that the line then passes through, Backspace takes the last anchor back, Esc refuses. Without a lesion a
+Choosing the tool proposes at once. Enter accepts the line, a drag along it accepts that part, a click (or the end
+of a drag from beside it) sets an anchor that the line then passes through, Backspace takes the last anchor back, Esc refuses. Without a lesion a
 click proposes an outline first. Nothing is in the annotation before it is accepted, as one edit.
 """
 
@@ -26,6 +26,8 @@ from core.domain.study import LesionOutline
 
 _CLICK = 4.0
 """Logical pixels that the pointer may move in a click."""
+_BESIDE = 16.0
+"""Logical pixels from the line within which a drag goes along it."""
 _REACH = 9.0
 """Logical pixels around an anchor within which a press takes hold of it."""
 
@@ -92,7 +94,7 @@ class ProposalTool(DrawingTool):
         if self._held is not None:
             self._anchors[self._held] = pointer.at
             self._propose_again()
-        elif self._dragged is not None or not self._still(pointer):
+        elif self._dragged is not None or (self._on_line(self._start) and not self._still(pointer)):
             self._drag_to(pointer)
 
     def release(self, pointer: Pointer) -> None:
@@ -102,7 +104,8 @@ class ProposalTool(DrawingTool):
         if self._dragged is not None:
             part, self._dragged = self._dragged, None
             self._accept_part(*part)
-        elif self._held is None and self._still(pointer, start):
+        elif self._held is None:
+            # a click, or a drag that pulls from beside the line
             self._anchors.append(pointer.at)
             self._propose_again()
         self._held = None
@@ -188,12 +191,15 @@ class ProposalTool(DrawingTool):
 
     # accepting
 
-    def _still(self, pointer: Pointer, start: Pointer | None = None) -> bool:
-        start = start or self._start
-        return (
-            start is not None
-            and math.dist((start.place.x(), start.place.y()), (pointer.place.x(), pointer.place.y())) < _CLICK
-        )
+    def _on_line(self, pointer: Pointer) -> bool:
+        line = self._line
+        return line is not None and self.near(line.ring[line.nearest(pointer.at)], pointer.at, _BESIDE)
+
+    def _still(self, pointer: Pointer) -> bool:
+        start = self._start
+        if start is None:
+            return False
+        return math.dist((start.place.x(), start.place.y()), (pointer.place.x(), pointer.place.y())) < _CLICK
 
     def _drag_to(self, pointer: Pointer) -> None:
         if self._line is None or self._start is None:
