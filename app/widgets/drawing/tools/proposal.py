@@ -1,7 +1,7 @@
 """Proposes the margin of the chosen lesion as a dashed line, which the reader accepts, pulls or refuses.
 
 Choosing the tool proposes at once. Enter accepts the line, a drag along it accepts that part. A click, or the end
-of a drag from beside it, sets an anchor that the line then passes through. Backspace takes the last anchor back, Esc
+of a drag from beside it, sets an anchor that the line then passes through. Backspace takes the last one back, Esc
 refuses. Without a lesion a click proposes an outline first. Nothing is in the annotation before it is accepted, as
 one edit.
 """
