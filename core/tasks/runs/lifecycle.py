@@ -31,6 +31,7 @@ from core.pruning.revision import apply_revision, load_revision
 from core.store.study import Study
 from core.tasks.readers.opinions import Mark, marks_of
 from core.tasks.runs.run_data import ChangedData, changed_data, keep_snapshot, roi_request
+from core.tasks.runs.train_job import MODEL as MODEL
 from core.tasks.runs.train_job import TrainRequest
 from core.training.config import TrainingConfig
 from core.training.feature_cache import FILE
@@ -38,7 +39,6 @@ from core.training.forgotten_patches import ForgottenPatch
 
 RUNS = "runs"
 REQUEST = "request.json"
-MODEL = "model"
 LOG = "log.txt"
 UNPRUNED = "As trained"
 """Reason of the first revision of a run."""
