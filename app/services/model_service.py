@@ -304,7 +304,7 @@ class ModelService(QObject):
             "explain": self._take_panel,
             "cases": self._take_cases,
             "survey": self._take_survey,
-            "precision": lambda _, found: self.precision_measured.emit(found.value),
+            "precision": self._take_precision,
         }
         take[key.what](key, outcome)
 
@@ -333,6 +333,9 @@ class ModelService(QObject):
                 self._soon.start()
             else:
                 self.refused.emit(outcome.sentence)
+
+    def _take_precision(self, _key: _ModelKey, outcome: WorkResult) -> None:
+        self.precision_measured.emit(outcome.value)
 
     def _take_cases(self, key: _ModelKey, outcome: WorkResult) -> None:
         if outcome.error is None and self._state.model is not None:

@@ -21,7 +21,7 @@ from core.domain.shapes import Ellipse, Length, Line, Origin, Polygon, Rectangle
 Shapes = tuple[Shape, ...]
 _ELLIPSE_PIECES = 72
 """Number of sides of the polygon that replaces the edge of an ellipse: within 0.1% of its radius."""
-S = TypeVar("S", Ellipse, Line, Polygon, Stroke, Rectangle)
+S = TypeVar("S", bound=Shape)
 
 
 def _replace(shape: S, **changes: object) -> S:

@@ -120,7 +120,7 @@ class WorklistPanel(QWidget):
     @property
     def ranked(self) -> bool:
         """True if the order is "Most useful first"."""
-        return self.order.currentData() == WorklistOrder.RANKING.value
+        return bool(self.order.currentData() == WorklistOrder.RANKING.value)
 
     def set_ranking(self, ranking: Sequence[UsefulLesion]) -> None:
         """The lesions, most useful first, with the reason of each."""

@@ -16,7 +16,7 @@ from core.domain.study import LesionOutline
 
 Floats = NDArray[np.float64]
 RAYS = 128
-ANGLES: Floats = np.arange(RAYS) * (2 * np.pi / RAYS)
+ANGLES: Floats = np.arange(RAYS, dtype=np.float64) * (2 * np.pi / RAYS)
 _DIRECTIONS: Floats = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
 
 
@@ -83,7 +83,8 @@ def _ellipse_frame(box: Box) -> PolarFrame:
 
 def _turned_ellipse(ellipse: Ellipse) -> Floats:
     right, down = (np.subtract(vertices(ellipse)[i], ellipse.centre) for i in (0, 1))
-    return np.asarray(ellipse.centre) + np.cos(ANGLES)[:, None] * right + np.sin(ANGLES)[:, None] * down
+    ring = np.asarray(ellipse.centre) + np.cos(ANGLES)[:, None] * right + np.sin(ANGLES)[:, None] * down
+    return np.asarray(ring, np.float64)
 
 
 def _ring_frame(ring: Floats) -> PolarFrame:
@@ -110,7 +111,7 @@ def _middle(ring: Floats) -> Floats:
     if abs(area) < 1e-9:
         return np.asarray(ring.mean(axis=0))
     centre = [((x + np.roll(x, -1)) * cross).sum(), ((y + np.roll(y, -1)) * cross).sum()]
-    return np.asarray(centre) / (6 * area)
+    return np.asarray(centre, np.float64) / float(6 * area)
 
 
 def ring_of(outline: LesionOutline) -> Floats:

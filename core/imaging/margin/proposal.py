@@ -132,7 +132,7 @@ def sampled(pixels: NDArray[Any], frame: PolarFrame, radii: Floats) -> Floats:
     crop = np.ascontiguousarray(pixels[top : max(bottom, top + 1), left : max(right, left + 1)], np.float32)
     blur = 0.5 * _STEP * frame.mean_radius
     if blur > 0.4:
-        crop = cv2.GaussianBlur(crop, (0, 0), blur)
+        crop = np.asarray(cv2.GaussianBlur(crop, (0, 0), blur), np.float32)
     # pixel centres lie at half numbers
     places = np.stack([frame.points(np.full(RAYS, share)) for share in radii], axis=1) - 0.5
     map_x, map_y = (np.ascontiguousarray(v, np.float32) for v in (places[..., 0] - left, places[..., 1] - top))
@@ -164,7 +164,7 @@ def _bent(shares: Floats, held: Sequence[tuple[float, float]]) -> Floats:
     weights = np.linalg.lstsq(pull, wanted - here, rcond=None)[0]
     from_ray = np.abs(np.arange(RAYS)[:, None] - rays[None, :])
     reach = np.exp(-0.5 * (np.minimum(from_ray, RAYS - from_ray) / _BEND) ** 2)
-    return np.maximum(shares + reach @ weights, 0.02)
+    return np.asarray(np.maximum(shares + reach @ weights, 0.02), np.float64)
 
 
 def _fall_width(brightness: Floats, shares: Floats, settings: ProposalSettings) -> Floats:
