@@ -38,6 +38,7 @@ def _parent(folder: Path, features: Path | None = None) -> ParentRun:
 
 
 def _trainer(folder: Path, parent: ParentRun, rois: RoiSet | None = None) -> Trainer:
+    folder.mkdir(exist_ok=True)
     found = tiny_rois() if rois is None else rois
     return Trainer(found, tiny_parts(), UPDATE, folder, lambda event: None, lambda: False, parent=parent)
 
