@@ -13,6 +13,7 @@ import torch
 from core.data.roi_set import RoiSet
 from core.model.checkpoint import load_model
 from core.training import frozen_source
+from core.training.config import Machine
 from core.training.feature_cache import FILE
 from core.training.frozen_source import ParentRun
 from core.training.trainer import Trainer, train
@@ -23,7 +24,10 @@ UPDATE = msgspec.structs.replace(
     FROZEN,
     epochs=msgspec.structs.replace(FROZEN.epochs, warm_start=0, joint=1),
     prototype_start="random",
+    precision="float32",
+    machine=Machine(layout="contiguous", compiled="no", threads=1),
 )
+"""The ways of computing are fixed: what is measured could differ from run to run."""
 
 
 @pytest.fixture(scope="module")
