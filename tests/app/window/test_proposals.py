@@ -130,7 +130,7 @@ def test_a_refused_proposal_leaves_nothing_but_a_record(qtbot: QtBot, unlabelled
     key(qtbot, unlabelled, Qt.Key.Key_Escape)
     assert tool_of(unlabelled).line == () and unlabelled.annotate.document.shapes == ()
     study = unlabelled.session.study
-    assert [r.action for r in study.audit.all() if "proposal" in r.action] == ["annotation.proposal_refused"]
+    assert [r.action for r in study.audit.records() if "proposal" in r.action] == ["annotation.proposal_refused"]
 
 
 def test_it_is_as_wide_as_the_readers_last_line(qtbot: QtBot, unlabelled: MainWindow) -> None:
@@ -212,7 +212,7 @@ def test_no_other_screen_can_propose(qtbot: QtBot, unlabelled: MainWindow) -> No
     action = unlabelled.actions_["tool.propose"]
     assert action.isEnabled()
     for name in ("train", "review", "prototypes"):
-        unlabelled.actions_[f"screen.{name}"].trigger()
+        unlabelled.actions_[f"workspace.{name}"].trigger()
         qtbot.wait(0)
         assert not action.isEnabled(), name
         page = unlabelled.pages.currentWidget()
