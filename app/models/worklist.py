@@ -191,12 +191,12 @@ def reason_text(reason: str) -> str:
     """A ``core.tasks.review.useful_order.UsefulReason`` in the user's language; "" for none."""
     return {
         "model unsure": tr("model unsure"),
-        "model disagrees with the label": tr("model disagrees with the label"),
-        "unlike every prototype": tr("unlike every prototype"),
+        "model disagrees with the label": tr("contradicts the label"),
+        "unlike every prototype": tr("unlike prototypes"),
         "no precedent": tr("no precedent"),
-        "drawn at random": tr("drawn at random"),
-        "annotated already": tr("annotated already"),
-        "not seen by the model": tr("not seen by the model"),
+        "drawn at random": tr("random"),
+        "annotated already": tr("annotated"),
+        "not seen by the model": tr("unseen by the model"),
     }.get(reason, "")
 
 
