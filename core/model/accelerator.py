@@ -39,7 +39,7 @@ def device_here(kind: str) -> torch.device:
     Without a number a thread that was started later would take device 0, whatever this process chose.
     """
     device = torch.device(kind)
-    if device.type == "cpu" or device.index is not None:
+    if device.type == "cpu" or ":" in kind:
         return device
     return torch.device(device.type, torch.get_device_module(device.type).current_device())
 

@@ -137,9 +137,8 @@ def test_an_allocation_that_fails_halves_the_batch_and_is_told(
     monkeypatch.setattr(trainer, "joint_loss", failing_next)
     result = train(tiny_rois(), tiny_parts(), SHORT, tmp_path, emit=events.append)
     assert result.record.memory_halvings == 1 and result.record.images_at_once == 4
-    assert [one.text for one in events if isinstance(one, Message) and one.level == "warning"] == [
-        "The memory did not suffice: 4 images at a time from now on."
-    ]
+    told = [one.text for one in events if isinstance(one, Message) and "memory" in one.text]
+    assert told == ["The memory did not suffice: 4 images at a time from now on."]
 
 
 def test_streamed_rois_reach_the_device_that_was_chosen_from_any_thread(device: Log) -> None:
