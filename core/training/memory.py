@@ -13,7 +13,7 @@ _ALLOCATION = re.compile(
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that an allocation failed, on an accelerator or on the CPU."""
+    """Return True if the error says that an allocation failed, on an accelerator or on the CPU."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return _ALLOCATION.search(str(error)) is not None
