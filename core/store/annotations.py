@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, literal_column, select
+from sqlalchemy import Row, and_, func, insert, select
 
 from core.domain.errors import StudyError
 from core.domain.shapes import Origin, Shape, decode_shapes, encode_shapes, sharing_decoder
@@ -83,8 +83,7 @@ class AnnotationRepository:
     def latest_of(self, reader_id: str, count: int) -> tuple[FineAnnotation, ...]:
         """The last ``count`` revisions that the reader committed on any lesion, the newest first."""
         statement = select(_T).where(_T.c.reader_id == reader_id)
-        # rows are only appended, so that their numbers are the order of entry, by which the index is sorted
-        statement = statement.order_by(literal_column("annotation.rowid").desc()).limit(count)
+        statement = statement.order_by(_T.c.created_utc.desc(), _T.c.revision.desc()).limit(count)
         with self._database.read() as connection:
             return tuple(map(_annotation, connection.execute(statement).all()))
 
@@ -121,6 +120,8 @@ class AnnotationRepository:
         text = encode_shapes(shapes).decode()
         with self._database.write() as transaction:
             run = transaction.connection.execute
+            subject = annotation_subject(lesion_id, reader_id)
+            transaction.hold(subject)
             newest = run(self._rows(lesion_id, reader_id).order_by(_T.c.revision.desc()).limit(1)).one_or_none()
             revision = 1 if newest is None else int(newest.revision) + 1
             run(
@@ -130,7 +131,6 @@ class AnnotationRepository:
             )
             # the shapes stand in the rows, which never change; the trail seals them by their hash
             old = None if newest is None else _seal(int(newest.revision), newest.shapes)
-            subject = annotation_subject(lesion_id, reader_id)
             transaction.record(action, subject, old=old, new=_seal(revision, text) | _origins(shapes) | note)
         return FineAnnotation(lesion_id=lesion_id, reader_id=reader_id, revision=revision, shapes=shapes)
 
