@@ -231,7 +231,7 @@ class AnnotateWiring(QObject):
     def _show_others_first(self, on: bool) -> None:
         show_others_first(on)
         self._workspace.details.show_labels()
-        self._workspace.worklist.list.viewport().update()
+        self._workspace.worklist.show_whose_labels()
 
     def _show_layers(self) -> None:
         self._actions["view.others"].setChecked(self._workspace.overlays.others_shown)

@@ -45,10 +45,8 @@ class DropTarget(QObject):
         """Open a study; import one folder, or files, into the open study or into a new one."""
         if is_study(paths):
             self._files.open(paths[0])
-        elif self._session.is_open:
-            self._files.import_paths(paths)
         else:
-            self._files.ask_new_for(paths)
+            self._files.import_paths(paths)
 
 
 def is_study(paths: Sequence[Path]) -> bool:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
+from app.views.train.field_names import titled
 from app.widgets.label import Label
 from core.training.presets import Deviation
 
@@ -32,7 +33,7 @@ class DeviationList(QScrollArea):
         column.setContentsMargins(2, 8, 10, 8)
         column.setSpacing(2)
         for row in rows:
-            title = Label(field_words(row.field))
+            title = Label(titled(row.field))
             title.setObjectName("heading")
             title.setToolTip(row.field)
             values = Label(tr("{here} here, {paper} in the paper.", here=row.here, paper=row.paper))
@@ -47,12 +48,6 @@ class DeviationList(QScrollArea):
             column.addSpacing(10)
         column.addStretch()
         self.setWidget(page)
-
-
-def field_words(field: str) -> str:
-    """ "architecture.latent_channels" as "Architecture: latent channels"."""
-    words = ": ".join(field.split(".")).replace("_", " ")
-    return words[:1].upper() + words[1:]
 
 
 def sentence(text: str) -> str:

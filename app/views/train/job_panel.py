@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.formatting import decimal
@@ -46,7 +46,10 @@ class JobPanel(QWidget):
         """Made when there is something to draw: its library takes half a second to load."""
         self._job: JobState | None = None
         self.prototypes = ProjectedStrip()
-        self._rest = QWidget()
+        self._rest = Label(tr("While a training runs, its progress, loss and accuracy are drawn here."))
+        self._rest.setObjectName("faint")
+        self._rest.setWordWrap(True)
+        self._rest.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._rest.setMinimumHeight(150)
         self._lay_out()
         for widget in (self.bar, self.detail):

@@ -60,7 +60,11 @@ class StudyQueries:
     """The current reader's identifier; empty if nobody is signed in."""
 
     def keys(self, query: WorklistQuery) -> WorklistKeys:
-        return self._study.worklist.keys(query)
+        return self._study.worklist.keys(query, self._study.file_names.all() if query.text else None)
+
+    def file_name(self, image_id: str) -> str:
+        """Return the file name of an image; "" if none was kept."""
+        return self._study.file_names.of(image_id)
 
     def rows(self, keys: Sequence[WorklistKey]) -> list[WorklistRow | None]:
         return self._study.worklist.rows(keys, reader_id=self.reader_id)

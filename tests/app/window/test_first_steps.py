@@ -14,11 +14,11 @@ from app.qt import settings
 from app.views.dialogs.new_study import NewStudyDialog
 from app.views.dialogs.work_dialog import WorkDialog
 from app.views.exporting.dialog import target_in
-from app.views.importing.dialog import problems_first
+from app.views.importing.outcome_table import problems_first
 from app.views.main_window.window import MainWindow
 from core.data.importers.outcomes import FileResult, ImportOutcome
 from core.exchange.export import Format
-from tests.app.window.conftest import wait_for_picture
+from tests.app.window.conftest import press_import, wait_for_picture
 
 
 def drop(window: MainWindow, *paths: Path) -> bool:
@@ -53,7 +53,7 @@ def test_a_study_that_is_dropped_is_opened_and_listed_by_its_name(
     assert window.session.is_open
 
 
-def test_first_start_to_first_mammogram_is_two_actions(
+def test_first_start_to_first_mammogram_is_three_actions(
     qtbot: QtBot, window: MainWindow, synthetic_source: Path, tmp_path: Path
 ) -> None:
     settings.put("place/studies", str(tmp_path / "studies"))
@@ -63,8 +63,10 @@ def test_first_start_to_first_mammogram_is_two_actions(
     box = dialog.findChild(QDialogButtonBox)
     assert box is not None
     qtbot.mouseClick(box.button(QDialogButtonBox.StandardButton.Ok), Qt.MouseButton.LeftButton)  # two
-    qtbot.waitUntil(lambda: window.session.is_open and window.annotate.shown is not None, timeout=120_000)
-    importing = window.studies.importing
+    qtbot.waitUntil(lambda: window.session.is_open)
+    press_import(qtbot, window)  # three
+    qtbot.waitUntil(lambda: window.annotate.shown is not None, timeout=120_000)
+    importing = window.studies.imports.dialog
     assert importing is not None
     qtbot.waitUntil(lambda: importing.result_value is not None, timeout=120_000)
 
