@@ -26,6 +26,7 @@ from app.views.annotate.context_menu import ContextMenu
 from app.views.annotate.finding_menu import FindingMenu
 from app.views.annotate.hints import hint_of
 from app.views.annotate.lesion_removal import LesionRemoval
+from app.views.annotate.removed_menu import RemovedMenu
 from app.views.annotate.workspace import AnnotateWorkspace
 from app.widgets.drawing import operations
 from app.widgets.drawing.canvas import TOOLS
@@ -150,6 +151,7 @@ class AnnotateWiring(QObject):
         actions.connect_to("lesion.down", lambda: self._move_lesion(1))
         actions.connect_to("lesion.link", self._ask_finding)
         actions.connect_to("lesion.remove", self._removal.start)
+        actions.connect_to("lesion.put_back", self._ask_removed)
 
     # drawing
 
@@ -299,6 +301,15 @@ class AnnotateWiring(QObject):
         menu.aboutToHide.connect(menu.deleteLater)
         view = self._workspace.view
         menu.popup(view.mapToGlobal(view.rect().center()))
+
+    def _ask_removed(self) -> None:
+        """Which lesion of the image comes back."""
+        if self._session.image_id is not None:
+            menu = RemovedMenu(self._session, self._session.image_id, self._workspace)
+            menu.refused.connect(self._workspace.refused)
+            menu.aboutToHide.connect(menu.deleteLater)
+            view = self._workspace.view
+            menu.popup(view.mapToGlobal(view.rect().center()))
 
     def _offer_undo(self, sentence: str, act: Act) -> None:
         self._workspace.undo_offered.emit(sentence, partial(self._workspace.steps.take_back, act))

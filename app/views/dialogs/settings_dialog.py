@@ -138,9 +138,7 @@ class SettingsDialog(QDialog):
         """Keep the choice; the menu's action has the screen show it, also while another screen is shown."""
         put = show_others_first if action == "view.others_first" else open_at_lesion
         put(on)
-        if self._actions[action].isChecked() != on:
-            self._actions[action].setChecked(on)
-            self._actions[action].triggered.emit(on)
+        self._actions.put(action, on=on)
 
     def _choose_language(self) -> None:
         self.accept()
