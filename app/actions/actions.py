@@ -49,7 +49,7 @@ class Actions(QObject):
         self._actions[action].triggered.connect(lambda checked=False: receiver(bool(checked)))
 
     def put(self, action: str, *, on: bool) -> None:
-        """Tick an action or not, and have its receiver act, also while the screen that it belongs to is not shown."""
+        """Tick an action or not, and have its receiver act, also while its screen is not shown."""
         if self._actions[action].isChecked() != on:
             self._actions[action].setChecked(on)
             if action in self._receivers:
