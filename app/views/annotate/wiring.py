@@ -243,7 +243,7 @@ class AnnotateWiring(QObject):
         if on and lesion is not None and not self._session.reads.own_is_finished(lesion.id):
             self._actions["view.others"].setChecked(False)
             workspace.refused.emit(
-                tr("Others' layers can be seen when you have drawn this lesion and named its margin.")
+                tr("Other readers' layers can be seen once you have drawn this lesion and named its margin.")
             )
             return
         workspace.show_others(on=on)

@@ -94,9 +94,9 @@ class ForeignStudyDialog(QDialog):
         shown = [f"• {sentence}" for sentence in problems[:_MOST_LINES]]
         if len(problems) > _MOST_LINES:
             shown.append(tr("and {n} more; 'main.py check' lists them all.", n=len(problems) - _MOST_LINES))
-        self.found.setText("\n".join([tr("The study is not whole:"), *shown]))
+        self.found.setText("\n".join([tr("The study is damaged:"), *shown]))
         self.found.setVisible(True)
-        self.trust.setText(tr("Open it all the same"))
+        self.trust.setText(tr("Open it anyway"))
         self.trust.setEnabled(True)
         self.check.setText(tr("Check again"))
         self.check.setEnabled(True)

@@ -28,7 +28,7 @@ def mouse_lines() -> list[tuple[str, str]]:
         (tr("Shift+wheel, Alt+drag"), tr("width of the pen")),
         ("Esc", tr("cancel the stroke")),
         (tr("Enter, double click"), tr("end a polyline")),
-        (tr("Backspace"), tr("take back its last vertex")),
+        (tr("Backspace"), tr("remove its last vertex")),
         (tr("Delete"), tr("delete the clicked vertex, else the selected shapes")),
         (tr("Double click on a line"), tr("add a vertex")),
         (tr("Ctrl+click on a vertex"), tr("remove it")),

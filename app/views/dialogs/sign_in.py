@@ -37,7 +37,7 @@ class SignInDialog(QDialog):
         self._form = QFormLayout()
         self._form.addRow(tr("Name"), self.reader_name)
         self._form.addRow(tr("Password"), self.password)
-        note = Label(tr("Each reader has an own layer of shapes and labels. A new name adds a reader."))
+        note = Label(tr("Each reader has their own layer of shapes and labels. A new name adds a reader."))
         note.setObjectName("faint")
         note.setWordWrap(True)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)

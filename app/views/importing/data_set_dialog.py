@@ -24,7 +24,7 @@ from core.data.importers.layouts import Layout
 
 def layout_name(layout: Layout | None) -> str:
     return {
-        None: tr("whichever its tables show"),
+        None: tr("as its tables show"),
         Layout.FOLDER: tr("Images with a lesions.csv"),
         Layout.MINI_MIAS: "mini-MIAS",
         Layout.CDD_CESM: "CDD-CESM",
@@ -50,8 +50,8 @@ class DataSetDialog(QDialog):
             self.layout_choice.addItem(layout_name(one), one)
         note = Label(
             tr(
-                "Choose the folder into which the data set was unpacked, with its tables. What cannot be used is "
-                "said of every file."
+                "Choose the folder into which the data set was unpacked, with its tables. You see what "
+                "it holds before anything is imported."
             )
         )
         note.setWordWrap(True)

@@ -137,7 +137,7 @@ def _said(run: str, linked: int, prototypes: int, *, pictures: bool) -> str:
         all=prototypes,
     )
     if pictures:
-        sentence += " " + tr("It came with pictures of patients: those that its prototypes are from.")
+        sentence += " " + tr("It contains pictures of patients: those from which its prototypes were learned.")
     return sentence
 
 

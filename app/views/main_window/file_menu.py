@@ -101,7 +101,7 @@ class FileMenuController(QObject):
         settings.remember_study(folder.absolute(), self._session.study.info.name)
         found = recovery_of(self._session.study)
         if found is not None:
-            sentence = tr("This study was not closed last time; everything that was saved is there.")
+            sentence = tr("This study was not closed properly last time; everything that was saved is there.")
             self._say("recovery", sentence, tr("What was recovered"), lambda: self._show_recovery(found))
 
     def _show_recovery(self, found: Recovery) -> None:
@@ -242,7 +242,7 @@ class FileMenuController(QObject):
         dialog = QInputDialog(self._window)
         dialog.setWindowTitle(tr("Name this state"))
         dialog.setLabelText(
-            tr("Every stroke is saved already. A name makes this state easy to find in the history:")
+            tr("Every stroke is already saved. A name makes this state easy to find in the history:")
         )
         dialog.textValueSelected.connect(self._name_checkpoint)
         open_dialog(dialog)

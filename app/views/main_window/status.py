@@ -30,7 +30,7 @@ class StatusLine(QStatusBar):
         warning.setToolTip(tr(DISCLAIMER))
         self._badge = Label(tr("SYNTHETIC"))
         self._badge.setObjectName("badge")
-        self._badge.setToolTip(tr("Every image of this study is computed; none shows a person."))
+        self._badge.setToolTip(tr("Every image of this study is computer-generated; none shows a person."))
         self._pointer = Label()
         self._pointer.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._reader = QToolButton()

@@ -219,7 +219,7 @@ class MainWindow(QMainWindow):
                 sentence = tr("Nobody is signed in. Sign in to draw and label.") if unknown else ""
                 self.banner.say("reader", sentence, tr("Sign in…"), self._ask_reader)
             case StorageChanged(problem=problem):
-                sentence = tr("Not saved yet, drawing waits:") + f" {problem}" if problem else ""
+                sentence = tr("Not saved yet; drawing is paused:") + f" {problem}" if problem else ""
                 self.banner.say("storage", sentence, tr("Try again"), self._try_writing)
             case SelectionChanged(image_changed=True):
                 self.banner.say("undo", "")

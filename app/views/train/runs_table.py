@@ -70,7 +70,7 @@ class RunsTable(QWidget):
         self.compare = QPushButton(tr("Compare…"))
         self.compare.setToolTip(tr("Tick two runs or more to lay their figures and configurations side by side"))
         self.validate = QPushButton(tr("Validate…"))
-        self.validate.setToolTip(tr("Judge its model on a study that it never saw"))
+        self.validate.setToolTip(tr("Evaluates its model on a study that it has never seen"))
         self.archived = QCheckBox(tr("Archived ones too"))
         line = QHBoxLayout()
         for button in (self.open, self.resume, self.compare, self.validate, self.log, self.archive):
@@ -159,7 +159,7 @@ class RunsTable(QWidget):
         self.validate.setEnabled(self.open.isEnabled())
         waits = one is not None and one.id in self._waiting
         self.resume.setEnabled(one is not None and not live and (waits or one.status in _RESUMABLE))
-        self.resume.setText(tr("Out of the queue") if waits else tr("Resume"))
+        self.resume.setText(tr("Remove from the queue") if waits else tr("Resume"))
         self.log.setEnabled(one is not None)
         self.archive.setEnabled(one is not None and not live)
         self.archive.setText(tr("Bring back") if one is not None and one.archived else tr("Archive"))

@@ -213,7 +213,7 @@ def test_a_run_that_waits_can_be_taken_out_of_the_queue_and_two_are_compared(
     train.training.enqueue([second])
     assert [run.id for run in train.training.waiting] == [second.id]
     screen.runs.choose(second.id)
-    assert screen.runs.resume.text() == "Out of the queue"
+    assert screen.runs.resume.text() == "Remove from the queue"
     qtbot.mouseClick(screen.runs.resume, Qt.MouseButton.LeftButton)
     assert not train.training.waiting
     assert screen.runs.resume.text() == "Resume"
