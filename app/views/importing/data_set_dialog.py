@@ -24,7 +24,7 @@ from core.data.importers.layouts import Layout
 
 def layout_name(layout: Layout | None) -> str:
     return {
-        None: tr("as its tables show"),
+        None: tr("as its files show"),
         Layout.FOLDER: tr("Images with a lesions.csv"),
         Layout.MINI_MIAS: "mini-MIAS",
         Layout.CDD_CESM: "CDD-CESM",
