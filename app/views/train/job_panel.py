@@ -127,6 +127,7 @@ class JobPanel(QWidget):
             layout = self.layout()
             assert layout is not None
             layout.replaceWidget(self._rest, self.curves)
+            self._rest.hide()
             self._rest.deleteLater()
         self.curves.show_runs(histories)
 

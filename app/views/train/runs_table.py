@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -25,6 +25,8 @@ from core.domain.study import Run, RunStatus
 
 _ID = Qt.ItemDataRole.UserRole
 _NOTES = 6
+_BOX = 46
+"""Room of the box to tick and the air around the name, logical pixels."""
 _TICKED, _EMPTY = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 _RESUMABLE = (RunStatus.PLANNED, RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED)
 
@@ -64,6 +66,8 @@ class RunsTable(QWidget):
         self.table.verticalHeader().setDefaultSectionSize(26)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setHighlightSections(False)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setStretchLastSection(True)
         self.open, self.resume = QPushButton(tr("Open its model")), QPushButton(tr("Resume"))
         self.log, self.archive = QPushButton(tr("Log")), QPushButton(tr("Archive"))
@@ -134,6 +138,9 @@ class RunsTable(QWidget):
                 if column == 0:
                     item.setCheckState(_TICKED if run.id in self._ticked else _EMPTY)
                     flags |= Qt.ItemFlag.ItemIsUserCheckable
+                    # the style's own hint leaves out the padding of the box before the name
+                    wide = self.table.fontMetrics().horizontalAdvance(value) + _BOX
+                    item.setSizeHint(QSize(wide, self.table.verticalHeader().defaultSectionSize()))
                 item.setFlags(flags | Qt.ItemFlag.ItemIsEditable if column == _NOTES else flags)
                 item.setData(_ID, run.id)
                 self.table.setItem(row, column, item)

@@ -19,8 +19,10 @@ from app.views.train.history import Point, continued, phases, projections
 from app.views.train.machine_dialog import MachineDialog
 from app.views.train.runs_table import config_differences
 from app.views.train.validation import ExternalValidationView
+from app.widgets.label import Label
 from core.domain.events import Metrics
 from core.domain.study import Labels, Run, RunStatus
+from core.domain.units import UNITS
 from core.domain.vocabulary import MarginType
 from core.evaluation.report import EvaluationReport, Metric
 from core.jobs.hosts import Hosts
@@ -76,6 +78,8 @@ def test_a_setting_is_found_by_its_words_and_changed_ones_alone_are_shown(train:
     form.search.setText(" ")
     assert shown() == {change.partition("=")[0] for change in TINY} & shown() != set()
     assert set(NAMED) <= set(form.fields)
+    units = {label.text() for label in form.findChildren(Label) if label.objectName() == "faint"}
+    assert units <= {*UNITS, "No setting matches."}, "a unit that is not in the list is not translated"
 
 
 def test_what_will_be_trained_on_is_counted(train: MainWindow) -> None:
