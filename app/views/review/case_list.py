@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from app.qt.translation import tr
 from app.views.review.case_model import CaseDelegate, CaseModel
+from app.widgets.label import Label
 from core.domain.opinion import GivenOpinion, Verdict
 from core.domain.vocabulary import Part
 
