@@ -118,7 +118,7 @@ class PrototypeGrid(QScrollArea):
             self._walk_to(order[min(max(place, 0), len(order) - 1)])
 
     def set_side(self, side: int) -> None:
-        """Side of a picture in pixels, within bounds; 0: as large as five in a row have room."""
+        """Side of a picture in pixels, within bounds; 0: five in a row, and each class in sight if it fits."""
         self.side = side and min(max(side, LEAST), MOST)
         self._resize_cards()
 
@@ -127,8 +127,13 @@ class PrototypeGrid(QScrollArea):
         if self.side:
             return self.side
         room = self.viewport().width() - 2 * _MARGIN - (_ACROSS - 1) * _GAP
-        around = PrototypeCard(0, 0, "").sizeHint().width() - USUAL
-        return min(max(room // _ACROSS - around, LEAST), MOST)
+        hint = PrototypeCard(0, 0, "").sizeHint()
+        wide = room // _ACROSS - (hint.width() - USUAL)
+        rows = max(len(self._titles), 1)
+        title = self.fontMetrics().height() + 2 * _GAP
+        high = (self.viewport().height() - 2 * _MARGIN) // rows - title - (hint.height() - USUAL)
+        # smaller than usual only where five would not fit beside each other
+        return min(max(min(wide, max(high, USUAL)), LEAST), MOST)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if not self._handle(event):

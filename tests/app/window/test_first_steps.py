@@ -16,6 +16,7 @@ from app.views.dialogs.work_dialog import WorkDialog
 from app.views.exporting.dialog import target_in
 from app.views.importing.outcome_table import problems_first
 from app.views.main_window.window import MainWindow
+from app.widgets.label import Label
 from core.data.importers.outcomes import FileResult, ImportOutcome
 from core.exchange.export import Format
 from tests.app.window.conftest import press_import, wait_for_picture
@@ -31,7 +32,10 @@ def drop(window: MainWindow, *paths: Path) -> bool:
     QApplication.sendEvent(window, enter)
     if not enter.isAccepted():
         return False
+    [sheet] = [label for label in window.findChildren(Label) if label.objectName() == "dropsheet"]
+    assert sheet.isVisible() and sheet.text().startswith("Let go to ")
     QApplication.sendEvent(window, QDropEvent(QPointF(50, 50), copy, data, left, none))
+    assert not sheet.isVisible()
     return True
 
 
