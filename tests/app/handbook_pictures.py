@@ -45,11 +45,13 @@ def take(study: Path, out: Path) -> None:
 
     from app.qt import settings
     from app.qt.theme import Theme, apply_theme
+    from app.qt.translation import install
     from app.state.session import Session
     from app.views.main_window.window import MainWindow
     from core.tasks.studies.trusted_studies import mark_trusted
 
     application = QApplication([])
+    install(application, "en")
     apply_theme(application, Theme.DARK)
     settings.put("review/ask_first", "off")
     mark_trusted(study)

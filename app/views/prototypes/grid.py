@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from core.tasks.review.prototype_survey import Survey, Surveyed
 
 _GAP, _MARGIN, _ACROSS = 8, 14, 5
+_SMALL = 124
+"""Side below which no picture is made smaller to have every class in sight, logical pixels."""
 _Key = Qt.Key
 _STEPS = {_Key.Key_Left: -1, _Key.Key_Right: 1}
 _LINES = {_Key.Key_Up: -1, _Key.Key_Down: 1}
@@ -132,8 +134,7 @@ class PrototypeGrid(QScrollArea):
         rows = max(len(self._titles), 1)
         title = self.fontMetrics().height() + 2 * _GAP
         high = (self.viewport().height() - 2 * _MARGIN) // rows - title - (hint.height() - USUAL)
-        # smaller than usual only where five would not fit beside each other
-        return min(max(min(wide, max(high, USUAL)), LEAST), MOST)
+        return min(max(min(wide, max(high, _SMALL)), LEAST), MOST)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if not self._handle(event):
