@@ -8,7 +8,6 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QHBoxLayout,
     QHeaderView,
     QPushButton,
     QTableWidget,
@@ -17,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.qt.flow_layout import FlowLayout
 from app.qt.formatting import local_time
 from app.qt.translation import tr
 from app.widgets.explain.numbers import MISSING, number
@@ -76,11 +76,11 @@ class RunsTable(QWidget):
         self.validate = QPushButton(tr("Validate…"))
         self.validate.setToolTip(tr("Evaluates its model on a study that it has never seen"))
         self.archived = QCheckBox(tr("Archived ones too"))
-        line = QHBoxLayout()
-        for button in (self.open, self.resume, self.compare, self.validate, self.log, self.archive):
-            line.addWidget(button)
-        line.addStretch()
-        line.addWidget(self.archived)
+        # on a second line where the window is narrow
+        foot = QWidget()
+        line = FlowLayout(foot, gap=6)
+        for part in (self.open, self.resume, self.compare, self.validate, self.log, self.archive, self.archived):
+            line.addWidget(part)
         # always there, so that no button moves when runs are ticked
         self.differences = Elided()
         self.differences.setObjectName("faint")
@@ -88,7 +88,7 @@ class RunsTable(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table, 1)
         layout.addWidget(self.differences)
-        layout.addLayout(line)
+        layout.addWidget(foot)
         self.table.itemSelectionChanged.connect(self._selection_changed)
         self.table.itemChanged.connect(self._item_changed)
         self.open.clicked.connect(lambda: self.open_wanted.emit(self.selected[0]))

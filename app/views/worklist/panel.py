@@ -40,7 +40,7 @@ from app.state.session import Session
 from app.state.study_place import StudyPlace
 from app.views.worklist.correction_menu import CorrectionMenu
 from app.views.worklist.delegate import HEIGHT, PICTURE, WorklistDelegate
-from app.widgets.label import Label
+from app.widgets.label import Elided, Label
 from core.domain.vocabulary import Part
 from core.store.worklist import WorklistFilter, WorklistOrder, WorklistProgress, WorklistQuery, WorklistRow
 
@@ -62,7 +62,7 @@ class WorklistPanel(QWidget):
         self.search = QLineEdit()
         self.only, self.order, self.part = QComboBox(), QComboBox(), QComboBox()
         self.list = QTableView()
-        self._progress_text, self._progress = Label(), QProgressBar()
+        self._progress_text, self._progress = Elided(), QProgressBar()
         self._stack = QStackedWidget()
         self._place = StudyPlace()
         self._nothing = Label()
@@ -321,7 +321,7 @@ class WorklistPanel(QWidget):
             self.import_wanted.emit()
 
     def _show_progress(self, progress: WorklistProgress) -> None:
-        self._progress_text.setText(
+        self._progress_text.say(
             tr(
                 "Mine: {done} of {all} fine annotations",
                 done=number(progress.annotated),
