@@ -36,7 +36,7 @@ class DeviationList(QScrollArea):
             title = Label(titled(row.field))
             title.setObjectName("heading")
             title.setToolTip(row.field)
-            values = Label(tr("{here} here, {paper} in the paper.", here=row.here, paper=row.paper))
+            values = Label(tr("{here} here, {paper} in the paper.", here=_shown(row.here), paper=_shown(row.paper)))
             for label in (title, values):
                 label.setWordWrap(True)
                 column.addWidget(label)
@@ -48,6 +48,10 @@ class DeviationList(QScrollArea):
             column.addSpacing(10)
         column.addStretch()
         self.setWidget(page)
+
+
+def _shown(value: str) -> str:
+    return {"True": tr("yes"), "False": tr("no")}.get(value, value)
 
 
 def sentence(text: str) -> str:
