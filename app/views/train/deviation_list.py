@@ -36,7 +36,9 @@ class DeviationList(QScrollArea):
             title = Label(titled(row.field))
             title.setObjectName("heading")
             title.setToolTip(row.field)
-            values = Label(tr("{here} here, {paper} in the paper.", here=_shown(row.here), paper=_shown(row.paper)))
+            values = Label(
+                tr("{here} here, {paper} in the paper.", here=_shown(row.here), paper=_shown(row.paper))
+            )
             for label in (title, values):
                 label.setWordWrap(True)
                 column.addWidget(label)
