@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDialog,
+    QFileDialog,
     QFormLayout,
     QGridLayout,
     QHBoxLayout,
@@ -65,11 +66,14 @@ class ImportPreview(QDialog):
         self.table = OutcomeTable()
         self.nothing = Label(tr("Every file that was found will be imported."))
         self.source, self.names, self.update_labels = QLineEdit(), QCheckBox(), QCheckBox()
+        self.regions_button = QPushButton(tr("Table of chosen regions…"))
+        self._regions: Path | None = None
         self.check_button = QPushButton(tr("Check every file"))
         self.cancel_button, self.import_button = QPushButton(tr("Cancel")), QPushButton(tr("Import"))
         self._explain()
         self._lay_out()
         self.layout_choice.currentIndexChanged.connect(self._look)
+        self.regions_button.clicked.connect(self._ask_regions)
         self.check_button.clicked.connect(self._check)
         self.cancel_button.clicked.connect(self.reject)
         self.import_button.clicked.connect(self._accept)
@@ -123,6 +127,14 @@ class ImportPreview(QDialog):
         self.check_button.setToolTip(
             tr("Reads every file and compares it with the study, without importing anything. This takes a while.")
         )
+        self.regions_button.setToolTip(
+            tr(
+                "A CSV that names, for each image with several regions, the one that its margin describes: "
+                "columns image and region. Without it the masses of these images are left out."
+            )
+        )
+        self.regions_button.setAutoDefault(False)
+        self.regions_button.hide()
         self.import_button.setDefault(True)
         self.check_button.setAutoDefault(False)
         self.cancel_button.setAutoDefault(False)
@@ -136,6 +148,7 @@ class ImportPreview(QDialog):
         head.addRow(tr("Name of the data set"), self.source)
         buttons = QHBoxLayout()
         buttons.addWidget(self.check_button)
+        buttons.addWidget(self.regions_button)
         buttons.addStretch()
         buttons.addWidget(self.cancel_button)
         buttons.addWidget(self.import_button)
@@ -158,7 +171,19 @@ class ImportPreview(QDialog):
 
     def _look(self) -> None:
         chosen = self.layout_choice.currentData()
-        self._run(look_at(self._paths, None if chosen is None else Layout(chosen)), tr("Looking at the files …"))
+        layout = None if chosen is None else Layout(chosen)
+        self._run(look_at(self._paths, layout, self._regions), tr("Looking at the files …"))
+
+    def _ask_regions(self) -> None:
+        dialog = QFileDialog(self, tr("Table of chosen regions"), str(self._paths[0]))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilters([tr("Tables (*.csv)"), tr("All files (*)")])
+        dialog.fileSelected.connect(self._take_regions)
+        dialog.open()
+
+    def _take_regions(self, chosen: str) -> None:
+        self._regions = Path(chosen)
+        self._look()
 
     def _check(self) -> None:
         if self.found is not None:
@@ -175,7 +200,7 @@ class ImportPreview(QDialog):
 
     def _enable(self, on: bool) -> None:
         self.progress.setVisible(not on)
-        for widget in (self.layout_choice, self.names, self.update_labels):
+        for widget in (self.layout_choice, self.names, self.update_labels, self.regions_button):
             widget.setEnabled(on)
         images = 0 if self.found is None else self.found.images
         self.import_button.setEnabled(on and images > 0)
@@ -207,6 +232,7 @@ class ImportPreview(QDialog):
         self.margins.setVisible(found is not None and bool(found.margins))
         self.source.setEnabled(found is not None and not found.layout.is_public)
         self.import_button.setText(tr("Import"))
+        self.regions_button.setVisible(found is not None and found.layout is Layout.CDD_CESM)
         if found is None:
             return
         self.layout_choice.setVisible(len(self._paths) == 1 and self._paths[0].is_dir())

@@ -67,13 +67,16 @@ Job = Callable[[Emit, IsCancelled], ImportResult]
 Search = Callable[[Emit, IsCancelled], FoundFiles]
 
 
-def look_at(paths: Sequence[Path], layout: Layout | None = None) -> Search:
-    """The job that finds what a folder of this layout (None: the one that it has), or these files, would bring."""
+def look_at(paths: Sequence[Path], layout: Layout | None = None, regions: Path | None = None) -> Search:
+    """The job that finds what a folder of this layout (None: the one that it has), or these files, would bring.
+
+    ``regions``: table in which a person chose regions, for CDD-CESM.
+    """
 
     def search(_emit: Emit, _cancelled: IsCancelled) -> FoundFiles:
         if len(paths) == 1 and paths[0].is_dir():
             used = layout or recognised(paths[0])
-            return found_files(plan_of(paths[0], used), used, paths[0])
+            return found_files(plan_of(paths[0], used, regions), used, paths[0])
         folder = paths[0].resolve().parent
         return found_files(read_files(paths, source=folder.name), Layout.IMAGES, folder)
 
@@ -149,9 +152,10 @@ def _job(make: Callable[[], ImportPlan], study: Study, choices: ImportChoices, f
     return job
 
 
-def plan_of(folder: Path, layout: Layout | None = None) -> ImportPlan:
+def plan_of(folder: Path, layout: Layout | None = None, regions: Path | None = None) -> ImportPlan:
     """By the folder's table, or of its images alone."""
-    return make_plan(folder, PlanOptions(layout=layout or recognised(folder), skip_bad_rows=True))
+    options = PlanOptions(layout=layout or recognised(folder), choices=regions, skip_bad_rows=True)
+    return make_plan(folder, options)
 
 
 def result_of(plan: ImportPlan, report: ImportReport | None, *, reached: int, kept: int) -> ImportResult:
