@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -31,6 +30,7 @@ from app.actions.keymap import (
     set_azerty,
     store_keymap,
 )
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.widgets.label import Label
 
@@ -99,9 +99,7 @@ class KeymapDialog(QDialog):
         self._put(keys)
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
-        layout.setSpacing(10)
+        layout = dialog_column(self)
         layout.addWidget(self.preset)
         layout.addWidget(self.azerty)
         layout.addWidget(self._find)

@@ -13,11 +13,11 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt import settings
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.widgets.label import Label
 from app.widgets.number import NumberField
@@ -62,7 +62,7 @@ class NewStudyDialog(QDialog):
         self._buttons.button(QDialogButtonBox.StandardButton.Cancel).setText(tr("Cancel"))
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
+        layout = dialog_column(self)
         explained = Label(note)
         explained.setWordWrap(True)
         layout.addWidget(explained)

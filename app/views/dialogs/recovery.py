@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QWidget
 
 from app.qt.formatting import local_time
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.tasks.studies.recovery import Recovery
@@ -38,8 +39,7 @@ class RecoveryDialog(QDialog):
     def __init__(self, found: Recovery, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Recovered"))
-        layout = QVBoxLayout(self)
-        layout.setSpacing(10)
+        layout = dialog_column(self)
         heading = Label(tr("This study was not closed properly last time."))
         heading.setObjectName("heading")
         layout.addWidget(heading)

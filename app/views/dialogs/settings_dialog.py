@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from app.actions.actions import Actions
 from app.qt import settings
+from app.qt.spacing import dialog_column
 from app.qt.theme import Theme
 from app.qt.translation import LANGUAGES, tr
 from app.state.preferences import open_at_lesion, opens_at_lesion, show_others_first, shows_others_first
@@ -45,9 +46,7 @@ class SettingsDialog(QDialog):
         last = QHBoxLayout()
         last.addStretch()
         last.addWidget(close)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(20, 16, 20, 16)
-        layout.setSpacing(8)
+        layout = dialog_column(self)
         for title, part in (
             (tr("Appearance"), self._appearance()),
             (tr("Annotate"), self._annotate()),
@@ -58,7 +57,7 @@ class SettingsDialog(QDialog):
             heading.setObjectName("heading")
             layout.addWidget(heading)
             layout.addLayout(part)
-            layout.addSpacing(12)
+            layout.addSpacing(4)
         layout.addLayout(last)
         self.setMinimumWidth(520)
 

@@ -8,10 +8,11 @@ from html import escape
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QTextDocument
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QTextBrowser, QWidget
 
 from app.actions.actions import Actions
 from app.actions.keymap import native
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 
 _COLUMNS = 3
@@ -123,9 +124,7 @@ class ShortcutSheet(QDialog):
         line.addWidget(change)
         line.addStretch()
         line.addWidget(close)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
-        layout.setSpacing(12)
+        layout = dialog_column(self)
         layout.addWidget(self.search)
         layout.addWidget(self.text, 1)
         layout.addLayout(line)

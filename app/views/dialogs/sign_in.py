@@ -9,11 +9,11 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QInputDialog,
     QLineEdit,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.sentences import translate_message
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.state.session import Session
 from app.widgets.label import Label
@@ -45,7 +45,7 @@ class SignInDialog(QDialog):
         buttons.button(QDialogButtonBox.StandardButton.Cancel).setText(tr("Cancel"))
         buttons.accepted.connect(self._try)
         buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
+        layout = dialog_column(self)
         layout.addWidget(note)
         layout.addLayout(self._form)
         layout.addWidget(self.problem)

@@ -12,11 +12,11 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.dialogs import open_dialog
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.data.importers.layouts import Layout
@@ -65,8 +65,7 @@ class DataSetDialog(QDialog):
         buttons.addStretch()
         buttons.addWidget(self.choose_button)
         buttons.addWidget(self.close_button)
-        layout = QVBoxLayout(self)
-        layout.setSpacing(10)
+        layout = dialog_column(self)
         layout.addLayout(form)
         layout.addWidget(note)
         layout.addStretch()

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from app.qt.background import WorkResult
 from app.qt.geometry import resize_on_screen
+from app.qt.spacing import dialog_column
 from app.qt.task import Job, LongTask
 from app.qt.translation import tr
 from app.views.importing.outcome_table import TO_READ, OutcomeTable, fate_name, problems_first
@@ -48,9 +49,7 @@ class ImportDialog(QDialog):
         line.addWidget(self.which)
         line.addStretch()
         line.addWidget(self.button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
-        layout.setSpacing(12)
+        layout = dialog_column(self)
         layout.addWidget(self.text)
         layout.addWidget(self.progress)
         layout.addWidget(self.table, 1)

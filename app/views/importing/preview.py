@@ -18,13 +18,13 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.background import WorkResult
 from app.qt.formatting import number, word
 from app.qt.geometry import resize_on_screen
+from app.qt.spacing import dialog_column
 from app.qt.task import LongTask
 from app.qt.translation import tr
 from app.views.importing.data_set_dialog import layout_name
@@ -152,9 +152,7 @@ class ImportPreview(QDialog):
         buttons.addStretch()
         buttons.addWidget(self.cancel_button)
         buttons.addWidget(self.import_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
-        layout.setSpacing(12)
+        layout = dialog_column(self)
         layout.addLayout(head)
         layout.addWidget(self.figures)
         layout.addWidget(self.margins)

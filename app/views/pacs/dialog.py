@@ -16,13 +16,13 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QProgressBar,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.background import WorkResult
 from app.qt.dialogs import open_dialog
 from app.qt.sentences import translate_message
+from app.qt.spacing import dialog_column
 from app.qt.task import Job, LongTask
 from app.qt.translation import tr
 from app.state.changes import Change, StudyClosed, StudyClosing, StudyOpened
@@ -130,8 +130,7 @@ class PacsDialog(QDialog):
         self.close_button.clicked.connect(self._press)
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setSpacing(10)
+        layout = dialog_column(self)
         layout.addLayout(
             _line(Label(tr("PACS")), self.profile, self.new, self.change, self.remove, self.test, None)
         )

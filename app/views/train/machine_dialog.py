@@ -13,12 +13,12 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.background import WorkResult
 from app.qt.sentences import translate_message
+from app.qt.spacing import dialog_column
 from app.qt.task import LongTask
 from app.qt.translation import tr
 from app.widgets.label import Label
@@ -85,9 +85,7 @@ class MachineDialog(QDialog):
         line = QHBoxLayout()
         line.addWidget(self.test)
         line.addStretch()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
-        layout.setSpacing(12)
+        layout = dialog_column(self)
         layout.addWidget(note)
         layout.addLayout(form)
         layout.addLayout(line)

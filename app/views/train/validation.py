@@ -15,11 +15,11 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.background import Background, WorkResult
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.widgets.explain.numbers import localised, number, percent
 from app.widgets.label import Label, in_title, tip
@@ -56,7 +56,7 @@ class ExternalValidationView(QDialog):
         self.table.hide()
         note = Label(tr(DISCLAIMER))
         note.setObjectName("faint")
-        layout = QVBoxLayout(self)
+        layout = dialog_column(self)
         layout.addWidget(self.state)
         layout.addWidget(self.table, 1)
         layout.addWidget(note)
