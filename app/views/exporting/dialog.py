@@ -127,7 +127,7 @@ class ExportDialog(QDialog):
             layout.addWidget(widget)
         layout.addStretch()
         layout.addLayout(buttons)
-        self.resize(560, 330)
+        self.resize(560, 240)
 
     @property
     def format(self) -> Format:
