@@ -58,10 +58,13 @@ def keep_removed(transaction: Transaction, lesion_id: str) -> None:
 
 def removed_from(connection: Connection, image_id: str) -> tuple[RemovedLesion, ...]:
     """Return the lesions that were taken out of an image, the last removed first."""
-    kept = select(_T).where(func.json_extract(_T.c.content, "$.lesion.image_id") == image_id)
+    patient = select(schema.image.c.patient_id).where(schema.image.c.id == image_id)
+    kept = select(_T).where(_T.c.patient_id == patient.scalar_subquery())
     found = []
     for row in connection.execute(kept.order_by(_T.c.removed_utc.desc())):
         content = msgspec.convert(row.content, _Content)
+        if content.lesion["image_id"] != image_id:
+            continue
         found.append(
             RemovedLesion(
                 id=row.id,

@@ -6,7 +6,6 @@ An entry is a lesion, or an image without one. Keys are found for the whole list
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -17,13 +16,15 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 
 from core.domain.vocabulary import Laterality, MarginType, Part, Pathology, ViewPosition
 from core.store import schema
-from core.store.database import Database, given_indexes
+from core.store.database import Database
 from core.store.worklist_index import NO_MARGIN, Entries, Flags, Numbers, Said, WorklistIndex, numbers_of
 
 _I, _P, _L = schema.image, schema.patient, schema.lesion
 _MINE, _OWN = schema.label.alias("mine"), schema.label.alias("own")
 _A = schema.annotation
 _NOTHING = "[]"
+_AT_ONCE = 500
+"""Identifiers in one statement."""
 
 
 class WorklistFilter(StrEnum):
@@ -116,7 +117,7 @@ class Worklist:
 
         ``file_names``: image id to the name of its file, in which the words of the query are looked for too.
         """
-        with self._database.read() as connection, given_indexes(connection):
+        with self._database.read(trail=True) as connection, self._database.backend.given_indexes(connection):
             entries = self._index.entries(connection)
             said = self._index.said(connection, entries, query.reader_id)
             through = np.ones(len(entries.image), np.bool_)
@@ -234,10 +235,11 @@ def _holds(connection: Connection, entries: Entries, said: Said, reader_id: str,
 def _named(connection: Connection, entries: Entries, file_names: Mapping[str, str], word: str) -> Flags:
     """Entries in whose file name the word occurs."""
     found = [image for image, name in file_names.items() if word.lower() in name.lower()]
-    if not found:
-        return np.zeros(len(entries.image), np.bool_)
-    ids = select(func.json_each(json.dumps(found)).table_valued("value").c.value)
-    return np.isin(entries.image, numbers_of(connection, select(_I.c.seq).where(_I.c.id.in_(ids))))
+    through = np.zeros(len(entries.image), np.bool_)
+    for begin in range(0, len(found), _AT_ONCE):
+        images = select(_I.c.seq).where(_I.c.id.in_(found[begin : begin + _AT_ONCE]))
+        through |= np.isin(entries.image, numbers_of(connection, images))
+    return through
 
 
 def _passes(entries: Entries, said: Said, drawn: Flags, query: WorklistQuery) -> Flags:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 from app.qt.translation import tr
 from app.state.session import Session
 from app.widgets.label import Label
-from core.store.names import DATABASE
+from core.store import names
 
 if TYPE_CHECKING:
     from app.views.main_window.file_menu import FileMenuController
@@ -76,7 +76,7 @@ class DropTarget(QObject):
 
 
 def is_study(paths: Sequence[Path]) -> bool:
-    return len(paths) == 1 and (paths[0] / DATABASE).is_file()
+    return len(paths) == 1 and names.is_study(paths[0])
 
 
 def _paths(event: QDropEvent) -> list[Path]:

@@ -20,7 +20,7 @@ from app.state.session import Session
 from app.views.main_window.import_menu import ImportController
 from core.domain.errors import MarginaliaError
 from core.domain.events import Emit, IsCancelled
-from core.store.names import DATABASE
+from core.store.names import DATABASE, is_study
 from core.tasks.studies.trusted_studies import is_known, mark_trusted
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ class FileMenuController(QObject):
     def open(self, folder: Path) -> None:
         """Open a study, or show why not; one that is unknown on this computer must be checked first."""
         self._say("study", "")
-        if (folder / DATABASE).is_file() and not is_known(folder):
+        if is_study(folder) and not is_known(folder):
             from app.views.dialogs.foreign_study import ForeignStudyDialog
 
             dialog = ForeignStudyDialog(folder, self._window)
             dialog.wanted.connect(lambda: self.open_trusted(folder))
             open_dialog(dialog)
-        elif folder.is_dir() and not (folder / DATABASE).is_file() and self._can_import:
+        elif folder.is_dir() and not is_study(folder) and self._can_import:
             sentence = tr("{folder} is not a study: it has no {file}.", folder=folder, file=DATABASE)
             self._say("study", sentence, tr("Import its images…"), lambda: self.import_paths([folder]))
         else:
