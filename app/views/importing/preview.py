@@ -54,6 +54,8 @@ class ImportPreview(QDialog):
         self._paths, self._study = tuple(paths), study
         self.found: FoundFiles | None = None
         self._task: LongTask | None = None
+        self._checks = self._given_up = False
+        """Flags: the task reads the study; the dialog is deleted when its task ends."""
         self._place = Elided()
         self._place.say(self._named_place())
         self.layout_choice = QComboBox()
@@ -92,10 +94,15 @@ class ImportPreview(QDialog):
     def busy(self) -> bool:
         return self._task is not None
 
-    def stop(self) -> None:
-        """Before the study closes."""
-        if self._task is not None:
-            self._task.wait()
+    def give_up(self) -> None:
+        """Close it for good. A check of the files reads the study and is waited for; a look at tables goes on
+        unseen, since it cannot be stopped in between, and the dialog is deleted when it ends."""
+        self._given_up = True
+        self.reject()
+        if self._task is None:
+            self.deleteLater()
+        elif self._checks:
+            self._task.join()
 
     # made once
 
@@ -185,6 +192,7 @@ class ImportPreview(QDialog):
 
     def _check(self) -> None:
         if self.found is not None:
+            self._checks = True
             self._run(check_files(self.found, self._study), tr("Reading every file …"))
 
     def _run(self, job: Search, doing: str) -> None:
@@ -210,7 +218,10 @@ class ImportPreview(QDialog):
             self.progress.setValue(event.done)
 
     def _end(self, outcome: WorkResult) -> None:
-        self._task = None
+        self._task, self._checks = None, False
+        if self._given_up:
+            self.deleteLater()
+            return
         self.text.setText("")
         if isinstance(outcome.value, FoundFiles):
             self._show_found(outcome.value)
@@ -250,7 +261,8 @@ class ImportPreview(QDialog):
             super().accept()
 
     def reject(self) -> None:
-        self.stop()
+        if self._task is not None:
+            self._task.cancel()
         super().reject()
 
 

@@ -53,9 +53,7 @@ class ImportController(QObject):
 
     def _end_preview(self) -> None:
         if self.preview is not None:
-            self.preview.stop()
-            self.preview.close()
-            self.preview.deleteLater()
+            self.preview.give_up()
             self.preview = None
 
     def ask_folder(self) -> None:
