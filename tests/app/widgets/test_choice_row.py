@@ -121,7 +121,7 @@ def test_a_choice_by_key_is_told_once_and_goes_on(qtbot: QtBot, qapp: QApplicati
 def test_a_digit_that_no_choice_has_neither_chooses_nor_leaves_nor_reaches_a_tool(
     qtbot: QtBot, qapp: QApplication
 ) -> None:
-    row = ChoiceRow("Margin", margin_choices())
+    row = ChoiceRow("Margin", margin_choices(), columns=5)
     dialog = in_dialog(qtbot, row)
     used = []
     shortcut = QShortcut(QKeySequence("8"), dialog)
