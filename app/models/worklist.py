@@ -9,9 +9,12 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 
 from app.qt.background import Background, WorkResult
 from app.qt.formatting import view_name, word
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.state.preferences import shows_others_first
 from app.state.session import Session
+from app.widgets.label import tip
+from core.domain.errors import BadFileError
 from core.store.worklist import WorklistKey, WorklistKeys, WorklistProgress, WorklistQuery, WorklistRow
 
 PAGE = 64
@@ -24,6 +27,12 @@ ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 
 REASON_ROLE = Qt.ItemDataRole.UserRole + 2
 """Why the entry stands where it stands, for the user; "" in most orders."""
+_ROLES = (
+    ROW_ROLE,
+    Qt.ItemDataRole.DisplayRole,
+    Qt.ItemDataRole.AccessibleTextRole,
+    Qt.ItemDataRole.ToolTipRole,
+)
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -47,7 +56,7 @@ class WorklistModel(QAbstractTableModel):
         self._reader.done.connect(self._take_page)
         self._at_once = 0
         self.reasons: dict[str, str] = {}
-        """By lesion, why it stands where it stands; {} in the other orders."""
+        """By lesion, most useful first, why it stands there; {} in the other orders."""
         self.busy = False
         """Flag: a query is under way."""
 
@@ -170,16 +179,30 @@ class WorklistModel(QAbstractTableModel):
             return None
         if role == REASON_ROLE:
             row = self.row_to_paint(index.row())
-            return "" if row is None else reason_text(self.reasons.get(row.lesion_id or "", ""))
-        if role not in (ROW_ROLE, Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            return "" if row is None else self._reason(row)
+        if role not in _ROLES:
             return None
         if role == ROW_ROLE:
             return self.row_to_paint(index.row())
         row = self.row_at(index.row())
         if row is None:
             return ""
-        reason = reason_text(self.reasons.get(row.lesion_id or "", ""))
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tip(self.explained(row))
+        reason = self._reason(row)
         return f"{spoken(row)}, {reason}" if reason else spoken(row)
+
+    def _reason(self, row: WorklistRow) -> str:
+        return reason_text(self.reasons.get(row.lesion_id or "", ""))
+
+    def explained(self, row: WorklistRow) -> str:
+        """What the entry is, with the data set and the file that it came from."""
+        lines = [spoken(row), tr("Data set: {name}", name=row.source)]
+        try:
+            name = self._session.reads.file_name(row.image_id)
+        except BadFileError as error:
+            name = translate_message(error)
+        return "\n".join([*lines, tr("File: {name}", name=name)] if name else lines)
 
 
 def title(row: WorklistRow) -> str:

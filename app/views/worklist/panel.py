@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import msgspec
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
@@ -38,24 +35,20 @@ from app.state.changes import (
     StudyClosing,
     StudyOpened,
 )
+from app.state.preferences import shows_others_first
 from app.state.session import Session
 from app.state.study_place import StudyPlace
 from app.views.worklist.correction_menu import CorrectionMenu
 from app.views.worklist.delegate import HEIGHT, PICTURE, WorklistDelegate
-from app.widgets.label import Label
+from app.widgets.label import Elided, Label
 from core.domain.vocabulary import Part
 from core.store.worklist import WorklistFilter, WorklistOrder, WorklistProgress, WorklistQuery, WorklistRow
-
-if TYPE_CHECKING:
-    from core.tasks.review.useful_order import UsefulLesion
 
 _TYPING_MS = 120
 
 
 class WorklistPanel(QWidget):
     import_wanted = Signal()
-    ranking_wanted = Signal()
-    """The order "Most useful first" was chosen; ``set_ranking`` follows."""
     refused = Signal(str)
     """Why a correction cannot be made, as a sentence."""
 
@@ -69,10 +62,9 @@ class WorklistPanel(QWidget):
         self.search = QLineEdit()
         self.only, self.order, self.part = QComboBox(), QComboBox(), QComboBox()
         self.list = QTableView()
-        self._progress_text, self._progress = Label(), QProgressBar()
+        self._progress_text, self._progress = Elided(), QProgressBar()
         self._stack = QStackedWidget()
         self._place = StudyPlace()
-        self._ranking: tuple[str, ...] = ()
         self._nothing = Label()
         self._way_out = QPushButton()
         self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
@@ -117,22 +109,8 @@ class WorklistPanel(QWidget):
                 self._choose(row)
                 return
 
-    @property
-    def ranked(self) -> bool:
-        """True if the order is "Most useful first"."""
-        return bool(self.order.currentData() == WorklistOrder.RANKING.value)
-
-    def set_ranking(self, ranking: Sequence[UsefulLesion]) -> None:
-        """The lesions, most useful first, with the reason of each."""
-        self._ranking = tuple(one.lesion_id for one in ranking)
-        self.model.reasons = {one.lesion_id: one.reason.value for one in ranking}
+    def search_again(self) -> None:
         self._search()
-
-    def _ask_ranking(self) -> None:
-        if self.ranked and self._session.is_open:
-            self.ranking_wanted.emit()
-        else:
-            self.model.reasons = {}
 
     def stop(self) -> None:
         """Before the window goes."""
@@ -140,7 +118,7 @@ class WorklistPanel(QWidget):
         self.thumbnails.stop()
 
     def _build_filters(self) -> None:
-        self.search.setPlaceholderText(tr("Search patient, source, view"))
+        self.search.setPlaceholderText(tr("Search patient, file, view"))
         self.search.setAccessibleName(tr("Search in the worklist"))
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._type)
@@ -161,6 +139,7 @@ class WorklistPanel(QWidget):
             (tr("Most useful first"), WorklistOrder.RANKING),
         ):
             self.order.addItem(text, order.value)
+        self._name_order()
         for box, name in (
             (self.only, tr("Which entries")),
             (self.order, tr("Order of entries")),
@@ -169,7 +148,6 @@ class WorklistPanel(QWidget):
             box.setAccessibleName(name)
             box.setToolTip(name)
             box.currentIndexChanged.connect(self._search)
-        self.order.currentIndexChanged.connect(self._ask_ranking)
 
     def _build_list(self) -> None:
         self.list.setModel(self.model)
@@ -213,8 +191,10 @@ class WorklistPanel(QWidget):
         layout.setSpacing(0)
         head = QVBoxLayout()
         head.setContentsMargins(10, 10, 10, 8)
+        head.setSpacing(6)
         head.addWidget(self.search)
         line = QHBoxLayout()
+        line.setSpacing(6)
         line.addWidget(self.only, 1)
         line.addWidget(self.order, 1)
         head.addLayout(line)
@@ -223,6 +203,7 @@ class WorklistPanel(QWidget):
         layout.addWidget(self._stack, 1)
         foot = QVBoxLayout()
         foot.setContentsMargins(10, 8, 10, 10)
+        foot.setSpacing(6)
         self._progress.setTextVisible(False)
         self._progress.setAccessibleName(tr("Fine annotations"))
         self._progress_text.setObjectName("faint")
@@ -251,9 +232,20 @@ class WorklistPanel(QWidget):
             case StudyClosing():
                 self.thumbnails.clear()
                 self.model.clear()
-                self._ranking, self.model.reasons = (), {}
+                self.model.reasons = {}
             case _:
                 pass
+
+    def show_whose_labels(self) -> None:
+        """After the user chose whether the data set's labels are shown: order and filter follow the choice."""
+        self._name_order()
+        self._search()
+        self.list.viewport().update()
+
+    def _name_order(self) -> None:
+        """Say whose margins the order by margin goes by."""
+        place = self.order.findData(WorklistOrder.MARGIN.value)
+        self.order.setItemText(place, tr("By margin") if shows_others_first() else tr("By my margin"))
 
     def recall(self, place: StudyPlace) -> None:
         """Filter and order as they were when this study was closed, and its case next time the list is there."""
@@ -268,7 +260,8 @@ class WorklistPanel(QWidget):
         """The place with filter and order as they are now."""
         split_id, part = self.part.currentData() or ("", "")
         # a ranking rests on the model that is open, and goes with it
-        order = WorklistOrder.ENTRY.value if self.ranked else self.order.currentData()
+        chosen = self.order.currentData()
+        order = WorklistOrder.ENTRY.value if chosen == WorklistOrder.RANKING.value else chosen
         return msgspec.structs.replace(
             place, only=self.only.currentData(), order=order, split_id=split_id, part=part
         )
@@ -301,7 +294,8 @@ class WorklistPanel(QWidget):
             text=self.search.text().strip(),
             only=WorklistFilter(self.only.currentData()),
             order=WorklistOrder(self.order.currentData()),
-            ranking=self._ranking if self.ranked else (),
+            ranking=tuple(self.model.reasons),
+            own_margins=not shows_others_first(),
         )
         if (chosen := self.part.currentData()) is not None:
             query = msgspec.structs.replace(query, split_id=chosen[0], part=Part(chosen[1]))
@@ -336,7 +330,7 @@ class WorklistPanel(QWidget):
             self.import_wanted.emit()
 
     def _show_progress(self, progress: WorklistProgress) -> None:
-        self._progress_text.setText(
+        self._progress_text.say(
             tr(
                 "Mine: {done} of {all} fine annotations",
                 done=number(progress.annotated),

@@ -11,10 +11,11 @@ from app.services.model_service import ModelService
 from app.state.preferences import shows_others_first
 from app.state.session import Session
 from app.views.worklist.panel import WorklistPanel
+from core.store.worklist import WorklistOrder
 
 if TYPE_CHECKING:
     from core.tasks.review.case_list import ReviewCase
-    from core.tasks.review.useful_order import Candidate, UsefulLesion
+    from core.tasks.review.useful_order import Candidate
 
 
 class UsefulFirst(QObject):
@@ -28,17 +29,25 @@ class UsefulFirst(QObject):
         self._session, self._models, self._panel = session, models, panel
         self._ranked: tuple[str, int] | None = None
         """Revision and number of the predictions that the shown ranking was made from."""
-        panel.ranking_wanted.connect(self._begin)
+        panel.order.currentIndexChanged.connect(self._begin)
         models.model_changed.connect(self._follow)
         models.cases_changed.connect(self._follow)
 
+    @property
+    def _chosen(self) -> bool:
+        """True if the order is "Most useful first"."""
+        return bool(self._panel.order.currentData() == WorklistOrder.RANKING.value)
+
     def _begin(self) -> None:
         self._ranked = None
+        if not (self._chosen and self._session.is_open):
+            self._panel.model.reasons = {}
+            return
         if self._models.model is None and not self._models.is_opening:
             self._models.open_newest()
         if self._models.model is None and not self._models.is_opening:
             self.message.emit(tr("No model has been trained yet: the order is drawn at random."))
-            self._panel.set_ranking(self._rank(()))
+            self._show(())
         elif self._models.is_opening:
             self.message.emit(tr("The model is being opened; the order follows."))
         else:
@@ -46,17 +55,19 @@ class UsefulFirst(QObject):
 
     def _follow(self) -> None:
         model = self._models.model
-        if not self._panel.ranked or model is None or self._models.is_opening:
+        if not self._chosen or model is None or self._models.is_opening:
             return
         basis = (model.revision.id, sum(case.probabilities is not None for case in model.cases))
         if basis != self._ranked:
             self._ranked = basis
-            self._panel.set_ranking(self._rank(model.cases))
+            self._show(model.cases)
 
-    def _rank(self, cases: tuple[ReviewCase, ...]) -> tuple[UsefulLesion, ...]:
+    def _show(self, cases: tuple[ReviewCase, ...]) -> None:
         from core.tasks.review.useful_order import useful_order
 
-        return useful_order(self._candidates(cases))
+        ranking = useful_order(self._candidates(cases))
+        self._panel.model.reasons = {one.lesion_id: one.reason.value for one in ranking}
+        self._panel.search_again()
 
     def _candidates(self, cases: tuple[ReviewCase, ...]) -> list[Candidate]:
         """Every lesion of the study. The data set's label counts only where the reader may see it."""

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -141,3 +142,24 @@ def test_a_ranking_orders_the_lesions_that_it_names_and_leaves_the_others_behind
     assert [row.lesion_id for row in rows[:3]] == ["lp1-CC2", "lp3-CC1", "lp0-CC1"]
     rest = [key for key in study.worklist.keys(WorklistQuery())[:] if key not in keys[:3]]
     assert keys[3:1000] == rest
+
+
+def test_words_are_found_in_file_names_and_margins_of_the_data_set_do_not_order(study: Study) -> None:
+    add_lesion(study, "p0-MLO", "p0", 3, MarginType.SPICULATED)
+    add_lesion(study, "p1-MLO", "p1", 3, MarginType.CIRCUMSCRIBED)
+    names = {"p0-MLO": "full/MDB028.png", "p1-MLO": "full/mdb029.png"}
+
+    def images(query: WorklistQuery) -> list[int]:
+        return [image for image, _ in study.worklist.keys(query, names)[:]]
+
+    number = {image: study.worklist.key_of(image, None) for image in names}
+    assert images(WorklistQuery(text="mdb028")) == [number["p0-MLO"][0]]  # type: ignore[index]
+    assert len(images(WorklistQuery(text="mdb"))) == 2
+    assert images(WorklistQuery(text="mdb028 site")) == images(WorklistQuery(text="mdb028"))
+    by_margin = WorklistQuery(order=WorklistOrder.MARGIN)
+    own = msgspec.structs.replace(by_margin, own_margins=True)
+    assert images(by_margin)[:2] == [number["p1-MLO"][0], number["p0-MLO"][0]]  # type: ignore[index]
+    assert images(own) == images(WorklistQuery()), "what the data set says does not show in the order"
+    unlabelled = WorklistQuery(only=WorklistFilter.UNLABELLED)
+    everything = msgspec.structs.replace(unlabelled, own_margins=True)
+    assert len(images(everything)) == len(images(unlabelled)) + 2
