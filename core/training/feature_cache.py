@@ -61,6 +61,7 @@ def read_features(folder: Path, key: str) -> KeptFeatures | None:
         if read_header(path).metadata.get("key") != key:
             return None
         tensors = decode(FILE, path.read_bytes())
-        return KeptFeatures(**{name: tensors[name] for name in ("plain", "augmented", "validation")})
+        # in memory of their own, aligned as computed ones are
+        return KeptFeatures(**{name: tensors[name].clone() for name in ("plain", "augmented", "validation")})
     except (ModelError, KeyError, OSError):
         return None  # a cache: what cannot be read is computed again

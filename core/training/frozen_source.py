@@ -53,7 +53,13 @@ def frozen_source(
     if kept is not None:
         return cached, kept.validation
     held_out = features_of(network, validation, cancelled=cancelled)
-    if folders is not None and folders.write is not None:
+    if folders is None:
+        return cached, held_out
+    # in the layout in which they are read again: sums over another layout end in other bits
+    cached.plain, cached.features, held_out = (
+        tensor.contiguous() for tensor in (cached.plain, cached.features, held_out)
+    )
+    if folders.write is not None:
         own = KeptFeatures(plain=cached.plain, augmented=cached.features[1:], validation=held_out)
         keep_features(folders.write, key, own)
     return cached, held_out
