@@ -39,6 +39,20 @@ def classify(network: ClassifierNetwork, rois: RoiSet, *, cancelled: IsCancelled
     return np.concatenate(found) if found else np.zeros((0, len(network.class_names)), np.float32)
 
 
+def classify_early(
+    network: ClassifierNetwork, maps: torch.Tensor, *, blocks: int, cancelled: IsCancelled = never
+) -> Float32:
+    """As ``classify``, from the output (n, C, h, w) of the trunk's first ``blocks`` blocks."""
+    found = []
+    for rows in _batches(len(maps)):
+        if cancelled():
+            raise Cancelled
+        with exact(network):
+            features = network.features_of_early(maps[rows].to(device_of(network)), blocks)
+            found.append(network.from_latent(network.latent_of_features(features)).cpu().numpy())
+    return np.concatenate(found) if found else np.zeros((0, len(network.class_names)), np.float32)
+
+
 def class_maps(
     network: ClassifierNetwork, rois: RoiSet, classes: NDArray[np.int64], *, cancelled: IsCancelled = never
 ) -> ClassMaps:

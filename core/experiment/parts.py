@@ -25,6 +25,7 @@ from core.evaluation.judge import judge
 from core.evaluation.localisation import Controls, controls_of
 from core.evaluation.predictions import Predictions
 from core.evaluation.saved import load_predictions, save_predictions
+from core.experiment.features import kept_features
 from core.experiment.plan import IAIA, MALIGNANCY, Trial
 from core.experiment.same_machine import hand_to_part
 from core.explain.gallery import analyse
@@ -145,16 +146,18 @@ def carry_out(
     emit(Message(level="info", text=f"Training {trial.name}, seed {seed}{where}."))
     config = trial.with_seed(seed)
     hand_to_part(out, folder, config)
-    rois = data.rois
+    rois, kept = data.rois, None
     if trial.fine_images is not None:
         rois = with_few_fine(rois, data.parts, trial.fine_images, seed)
+    else:
+        kept = kept_features(out, config, rois, emit=emit, cancelled=cancelled)
     if isinstance(config, ClassifierConfig):
-        made = train_classifier(rois, data.parts, config, folder, emit=emit, cancelled=cancelled)
+        made = train_classifier(rois, data.parts, config, folder, emit=emit, cancelled=cancelled, kept=kept)
         seconds, device = made.card.seconds, made.card.device
         found = _judge_classifier(made, trial, data, cancelled)
         pruned: tuple[int, ...] = ()
     else:
-        result = train(rois, data.parts, config, folder, emit=emit, cancelled=cancelled)
+        result = train(rois, data.parts, config, folder, emit=emit, cancelled=cancelled, kept=kept)
         seconds, device = sum(result.record.seconds.values()), result.record.device
         found, pruned = _judge_prototypes(folder, trial, data, config, cancelled)
     files = {kind: f"predictions-{number}.json" for number, kind in enumerate(found)}

@@ -65,9 +65,8 @@ def trials(config: TrainingConfig, *, ablations: bool) -> tuple[Trial, ...]:
         off = msgspec.structs.replace(config, loss=msgspec.structs.replace(config.loss, fine=0.0))
         name = "IAIA-BL with masks in the warm start only"
         found.append(Trial(key=NO_FINE_LOSS, name=name, config=off))
-    if not config.frozen_backbone:
-        name = f"{black_box} with the mask warm start"
-        found.append(Trial(key=VGG_MASKS, name=name, config=classifier_of(config, "margin", masks=True)))
+    name = f"{black_box} with the mask warm start"
+    found.append(Trial(key=VGG_MASKS, name=name, config=classifier_of(config, "margin", masks=True)))
     return tuple(found + (_ablations(config) if ablations else []))
 
 

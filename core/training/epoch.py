@@ -12,7 +12,8 @@ from torch import nn
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import IsCancelled, never
 from core.model.precision import Precision, gradient_precision
-from core.training.batches import Rows, Source, TrainingBatch, prefetched
+from core.training.batches import Source, TrainingBatch, prefetched
+from core.training.fixed_draws import Rows
 from core.training.loss_totals import LossTotals
 from core.training.losses import Parts
 from core.training.memory import out_of_memory

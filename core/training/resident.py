@@ -19,10 +19,11 @@ from torch import Tensor
 from core.data.augment import ALL, REDRAWS, AugmentParameters, Candidates, generator
 from core.data.roi_set import InputTransform, RoiSet
 from core.imaging.raster import irrelevant
-from core.model.network import PrototypeNetwork
-from core.training.batches import Augmented, Rows, TrainingBatch, coarse, stored_masks
+from core.model.trunk import TrunkNetwork
+from core.training.batches import Augmented, TrainingBatch, coarse
 from core.training.config import TrainingConfig
 from core.training.device_augment import cut, lost, sampling
+from core.training.fixed_draws import Rows, stored_masks
 
 SHARE_OF_MEMORY = 0.4
 """Of the device's free memory that the ROIs may take."""
@@ -149,8 +150,11 @@ class OnDevice(Augmented):
             whole=len(rows),
         )  # fmt: skip
 
-    def latent(self, network: PrototypeNetwork, inputs: Tensor) -> Tensor:
+    def latent(self, network: TrunkNetwork, inputs: Tensor) -> Tensor:
         return network.latent(inputs)
+
+    def feature_maps(self, network: TrunkNetwork, inputs: Tensor) -> Tensor:
+        return network.feature_maps(inputs)
 
     def _rows(self, stored: Tensor, index: Tensor) -> Tensor:
         """These rows of pixels or masks, on the device."""

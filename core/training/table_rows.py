@@ -12,8 +12,9 @@ from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
 from core.domain.vocabulary import Part
 from core.model.network import PrototypeNetwork
-from core.training.batches import TABLE_POSITION, stored_masks
+from core.training.batches import TABLE_POSITION
 from core.training.config import TrainingConfig
+from core.training.fixed_draws import stored_masks
 from core.training.inference import INFERENCE_BATCH, Latents, device_of, exact, infer, normalise
 from core.training.similarity_table import SimilarityTable, make_table
 

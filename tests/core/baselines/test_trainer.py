@@ -22,9 +22,10 @@ from core.domain.errors import Cancelled, ModelError, TrainingError
 from core.domain.events import Message, Metrics
 from core.domain.vocabulary import Part
 from core.evaluation.report import evaluate
-from core.training.batches import features_of
+from core.training.batches import Augmented
 from core.training.begin_or_resume import make_network
 from core.training.config import Machine
+from core.training.fixed_draws import features_of
 from core.training.machine import MachineChoice, read_choice
 from core.training.presets import load_preset
 from core.training.trainer import train
@@ -292,7 +293,8 @@ def test_the_mask_warm_start_teaches_the_trunk_and_nothing_else(tmp_path: Path) 
     training = target_rois(rois.rows(tiny_parts() == Part.TRAINING.value), "margin")
     network = make_classifier(config, fresh=True)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    warm_start_on_masks(network, training, config, MachineChoice(), lambda event: None, lambda: False)
+    source = Augmented(training, config.base)
+    warm_start_on_masks(network, source, config, MachineChoice(), lambda event: None, lambda: False)
     changed_parts = {
         name.split(".")[0]
         for name, tensor in network.state_dict().items()
