@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from core.baselines.config import ClassifierConfig
-from core.baselines.inference import classify, classify_early
+from core.baselines.inference import classify
 from core.baselines.network import ClassifierNetwork
 from core.baselines.tuned_trunk import frozen_blocks_of
 from core.data.roi_set import RoiSet
 from core.domain.events import IsCancelled
 from core.statistics.multiclass import multiclass_auroc
-from core.training.fixed_draws import KeptFeatures, features_of
+from core.training.fixed_draws import EarlyMaps, KeptFeatures, features_of
 from core.training.validation import Validation
 
 
@@ -23,10 +22,8 @@ class HeldOut:
     """ROIs, all of which have a class of the network."""
 
     rois: RoiSet
-    blocks: int = 0
-    """Of the trunk, from its input, that the training does not change."""
-    early: torch.Tensor | None = None
-    """The output (n, C, h, w) of these blocks for the ROIs; None where none are frozen."""
+    early: EarlyMaps | None = None
+    """What the blocks that the training does not change make of the ROIs; None where none are frozen."""
 
     @staticmethod
     def of(
@@ -39,22 +36,18 @@ class HeldOut:
         """``kept``: what the frozen blocks make of the ROIs, where it is known. Cancelled between batches."""
         if not config.base.frozen_backbone:
             return HeldOut(rois=rois)
-        blocks = frozen_blocks_of(network, config)
         if kept is not None:
-            return HeldOut(rois=rois, blocks=blocks, early=kept.plain_of(rois))
-        return HeldOut(
-            rois=rois, blocks=blocks, early=features_of(network, rois, blocks=blocks, cancelled=cancelled)
-        )
+            return HeldOut(rois=rois, early=kept.early_of(rois))
+        blocks = frozen_blocks_of(network, config)
+        maps = features_of(network, rois, blocks=blocks, cancelled=cancelled)
+        return HeldOut(rois=rois, early=EarlyMaps(blocks=blocks, maps=maps))
 
     def figures(self, network: ClassifierNetwork, cancelled: IsCancelled) -> Validation:
         """AUROC and cross-entropy; undefined where there is no ROI."""
         rois = self.rois
         if len(rois) == 0:
             return Validation()
-        if self.early is None:
-            found = classify(network, rois, cancelled=cancelled)
-        else:
-            found = classify_early(network, self.early, blocks=self.blocks, cancelled=cancelled)
+        found = classify(network, rois, early=self.early, cancelled=cancelled)
         logits = found.astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
         probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

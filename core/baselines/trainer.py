@@ -33,8 +33,7 @@ from core.platform.version import code_version
 from core.training.batches import Cached, Source, TrainingBatch
 from core.training.begin_or_resume import resolve_device
 from core.training.epoch import EpochTask, Memory, run_epoch
-from core.training.fixed_draws import KeptFeatures
-from core.training.inference import INFERENCE_BATCH, exact
+from core.training.fixed_draws import EarlyMaps, KeptFeatures
 from core.training.losses import Parts
 from core.training.machine import MachineChoice, choose_machine, settle_machine, threads_of, write_config
 from core.training.run_progress import Clock
@@ -226,9 +225,7 @@ def _features(network: ClassifierNetwork, source: Source) -> torch.Tensor | None
     """The trunk's output for the un-augmented training ROIs, from what its frozen blocks made of them."""
     if not isinstance(source, Cached):
         return None
-    with exact(network):
-        pieces = [network.features_of_early(maps, source.blocks) for maps in source.plain.split(INFERENCE_BATCH)]
-    return torch.cat(pieces)
+    return EarlyMaps(blocks=source.blocks, maps=source.plain).features(network)
 
 
 def _epochs(

@@ -21,7 +21,7 @@ from core.model.tensor_file import load_state, save_state
 from core.platform.atomic import make_folder
 from core.training.begin_or_resume import make_network, resolve_device
 from core.training.config import TrainingConfig
-from core.training.fixed_draws import FixedDraws, KeptFeatures, fixed_draws
+from core.training.fixed_draws import NOTHING_KNOWN, FixedDraws, KeptFeatures, KnownFeatures, fixed_draws
 
 FEATURES = "features"
 
@@ -67,6 +67,35 @@ def kept_features(
         blocks=int(meta["blocks"]), plain=tensors["plain"], drawn=tensors["drawn"], masks=masks
     )  # fmt: skip
     return KeptFeatures(fixed=fixed, lesion_ids=rois.lesion_ids)
+
+
+def known_features(
+    out: Path,
+    config: TrainingConfig | ClassifierConfig,
+    kept: KeptFeatures | None,
+    drawn: RoiSet | None,
+    *,
+    emit: Emit,
+    cancelled: IsCancelled,
+) -> KnownFeatures:
+    """What is known of the ROIs that a model of this configuration is evaluated on.
+
+    ``kept``: the answer of ``kept_features``. Cancelled between batches.
+    """
+    if kept is None:
+        return NOTHING_KNOWN
+    placed = None
+    if drawn is not None:
+        placed = kept_features(out, without_draws(config), drawn, emit=emit, cancelled=cancelled)
+    return KnownFeatures(plain=kept, drawn=placed)
+
+
+def without_draws(config: TrainingConfig | ClassifierConfig) -> TrainingConfig | ClassifierConfig:
+    """The configuration with un-augmented features only."""
+    replace = msgspec.structs.replace
+    if isinstance(config, ClassifierConfig):
+        return replace(config, base=replace(config.base, cached_augmentations=0))
+    return replace(config, cached_augmentations=0)
 
 
 def drop_features(out: Path) -> None:

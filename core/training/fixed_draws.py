@@ -137,6 +137,21 @@ def pieces(rois: RoiSet) -> list[Rows]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class EarlyMaps:
+    """The output of a trunk's first blocks for ``n`` ROIs, from which inference goes on."""
+
+    blocks: int
+    maps: torch.Tensor
+    """(n, C, h, w) float32."""
+
+    def features(self, network: TrunkNetwork) -> torch.Tensor:
+        """(n, C0, h, w) output of the whole trunk, float32."""
+        with exact(network):
+            pieces = [network.features_of_early(part, self.blocks) for part in self.maps.split(INFERENCE_BATCH)]
+        return torch.cat(pieces)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class KeptFeatures:
     """Fixed draws of a whole set of ROIs, from which several trainings take their parts."""
 
@@ -152,6 +167,27 @@ class KeptFeatures:
         """(n, C, h, w) un-augmented features of these ROIs."""
         return self.fixed.plain[self._rows(rois)]
 
+    def early_of(self, rois: RoiSet) -> EarlyMaps:
+        """The un-augmented features of these ROIs with the number of blocks that made them."""
+        return EarlyMaps(blocks=self.fixed.blocks, maps=self.plain_of(rois))
+
     def _rows(self, rois: RoiSet) -> Rows:
         row_of = {lesion: row for row, lesion in enumerate(self.lesion_ids)}
         return np.array([row_of[lesion] for lesion in rois.lesion_ids], dtype=np.int64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KnownFeatures:
+    """What frozen blocks make of the ROIs that a model is evaluated on, where that was computed before."""
+
+    plain: KeptFeatures | None = None
+    drawn: KeptFeatures | None = None
+    """Of the same lesions in ROIs with random centre and scale."""
+
+    def of(self, rois: RoiSet, *, drawn: bool = False) -> EarlyMaps | None:
+        """None where nothing is known."""
+        kept = self.drawn if drawn else self.plain
+        return None if kept is None else kept.early_of(rois)
+
+
+NOTHING_KNOWN = KnownFeatures()

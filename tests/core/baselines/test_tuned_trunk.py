@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 
 from core.baselines.config import ClassifierConfig, classifier_of
+from core.baselines.judge import judge_classifier
 from core.baselines.network import make_classifier
 from core.baselines.trainer import train_classifier
 from core.baselines.tuned_trunk import frozen_blocks_of, trunk_groups
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Event, Metrics
+from core.evaluation.localisation import controls_of
 from core.experiment.features import FEATURES, drop_features, keep_features
-from core.training.fixed_draws import KeptFeatures, fixed_draws
+from core.training.fixed_draws import KeptFeatures, KnownFeatures, fixed_draws
 from core.training.presets import load_preset
 from tests.core.training.tiny import changed, tiny_parts, tiny_rois
 
@@ -73,6 +76,21 @@ def test_kept_features_are_those_that_a_training_computes_for_itself(tmp_path: P
     own = train_classifier(rois, parts, config, tmp_path / "own").network.state_dict()
     given = train_classifier(rois, parts, config, tmp_path / "given", kept=kept).network.state_dict()
     assert all(torch.equal(own[name], given[name]) for name in own)
+
+
+def test_a_classifier_is_evaluated_on_known_features_as_without_them(tmp_path: Path) -> None:
+    rois, parts = tiny_rois(), tiny_parts()
+    model = train_classifier(rois, parts, TUNED, tmp_path)
+    blocks = frozen_blocks_of(model.network, TUNED)
+    fixed = fixed_draws(model.network, rois, changed(BASE, cached_augmentations=0), blocks=blocks)
+    kept = KeptFeatures(fixed=fixed, lesion_ids=rois.lesion_ids)
+    controls = controls_of(rois, drawn=rois)
+    plain = judge_classifier(model, rois, name="a", controls=controls)
+    known = judge_classifier(model, rois, name="a", controls=controls, known=KnownFeatures(plain=kept, drawn=kept))
+    for method, found in plain.items():
+        assert np.array_equal(found.logits, known[method].logits)
+        for scale, one in found.scales.items():
+            assert np.array_equal(one.pairs.value, known[method].scales[scale].pairs.value), scale
 
 
 def test_the_experiment_keeps_features_by_what_they_follow_from(tmp_path: Path) -> None:
