@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from core.baselines.config import ClassifierConfig, classifier_of
+from core.model.weights_places import LITE0
 from core.training.config import TrainingConfig
 from core.training.presets import as_protopnet
 
@@ -40,6 +41,8 @@ class Trial:
 def backbone_name(config: TrainingConfig) -> str:
     """As the paper writes it: "VGG-16"; the compact trunk is a small VGG of its own."""
     name = config.architecture.backbone
+    if name == LITE0:
+        return "EfficientNet-Lite0"
     return f"VGG-{name[3:].replace('_bn', ' BN')}" if name.startswith("vgg") else f"{name} network"
 
 
