@@ -50,6 +50,8 @@ def test_presets_lay_the_same_trunk_under_every_model() -> None:
     assert (protopnet.loss.fine, protopnet.warm_start) == (0.0, "image")
     assert (protopnet.prototype_start, base.prototype_start) == ("random", "kmeans")
     assert protopnet.transform == base.transform
+    frozen = load_preset("protopnet-pretrained")
+    assert (frozen.prototype_start, frozen.warm_start, frozen.loss.fine) == ("kmeans", "image", 0.0)
 
 
 def test_a_classifier_may_train_four_times_as_long_as_its_prototype_network() -> None:
