@@ -54,7 +54,7 @@ class ClassifierConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Factor on ``rate_trunk`` for each of these blocks further from the end."""
     rate_trunk: Rate = 2e-4
     rate_head: Rate = 3e-3
-    """Of the add-on and the linear layer."""
+    """Learning rate of the add-on and the linear layer."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -62,7 +62,8 @@ class ClassifierConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def classifier_of(base: TrainingConfig, target: Target, *, masks: bool = False) -> ClassifierConfig:
-    """The classifier that goes with a prototype network, trained until validation says that it has converged.
+    """Return the classifier that goes with a prototype network, trained until validation says that it has
+    converged.
 
     It may take ``MOST_EPOCHS`` times the epochs of the prototype network. Without pretrained weights the trunk
     learns at the rate of the supervised warm start, which for a classifier is the whole training; with them, or
@@ -87,7 +88,7 @@ def classifier_of(base: TrainingConfig, target: Target, *, masks: bool = False) 
 
 
 def load_classifier_preset(name: str) -> ClassifierConfig:
-    """The configuration of a classifier's preset; TrainingError for a name that there is none of."""
+    """Return the configuration of a classifier's preset; TrainingError for a name that there is none of."""
     if name not in BASELINES:
         raise TrainingError(f"There is no classifier {name}: choose one of {', '.join(BASELINES)}.")
     target, base = BASELINES[name]

@@ -33,7 +33,10 @@ class HeldOut:
         kept: KeptFeatures | None,
         cancelled: IsCancelled,
     ) -> HeldOut:
-        """``kept``: what the frozen blocks make of the ROIs, where it is known. Cancelled between batches."""
+        """Return the part with what the frozen blocks make of it.
+
+        ``kept``: features of these ROIs that were computed before. Cancelled between batches.
+        """
         if not config.base.frozen_backbone:
             return HeldOut(rois=rois)
         if kept is not None:
@@ -43,7 +46,7 @@ class HeldOut:
         return HeldOut(rois=rois, early=EarlyMaps(blocks=blocks, maps=maps))
 
     def figures(self, network: ClassifierNetwork, cancelled: IsCancelled) -> Validation:
-        """AUROC and cross-entropy; undefined where there is no ROI."""
+        """Return AUROC and cross-entropy; undefined where there is no ROI."""
         rois = self.rois
         if len(rois) == 0:
             return Validation()

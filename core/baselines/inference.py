@@ -32,7 +32,7 @@ class ClassMaps:
 def classify(
     network: ClassifierNetwork, rois: RoiSet, *, early: EarlyMaps | None = None, cancelled: IsCancelled = never
 ) -> Float32:
-    """(n, K) logits of every un-augmented ROI; Cancelled between batches.
+    """Return (n, K) logits of every un-augmented ROI; Cancelled between batches.
 
     ``early``: what the first blocks of the trunk make of these ROIs, where that was computed before.
     """
@@ -53,7 +53,7 @@ def class_maps(
     early: EarlyMaps | None = None,
     cancelled: IsCancelled = never,
 ) -> ClassMaps:
-    """GradCAM and GradCAM++ of the class ``classes`` (n,) of each ROI; the weights and their gradients stay.
+    """Return GradCAM and GradCAM++ of the class ``classes`` (n,) of each ROI; weights and gradients stay.
 
     ``early``: as for ``classify``.
     """
@@ -75,7 +75,7 @@ def class_maps(
 def _latent(
     network: ClassifierNetwork, rois: RoiSet, rows: NDArray[np.int64], early: EarlyMaps | None
 ) -> torch.Tensor:
-    """The latent cells of these rows, inside ``exact``."""
+    """Return the latent cells of these rows, inside ``exact``."""
     device = device_of(network)
     if early is None:
         return network.latent(network_input(rois, rows, device))
@@ -85,7 +85,10 @@ def _latent(
 def features_and_gradients(
     network: ClassifierNetwork, latent: torch.Tensor, classes: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Output A (B, C, H, W) of the last convolutional layer, ``latent``, and dS/dA of each one's class score S."""
+    """Return output A (B, C, H, W) of the last convolutional layer and dS/dA of each image's own class score S.
+
+    ``latent`` is that output, as the network computes it.
+    """
     with exact(network), torch.enable_grad():
         watched = latent.detach().requires_grad_()
         logits = network.from_latent(watched)

@@ -70,7 +70,8 @@ class _BaselineState:
 
 
 def target_rois(rois: RoiSet, target: Target) -> RoiSet:
-    """The ROIs that a target is known of, with its classes: margins as they are, or the biopsied ones of these."""
+    """Return the ROIs that a target is known of, with its classes: margins as they are, or the biopsied ones
+    of these."""
     labelled = rois.rows(rois.label >= 0)
     if target == "margin":
         return labelled
@@ -151,7 +152,7 @@ def _prior(training: RoiSet) -> float:
 def _begin(
     config: ClassifierConfig, folder: Path, fingerprint: str, *, lesions: int, emit: Emit
 ) -> _BaselineState:
-    """The state of the unfinished run in the folder, or that of a new one on ``lesions`` ROIs."""
+    """Return the state of the unfinished run in the folder, or that of a new one on ``lesions`` ROIs."""
     tensors: Tensors | None = None
     if (folder / STATE).exists():
         tensors, meta = load_state(folder / STATE)
@@ -222,7 +223,7 @@ def _save(folder: Path, state: _BaselineState) -> None:
 
 
 def _features(network: ClassifierNetwork, source: Source) -> torch.Tensor | None:
-    """The trunk's output for the un-augmented training ROIs, from what its frozen blocks made of them."""
+    """Return the trunk's output for the un-augmented training ROIs, from what its frozen blocks made of them."""
     if not isinstance(source, Cached):
         return None
     return EarlyMaps(blocks=source.blocks, maps=source.plain).features(network)

@@ -15,7 +15,10 @@ from core.training.stages import block_groups
 
 
 def frozen_blocks_of(network: ClassifierNetwork, config: ClassifierConfig) -> int:
-    """Blocks of a frozen trunk, from its input, that stay as they are. TrainingError where it has too few."""
+    """Return the number of blocks of a frozen trunk, from its input, that stay as they are.
+
+    TrainingError where it has too few.
+    """
     blocks = len(network.blocks())
     if config.tuned_blocks > blocks:
         raise TrainingError(
@@ -25,7 +28,7 @@ def frozen_blocks_of(network: ClassifierNetwork, config: ClassifierConfig) -> in
 
 
 def trunk_groups(network: ClassifierNetwork, config: ClassifierConfig) -> list[dict[str, Any]]:
-    """The optimiser's groups of the trunk; every other block is fixed."""
+    """Return the optimiser's groups of the trunk; every other block is fixed."""
     decay = config.base.rates.weight_decay
     if not config.base.frozen_backbone:
         network.features.requires_grad_(True)
@@ -46,7 +49,10 @@ def training_source(
     kept: KeptFeatures | None,
     cancelled: IsCancelled,
 ) -> Source:
-    """Augmented on the fly; or, where the trunk is frozen, the fixed draws that its early blocks computed once."""
+    """Return what the training draws from.
+
+    ROIs that are augmented on the fly; or, where the trunk is frozen, fixed draws that its early blocks computed.
+    """
     if not config.base.frozen_backbone:
         return Augmented(training, config.base)
     if kept is not None:

@@ -29,7 +29,7 @@ FEATURES = "features"
 def keep_features(
     out: Path, config: TrainingConfig | ClassifierConfig, rois: RoiSet, *, emit: Emit, cancelled: IsCancelled
 ) -> Path | None:
-    """The file of what the frozen blocks of this trunk make of the ROIs, computed where it is missing.
+    """Return the file of what the frozen blocks of this trunk make of the ROIs, computed where it is missing.
 
     None where nothing is shared: no frozen trunk, one of random weights (which are a model's own), or masks that
     the training changes. Cancelled between batches.
@@ -53,7 +53,7 @@ def keep_features(
 def kept_features(
     out: Path, config: TrainingConfig | ClassifierConfig, rois: RoiSet, *, emit: Emit, cancelled: IsCancelled
 ) -> KeptFeatures | None:
-    """What ``keep_features`` keeps; a damaged file is computed again."""
+    """Return what ``keep_features`` keeps; a damaged file is computed again."""
     path = keep_features(out, config, rois, emit=emit, cancelled=cancelled)
     if path is None:
         return None
@@ -78,7 +78,7 @@ def known_features(
     emit: Emit,
     cancelled: IsCancelled,
 ) -> KnownFeatures:
-    """What is known of the ROIs that a model of this configuration is evaluated on.
+    """Return what is known of the ROIs that a model of this configuration is evaluated on.
 
     ``kept``: the answer of ``kept_features``. Cancelled between batches.
     """
@@ -91,7 +91,7 @@ def known_features(
 
 
 def without_draws(config: TrainingConfig | ClassifierConfig) -> TrainingConfig | ClassifierConfig:
-    """The configuration with un-augmented features only."""
+    """Return the configuration with un-augmented features only."""
     replace = msgspec.structs.replace
     if isinstance(config, ClassifierConfig):
         return replace(config, base=replace(config.base, cached_augmentations=0))
@@ -104,7 +104,7 @@ def drop_features(out: Path) -> None:
 
 
 def _key(base: TrainingConfig, tuned: int, rois: RoiSet) -> str:
-    """Hash of everything that the features follow from; the weights of the trunk are those of its name."""
+    """Return a hash of everything that the features follow from; weights are those of the trunk's name."""
     told = (
         rois.fingerprint(), base.transform, base.augmentation, base.cached_augmentations, base.seed,
         base.architecture.backbone, base.architecture.weights, base.precision, tuned,

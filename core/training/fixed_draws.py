@@ -38,7 +38,7 @@ class FixedDraws:
     the memory."""
 
     def rows(self, index: Rows) -> FixedDraws:
-        """Of these ROIs, in this order."""
+        """Return the draws of these ROIs, in this order."""
         return FixedDraws(
             blocks=self.blocks, plain=self.plain[index], drawn=self.drawn[:, index], masks=self.masks[:, index]
         )
@@ -76,7 +76,7 @@ def fixed_draws(
 def features_of(
     network: TrunkNetwork, rois: RoiSet, *, blocks: int | None = None, cancelled: IsCancelled = never
 ) -> torch.Tensor:
-    """(n, C0, h, w) float32 backbone features of the un-augmented ROIs, on the CPU.
+    """Return (n, C0, h, w) float32 backbone features of the un-augmented ROIs, on the CPU.
 
     ``blocks``: the output of so many blocks of the trunk only. Cancelled between batches.
     """
@@ -99,7 +99,7 @@ def _augmented_features(
     blocks: int,
     cancelled: IsCancelled,
 ) -> tuple[torch.Tensor, UInt8]:
-    """(n, C, h, w) float16 features of the augmented ROIs, and their masks (n, 2, I, I)."""  # fmt: skip
+    """Return (n, C, h, w) float16 features of the augmented ROIs, and their masks (n, 2, I, I)."""  # fmt: skip
     device = device_of(network)
     precision = usual_precision(msgspec.structs.replace(config, frozen_backbone=False), device)
     found, masks = [], []
@@ -117,7 +117,8 @@ def _augmented_features(
 
 
 def stored_masks(rois: RoiSet, rows: Rows) -> UInt8:
-    """(B, 2, S, S) of these rows: the mask of the fine-annotation loss (fine where there is one), the lesion's.
+    """Return (B, 2, S, S) of these rows: the mask of the fine-annotation loss (fine where there is one), the
+    lesion's.
 
     Made for each batch: kept, they would take two thirds of the set's memory again.
     """
@@ -126,7 +127,7 @@ def stored_masks(rois: RoiSet, rows: Rows) -> UInt8:
 
 
 def packed(masks: UInt8) -> UInt8:
-    """Masks of 0 and 1 as one bit a pixel, along the last axis."""
+    """Return masks of 0 and 1 as one bit a pixel, along the last axis."""
     return np.packbits(masks, axis=-1)
 
 
@@ -145,7 +146,7 @@ class EarlyMaps:
     """(n, C, h, w) float32."""
 
     def features(self, network: TrunkNetwork) -> torch.Tensor:
-        """(n, C0, h, w) output of the whole trunk, float32."""
+        """Return (n, C0, h, w) output of the whole trunk, float32."""
         with exact(network):
             pieces = [network.features_of_early(part, self.blocks) for part in self.maps.split(INFERENCE_BATCH)]
         return torch.cat(pieces)
@@ -160,15 +161,15 @@ class KeptFeatures:
     """Of the rows of ``fixed``."""
 
     def of(self, rois: RoiSet) -> FixedDraws:
-        """The draws of these ROIs, all of which are in the set."""
+        """Return the draws of these ROIs, all of which are in the set."""
         return self.fixed.rows(self._rows(rois))
 
     def plain_of(self, rois: RoiSet) -> torch.Tensor:
-        """(n, C, h, w) un-augmented features of these ROIs."""
+        """Return (n, C, h, w) un-augmented features of these ROIs."""
         return self.fixed.plain[self._rows(rois)]
 
     def early_of(self, rois: RoiSet) -> EarlyMaps:
-        """The un-augmented features of these ROIs with the number of blocks that made them."""
+        """Return the un-augmented features of these ROIs with the number of blocks that made them."""
         return EarlyMaps(blocks=self.fixed.blocks, maps=self.plain_of(rois))
 
     def _rows(self, rois: RoiSet) -> Rows:
@@ -185,7 +186,7 @@ class KnownFeatures:
     """Of the same lesions in ROIs with random centre and scale."""
 
     def of(self, rois: RoiSet, *, drawn: bool = False) -> EarlyMaps | None:
-        """None where nothing is known."""
+        """Return what is known of the ROIs, or None."""
         kept = self.drawn if drawn else self.plain
         return None if kept is None else kept.early_of(rois)
 
