@@ -90,7 +90,7 @@ def test_a_classifier_is_evaluated_on_known_features_as_without_them(tmp_path: P
     for method, found in plain.items():
         assert np.array_equal(found.logits, known[method].logits)
         for scale, one in found.scales.items():
-            assert np.array_equal(one.pairs.value, known[method].scales[scale].pairs.value), scale
+            np.testing.assert_array_equal(one.pairs.value, known[method].scales[scale].pairs.value, scale)
 
 
 def test_the_experiment_keeps_features_by_what_they_follow_from(tmp_path: Path) -> None:
