@@ -11,6 +11,7 @@ from core.baselines.config import ClassifierConfig
 from core.baselines.network import ClassifierNetwork
 from core.baselines.tuned_trunk import trunk_groups
 from core.domain.events import Emit, IsCancelled, Progress
+from core.model.accelerator import is_accelerator
 from core.training.batches import Source, TrainingBatch
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.inference import device_of
@@ -60,6 +61,7 @@ def warm_start_on_masks(
             task = EpochTask(
                 name=f"epoch {epoch + 1} of the warm start", loss=loss, optimiser=optimiser, device=device,
                 precision=machine.precision, memory=memory, before_batch=before_batch, cancelled=cancelled,
+                unwatched=is_accelerator(device),
             )  # fmt: skip
             run_epoch(task, source, source.order(_POSITION + epoch), _POSITION + epoch)
     finally:

@@ -8,9 +8,11 @@ from core.baselines.config import ClassifierConfig
 from core.baselines.network import ClassifierNetwork
 from core.data.roi_set import RoiSet
 from core.domain.errors import TrainingError
-from core.domain.events import IsCancelled
-from core.training.batches import Augmented, Cached, Source
+from core.domain.events import Emit, IsCancelled
+from core.training.batches import Cached, Source
 from core.training.fixed_draws import KeptFeatures, fixed_draws
+from core.training.inference import device_of
+from core.training.resident import drawn_source
 from core.training.stages import block_groups
 
 
@@ -47,6 +49,8 @@ def training_source(
     training: RoiSet,
     config: ClassifierConfig,
     kept: KeptFeatures | None,
+    *,
+    emit: Emit,
     cancelled: IsCancelled,
 ) -> Source:
     """Return what the training draws from.
@@ -54,7 +58,7 @@ def training_source(
     ROIs that are augmented on the fly; or, where the trunk is frozen, fixed draws that its early blocks computed.
     """
     if not config.base.frozen_backbone:
-        return Augmented(training, config.base)
+        return drawn_source(training, config.base, device_of(network), emit)
     if kept is not None:
         fixed = kept.of(training)
     else:

@@ -17,9 +17,10 @@ from core.baselines.config import ClassifierConfig
 from core.data.roi_set import RoiSet
 from core.domain.errors import ModelError
 from core.domain.events import Emit, IsCancelled, Message
+from core.model.accelerator import resolve_device
 from core.model.tensor_file import load_state, save_state
 from core.platform.atomic import make_folder
-from core.training.begin_or_resume import make_network, resolve_device
+from core.training.begin_or_resume import make_network
 from core.training.config import TrainingConfig
 from core.training.fixed_draws import NOTHING_KNOWN, FixedDraws, KeptFeatures, KnownFeatures, fixed_draws
 
