@@ -26,13 +26,13 @@ FILE = "features.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class KeptFeatures:
-    """What ``core.training.batches.Cached`` computes with the trunk, on the CPU."""
+class RunFeatures:
+    """What a run computes with its frozen trunk, on the CPU (``core.training.fixed_draws``)."""
 
     plain: Tensor
     """(n, C0, h, w) float32, of the un-augmented training ROIs."""
-    augmented: Tensor
-    """(versions, n, C0, h, w) float16."""
+    drawn: Tensor
+    """(versions, n, C0, h, w) float16, of the augmented ones."""
     validation: Tensor
     """(v, C0, h, w) float32."""
 
@@ -47,12 +47,12 @@ def key_of(network: PrototypeNetwork, training: RoiSet, validation: RoiSet, conf
     return digest.hexdigest()
 
 
-def keep_features(folder: Path, key: str, features: KeptFeatures) -> None:
-    tensors = {"plain": features.plain, "augmented": features.augmented, "validation": features.validation}
+def keep_features(folder: Path, key: str, features: RunFeatures) -> None:
+    tensors = {"plain": features.plain, "drawn": features.drawn, "validation": features.validation}
     atomic_write(folder / FILE, encode(tensors, {"key": key}))
 
 
-def read_features(folder: Path, key: str) -> KeptFeatures | None:
+def read_features(folder: Path, key: str) -> RunFeatures | None:
     """The features in the folder of a run; None where there are none, or where they are those of other regions."""
     path = folder / FILE
     if not path.is_file():
@@ -62,6 +62,6 @@ def read_features(folder: Path, key: str) -> KeptFeatures | None:
             return None
         tensors = decode(FILE, path.read_bytes())
         # in memory of their own, aligned as computed ones are
-        return KeptFeatures(**{name: tensors[name].clone() for name in ("plain", "augmented", "validation")})
+        return RunFeatures(**{name: tensors[name].clone() for name in ("plain", "drawn", "validation")})
     except (ModelError, KeyError, OSError):
         return None  # a cache: what cannot be read is computed again

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -10,9 +10,10 @@ from torch import Tensor
 from core.data.roi_set import RoiSet
 from core.domain.events import IsCancelled
 from core.model.network import PrototypeNetwork
-from core.training.batches import Cached, features_of
+from core.training.batches import Cached
 from core.training.config import TrainingConfig
-from core.training.feature_cache import KeptFeatures, keep_features, key_of, read_features
+from core.training.feature_cache import RunFeatures, keep_features, key_of, read_features
+from core.training.fixed_draws import FixedDraws, features_of, fixed_draws, masks_of_draws
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,18 +49,18 @@ def frozen_source(
 ) -> tuple[Cached, Tensor]:
     """The training draws, and the features of the validation ROIs. ``folders``: None where nothing is kept."""
     key = "" if folders is None else key_of(network, training, validation, config)
-    kept = None if folders is None else read_features(folders.read, key)
-    cached = Cached(network, training, config, cancelled, kept=kept)
-    if kept is not None:
-        return cached, kept.validation
+    found = None if folders is None else read_features(folders.read, key)
+    blocks = len(network.blocks())
+    if found is not None:
+        masks = masks_of_draws(training, config)
+        fixed = FixedDraws(blocks=blocks, plain=found.plain, drawn=found.drawn, masks=masks)
+        return Cached(network, training, config, cancelled, fixed=fixed), found.validation
+    fixed = fixed_draws(network, training, config, blocks=blocks, cancelled=cancelled)
     held_out = features_of(network, validation, cancelled=cancelled)
-    if folders is None:
-        return cached, held_out
-    # in the layout in which they are read again: sums over another layout end in other bits
-    cached.plain, cached.features, held_out = (
-        tensor.contiguous() for tensor in (cached.plain, cached.features, held_out)
-    )
-    if folders.write is not None:
-        own = KeptFeatures(plain=cached.plain, augmented=cached.features[1:], validation=held_out)
-        keep_features(folders.write, key, own)
-    return cached, held_out
+    if folders is not None:
+        # in the layout in which they are read again: sums over another layout end in other bits
+        plain, drawn, held_out = (one.contiguous() for one in (fixed.plain, fixed.drawn, held_out))
+        fixed = replace(fixed, plain=plain, drawn=drawn)
+        if folders.write is not None:
+            keep_features(folders.write, key, RunFeatures(plain=plain, drawn=drawn, validation=held_out))
+    return Cached(network, training, config, cancelled, fixed=fixed), held_out

@@ -37,8 +37,8 @@ from core.statistics.auroc import auroc
 from core.store.study import Study
 from core.tasks.review.useful_order import Candidate, useful_order
 from core.tasks.runs.run_data import roi_request
-from core.training.batches import features_of
 from core.training.begin_or_resume import make_network
+from core.training.fixed_draws import features_of
 from core.training.presets import load_preset
 from core.training.refit import initial_weights, refit
 

@@ -71,7 +71,7 @@ def test_the_trunk_is_not_asked_again(parent: Path, tmp_path: Path, monkeypatch:
         raise AssertionError("the trunk was asked")
 
     monkeypatch.setattr(frozen_source, "features_of", refuse)
-    monkeypatch.setattr("core.training.batches.features_of", refuse)
+    monkeypatch.setattr(frozen_source, "fixed_draws", refuse)
     trainer = _trainer(tmp_path / "second", _parent(parent, tmp_path / "first"))
     assert trainer.features is not None and len(trainer.features) == len(trainer.data.training)
 
