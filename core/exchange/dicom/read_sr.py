@@ -146,7 +146,7 @@ def _lesion(uid: str, groups: list[_Group]) -> LesionReport | None:
             shape = _shape(group, Role.MARGIN)
             if not isinstance(shape, LesionOutline):
                 raise BadFileError("A file outlines a lesion with an open line.")
-            outline, labels = shape, _labels(group)
+            outline, labels = msgspec.structs.replace(shape, origin=_origin(group)), _labels(group)
         elif group.region is not None:
             fine.append(msgspec.structs.replace(_shape(group, _role(role)), origin=_origin(group)))
         if _ALGORITHM in group.texts:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.geometry import Point
-from core.domain.shapes import Ellipse, Polygon
+from core.domain.shapes import Ellipse, Origin, Polygon
 from core.domain.study import LesionOutline
 from core.imaging.margin.frame import RAYS, Floats, as_points, frame_of
 from core.imaging.margin.proposal import DEFAULT, ProposalSettings, propose_margin, sampled
@@ -49,7 +49,7 @@ def propose_outline(
         return None
     again = _ring(pixels, best[1], DEFAULT, inverted=inverted)
     frame = frame_of(again)
-    return Polygon(points=as_points(frame.points(np.full(RAYS, OUTSIDE))))
+    return Polygon(points=as_points(frame.points(np.full(RAYS, OUTSIDE))), origin=Origin.PROPOSED)
 
 
 def _ring(pixels: NDArray[Any], outline: LesionOutline, settings: ProposalSettings, *, inverted: bool) -> Polygon:

@@ -92,6 +92,7 @@ def test_without_a_box_a_click_proposes_the_outline_first(qtbot: QtBot, opened: 
     key(qtbot, opened, Qt.Key.Key_Return)
     (lesion,) = session.reads.lesions("patient1-MLO")
     assert lesion.outline == outline and lesion.box.contains(CENTRE)
+    assert outline.origin is Origin.PROPOSED
     assert tool_of(opened).line, "the margin follows at once"
     key(qtbot, opened, Qt.Key.Key_Return)
     assert [line.origin for line in lines_of(opened)] == [Origin.PROPOSED]

@@ -18,7 +18,7 @@ CANARY = "KOWALSKI"
 OUTLINES: tuple[LesionOutline, ...] = (
     Rectangle(box=Box(x0=80, y0=40, x1=130, y1=90)),
     circle((100.0, 70.0), 25.0),
-    Polygon(points=((80.0, 45.0), (125.0, 50.0), (120.0, 95.0), (85.0, 85.0))),
+    Polygon(points=((80.0, 45.0), (125.0, 50.0), (120.0, 95.0), (85.0, 85.0)), origin=Origin.PROPOSED),
     Ellipse(centre=(100.0, 70.0), radius_x=30.0, radius_y=20.0, angle_deg=30.0),
 )
 MARGINS = (MarginType.CIRCUMSCRIBED, MarginType.SPICULATED, MarginType.INDISTINCT, MarginType.OBSCURED)

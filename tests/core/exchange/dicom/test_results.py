@@ -91,7 +91,7 @@ def test_reports_bring_back_regions_and_words(
         lesions |= {lesion.tracking_id: lesion for lesion in read.lesions}
     for item, outline, fine in zip(collect(study), OUTLINES, FINE, strict=True):
         lesion = lesions[item.name]
-        assert almost(lesion.outline, outline)
+        assert almost(lesion.outline, outline) and lesion.outline.origin is outline.origin
         assert lesion.labels.margin == item.lesion.labels.margin
         assert lesion.labels.pathology == item.lesion.labels.pathology
         if not any(shape.erases for shape in fine):
