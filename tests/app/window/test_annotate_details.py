@@ -398,7 +398,7 @@ def test_the_hint_says_what_comes_first_where_an_image_has_no_mass(qtbot: QtBot,
     assert opened.annotate.hint == "First draw the mass: 9 for a box, Shift+9 for an outline."
     opened.actions_["tool.lesion_box"].trigger()
     assert opened.annotate.hint == "Drag a box around the mass"
-    opened.actions_["tool.ellipse"].trigger()
     opened.session.select("patient0-CC")
     wait_for_picture(qtbot, opened)
+    opened.actions_["tool.ellipse"].trigger()
     assert opened.annotate.hint.startswith("Drag from the centre")
