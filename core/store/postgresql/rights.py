@@ -141,7 +141,7 @@ def members(connection: Connection) -> tuple[Member, ...]:
 
 def sees_all(connection: Connection) -> bool:
     """Return False for a login from which rows of others are kept."""
-    return connection.execute(text("SELECT my_role()")).scalar_one() != READER
+    return bool(connection.execute(text("SELECT my_role()")).scalar_one() != READER)
 
 
 def owns_tables(connection: Connection) -> bool:
