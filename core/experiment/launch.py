@@ -8,16 +8,22 @@ from typing import Any
 
 import msgspec
 
-from core.domain.errors import Cancelled, TrainingError
+from core.domain.errors import Cancelled, MarginaliaError, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
 from core.experiment.parts import Data, carry_out, finished, part_folder
 from core.experiment.plan import Trial, trials
 from core.experiment.request import TableRequest, data_of
 from core.jobs.catalogue import JobRequest
 from core.jobs.launcher import Launcher
+from core.jobs.slurm import commands
+from core.jobs.slurm.follower import SlurmFollower
+from core.jobs.slurm.options import SlurmOptions
+from core.jobs.slurm.standing import in_queue, number_of
+from core.jobs.slurm.submission import SlurmTask, submit
 from core.jobs.supervisor import supervise
 from core.platform.atomic import make_folder
 from core.store.study import Study
+from core.tasks.runs.gathered import gather, named_event
 from core.tasks.runs.parallel_runs import at_once
 from core.training.config import TrainingConfig
 
@@ -50,7 +56,7 @@ def launch_parts(
     cancelled: IsCancelled,
 ) -> None:
     """Train every part that is not finished. TrainingError names those that failed, after all of them ended."""
-    jobs: dict[str, Callable[[Emit], None]] = {}
+    parts: dict[str, tuple[PartRequest, Path]] = {}
     for seed in range(1, request.seeds + 1):
         for trial in chosen:
             for fold in data:
@@ -60,26 +66,57 @@ def launch_parts(
                         study=str(study.folder), out=str(request.out), config=request.config, split=request.split,
                         folds=request.folds, key=trial.key, seed=seed, fold=fold.fold,
                     )  # fmt: skip
-                    jobs[folder.name] = _job(part, folder, launcher, cancelled)
+                    make_folder(folder)
+                    parts[folder.name] = part, folder
+    if launcher.slurm is not None:
+        _in_slurm(parts, launcher.slurm, emit=emit, cancelled=cancelled)
+        return
+    jobs = {name: _job(part, folder, launcher, cancelled) for name, (part, folder) in parts.items()}
     at_once(jobs, launcher.at_once, emit=emit, cancelled=cancelled)
+
+
+def _in_slurm(
+    parts: dict[str, tuple[PartRequest, Path]], options: SlurmOptions, *, emit: Emit, cancelled: IsCancelled
+) -> None:
+    """Hand in the parts that have no job in the queue, as one array, and follow all of them to their ends."""
+    commands.check_present(commands.NEEDED)
+    waiting = [name for name, (_, folder) in parts.items() if not in_queue(folder)]
+    if waiting:
+        tasks = [
+            SlurmTask(home=parts[name][1], folder=parts[name][1], request=_request(parts[name][0]))
+            for name in waiting
+        ]
+        submit(tasks, options, title=f"experiment-{len(tasks)}-parts")
+    jobs = {name: number_of(folder) for name, (_, folder) in parts.items()}
+    found: dict[str, str | MarginaliaError | Cancelled] = {}
+    follower = SlurmFollower(jobs, lambda name, event: emit(named_event(event, name)))
+    for name, final in follower.ends(cancelled=cancelled):
+        found[name] = _error_of(final) or name
+    gather({name: found[name] for name in parts})
+
+
+def _error_of(final: Event) -> MarginaliaError | Cancelled | None:
+    if isinstance(final, CancelledByUser):
+        return Cancelled()
+    return TrainingError(final.sentence) if isinstance(final, Failed) else None
+
+
+def _request(part: PartRequest) -> JobRequest:
+    return JobRequest(job="experiment part", arguments=msgspec.to_builtins(part))
 
 
 def _job(part: PartRequest, folder: Path, launcher: Launcher, cancelled: IsCancelled) -> Callable[[Emit], None]:
     def work(emit: Emit) -> None:
-        make_folder(folder)
-
         def relay(event: Event) -> None:
             if not isinstance(event, Succeeded | Failed | CancelledByUser):
                 emit(event)
 
         final = supervise(
-            JobRequest(job="experiment part", arguments=msgspec.to_builtins(part)),
-            emit=relay, cancelled=cancelled, log=folder / LOG, place=launcher.place(folder, folder.name),
+            _request(part), emit=relay, cancelled=cancelled, log=folder / LOG, place=launcher.place(),
         )  # fmt: skip
-        if isinstance(final, CancelledByUser):
-            raise Cancelled
-        if isinstance(final, Failed):
-            raise TrainingError(final.sentence)
+        error = _error_of(final)
+        if error is not None:
+            raise error
 
     return work
 

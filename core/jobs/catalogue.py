@@ -19,9 +19,11 @@ _JOBS = {
     "estimate": "core.tasks.runs.estimate:estimate_job",
     "train elsewhere": "core.tasks.runs.remote_submit:train_elsewhere_job",
     "train sent": "core.tasks.runs.remote_worker:train_sent_job",
+    "train packed": "core.tasks.runs.remote_worker:train_packed_job",
     "experiment": "core.experiment.job:experiment_job",
     "check": "core.tasks.studies.check_job:check_job",
     "experiment part": "core.experiment.launch:part_job",
+    "report": "core.jobs.machine_report:report_job",
     "rehearsal": "core.jobs.test_job:rehearse",
 }
 

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -183,6 +184,15 @@ def receive(source: IO[bytes], target: Path, check: Callable[[Path], object]) ->
         check(temporary)
 
     atomic_write(target, write)
+
+
+def copy_checked(source: Path, sha256: str, target: Path) -> None:
+    """Copy a result to a temporary name. Raises: TrainingError if it does not have its hash."""
+    with source.open("rb") as stream, target.open("wb") as sink:
+        shutil.copyfileobj(stream, sink, _BLOCK)
+    with target.open("rb") as written:
+        if hashlib.file_digest(written, "sha256").hexdigest() != sha256:
+            raise TrainingError(f"{source.name} did not come whole from {source.parent}; resume the run.")
 
 
 def results_in(folder: Path) -> list[File]:

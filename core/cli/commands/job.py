@@ -2,7 +2,8 @@
 
 Without --folder, the job protocol of a child process: the request is the first line of standard input, every line
 of standard output is an event, and closing standard input asks the job to stop. This is what `train --on HOST`
-starts over ssh. With --folder, events and the wish to stop are files in it: this is what a Slurm node runs.
+starts over ssh. With --folder, events and the wish to stop are files in it. With --array, a list of such folders
+and the place in it from Slurm's variables: this is what a node runs.
 With --in, the folder of a run that was sent here: it is received, its results are given, or it is deleted.
 
 examples (internal; not meant to be typed):
@@ -23,6 +24,7 @@ HELP = "internal: carry out a job for this program on another machine"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="folder of the events")
+    parser.add_argument("--array", type=Path, metavar="FILE", help="list of folders; this job's is taken from it")
     parser.add_argument("--in", dest="run", default="", metavar="FOLDER", help="of a run that was sent here")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--take", default="", metavar="SHA256", help="receive what is trained on, on standard input")
@@ -31,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
+    if arguments.array:
+        from core.jobs.slurm.task import run_task
+
+        run_task(arguments.array)
     if not arguments.run:
         from core.jobs.child import main
 

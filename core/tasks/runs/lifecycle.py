@@ -142,11 +142,11 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled, way
     and continues from its last checkpoint. StudyError if it is finished: its revisions are kept.
     """
     folder = study.run_folder(run.id)
-    if _goes_on_or_is_done(run, folder):
+    if goes_on_or_is_done(run, folder):
         final = detached.follow(folder, emit=relay(emit), cancelled=cancelled, log=folder / LOG)
         assert final is not None
         return settle(study, run, final, emit=emit)
-    run, request = _begin(study, run, emit, cancelled)
+    run, request = begin_run(study, run, emit, cancelled)
     detached.forget(folder)  # what an earlier job of the window left must not speak for this one
     try:
         job = way.before(request)
@@ -171,21 +171,24 @@ def carry_out_alone(
     may have come already.
     """
     folder = study.run_folder(run.id)
-    if not found and not _goes_on_or_is_done(run, folder):
-        run, request = _begin(study, run, emit, cancelled)
+    if not found and not goes_on_or_is_done(run, folder):
+        run, request = begin_run(study, run, emit, cancelled)
         detached.launch(training_of(request), folder, log=folder / LOG)
     final = detached.follow(folder, emit=relay(emit), cancelled=cancelled, left=left, log=folder / LOG)
     return None if final is None else settle(study, run, final, emit=emit)
 
 
-def _goes_on_or_is_done(run: Run, folder: Path) -> bool:
+def goes_on_or_is_done(run: Run, folder: Path) -> bool:
     if detached.is_alive(folder):
         return True
     return run.status is RunStatus.RUNNING and isinstance(detached.final_event(folder), Succeeded)
 
 
-def _begin(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tuple[Run, TrainRequest]:
-    """Return the run with the training state, and the request for its child."""
+def begin_run(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tuple[Run, TrainRequest]:
+    """Record that the run is being trained; return it, and the request for its child.
+
+    Raises: StudyError if it is finished.
+    """
     if run.status is RunStatus.FINISHED:
         raise StudyError(
             f"Run {run.name} is finished; there is nothing to resume. Train a new one under another name."

@@ -40,6 +40,10 @@ class SentRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The SHA-256 of the file that was sent."""
     code_version: str
     forgotten: tuple[ForgottenPatch, ...] = ()
+    pack: str = ""
+    """The file of the regions of interest, where it does not lie in the folder."""
+    parts: tuple[Part, ...] = ()
+    """The part of each region of interest, where the file does not name it."""
 
 
 class _Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,16 +57,22 @@ class _Words(msgspec.Struct, frozen=True, kw_only=True):
 
 def pack(rois: RoiSet, parts: np.ndarray[Any, np.dtype[np.str_]], path: Path) -> str:
     """Write what crosses into one file; its hash."""
+    arrays = packed_arrays(rois, tuple(Part(part) for part in parts))
+    sha256 = arrays_sha256(arrays)
+    write_arrays(path, arrays, sha256=sha256)
+    return sha256
+
+
+def packed_arrays(rois: RoiSet, parts: tuple[Part, ...]) -> dict[str, Array]:
+    """Return the regions of interest as the arrays of the file that crosses."""
     words = _Words(
         lesion_ids=rois.lesion_ids, patient_ids=rois.patient_ids, image_to_input=rois.image_to_input,
-        parts=tuple(Part(part) for part in parts), synthetic=rois.synthetic,
+        parts=parts, synthetic=rois.synthetic,
     )  # fmt: skip
     arrays: dict[str, Array] = {name: getattr(rois, name) for name in _ARRAYS}
     arrays["has_fine"] = rois.has_fine.astype(np.uint8)
     arrays["words"] = np.frombuffer(msgspec.json.encode(words), dtype=np.uint8)
-    sha256 = arrays_sha256(arrays)
-    write_arrays(path, arrays, sha256=sha256)
-    return sha256
+    return arrays
 
 
 def unpack(path: Path, config: TrainingConfig, sha256: str) -> tuple[RoiSet, np.ndarray[Any, np.dtype[np.str_]]]:
@@ -130,10 +140,7 @@ def drop(folder: Path) -> None:
 
 
 def train_sent_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
-    # torch is not loaded to pass files on
-    from core.tasks.runs.projection_writer import PicturesOfProjection
-    from core.training.trainer import train
-
+    """Train what lies in a folder of this machine, which no other job may use meanwhile."""
     request = msgspec.convert(arguments, SentRequest)
     folder = folder_of(request.folder)
     if is_alive(folder):
@@ -141,17 +148,33 @@ def train_sent_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled
             "The run still works there, since a connection that broke; wait a minute until it has stopped, and "
             "resume it then."
         )
+    held = hold(folder)
+    try:
+        return _train(request, folder, emit, cancelled)
+    finally:
+        held.close()
+
+
+def train_packed_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
+    """Train from files alone in a folder that this process holds already: the job of a node."""
+    request = msgspec.convert(arguments, SentRequest)
+    return _train(request, folder_of(request.folder), emit, cancelled)
+
+
+def _train(request: SentRequest, folder: Path, emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
+    # torch is not loaded to pass files on
+    from core.tasks.runs.projection_writer import PicturesOfProjection
+    from core.training.trainer import train
+
     if request.code_version != code_version():
         text = f"The program there is {code_version()}, here {request.code_version}."
         emit(Message(level="warning", text=text))
-    rois, parts = unpack(folder / PACK, request.config, request.sha256)
-    held = hold(folder)
-    try:
-        told = PicturesOfProjection(folder, request.config, emit).keep
-        result = train(
-            rois, parts, request.config, folder, emit=emit, cancelled=cancelled, projected=told,
-            forgotten=request.forgotten,
-        )  # fmt: skip
-    finally:
-        held.close()
+    rois, parts = unpack(Path(request.pack) if request.pack else folder / PACK, request.config, request.sha256)
+    if request.parts:
+        parts = np.array([part.value for part in request.parts])
+    told = PicturesOfProjection(folder, request.config, emit).keep
+    result = train(
+        rois, parts, request.config, folder, emit=emit, cancelled=cancelled, projected=told,
+        forgotten=request.forgotten,
+    )  # fmt: skip
     return {"record": msgspec.to_builtins(result.record)}

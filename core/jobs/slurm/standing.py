@@ -1,0 +1,42 @@
+"""Where the job of a folder stands: never handed in, in the queue, or ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.domain.errors import MarginaliaError, StudyError
+from core.jobs import detached
+from core.jobs.detached import STOP
+from core.jobs.slurm import commands
+from core.jobs.slurm.commands import SlurmError
+from core.jobs.slurm.poller import GONE
+from core.jobs.slurm.submission import found_submission
+
+
+def in_queue(home: Path) -> bool:
+    """Return True if the job that ``home`` keeps the record of waits or runs.
+
+    A job that was cancelled while it waited, and waits still, is wanted again. Raises: StudyError if that is not
+    known, since Slurm cannot be asked.
+    """
+    try:
+        known = found_submission(home)
+        if known is None or detached.final_event(Path(known.folder)) is not None:
+            return False
+        state = commands.squeue([known.job]).get(known.job, GONE)
+    except SlurmError as error:
+        raise StudyError(
+            f"A job in Slurm works on this already, and cannot be asked about ({error}); try again when Slurm "
+            "answers, so that it does not run twice."
+        ) from error
+    if state.waits:
+        (Path(known.folder) / STOP).unlink(missing_ok=True)
+    return not state.ended
+
+
+def number_of(home: Path) -> tuple[Path, str]:
+    """Return the folder and the number of the job. Raises: MarginaliaError if none was handed in."""
+    known = found_submission(home)
+    if known is None:
+        raise MarginaliaError(f"{home.name} has no job in Slurm; hand it in again.")
+    return Path(known.folder), known.job

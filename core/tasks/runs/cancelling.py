@@ -1,0 +1,58 @@
+"""Cancelling runs whose job works without this program: in a queue, or detached on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from core.domain.errors import Cancelled, MarginaliaError, StudyError
+from core.domain.events import Emit, IsCancelled
+from core.domain.study import Run, RunStatus
+from core.jobs import detached
+from core.jobs.slurm import commands
+from core.jobs.slurm.standing import number_of
+from core.store.study import Study
+from core.tasks.runs.lifecycle import carry_out
+from core.tasks.runs.submitted_runs import follow_runs, has_job
+
+
+def cancel_runs(study: Study, runs: Sequence[Run], *, emit: Emit, cancelled: IsCancelled) -> None:
+    """Cancel the jobs of these runs, wait until they have stopped, and record it.
+
+    ``cancelled`` ends the wait. Raises: StudyError if one of them has no job.
+    """
+    queued, here = _jobs_of(study, runs)
+    if queued:
+        _until_stopped(lambda: follow_runs(study, queued, emit=emit, cancelled=lambda: True, left=cancelled))
+    for run in here:
+        _until_stopped(partial(carry_out, study, run, emit=emit, cancelled=lambda: True))
+
+
+def ask_to_cancel(study: Study, runs: Sequence[Run]) -> None:
+    """Ask the jobs of these runs to stop; the program that has the study open records their ends.
+
+    Raises: StudyError if one of them has no job; SlurmError if Slurm cannot be asked.
+    """
+    queued, here = _jobs_of(study, runs)
+    jobs = [number_of(study.run_folder(run.id)) for run in queued]
+    for folder in [*(folder for folder, _ in jobs), *(study.run_folder(run.id) for run in here)]:
+        detached.ask_to_stop(Path(folder))
+    if jobs:
+        commands.scancel([number for _, number in jobs], waiting_only=True)
+
+
+def _jobs_of(study: Study, runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+    queued = [run for run in runs if has_job(study, run)]
+    rest = [run for run in runs if run not in queued]
+    for run in rest:
+        if run.status is not RunStatus.RUNNING or not detached.is_alive(study.run_folder(run.id)):
+            raise StudyError(f"Run {run.name} is {run.status.value}: it has no job that could be cancelled.")
+    return queued, rest
+
+
+def _until_stopped(follow: Callable[[], object]) -> None:
+    try:
+        follow()
+    except (Cancelled, MarginaliaError):
+        return

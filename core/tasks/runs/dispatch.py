@@ -1,0 +1,77 @@
+"""Runs on their way: to this machine, to a host, or to a Slurm queue, new ones and those that go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from core.domain.errors import StudyError, TrainingError
+from core.domain.events import Emit, IsCancelled
+from core.domain.study import Run
+from core.jobs.launcher import Launcher, launcher_of
+from core.jobs.slurm.submission import read_submission
+from core.store.study import Study
+from core.tasks.runs.lifecycle import LOCAL, Execution, carry_out
+from core.tasks.runs.parallel_runs import carry_out_all, hand_in_once
+from core.tasks.runs.submitted_runs import has_job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Who is told of events, and who may cancel."""
+
+    emit: Emit
+    cancelled: IsCancelled
+
+
+class LeftRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that goes on without the program that began it."""
+
+    run: str
+    job: str
+    """Its number in Slurm."""
+
+
+def carry_out_runs(
+    study: Study, runs: Sequence[Run], wanted: str, told: Told, *, way: Execution = LOCAL
+) -> list[Run]:
+    """Train these runs to their ends, with the launcher ``wanted``; "": where each was handed in, else here.
+
+    Raises: Cancelled at the user's wish; TrainingError that names the runs that failed.
+    """
+    launcher = _launcher(study, runs, wanted)
+    if launcher is not None:
+        return carry_out_all(study, runs, launcher, emit=told.emit, cancelled=told.cancelled)
+    return [carry_out(study, run, emit=told.emit, cancelled=told.cancelled, way=way) for run in runs]
+
+
+def leave_runs(study: Study, runs: Sequence[Run], wanted: str, told: Told) -> list[LeftRun]:
+    """Hand these runs in and leave them. Raises: TrainingError if the launcher is none that runs alone."""
+    launcher = _launcher(study, runs, wanted)
+    if launcher is None or launcher.slurm is None:
+        raise TrainingError("--detach needs a launcher that works alone, such as --launcher slurm.")
+    handed = hand_in_once(study, runs, launcher.slurm, emit=told.emit, cancelled=told.cancelled)
+    return [LeftRun(run=run.name, job=_job(study, run)) for run in handed]
+
+
+def _job(study: Study, run: Run) -> str:
+    known = read_submission(study.run_folder(run.id))
+    return "" if known is None else known.job
+
+
+def _launcher(study: Study, runs: Sequence[Run], wanted: str) -> Launcher | None:
+    """The launcher of all these runs; None where each is carried out by itself."""
+    records = [known for run in runs if (known := read_submission(study.run_folder(run.id))) is not None]
+    if not wanted:
+        return launcher_of(records[0].launcher) if records else None
+    launcher = launcher_of(wanted)
+    if launcher.slurm is None:
+        for run in runs:
+            if has_job(study, run):
+                raise StudyError(
+                    f"Run {run.name} has a job in Slurm; follow it without --launcher, or cancel it first: "
+                    f"marginalia run cancel STUDY {run.name}"
+                )
+    return launcher
