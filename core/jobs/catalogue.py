@@ -28,9 +28,17 @@ _JOBS = {
 }
 
 
+MISSED = 4
+
+
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     job: str
     arguments: dict[str, Any] = {}
+    heartbeat_s: float = 0.0
+    """The interval in seconds of the empty lines that a follower writes to the job; 0: none.
+
+    A job that misses ``MISSED`` of them stops, since its connection died silently.
+    """
 
 
 def find_job(name: str) -> Job:

@@ -33,11 +33,11 @@ from core.domain.events import (
     encode_event,
     never,
 )
-from core.jobs.catalogue import JobRequest, find_job
+from core.jobs.catalogue import MISSED, JobRequest, find_job
 from core.jobs.detached import EVENTS, LOCK, STOP
 from core.platform.system import limit_this_process, try_lock, yield_to_others
 
-_POLL_S, _LOCK_S = 0.2, 5.0
+_POLL_S, _LOCK_S, _STOP_S = 0.2, 5.0, 20.0
 _PROGRESS_EVERY_S = 0.5
 """In a file, where hours of progress add up."""
 _NO_MEMORY = (
@@ -113,9 +113,26 @@ class EventWriter:
             self.stream.flush()
 
 
-def _until_input_ends() -> None:
-    while sys.stdin.buffer.read(4096):
-        pass
+def _until_input_ends(silence_s: float) -> None:
+    """Return when standard input ends, or after ``silence_s`` seconds without a line (0: no limit).
+
+    After such a silence a job that does not stop in time is ended: nobody is left to end it.
+    """
+    ended, heard = threading.Event(), time.monotonic()
+
+    def read() -> None:
+        nonlocal heard
+        while os.read(sys.stdin.fileno(), 4096):
+            heard = time.monotonic()
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    while not ended.wait(_POLL_S):
+        if silence_s and time.monotonic() - heard > silence_s:
+            killer = threading.Timer(_STOP_S, os._exit, [1])
+            killer.daemon = True
+            killer.start()
+            return
 
 
 def _until_asked(folder: Path) -> None:
@@ -164,7 +181,7 @@ def _work_on_pipes(request: JobRequest) -> None:
     events = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     emit = EventWriter(events)
-    watcher = _Watcher(_until_input_ends, emit)
+    watcher = _Watcher(lambda: _until_input_ends(request.heartbeat_s * MISSED), emit)
     watcher.start()
     emit(Started(job=request.job, pid=os.getpid()))
     final = _outcome(request, emit, watcher, never)

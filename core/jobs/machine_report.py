@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from core.domain.events import Emit, IsCancelled
+from core.jobs.device_lock import PROCESSOR, busy_devices, card_name
 from core.platform.system import free_bytes, has_cuda_driver, installed_memory, usable_cores
 from core.platform.version import code_version
 
@@ -36,8 +37,15 @@ class MachineReport(msgspec.Struct, frozen=True, kw_only=True):
     cards: tuple[Card, ...]
     free_bytes: int
     """Free space for the files of runs."""
+    busy: dict[str, str] = {}
+    """Devices on which a training of this program runs, each with whose since when."""
     job: str = ""
     """The number of the Slurm job that reported; "" outside of one."""
+
+    @property
+    def is_free(self) -> bool:
+        """True if a training there would find a device at once."""
+        return len(self.busy) < max(1, len(self.cards))
 
     @property
     def words(self) -> str:
@@ -63,9 +71,11 @@ def report_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) ->
     folder = Path.home() / Path(str(arguments.get("folder", ""))).expanduser()
     while not folder.exists():
         folder = folder.parent
+    cards = _cards()
     found = MachineReport(
         node=platform.node(), code_version=code_version(), torch=_torch(), cores=usable_cores(),
-        memory_bytes=installed_memory(), cards=_cards(), free_bytes=free_bytes(folder), job=job_number(),
+        memory_bytes=installed_memory(), cards=cards, free_bytes=free_bytes(folder), job=job_number(),
+        busy=busy_devices([card_name(index) for index in range(len(cards))] or [PROCESSOR]),
     )  # fmt: skip
     report: dict[str, object] = msgspec.to_builtins(found)
     return report

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--take", default="", metavar="SHA256", help="receive what is trained on, on standard input")
     what.add_argument("--give", action="store_true", help="write the results to standard output")
+    what.add_argument("--stop", action="store_true", help="stop every run that works below the folder")
     what.add_argument("--drop", action="store_true", help="delete the run here")
 
 
@@ -41,13 +42,16 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         from core.jobs.child import main
 
         return main([str(arguments.folder)] if arguments.folder else [])
-    from core.tasks.runs.remote_worker import drop, folder_of, give, take
+    from core.tasks.runs.remote_worker import drop, folder_of, give, stop_all, take
 
     folder = folder_of(arguments.run)
     if arguments.take:
         take(folder, arguments.take, sys.stdin.buffer, sys.stdout.buffer)
     elif arguments.give:
         give(folder, sys.stdout.buffer)
+    elif arguments.stop:
+        left = stop_all(folder)
+        console.result({"working": left}, " ".join(left))
     elif arguments.drop:
         drop(folder)
     return 0

@@ -51,13 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--slurm", default="", metavar="OPTIONS", help="options of sbatch, in one pair of quotes")
     add.add_argument("--prefix", default="", metavar="WORDS", help="words before the program, such as a container")
     add.add_argument("--python", default="", help="python on the nodes (default: that of this program)")
-    add.add_argument(
-        "--program", default="", help="folder of the program on the nodes (default: as here)"
-    )
+    add.add_argument("--program", default="", help="folder of the program on the nodes (default: as here)")
     add.add_argument("--folder", default="", help="folder for jobs that the nodes see (default: that of the run)")
-    add.add_argument(
-        "--at-once", type=int, default=0, metavar="N", help="at most N jobs of an array at once"
-    )
+    add.add_argument("--at-once", type=int, default=0, metavar="N", help="at most N jobs of an array at once")
     made["test"].add_argument(
         "--seconds", type=int, default=300, help="how long to wait for the job to end (default: 300)"
     )

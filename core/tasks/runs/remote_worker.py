@@ -8,6 +8,7 @@ the results were fetched.
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,12 +17,13 @@ import numpy as np
 
 from core.data.roi_set import RoiSet
 from core.domain.errors import ArrayLostError, BadFileError, TrainingError
-from core.domain.events import Emit, IsCancelled, Message
+from core.domain.events import Emit, IsCancelled, Message, never
 from core.domain.geometry import Affine
 from core.domain.vocabulary import Part
 from core.jobs import ssh
 from core.jobs.child import hold
-from core.jobs.detached import is_alive
+from core.jobs.detached import STOP, ask_to_stop, forget, is_alive
+from core.jobs.device_lock import PROCESSOR, card_name, one_of
 from core.platform.atomic import make_folder
 from core.platform.version import code_version
 from core.store.hdf5 import Array, arrays_sha256, read_arrays, write_arrays
@@ -29,6 +31,7 @@ from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 
 PACK = "sent.h5"
+_STOP_S, _POLL_S = 60.0, 0.2
 _ARRAYS = ("pixels", "lesion", "fine", "has_fine", "label", "malignant")
 
 
@@ -143,16 +146,57 @@ def train_sent_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled
     """Train what lies in a folder of this machine, which no other job may use meanwhile."""
     request = msgspec.convert(arguments, SentRequest)
     folder = folder_of(request.folder)
-    if is_alive(folder):
+    if not stop_there(folder, cancelled):
         raise TrainingError(
-            "The run still works there, since a connection that broke; wait a minute until it has stopped, and "
-            "resume it then."
+            "The run still works there, since a connection that broke, and did not stop within a minute; resume "
+            "it later."
         )
+    forget(folder)
     held = hold(folder)
+
+    def stopped() -> bool:
+        return cancelled() or (folder / STOP).exists()
+
     try:
-        return _train(request, folder, emit, cancelled)
+        with one_of(_devices(request.config), emit=emit, cancelled=stopped) as device:
+            _use(device)
+            return _train(request, folder, emit, stopped)
     finally:
         held.close()
+
+
+def stop_there(folder: Path, cancelled: IsCancelled = never) -> bool:
+    """Ask the job that works in this folder to stop, and wait for its end; False if it went on for a minute."""
+    deadline = time.monotonic() + _STOP_S
+    while is_alive(folder):
+        ask_to_stop(folder)
+        if time.monotonic() > deadline or cancelled():
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def stop_all(place: Path) -> list[str]:
+    """Stop every run that works below this folder of the machine; the names of the folders that still do."""
+    alive = [folder for folder in sorted(place.iterdir()) if is_alive(folder)] if place.is_dir() else []
+    for folder in alive:
+        ask_to_stop(folder)
+    return [folder.name for folder in alive if not stop_there(folder)]
+
+
+def _devices(config: TrainingConfig) -> list[str]:
+    """The devices that this training may use, in the order of preference."""
+    import torch
+
+    cards = torch.cuda.device_count() if config.device != "cpu" and torch.cuda.is_available() else 0
+    return [card_name(index) for index in range(cards)] or [PROCESSOR]
+
+
+def _use(device: str) -> None:
+    if device != PROCESSOR:
+        import torch
+
+        torch.cuda.set_device(int(device.rsplit(" ", 1)[1]))
 
 
 def train_packed_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
