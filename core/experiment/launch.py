@@ -68,6 +68,8 @@ def launch_parts(
                     )  # fmt: skip
                     make_folder(folder)
                     parts[folder.name] = part, folder
+    if launcher.hosts:
+        raise TrainingError("An experiment runs here or in Slurm: name a launcher that is no pool of hosts.")
     if launcher.slurm is not None:
         _in_slurm(parts, launcher.slurm, emit=emit, cancelled=cancelled)
         return

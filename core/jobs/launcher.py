@@ -15,7 +15,7 @@ import msgspec
 
 from core.domain.errors import MarginaliaError
 from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget, with_threads
-from core.jobs.launcher_profiles import LauncherProfiles, StoredLauncher
+from core.jobs.launcher_profiles import HostPool, LauncherProfiles, StoredLauncher
 from core.jobs.slurm.options import SlurmOptions
 from core.platform.system import usable_cores
 
@@ -24,6 +24,8 @@ from core.platform.system import usable_cores
 class Launcher:
     at_once: int = 1
     slurm: SlurmOptions | None = None
+    hosts: tuple[str, ...] = ()
+    """Names of the hosts of a pool."""
 
     def place(self) -> ExecutionTarget:
         """Return the execution target of a job on this machine, with its share of the threads."""
@@ -60,6 +62,8 @@ def _known(name: str, profiles: LauncherProfiles, text: str) -> StoredLauncher:
 
 
 def _launcher(stored: StoredLauncher) -> Launcher:
+    if isinstance(stored, HostPool):
+        return Launcher(at_once=len(stored.hosts), hosts=stored.hosts)
     return Launcher(slurm=stored)
 
 

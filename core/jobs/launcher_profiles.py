@@ -14,7 +14,19 @@ from core.platform.places import state_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _TAKEN = frozenset({"local", "here"})
-StoredLauncher = SlurmOptions
+
+
+class HostPool(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="hosts"
+):
+    """Several hosts as one launcher: each run goes to one that is free."""
+
+    name: str
+    hosts: tuple[str, ...]
+    """Names of hosts that the user set up (``core.jobs.hosts``), in the order in which they are asked."""
+
+
+StoredLauncher = SlurmOptions | HostPool
 
 
 class LauncherProfiles:
@@ -50,7 +62,10 @@ class LauncherProfiles:
                 "The name of a launcher needs 1 to 40 letters, digits, dots, hyphens and underscores, and is "
                 "neither local nor here."
             )
-        checked_options(launcher)
+        if isinstance(launcher, SlurmOptions):
+            checked_options(launcher)
+        elif not launcher.hosts or len(set(launcher.hosts)) < len(launcher.hosts):
+            raise TrainingError(f"The launcher {launcher.name} needs hosts, each named once.")
         rest = [one for one in self.all() if one.name != launcher.name]
         self._write(sorted([*rest, launcher], key=lambda one: one.name.casefold()))
 

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from core.jobs.hosts import Hosts, RemoteHost, confirm
 from core.jobs.supervisor import ROOT
 from core.store.study import Study
 from core.tasks.runs.lifecycle import find_run
+from tests.cluster import real_sshd
 from tests.cluster.real_slurm import RealSlurm, missing
+from tests.cluster.real_sshd import RealSshd
 from tests.trained_study import TINY
 
 CHANGES = [part for change in TINY for part in ("--set", change)]
@@ -37,6 +40,28 @@ def slurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[RealSlurm]:
             yield cluster
         finally:
             cluster.stop()
+
+
+@pytest.fixture
+def sshd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RealSshd]:
+    """A machine with the names direct, gpu1, gpu2, frozen, stranger and keyless, each set up and confirmed."""
+    if why := real_sshd.missing():
+        pytest.skip(why)
+    with tempfile.TemporaryDirectory(prefix="sshd-") as folder:
+        server = RealSshd(folder=Path(folder))
+        try:
+            server.start()
+            monkeypatch.setenv("PATH", server.path)
+            monkeypatch.setenv("MARGINALIA_STATE", str(tmp_path / "state"))
+            monkeypatch.setenv("OMP_NUM_THREADS", "1")
+            hosts = Hosts()
+            for name in ("direct", "gpu1", "gpu2", "frozen", "stranger", "keyless"):
+                runs = str(server.folder / f"runs-{'gpu' if name == 'frozen' else name}")
+                made = RemoteHost(name=name, address=name, program=str(ROOT), python=sys.executable, folder=runs)
+                hosts.put(confirm(made))
+            yield server
+        finally:
+            server.stop()
 
 
 class Program:

@@ -23,7 +23,9 @@ _SHORT = {
 }
 
 
-class SlurmOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SlurmOptions(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="slurm"
+):
     name: str = "slurm"
     """Of the launcher."""
     slurm: str = ""

@@ -14,6 +14,7 @@ from core.jobs.launcher import Launcher
 from core.jobs.slurm.options import SlurmOptions
 from core.store.study import Study
 from core.tasks.runs.gathered import gather, named_event
+from core.tasks.runs.host_pool import carry_out_on_hosts
 from core.tasks.runs.lifecycle import Execution, carry_out
 from core.tasks.runs.submitted_runs import follow_runs, hand_in, has_job
 
@@ -31,6 +32,9 @@ def carry_out_all(
 
     if launcher.slurm is not None:
         return carry_out_in_slurm(study, runs, launcher.slurm, emit=emit, cancelled=cancelled)
+
+    if launcher.hosts:
+        return carry_out_on_hosts(study, runs, launcher.hosts, emit=emit, cancelled=cancelled)
 
     def job(run: Run) -> Callable[[Emit], Run]:
         way = Execution(place=launcher.place())
