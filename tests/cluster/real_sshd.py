@@ -1,6 +1,6 @@
 """An sshd of this machine on a free port, with keys of its own, and an ``ssh`` that uses them.
 
-``missing`` says what an ordinary machine lacks. A proxy between both can be frozen, as a network that dies silently.
+``missing`` says what an ordinary machine lacks. A proxy between both can be frozen, as a network that dies.
 """
 
 from __future__ import annotations
