@@ -12,6 +12,9 @@ epochs.warm_up, epochs.joint, and epochs.draws (lesions an epoch).
 Figures shown meanwhile: `cells` and `background` are losses of the warm start, over the patches on the lesion and
 off it; less is better. A1, A2, A3 and B are the stages of the paper.
 
+With --processes or torchrun, several processes compute the gradients of one process up to rounding. At ordinary
+learning rates rounding parts two whole trainings within an epoch: they differ as two seeds do.
+
 examples:
   marginalia train breast-margins
   marginalia train breast-margins --preset paper --set epochs.joint=20 --set loss.fine=0.05
@@ -23,12 +26,14 @@ examples:
   marginalia train breast-margins --folds 5 --launcher gpus --detach   # leave it to Slurm (marginalia launchers)
   marginalia train breast-margins --resume real-fold2 real-fold3        # go on with runs, or follow their jobs
   marginalia train breast-margins --final compact-1         # with the epoch that validation chose
-  torchrun --nproc-per-node 2 main.py train breast-margins --preset paper     # one run on two GPUs
+  marginalia train breast-margins --preset paper --processes 2          # one run on two GPUs of this machine
+  torchrun --nproc-per-node 2 main.py train breast-margins --preset paper     # the same, also over machines
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +98,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "cancel cancels them",
     )
     parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="train one run in N processes of this machine, each on a graphics card of its own if there are any",
+    )
+    parser.add_argument(
         "--on",
         default=None,
         metavar="HOST",
@@ -135,6 +147,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.tasks.runs.dispatch import Told, carry_out_runs, leave_runs
     from core.tasks.runs.torchrun import help_out, is_helper, leading, leads_others
 
+    if arguments.processes > 1 and not leads_others():
+        return _in_a_team(arguments, console)
     if arguments.on and (arguments.launcher or is_helper() or leads_others()):
         raise TrainingError(
             "--on sends each run to one machine: leave out --launcher, and start it without torchrun."
@@ -157,6 +171,16 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         f"Trained {names}. Next: marginalia evaluate {shell_word(arguments.study)} {first}",
     )
     return 0
+
+
+def _in_a_team(arguments: argparse.Namespace, console: Console) -> int:
+    """Lead the processes of --processes, which get the same command line."""
+    from core.tasks.runs.team_processes import helpers
+
+    if arguments.on or arguments.launcher or arguments.detach:
+        raise TrainingError("--processes trains here: leave out --on, --launcher and --detach.")
+    with helpers(arguments.processes, sys.argv[1:]):
+        return run(arguments, console)
 
 
 def _show_left(left: list[LeftRun], arguments: argparse.Namespace, console: Console) -> None:
