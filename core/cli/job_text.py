@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 def run_status(line: RunLine, job: JobLine | None) -> str:
     """The status of a run, with its job where one waits or runs, or ended without being recorded."""
+    if job is not None and job.state == "left":
+        return f"left on {job.launcher}: train --resume"
     if job is None or line.status != "running":
         return line.status
     if job.state == "ended":
@@ -23,5 +25,7 @@ def run_status(line: RunLine, job: JobLine | None) -> str:
 def job_words(job: JobLine) -> str:
     """All that is known of the job of a run, in a line."""
     handed = f"{job.handed_in_utc[:16].replace('T', ' ')} UTC"
+    if job.state == "left":
+        return f"left on {job.launcher}, handed in {handed}; follow it with train --resume"
     state = f"{job.state} ({job.reason})" if job.reason else job.state
     return f"{job.job or 'unknown number'} in Slurm, {state}; handed in {handed} by launcher {job.launcher}"

@@ -18,6 +18,8 @@ _JOBS = {
     "devices": "core.tasks.runs.devices:devices_job",
     "estimate": "core.tasks.runs.estimate:estimate_job",
     "train elsewhere": "core.tasks.runs.remote_submit:train_elsewhere_job",
+    "begin elsewhere": "core.tasks.runs.remote_submit:begin_elsewhere_job",
+    "follow elsewhere": "core.tasks.runs.remote_submit:follow_elsewhere_job",
     "train sent": "core.tasks.runs.remote_worker:train_sent_job",
     "train packed": "core.tasks.runs.remote_worker:train_packed_job",
     "experiment": "core.experiment.job:experiment_job",

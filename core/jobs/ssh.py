@@ -110,10 +110,33 @@ def _talking(host: RemoteHost, *arguments: str) -> Iterator[subprocess.Popen[byt
                 stream.close()
 
 
-def ask(host: RemoteHost, *arguments: str) -> str:
-    """Return the output of a short command on the host."""
+def follow_there(host: RemoteHost, folder: str, *, emit: Emit, cancelled: IsCancelled) -> Event:
+    """Follow the job that was left in this folder there, from its first event; its terminal event.
+
+    Raises: TrainingError if the connection breaks; the job there goes on.
+    """
+    lost = f"The connection to {host.name} broke; the run goes on there. Follow it again with train --resume."
+    begun = False
+
+    def watch(event: Event) -> None:
+        nonlocal begun
+        begun = begun or isinstance(event, Started)
+        emit(event)
+
+    place = ExecutionTarget(command=command(host, "--in", folder, "--follow"), lost=lost)
+    request = JobRequest(job="follow")
+    final = supervise(request, emit=watch, cancelled=cancelled, grace_s=GRACE_S, place=place)
+    if isinstance(final, Failed) and final.sentence == place.lost:
+        raise TrainingError(final.sentence if begun else why_refused(host, final.last_words))
+    return final
+
+
+def ask(host: RemoteHost, *arguments: str, given: bytes = b"") -> str:
+    """Return the output of a short command on the host, which reads ``given``."""
     with _talking(host, *arguments) as process:
-        assert process.stdout is not None
+        assert process.stdout is not None and process.stdin is not None
+        process.stdin.write(given)
+        process.stdin.flush()
         answer = process.stdout.read(_LARGEST_LIST)
     return answer.decode("utf-8", "replace").strip()
 

@@ -14,6 +14,7 @@ examples (internal; not meant to be typed):
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -29,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--take", default="", metavar="SHA256", help="receive what is trained on, on standard input")
     what.add_argument("--give", action="store_true", help="write the results to standard output")
+    what.add_argument("--begin", action="store_true", help="begin the job on standard input, and leave it")
+    what.add_argument("--follow", action="store_true", help="write the events of the job that was left")
+    what.add_argument("--halt", action="store_true", help="ask the job that was left to stop")
     what.add_argument("--stop", action="store_true", help="stop every run that works below the folder")
     what.add_argument("--drop", action="store_true", help="delete the run here")
 
@@ -42,13 +46,21 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         from core.jobs.child import main
 
         return main([str(arguments.folder)] if arguments.folder else [])
-    from core.tasks.runs.remote_worker import drop, folder_of, give, stop_all, take
+    from core.jobs.detached import ask_to_stop
+    from core.tasks.runs.remote_worker import begin, drop, folder_of, follow, give, stop_all, take
 
     folder = folder_of(arguments.run)
     if arguments.take:
         take(folder, arguments.take, sys.stdin.buffer, sys.stdout.buffer)
     elif arguments.give:
         give(folder, sys.stdout.buffer)
+    elif arguments.begin:
+        begin(folder, sys.stdin.buffer)
+    elif arguments.follow:
+        follow(folder, sys.stdin.buffer, sys.stdout.buffer)
+        os._exit(0)  # a thread still sits in a blocking read of standard input
+    elif arguments.halt:
+        ask_to_stop(folder)
     elif arguments.stop:
         left = stop_all(folder)
         console.result({"working": left}, " ".join(left))

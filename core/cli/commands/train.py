@@ -94,8 +94,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detach",
         action="store_true",
-        help="end once the runs are in Slurm's queue; --resume follows them again, run list shows them and run "
-        "cancel cancels them",
+        help="end once the runs are in Slurm's queue, or begun on the host of --on, where they need no "
+        "connection; --resume follows them again, run list shows them and run cancel cancels them",
     )
     parser.add_argument(
         "--processes",
@@ -186,7 +186,7 @@ def _in_a_team(arguments: argparse.Namespace, console: Console) -> int:
 def _show_left(left: list[LeftRun], arguments: argparse.Namespace, console: Console) -> None:
     import msgspec
 
-    lines = [f"{one.run}: job {one.job}" for one in left]
+    lines = [f"{one.run}: {one.job if arguments.on else f'job {one.job}'}" for one in left]
     names = " ".join(one.run for one in left)
     lines.append(f"Follow: marginalia train {shell_word(arguments.study)} --resume {names}")
     console.result({"runs": msgspec.to_builtins(left)}, "\n".join(lines))

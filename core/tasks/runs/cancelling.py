@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled
@@ -13,7 +12,8 @@ from core.jobs import detached
 from core.jobs.slurm import commands
 from core.jobs.slurm.standing import number_of
 from core.store.study import Study
-from core.tasks.runs.lifecycle import carry_out
+from core.tasks.runs.lifecycle import LEFT, carry_out, request_of
+from core.tasks.runs.remote_submit import halt_elsewhere, place_of
 from core.tasks.runs.submitted_runs import follow_runs, has_job
 
 
@@ -26,7 +26,11 @@ def cancel_runs(study: Study, runs: Sequence[Run], *, emit: Emit, cancelled: IsC
     if queued:
         _until_stopped(lambda: follow_runs(study, queued, emit=emit, cancelled=lambda: True, left=cancelled))
     for run in here:
-        _until_stopped(partial(carry_out, study, run, emit=emit, cancelled=lambda: True))
+        if _is_left(study, run):
+            halt_elsewhere(*place_of(request_of(study, run)))
+            _until_stopped(partial(carry_out, study, run, emit=emit, cancelled=cancelled))
+        else:
+            _until_stopped(partial(carry_out, study, run, emit=emit, cancelled=lambda: True))
 
 
 def ask_to_cancel(study: Study, runs: Sequence[Run]) -> None:
@@ -36,8 +40,13 @@ def ask_to_cancel(study: Study, runs: Sequence[Run]) -> None:
     """
     queued, here = _jobs_of(study, runs)
     jobs = [number_of(study.run_folder(run.id)) for run in queued]
-    for folder in [*(folder for folder, _ in jobs), *(study.run_folder(run.id) for run in here)]:
-        detached.ask_to_stop(Path(folder))
+    for run in here:
+        if _is_left(study, run):
+            halt_elsewhere(*place_of(request_of(study, run)))
+        else:
+            detached.ask_to_stop(study.run_folder(run.id))
+    for folder, _ in jobs:
+        detached.ask_to_stop(folder)
     if jobs:
         commands.scancel([number for _, number in jobs], waiting_only=True)
 
@@ -46,9 +55,15 @@ def _jobs_of(study: Study, runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
     queued = [run for run in runs if has_job(study, run)]
     rest = [run for run in runs if run not in queued]
     for run in rest:
-        if run.status is not RunStatus.RUNNING or not detached.is_alive(study.run_folder(run.id)):
+        alive = run.status is RunStatus.RUNNING and detached.is_alive(study.run_folder(run.id))
+        if not alive and not _is_left(study, run):
             raise StudyError(f"Run {run.name} is {run.status.value}: it has no job that could be cancelled.")
     return queued, rest
+
+
+def _is_left(study: Study, run: Run) -> bool:
+    """True if the run was left on its host."""
+    return run.status is not RunStatus.FINISHED and (study.run_folder(run.id) / LEFT).is_file()
 
 
 def _until_stopped(follow: Callable[[], object]) -> None:

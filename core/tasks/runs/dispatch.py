@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import msgspec
 
-from core.domain.errors import StudyError, TrainingError
-from core.domain.events import Emit, IsCancelled
+from core.domain.errors import Cancelled, StudyError, TrainingError
+from core.domain.events import Emit, Failed, IsCancelled, Succeeded
 from core.domain.study import Run
+from core.jobs.catalogue import JobRequest
 from core.jobs.launcher import Launcher, launcher_of
 from core.jobs.slurm.submission import read_submission
+from core.jobs.supervisor import supervise
 from core.store.study import Study
-from core.tasks.runs.lifecycle import LOCAL, Execution, carry_out
+from core.tasks.runs.lifecycle import LOCAL, LOG, Execution, begin_run, carry_out, relay, request_of
 from core.tasks.runs.parallel_runs import carry_out_all, hand_in_once
 from core.tasks.runs.submitted_runs import has_job
 
@@ -31,7 +33,7 @@ class LeftRun(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     job: str
-    """Its number in Slurm."""
+    """Its number in Slurm, or the host on which it goes on."""
 
 
 def carry_out_runs(
@@ -50,10 +52,26 @@ def carry_out_runs(
 def leave_runs(study: Study, runs: Sequence[Run], wanted: str, told: Told) -> list[LeftRun]:
     """Hand these runs in and leave them. Raises: TrainingError if the launcher is none that runs alone."""
     launcher = _launcher(study, runs, wanted)
+    if launcher is None and all(request_of(study, run).host for run in runs):
+        return [_left_on_host(study, run, told) for run in runs]
     if launcher is None or launcher.slurm is None:
-        raise TrainingError("--detach needs a launcher that works alone, such as --launcher slurm.")
+        raise TrainingError("--detach needs a place that works alone: --on HOST, or a launcher of Slurm.")
     handed = hand_in_once(study, runs, launcher.slurm, emit=told.emit, cancelled=told.cancelled)
     return [LeftRun(run=run.name, job=_job(study, run)) for run in handed]
+
+
+def _left_on_host(study: Study, run: Run, told: Told) -> LeftRun:
+    """Send the run to its host and begin it there. Raises: TrainingError; Cancelled."""
+    begun, request = begin_run(study, run, told.emit, told.cancelled)
+    folder = study.run_folder(run.id)
+    job = JobRequest(job="begin elsewhere", arguments=msgspec.to_builtins(request))
+    final = supervise(job, emit=relay(told.emit), cancelled=told.cancelled, log=folder / LOG)
+    if isinstance(final, Succeeded):
+        return LeftRun(run=begun.name, job=request.host)
+    study.runs.update(run)
+    if isinstance(final, Failed):
+        raise TrainingError(final.sentence)
+    raise Cancelled
 
 
 def _job(study: Study, run: Run) -> str:

@@ -35,6 +35,8 @@ from core.tasks.runs.train_job import TrainRequest
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 
+LEFT = "left.json"
+"""In the folder of a run: it was left on its host, where it goes on without a connection."""
 RUNS = "runs"
 REQUEST = "request.json"
 MODEL = "model"
@@ -110,13 +112,23 @@ def move_run(study: Study, run: Run, host: str) -> None:
     """Have the rest of an unfinished run trained by this confirmed machine ("": here), where it begins anew."""
     if host:
         Hosts().usable(host)
-    request = msgspec.structs.replace(request_of(study, run), host=host)
+    request = request_of(study, run)
+    if request.host != host and (study.run_folder(run.id) / LEFT).is_file():
+        raise StudyError(
+            f"Run {run.name} was left on {request.host}, where it goes on; cancel it there before it is moved: "
+            f"marginalia run cancel STUDY {run.name}"
+        )
+    request = msgspec.structs.replace(request, host=host)
     atomic_write(study.run_folder(run.id) / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
 
 
 def training_of(request: TrainRequest) -> JobRequest:
-    """The job of a run: it is trained where the study lies, or sent from here to its host."""
-    return JobRequest(job="train elsewhere" if request.host else "train", arguments=msgspec.to_builtins(request))
+    """The job of a run: it is trained where the study lies, sent to its host, or followed where it was left."""
+    arguments = msgspec.to_builtins(request)
+    if not request.host:
+        return JobRequest(job="train", arguments=arguments)
+    left = (Path(request.folder) / LEFT).is_file()
+    return JobRequest(job="follow elsewhere" if left else "train elsewhere", arguments=arguments)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,10 @@ the results were fetched.
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -21,16 +22,19 @@ from core.domain.events import Emit, IsCancelled, Message, never
 from core.domain.geometry import Affine
 from core.domain.vocabulary import Part
 from core.jobs import ssh
-from core.jobs.child import hold
-from core.jobs.detached import STOP, ask_to_stop, forget, is_alive
+from core.jobs.catalogue import JobRequest
+from core.jobs.child import EventWriter, hold
+from core.jobs.detached import STOP, ask_to_stop, forget, is_alive, launch
+from core.jobs.detached import follow as follow_job
 from core.jobs.device_lock import PROCESSOR, card_name, one_of
+from core.platform.allocation import job_number
 from core.platform.atomic import make_folder
 from core.platform.version import code_version
 from core.store.hdf5 import Array, arrays_sha256, read_arrays, write_arrays
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 
-PACK = "sent.h5"
+PACK, LOG = "sent.h5", "log.txt"
 _STOP_S, _POLL_S = 60.0, 0.2
 _ARRAYS = ("pixels", "lesion", "fine", "has_fine", "label", "malignant")
 
@@ -199,10 +203,39 @@ def _use(device: str) -> None:
         torch.cuda.set_device(int(device.rsplit(" ", 1)[1]))
 
 
+def begin(folder: Path, source: IO[bytes]) -> None:
+    """Begin the job that ``source`` holds in this folder, in a process that needs no connection.
+
+    Raises: TrainingError if another one does not end there.
+    """
+    request = msgspec.json.decode(source.readline(), type=JobRequest)
+    if not stop_there(folder):
+        raise TrainingError("The run still works there, since a connection that broke; try again in a minute.")
+    launch(request, folder, log=folder / LOG)
+
+
+def follow(folder: Path, source: IO[bytes], sink: BinaryIO) -> None:
+    """Write the events of the job in this folder to ``sink``, to its end or to that of ``source``."""
+    left = threading.Event()
+
+    def watch() -> None:
+        while source.read(1):
+            pass
+        left.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    follow_job(folder, emit=EventWriter(sink), left=left.is_set, log=folder / LOG)
+
+
 def train_packed_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
     """Train from files alone in a folder that this process holds already: the job of a node."""
     request = msgspec.convert(arguments, SentRequest)
-    return _train(request, folder_of(request.folder), emit, cancelled)
+    folder = folder_of(request.folder)
+    if job_number():  # Slurm chose the devices
+        return _train(request, folder, emit, cancelled)
+    with one_of(_devices(request.config), emit=emit, cancelled=cancelled) as device:
+        _use(device)
+        return _train(request, folder, emit, cancelled)
 
 
 def _train(request: SentRequest, folder: Path, emit: Emit, cancelled: IsCancelled) -> dict[str, object]:

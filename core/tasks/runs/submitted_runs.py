@@ -26,6 +26,7 @@ from core.store.study import Study
 from core.tasks.runs.gathered import gather, named_event
 from core.tasks.runs.lifecycle import begin_run, settle
 from core.tasks.runs.packed_runs import bring_home, drop_packs, folder_of_job, keep_log, packed_job
+from core.tasks.runs.remote_submit import read_left
 
 
 def has_job(study: Study, run: Run) -> bool:
@@ -114,11 +115,12 @@ class JobLine(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     job: str
-    """Its number in Slurm."""
+    """Its number in Slurm; "" for a run that was left on a host."""
     launcher: str
+    """The launcher of Slurm, or the host."""
     handed_in_utc: str
     state: str
-    """waiting, running, ended or unknown."""
+    """waiting, running, ended or unknown; left: on a host, which was not asked."""
     reason: str
     """Slurm's reason while it waits; the node while it runs; else ""."""
 
@@ -132,7 +134,13 @@ def job_lines(study: Study, runs: Sequence[Run]) -> list[JobLine]:
         states = commands.squeue(open_jobs)
     except SlurmError:
         states = None
-    lines = []
+    lines = [
+        JobLine(
+            run=run.name, job="", launcher=left.host, handed_in_utc=left.handed_in_utc, state="left", reason=""
+        )
+        for run in runs
+        if run.status is not RunStatus.FINISHED and (left := read_left(study.run_folder(run.id))) is not None
+    ]
     for run, record in known:
         ended = run.status is not RunStatus.RUNNING or detached.final_event(Path(record.folder)) is not None
         state = GONE if ended else None if states is None else states.get(record.job, GONE)
@@ -142,6 +150,18 @@ def job_lines(study: Study, runs: Sequence[Run]) -> list[JobLine]:
                 state=_word(state), reason="" if state is None else state.reason if state.waits else state.node,
             )
         )  # fmt: skip
+    return lines
+
+
+def _left_lines(study: Study, runs: Sequence[Run]) -> list[JobLine]:
+    lines = []
+    for run in runs:
+        left = None if run.status is RunStatus.FINISHED else read_left(study.run_folder(run.id))
+        if left is not None:
+            at = left.handed_in_utc
+            lines.append(
+                JobLine(run=run.name, job="", launcher=left.host, handed_in_utc=at, state="left", reason="")
+            )
     return lines
 
 
