@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,12 @@ class HostPool(
 
 
 StoredLauncher = SlurmOptions | HostPool
+
+
+def slurm_launchers() -> tuple[str, ...]:
+    """Return the names of this user's launchers of Slurm; without any, "slurm" where it is installed."""
+    names = tuple(one.name for one in LauncherProfiles().all() if isinstance(one, SlurmOptions))
+    return names or (("slurm",) if shutil.which("sbatch") else ())
 
 
 class LauncherProfiles:

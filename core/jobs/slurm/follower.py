@@ -103,7 +103,7 @@ class SlurmFollower:
     def _look(self, *, at_once: bool = False) -> None:
         answered = self._poller.look([job.number for job in self._jobs.values()], at_once=at_once)
         if self._poller.problem and self._poller.problem != self._problem:
-            text = f"Slurm cannot be asked ({self._poller.problem}); the jobs are followed by their files alone."
+            text = f"Slurm cannot be asked ({self._poller.problem}); jobs are followed by their files alone."
             self._say(next(iter(self._jobs)), Message(level="warning", text=text))
         self._problem = self._poller.problem
         if not answered:
@@ -130,10 +130,9 @@ class SlurmFollower:
             if now - job.ended_at >= late:
                 return self._read(job) or self._verdict(job, job.state)
         if self._stop.all_asked and (self._stop.problem or now - self._stop.at > PATIENCE_S + GIVE_UP_S):
-            text = (
-                f"Slurm did not confirm that job {job.number} left its queue"
-                f"{f' ({self._stop.problem})' if self._stop.problem else ''}; if it begins, it stops at once."
-            )
+            text = f"Slurm did not confirm that job {job.number} left its queue; if it begins, it stops at once."
+            if self._stop.problem:
+                text += f" The cause: {self._stop.problem}."
             self._say(job.key, Message(level="warning", text=text))
             return CancelledByUser(sentence=text)
         return None

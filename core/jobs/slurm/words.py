@@ -5,37 +5,31 @@ from __future__ import annotations
 from core.jobs.slurm.commands import QueueState
 
 _ENDS = {
-    "CANCELLED": "was cancelled in Slurm (scancel)",
-    "TIMEOUT": "reached its time limit",
-    "DEADLINE": "reached its deadline",
-    "OUT_OF_MEMORY": "used more memory than Slurm had given it (ask for more with --mem)",
-    "NODE_FAIL": "lost its node",
-    "BOOT_FAIL": "could not start its node",
-    "PREEMPTED": "was ended in favour of another job",
-    "FAILED": "ended with an error",
-    "COMPLETED": "ended without reporting its result",
-    "REVOKED": "was withdrawn from this cluster",
+    "CANCELLED": "Job {} was cancelled in Slurm (scancel) before it was done.",
+    "TIMEOUT": "Job {} reached its time limit before it was done.",
+    "DEADLINE": "Job {} reached its deadline before it was done.",
+    "OUT_OF_MEMORY": "Job {} used more memory than Slurm had given it; ask for more with --mem.",
+    "NODE_FAIL": "Job {} lost its node before it was done.",
+    "BOOT_FAIL": "Job {} could not start its node.",
+    "PREEMPTED": "Job {} was ended in favour of another job.",
+    "FAILED": "Job {} ended with an error before it was done.",
+    "COMPLETED": "Job {} ended without reporting its result.",
+    "": "Job {} is no longer known to Slurm, and reported no end.",
 }
-KEPT = "what it had saved is kept, and it can be resumed."
-
-
-def waiting_words(job: str, state: QueueState) -> str:
-    """One sentence for a job that waits, with Slurm's reason."""
-    return f"Job {job} waits in Slurm{f' ({state.reason})' if state.reason else ''}."
-
-
-def running_words(job: str, state: QueueState) -> str:
-    return f"Job {job} runs in Slurm{f' on {state.node}' if state.node else ''}."
+_OTHER = "Job {} ended in Slurm before it was done."
+_KEPT = "What it saved is kept, and the run can be resumed."
 
 
 def state_words(job: str, state: QueueState) -> str:
+    """One sentence for a job that waits, runs or ended."""
     if state.waits:
-        return waiting_words(job, state)
-    return running_words(job, state) if state.runs else ended_words(job, state)
+        return f"Job {job} waits in Slurm: {state.reason}." if state.reason else f"Job {job} waits in Slurm."
+    if state.runs:
+        return f"Job {job} runs in Slurm on {state.node}." if state.node else f"Job {job} runs in Slurm."
+    return ended_words(job, state)
 
 
 def ended_words(job: str, state: QueueState, *, said: str = "") -> str:
-    """One sentence for a job that ended without a result. ``said``: what stands last in its log."""
-    how = _ENDS.get(state.state, f"ended as {state.state}" if state.state else "is no longer known to Slurm")
-    end = f" ({said})" if said else ""
-    return f"Job {job} {how}{end} before it was done; {KEPT}"
+    """How a job ended that wrote no last event, and what can be done. ``said``: what stands last in its log."""
+    wrote = [f"It wrote: {said}."] if said else []
+    return " ".join([_ENDS.get(state.state, _OTHER).format(job), *wrote, _KEPT])

@@ -9,15 +9,24 @@ import msgspec
 
 from core.domain.errors import Cancelled, StudyError, TrainingError
 from core.domain.events import Emit, Failed, IsCancelled, Succeeded
-from core.domain.study import Run
+from core.domain.study import Run, RunStatus
 from core.jobs.catalogue import JobRequest
 from core.jobs.launcher import Launcher, launcher_of
 from core.jobs.slurm.submission import read_submission
 from core.jobs.supervisor import supervise
 from core.store.study import Study
-from core.tasks.runs.lifecycle import LOCAL, LOG, Execution, begin_run, carry_out, relay, request_of
+from core.tasks.runs.lifecycle import (
+    LOCAL,
+    LOG,
+    Execution,
+    begin_run,
+    carry_out,
+    carry_out_alone,
+    relay,
+    request_of,
+)
 from core.tasks.runs.parallel_runs import carry_out_all, hand_in_once
-from core.tasks.runs.submitted_runs import has_job
+from core.tasks.runs.submitted_runs import follow_runs, has_job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +56,26 @@ def carry_out_runs(
     if launcher is not None:
         return carry_out_all(study, runs, launcher, emit=told.emit, cancelled=told.cancelled)
     return [carry_out(study, run, emit=told.emit, cancelled=told.cancelled, way=way) for run in runs]
+
+
+def carry_out_for_window(
+    study: Study, run: Run, told: Told, *, left: IsCancelled, found: bool = False
+) -> Run | None:
+    """Train, go on with or follow a run whose job works without its window; None if ``left`` became true first.
+
+    A run that was handed to Slurm stays there. ``found`` as in ``carry_out_alone``. Raises: as ``carry_out``.
+    """
+    known = read_submission(study.run_folder(run.id))
+    if known is None or run.status is RunStatus.FINISHED:
+        return carry_out_alone(
+            study, run, emit=told.emit, cancelled=told.cancelled, left=left, found=found
+        )  # fmt: skip
+    if not found and not has_job(study, run):
+        launcher = launcher_of(known.launcher)
+        assert launcher.slurm is not None
+        (run,) = hand_in_once(study, [run], launcher.slurm, emit=told.emit, cancelled=told.cancelled)
+    done = follow_runs(study, [run], emit=told.emit, cancelled=told.cancelled, left=left)
+    return done[0] if done else None
 
 
 def leave_runs(study: Study, runs: Sequence[Run], wanted: str, told: Told) -> list[LeftRun]:

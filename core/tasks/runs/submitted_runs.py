@@ -67,8 +67,9 @@ def hand_in(
         for run in runs[: len(begun)]:
             study.runs.update(run)
         raise
-    many = f" to {handed[-1].job}" if len(handed) > 1 else ""
-    emit(Message(level="info", text=f"Handed to Slurm as job {handed[0].job}{many}."))
+    first, last = handed[0].job, handed[-1].job
+    text = f"Handed to Slurm as job {first}." if first == last else f"Handed to Slurm as jobs {first} to {last}."
+    emit(Message(level="info", text=text))
     return begun
 
 
@@ -134,13 +135,7 @@ def job_lines(study: Study, runs: Sequence[Run]) -> list[JobLine]:
         states = commands.squeue(open_jobs)
     except SlurmError:
         states = None
-    lines = [
-        JobLine(
-            run=run.name, job="", launcher=left.host, handed_in_utc=left.handed_in_utc, state="left", reason=""
-        )
-        for run in runs
-        if run.status is not RunStatus.FINISHED and (left := read_left(study.run_folder(run.id))) is not None
-    ]
+    lines = _left_lines(study, runs)
     for run, record in known:
         ended = run.status is not RunStatus.RUNNING or detached.final_event(Path(record.folder)) is not None
         state = GONE if ended else None if states is None else states.get(record.job, GONE)

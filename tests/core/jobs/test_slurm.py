@@ -89,7 +89,9 @@ def test_a_job_that_ends_without_a_word_is_told_with_what_stands_in_its_log(
     job = _hand_in(tmp_path / "lost")
     final = _followed(tmp_path / "lost")[-1]
     assert isinstance(final, Failed)
-    assert final.sentence.startswith(f"Job {job} ended with an error (no such program) before it was done")
+    assert final.sentence.startswith(
+        f"Job {job} ended with an error before it was done. It wrote: no such program. What"
+    )
 
 
 def test_where_slurm_does_not_answer_a_cancelled_job_stops_when_it_begins(
@@ -104,7 +106,7 @@ def test_where_slurm_does_not_answer_a_cancelled_job_stops_when_it_begins(
     seen = _followed(tmp_path / "hangs", cancelled=lambda: True)
     assert isinstance(seen[-1], CancelledByUser) and (tmp_path / "hangs" / STOP).exists()
     said = " ".join(event.text for event in seen if isinstance(event, Message))
-    assert f"did not confirm that job {job} left its queue (scancel did not answer" in said
+    assert f"did not confirm that job {job} left its queue" in said and "scancel did not answer" in said
     os.kill(int(job), signal.SIGKILL)
 
 
