@@ -10,9 +10,10 @@ import msgspec
 
 from core.domain.errors import Cancelled, MarginaliaError, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
+from core.experiment.part_data import DataFiles, drop_data, read_data, write_data
 from core.experiment.parts import Data, carry_out, finished, part_folder
 from core.experiment.plan import Trial, trials
-from core.experiment.request import TableRequest, data_of
+from core.experiment.request import TableRequest
 from core.jobs.catalogue import JobRequest
 from core.jobs.launcher import Launcher
 from core.jobs.slurm import commands
@@ -22,7 +23,6 @@ from core.jobs.slurm.standing import in_queue, number_of
 from core.jobs.slurm.submission import SlurmTask, submit
 from core.jobs.supervisor import supervise
 from core.platform.atomic import make_folder
-from core.store.study import Study
 from core.tasks.runs.gathered import gather, named_event
 from core.tasks.runs.parallel_runs import at_once
 from core.training.config import TrainingConfig
@@ -31,22 +31,17 @@ LOG = "log.txt"
 
 
 class PartRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a child needs to train one part on the study, which it only reads."""
+    """All that a child needs to train one part, without the study."""
 
-    study: str
     out: str
     config: TrainingConfig
-    split: str
-    folds: int
+    data: DataFiles
     key: str
     """Key of the trial."""
     seed: int
-    fold: int
-    """From 1; 0 where there are no folds."""
 
 
 def launch_parts(
-    study: Study,
     request: TableRequest,
     launcher: Launcher,
     chosen: Sequence[Trial],
@@ -56,6 +51,9 @@ def launch_parts(
     cancelled: IsCancelled,
 ) -> None:
     """Train every part that is not finished. TrainingError names those that failed, after all of them ended."""
+    if launcher.hosts:
+        raise TrainingError("An experiment runs here or in Slurm: name a launcher that is no pool of hosts.")
+    files = {fold.fold: write_data(request.out, fold) for fold in data}
     parts: dict[str, tuple[PartRequest, Path]] = {}
     for seed in range(1, request.seeds + 1):
         for trial in chosen:
@@ -63,18 +61,17 @@ def launch_parts(
                 folder = part_folder(request.out, trial, seed, fold.fold)
                 if finished(folder, trial, seed, fold) is None:
                     part = PartRequest(
-                        study=str(study.folder), out=str(request.out), config=request.config, split=request.split,
-                        folds=request.folds, key=trial.key, seed=seed, fold=fold.fold,
+                        out=str(request.out.absolute()), config=request.config, data=files[fold.fold],
+                        key=trial.key, seed=seed,
                     )  # fmt: skip
                     make_folder(folder)
                     parts[folder.name] = part, folder
-    if launcher.hosts:
-        raise TrainingError("An experiment runs here or in Slurm: name a launcher that is no pool of hosts.")
     if launcher.slurm is not None:
         _in_slurm(parts, launcher.slurm, emit=emit, cancelled=cancelled)
-        return
-    jobs = {name: _job(part, folder, launcher, cancelled) for name, (part, folder) in parts.items()}
-    at_once(jobs, launcher.at_once, emit=emit, cancelled=cancelled)
+    else:
+        jobs = {name: _job(part, folder, launcher, cancelled) for name, (part, folder) in parts.items()}
+        at_once(jobs, launcher.at_once, emit=emit, cancelled=cancelled)
+    drop_data(request.out)
 
 
 def _in_slurm(
@@ -124,12 +121,9 @@ def _job(part: PartRequest, folder: Path, launcher: Launcher, cancelled: IsCance
 
 
 def part_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
-    """Return the child's side."""
+    """The child's side."""
     part = msgspec.convert(arguments, PartRequest)
-    out = Path(part.out)
-    request = TableRequest(out=out, config=part.config, split=part.split, folds=part.folds)
-    with Study.open(Path(part.study), writable=False) as study:
-        data = {fold.fold: fold for fold in data_of(study, request, emit, cancelled)}
+    out, data = Path(part.out), read_data(part.data)
     trial = {one.key: one for one in trials(part.config, ablations=True)}[part.key]
-    carry_out(out, trial, part.seed, data[part.fold], emit=emit, cancelled=cancelled)
-    return {"part": part_folder(out, trial, part.seed, part.fold).name}
+    carry_out(out, trial, part.seed, data, emit=emit, cancelled=cancelled)
+    return {"part": part_folder(out, trial, part.seed, data.fold).name}
