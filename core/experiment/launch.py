@@ -79,7 +79,8 @@ def _in_slurm(
 ) -> None:
     """Hand in the parts that have no job in the queue, as one array, and follow all of them to their ends."""
     commands.check_present(commands.NEEDED)
-    waiting = [name for name, (_, folder) in parts.items() if not in_queue(folder)]
+    queued = in_queue([folder for _, folder in parts.values()])
+    waiting = [name for name, (_, folder) in parts.items() if folder not in queued]
     if waiting:
         tasks = [
             SlurmTask(home=parts[name][1], folder=parts[name][1], request=_request(parts[name][0]))

@@ -37,7 +37,7 @@ def test_an_array_of_jobs_runs_in_folders_with_odd_names_and_keeps_to_its_alloca
         final = ends[folder.name]
         assert isinstance(final, Succeeded), final
         assert (final.result["job"], final.result["cores"]) == (f"1_{number}", 1)
-        assert not in_queue(folder)
+    assert in_queue(folders) == set()
     assert any(isinstance(event, Message) and "in Slurm" in event.text for event in said)
 
 

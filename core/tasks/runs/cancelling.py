@@ -14,7 +14,7 @@ from core.jobs.slurm.standing import number_of
 from core.store.study import Study
 from core.tasks.runs.lifecycle import LEFT, carry_out, request_of
 from core.tasks.runs.remote_submit import halt_elsewhere, place_of
-from core.tasks.runs.submitted_runs import follow_runs, has_job
+from core.tasks.runs.submitted_runs import follow_runs, with_jobs
 
 
 def cancel_runs(study: Study, runs: Sequence[Run], *, emit: Emit, cancelled: IsCancelled) -> None:
@@ -52,7 +52,8 @@ def ask_to_cancel(study: Study, runs: Sequence[Run]) -> None:
 
 
 def _jobs_of(study: Study, runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
-    queued = [run for run in runs if has_job(study, run)]
+    known = with_jobs(study, runs)
+    queued = [run for run in runs if run.id in known]
     rest = [run for run in runs if run not in queued]
     for run in rest:
         alive = run.status is RunStatus.RUNNING and detached.is_alive(study.run_folder(run.id))

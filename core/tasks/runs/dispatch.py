@@ -26,7 +26,7 @@ from core.tasks.runs.lifecycle import (
     request_of,
 )
 from core.tasks.runs.parallel_runs import carry_out_all, hand_in_once
-from core.tasks.runs.submitted_runs import follow_runs, has_job
+from core.tasks.runs.submitted_runs import follow_runs, with_jobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def carry_out_for_window(
         return carry_out_alone(
             study, run, emit=told.emit, cancelled=told.cancelled, left=left, found=found
         )  # fmt: skip
-    if not found and not has_job(study, run):
+    if not found and not with_jobs(study, [run]):
         launcher = launcher_of(known.launcher)
         assert launcher.slurm is not None
         (run,) = hand_in_once(study, [run], launcher.slurm, emit=told.emit, cancelled=told.cancelled)
@@ -115,8 +115,9 @@ def _launcher(study: Study, runs: Sequence[Run], wanted: str) -> Launcher | None
         return launcher_of(records[0].launcher) if records else None
     launcher = launcher_of(wanted)
     if launcher.slurm is None:
+        queued = with_jobs(study, runs)
         for run in runs:
-            if has_job(study, run):
+            if run.id in queued:
                 raise StudyError(
                     f"Run {run.name} has a job in Slurm; follow it without --launcher, or cancel it first: "
                     f"marginalia run cancel STUDY {run.name}"

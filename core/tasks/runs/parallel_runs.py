@@ -16,7 +16,7 @@ from core.store.study import Study
 from core.tasks.runs.gathered import gather, named_event
 from core.tasks.runs.host_pool import carry_out_on_hosts
 from core.tasks.runs.lifecycle import Execution, carry_out
-from core.tasks.runs.submitted_runs import follow_runs, hand_in, has_job
+from core.tasks.runs.submitted_runs import follow_runs, hand_in, with_jobs
 
 T = TypeVar("T")
 
@@ -57,7 +57,8 @@ def hand_in_once(
     study: Study, runs: Sequence[Run], options: SlurmOptions, *, emit: Emit, cancelled: IsCancelled
 ) -> list[Run]:
     """Hand in the runs that have no job yet, as one array; return all of them, in their order."""
-    waiting = [run for run in runs if not has_job(study, run)]
+    known = with_jobs(study, runs)
+    waiting = [run for run in runs if run.id not in known]
     handed = {}
     if waiting:
         title = waiting[0].name if len(waiting) == 1 else f"{waiting[0].name}-and-{len(waiting) - 1}-more"

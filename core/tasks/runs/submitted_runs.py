@@ -29,20 +29,22 @@ from core.tasks.runs.packed_runs import bring_home, drop_packs, folder_of_job, k
 from core.tasks.runs.remote_submit import read_left
 
 
-def has_job(study: Study, run: Run) -> bool:
-    """Return True if a job of this run may be in Slurm's queue, or ended there and its outcome is not recorded.
+def with_jobs(study: Study, runs: Sequence[Run]) -> set[str]:
+    """Return the ids of the runs whose job may be in Slurm's queue, or ended there and is not recorded as ended.
 
     Raises: StudyError if that is not known, since Slurm cannot be asked.
     """
-    if run.status is RunStatus.FINISHED:
-        return False
-    home = study.run_folder(run.id)
-    known = read_submission(home)
-    if known is None:
-        return False
-    if known.job and detached.final_event(Path(known.folder)) is not None:
-        return run.status is RunStatus.RUNNING
-    return in_queue(home)
+    found, homes = set(), {}
+    for run in runs:
+        home = study.run_folder(run.id)
+        known = None if run.status is RunStatus.FINISHED else read_submission(home)
+        if known is None:
+            continue
+        if not known.job or detached.final_event(Path(known.folder)) is None:
+            homes[home] = run.id
+        elif run.status is RunStatus.RUNNING:
+            found.add(run.id)
+    return found | {homes[home] for home in in_queue(list(homes))}
 
 
 def hand_in(

@@ -60,7 +60,7 @@ def test_a_job_is_left_and_followed_again_from_its_first_event(slurm: Path, tmp_
     assert any(word.startswith("--job-name=marginalia-a-b-c-") for word in asked)
     assert output_pattern(folder / "x").endswith("100%% %%j/x")
     known = read_submission(folder)
-    assert known is not None and known.job == job and not in_queue(folder)
+    assert known is not None and known.job == job and not in_queue([folder])
 
 
 def test_one_that_runs_is_stopped_and_one_that_waits_is_taken_out(
@@ -75,7 +75,7 @@ def test_one_that_runs_is_stopped_and_one_that_waits_is_taken_out(
     assert isinstance(_followed(tmp_path / "runs", cancelled=begun)[-1], CancelledByUser) and not began
     monkeypatch.setenv("WAITS", "1")
     job = _hand_in(tmp_path / "waits")
-    assert in_queue(tmp_path / "waits")
+    assert in_queue([tmp_path / "waits", tmp_path]) == {tmp_path / "waits"}
     seen = _followed(tmp_path / "waits", cancelled=lambda: True)
     assert isinstance(seen[-1], CancelledByUser)
     _until_gone(job)
@@ -123,7 +123,7 @@ def test_refusals_missing_commands_and_lost_answers(
     (slurm / "sbatch").write_text("#!/bin/sh\nexec sleep 100\n")
     with pytest.raises(MarginaliaError, match="not known whether Slurm took the job"):
         _hand_in(tmp_path / "silent")
-    assert not in_queue(tmp_path / "silent")  # Slurm has no job of that name
+    assert not in_queue([tmp_path / "silent"])  # Slurm has no job of that name
     (slurm / "sbatch").write_text(whole)
     (slurm / "squeue").unlink()
     monkeypatch.setenv("PATH", str(slurm))
