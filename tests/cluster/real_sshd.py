@@ -51,7 +51,7 @@ Host keyless
   HostName 127.0.0.1
   Port {port}
   HostKeyAlias there
-  IdentityFile none
+  PubkeyAuthentication no
 """
 _PROXY = """
 import socket, sys, threading
