@@ -42,7 +42,7 @@ def problems_of(found: MachineReport) -> list[str]:
         said.append("The python there has no torch.")
     if found.free_bytes < SPARSE_BYTES:
         said.append(f"There are only {found.free_bytes / 1e6:.0f} MB free there; a training needs more.")
-    said += [f"{device} is in use by {holder}." for device, holder in found.busy.items()]
+    said += [f"Device in use: {device}, by {holder}." for device, holder in found.busy.items()]
     return said
 
 

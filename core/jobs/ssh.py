@@ -123,7 +123,7 @@ def follow_there(host: RemoteHost, folder: str, *, emit: Emit, cancelled: IsCanc
         begun = begun or isinstance(event, Started)
         emit(event)
 
-    place = ExecutionTarget(command=command(host, "--in", folder, "--follow"), lost=lost)
+    place = ExecutionTarget(command=command(host, "--in", folder, "--left", "follow"), lost=lost)
     request = JobRequest(job="follow")
     final = supervise(request, emit=watch, cancelled=cancelled, grace_s=GRACE_S, place=place)
     if isinstance(final, Failed) and final.sentence == place.lost:

@@ -131,7 +131,7 @@ def _test(host: RemoteHost, console: Console) -> None:
 def _stop(host: RemoteHost, console: Console) -> None:
     from core.jobs.ssh import ask
 
-    left = ask(host, "--in", host.folder, "--stop").split()
+    left = ask(host, "--in", host.folder, "--left", "stop").split()
     text = f"Nothing of yours runs on {host.name} any more; what was saved there is kept."
     if left:
         text = f"{len(left)} of your runs still work on {host.name}; try again in a minute."

@@ -30,10 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--take", default="", metavar="SHA256", help="receive what is trained on, on standard input")
     what.add_argument("--give", action="store_true", help="write the results to standard output")
-    what.add_argument("--begin", action="store_true", help="begin the job on standard input, and leave it")
-    what.add_argument("--follow", action="store_true", help="write the events of the job that was left")
-    what.add_argument("--halt", action="store_true", help="ask the job that was left to stop")
-    what.add_argument("--stop", action="store_true", help="stop every run that works below the folder")
+    parser.add_argument(
+        "--left",
+        choices=("begin", "follow", "halt", "stop"),
+        help="begin the job on standard input and leave it, write its events, ask it to stop, or stop every job "
+        "below the folder",
+    )
     what.add_argument("--drop", action="store_true", help="delete the run here")
 
 
@@ -54,14 +56,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         take(folder, arguments.take, sys.stdin.buffer, sys.stdout.buffer)
     elif arguments.give:
         give(folder, sys.stdout.buffer)
-    elif arguments.begin:
+    elif arguments.left == "begin":
         begin(folder, sys.stdin.buffer)
-    elif arguments.follow:
+    elif arguments.left == "follow":
         follow(folder, sys.stdin.buffer, sys.stdout.buffer)
         os._exit(0)  # a thread still sits in a blocking read of standard input
-    elif arguments.halt:
+    elif arguments.left == "halt":
         ask_to_stop(folder)
-    elif arguments.stop:
+    elif arguments.left == "stop":
         left = stop_all(folder)
         console.result({"working": left}, " ".join(left))
     elif arguments.drop:

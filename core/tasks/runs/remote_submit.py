@@ -64,7 +64,7 @@ def begin_elsewhere_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCanc
     host, there = place_of(request)
     sent = _sent(host, request, there, emit, cancelled)
     job = JobRequest(job="train packed", arguments=msgspec.to_builtins(sent))
-    ssh.ask(host, "--in", there, "--begin", given=msgspec.json.encode(job) + b"\n")
+    ssh.ask(host, "--in", there, "--left", "begin", given=msgspec.json.encode(job) + b"\n")
     left = LeftOnHost(host=host.name, handed_in_utc=datetime.now(UTC).isoformat(timespec="seconds"))
     atomic_write(Path(request.folder) / LEFT, msgspec.json.encode(left))
     return {}
@@ -92,7 +92,7 @@ def follow_elsewhere_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCan
 
 def halt_elsewhere(host: RemoteHost, there: str) -> None:
     """Ask a run that was left on its host to stop after its step. Raises: TrainingError if it cannot be asked."""
-    ssh.ask(host, "--in", there, "--halt")
+    ssh.ask(host, "--in", there, "--left", "halt")
 
 
 def place_of(request: TrainRequest) -> tuple[RemoteHost, str]:
