@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from core.baselines.config import ClassifierConfig
 from core.domain.errors import Cancelled, MarginaliaError, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
+from core.experiment.features import keep_features, without_draws
 from core.experiment.part_data import DataFiles, drop_data, read_data, write_data
 from core.experiment.parts import Data, carry_out, finished, part_folder
 from core.experiment.plan import Trial, trials
@@ -66,12 +68,22 @@ def launch_parts(
                     )  # fmt: skip
                     make_folder(folder)
                     parts[folder.name] = part, folder
+                    if trial.fine_images is None:  # before the children start, that none computes them again
+                        _keep_features(request.out, trial.with_seed(seed), fold, emit, cancelled)
     if launcher.slurm is not None:
         _in_slurm(parts, launcher.slurm, emit=emit, cancelled=cancelled)
     else:
         jobs = {name: _job(part, folder, launcher, cancelled) for name, (part, folder) in parts.items()}
         at_once(jobs, launcher.at_once, emit=emit, cancelled=cancelled)
     drop_data(request.out)
+
+
+def _keep_features(
+    out: Path, config: TrainingConfig | ClassifierConfig, fold: Data, emit: Emit, cancelled: IsCancelled
+) -> None:
+    keep_features(out, config, fold.rois, emit=emit, cancelled=cancelled)
+    if fold.drawn is not None:
+        keep_features(out, without_draws(config), fold.drawn, emit=emit, cancelled=cancelled)
 
 
 def _in_slurm(
@@ -122,7 +134,7 @@ def _job(part: PartRequest, folder: Path, launcher: Launcher, cancelled: IsCance
 
 
 def part_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
-    """The child's side."""
+    """Return the child's side."""
     part = msgspec.convert(arguments, PartRequest)
     out, data = Path(part.out), read_data(part.data)
     trial = {one.key: one for one in trials(part.config, ablations=True)}[part.key]

@@ -84,6 +84,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a value of the configuration"
     )
+    _add_places(parser)
+    parser.add_argument("--show-config", action="store_true", help="print the configuration and stop")
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    """Where it is trained, and what goes on there."""
     parser.add_argument(
         "--launcher",
         default="",
@@ -119,7 +125,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on with these runs, where they were trained; those whose job still waits or runs are followed. "
         "NAME means all of NAME-fold1, NAME-seed1 and so on where no run is called NAME",
     )
-    parser.add_argument("--show-config", action="store_true", help="print the configuration and stop")
 
 
 def look_up(arguments: argparse.Namespace) -> None:
