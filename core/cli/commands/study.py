@@ -71,7 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     grant.add_argument("study", type=Path, help="folder of the study")
     grant.add_argument("login", help="name of the login at the server")
-    grant.add_argument("--role", required=True, choices=("reader", "lead", "trainer", "auditor"))
+    grant.add_argument(
+        "--role", required=True, choices=("reader", "lead", "trainer", "auditor"), help="what the login may do"
+    )
     grant.add_argument("--reader", default="", metavar="NAME", help="the reader of the study that the login is")
     revoke = add_action(actions, "revoke", "take all rights in a study from a login")
     revoke.add_argument("study", type=Path, help="folder of the study")
