@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.cli import lookup
 from core.cli.console import Console
@@ -88,6 +88,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(import --keep-file-names), your own file names.",
     )
     lesions.add_argument("study", type=Path, help="folder of the study")
+    _add_annotators(actions)
+
+
+def _add_annotators(actions: Any) -> None:
     annotators = add_action(
         actions,
         "annotators",
