@@ -200,6 +200,11 @@ class Study:
         return self._database.backend.name
 
     @property
+    def backend(self) -> Backend:
+        """Return the open database, for others of this package."""
+        return self._database.backend
+
+    @property
     def shared(self) -> bool:
         """Return True if many programs may write in the study at once."""
         return self._database.backend.shared

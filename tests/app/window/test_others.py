@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
 from app.operations.lesions import change_outline
-from app.state.changes import OthersChanged
+from app.state.changes import OthersChanged, StorageChanged
 from app.state.session import Session
 from app.views.main_window.window import MainWindow
 from core.domain.geometry import Box
@@ -20,7 +20,7 @@ from core.domain.study import Labels
 from core.domain.vocabulary import MarginType
 from core.store.study import Study
 from tests.app.window.conftest import make_study, wait_for_picture
-from tests.database_server import DatabaseServer
+from tests.database_server import DatabaseServer, database_server
 
 pytestmark = pytest.mark.postgresql
 
@@ -92,3 +92,36 @@ def _margin(panel: object, lesion_id: str) -> MarginType | None:
     model = panel.model  # type: ignore[attr-defined]
     rows = [model.row_at(row) for row in range(model.rowCount())]
     return next((row.margin for row in rows if row is not None and row.lesion_id == lesion_id), None)
+
+
+def test_strokes_are_kept_while_the_server_is_gone_and_sent_when_it_is_back(
+    tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database_server() as server:
+        monkeypatch.setattr(Study, "create", partial(Study.create, server=server.address()))
+        folder = make_study(tmp_path / "shared")
+        session, problems = Session(), list[str]()
+        session.changed.connect(
+            lambda change: problems.append(change.problem) if isinstance(change, StorageChanged) else None
+        )
+        session.open_study(folder)
+        session.sign_in("Dr Anna")
+        lesion = session.study.lesions.all()[0].id
+        strokes = [(circle((100.0 + number, 100.0), 20.0),) for number in range(4)]
+        session.commit_shapes(lesion, strokes[0])
+        server.kill()
+        session.commit_shapes(lesion, strokes[1])
+        session.commit_shapes(lesion, strokes[2])
+        assert "2 strokes are kept on this computer" in problems[-1]
+        session.close_study()  # as a computer that is switched off: what is kept stays kept
+        server.start()
+        session.open_study(folder)
+        session.sign_in("Dr Bert")
+        reader = session.study.readers.find("Dr Anna")
+        assert reader is not None
+        history = session.study.annotations.history
+        qtbot.waitUntil(lambda: len(history(lesion, reader.id)) == 3, timeout=60_000)
+        qtbot.waitUntil(lambda: problems[-1] == "", timeout=60_000)
+        assert [one.shapes for one in history(lesion, reader.id)] == strokes[:3]
+        assert {record.who for record in session.study.audit.all_of("annotation.commit")} == {"Dr Anna"}
+        session.close_study()
