@@ -47,4 +47,8 @@ class ProposalController(QObject):
     def _record_refusal(self) -> None:
         session = self._session
         if session.is_open and session.can_write and self._lesion:
-            session.record_proposal_refused(self._lesion)
+            from core.store.annotations import annotation_subject
+            from core.tasks.readers.annotation_figures import REFUSED
+
+            reader = session.reader.id if session.reader else ""
+            session.study.audit.record(REFUSED, annotation_subject(self._lesion, reader))
