@@ -21,6 +21,7 @@ _JOBS = {
     "train sent": "core.tasks.runs.remote_worker:train_sent_job",
     "experiment": "core.experiment.job:experiment_job",
     "check": "core.tasks.studies.check_job:check_job",
+    "restore": "core.tasks.studies.check_job:restore_job",
     "experiment part": "core.experiment.launch:part_job",
     "rehearsal": "core.jobs.test_job:rehearse",
 }

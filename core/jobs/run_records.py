@@ -10,6 +10,7 @@ import msgspec
 from core.domain.errors import StudyError
 from core.domain.study import Run, RunStatus
 from core.jobs import detached
+from core.jobs.attended import is_attended
 from core.store.study import Study
 
 CONTENTS = "contents.json"
@@ -58,11 +59,28 @@ def find_run(study: Study, name: str) -> Run:
     raise StudyError(f"This study has no run {name}; its runs are: {known}.")
 
 
+INTERRUPTED = "interrupted"
+"""Status of a run that was being trained by a process that is gone: it was killed, or the power failed."""
+
+
+def is_worked_on(study: Study, run: Run) -> bool:
+    """Return True if this run is being trained now, by whichever process."""
+    folder = study.run_folder(run.id)
+    return run.status is RunStatus.RUNNING and (detached.is_alive(folder) or is_attended(folder))
+
+
+def status_word(study: Study, run: Run) -> str:
+    """Return the status of a run; ``INTERRUPTED`` for one that counts as running and that nobody trains."""
+    if run.status is RunStatus.RUNNING and not is_worked_on(study, run):
+        return INTERRUPTED
+    return run.status.value
+
+
 def finished_run(study: Study, name: str) -> Run:
     run = find_run(study, name)
     if run.status is not RunStatus.FINISHED:
         raise StudyError(
-            f"Run {run.name} is {run.status}, not finished: resume it with train --resume {run.name}."
+            f"Run {run.name} is {status_word(study, run)}, not finished: resume it with train --resume {run.name}."
         )
     return run
 
@@ -71,7 +89,7 @@ def run_line(study: Study, run: Run) -> RunLine:
     active = study.models.active(run.id)
     return RunLine(
         name=run.name,
-        status=run.status.value,
+        status=status_word(study, run),
         created_utc=run.created_utc,
         preset=str(run.config.get("preset", "")),
         label=str(run.config.get("label", "")),
@@ -99,7 +117,7 @@ def rename_run(study: Study, run: Run, name: str) -> Run:
 
 def check_deletable(study: Study, run: Run) -> None:
     """StudyError if the run is being trained, or if a reader study shows its model."""
-    if run.status is RunStatus.RUNNING and detached.is_alive(study.run_folder(run.id)):
+    if is_worked_on(study, run):
         raise StudyError(f"Run {run.name} is being trained; stop it first.")
     readers = [made.name for made in study.reader_studies.all() if made.run_id == run.id]
     if readers:

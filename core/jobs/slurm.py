@@ -37,17 +37,26 @@ _GRACE_S = 60.0
 
 def submit(folder: Path, name: str) -> str:
     """Submit the job to Slurm and return its number. Raises: RuntimeError with sbatch's message if it refuses."""
-    run = [sys.executable, str(ROOT / "main.py"), "job", "--folder", str(folder)]
+    run = shlex.join([sys.executable, str(ROOT / "main.py"), "job", "--folder", str(folder)])
     done = subprocess.run(
         [
-            "sbatch", "--parsable", f"--job-name={name}", f"--chdir={ROOT}", f"--output={folder / LOG}",
-            f"--input={folder / REQUEST}", "--wrap", f"exec {shlex.join(run)}",
+            "sbatch", "--parsable", f"--job-name={name}", f"--chdir={ROOT}", f"--output={pattern(folder / LOG)}",
+            "--wrap", f"exec {run} < {shlex.quote(str(folder / REQUEST))}",
         ],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip() or f"sbatch ended with code {done.returncode}")
     return done.stdout.strip().split(";")[0]
+
+
+def pattern(path: Path) -> str:
+    """The path as sbatch takes one: a percent sign begins a replacement symbol there, and is doubled.
+
+    Slurm takes every backslash out of a path, so that one with a backslash cannot be named: nothing is kept then.
+    """
+    text = str(path)
+    return "/dev/null" if "\\" in text else text.replace("%", "%%")
 
 
 def in_queue(job: str) -> bool:

@@ -3,3 +3,4 @@
 from __future__ import annotations
 
 DATABASE, RUNS = "study.db", "runs"
+FORGETTING = "forgetting.json"

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _create(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
-    from core.tasks.studies.trusted_studies import mark_trusted
+    from core.store.trusted_studies import mark_trusted
 
     name = arguments.name or arguments.study.resolve().name
     with Study.create(arguments.study, name=name):

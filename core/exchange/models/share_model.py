@@ -34,6 +34,7 @@ from core.model.card import CONTENTS, PICTURES, ModelCard
 from core.model.checkpoint import LoadedModel, load_model, save_model
 from core.model.memorisation import LIMIT, Memorisation, closest_picture
 from core.platform.atomic import atomic_write, make_folder, storage_error
+from core.store.anchor import NOTE, anchor_text
 from core.store.study import Study
 from core.tasks.review.evaluate_runs import evaluate_runs
 from core.tasks.review.model_in_study import ModelInStudy, open_model
@@ -126,7 +127,7 @@ def share_model(
         raise ModelError(
             f"The model of run {run.name} was shared without its pictures, so it cannot be exported with them."
         )
-    card = _shared_card(opened.model.card, with_pictures)
+    card = _shared_card(opened.model.card, with_pictures, anchor_text(study.info.id, study.audit.head()))
     files: dict[str, bytes] = {}
     make_folder(path.parent)
     try:
@@ -169,12 +170,12 @@ def _training_rois(opened: ModelInStudy) -> RoiSet:
     return training
 
 
-def _shared_card(card: ModelCard, with_pictures: bool) -> ModelCard:
+def _shared_card(card: ModelCard, with_pictures: bool, anchor: str) -> ModelCard:
     words = "with the pictures of its prototypes" if with_pictures else "without pictures"
     return msgspec.structs.replace(
         card,
         contains_patient_images=with_pictures,
-        notes={**card.notes, "shared": f"{words}; {CONTENTS} says what it holds"},
+        notes={**card.notes, "shared": f"{words}; {CONTENTS} says what it holds", NOTE: anchor},
     )
 
 

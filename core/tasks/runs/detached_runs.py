@@ -11,8 +11,3 @@ def unsettled(study: Study) -> tuple[Run, ...]:
     """Return the runs whose job still runs, or ended without a record of its outcome."""
     runs = study.runs.all(archived=True)
     return tuple(r for r in runs if r.status is RunStatus.RUNNING and detached.was_here(study.run_folder(r.id)))
-
-
-def is_worked_on(study: Study, run: Run) -> bool:
-    """Return True if a detached job trains this run now."""
-    return run.status is RunStatus.RUNNING and detached.is_alive(study.run_folder(run.id))

@@ -21,7 +21,7 @@ from core.jobs.supervisor import supervise
 from core.tasks.runs.parallel_runs import at_once
 
 _SBATCH = """#!{python}
-import json, os, subprocess, sys, time
+import json, os, re, subprocess, sys, time
 here = os.path.dirname(os.path.abspath(__file__))
 arguments = sys.argv[1:]
 with open(os.path.join(here, "asked.json"), "w") as file:
@@ -29,12 +29,16 @@ with open(os.path.join(here, "asked.json"), "w") as file:
 if os.environ.get("REFUSED"):
     sys.exit("sbatch: error: invalid partition")
 output = next(a.split("=", 1)[1] for a in arguments if a.startswith("--output="))
+if "\\\\" in output:
+    output = output.replace("\\\\", "")
+else:
+    output = re.sub("%(.)", lambda found: dict(j="17", u="root").get(found[1], found[1]), output)
 work = arguments[arguments.index("--wrap") + 1]
 if os.environ.get("LOST"):
     work = "exit 9"
-given = next(a.split("=", 1)[1] for a in arguments if a.startswith("--input="))
-with open(output, "wb") as log, open(given, "rb") as text:
-    child = subprocess.Popen(["sh", "-c", work], stdout=log, stderr=log, stdin=text, start_new_session=True)
+with open(output, "wb") as log:
+    none = subprocess.DEVNULL
+    child = subprocess.Popen(["sh", "-c", work], stdout=log, stderr=log, stdin=none, start_new_session=True)
 with open(os.path.join(here, "pid"), "w") as file:
     file.write(str(child.pid))
 print(f"{{child.pid}};cluster")
@@ -116,6 +120,16 @@ def test_a_job_goes_through_slurm_and_its_events_come_back(fake_slurm: Path, tmp
     assert [event.done for event in seen if isinstance(event, Progress)][:1] == [1]  # a file takes two a second
     asked = (fake_slurm / "asked.json").read_text()
     assert "--job-name=rehearsal 1" in asked and "main.py job --folder" in asked
+
+
+@pytest.mark.parametrize("folder", ["100%j of %u", "50%", "a\\b %x"])
+def test_a_folder_may_have_what_slurm_takes_for_a_pattern(fake_slurm: Path, tmp_path: Path, folder: str) -> None:
+    place = tmp_path / folder
+    place.mkdir()
+    assert _supervised(place, steps=1)[-1] == Succeeded(result={"counted": 1})
+    kept = {path.name for path in place.iterdir()}
+    assert (slurm.LOG in kept) == ("\\" not in folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["bin", folder])
 
 
 def test_what_fails_on_the_node_or_in_the_queue_is_told(
