@@ -12,13 +12,17 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import StorageFullError
-from core.platform.atomic import atomic_write, storage_error
+from core.platform.atomic import atomic_write
 from core.platform.regular import is_regular
 from core.store.arrays import ArrayStore
 from core.store.names import FORGETTING
 from core.store.upgrade import BACKUPS
 
 _LARGEST = 16 << 20
+
+
+class FilesLeftError(StorageFullError):
+    """The rows of a patient are gone, and files of theirs are still there."""
 
 
 class ForgettingList(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +53,7 @@ def read_list(folder: Path) -> ForgettingList | None:
 def delete_listed(folder: Path, arrays: ArrayStore, what: ForgettingList) -> None:
     """Delete the files of a patient whose rows are gone, and the list.
 
-    Raises: StorageFullError if a file cannot be deleted now; the next opening for writing tries again.
+    Raises: FilesLeftError if a file cannot be deleted now; the next opening for writing tries again.
     """
     try:
         for image_id in what.image_ids:
@@ -60,7 +64,7 @@ def delete_listed(folder: Path, arrays: ArrayStore, what: ForgettingList) -> Non
             copy.unlink(missing_ok=True)
         drop_list(folder)
     except OSError as error:
-        raise storage_error(error, folder) or StorageFullError(
+        raise FilesLeftError(
             "The patient is out of the study, but not all files could be deleted: the disk is failing. They are "
             "deleted when the study is opened for writing the next time."
         ) from error

@@ -142,6 +142,7 @@ def good_answers() -> list[bytes]:
             yield 0xFF00, one
 
     entity = AE(ae_title="PACS")
+    entity.network_timeout = entity.acse_timeout = entity.dimse_timeout = 2
     entity.add_supported_context(_FIND)
     handlers = [(evt.EVT_C_FIND, found), (evt.EVT_DATA_SENT, lambda event: sent.append(bytes(event.data)))]
     port = free_port()
@@ -150,9 +151,10 @@ def good_answers() -> list[bytes]:
         with connect(DimseProfile(name="pacs", host="127.0.0.1", port=port, called="PACS")) as pacs:
             assert len(pacs.studies(SEARCH).studies) == 2
     finally:
-        for association in server.active_associations:
-            association.join(10)
         server.shutdown()
+        for thread in threading.enumerate():
+            if thread.name.startswith("AcceptorThread"):
+                thread.join(20)
     return sent
 
 

@@ -16,7 +16,7 @@ from core.store.identity import IdentityFile, ImageLink, Passphrase, PatientLink
 from core.store.study import Study
 from tests.core.store.helpers import add_case
 from tests.core.store.test_upgrade import FIXTURES
-from tests.safety.power import Tree, recorded, said_before, worlds, write_world
+from tests.safety.power import SAY, Tree, recorded, said_before, worlds, write_world
 
 Opened = Callable[[Path, list[str]], None]
 """Looks at a study after a cut, given what the program had acknowledged; asserts."""
@@ -36,7 +36,7 @@ def survives(folder: Path, script: str, opened: Opened) -> int:
     """Record the script, which changes the folder, and look at every world after a cut; how many there were."""
     before = Tree.of(folder)
     log = folder.with_name("strace.log")
-    steps = recorded(folder, ["-c", script, str(folder)], log)
+    steps = recorded(folder, ["-c", SAY + script, str(folder)], log)
     log.unlink()
     assert any(step.call == "sync" for step in steps)
     number = 0
@@ -65,7 +65,7 @@ for n in range(3):
     identity.add_patient(PatientLink(pseudonym=f"P{n}", source="s", identifier=f"id{n}"))
     identity.add_image(ImageLink(image_id=f"i{n}", study_uid="1", series_uid="2", sop_uid=f"3.{n}"))
     identity.save()
-    print(n, flush=True)
+    say(n)
 """
 
 
@@ -90,7 +90,7 @@ import sys
 from pathlib import Path
 from core.store.study import Study
 with Study.open(Path(sys.argv[1])) as study:
-    print("opened", flush=True)
+    say("opened")
 """
 
 
@@ -124,7 +124,7 @@ from core.tasks.studies.forget_patient import forget
 folder = Path(sys.argv[1])
 with Study.open(folder) as study:
     forget(study, "PSEUDO1", open_identity=lambda: IdentityFile.open(folder, Passphrase(lambda: "correct horse")))
-    print("forgotten", flush=True)
+    say("forgotten")
 """
 
 
@@ -170,7 +170,7 @@ from tests.core.store.helpers import add_case
 with Study.open(Path(sys.argv[1])) as study:
     for number in (2, 3):
         add_case(study, number)
-        print(number, flush=True)
+        say(number)
 """
 
 
@@ -194,9 +194,9 @@ _PRUNE = """
 import sys
 from core.cli.main import run_command_line
 assert run_command_line(["prune", sys.argv[1], "tiny", "1", "--reason", "first", "--quiet"]) == 0
-print("pruned", flush=True)
+say("pruned")
 assert run_command_line(["prune", sys.argv[1], "tiny", "--undo", "--quiet"]) == 0
-print("undone", flush=True)
+say("undone")
 """
 
 
@@ -206,7 +206,6 @@ def test_a_model_is_pruned_or_as_it_was(own_study: Path) -> None:
     from core.tasks.runs.lifecycle import active_model
 
     def opened(folder: Path, said: list[str]) -> None:
-        said = [line for line in said if line in ("pruned", "undone")]
         with Study.open(folder) as study:
             (run,) = study.runs.all()
             kept = study.models.active(run.id)

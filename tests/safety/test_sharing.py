@@ -89,6 +89,9 @@ def test_a_shared_model_has_no_picture_and_says_that_its_prototypes_are_latents(
     assert {"README.txt", "contents.json", "model.json", "config.json", "metrics.json"} <= files.keys()
     assert len(files) == 6
     assert json.loads(files["contents.json"]) == report
+    found = report["inversion"]
+    assert found["prototypes"] == 6 and found["learned_from"] > 10 and -1 <= found["others"] <= 1
+    assert f"mean correlation {found['own']:.2f} with the source" in " ".join(files["README.txt"].decode().split())
     assert "latent vector of a patch of a training" in files["README.txt"].decode()
     assert files["metrics.json"].startswith(b"[")
 

@@ -22,6 +22,7 @@ from core.domain.study import Lesion
 from core.model.card import PICTURES
 from core.model.checkpoint import load_model
 from core.platform.atomic import atomic_write
+from core.store.forgetting import FilesLeftError
 from core.store.study import Study
 from core.tasks.review.prototypes import TABLE
 from core.tasks.runs import projection_file
@@ -45,6 +46,8 @@ def put_back_on_failure() -> Iterator[Keep]:
 
     try:
         yield keep
+    except FilesLeftError:
+        raise  # the patient is out of the study: nothing may come back
     except BaseException:
         for path, content in before.items():
             # where the disk fails for good, the error of the first failure says so
