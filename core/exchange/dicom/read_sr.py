@@ -40,7 +40,7 @@ def report_of(found: Dataset) -> ReportRead:
     if str(found.get("Modality") or "") != "SR":
         raise BadFileError("A file is not a structured report.")
     comments = _comments(found)
-    groups = []
+    groups: list[_Group] = []
     for item in _measurement_groups(found):
         if len(groups) == MOST_REGIONS:
             raise BadFileError(f"A file holds more than {MOST_REGIONS:,} measurement groups; it is not read.")
