@@ -24,6 +24,7 @@ from core.statistics.activation import (
 )
 from core.statistics.activation_summary import PairTable
 from core.training.abstention import largest_own_evidence
+from core.training.fixed_draws import NOTHING_KNOWN, EarlyMaps, KnownFeatures
 from core.training.inference import Inference, infer
 
 Maps = NDArray[np.float32]
@@ -38,17 +39,23 @@ def judge(
     name: str,
     controls: Controls = NO_CONTROLS,
     cancelled: IsCancelled = never,
+    known: KnownFeatures = NOTHING_KNOWN,
 ) -> Predictions:
-    """Predictions of the model for every ROI with a trained class; the others are left out."""
+    """Return predictions of the model for every ROI with a trained class; the others are left out.
+
+    ``known``: features of the ROIs by this model's trunk, where they were computed before.
+    """
     labelled = rois.rows(rois.label >= 0)
-    found = infer(model.network, labelled, keep_maps=True, cancelled=cancelled)
+    early = known.of(labelled)
+    features = None if early is None else early.features(model.network)
+    found = infer(model.network, labelled, keep_maps=True, features=features, cancelled=cancelled)
     prototype_class = np.asarray(model.card.prototype_class, dtype=np.int64)
     maps = found.maps
     assert maps is not None
     threshold = model.card.precedent_threshold
     evidence = largest_own_evidence(found.scores, found.logits, prototype_class)
     drawn = drawn_like(labelled, controls)
-    placed = None if drawn is None else (drawn, _maps(model, drawn, cancelled))
+    placed = None if drawn is None else (drawn, _maps(model, drawn, known.of(drawn, drawn=True), cancelled))
     scales = scale_precisions(labelled, maps, prototype_class, controls, drawn=placed)
     return Predictions(
         model=name,
@@ -67,14 +74,15 @@ def judge(
     )
 
 
-def _maps(model: LoadedModel, rois: RoiSet, cancelled: IsCancelled) -> Maps:
-    found = infer(model.network, rois, keep_maps=True, cancelled=cancelled).maps
+def _maps(model: LoadedModel, rois: RoiSet, early: EarlyMaps | None, cancelled: IsCancelled) -> Maps:
+    features = None if early is None else early.features(model.network)
+    found = infer(model.network, rois, keep_maps=True, features=features, cancelled=cancelled).maps
     assert found is not None
     return found
 
 
 def original_numbers(model: LoadedModel) -> NDArray[np.int64]:
-    """(m,) number, from 0, that each prototype had before any pruning: its name on every page."""
+    """Return (m,) number, from 0, that each prototype had before any pruning: its name on every page."""
     known = [prototype.index for prototype in model.card.prototypes]
     return np.array(known or range(len(model.card.prototype_class)), dtype=np.int64)
 
@@ -91,8 +99,8 @@ def _malignancy(model: LoadedModel, found: Inference) -> Float:
 
 
 def drawn_like(rois: RoiSet, controls: Controls) -> RoiSet | None:
-    """The lesions of ``rois``, in its order and with its labels, in ROIs with random placement; None if there are
-    none."""
+    """Return the lesions of ``rois``, in its order and with its labels, in ROIs with random placement; None if
+    there are none."""
     if controls.drawn is None:
         return None
     row_of = {lesion: row for row, lesion in enumerate(controls.drawn.lesion_ids)}
@@ -108,7 +116,7 @@ def scale_precisions(
     *,
     drawn: tuple[RoiSet, Maps] | None,
 ) -> dict[str, ScalePrecision]:
-    """Precision by scale, of ``SCALES``; a scale that no image has a mask of is missing.
+    """Return precision by scale, of ``SCALES``; a scale that no image has a mask of is missing.
 
     ``maps`` (n, m, h, w) lie on the latent grid; ``drawn`` are the ROIs with random placement and their maps.
     """
@@ -128,7 +136,7 @@ def scale_precision(
     scale: str,
     controls: Controls = NO_CONTROLS,
 ) -> ScalePrecision | None:
-    """Precision of the maps of each image's own class; None where no image has a mask of this scale.
+    """Return precision of the maps of each image's own class; None where no image has a mask of this scale.
 
     ``small`` (n, m, h, w) are maps on the latent grid, ``prototype_class`` (m,) the class that each is for.
     """
@@ -154,7 +162,8 @@ def scale_precision(
 def _pairs(
     small: NDArray[np.float32], rois: RoiSet, masks: NDArray[np.uint8], prototype_class: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Float, Float]]:
-    """Image, prototype, activation precision and energy inside the mask of each pair, some images at a time."""
+    """Yield image, prototype, activation precision and energy inside the mask of each pair, some images at a
+    time."""
     own = prototype_class[None, :] == rois.label[:, None]
     for first in range(0, len(rois), _CHUNK):
         image, prototype = np.nonzero(own[first : first + _CHUNK])

@@ -25,6 +25,7 @@ from core.evaluation.judge import judge
 from core.evaluation.localisation import Controls, controls_of
 from core.evaluation.predictions import Predictions
 from core.evaluation.saved import load_predictions, save_predictions
+from core.experiment.features import kept_features, known_features
 from core.experiment.plan import IAIA, MALIGNANCY, Trial
 from core.experiment.same_machine import hand_to_part
 from core.explain.gallery import analyse
@@ -34,6 +35,7 @@ from core.pruning.prune import prepare, prunable_state, prune
 from core.pruning.revision import apply_revision, make_revision
 from core.pruning.suggest import removable, suggest
 from core.training.config import TrainingConfig
+from core.training.fixed_draws import KnownFeatures
 from core.training.similarity_table import load_table
 from core.training.state import STATE_NAME
 from core.training.trainer import data_fingerprint, train
@@ -53,7 +55,7 @@ class PartRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The trial's, as JSON values."""
     data_fingerprint: str
     seconds: float
-    """Of the training alone."""
+    """Seconds of the training alone."""
     threads: int
     device: str
     machine: str
@@ -87,7 +89,8 @@ class Data:
         return self.rois.rows(self.rows_of(part))
 
     def controls(self) -> Controls:
-        """Controls of localisation for the test part, with the position-only map of this fold's training part."""
+        """Return controls of localisation for the test part, with the position-only map of this fold's
+        training part."""
         drawn = self.drawn
         placed = None if drawn is None else drawn.rows(self.rows_of(Part.TRAINING))
         test = None if drawn is None else drawn.rows(self.rows_of(Part.TEST))
@@ -117,7 +120,7 @@ def part_folder(out: Path, trial: Trial, seed: int, fold: int) -> Path:
 
 
 def finished(folder: Path, trial: Trial, seed: int, data: Data) -> FinishedPart | None:
-    """The part, where it is finished; StudyError where the folder holds a part of another experiment."""
+    """Return the part, where it is finished; StudyError where the folder holds a part of another experiment."""
     try:
         record = msgspec.json.decode((folder / RECORD).read_bytes(), type=PartRecord)
     except FileNotFoundError:
@@ -145,18 +148,21 @@ def carry_out(
     emit(Message(level="info", text=f"Training {trial.name}, seed {seed}{where}."))
     config = trial.with_seed(seed)
     hand_to_part(out, folder, config)
-    rois = data.rois
+    rois, kept = data.rois, None
     if trial.fine_images is not None:
         rois = with_few_fine(rois, data.parts, trial.fine_images, seed)
+    else:
+        kept = kept_features(out, config, rois, emit=emit, cancelled=cancelled)
+    known = known_features(out, config, kept, data.drawn, emit=emit, cancelled=cancelled)
     if isinstance(config, ClassifierConfig):
-        made = train_classifier(rois, data.parts, config, folder, emit=emit, cancelled=cancelled)
+        made = train_classifier(rois, data.parts, config, folder, emit=emit, cancelled=cancelled, kept=kept)
         seconds, device = made.card.seconds, made.card.device
-        found = _judge_classifier(made, trial, data, cancelled)
+        found = _judge_classifier(made, trial, data, known, cancelled)
         pruned: tuple[int, ...] = ()
     else:
-        result = train(rois, data.parts, config, folder, emit=emit, cancelled=cancelled)
+        result = train(rois, data.parts, config, folder, emit=emit, cancelled=cancelled, kept=kept)
         seconds, device = sum(result.record.seconds.values()), result.record.device
-        found, pruned = _judge_prototypes(folder, trial, data, config, cancelled)
+        found, pruned = _judge_prototypes(folder, trial, data, config, known, cancelled)
     files = {kind: f"predictions-{number}.json" for number, kind in enumerate(found)}
     for kind, predictions in found.items():
         save_predictions(folder / files[kind], predictions)
@@ -172,31 +178,41 @@ def carry_out(
 
 
 def _as_json(config: TrainingConfig | ClassifierConfig) -> dict[str, object]:
-    """As it comes back from a file: lists where there were tuples."""
+    """Convert to what a file returns: lists instead of tuples."""
     found: dict[str, object] = msgspec.json.decode(msgspec.json.encode(config))
     return found
 
 
 def _judge_classifier(
-    made: LoadedClassifier, trial: Trial, data: Data, cancelled: IsCancelled
+    made: LoadedClassifier, trial: Trial, data: Data, known: KnownFeatures, cancelled: IsCancelled
 ) -> dict[str, Predictions]:
     test = data.of_part(Part.TEST)
     if trial.key == MALIGNANCY:
-        return {"malignancy": judge_malignancy(made, test, name=trial.name, cancelled=cancelled)}
-    found = judge_classifier(made, test, name=trial.name, controls=data.controls(), cancelled=cancelled)
+        return {"malignancy": judge_malignancy(made, test, name=trial.name, known=known, cancelled=cancelled)}
+    found = judge_classifier(
+        made, test, name=trial.name, controls=data.controls(), known=known, cancelled=cancelled
+    )
     return dict(found.items())
 
 
 def _judge_prototypes(
-    folder: Path, trial: Trial, data: Data, config: TrainingConfig, cancelled: IsCancelled
+    folder: Path,
+    trial: Trial,
+    data: Data,
+    config: TrainingConfig,
+    known: KnownFeatures,
+    cancelled: IsCancelled,
 ) -> tuple[dict[str, Predictions], tuple[int, ...]]:
-    """Predictions of the model as trained and, for IAIA-BL, as the automatic suggestions prune it."""
+    """Return predictions of the model as trained and, for IAIA-BL, as the automatic suggestions prune it."""
     model, test = load_model(folder / "model"), data.of_part(Part.TEST)
     controls = data.controls()
-    found = {"model": judge(model, test, name=trial.name, controls=controls, cancelled=cancelled)}
+    found = {"model": judge(model, test, name=trial.name, controls=controls, known=known, cancelled=cancelled)}
     if trial.key != IAIA:
         return found, ()
-    gallery = analyse(model.network, model.card, data.of_part(Part.TRAINING), cancelled=cancelled)
+    training = data.of_part(Part.TRAINING)
+    early = known.of(training)
+    features = None if early is None else early.features(model.network)
+    gallery = analyse(model.network, model.card, training, features=features, cancelled=cancelled)
     state = prunable_state(model.network, model.card)
     remove = removable(suggest(model.card, gallery), state)
     if remove:
@@ -205,12 +221,13 @@ def _judge_prototypes(
         revision = make_revision(outcome, model, run_id=trial.key, parent=None, reason="automatic suggestions")
         model = apply_revision(model, revision)
     name = f"{trial.name}, pruned"
-    found["pruned"] = judge(model, test, name=name, controls=controls, cancelled=cancelled)
+    found["pruned"] = judge(model, test, name=name, controls=controls, known=known, cancelled=cancelled)
     return found, remove
 
 
 def with_few_fine(rois: RoiSet, parts: Parts, count: int, seed: int) -> RoiSet:
-    """The ROIs with the fine annotations of ``count`` training ROIs only, as many of each class as can be.
+    """Return the ROIs with the fine annotations of ``count`` training ROIs only, as many of each class as can
+    be.
 
     Fewer where there are not so many. Validation and test ROIs keep theirs, which only judge.
     """
@@ -228,14 +245,15 @@ def with_few_fine(rois: RoiSet, parts: Parts, count: int, seed: int) -> RoiSet:
 
 
 def machine() -> str:
-    """The hardware in words, for the report."""
+    """Return the hardware in words, for the report."""
     name = platform.processor() or platform.machine()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return f"{platform.system()}, {name}, {torch.get_num_threads()} threads of torch, {device}"
 
 
 def check_data(data: Data, *, needs_masks: bool, folds: bool = False) -> None:
-    """StudyError for what the experiment cannot be done with: a part without a class, one patient, no masks.
+    """Raise StudyError for what the experiment cannot be done with: a part without a class, one patient, no
+    masks.
 
     The test and validation parts of a fold may lack a class: their predictions are pooled over the folds.
     """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from core.baselines.config import ClassifierConfig, classifier_of
+from core.model.weights_places import LITE0
 from core.training.config import TrainingConfig
 from core.training.presets import as_protopnet
 
@@ -38,17 +39,21 @@ class Trial:
 
 
 def backbone_name(config: TrainingConfig) -> str:
-    """As the paper writes it: "VGG-16"; the compact trunk is a small VGG of its own."""
+    """Return the backbone's name as the paper writes it: "VGG-16"; the compact trunk is a small VGG of its
+    own."""
     name = config.architecture.backbone
+    if name == LITE0:
+        return "EfficientNet-Lite0"
     return f"VGG-{name[3:].replace('_bn', ' BN')}" if name.startswith("vgg") else f"{name} network"
 
 
 def trials(config: TrainingConfig, *, ablations: bool) -> tuple[Trial, ...]:
-    """The models of Table 1, those that say what the masks do and where, and with ``ablations`` the rest.
+    """Return the models of Table 1, those that say what the masks do and where, and with ``ablations`` the
+    rest.
 
-    In this order. IAIA-BL sees masks in its warm start, its prototypes' start and its loss; so that a difference
-    is not taken for the loss's, one model has them in the start only, one nowhere, and one black box in its warm
-    start.
+    In this order. IAIA-BL sees masks in its warm start, its prototypes' start and its loss; so that a
+    difference is not taken for the loss's, one model has them in the start only, one nowhere, and one black
+    box in its warm start.
     """
     black_box = backbone_name(config)
     found = [
@@ -65,19 +70,19 @@ def trials(config: TrainingConfig, *, ablations: bool) -> tuple[Trial, ...]:
         off = msgspec.structs.replace(config, loss=msgspec.structs.replace(config.loss, fine=0.0))
         name = "IAIA-BL with masks in the warm start only"
         found.append(Trial(key=NO_FINE_LOSS, name=name, config=off))
-    if not config.frozen_backbone:
-        name = f"{black_box} with the mask warm start"
-        found.append(Trial(key=VGG_MASKS, name=name, config=classifier_of(config, "margin", masks=True)))
+    name = f"{black_box} with the mask warm start"
+    found.append(Trial(key=VGG_MASKS, name=name, config=classifier_of(config, "margin", masks=True)))
     return tuple(found + (_ablations(config) if ablations else []))
 
 
 def _masks_in_the_start(config: TrainingConfig) -> bool:
-    """True where the warm start or the prototypes' start of this configuration sees masks."""
+    """Return True if the warm start or the prototypes' start of this configuration sees masks."""
     return config.warm_start == "cells" and (config.epochs.warm_start > 0 or config.prototype_start == "kmeans")
 
 
 def _without_masks(config: TrainingConfig) -> TrainingConfig:
-    """Fine loss off, and no mask in the warm start either: else the trunk has seen them all the same."""
+    """Switch the fine loss off, and no mask in the warm start either: else the trunk has seen them all the
+    same."""
     replace = msgspec.structs.replace
     return replace(config, loss=replace(config.loss, fine=0.0), warm_start="image")
 

@@ -11,8 +11,9 @@ import msgspec
 
 from core.baselines.config import ClassifierConfig
 from core.domain.events import Emit, Message
+from core.model.accelerator import resolve_device
 from core.platform.atomic import atomic_write, make_folder
-from core.training.begin_or_resume import make_network, resolve_device
+from core.training.begin_or_resume import make_network
 from core.training.config import TrainingConfig
 from core.training.machine import MachineChoice, choose_machine, read_choice, write_choice, write_config
 
@@ -28,7 +29,7 @@ class SettledMachine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settle_for_all(out: Path, config: TrainingConfig, *, lesions: int, emit: Emit) -> SettledMachine:
-    """The choice for the experiment in this folder: made for IAIA-BL once, and kept."""
+    """Return the choice for the experiment in this folder: made for IAIA-BL once, and kept."""
     try:
         return msgspec.json.decode((out / SETTLED).read_bytes(), type=SettledMachine)
     except (OSError, msgspec.MsgspecError):

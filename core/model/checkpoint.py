@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -30,7 +30,7 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     weights: str
     """Name of the file beside this one."""
     sha256: str
-    """Of that file."""
+    """Hash of that file."""
     card: ModelCard
 
 
@@ -45,10 +45,14 @@ class _Versioned(msgspec.Struct, frozen=True):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LoadedModel:
     network: PrototypeNetwork
-    """In evaluation mode, on the CPU."""
+    """In evaluation mode; on the CPU as ``load_model`` gives it."""
     card: ModelCard
     sha256: str
-    """Of the weights file; printed on every report."""
+    """Hash of the weights file; printed on every report."""
+
+    def on(self, device: torch.device) -> LoadedModel:
+        """The model with its network on this device: for many ROIs; for one the processor is as fast."""
+        return replace(self, network=self.network.to(device))
 
 
 def save_model(folder: Path, network: PrototypeNetwork, card: ModelCard) -> str:
@@ -84,7 +88,8 @@ def note_in_card(folder: Path, notes: dict[str, str]) -> None:
 
 
 def _without_paths(card: ModelCard) -> ModelCard:
-    """Where the pretrained weights lay on this machine stays here; their file's name is enough to know them."""
+    """Replace the path of the pretrained weights by the file's name, so that no path of this machine is
+    shared."""
     architecture = card.architecture
     bare = msgspec.structs.replace(
         architecture, weights=architecture.weights.replace("\\", "/").rsplit("/", 1)[-1]
@@ -162,7 +167,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _skeleton(folder: Path, card: ModelCard) -> PrototypeNetwork:
-    """The network that the card describes, without memory for its weights."""
+    """Return the network that the card describes, without memory for its weights."""
     if len(card.prototypes) not in (0, len(card.prototype_class)):
         raise ModelError(f"The card of the model in {folder} lists other prototypes than it counts.")
     bare = msgspec.structs.replace(card.architecture, weights="random")

@@ -10,18 +10,17 @@ not compared.
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
-from core.domain.errors import BadFileError, StorageFullError
+from core.domain.errors import BadFileError, MarginaliaError, StorageFullError
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.places import state_folder
 from core.platform.regular import is_regular, open_regular
 from core.platform.system import try_lock, unlock
-from core.store.names import DATABASE
+from core.store.names import DATABASE, database_file
+from core.store.quick import quick_study_id
 from core.store.write_lock import LOCK, read_holder
 
 _FILE = "studies.json"
@@ -85,24 +84,22 @@ def _read() -> dict[str, KnownStudy]:
 
 
 def _present(folder: Path) -> KnownStudy:
-    name = ""
-    if not is_regular(folder / DATABASE):
+    if not is_regular(database_file(folder)):
         return KnownStudy(study_id="", inode=-1)
     try:
-        address = f"{(folder / DATABASE).as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True)) as database:
-            database.execute("PRAGMA trusted_schema=OFF")
-            # a view in the place of the table could have rows without end
-            kind = database.execute("SELECT type FROM sqlite_master WHERE name = 'study_info'").fetchone()
-            row = database.execute("SELECT id FROM study_info").fetchone() if kind == ("table",) else None
-            name = str(row[0]) if row else ""
-    except sqlite3.Error:
+        name = quick_study_id(folder)
+    except MarginaliaError:
         name = ""
     return KnownStudy(study_id=name, inode=_inode(folder), state=_state(folder))
 
 
 def _state(folder: Path) -> str:
-    """Size and times of the database and of its log, which is empty or missing where the study was closed."""
+    """Size and times of the database and of its log, which is empty or missing where the study was closed.
+
+    "" of a database on a server, which many change.
+    """
+    if database_file(folder).name != DATABASE:
+        return ""
     found = (folder / DATABASE).stat()
     log = folder / f"{DATABASE}-wal"
     waiting = log.stat().st_size if log.exists() else 0
@@ -126,6 +123,6 @@ def _held_by_another(folder: Path) -> bool:
 
 def _inode(folder: Path) -> int:
     try:
-        return (folder / DATABASE).stat().st_ino
+        return database_file(folder).stat().st_ino
     except OSError:
         return -1

@@ -11,13 +11,13 @@ import torch
 from core.data.roi_set import RoiSet
 from core.domain.errors import TrainingError
 from core.domain.events import Emit
+from core.model.accelerator import device_here, resolve_device
 from core.model.backbones import backbone_entry
 from core.model.network import PrototypeNetwork
 from core.training import state as run_state
 from core.training.config import TrainingConfig
 from core.training.losses import warm_start_head
 from core.training.machine import MachineChoice, choose_machine, settle_machine, write_config
-from core.training.stages import trunk_blocks
 from core.training.state import Facts, RunState
 from core.training.team import Team, share_statistics
 
@@ -28,7 +28,7 @@ NORMALISATION_TOLERANCE = 0.01
 def begin(
     config: TrainingConfig, folder: Path, fingerprint: str, *, lesions: int, emit: Emit, team: Team
 ) -> RunState:
-    """The state of the unfinished run in the folder, or that of a new one on ``lesions`` training ROIs.
+    """Return the state of the unfinished run in the folder, or that of a new one on ``lesions`` training ROIs.
 
     The same in every process of a team. TrainingError where the folder holds another run.
     """
@@ -48,7 +48,7 @@ def begin(
             config=config, fingerprint=fingerprint, device=resolve_device(config.device).type,
             at_once=config.machine.images_at_once or batch,
         )  # fmt: skip
-    network = make_network(config, fresh=tensors is None).to(torch.device(facts.device))
+    network = make_network(config, fresh=tensors is None).to(device_here(facts.device))
     check_freezing(config, network)
     if team.size > 1:
         share_statistics(network)
@@ -65,13 +65,14 @@ def begin(
 
 
 def _choose(config: TrainingConfig, network: PrototypeNetwork, lesions: int) -> MachineChoice:
-    """On a network of its own: one of a team waits for the others at every batch norm."""
+    """Choose the machine settings on a network of their own: a process of a team waits for the others at every
+    batch norm."""
     device = next(network.parameters()).device
     return choose_machine(make_network(config, fresh=False).to(device), config, device, lesions=lesions)
 
 
 def head_for(network: PrototypeNetwork, config: TrainingConfig) -> torch.nn.Conv2d:
-    """The temporary head of the warm start, initialised from the configuration's seed."""
+    """Return the temporary head of the warm start, initialised from the configuration's seed."""
     latent = config.architecture.latent_channels
     channels = latent if config.frozen_backbone else network.feature_channels
     cells = config.warm_start == "cells"
@@ -80,8 +81,8 @@ def head_for(network: PrototypeNetwork, config: TrainingConfig) -> torch.nn.Conv
 
 
 def make_network(config: TrainingConfig, *, fresh: bool) -> PrototypeNetwork:
-    """The network of a configuration, initialised from its seed; not ``fresh``: its weights are about to be
-    replaced, so none are downloaded or read."""
+    """Return the network of a configuration, initialised from its seed; not ``fresh``: its weights are about
+    to be replaced, so none are downloaded or read."""
     architecture = config.architecture
     if not fresh:
         architecture = msgspec.structs.replace(architecture, weights="random")
@@ -100,7 +101,7 @@ def make_network(config: TrainingConfig, *, fresh: bool) -> PrototypeNetwork:
 
 def check_freezing(config: TrainingConfig, network: PrototypeNetwork) -> None:
     """Raises: TrainingError where more blocks are to stay fixed than the trunk has."""
-    blocks = len(trunk_blocks(network))
+    blocks = len(network.blocks())
     if config.frozen_blocks >= blocks:
         raise TrainingError(
             f"frozen_blocks={config.frozen_blocks} leaves nothing of the trunk to train: it has {blocks} blocks. "
@@ -122,17 +123,8 @@ def check_normalisation(config: TrainingConfig) -> None:
         )
 
 
-def resolve_device(wish: str) -> torch.device:
-    """The device that the configuration asks for; ``auto`` is CUDA where there is one, else the CPU."""
-    if wish == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("The configuration asks for CUDA, but no CUDA device can be used: choose device cpu.")
-    if wish == "auto":
-        wish = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wish)
-
-
 def check_classes(training: RoiSet) -> None:
-    """TrainingError where a class has no training lesion."""
+    """Raise TrainingError if a class has no training lesion."""
     present = set(training.label.tolist())
     for index, name in enumerate(training.class_names):
         if index not in present:

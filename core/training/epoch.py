@@ -11,8 +11,10 @@ from torch import nn
 
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import IsCancelled, never
+from core.model.accelerator import fixed_shapes, release_unused
 from core.model.precision import Precision, gradient_precision
-from core.training.batches import Rows, Source, TrainingBatch, prefetched
+from core.training.batches import Source, TrainingBatch, prefetched
+from core.training.fixed_draws import Rows
 from core.training.loss_totals import LossTotals
 from core.training.losses import Parts
 from core.training.memory import out_of_memory
@@ -22,7 +24,7 @@ from core.training.team import ALONE, SharedLoss, Team
 LossFunction = Callable[[TrainingBatch], Parts]
 """From a batch on the device to the named parts of its mean loss."""
 BeforeBatch = Callable[[int, int], None]
-"""Told the batch (from 0) and the number of batches; sets rates and reports progress."""
+"""Callback(batch from 0, number of batches); it sets learning rates and reports progress."""
 
 
 @dataclass(kw_only=True)
@@ -59,11 +61,12 @@ def run_epoch(task: EpochTask, source: Source, order: list[Rows], position: int)
     step that would have spoilt the weights, or after the epoch, in which no such step was made.
     """
     ledger = LossTotals(len(order), task.device)
-    for index, batch in enumerate(prefetched(source, order, position, task.team.share)):
-        if task.team.anybody(task.cancelled()):
-            raise Cancelled
-        task.before_batch(index, len(order))
-        _train_on(task, batch, index, ledger)
+    with fixed_shapes(task.device):
+        for index, batch in enumerate(prefetched(source, order, position, task.team.share)):
+            if task.team.anybody(task.cancelled()):
+                raise Cancelled
+            task.before_batch(index, len(order))
+            _train_on(task, batch, index, ledger)
     if task.unwatched and (bad := ledger.first_bad()) is not None:
         rows = order[bad]
         raise _not_finite(task, source.load(rows, position, bad, task.team.share(len(rows))), bad)
@@ -71,7 +74,7 @@ def run_epoch(task: EpochTask, source: Source, order: list[Rows], position: int)
 
 
 def _train_on(task: EpochTask, batch: TrainingBatch, index: int, ledger: LossTotals) -> None:
-    """One optimiser step; with less memory than hoped in several smaller passes whose gradients add up."""
+    """Do one optimiser step; with too little memory in several smaller passes whose gradients add up."""
     while True:
         values = _gradients(task, batch)
         if values is not None:
@@ -91,7 +94,7 @@ def _train_on(task: EpochTask, batch: TrainingBatch, index: int, ledger: LossTot
 
 
 def _gradients(task: EpochTask, batch: TrainingBatch) -> Parts | None:
-    """Accumulated gradients of the batch's mean loss; None where the memory did not suffice."""
+    """Return accumulated gradients of the batch's mean loss; None where the memory did not suffice."""
     task.optimiser.zero_grad(set_to_none=True)
     values: Parts = {}
     try:
@@ -131,8 +134,7 @@ def _halve(task: EpochTask, size: int) -> None:
         )
     task.memory.at_once = (current + 1) // 2
     task.memory.halvings += 1
-    if task.device.type == "cuda":
-        torch.cuda.empty_cache()
+    release_unused(task.device)
 
 
 def _grads(optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:
@@ -148,7 +150,7 @@ def _not_finite(task: EpochTask, batch: TrainingBatch, index: int) -> TrainingEr
 
 
 def _culprits(batch: TrainingBatch) -> list[str]:
-    """The lesions whose input is itself not finite, else all of the batch."""
+    """Return the lesions whose input is itself not finite, else all of the batch."""
     bad = ~torch.isfinite(batch.inputs.flatten(1)).all(1)
     named = [name for name, is_bad in zip(batch.lesion_ids, bad.tolist(), strict=True) if is_bad]
     return named or list(batch.lesion_ids)

@@ -19,6 +19,7 @@ import torch
 
 from core.domain.errors import TrainingError
 from core.domain.events import Emit, Message
+from core.model.accelerator import fixed_shapes, is_accelerator, wait_for
 from core.model.backbones import COMPACT
 from core.model.network import Activations
 from core.model.precision import Precision, gradient_precision, resolve_precision
@@ -32,7 +33,7 @@ MACHINE_NAME = "machine.json"
 SHORT_S = 240.0
 """Runs whose gradients take less are not worth measuring for."""
 _SAMPLE_PIXELS = 2 * 224 * 224
-"""Of the images of a timed step on a processor: enough for the ratio between two ways of computing."""
+"""Pixels of the images of a timed step on a processor: enough for the ratio between two ways of computing."""
 _ROUNDS = 2
 _WORTH = 0.95
 """Another way than the usual one must take at most this share of its time."""
@@ -40,7 +41,7 @@ _WORTH = 0.95
 
 class MachineChoice(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision = "float32"
-    """Of the gradients of A1 and the warm start; everything shown is float32."""
+    """Precision of the gradients of A1 and the warm start; everything shown is float32."""
     channels_last: bool = True
     compiled: bool = False
     threads: int = 0
@@ -48,11 +49,11 @@ class MachineChoice(msgspec.Struct, frozen=True, kw_only=True):
     how: str = "configured"
     """configured: nothing was open; usual: a short run took what is usually best; measured."""
     seconds: dict[str, float] = {}
-    """Of the steps that were timed, by what they were computed with."""
+    """Seconds of the steps that were timed, by what they were computed with."""
 
     @property
     def words(self) -> str:
-        """As in "bfloat16, channels last, 2 threads"."""
+        """Return the choice in words, such as "bfloat16, channels last, 2 threads"."""
         said = [self.precision, "channels last" if self.channels_last else "contiguous"]
         if self.compiled:
             said.append("compiled")
@@ -64,10 +65,11 @@ class MachineChoice(msgspec.Struct, frozen=True, kw_only=True):
 def choose_machine(
     network: TrunkNetwork, config: TrainingConfig, device: torch.device, *, lesions: int, epochs: int | None = None
 ) -> MachineChoice:
-    """The way to compute the gradients of a run on ``lesions`` training ROIs; times it where something is open.
+    """Return the way to compute the gradients of a run on ``lesions`` training ROIs; times it where something
+    is open.
 
-    ``epochs`` of gradients, by default those of the configuration's plan. The network is not changed (a copy is
-    trained). TrainingError where no way of computing fits the memory.
+    ``epochs`` of gradients, by default those of the configuration's plan. The network is not changed (a copy
+    is trained). TrainingError where no way of computing fits the memory.
     """
     ways = _open_ways(config, device)
     threads = config.machine.threads or (torch.get_num_threads() if device.type == "cpu" else 0)
@@ -77,12 +79,15 @@ def choose_machine(
     if config.frozen_backbone:  # most of a step is not there
         return msgspec.structs.replace(usual, how="usual")
     timing = _Timing.of(network, config, device)
-    with threads_of(usual):
-        first = timing.seconds(usual)
-        if first is not None and first * timing.steps(lesions, epochs) < SHORT_S:
-            return msgspec.structs.replace(usual, how="usual")
-        found = _fastest(ways, timing)
-    return _with_threads(found, threads, config, timing)
+    try:
+        with threads_of(usual):
+            first = timing.seconds(usual)
+            if first is not None and first * timing.steps(lesions, epochs) < SHORT_S:
+                return msgspec.structs.replace(usual, how="usual")
+            found = _fastest(ways, timing)
+        return _with_threads(found, threads, config, timing)
+    finally:
+        _forget_compiled()
 
 
 def threads_wanted(choice: MachineChoice) -> int:
@@ -91,7 +96,7 @@ def threads_wanted(choice: MachineChoice) -> int:
 
 @contextmanager
 def threads_of(choice: MachineChoice) -> Iterator[None]:
-    """torch's threads as the choice says, and as they were afterwards."""
+    """Set torch's threads to the choice; restore them afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads_wanted(choice))
     try:
@@ -100,12 +105,29 @@ def threads_of(choice: MachineChoice) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@contextmanager
+def computing(choice: MachineChoice) -> Iterator[None]:
+    """``threads_of`` for a whole training; what it compiled is forgotten afterwards."""
+    try:
+        with threads_of(choice):
+            yield
+    finally:
+        if choice.compiled:
+            _forget_compiled()
+
+
+def _forget_compiled() -> None:
+    """Compiled layers of other networks and layouts count towards torch's limit of variants of one function
+    (8): beyond it a network silently runs uncompiled."""
+    torch.compiler.reset()
+
+
 def write_choice(folder: Path, choice: MachineChoice) -> None:
     atomic_write(folder / MACHINE_NAME, msgspec.json.format(msgspec.json.encode(choice), indent=1))
 
 
 def read_choice(folder: Path) -> MachineChoice | None:
-    """The choice of a run that stopped before its first state was saved; None where there is none."""
+    """Return the choice of a run that stopped before its first state was saved; None where there is none."""
     try:
         return msgspec.json.decode((folder / MACHINE_NAME).read_bytes(), type=MachineChoice)
     except FileNotFoundError:
@@ -117,7 +139,7 @@ def read_choice(folder: Path) -> MachineChoice | None:
 
 
 def settle_machine(folder: Path, choose: Callable[[], MachineChoice], emit: Emit) -> MachineChoice:
-    """The choice that a start before this one wrote into the run's folder, or a new one, written down."""
+    """Return the choice that a start before this one wrote into the run's folder, or a new one, written down."""
     choice = read_choice(folder)
     if choice is None:
         choice = choose()
@@ -128,7 +150,7 @@ def settle_machine(folder: Path, choose: Callable[[], MachineChoice], emit: Emit
 
 
 def write_config(config: msgspec.Struct, folder: Path) -> None:
-    """``config.json`` of a new run; a choice that was made for another configuration is forgotten."""
+    """Write ``config.json`` of a new run; a choice that was made for another configuration is deleted."""
     path, described = folder / "config.json", msgspec.json.format(msgspec.json.encode(config), indent=1)
     if not path.exists() or path.read_bytes() != described:
         (folder / MACHINE_NAME).unlink(missing_ok=True)
@@ -142,8 +164,11 @@ def cpu_computes_bfloat16() -> bool:
 
 
 def usual_precision(config: TrainingConfig, device: torch.device) -> Precision:
-    """What is asked for; else bfloat16 where the device computes in it, processors included: an epoch of the
-    compact backbone takes 0.6 of the time, a step of VGG-16 half."""
+    """Return the precision that is asked for; for ``auto`` bfloat16 if the device computes in it, processors
+    included.
+
+    An epoch of the compact backbone then takes 0.6 of the time, a step of VGG-16 half.
+    """
     if config.precision == "auto" and device.type == "cpu":
         # cached features of a frozen backbone go through two small layers only
         small = config.frozen_backbone and config.architecture.backbone != COMPACT
@@ -152,13 +177,13 @@ def usual_precision(config: TrainingConfig, device: torch.device) -> Precision:
 
 
 def _open_ways(config: TrainingConfig, device: torch.device) -> list[MachineChoice]:
-    """Every way that the configuration leaves open, the usual one first."""
+    """Return every way that the configuration leaves open, the usual one first."""
     usual = usual_precision(config, device)
     precisions: list[Precision] = [usual]
     if config.precision == "auto" and usual == "bfloat16":
         precisions.append("float32")
     layouts = {"auto": [True, False], "channels_last": [True], "contiguous": [False]}[config.machine.layout]
-    compiled = {"auto": [False, True] if device.type == "cuda" else [False], "yes": [True], "no": [False]}
+    compiled = {"auto": [False, True] if is_accelerator(device) else [False], "yes": [True], "no": [False]}
     ways = [
         MachineChoice(precision=precision, channels_last=layout, compiled=fused)
         for precision in precisions
@@ -181,25 +206,26 @@ class _Timing:
     @staticmethod
     def of(network: TrunkNetwork, config: TrainingConfig, device: torch.device) -> _Timing:
         size, batch = config.transform.input_size, config.batch_lesion + config.batch_fine
-        images = batch if device.type == "cuda" else max(2, min(batch, _SAMPLE_PIXELS // size**2))
+        images = batch if is_accelerator(device) else max(2, min(batch, _SAMPLE_PIXELS // size**2))
         noise = torch.rand(images, 3, size, size, generator=torch.Generator().manual_seed(0))
         return _Timing(network=copy.deepcopy(network).train(), inputs=noise.to(device), config=config)
 
     def steps(self, lesions: int, epochs: int | None) -> float:
-        """Steps of the size timed here in the whole run."""
+        """Return steps of the size timed here in the whole run."""
         if epochs is None:
             epochs = sum(step.stage in GRADIENT_STAGES for step in plan(self.config))
         return epochs * (self.config.epochs.draws or lesions) / len(self.inputs)
 
     def seconds(self, way: MachineChoice, *, wall: bool = False) -> float | None:
         """One step after one that warms up; None where memory, or the compiler, does not allow it."""
-        clock = time.perf_counter if wall or self.inputs.device.type == "cuda" else time.process_time
+        clock = time.perf_counter if wall or is_accelerator(self.inputs.device) else time.process_time
         self.network.prepare_gradients(channels_last=way.channels_last, compiled=way.compiled)
         try:
-            self._step(way)
-            began = clock()
-            self._step(way)
-            return clock() - began
+            with fixed_shapes(self.inputs.device):
+                self._step(way)
+                began = clock()
+                self._step(way)
+                return clock() - began
         except (RuntimeError, MemoryError) as error:
             if not way.compiled and not out_of_memory(error):
                 raise
@@ -210,13 +236,12 @@ class _Timing:
         with gradient_precision(way.precision, self.inputs.device):
             found = self.network(self.inputs)
         (found.similarities if isinstance(found, Activations) else found).sum().backward()
-        if self.inputs.device.type == "cuda":
-            torch.cuda.synchronize(self.inputs.device)
+        wait_for(self.inputs.device)
 
 
 def _fastest(ways: list[MachineChoice], timing: _Timing) -> MachineChoice:
-    """Rounds of all ways alternate and the least time of each counts, so that what else the machine does matters
-    little; on a processor it is processor time."""
+    """Return rounds of all ways alternate and the least time of each counts, so that what else the machine
+    does matters little; on a processor it is processor time."""
     least: dict[int, float] = {}
     for _ in range(_ROUNDS):
         for index, way in enumerate(ways):
@@ -236,11 +261,14 @@ def _fastest(ways: list[MachineChoice], timing: _Timing) -> MachineChoice:
 
 
 def _with_threads(found: MachineChoice, threads: int, config: TrainingConfig, timing: _Timing) -> MachineChoice:
-    """All threads, or half of them where that is faster by the clock on the wall (two a core that share it)."""
+    """Return all threads, or half of them where that is faster by the clock on the wall (two a core that share
+    it)."""
     everything = msgspec.structs.replace(found, threads=threads)
     if config.machine.threads or threads < 2:
         return everything
     half = msgspec.structs.replace(found, threads=threads // 2)
+    if found.compiled:  # what is compiled for one number of threads is compiled anew for another
+        _forget_compiled()
     took = {}
     for way in (everything, half):
         with threads_of(way):

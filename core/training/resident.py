@@ -8,7 +8,6 @@ begins. A step itself asks the device nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -17,15 +16,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.data.augment import ALL, REDRAWS, AugmentParameters, Candidates, generator
-from core.data.roi_set import InputTransform, RoiSet
+from core.data.roi_set import RoiSet
+from core.domain.events import Emit, Message
 from core.imaging.raster import irrelevant
-from core.model.network import PrototypeNetwork
-from core.training.batches import Augmented, Rows, TrainingBatch, coarse, stored_masks
+from core.model.accelerator import free_memory, is_accelerator, sent
+from core.model.trunk import TrunkNetwork
+from core.training.batches import Augmented, TrainingBatch, coarse
 from core.training.config import TrainingConfig
 from core.training.device_augment import cut, lost, sampling
+from core.training.fixed_draws import Rows, stored_masks
+from core.training.inference import normalise
 
 SHARE_OF_MEMORY = 0.4
-"""Of the device's free memory that the ROIs may take."""
+"""Share of the device's free memory that the ROIs may take."""
 _CHECKED_AT_ONCE = 512
 """Crops whose masks are looked at together before an epoch."""
 
@@ -33,18 +36,13 @@ Home = Literal["resident", "streamed"]
 
 
 def bytes_of(rois: RoiSet) -> int:
-    """Of pixels and both masks on the device."""
+    """Count the bytes of pixels and both masks on the device."""
     return 3 * rois.pixels.nbytes
 
 
 def plan_home(rois: RoiSet, free_bytes: int) -> Home:
-    """Where the ROIs live while the device trains on them."""
+    """Choose the memory that holds the ROIs while the device trains on them."""
     return "resident" if bytes_of(rois) <= SHARE_OF_MEMORY * free_bytes else "streamed"
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes free on the device; of the processor's memory nothing is asked, since the ROIs are there already."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 1 << 62
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,7 +72,7 @@ class OnDevice(Augmented):
         return self.home == "resident"
 
     def begin_epoch(self, order: list[Rows], position: int, shares: list[slice]) -> None:
-        """Settle everything random of the epoch; the only place that waits for the device."""
+        """Draw everything random of the epoch; the only place that waits for the device."""
         drawn = [
             Candidates(
                 generator(self.config.seed, position, batch + 1), len(rows), self.config.augmentation,
@@ -95,7 +93,7 @@ class OnDevice(Augmented):
         )
 
     def _settled(self, order: list[Rows], drawn: list[Candidates], shares: list[slice]) -> list[AugmentParameters]:
-        """The parameters of each batch's rows, crops that lost a mask replaced as on the processor."""
+        """Return the parameters of each batch's rows, crops that lost a mask replaced as on the processor."""
         found = [one.of_attempt(0).rows(share) for one, share in zip(drawn, shares, strict=True)]
         rows = [of[share] for of, share in zip(order, shares, strict=True)]
         open_rows = [np.arange(len(of)) for of in rows]
@@ -112,7 +110,7 @@ class OnDevice(Augmented):
     def _lost(
         self, rows: list[Rows], found: list[AugmentParameters], asked: list[NDArray[np.int64]]
     ) -> list[NDArray[np.int64]]:
-        """Of the draws asked of in each batch, those that lose a mask; read from the device once a piece."""
+        """Return which draws of each batch lose a mask; read from the device once a piece."""
         where = [(batch, i) for batch, of in enumerate(asked) for i in of]
         flags = np.zeros(len(where), dtype=np.bool_)
         for first in range(0, len(where), _CHECKED_AT_ONCE):
@@ -131,7 +129,7 @@ class OnDevice(Augmented):
         return [np.array(of, dtype=np.int64) for of in left]
 
     def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> TrainingBatch:
-        """The batch on the device. ``begin_epoch`` must have settled this epoch."""
+        """Return the batch on the device. ``begin_epoch`` must have settled this epoch."""
         epoch = self._epoch
         if epoch is None or epoch.position != position:
             raise ValueError("begin_epoch settles an epoch before its batches are loaded")
@@ -144,35 +142,33 @@ class OnDevice(Augmented):
         outlined = (epoch.lesion_scale[batch] & masks[:, 1].flatten(1).any(1).bool())[:, None, None]
         mask = torch.where(outlined, masks[:, 1], masks[:, 0])
         return TrainingBatch(
-            inputs=normalised(grey, self.rois.transform), label=self._label[index], mask=mask, lesion=masks[:, 1],
+            inputs=normalise(grey, self.rois.transform), label=self._label[index], mask=mask, lesion=masks[:, 1],
             irrelevant=irrelevant(mask), lesion_ids=tuple(self.rois.lesion_ids[row] for row in rows[share]),
             whole=len(rows),
         )  # fmt: skip
 
-    def latent(self, network: PrototypeNetwork, inputs: Tensor) -> Tensor:
+    def latent(self, network: TrunkNetwork, inputs: Tensor) -> Tensor:
         return network.latent(inputs)
 
+    def feature_maps(self, network: TrunkNetwork, inputs: Tensor) -> Tensor:
+        return network.feature_maps(inputs)
+
     def _rows(self, stored: Tensor, index: Tensor) -> Tensor:
-        """These rows of pixels or masks, on the device."""
+        """Return these rows of pixels or masks, on the device."""
         if self.home == "resident":
             return stored[index.to(self.device)]
         return self._there(stored[index])
 
     def _there(self, tensor: Tensor) -> Tensor:
-        if self.device.type == "cuda":
-            return tensor.pin_memory().to(self.device, non_blocking=True)
-        return tensor.to(self.device)
+        return sent(tensor, self.device)
 
 
-def normalised(grey: Tensor, transform: InputTransform) -> Tensor:
-    """As ``core.training.inference.normalise``, the constants kept on the device."""
-    mean, std = _constants(transform.mean, transform.std, grey.device)
-    return (grey.unsqueeze(1) - mean) / std
-
-
-@lru_cache(maxsize=16)
-def _constants(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    return (
-        torch.tensor(mean, device=device).view(1, 3, 1, 1),
-        torch.tensor(std, device=device).view(1, 3, 1, 1),
-    )
+def drawn_source(training: RoiSet, config: TrainingConfig, device: torch.device, emit: Emit) -> Augmented:
+    """Return augmented draws of the training ROIs; on an accelerator the augmentation is its work too."""
+    if not is_accelerator(device):
+        return Augmented(training, config)
+    home = plan_home(training, free_memory(device))
+    if home == "streamed":
+        text = "The regions of interest do not fit the device's memory beside the network: they are streamed."
+        emit(Message(level="info", text=text))
+    return OnDevice(training, config, device, home)

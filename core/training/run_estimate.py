@@ -15,7 +15,7 @@ from core.data.roi_set import RoiSet
 from core.domain.events import Emit, IsCancelled, never, silent
 from core.platform.system import peak_memory
 from core.training.config import TrainingConfig
-from core.training.machine import threads_of
+from core.training.machine import computing
 from core.training.stages import GRADIENT_STAGES, plan
 from core.training.trainer import Trainer, check_request
 from core.training.validation import evaluate
@@ -25,11 +25,11 @@ class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
     """All seconds are of the wall clock, on the machine as busy as it was."""
 
     seconds: float
-    """Of the whole run."""
+    """Seconds of the whole run."""
     epoch_seconds: float
-    """Of a joint epoch (A1) with its validation."""
+    """Seconds of a joint epoch (A1) with its validation."""
     batch_seconds: float
-    """Of the joint stage's batch that was timed."""
+    """Seconds of the joint stage's batch that was timed."""
     batch: int
     """Images of that batch."""
     batches_an_epoch: int
@@ -50,7 +50,8 @@ def rehearse_run(
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> Rehearsed:
-    """``folder`` is an empty one, of no use afterwards. TrainingError and Cancelled as ``train`` raises them.
+    """Time the steps of a run; ``folder`` is an empty one, of no use afterwards. TrainingError and Cancelled
+    as ``train`` raises them.
 
     A run stops early nowhere, so the plan is the whole of it; extracting the ROIs is not counted.
     """
@@ -64,7 +65,7 @@ def rehearse_run(
     trainer = Trainer(rois, parts, msgspec.structs.replace(config, epochs=short), folder, emit, cancelled)
     whole = time.monotonic() - began
     took: dict[str, float] = {}
-    with threads_of(trainer.state.facts.machine):
+    with computing(trainer.state.facts.machine):
         while True:
             began = time.monotonic()
             step = trainer.advance()
@@ -91,7 +92,8 @@ def rehearse_run(
 
 
 def _of_step(took: float, stage: str, batches: int, validated: float) -> float:
-    """Seconds of a step of the plan; gradient stages were timed on one batch, the warm start is not validated."""
+    """Return seconds of a step of the plan; gradient stages were timed on one batch, the warm start is not
+    validated."""
     if stage not in GRADIENT_STAGES:
         return took
     fixed = 0.0 if stage == "warm start" else min(validated, took)

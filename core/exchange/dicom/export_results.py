@@ -30,6 +30,7 @@ from core.exchange.dicom.sr import make_sr
 from core.exchange.masks.png import fine_mask, lesion_mask
 from core.exchange.stored_matrix import stored_items
 from core.explain.explanation import Explanation
+from core.model.accelerator import resolve_device
 from core.platform.atomic import atomic_write
 from core.store.study import Study
 from core.tasks.readers.opinions import opinions_of
@@ -111,7 +112,7 @@ def export_results(
         raise StudyError("There is nothing to export: no lesion encloses anything inside its image.")
     opened = None
     if run is not None and kind is ResultKind.SR:
-        opened = open_model(study, run, emit=emit, cancelled=cancelled)
+        opened = open_model(study, run, device=resolve_device("auto"), emit=emit, cancelled=cancelled)
     names: list[str] = []
     verified = 0
 
