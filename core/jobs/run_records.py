@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
 from core.domain.errors import StudyError
+from core.domain.run_groups import in_group
 from core.domain.study import Run, RunStatus
 from core.jobs import detached
 from core.jobs.attended import is_attended
+from core.jobs.slurm.submission import read_submission
 from core.store.study import Study
 
 CONTENTS = "contents.json"
@@ -65,8 +69,13 @@ INTERRUPTED = "interrupted"
 
 def is_worked_on(study: Study, run: Run) -> bool:
     """Return True if this run is being trained now, by whichever process."""
+    if run.status is not RunStatus.RUNNING:
+        return False
     folder = study.run_folder(run.id)
-    return run.status is RunStatus.RUNNING and (detached.is_alive(folder) or is_attended(folder))
+    if detached.is_alive(folder) or is_attended(folder):
+        return True
+    known = read_submission(folder)  # a job in Slurm that has not ended
+    return known is not None and detached.final_event(Path(known.folder)) is None
 
 
 def status_word(study: Study, run: Run) -> str:
@@ -74,6 +83,22 @@ def status_word(study: Study, run: Run) -> str:
     if run.status is RunStatus.RUNNING and not is_worked_on(study, run):
         return INTERRUPTED
     return run.status.value
+
+
+def find_runs(study: Study, names: Sequence[str]) -> list[Run]:
+    """The runs of these names, each once; the name of a training stands for its unfinished folds and seeds.
+
+    Raises: StudyError where there is none.
+    """
+    found: dict[str, Run] = {}
+    for name in names:
+        group = [run for run in study.runs.all() if in_group(run.name, name)]
+        chosen = [find_run(study, name)] if study.runs.find(name) is not None or not group else group
+        left = [run for run in chosen if len(chosen) == 1 or run.status is not RunStatus.FINISHED]
+        if not left:
+            raise StudyError(f"Every run of {name} is finished; there is nothing to resume.")
+        found.update({run.id: run for run in left})
+    return list(found.values())
 
 
 def finished_run(study: Study, name: str) -> Run:

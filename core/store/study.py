@@ -45,6 +45,7 @@ from core.store.identity import IDENTITY
 from core.store.images import ImageRepository
 from core.store.lesions import LesionRepository
 from core.store.location import FILES, drop_hashes, new_database, open_database, refuse_place
+from core.store.members import MemberRepository
 from core.store.names import DATABASE, FORGETTING, RUNS, SERVER
 from core.store.patients import PatientRepository
 from core.store.pseudonym_links import LinkRepository
@@ -95,6 +96,7 @@ class Study:
         self.reader_studies = ReaderStudyRepository(self._database)
         self.reviews = ReviewRepository(self._database)
         self.audit = AuditRepository(self._database)
+        self.members = MemberRepository(self._database)
         self.links = LinkRepository(self._database)
         self.worklist = Worklist(self._database)
         self.arrays = ArrayStore(folder, writable=writable)
@@ -254,6 +256,8 @@ class Study:
         leaves the patient whole, or nothing. What remains is the tombstone in the audit trail. The identity file
         is the caller's, who has its key; models too.
         """
+        with self._database.read() as connection:
+            self._database.backend.refuse_erasure(connection)
         images = self.images.of_patient(self.patients.get(patient_id).id)
         what = ForgettingList(patient_id=patient_id, image_ids=tuple(image.id for image in images))
         write_list(self.folder, what)
