@@ -162,24 +162,14 @@ def _lesion(uid: str, groups: list[_Group]) -> LesionReport | None:
     for group in groups:
         role = group.evaluations.get(coded.REGION_ROLE.value, "")
         # reports of other programs say not what a region marks: their first closed one is the outline
-<<<<<<< HEAD
-        if role == coded.OUTLINE.value or (not role and group.region is not None and outline is None):
-            shape = _shape(group, Role.MARGIN)
-            if not isinstance(shape, LesionOutline):
-                raise BadFileError("A file outlines a lesion with an open line.")
-            outline, labels = msgspec.structs.replace(shape, origin=_origin(group)), _labels(group)
-        elif group.region is not None:
-            fine.append(msgspec.structs.replace(_shape(group, _role(role)), origin=_origin(group)))
-=======
         with suppress(ShapelessError):  # a point, as of a program that finds lesions: it outlines nothing
             if role == coded.OUTLINE.value or (not role and group.region is not None and outline is None):
                 shape = _shape(group, Role.MARGIN)
                 if not isinstance(shape, LesionOutline):
                     raise BadFileError("A file outlines a lesion with an open line.")
-                outline, labels = shape, _labels(group)
+                outline, labels = msgspec.structs.replace(shape, origin=_origin(group)), _labels(group)
             elif group.region is not None:
-                fine.append(_shape(group, _role(role)))
->>>>>>> main
+                fine.append(msgspec.structs.replace(_shape(group, _role(role)), origin=_origin(group)))
         if _ALGORITHM in group.texts:
             model = _model(group)
     if outline is None:
