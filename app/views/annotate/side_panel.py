@@ -52,7 +52,7 @@ class SidePanel(QScrollArea):
         self.author = Elided()
         self.author.setObjectName("faint")
         self.author.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.mask = mask
+        self.mask_frame = mask
         self.foot = _Foot(self.history, mask)
         inner = QWidget()
         inner.setObjectName("panel")

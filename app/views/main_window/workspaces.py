@@ -171,7 +171,7 @@ class Workspaces(QObject):
         workspace.undo_offered.connect(self.undo_offered)
         workspace.worklist.import_wanted.connect(self.import_wanted)
         workspace.worklist.model.failed.connect(self.search_failed)
-        LivePrecisionLine(self._session, self.desk, workspace.panel.mask.precision)
+        LivePrecisionLine(self._session, self.desk, workspace.panel.mask_frame.precision)
         UsefulFirst(self._session, self.desk, workspace.worklist).message.connect(self.refused)
         wall = workspace.wall.hanging_view
         wall.cursor_moved.connect(self.pointed)

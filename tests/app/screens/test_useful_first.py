@@ -33,7 +33,7 @@ def test_the_order_follows_the_model_and_names_its_reasons(qtbot: QtBot, opened:
 
 
 def test_a_finished_annotation_shows_the_precision_of_the_prototypes(qtbot: QtBot, opened: MainWindow) -> None:
-    session, line = opened.session, opened.annotate.panel.mask.precision
+    session, line = opened.session, opened.annotate.panel.mask_frame.precision
     opened.actions_["workspace.annotate"].trigger()
     lesion = next(one for one in session.study.lesions.all() if session.reads.image(one.image_id))
     session.select(lesion.image_id, lesion.id)
