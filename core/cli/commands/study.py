@@ -22,6 +22,7 @@ from pathlib import Path
 from core.cli import lookup
 from core.cli.console import Console
 from core.cli.parsing import add_action, add_actions
+from core.cli.text import shell_word
 
 HELP = "create a study, show what is in it, or list its lesions"
 
@@ -119,7 +120,8 @@ def _create(arguments: argparse.Namespace, console: Console) -> int:
         mark_trusted(arguments.study)
     console.result(
         {"study": str(arguments.study), "name": name},
-        f"Created the study {name} in {arguments.study}. Next: marginalia import {arguments.study} SOURCE",
+        f"Created the study {name} in {arguments.study}. "
+        f"Next: marginalia import {shell_word(arguments.study)} SOURCE",
     )
     return 0
 
