@@ -81,12 +81,8 @@ def test_edges_and_spicules_are_measured_as_they_were_drawn() -> None:
     at = {name: i for i, name in enumerate(NAMES)}
     assert len(NAMES) == 72
     for blur in BLURS:
-        across, ridges = (
-            at[f"{kind}, blur {blur:g}, ring 4"]
-            for kind in ("share of gradients across the rays", "ridges along the rays over those across")
-        )
-        assert spiculated[across] > 0.5 > sharp[across], blur
-        assert spiculated[ridges] > sharp[ridges] + 1, blur
+        across = at[f"share of gradients across the rays, blur {blur:g}, ring 4"]
+        assert spiculated[across] > 0.3 and max(sharp[across], soft[across]) < 0.05, blur
     assert sharp[at["edge slope: mean"]] > 2 * soft[at["edge slope: mean"]]
     assert sharp[at["edge width"]] < soft[at["edge width"]]
     for ring in (1, 2, 3):
