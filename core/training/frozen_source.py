@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from torch import Tensor
-
 from core.data.roi_set import RoiSet
 from core.domain.events import IsCancelled
 from core.model.network import PrototypeNetwork
 from core.training.batches import Cached
 from core.training.config import TrainingConfig
 from core.training.feature_cache import RunFeatures, keep_features, key_of, read_features
-from core.training.fixed_draws import FixedDraws, features_of, fixed_draws, masks_of_draws
+from core.training.fixed_draws import EarlyMaps, FixedDraws, features_of, fixed_draws, masks_of_draws
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,7 +44,7 @@ def frozen_source(
     config: TrainingConfig,
     folders: FeatureFolders | None,
     cancelled: IsCancelled,
-) -> tuple[Cached, Tensor]:
+) -> tuple[Cached, EarlyMaps]:
     """The training draws, and the features of the validation ROIs. ``folders``: None where nothing is kept."""
     key = "" if folders is None else key_of(network, training, validation, config)
     found = None if folders is None else read_features(folders.read, key)
@@ -54,13 +52,14 @@ def frozen_source(
     if found is not None:
         masks = masks_of_draws(training, config)
         fixed = FixedDraws(blocks=blocks, plain=found.plain, drawn=found.drawn, masks=masks)
-        return Cached(network, training, config, cancelled, fixed=fixed), found.validation
+        held_out = found.validation
+        return Cached(network, training, config, cancelled, fixed=fixed), EarlyMaps(blocks=blocks, maps=held_out)
     fixed = fixed_draws(network, training, config, blocks=blocks, cancelled=cancelled)
-    held_out = features_of(network, validation, cancelled=cancelled)
+    held_out = features_of(network, validation, blocks=blocks, cancelled=cancelled)
     if folders is not None:
         # in the layout in which they are read again: sums over another layout end in other bits
         plain, drawn, held_out = (one.contiguous() for one in (fixed.plain, fixed.drawn, held_out))
         fixed = replace(fixed, plain=plain, drawn=drawn)
         if folders.write is not None:
             keep_features(folders.write, key, RunFeatures(plain=plain, drawn=drawn, validation=held_out))
-    return Cached(network, training, config, cancelled, fixed=fixed), held_out
+    return Cached(network, training, config, cancelled, fixed=fixed), EarlyMaps(blocks=blocks, maps=held_out)

@@ -26,6 +26,7 @@ from core.tasks.runs.projection_writer import PicturesOfProjection
 from core.tasks.runs.run_data import read_snapshot, roi_request
 from core.training.config import TrainingConfig
 from core.training.feature_cache import key_of, read_features
+from core.training.fixed_draws import EarlyMaps
 from core.training.forgotten_patches import ForgottenPatch
 from core.training.frozen_source import ParentRun
 from core.training.team import Team, team_of
@@ -97,7 +98,10 @@ def _change(
         return None
     key = key_of(updated, training_rois(training, request.config), validation, request.config)
     kept = read_features(parent.features, key) or read_features(Path(request.folder), key)
-    return change_by_update(parent.network, updated, validation, None if kept is None else kept.validation)
+    features = None
+    if kept is not None:
+        features = EarlyMaps(blocks=len(updated.blocks()), maps=kept.validation).features(updated)
+    return change_by_update(parent.network, updated, validation, features)
 
 
 def _parent_of(request: TrainRequest) -> ParentRun | None:

@@ -73,7 +73,7 @@ def test_the_trunk_is_not_asked_again(parent: Path, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(frozen_source, "features_of", refuse)
     monkeypatch.setattr(frozen_source, "fixed_draws", refuse)
     trainer = _trainer(tmp_path / "second", _parent(parent, tmp_path / "first"))
-    assert trainer.features is not None and len(trainer.features) == len(trainer.data.training)
+    assert trainer.early is not None and len(trainer.early.maps) == len(trainer.data.training)
 
 
 def test_new_masks_take_the_kept_features_and_reach_the_draws(parent: Path, tmp_path: Path) -> None:
