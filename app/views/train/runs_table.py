@@ -88,6 +88,7 @@ class RunsTable(QWidget):
         buttons = (self.open, self.resume, self.update_, self.compare, self.validate, self.log, self.archive)
         for part in (*buttons, self.archived):
             line.addWidget(part)
+        self.archived.setMinimumHeight(self.archive.sizeHint().height())
         # always there, so that no button moves when runs are ticked
         self.differences = Elided()
         self.differences.setObjectName("faint")
