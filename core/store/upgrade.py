@@ -18,7 +18,7 @@ from core.platform.atomic import atomic_write, make_folder
 from core.store.database import make_engine, translated
 from core.store.layout import refuse_foreign
 
-HEAD = "0006"
+HEAD = "0007"
 """Layout of this program; numbers grow with every migration."""
 
 BACKUPS = "backup"
@@ -71,6 +71,7 @@ def bring_up_to_date(path: Path, *, writable: bool) -> Path | None:
     copy = _back_up(path, version)
     with translated(path):
         _migrate(path)
+        _give_back_space(path)
     return copy
 
 
@@ -112,6 +113,19 @@ def _migrate(path: Path) -> None:
                         "that are not there. Nothing was changed; run 'check' with the version that made it."
                     )
             connection.invalidate()
+    finally:
+        engine.dispose()
+
+
+def _give_back_space(path: Path) -> None:
+    """Shrink a database that an upgrade left half empty; every backup would carry the empty pages."""
+    engine = make_engine(path, writable=True)
+    try:
+        with engine.connect() as connection:
+            run = connection.connection.cursor().execute
+            free, pages = (int(run(f"PRAGMA {name}").fetchone()[0]) for name in ("freelist_count", "page_count"))
+            if free > pages // 2:
+                run("VACUUM").close()
     finally:
         engine.dispose()
 
