@@ -24,8 +24,8 @@ class AnnotationRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._newest: tuple[str, str, int, StoredShapes] | None = None
-        """Lesion, reader, revision and shapes of the last commit, from which the next one differs little."""
+        self._newest: tuple[tuple[str, str, int, str], StoredShapes] | None = None
+        """Lesion, reader, revision and time of the last commit, and its shapes: the next differs little."""
 
     def commit(self, lesion_id: str, reader_id: str, shapes: tuple[Shape, ...]) -> FineAnnotation:
         """Append a revision; when this returns, it is on the disk."""
@@ -122,13 +122,16 @@ class AnnotationRepository:
 
     def _last(self, connection: Connection, lesion_id: str, reader_id: str) -> tuple[int, StoredShapes]:
         """Number and shapes of the newest revision; 0 and none before the first."""
-        own = (_T.c.lesion_id == lesion_id, _T.c.reader_id == reader_id)
-        last = connection.execute(select(func.max(_T.c.revision)).where(*own)).scalar_one()
-        if last is None:
+        rows = select(_T.c.revision, _T.c.created_utc).where(
+            _T.c.lesion_id == lesion_id, _T.c.reader_id == reader_id
+        )
+        newest = connection.execute(rows.order_by(_T.c.revision.desc()).limit(1)).one_or_none()
+        if newest is None:
             return 0, StoredShapes()
         kept, self._newest = self._newest, None
-        if kept is not None and kept[:3] == (lesion_id, reader_id, last):
-            return last, kept[3]
+        # the time tells it from another program's revision of this number, where this one was rolled back
+        if kept is not None and kept[0] == (lesion_id, reader_id, newest.revision, newest.created_utc):
+            return int(newest.revision), kept[1]
         found = _newest(connection, lesion_id, reader_id)
         assert found is not None
         return found
@@ -139,18 +142,19 @@ class AnnotationRepository:
         text = encode_shapes(shapes).decode()
         with self._database.write() as transaction:
             run = transaction.connection.execute
+            subject = annotation_subject(lesion_id, reader_id)
+            transaction.hold(subject)
             last, stored = self._last(transaction.connection, lesion_id, reader_id)
             # the shapes stand in the rows, which never change; the trail seals them by their hash
             old = None if last == 0 else _seal(last, stored.text)
-            revision = last + 1
+            revision, now = last + 1, now_utc()
             run(
                 insert(_T).values(
                     lesion_id=lesion_id, reader_id=reader_id, revision=revision, shapes=stored.write(text),
-                    created_utc=now_utc(),
+                    created_utc=now,
                 )
             )  # fmt: skip
-            self._newest = lesion_id, reader_id, revision, stored
-            subject = annotation_subject(lesion_id, reader_id)
+            self._newest = (lesion_id, reader_id, revision, now), stored
             transaction.record(action, subject, old=old, new=_seal(revision, text) | note)
         return FineAnnotation(lesion_id=lesion_id, reader_id=reader_id, revision=revision, shapes=shapes)
 

@@ -134,7 +134,10 @@ def _facts(facts: Surveyed, names: tuple[str, ...]) -> list[str]:
             images=images,
             outside=images - inside,
         ),
-        tr("Adds most to the predicted class of {count} validation and test lesions", count=facts.top_reason),
+        tr(
+            "Contributes most to the predicted class of {count} validation and test lesions",
+            count=facts.top_reason,
+        ),
     ]
 
 
@@ -246,7 +249,7 @@ class PatchStrip(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if not self._shown:
             painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
-            text = tr("none") if self._known else tr("Figures are worked out …")
+            text = tr("none") if self._known else tr("Computing figures …")
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
             return
         side = min(86.0, (self.width() - 4 * 5) / 5)

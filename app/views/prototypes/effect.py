@@ -42,7 +42,7 @@ class EffectTable(QWidget):
         self.bars = {key: FigureBar(name) for key, name in _main_figures().items()}
         self.part = QComboBox()
         self.part.addItems([tr(part.value) for part in _PARTS])
-        self.part.setAccessibleName(tr("Part that is judged"))
+        self.part.setAccessibleName(tr("Part that is evaluated"))
         self.once = Label(tr("Decide on validation; the test part is for one look afterwards."))
         self.once.setObjectName("badge")
         self.once.setMargin(4)
@@ -62,20 +62,13 @@ class EffectTable(QWidget):
         header.setStretchLastSection(True)
         self.flips_title = Label()
         self.flips_title.setObjectName("heading")
-        self.flips = QTableWidget(0, 4)
-        self.flips.setHorizontalHeaderLabels([tr("Lesion"), tr("labelled"), tr("now"), tr("after")])
-        self.flips.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.flips.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.flips.setShowGrid(False)
-        self.flips.verticalHeader().hide()
-        self.flips.verticalHeader().setDefaultSectionSize(24)
-        self.flips.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.flips = _flips_table()
         self.more = QToolButton()
         self.more.setObjectName("fold")
         self.more.setCheckable(True)
         self.more.toggled.connect(self._unfold)
         judged = QHBoxLayout()
-        judged.addWidget(Label(tr("Judged on the part")))
+        judged.addWidget(Label(tr("Evaluated on the part")))
         judged.addWidget(self.part)
         judged.addStretch()
         judged.addWidget(self.more)
@@ -225,3 +218,20 @@ def _interval(comparison: Comparison | None) -> str:
         return tr("undefined")
     text = f"{signed(found.low, 3)} … {signed(found.high, 3)}"
     return text if comparison.p_value is None else f"{text}, {p_text(comparison.p_value)}"
+
+
+def _flips_table() -> QTableWidget:
+    """Lesions whose class changes, with their label and both answers."""
+    table = QTableWidget(0, 4)
+    table.setHorizontalHeaderLabels([tr("Lesion"), tr("labelled"), tr("now"), tr("after")])
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setShowGrid(False)
+    table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(24)
+    flips = table.horizontalHeader()
+    flips.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+    flips.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+    flips.setHighlightSections(False)
+    flips.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    return table

@@ -13,6 +13,7 @@ import pytest
 from core.domain.shapes import Length, Line, Role, Shape, encode_shapes
 from core.store import upgrade
 from core.store.check import check_study
+from core.store.sqlite.upgrade import layout
 from core.store.stored_shapes import NOTHING, StoredShapes
 from core.store.study import Study
 from tests.core.store.helpers import add_case
@@ -163,5 +164,5 @@ def test_a_study_of_full_revisions_is_made_smaller_and_loses_none(tmp_path: Path
         history = study.annotations.history("l2", reader.id, after=before)
         assert [encode_shapes(one.shapes).decode() for one in history] == texts
         assert check_study(study).good
-    assert upgrade.layout(path) == upgrade.HEAD
+    assert layout(path) == upgrade.HEAD
     assert path.stat().st_size < large / 4

@@ -21,12 +21,19 @@ _ANNOTATION = sa.table(
 
 
 def upgrade() -> None:
-    # the same trigger again afterwards: what the revisions say stays
-    op.execute("DROP TRIGGER annotation_no_update")
+    # the same guard again afterwards: what the revisions say stays
+    on_file = op.get_bind().dialect.name == "sqlite"
+    op.execute(
+        "DROP TRIGGER annotation_no_update"
+        if on_file
+        else "ALTER TABLE annotation DISABLE TRIGGER annotation_no_update"
+    )
     _store_changes()
     op.execute(
         "CREATE TRIGGER annotation_no_update BEFORE UPDATE ON annotation "
         "BEGIN SELECT RAISE(ABORT, 'revisions of an annotation never change'); END"
+        if on_file
+        else "ALTER TABLE annotation ENABLE TRIGGER annotation_no_update"
     )
     op.create_index("ix_annotation_created_utc", "annotation", ["created_utc"])
 
