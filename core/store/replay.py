@@ -34,7 +34,7 @@ def seal(value: object) -> bytes:
 def _plain(value: Any) -> Any:
     """A value of JSON in which 1.0 and 1 are the same: a database keeps a float of a whole number as either.
 
-    An outline without an origin, as before layout 7, and one that was drawn are the same too.
+    An outline without an origin, as before layout 8, and one that was drawn are the same too.
     """
     value = msgspec.to_builtins(value)
     match value:

@@ -6,9 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
 from core.domain.errors import TrainingError
@@ -138,21 +136,3 @@ def check_classes(training: RoiSet) -> None:
             raise TrainingError(
                 f"No lesion of the training part has the class {name}: label some, or train without this class."
             )
-
-
-def check_request(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig) -> None:
-    """Raise TrainingError if ROIs and configuration do not belong together."""
-    if len(parts) != len(rois):
-        raise ValueError("parts needs one entry a ROI")
-    if rois.transform != config.transform or rois.class_names != config.class_names:
-        raise TrainingError(
-            "The ROIs were made with another input transform or other classes than the configuration says: "
-            "extract them again."
-        )
-    check_normalisation(config)
-    if config.feature_dropout > 0 and not config.frozen_backbone:
-        raise TrainingError("feature_dropout works on the cache of a frozen backbone: set frozen_backbone=true.")
-    if config.frozen_backbone and config.table_rows == "augmented":
-        raise TrainingError(
-            "The cache of a frozen backbone holds un-augmented rows of the table only: set table_rows=unaugmented."
-        )

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from core.data.roi_set import RoiSet
 from core.domain.events import Emit, IsCancelled, never, silent
 from core.platform.system import peak_memory
-from core.training.begin_or_resume import check_request
 from core.training.config import TrainingConfig
 from core.training.machine import computing
+from core.training.request import check_request
 from core.training.stages import GRADIENT_STAGES, plan
 from core.training.trainer import Trainer
 from core.training.validation import evaluate

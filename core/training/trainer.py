@@ -28,7 +28,7 @@ from core.model.precision import Precision
 from core.platform.atomic import make_folder
 from core.training import state as run_state
 from core.training.batches import Cached, Source, TrainingBatch
-from core.training.begin_or_resume import begin, check_classes, check_request, head_for
+from core.training.begin_or_resume import begin, check_classes, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.fixed_draws import EarlyMaps, KeptFeatures
@@ -42,6 +42,7 @@ from core.training.moments import lay_out_moments
 from core.training.projection import project
 from core.training.prototype_start import start_from_kmeans
 from core.training.refit import initial_weights, refit
+from core.training.request import check_request
 from core.training.resident import drawn_source
 from core.training.ridge import choose_ridge
 from core.training.run_progress import Clock

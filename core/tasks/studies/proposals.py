@@ -8,8 +8,8 @@ from core.domain.study import Labels
 from core.store.study import Study
 
 BLIND = "Name the margin first: while the labels of others are hidden, proposals come after your own label."
-_LAST = 20
-"""Revisions among which the reader's last line is looked for."""
+_LAST = 5
+"""Lesions among which the reader's last line is looked for."""
 
 
 def why_no_proposal(study: Study, reader_id: str, image_id: str, lesion_id: str | None, *, blind: bool) -> str:

@@ -16,12 +16,13 @@ from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Message
 from core.model.checkpoint import load_model
 from core.training.batches import Cached, TrainingBatch
-from core.training.begin_or_resume import check_request, make_network
+from core.training.begin_or_resume import make_network
 from core.training.config import Epochs, Rates
 from core.training.fixed_draws import KeptFeatures, features_of, fixed_draws
 from core.training.inference import infer_one
 from core.training.losses import cell_targets, without_corners
 from core.training.presets import PRESETS, default_preset, load_preset, read_preset
+from core.training.request import check_request
 from core.training.stages import make_optimiser, part_hashes
 from core.training.trainer import Trainer, train
 from tests.core.training.tiny import CONFIG, changed, tiny_network, tiny_parts, tiny_rois
