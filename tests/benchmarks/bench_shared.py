@@ -4,8 +4,8 @@
 
 A real server in a folder of its own, with fsync. Each reader is a process that does nothing but draw and label,
 which no person does: with N readers on P processors a commit waits for N / P others. ``--alone`` adds one reader
-alone, on the server and in a file, as the reference. Nothing is asserted; the goal of a p95 of 25 ms is for a machine
-that does nothing else.
+alone, on the server and in a file, as the reference. Nothing is asserted; the goal of a p95 of 25 ms is for a
+machine that does nothing else.
 """
 
 from __future__ import annotations
