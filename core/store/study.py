@@ -57,6 +57,7 @@ from core.store.rows import from_row
 from core.store.runs import ModelRepository, RunRepository
 from core.store.splits import SplitRepository
 from core.store.upgrade import BACKUPS
+from core.store.watch import StudyWatch
 from core.store.worklist import Worklist
 from core.store.write_lock import HOLDER, LOCK, LockOwner, WriteLock, present_holder, user_name
 
@@ -199,9 +200,18 @@ class Study:
         return self._database.backend.name
 
     @property
+    def backend(self) -> Backend:
+        """Return the open database, for others of this package."""
+        return self._database.backend
+
+    @property
     def shared(self) -> bool:
         """Return True if many programs may write in the study at once."""
         return self._database.backend.shared
+
+    def watch(self) -> StudyWatch:
+        """Return a watch for what other programs change; close it before the study."""
+        return StudyWatch(self._database)
 
     def snapshot(self, target: Path) -> None:
         """Write the database as of now into one new file, that of a study in a folder."""
