@@ -12,8 +12,11 @@ from core.domain.errors import StudyError
 from core.domain.run_groups import in_group
 from core.domain.study import Run, RunStatus
 from core.jobs import detached
+from core.jobs.slurm.submission import read_submission
 from core.store.study import Study
 
+LEFT = "left.json"
+"""In the folder of a run: it was left on its host, where it goes on without a connection."""
 CONTENTS = "contents.json"
 """In the folder of a run whose model another study shared (``core.exchange.models.archive``)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -117,8 +120,12 @@ def rename_run(study: Study, run: Run, name: str) -> Run:
 
 def check_deletable(study: Study, run: Run) -> None:
     """StudyError if the run is being trained, or if a reader study shows its model."""
-    if run.status is RunStatus.RUNNING and detached.is_alive(study.run_folder(run.id)):
+    folder = study.run_folder(run.id)
+    if run.status is RunStatus.RUNNING and detached.is_alive(folder):
         raise StudyError(f"Run {run.name} is being trained; stop it first.")
+    handed_in = run.status is RunStatus.RUNNING and read_submission(folder) is not None
+    if handed_in or (run.status is not RunStatus.FINISHED and (folder / LEFT).is_file()):
+        raise StudyError(f"Run {run.name} has a job in Slurm or on a host; cancel it first with run cancel.")
     readers = [made.name for made in study.reader_studies.all() if made.run_id == run.id]
     if readers:
         raise StudyError(

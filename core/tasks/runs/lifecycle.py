@@ -19,7 +19,7 @@ from core.jobs import detached
 from core.jobs.catalogue import JobRequest
 from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget
 from core.jobs.hosts import Hosts
-from core.jobs.run_records import check_run_name
+from core.jobs.run_records import LEFT, check_run_name
 from core.jobs.run_records import find_run as find_run
 from core.jobs.run_records import finished_run as finished_run
 from core.jobs.run_records import is_imported as is_imported
@@ -35,8 +35,6 @@ from core.tasks.runs.train_job import TrainRequest
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 
-LEFT = "left.json"
-"""In the folder of a run: it was left on its host, where it goes on without a connection."""
 RUNS = "runs"
 REQUEST = "request.json"
 MODEL = "model"
