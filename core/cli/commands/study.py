@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _create(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
-    from core.tasks.studies.trusted_studies import mark_trusted
+    from core.store.trusted_studies import mark_trusted
 
     name = arguments.name or arguments.study.resolve().name
     with Study.create(arguments.study, name=name, server=arguments.database):
@@ -130,7 +130,7 @@ def _move(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
     from core.store.move import move_study
-    from core.tasks.studies.trusted_studies import mark_trusted
+    from core.store.trusted_studies import mark_trusted
 
     report = move_study(arguments.study, arguments.database)
     mark_trusted(arguments.study)

@@ -180,5 +180,5 @@ def test_a_run_with_a_job_in_the_queue_is_not_deleted_under_it(own_study: Path) 
         study.runs.update(msgspec.structs.replace(run, status=RunStatus.RUNNING))
         waits = Submission(name="x", job="7", task=None, handed_in_utc="", launcher="slurm", folder=str(own_study))
         (study.run_folder(run.id) / RECORD).write_bytes(msgspec.json.encode(waits))
-        with pytest.raises(StudyError, match="cancel it first"):
+        with pytest.raises(StudyError, match="stop it first"):
             delete_run(study, find_run(study, "tiny"))
