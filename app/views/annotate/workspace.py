@@ -287,7 +287,7 @@ class AnnotateWorkspace(Screen):
         else:
             self.details.past = self._session.reads.history(lesion.id)
             self.document.load(
-                [entry.shapes for entry in reversed(self.details.past)],
+                self._session.states(lesion.id, [entry.shapes for entry in reversed(self.details.past)]),
                 commit=partial(self._session.commit_shapes, lesion.id),
                 spacing_mm=spacing,
             )
