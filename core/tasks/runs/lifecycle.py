@@ -20,7 +20,7 @@ from core.jobs.attended import attended
 from core.jobs.catalogue import JobRequest
 from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget
 from core.jobs.hosts import Hosts
-from core.jobs.run_records import check_run_name
+from core.jobs.run_records import LEFT, check_run_name
 from core.jobs.run_records import find_run as find_run
 from core.jobs.run_records import finished_run as finished_run
 from core.jobs.run_records import is_imported as is_imported
@@ -39,8 +39,6 @@ from core.training.config import TrainingConfig
 from core.training.feature_cache import FILE
 from core.training.forgotten_patches import ForgottenPatch
 
-LEFT = "left.json"
-"""In the folder of a run: it was left on its host, where it goes on without a connection."""
 RUNS = "runs"
 REQUEST = "request.json"
 LOG = "log.txt"
