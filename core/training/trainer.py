@@ -188,11 +188,10 @@ class Trainer:
             kept = Cached(self.network, self.data.training, self.config, fixed=fixed)
             return kept, EarlyMaps(blocks=kept.blocks, maps=kept.plain), held
         self.emit(Message(level="info", text="Computing the features of the frozen backbone once."))
-        own, parts = self.folder if self.team.leads else None, (self.data.training, self.data.validation)
-        cached, validation = frozen_source(
-            self.network, *parts, self.config, folders_of(self.parent, own), self.cancelled
-        )
-        return cached, EarlyMaps(blocks=cached.blocks, maps=cached.plain), validation
+        folders = folders_of(self.parent, self.folder if self.team.leads else None)
+        parts = (self.data.training, self.data.validation)
+        cached, held = frozen_source(self.network, *parts, self.config, folders, self.cancelled)
+        return cached, EarlyMaps(blocks=cached.blocks, maps=cached.plain), held
 
     def advance(self) -> StageStep | None:
         """Do the next step and save the state; None where the plan is done. Cancelled and errors save nothing."""
