@@ -124,7 +124,7 @@ def _removed(connection: Connection, expected: Expected) -> Iterator[Difference]
         if known is None:
             yield name, NOT_IN_TRAIL
         elif not _is_kept(row["content"], known):
-            yield name, f"is not as record {known.counter} and others of the audit trail tell"
+            yield name, f"differs from record {known.counter} and others of the audit trail tell"
     # a removal before layout 0005 kept nothing, so that what is missing says nothing
 
 
@@ -215,7 +215,7 @@ def _splits(connection: Connection, expected: Expected) -> Iterator[Difference]:
         elif (row["name"], row["seed"]) != (known.name, known.seed) or not close_in_time(
             row["created_utc"], known.at_utc
         ):
-            yield name, f"is not as record {known.counter} of the audit trail tells"
+            yield name, f"differs from record {known.counter} of the audit trail tells"
         elif parts.get(row["id"], {}) != known.parts:
             yield name, f"has other patients or parts than record {known.counter} of the audit trail tells"
         elif (wrong := places.differs(row)) is not None:
@@ -265,7 +265,7 @@ def _reader_studies(connection: Connection, expected: Expected) -> Iterator[Diff
             yield name, NOT_IN_TRAIL
             continue
         if safe_seal({key: row.get(key) for key in known.row}) != seal(known.row):
-            yield name, f"is not as record {known.counter} of the audit trail tells"
+            yield name, f"differs from record {known.counter} of the audit trail tells"
         for place, lesion_id in cases.get(row["id"], []):
             inside = isinstance(place, int) and 0 <= place < known.lesions
             if not inside or (known.cases and known.cases[place] != case_hash(row["id"], lesion_id)):

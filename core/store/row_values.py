@@ -74,7 +74,7 @@ def differs(row: Row, kind: type[msgspec.Struct], known: Sealed) -> str | None:
         value = msgspec.convert(row, kind)
     except ROW_ERRORS as error:
         return f"cannot be read ({type(error).__name__})"
-    return None if seal(value) == known.seal else f"is not as record {known.counter} of the audit trail tells"
+    return None if seal(value) == known.seal else f"differs from record {known.counter} of the audit trail tells"
 
 
 class Places:

@@ -90,10 +90,10 @@ class PacsDialog(QDialog):
         self.test = QPushButton(tr("Test"))
         self.search = SearchForm()
         self.table, self.waiting = found_table(), waiting_table()
-        self.waiting_title = Label(tr("Half transferred, not imported:"))
+        self.waiting_title = Label(tr("Incomplete, not imported:"))
         self.resume, self.as_it_is, self.discard = (
             QPushButton(tr("Resume")),
-            QPushButton(tr("Import what there is")),
+            QPushButton(tr("Import what has arrived")),
             QPushButton(tr("Delete")),
         )
         self.text = Label()

@@ -7,6 +7,7 @@ of it. The model's findings are measurement groups of their own with the identif
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import highdicom as hd
 from pydicom.dataset import Dataset
@@ -66,9 +67,9 @@ def make_sr(
         root.ContentSequence.append(
             hd.sr.TextContentItem(coded.COMMENT, text, hd.sr.RelationshipTypeValues.CONTAINS)
         )
-    made = hd.sr.ComprehensiveSR(
+    made = _document(
+        root,
         evidence=[reference],
-        content=root,
         series_instance_uid=uids[0],
         series_number=102,
         sop_instance_uid=uids[1],
@@ -85,6 +86,20 @@ def make_sr(
     finish(made, source)
     del made.ImageComments  # of images only; the report says it in its content
     return written(made)
+
+
+def _document(root: Dataset, **options: Any) -> hd.sr.ComprehensiveSR:
+    """Wrap the content tree in a document.
+
+    highdicom copies the whole tree and searches it twice, which takes most of an export's time. Both serve checks
+    that hold here by construction: the only image referred to is the evidence, and no region is three-dimensional.
+    The document is therefore made of the root alone, and receives its content items afterwards.
+    """
+    items = root.ContentSequence
+    root.ContentSequence = []
+    made = hd.sr.ComprehensiveSR(content=root, **options)
+    made.ContentSequence = items
+    return made
 
 
 def _person(name: str) -> str:
