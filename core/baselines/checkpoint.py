@@ -22,7 +22,7 @@ class ClassifierCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     config: ClassifierConfig
     data_fingerprint: str
-    """Of the ROIs and their parts."""
+    """Fingerprint of the ROIs and their parts."""
     training_lesions: int
     training_patients: int
     best_epoch: int
@@ -41,7 +41,7 @@ class ClassifierCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     seconds: float = 0.0
     device: str = ""
     machine: MachineChoice = MachineChoice()
-    """How its gradients were computed."""
+    """Settings that its gradients were computed with."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,7 +50,7 @@ class LoadedClassifier:
     """In evaluation mode, on the CPU."""
     card: ClassifierCard
     sha256: str
-    """Of the file."""
+    """Hash of the file."""
 
 
 def save_classifier(folder: Path, network: ClassifierNetwork, card: ClassifierCard) -> None:

@@ -47,7 +47,7 @@ class ClassifierConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Epochs in which the trunk first learns, cell by cell inside the masks, what IAIA-BL's trunk learns there."""
     rate_trunk: Rate = 2e-4
     rate_head: Rate = 3e-3
-    """Of the add-on and the linear layer."""
+    """Learning rate of the add-on and the linear layer."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -55,11 +55,12 @@ class ClassifierConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def classifier_of(base: TrainingConfig, target: Target, *, masks: bool = False) -> ClassifierConfig:
-    """The classifier that goes with a prototype network, trained until validation says that it has converged.
+    """Return the classifier that goes with a prototype network, trained until validation says that it has
+    converged.
 
     It may take ``MOST_EPOCHS`` times the epochs of the prototype network. Without pretrained weights the trunk
-    learns at the rate of the supervised warm start, which for a classifier is the whole training; with them, or
-    after a warm start on masks (``masks``), at the joint rate.
+    learns at the rate of the supervised warm start, which for a classifier is the whole training; with them,
+    or after a warm start on masks (``masks``), at the joint rate.
     """
     rates, epochs = base.rates, base.epochs
     pretrained = base.architecture.weights != "random"
@@ -76,7 +77,7 @@ def classifier_of(base: TrainingConfig, target: Target, *, masks: bool = False) 
 
 
 def load_classifier_preset(name: str) -> ClassifierConfig:
-    """The configuration of a classifier's preset; TrainingError for a name that there is none of."""
+    """Return the configuration of a classifier's preset; TrainingError for a name that there is none of."""
     if name not in BASELINES:
         raise TrainingError(f"There is no classifier {name}: choose one of {', '.join(BASELINES)}.")
     target, base = BASELINES[name]

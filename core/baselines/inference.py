@@ -29,7 +29,7 @@ class ClassMaps:
 
 
 def classify(network: ClassifierNetwork, rois: RoiSet, *, cancelled: IsCancelled = never) -> Float32:
-    """(n, K) logits of every un-augmented ROI; Cancelled between batches."""
+    """Return (n, K) logits of every un-augmented ROI; Cancelled between batches."""
     found = []
     for rows in _batches(len(rois)):
         if cancelled():
@@ -42,7 +42,8 @@ def classify(network: ClassifierNetwork, rois: RoiSet, *, cancelled: IsCancelled
 def class_maps(
     network: ClassifierNetwork, rois: RoiSet, classes: NDArray[np.int64], *, cancelled: IsCancelled = never
 ) -> ClassMaps:
-    """GradCAM and GradCAM++ of the class ``classes`` (n,) of each ROI; the weights and their gradients stay."""
+    """Return GradCAM and GradCAM++ of the class ``classes`` (n,) of each ROI; the weights and their gradients
+    stay."""
     plain, plus = [], []
     for rows in _batches(len(rois)):
         if cancelled():
@@ -61,7 +62,8 @@ def class_maps(
 def features_and_gradients(
     network: ClassifierNetwork, inputs: torch.Tensor, classes: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Output A (B, C, H, W) of the last convolutional layer, and dS/dA of each image's own class score S."""
+    """Return output A (B, C, H, W) of the last convolutional layer, and dS/dA of each image's own class score
+    S."""
     with exact(network):
         features = network.latent(inputs).detach()
         with torch.enable_grad():

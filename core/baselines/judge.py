@@ -33,7 +33,7 @@ def judge_classifier(
     controls: Controls = NO_CONTROLS,
     cancelled: IsCancelled = never,
 ) -> dict[PostHoc, Predictions]:
-    """Predictions for every ROI with a trained margin, once with the maps of each post-hoc method.
+    """Return predictions for every ROI with a trained margin, once with the maps of each post-hoc method.
 
     The map is that of the true class, as in the paper. Such a model has no malignancy and knows no precedents.
     """
@@ -54,7 +54,8 @@ def judge_classifier(
 
 
 def _repeated(maps: ClassMaps, method: PostHoc, classes: int) -> NDArray[np.float32]:
-    """(n, K, h, w): the map of the true class in the place of every class; only an image's own is looked at."""
+    """Return (n, K, h, w): the map of the true class in the place of every class; only an image's own is
+    looked at."""
     own = maps.grad_cam if method == "GradCAM" else maps.grad_cam_pp
     return np.repeat(own[:, None], classes, axis=1)
 
@@ -62,7 +63,7 @@ def _repeated(maps: ClassMaps, method: PostHoc, classes: int) -> NDArray[np.floa
 def judge_malignancy(
     model: LoadedClassifier, rois: RoiSet, *, name: str, cancelled: IsCancelled = never
 ) -> Predictions:
-    """Predictions of the end-to-end classifier for the biopsied ROIs; the classes are the two outcomes."""
+    """Return predictions of the end-to-end classifier for the biopsied ROIs; the classes are the two outcomes."""
     biopsied = target_rois(rois, "malignancy")
     logits = classify(model.network, biopsied, cancelled=cancelled).astype(np.float64)
     odds = logits[:, 1] - logits[:, 0] + (model.card.prior_logit or 0.0)
@@ -70,7 +71,7 @@ def judge_malignancy(
 
 
 def _predictions(name: str, rois: RoiSet, logits: Float, malignancy: Float) -> Predictions:
-    """Predictions without maps."""
+    """Return predictions without maps."""
     return Predictions(
         model=name,
         class_names=rois.class_names,
@@ -87,7 +88,7 @@ def _predictions(name: str, rois: RoiSet, logits: Float, malignancy: Float) -> P
 
 
 def explainers_of(model: LoadedClassifier, *, name: str) -> dict[PostHoc, Explainer]:
-    """The classifier with the maps of each post-hoc method, of the true class."""
+    """Return the classifier with the maps of each post-hoc method, of the true class."""
     network = model.network
 
     def own(method: PostHoc, rois: RoiSet) -> OwnMaps:

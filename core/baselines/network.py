@@ -33,7 +33,10 @@ class ClassifierNetwork(TrunkNetwork):
         input_size: int,
         backbone: nn.Module | None = None,
     ) -> None:
-        """``backbone`` replaces the architecture's; ModelError for fewer than two classes."""
+        """Make a network; ``backbone`` replaces the architecture's.
+
+        Raises: ModelError for fewer than two classes.
+        """
         if len(class_names) < 2:
             raise ModelError("A model tells classes apart: name two or more.")
         if backbone is None:
@@ -51,8 +54,8 @@ class ClassifierNetwork(TrunkNetwork):
         self.head = nn.Linear(size, len(self.class_names))
 
     def from_latent(self, cells: Tensor) -> Tensor:
-        """(B, K) logits from ``latent``, the output of the last convolutional layer, not negative, which GradCAM
-        looks at: global average pooling and the linear layer."""
+        """Return (B, K) logits from ``latent``, the output of the last convolutional layer, not negative,
+        which GradCAM looks at: global average pooling and the linear layer."""
         with exact_float32():
             out: Tensor = self.head(wide(cells).mean((2, 3)))
         return out
@@ -62,8 +65,8 @@ class ClassifierNetwork(TrunkNetwork):
 
 
 def make_classifier(config: ClassifierConfig, *, fresh: bool) -> ClassifierNetwork:
-    """The network of a configuration, initialised from its seed; not ``fresh``: its weights are about to be
-    replaced, so none are downloaded or read."""
+    """Return the network of a configuration, initialised from its seed; not ``fresh``: its weights are about
+    to be replaced, so none are downloaded or read."""
     architecture = config.base.architecture
     if not fresh:
         architecture = msgspec.structs.replace(architecture, weights="random")

@@ -16,7 +16,7 @@ class Plateau(msgspec.Struct, frozen=True, kw_only=True):
     waited: int = 0
     """Epochs since then, or since the rates were divided."""
     steps: int = 0
-    """How often the rates were divided."""
+    """Number of times that the rates were divided."""
 
     @property
     def factor(self) -> float:
@@ -29,7 +29,7 @@ class Plateau(msgspec.Struct, frozen=True, kw_only=True):
         return self.steps > RATE_STEPS
 
     def after(self, cross_entropy: float | None, *, patience: int) -> Plateau:
-        """The state after an epoch with this validation cross-entropy."""
+        """Return the state after an epoch with this validation cross-entropy."""
         if cross_entropy is not None and (self.best is None or cross_entropy < self.best):
             return msgspec.structs.replace(self, best=cross_entropy, waited=0)
         if self.waited + 1 < patience:
@@ -38,5 +38,5 @@ class Plateau(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def waits(config: ClassifierConfig, validation: RoiSet) -> bool:
-    """True where validation ends the training: there is some, it selects the epoch, and a patience is set."""
+    """Return True if validation ends the training: there is some, it selects the epoch, and a patience is set."""
     return config.patience > 0 and config.base.select_on_validation and len(validation) > 0

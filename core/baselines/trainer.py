@@ -69,7 +69,8 @@ class _BaselineState:
 
 
 def target_rois(rois: RoiSet, target: Target) -> RoiSet:
-    """The ROIs that a target is known of, with its classes: margins as they are, or the biopsied ones of these."""
+    """Return the ROIs that a target is known of, with its classes: margins as they are, or the biopsied ones
+    of these."""
     labelled = rois.rows(rois.label >= 0)
     if target == "margin":
         return labelled
@@ -144,7 +145,7 @@ def _prior(training: RoiSet) -> float:
 def _begin(
     config: ClassifierConfig, folder: Path, fingerprint: str, *, lesions: int, emit: Emit
 ) -> _BaselineState:
-    """The state of the unfinished run in the folder, or that of a new one on ``lesions`` ROIs."""
+    """Return the state of the unfinished run in the folder, or that of a new one on ``lesions`` ROIs."""
     tensors: Tensors | None = None
     if (folder / STATE).exists():
         tensors, meta = load_state(folder / STATE)
@@ -287,7 +288,7 @@ def _one_epoch(
 
 
 def validated(network: ClassifierNetwork, rois: RoiSet, cancelled: IsCancelled = never) -> Validation:
-    """AUROC and cross-entropy of these ROIs, all of which have a class of the network."""
+    """Return AUROC and cross-entropy of these ROIs, all of which have a class of the network."""
     if len(rois) == 0:
         return Validation()
     logits = classify(network, rois, cancelled=cancelled).astype(np.float64)

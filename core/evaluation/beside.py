@@ -19,7 +19,7 @@ def with_comparators(
     others: Mapping[str, Predictions],
     readers: Mapping[str, Float],
 ) -> EvaluationReport:
-    """The report with the AUROCs of the comparators and paired differences, model minus comparator.
+    """Return the report with the AUROCs of the comparators and paired differences, model minus comparator.
 
     ``others``: by name, on the lesions of ``predictions`` in the same order. ``readers``: by name, (n,) values
     that rise with suspicion, NaN where a lesion has none.
@@ -29,7 +29,7 @@ def with_comparators(
 
 
 def slug(name: str) -> str:
-    """A comparator's name in a key: its letters and digits, joined by underscores."""
+    """Return a comparator's name in a key: its letters and digits, joined by underscores."""
     return "_".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
 
 

@@ -16,10 +16,11 @@ _WHERE = {
 
 
 def localisation_claims(estimates: Mapping[str, Estimate], model: str = "the model") -> list[str]:
-    """One sentence a scale that has the control: the figure, position only, the paired difference, the conclusion.
+    """Return one sentence a scale that has the control: the figure, position only, the paired difference, the
+    conclusion.
 
-    ``estimates`` are keyed as in ``core.evaluation.report``. Only a difference above 0 with its whole interval is
-    said to show where the model looks.
+    ``estimates`` are keyed as in ``core.evaluation.report``. Only a difference above 0 with its whole interval
+    is said to show where the model looks.
     """
     found = []
     for scale in SCALES:
@@ -35,7 +36,7 @@ def localisation_claims(estimates: Mapping[str, Estimate], model: str = "the mod
 
 
 def conclusion(gap: Estimate) -> str:
-    """Conclusion from a paired difference, model minus position only."""
+    """Draw the conclusion from a paired difference, model minus position only."""
     if gap.low is None or gap.high is None:
         return "without an interval nothing is shown"
     if gap.low > 0:

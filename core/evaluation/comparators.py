@@ -45,7 +45,7 @@ class LinearModel:
     ridge: float
 
     def logits(self, features: Float) -> Float:
-        """(n, K); a feature that is missing counts as its training mean."""
+        """Return (n, K); a feature that is missing counts as its training mean."""
         scaled = (np.where(np.isnan(features), self.mean, features) - self.mean) / self.spread
         found: Float = scaled @ self.weights[:, :-1].T + self.weights[:, -1]
         return found
@@ -82,7 +82,7 @@ def _cross_entropy(logits: Float, label: Int) -> Float:
 
 
 def _solve(scaled: Float, label: Int, classes: int, ridge: float) -> Float:
-    """(K, d + 1) weights at the minimum of mean cross-entropy plus ridge / 2 |W|^2."""
+    """Return (K, d + 1) weights at the minimum of mean cross-entropy plus ridge / 2 |W|^2."""
     n, d = scaled.shape
     hot = label[:, None] == np.arange(classes)
 
@@ -104,8 +104,8 @@ def _solve(scaled: Float, label: Int, classes: int, ridge: float) -> Float:
 
 
 def linear_predictions(name: str, features: Features, training: RoiSet, test: RoiSet) -> Predictions:
-    """Predictions for the test ROIs of margin and, where the biopsied training lesions show both outcomes, of
-    malignancy; both by ``fit_linear`` on the training ROIs. All ROIs have a trained class."""
+    """Return predictions for the test ROIs of margin and, where the biopsied training lesions show both
+    outcomes, of malignancy; both by ``fit_linear`` on the training ROIs. All ROIs have a trained class."""
     known, asked = features(training), features(test)
     classes = len(training.class_names)
     margin = fit_linear(known, training.label, training.patient_ids, classes)
@@ -131,7 +131,8 @@ def linear_predictions(name: str, features: Features, training: RoiSet, test: Ro
 
 
 def pooled_features(network: TrunkNetwork, rois: RoiSet, *, cancelled: IsCancelled = never) -> Float:
-    """(n, C0): mean of the backbone's maps over the lesion's cells, cell by cell weighted by its share of mask.
+    """Return (n, C0): mean of the backbone's maps over the lesion's cells, cell by cell weighted by its share
+    of mask.
 
     Over all cells where the lesion has no outline.
     """
@@ -155,7 +156,8 @@ def pooled_features(network: TrunkNetwork, rois: RoiSet, *, cancelled: IsCancell
 def comparators(
     network: TrunkNetwork, training: RoiSet, test: RoiSet, *, cancelled: IsCancelled = never
 ) -> tuple[Predictions, ...]:
-    """The linear probe on ``network``'s backbone, as it was before any training, and the hand-made features."""
+    """Return the linear probe on ``network``'s backbone, as it was before any training, and the hand-made
+    features."""
 
     def probe(rois: RoiSet) -> Float:
         return pooled_features(network, rois, cancelled=cancelled)

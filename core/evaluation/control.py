@@ -24,7 +24,8 @@ Float = NDArray[np.float64]
 
 
 def plain_features(rois: RoiSet) -> Float:
-    """(n, 3): log area in pixels of the mammogram, mean grey minus that of the ring around, mean grey inside."""
+    """Return (n, 3): log area in pixels of the mammogram, mean grey minus that of the ring around, mean grey
+    inside."""
     pixels, lesion = rois.central(rois.pixels), rois.central(rois.lesion)
     reach = 2 * max(1, round(_RING * rois.transform.input_size)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
@@ -40,7 +41,8 @@ def plain_features(rois: RoiSet) -> Float:
 
 
 def control(training: RoiSet, test: RoiSet) -> Estimate:
-    """Weighted mean AUROC, on the test ROIs, of a logistic regression on size, contrast and density alone."""
+    """Return weighted mean AUROC, on the test ROIs, of a logistic regression on size, contrast and density
+    alone."""
     training, test = training.rows(training.label >= 0), test.rows(test.label >= 0)
     known, asked = plain_features(training), plain_features(test)
     usable, judged = _complete(known), _complete(asked)

@@ -27,12 +27,12 @@ _DRAWS = 1000
 
 
 def confusion_table(predictions: Predictions) -> NDArray[np.int64]:
-    """(K, K) lesions, rows the labelled class, columns the predicted one."""
+    """Return (K, K) lesions, rows the labelled class, columns the predicted one."""
     return confusion(predictions.label, predictions.predicted, len(predictions.class_names))
 
 
 def roc_figure(predictions: Predictions) -> Figure:
-    """Each class against the others, and malignant against benign, with their areas."""
+    """Return each class against the others, and malignant against benign, with their areas."""
     outcome, probability = malignancy_of(predictions)
     panels = 2 if len(outcome) else 1
     figure = Figure(figsize=(4.4 * panels, 4.4), layout="constrained")
@@ -62,8 +62,8 @@ def _roc(axis: Axes, positive: NDArray[np.bool_], score: NDArray[np.float64], na
 
 
 def calibration_figure(predictions: Predictions) -> Figure | None:
-    """Predicted probability of malignancy against the share that is malignant, in groups of about equal size; None
-    without biopsies, or if the model predicts no malignancy."""
+    """Return predicted probability of malignancy against the share that is malignant, in groups of about equal
+    size; None without biopsies, or if the model predicts no malignancy."""
     outcome, probability = malignancy_of(predictions)
     if not len(outcome):
         return None
@@ -86,7 +86,8 @@ def calibration_figure(predictions: Predictions) -> Figure | None:
 
 
 def decision_figure(predictions: Predictions, *, draws: int = _DRAWS) -> Figure | None:
-    """Net benefit of a biopsy by the model, of all and of nobody, by threshold; None as ``calibration_figure``."""
+    """Return net benefit of a biopsy by the model, of all and of nobody, by threshold; None as
+    ``calibration_figure``."""
     outcome, probability = malignancy_of(predictions)
     if not len(outcome):
         return None
@@ -111,7 +112,7 @@ def decision_figure(predictions: Predictions, *, draws: int = _DRAWS) -> Figure 
 
 
 def confusion_figure(predictions: Predictions) -> Figure:
-    """The confusion matrix with counts."""
+    """Return the confusion matrix with counts."""
     table, names = confusion_table(predictions), predictions.class_names
     figure = Figure(figsize=(4.8, 4.4), layout="constrained")
     axis = figure.subplots()
@@ -146,14 +147,14 @@ FIGURES: dict[str, Callable[[Predictions], Figure | None]] = {
 
 
 def malignancy_of(predictions: Predictions) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Outcome (1 malignant, 0 benign) and predicted probability of the lesions that have both."""
+    """Return outcome (1 malignant, 0 benign) and predicted probability of the lesions that have both."""
     known = (predictions.malignant >= 0) & ~np.isnan(predictions.malignancy)
     probability = 1 / (1 + np.exp(-predictions.malignancy[known]))
     return predictions.malignant[known], np.asarray(probability, dtype=np.float64)
 
 
 def svg(figure: Figure) -> bytes:
-    """Without date or random names: equal figures are equal bytes."""
+    """Write without date or random names: equal figures are equal bytes."""
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "marginalia", "svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})

@@ -39,7 +39,8 @@ NAMES = (
 
 
 def hand_made_features(rois: RoiSet) -> Float:
-    """(n, 27) features of every ROI, in the order of ``NAMES``; a row of NaN where the lesion has no outline.
+    """Return (n, 27) features of every ROI, in the order of ``NAMES``; a row of NaN where the lesion has no
+    outline.
 
     Grey values are in [0, 1], distances in units of the edge's, the area in pixels of the mammogram.
     """
@@ -74,7 +75,8 @@ def _features(grey: NDArray[np.float32], mask: NDArray[np.uint8], scale: float) 
 
 
 def _rays(grey: NDArray[np.float32], mask: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(RAYS, steps) grey values along each ray, at the distances ``_FROM`` to ``_TO`` of the outline's edge."""
+    """Return (RAYS, steps) grey values along each ray, at the distances ``_FROM`` to ``_TO`` of the outline's
+    edge."""
     y, x = np.nonzero(mask)
     centre = (float(x.mean()), float(y.mean()))
     angle = np.arange(RAYS) * (2 * np.pi / RAYS)
@@ -97,7 +99,7 @@ def _sampled(picture: NDArray[np.float32], columns: Float, rows: Float, border: 
 
 
 def _edge(rays: NDArray[np.float32], distance: Float) -> list[float]:
-    """Steepness, place and width of the fall of grey about the edge, over the rays."""
+    """Return steepness, place and width of the fall of grey about the edge, over the rays."""
     near = (distance > 0.7) & (distance < 1.35)
     smooth = cv2.GaussianBlur(rays, (3, 3), 0)
     slope = -np.gradient(smooth, distance, axis=1)[:, near]
@@ -112,7 +114,7 @@ def _edge(rays: NDArray[np.float32], distance: Float) -> list[float]:
 
 
 def _ridges(rays: NDArray[np.float32], distance: Float) -> list[float]:
-    """Strength of radial ridges by width and ring: bright along a ray, darker on both sides of it."""
+    """Return strength of radial ridges by width and ring: bright along a ray, darker on both sides of it."""
     found = []
     for width in _RIDGE_WIDTHS:
         sides = (np.roll(rays, width + 1, axis=0) + np.roll(rays, -width - 1, axis=0)) / 2

@@ -39,7 +39,7 @@ def judge(
     controls: Controls = NO_CONTROLS,
     cancelled: IsCancelled = never,
 ) -> Predictions:
-    """Predictions of the model for every ROI with a trained class; the others are left out."""
+    """Return predictions of the model for every ROI with a trained class; the others are left out."""
     labelled = rois.rows(rois.label >= 0)
     found = infer(model.network, labelled, keep_maps=True, cancelled=cancelled)
     prototype_class = np.asarray(model.card.prototype_class, dtype=np.int64)
@@ -74,7 +74,7 @@ def _maps(model: LoadedModel, rois: RoiSet, cancelled: IsCancelled) -> Maps:
 
 
 def original_numbers(model: LoadedModel) -> NDArray[np.int64]:
-    """(m,) number, from 0, that each prototype had before any pruning: its name on every page."""
+    """Return (m,) number, from 0, that each prototype had before any pruning: its name on every page."""
     known = [prototype.index for prototype in model.card.prototypes]
     return np.array(known or range(len(model.card.prototype_class)), dtype=np.int64)
 
@@ -91,8 +91,8 @@ def _malignancy(model: LoadedModel, found: Inference) -> Float:
 
 
 def drawn_like(rois: RoiSet, controls: Controls) -> RoiSet | None:
-    """The lesions of ``rois``, in its order and with its labels, in ROIs with random placement; None if there are
-    none."""
+    """Return the lesions of ``rois``, in its order and with its labels, in ROIs with random placement; None if
+    there are none."""
     if controls.drawn is None:
         return None
     row_of = {lesion: row for row, lesion in enumerate(controls.drawn.lesion_ids)}
@@ -108,7 +108,7 @@ def scale_precisions(
     *,
     drawn: tuple[RoiSet, Maps] | None,
 ) -> dict[str, ScalePrecision]:
-    """Precision by scale, of ``SCALES``; a scale that no image has a mask of is missing.
+    """Return precision by scale, of ``SCALES``; a scale that no image has a mask of is missing.
 
     ``maps`` (n, m, h, w) lie on the latent grid; ``drawn`` are the ROIs with random placement and their maps.
     """
@@ -128,7 +128,7 @@ def scale_precision(
     scale: str,
     controls: Controls = NO_CONTROLS,
 ) -> ScalePrecision | None:
-    """Precision of the maps of each image's own class; None where no image has a mask of this scale.
+    """Return precision of the maps of each image's own class; None where no image has a mask of this scale.
 
     ``small`` (n, m, h, w) are maps on the latent grid, ``prototype_class`` (m,) the class that each is for.
     """
@@ -154,7 +154,8 @@ def scale_precision(
 def _pairs(
     small: NDArray[np.float32], rois: RoiSet, masks: NDArray[np.uint8], prototype_class: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Float, Float]]:
-    """Image, prototype, activation precision and energy inside the mask of each pair, some images at a time."""
+    """Yield image, prototype, activation precision and energy inside the mask of each pair, some images at a
+    time."""
     own = prototype_class[None, :] == rois.label[:, None]
     for first in range(0, len(rois), _CHUNK):
         image, prototype = np.nonzero(own[first : first + _CHUNK])

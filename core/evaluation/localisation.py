@@ -36,7 +36,7 @@ NO_CONTROLS = Controls()
 
 
 def position_map(training: RoiSet, scale: str) -> FloatMap | None:
-    """(I, I) mean mask over the ROIs that have one of this scale; None where none has."""
+    """Return (I, I) mean mask over the ROIs that have one of this scale; None where none has."""
     masks = mask_of_scale(training, scale)
     marked = masks.any(axis=(1, 2)) if len(masks) else np.zeros(0, np.bool_)
     if not marked.any():
@@ -47,7 +47,8 @@ def position_map(training: RoiSet, scale: str) -> FloatMap | None:
 def controls_of(
     training: RoiSet, *, training_drawn: RoiSet | None = None, drawn: RoiSet | None = None
 ) -> Controls:
-    """The controls from training ROIs; without any, the mean mask of the other judged patients is taken.
+    """Return the controls from training ROIs; without any, the mean mask of the other evaluated patients is
+    taken.
 
     ``training_drawn`` are training lesions in random ROIs, for the constant map that suits ``drawn`` best.
     """
@@ -60,14 +61,14 @@ def controls_of(
 
 
 def precision_of_map(constant: NDArray[np.floating], masks: NDArray[np.uint8]) -> Float:
-    """(n,) activation precision of one map (I, I) on every mask (n, I, I); NaN where the mask is empty."""
+    """Return (n,) activation precision of one map (I, I) on every mask (n, I, I); NaN where the mask is empty."""
     cut, count = lowest_of_top(constant), top_count(constant.size)
     found = [precision_of_top(constant, mask, cut=cut, count=count) if mask.any() else np.nan for mask in masks]
     return np.array(found, dtype=np.float64)
 
 
 def precision_of_others(masks: NDArray[np.uint8], patient_ids: tuple[str, ...]) -> Float:
-    """(n,) activation precision, on each mask, of the mean mask of all other patients; NaN without any."""
+    """Return (n,) activation precision, on each mask, of the mean mask of all other patients; NaN without any."""
     patients = np.array(patient_ids)
     marked = masks.any(axis=(1, 2))
     total = masks[marked].sum(axis=0, dtype=np.float64)
@@ -82,7 +83,7 @@ def precision_of_others(masks: NDArray[np.uint8], patient_ids: tuple[str, ...]) 
 def position_control(
     controls: Controls, scale: str, masks: NDArray[np.uint8], patient_ids: tuple[str, ...]
 ) -> Position | None:
-    """Precision of the position-only map on these masks; None where the controls have no such map."""
+    """Return precision of the position-only map on these masks; None where the controls have no such map."""
     known = controls.position.get(scale)
     if known is not None:
         return Position(precision=precision_of_map(known, masks), source="training")

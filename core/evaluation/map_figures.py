@@ -30,7 +30,7 @@ class Stability:
     kept_class: Estimate
     """Share of the lesions whose predicted class stays."""
     per_prototype: dict[int, Estimate]
-    """Of ``overlap``."""
+    """Overlap of each prototype."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,8 @@ class Faithfulness:
 
 
 def joined(records: Sequence[MapRecord]) -> MapRecord:
-    """The folds of one model as one record; prototypes of several folds count on. MarginaliaError for none."""
+    """Return the folds of one model as one record; prototypes of several folds count on. MarginaliaError for
+    none."""
     if not records:
         raise MarginaliaError("Nothing was measured of these maps.")
     first, *rest = records
@@ -69,7 +70,7 @@ def joined(records: Sequence[MapRecord]) -> MapRecord:
 
 
 def of_sources(record: MapRecord, sources: Sequence[str]) -> MapRecord:
-    """The lesions of these data sets and their pairs."""
+    """Return the lesions of these data sets and their pairs."""
     rows = [i for i, source in enumerate(record.sources) if source in sources]
     new = {old: i for i, old in enumerate(rows)}
     pairs = [k for k, i in enumerate(record.image) if i in new]
@@ -93,7 +94,10 @@ def of_sources(record: MapRecord, sources: Sequence[str]) -> MapRecord:
 
 
 def stability(record: MapRecord, *, draws: int = DRAWS) -> tuple[Stability, ...]:
-    """By kind of change. MarginaliaError for a record without a lesion."""
+    """Return the stability by kind of change.
+
+    Raises: MarginaliaError for a record without a lesion.
+    """
     _check(record)
     found = resample(record.patient_ids, len(record.lesion_ids), draws=draws)
     cluster = found.cluster[np.array(record.image, dtype=np.int64)]
@@ -118,7 +122,10 @@ def stability(record: MapRecord, *, draws: int = DRAWS) -> tuple[Stability, ...]
 
 
 def faithfulness(record: MapRecord, *, draws: int = DRAWS) -> Faithfulness:
-    """MarginaliaError for a record without a lesion."""
+    """Return the faithfulness.
+
+    Raises: MarginaliaError for a record without a lesion.
+    """
     _check(record)
     found = resample(record.patient_ids, len(record.lesion_ids), draws=draws)
     gains = _gains(record)
@@ -131,7 +138,8 @@ def faithfulness(record: MapRecord, *, draws: int = DRAWS) -> Faithfulness:
 
 
 def compare_gains(first: MapRecord, second: MapRecord, *, draws: int = DRAWS) -> dict[str, Comparison]:
-    """Gains over a random order, first minus second, paired over the same lesions; by "deletion", "insertion".
+    """Return gains over a random order, first minus second, paired over the same lesions; by "deletion",
+    "insertion".
 
     MarginaliaError where the records were measured on other lesions.
     """
@@ -148,7 +156,8 @@ def compare_gains(first: MapRecord, second: MapRecord, *, draws: int = DRAWS) ->
 
 
 def _gains(record: MapRecord) -> dict[str, Float]:
-    """(n,) how much better the map's order is than a random one: it takes away earlier and puts back earlier."""
+    """Return (n,) how much better the map's order is than a random one: it takes away earlier and puts back
+    earlier."""
     return {
         "deletion": record.area("deletion_random") - record.area("deletion"),
         "insertion": record.area("insertion") - record.area("insertion_random"),

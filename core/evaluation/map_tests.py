@@ -73,25 +73,25 @@ class MapRecord(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...]
     label: list[int]
     image: list[int]
-    """Of each pair: its row among the lesions."""
+    """Row of each pair's image among the lesions."""
     prototype: list[int]
     overlap: dict[str, Numbers]
     """By kind of change: intersection over union of the top 5% before and after, a number a pair."""
     correlation: dict[str, Numbers]
     """Rank correlation of the maps before and after, a number a pair."""
     kept_class: dict[str, list[bool]]
-    """Whether the predicted class is the same after the change, a number a lesion."""
+    """True if the predicted class is the same after the change, one value a lesion."""
     shares: tuple[float, ...]
     curves: dict[str, list[list[float]]]
     """deletion, insertion, deletion_random, insertion_random: probability of the true class at each share."""
 
     def area(self, curve: str) -> Float:
-        """(n,) area under the curves of this kind."""
+        """Return (n,) area under the curves of this kind."""
         return area_under(np.array(self.curves[curve]).reshape(-1, len(self.shares)), self.shares)
 
 
 def explainer_of(model: LoadedModel, *, name: str) -> Explainer:
-    """A prototype network: the similarity maps of the prototypes of the true class."""
+    """Return for a prototype network the similarity maps of the prototypes of the true class."""
     network, own = model.network, np.asarray(model.card.prototype_class, dtype=np.int64)
     numbers = original_numbers(model)
 
@@ -113,13 +113,13 @@ def explainer_of(model: LoadedModel, *, name: str) -> Explainer:
 
 
 def softmax(logits: torch.Tensor) -> Float:
-    """(B, K) probabilities as numpy, float64."""
+    """Return (B, K) probabilities as numpy, float64."""
     found: Float = torch.softmax(logits.double(), dim=1).cpu().numpy()
     return found
 
 
 def sample(rois: RoiSet, *, most: int = SAMPLE) -> RoiSet:
-    """At most ``most`` ROIs of each data set that have a trained class, always the same ones."""
+    """Return at most ``most`` ROIs of each data set that have a trained class, always the same ones."""
     random = np.random.default_rng(_SEED)
     chosen: list[int] = []
     for source in sorted(set(rois.sources)):
@@ -129,7 +129,8 @@ def sample(rois: RoiSet, *, most: int = SAMPLE) -> RoiSet:
 
 
 def measure(explainer: Explainer, rois: RoiSet, *, cancelled: IsCancelled = never) -> MapRecord:
-    """Stability and faithfulness on every ROI of the set, which all have a trained class; Cancelled in between."""
+    """Return stability and faithfulness on every ROI of the set, which all have a trained class; Cancelled in
+    between."""
     before = explainer.maps(rois)
     size = rois.transform.input_size
     found: dict[str, tuple[Float, Float, list[bool]]] = {}
@@ -185,7 +186,8 @@ def _curves(
 
 
 def _steps(grey: UInt8, masks: NDArray[np.bool_]) -> Float32:
-    """(2 S, I, I) in [0, 1]: with each of the S masks blurred away, then with nothing but the mask sharp."""
+    """Return (2 S, I, I) in [0, 1]: with each of the S masks blurred away, then with nothing but the mask
+    sharp."""
     plain = blurred(grey)
     gone, kept = np.where(masks, plain, grey), np.where(masks, grey, plain)
     return np.concatenate([gone, kept]).astype(np.float32) / np.float32(255)
@@ -197,7 +199,7 @@ def _large(small: Float32, size: int) -> Float32:
 
 
 def _small(maps: Any) -> Any:
-    """Every fourth pixel: ranks of neighbours on an upsampled map are the same to within interpolation."""
+    """Take every fourth pixel: ranks of neighbours on an upsampled map are the same to within interpolation."""
     return maps[:, ::4, ::4]
 
 

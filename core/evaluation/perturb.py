@@ -19,7 +19,7 @@ NOISE_SHARE = 0.02
 """Standard deviation of the noise, as a share of the grey scale."""
 JPEG_QUALITY = 75
 SHIFT_SHARE = 0.03
-"""Of the side, to the right and downwards."""
+"""Shift as a share of the side, to the right and downwards."""
 _SEED = 7
 
 
@@ -35,7 +35,7 @@ class Perturbation:
 
 
 def with_noise(rois: RoiSet) -> RoiSet:
-    """Gaussian noise, the same for a lesion whenever it is asked for."""
+    """Return Gaussian noise, the same for a lesion whenever it is asked for."""
     changed = np.empty_like(rois.pixels)
     for i, (grey, lesion) in enumerate(zip(rois.pixels, rois.lesion_ids, strict=True)):
         random = np.random.default_rng([_SEED, *lesion.encode()])
@@ -45,7 +45,7 @@ def with_noise(rois: RoiSet) -> RoiSet:
 
 
 def recompressed(rois: RoiSet) -> RoiSet:
-    """Through JPEG and back."""
+    """Send the picture through JPEG and back."""
     changed = np.empty_like(rois.pixels)
     for i, grey in enumerate(rois.pixels):
         kept, coded = cv2.imencode(".jpg", np.ascontiguousarray(grey), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
@@ -56,18 +56,20 @@ def recompressed(rois: RoiSet) -> RoiSet:
 
 
 def shift_of(rois: RoiSet) -> int:
-    """Pixels that ``shifted`` moves by: never more than the context that is stored around the ROI."""
+    """Return the number of pixels that ``shifted`` moves by: never more than the context that is stored around
+    the ROI."""
     return min(max(1, round(SHIFT_SHARE * rois.transform.input_size)), rois.transform.crop_offset)
 
 
 def shifted(rois: RoiSet) -> RoiSet:
-    """The content further to the right and down; what comes in is the mammogram's own, from the stored context."""
+    """Move the content further to the right and down; what comes in is the mammogram's own, from the stored
+    context."""
     by = shift_of(rois)
     return replace(rois, pixels=_moved(rois.pixels, by))
 
 
 def _moved(stored: UInt8, by: int) -> UInt8:
-    """(n, S, S) with the rows and columns beyond the edge repeated; those never reach the central crop."""
+    """Return (n, S, S) with the rows and columns beyond the edge repeated; those never reach the central crop."""
     if by == 0:
         return stored
     padded: UInt8 = np.pad(stored, ((0, 0), (by, 0), (by, 0)), mode="edge")
@@ -90,13 +92,15 @@ PERTURBATIONS = (
 def common_part(
     before: NDArray[np.float32], after: NDArray[np.float32], by: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What two stacks of maps (n, I, I) show of the same content, where that moved by ``by`` pixels in between."""
+    """Cut two stacks of maps (n, I, I) to the content that both show, where it moved by ``by`` pixels in
+    between."""
     if by == 0:
         return before, after
     return before[:, :-by, :-by], after[:, by:, by:]
 
 
 def blurred(grey: UInt8) -> UInt8:
-    """(I, I) without detail, sigma a tenth of the side: what "taken away" means in deletion and insertion."""
+    """Return (I, I) without detail, sigma a tenth of the side: what "taken away" means in deletion and
+    insertion."""
     soft = cv2.GaussianBlur(np.ascontiguousarray(grey), (0, 0), grey.shape[0] / 10)
     return np.asarray(soft, dtype=np.uint8)

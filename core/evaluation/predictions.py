@@ -27,7 +27,7 @@ and scale (``core.data.random_roi``)."""
 
 
 def mask_of_scale(rois: RoiSet, scale: str) -> NDArray[np.uint8]:
-    """(n, I, I) masks of the un-augmented ROIs that a scale is judged by."""
+    """Return (n, I, I) masks of the un-augmented ROIs that a scale is measured by."""
     return rois.central(rois.fine if scale.startswith("fine") else rois.lesion)
 
 
@@ -162,7 +162,7 @@ def _rows_of_pairs(scale: ScalePrecision, chosen: Bool) -> ScalePrecision:
 
 
 def pooled(folds: Sequence[Predictions]) -> Predictions:
-    """The folds of a cross-validation as one set; a lesion that stands in two of them is refused."""
+    """Return the folds of a cross-validation as one set; a lesion that stands in two of them is refused."""
     lesions = [lesion for fold in folds for lesion in fold.lesion_ids]
     if len(lesions) != len(set(lesions)):
         raise MarginaliaError(
@@ -197,7 +197,7 @@ def _pooled_evidence(folds: Sequence[Float | None]) -> Float | None:
 
 
 def _pooled_positions(folds: Sequence[ScalePrecision | None], sizes: Sequence[int]) -> Position | None:
-    """The position-only control of all folds; None where a fold with masks was judged without it."""
+    """Return the position-only control of all folds; None where a fold with masks was evaluated without it."""
     judged = [fold.position for fold in folds if fold is not None]
     known = [one for one in judged if one is not None]
     if len(known) < len(judged) or not known:
@@ -211,7 +211,8 @@ def _pooled_positions(folds: Sequence[ScalePrecision | None], sizes: Sequence[in
 
 
 def _unmarked(images: int) -> ScalePrecision:
-    """Of a fold none of whose images has a mask of the scale: no pairs, and undefined values."""
+    """Return the figures of a fold none of whose images has a mask of the scale: no pairs, and undefined
+    values."""
     none, undefined = np.empty(0, dtype=np.int64), np.full(images, np.nan)
     return ScalePrecision(
         pairs=PairTable(image=none, prototype=none, klass=none, value=np.empty(0)),

@@ -73,21 +73,21 @@ class Method:
         return self.rows(np.array([source in wanted for source in self.first.sources], dtype=np.bool_))
 
     def probabilities(self) -> Float:
-        """(R, n, K)"""
+        """Return (R, n, K) logits."""
         return np.stack([run.probabilities for run in self.runs])
 
     def malignancy(self) -> Float:
-        """(R, n); NaN where a run predicts none."""
+        """Return (R, n); NaN where a run predicts none."""
         return np.stack([run.malignancy for run in self.runs])
 
     def scales(self, scale: str) -> list[ScalePrecision] | None:
-        """What each run has at one scale of mask; None where a run has nothing."""
+        """Return each run's values at one scale of mask; None if a run has none."""
         found = [run.scales.get(scale) for run in self.runs]
         kept = [one for one in found if one is not None]
         return kept if len(kept) == len(found) else None
 
     def table(self, scale: str, what: Measure = "precision") -> PairTable | None:
-        """The pairs of all runs at one scale of mask; prototypes count on from run to run."""
+        """Return the pairs of all runs at one scale of mask; prototypes count on from run to run."""
         found = self.scales(scale)
         if found is None:
             return None
@@ -108,7 +108,7 @@ class Method:
 
 
 def check_same_lesions(first: Predictions, second: Predictions) -> None:
-    """MarginaliaError where two predictions cannot be paired: other lesions or other classes."""
+    """Raise MarginaliaError if two predictions cannot be paired: other lesions or other classes."""
     if first.class_names != second.class_names:
         raise MarginaliaError(
             f"{first.model} and {second.model} have different classes ({', '.join(first.class_names)}; "
@@ -124,7 +124,7 @@ def check_same_lesions(first: Predictions, second: Predictions) -> None:
 
 
 def summarise_method(method: Method, *, draws: int) -> Figures:
-    """Every figure of Table 1 with its patient-clustered interval, and run by run."""
+    """Return every figure of Table 1 with its patient-clustered interval, and run by run."""
     first = method.first
     resamples = resample(first.patient_ids, len(first), draws=draws)
     estimates: dict[str, Estimate] = {}
@@ -150,7 +150,7 @@ def summarise_method(method: Method, *, draws: int) -> Figures:
 
 
 def _points(method: Method) -> dict[str, Estimate]:
-    """The figures of a single run; few resamples, since only the values are used."""
+    """Return the figures of a single run; few resamples, since only the values are used."""
     resamples = resample(method.first.patient_ids, len(method.first), draws=2)
     found = _margins(method, resamples) if method.margins else {}
     found |= _precisions(method, resamples)
@@ -163,7 +163,7 @@ def _points(method: Method) -> dict[str, Estimate]:
 
 
 def _known(method: Method) -> Bool:
-    """(n,) lesions with a biopsy result and a predicted malignancy."""
+    """Return (n,) lesions with a biopsy result and a predicted malignancy."""
     return np.asarray((method.first.malignant >= 0) & ~np.isnan(method.malignancy()).any(axis=0))
 
 
@@ -226,7 +226,8 @@ def _ever_fires(method: Method, scale: str, resamples: Resamples) -> Estimate:
 
 
 def compare_methods(first: Method, second: Method, *, draws: int) -> dict[str, Comparison]:
-    """Paired tests, first minus second: DeLong clustered by patient for areas, the patient bootstrap otherwise.
+    """Return paired tests, first minus second: DeLong clustered by patient for areas, the patient bootstrap
+    otherwise.
 
     MarginaliaError where the methods were not tested on the same lesions or not run equally often.
     """
@@ -264,7 +265,8 @@ def _compare_margins(first: Method, second: Method) -> dict[str, Comparison]:
 
 
 def _compare_malignancy(first: Method, second: Method) -> Comparison | None:
-    """On the lesions for which both predict a malignancy and a biopsy is known; None without any."""
+    """Compare on the lesions for which both predict a malignancy and a biopsy is known; None if there are
+    none."""
     mine, yours = _known(first), _known(second)
     shared = set(np.array(first.first.lesion_ids)[mine]) & set(np.array(second.first.lesion_ids)[yours])
     if not shared or len(first.runs) != len(second.runs):
@@ -277,7 +279,7 @@ def _compare_malignancy(first: Method, second: Method) -> Comparison | None:
 
 
 def precision_ratio(first: Method, second: Method, scale: str, *, draws: int) -> Estimate | None:
-    """How many times the activation precision of ``second`` that of ``first`` is, by a patient bootstrap."""
+    """Divide the activation precision of ``second`` into that of ``first``, with a patient bootstrap."""
     a, b = first.table(scale), second.table(scale)
     if a is None or b is None:
         return None

@@ -78,7 +78,7 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
     """Stability and faithfulness of the maps, where they were measured."""
 
     def __getitem__(self, key: str) -> Estimate:
-        """The estimate of this metric with the clustered interval; KeyError where the report has none."""
+        """Return the estimate of this metric with the clustered interval; KeyError where the report has none."""
         for metric in self.metrics:
             if metric.key == key and not metric.as_in_paper:
                 return metric.estimate
@@ -88,7 +88,7 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
 def evaluate(
     predictions: Predictions, *, source: str = "all", synthetic: bool = False, draws: int = DRAWS
 ) -> EvaluationReport:
-    """Every metric of the predictions, per image. MarginaliaError where there is nothing to judge."""
+    """Return every metric of the predictions, per image. MarginaliaError if there is nothing to evaluate."""
     if draws < FEWEST_DRAWS:
         raise MarginaliaError(f"{draws} resamples give no interval: take at least {FEWEST_DRAWS} (5000 is usual).")
     if len(predictions) == 0:
@@ -121,14 +121,16 @@ def evaluate(
 def evaluate_findings(
     predictions: Predictions, *, source: str = "all", synthetic: bool = False, draws: int = DRAWS
 ) -> EvaluationReport:
-    """Margin and malignancy per finding: the mean of the logits over its views. Activation is per image only."""
+    """Return margin and malignancy per finding: the mean of the logits over its views. Activation is per image
+    only."""
     return msgspec.structs.replace(
         evaluate(merged_by_finding(predictions), source=source, synthetic=synthetic, draws=draws), unit="finding"
     )
 
 
 def merged_by_finding(predictions: Predictions) -> Predictions:
-    """One row a finding: the mean of its views' logits; findings whose views differ in label are left out."""
+    """Return one row a finding: the mean of its views' logits; findings whose views differ in label are left
+    out."""
     ids = predictions.finding_ids
     label = label_by_finding(predictions.label, ids)
     first = first_rows(ids)
@@ -180,7 +182,7 @@ def _margin(
 
 
 def _abstention(predictions: Predictions, *, clusters: tuple[str, ...]) -> Iterator[Metric]:
-    """How often the model has no precedent, and its margin AUROC on the lesions of most evidence."""
+    """Report how often the model has no precedent, and its margin AUROC on the lesions of most evidence."""
     if predictions.evidence is None:
         return
     abstained = proportion(predictions.no_precedent, clusters)
@@ -233,7 +235,8 @@ def _precision(
 
 
 def _over_position(key: str, name: str, scale: ScalePrecision, resamples: Resamples) -> Iterator[Metric]:
-    """The position-only map beside the model, and their paired difference: above 0 where the model looks."""
+    """Yield the position-only map beside the model, and their paired difference: above 0 where the model
+    looks."""
     if scale.position is None:
         return
     alone, pairs = scale.position.precision, scale.pairs
@@ -265,12 +268,13 @@ def _per_prototype(predictions: Predictions, resamples: Resamples) -> Iterator[M
 
 
 def _scales(predictions: Predictions) -> tuple[tuple[str, str, ScalePrecision | None], ...]:
-    """Key, name and precision of each scale, in their order."""
+    """Return key, name and precision of each scale, in their order."""
     return tuple((key, SCALE_WORDS[key], predictions.scales.get(key)) for key in SCALES)
 
 
 def with_maps(report: EvaluationReport, record: MapRecord, *, draws: int = DRAWS) -> EvaluationReport:
-    """The report with the figures of stability and faithfulness; MarginaliaError for a record without a lesion."""
+    """Return the report with the figures of stability and faithfulness; MarginaliaError for a record without a
+    lesion."""
     metrics = []
     for one in stability(record, draws=draws):
         for suffix, text, estimate in (
@@ -323,7 +327,7 @@ def _malignancy(
 
 
 def _as_in_paper(predictions: Predictions, draws: int) -> Iterator[Metric]:
-    """The same figures with intervals over images, as the paper gives them."""
+    """Yield the same figures with intervals over images, as the paper gives them."""
     images = resample(None, len(predictions), draws=draws)
     yield from _margin(predictions, images, clusters=None, as_in_paper=True)
     for key, label, scale in _scales(predictions):
@@ -345,7 +349,7 @@ def _as_in_paper(predictions: Predictions, draws: int) -> Iterator[Metric]:
 
 
 def report_text(report: EvaluationReport) -> str:
-    """The report for a terminal: one line a figure, with its interval."""
+    """Return the report for a terminal: one line a figure, with its interval."""
     head = f"{report.model}, {report.source}: {report.count} {report.unit}s of {report.patients} patients"
     lines = [("SYNTHETIC DATA. " if report.synthetic else "") + head]
     primary = [metric for metric in report.metrics if not metric.as_in_paper]
@@ -357,7 +361,7 @@ def report_text(report: EvaluationReport) -> str:
 
 
 def _left_out(metric: Metric) -> str:
-    """How many pairs or images have no value where others have: no mask, or a map that says nothing."""
+    """Count the pairs or images that have no value where others have: no mask, or a constant map."""
     estimate = metric.estimate
     if estimate.value is None or not estimate.undefined or not metric.key.startswith(_OF_MAPS):
         return ""

@@ -52,7 +52,7 @@ _TEXT = ("model", "class_names", "lesion_ids", "finding_ids", "patient_ids", "so
 
 
 def save_predictions(path: Path, predictions: Predictions) -> None:
-    """Written whole or not at all; read again they are equal to the bit."""
+    """Write predictions whole or not at all; read again they are equal to the bit."""
     values: dict[str, Any] = {name: getattr(predictions, name) for name in _TEXT}
     saved = _Saved(
         **values,
@@ -68,7 +68,10 @@ def save_predictions(path: Path, predictions: Predictions) -> None:
 
 
 def load_predictions(path: Path) -> Predictions:
-    """ModelError where the file is missing or damaged."""
+    """Read predictions.
+
+    Raises: ModelError if the file is missing or damaged.
+    """
     try:
         saved = msgspec.json.decode(path.read_bytes(), type=_Saved)
     except (OSError, msgspec.MsgspecError) as error:

@@ -57,7 +57,8 @@ def where_the_maps_lie(experiment: Experiment) -> Section:
 
 
 def precision_by_class(judged: Judged, scale: str) -> Table | None:
-    """Rows of methods, then what chance, a blob and a perfect map would have; None without a mask of the scale."""
+    """Return rows of methods, then what chance, a blob and a perfect map would have; None without a mask of
+    the scale."""
     names = judged.class_names
     shown = [(m, f) for m, f in zip(judged.methods, judged.figures, strict=True) if m.margins]
     first = shown[0][0].scales(scale)
@@ -119,7 +120,7 @@ def energy_and_firing(judged: Judged) -> Table:
 
 
 def by_prototype(experiment: Experiment) -> Table:
-    """Of the first training of IAIA-BL, on the first test set that it was judged on."""
+    """Explain the first training of IAIA-BL, on the first test set that it was evaluated on."""
     done, judged = experiment.first(IAIA), experiment.judged[0]
     given = done.predictions("model")
     here = given.rows(np.array([source in judged.test_set.sources for source in given.sources], dtype=np.bool_))
@@ -179,7 +180,8 @@ def _fires(given: Predictions) -> dict[int, str]:
 
 
 def _steady(experiment: Experiment, judged: Judged) -> dict[str, dict[int, Estimate]]:
-    """By kind of change; {} where nothing was measured. With folds the first one's prototypes come first."""
+    """Return the stability by kind of change; {} if nothing was measured. With folds the first one's
+    prototypes come first."""
     if not experiment.maps:
         return {}
     record = of_sources(experiment.maps[0], judged.test_set.sources)
@@ -189,7 +191,8 @@ def _steady(experiment: Experiment, judged: Judged) -> dict[str, dict[int, Estim
 
 
 def distances_moved(experiment: Experiment) -> Table:
-    """How far projection (stage A2) took the prototypes: the less, the more they were patches already."""
+    """Measure how far projection (stage A2) moved the prototypes: the less, the more they were patches
+    already."""
     rows = []
     for trial in experiment.trials:
         every: Sequence[FinishedPart] = [done for folds in experiment.done[trial.key] for done in folds]
@@ -206,7 +209,7 @@ def distances_moved(experiment: Experiment) -> Table:
 
 
 def twins(card: ModelCard) -> int:
-    """Prototypes that were projected onto a patch which an earlier one of their class is already."""
+    """Return prototypes that were projected onto a patch which an earlier one of their class is already."""
     places = [(one.class_name, one.lesion_id, one.cell) for one in card.prototypes]
     return len(places) - len(set(places))
 

@@ -50,7 +50,8 @@ class PageCase:
 
 
 def telling_cases(predictions: Predictions) -> list[PageCase]:
-    """Of each class the lesion that is most clearly right and the one that is most clearly wrong, where any is."""
+    """Return for each class the lesion that is most clearly right and the one that is most clearly wrong,
+    where any is."""
     logits, label = predictions.logits, predictions.label
     right = predictions.predicted == label
     others = np.where(np.eye(logits.shape[1], dtype=np.bool_)[label], -np.inf, logits).max(axis=1)
@@ -68,7 +69,7 @@ def telling_cases(predictions: Predictions) -> list[PageCase]:
 def explained(
     folder: Path, model: LoadedModel, rois: RoiSet, cases: list[PageCase], *, index: str, cancelled: IsCancelled
 ) -> Section:
-    """Fig. 4 and Extended Data 1-4: a page a case, and its strongest prototypes on this page.
+    """Draw Fig. 4 and Extended Data 1-4: a page a case, and its strongest prototypes on this page.
 
     ModelError where the model was never projected.
     """
@@ -104,7 +105,7 @@ def explained(
 
 
 def _picture(found: Explanation, patches: tuple[PrototypePatch, ...], words: str) -> PagePicture:
-    """As Fig. 4: a row a prototype of the predicted class, its contribution under it."""
+    """Draw the case as Fig. 4 does: a row a prototype of the predicted class, its contribution under it."""
     ranked = [r for r in found.ranked(found.predicted) if r.class_index == found.predicted][:_ROWS]
     style = HeatStyle(high=max(float(row.activation.max()) for row in ranked))
     own = HeatStyle(high=ranked[0].self_activation)
@@ -136,13 +137,13 @@ def _picture(found: Explanation, patches: tuple[PrototypePatch, ...], words: str
 
 
 def class_view(model: LoadedModel, rois: RoiSet, row: int) -> NDArray[np.float32]:
-    """(I, I) class activation view of the true class: the mean of the maps of its prototypes."""
+    """Return (I, I) class activation view of the true class: the mean of the maps of its prototypes."""
     found = explain(model.network, model.card, roi_input(rois, row))
     return found.class_activation(int(rois.label[row]))
 
 
 def attention(models: Models, rois: RoiSet, lesions: list[str]) -> Section:
-    """Fig. 2: the same lesions by the model with masks and by the one without."""
+    """Draw Fig. 2: the same lesions by the model with masks and by the one without."""
     rows = []
     for lesion in lesions:
         row = rois.lesion_ids.index(lesion)
@@ -171,7 +172,7 @@ def attention(models: Models, rois: RoiSet, lesions: list[str]) -> Section:
 
 
 def compared_maps(models: Models, rois: RoiSet, lesions: list[str]) -> Section:
-    """Extended Data Fig. 5: class activation views beside GradCAM and GradCAM++ of the same lesions."""
+    """Draw Extended Data Fig. 5: class activation views beside GradCAM and GradCAM++ of the same lesions."""
     chosen = np.array([rois.lesion_ids.index(lesion) for lesion in lesions])
     some = rois.rows(chosen)
     found = class_maps(models.classifier.network, some, some.label)
@@ -207,7 +208,7 @@ def _grey(rois: RoiSet, row: int) -> NDArray[np.uint8]:
 
 
 def _mask(rois: RoiSet, row: int) -> NDArray[np.uint8]:
-    """The fine mask, or the lesion's outline where there is none."""
+    """Return the fine mask, or the lesion's outline where there is none."""
     return np.ascontiguousarray(rois.central(rois.fine[row] if rois.has_fine[row] else rois.lesion[row]))
 
 

@@ -25,10 +25,10 @@ from core.training.config import TrainingConfig
 def comparator_methods(
     config: TrainingConfig, data: Sequence[Data], *, runs: int, emit: Emit, cancelled: IsCancelled
 ) -> list[Method]:
-    """Each comparator, fitted on the training part of every fold and judged on its test part.
+    """Return each comparator, fitted on the training part of every fold and evaluated on its test part.
 
-    Nothing in them is random, so that each stands for every one of ``runs`` seeds. Without the trunk's weights the
-    probe is left out, with a message.
+    Nothing in them is random, so that each stands for every one of ``runs`` seeds. Without the trunk's weights
+    the probe is left out, with a message.
     """
     found = []
     for name, features in _features(config, data, emit, cancelled).items():
@@ -43,7 +43,7 @@ def comparator_methods(
 def _features(
     config: TrainingConfig, data: Sequence[Data], emit: Emit, cancelled: IsCancelled
 ) -> dict[str, Features]:
-    """By comparator; every lesion is measured once, whatever the number of folds."""
+    """Measure the features of each comparator; every lesion is measured once, whatever the number of folds."""
     everything = data[0].rois
     kinds = {HAND_MADE: _kept(everything, hand_made_features(everything))}
     try:
@@ -65,7 +65,7 @@ def _kept(rois: RoiSet, values: Float) -> Features:
 
 
 def comparators_section(judged: Sequence[Judged]) -> Section:
-    """The first model beside each comparator, on every test set; () for none."""
+    """Return the first model beside each comparator, on every test set; () for none."""
     return Section(
         title="Simple comparators",
         text=(

@@ -33,7 +33,7 @@ class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
 def compare_runs(
     study: Study, names: Sequence[str], *, draws: int = DRAWS, cancelled: IsCancelled
 ) -> list[RunComparison]:
-    """The first run against each of the others.
+    """Return the first run against each of the others.
 
     ModelError for a run that was never projected; MarginaliaError for runs of other splits or classes.
     """

@@ -26,7 +26,7 @@ class Experiment:
     """By key: a list of seeds of a list of folds."""
     data: tuple[Data, ...]
     judged: tuple[Judged, ...]
-    """One a test set."""
+    """Evaluation of each test set."""
     variants: tuple[Judged, ...]
     """IAIA-BL, pruned, without masks, and the ablations; one a test set."""
     synthetic: bool
@@ -38,5 +38,5 @@ class Experiment:
     IAIA-BL without any mask."""
 
     def first(self, key: str) -> FinishedPart:
-        """The first seed and fold of a model: the one that is shown on single lesions."""
+        """Return the first seed and fold of a model: the one that is shown on single lesions."""
         return self.done[key][0][0]

@@ -24,7 +24,7 @@ def findings_section(judged: Sequence[Judged]) -> tuple[Section, ...]:
 
 
 def findings_table(judged: Judged) -> Table | None:
-    """None where no finding of the test set was seen in more than one view."""
+    """Make the table of findings; None if no finding of the test set was seen in more than one view."""
     first = judged.methods[0].first
     if len(set(first.finding_ids)) == len(first):
         return None
@@ -52,7 +52,7 @@ def _merged(method: Method) -> Method:
 
 
 def _says_the_same(method: Method, methods: Sequence[Method]) -> bool:
-    """GradCAM++ beside GradCAM: another map of the same answer."""
+    """Return True for GradCAM++ beside GradCAM: another map of the same answer."""
     before = methods[: methods.index(method)]
     return method.post_hoc and any(one.post_hoc for one in before)
 

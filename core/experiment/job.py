@@ -41,7 +41,7 @@ class ExperimentRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def experiment_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
-    """The child's side; returns the ``Outcome`` as builtins."""
+    """Return the child's side; returns the ``Outcome`` as builtins."""
     asked = msgspec.convert(arguments, ExperimentRequest)
     request = TableRequest(
         out=Path(asked.out), config=asked.config, seeds=asked.seeds, ablations=asked.ablations, split=asked.split,

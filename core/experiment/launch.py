@@ -33,7 +33,7 @@ class PartRequest(msgspec.Struct, frozen=True, kw_only=True):
     split: str
     folds: int
     key: str
-    """Of the trial."""
+    """Key of the trial."""
     seed: int
     fold: int
     """From 1; 0 where there are no folds."""
@@ -85,7 +85,7 @@ def _job(part: PartRequest, folder: Path, launcher: Launcher, cancelled: IsCance
 
 
 def part_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
-    """The child's side."""
+    """Return the child's side."""
     part = msgspec.convert(arguments, PartRequest)
     out = Path(part.out)
     request = TableRequest(out=out, config=part.config, split=part.split, folds=part.folds)

@@ -18,7 +18,8 @@ from core.statistics.repeated import compare_mean_auroc
 
 
 def equation(model: LoadedModel) -> tuple[str, ...]:
-    """Eq. 2 and 3 with this model's coefficients, in hundredths as the paper prints them; () where undefined."""
+    """Return eq. 2 and 3 with this model's coefficients, in hundredths as the paper prints them; () where
+    undefined."""
     if model.card.malignancy_ridge is None or "malignancy" in model.card.notes:
         return ()
     weights = model.network.malignancy.weight.detach().numpy()[0] * 100
@@ -30,7 +31,7 @@ def equation(model: LoadedModel) -> tuple[str, ...]:
 
 
 def reader_auroc(predictions: Predictions, estimates: NDArray[np.float64]) -> Estimate | None:
-    """AUROC of a reader's estimates (n,) on the biopsied lesions that have one; None where none has."""
+    """Return AUROC of a reader's estimates (n,) on the biopsied lesions that have one; None where none has."""
     known = (predictions.malignant >= 0) & ~np.isnan(estimates)
     if not known.any():
         return None
@@ -39,7 +40,8 @@ def reader_auroc(predictions: Predictions, estimates: NDArray[np.float64]) -> Es
 
 
 def against_reader(method: Method, estimates: NDArray[np.float64]) -> Comparison | None:
-    """The model minus the reader, paired, on the biopsied lesions that the reader estimated; None without any."""
+    """Return the model minus the reader, paired, on the biopsied lesions that the reader estimated; None
+    without any."""
     first, scores = method.first, method.malignancy()
     known = (first.malignant >= 0) & ~np.isnan(estimates) & ~np.isnan(scores).any(axis=0)
     if not known.any():
@@ -50,7 +52,8 @@ def against_reader(method: Method, estimates: NDArray[np.float64]) -> Comparison
 
 
 def malignancy_section(model: LoadedModel, judged: list[Judged], readers: list[dict[str, Float]]) -> Section:
-    """The equation, and a table a test set; ``readers``: what people said of its lesions, by comparator."""
+    """Return the equation, and a table a test set; ``readers``: what people said of its lesions, by
+    comparator."""
     lines = equation(model)
     text = (
         "Malignancy is predicted from the margin scores alone (first training), as in eq. 2 and 3:",

@@ -28,7 +28,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
 def map_records(
     folds: Sequence[FinishedPart], data: Sequence[Data], *, emit: Emit, cancelled: IsCancelled
 ) -> dict[str, MapRecord]:
-    """The measurements of one training of a model, its folds joined, by kind of map.
+    """Return the measurements of one training of a model, its folds joined, by kind of map.
 
     What was measured before is read again; Cancelled between lesions.
     """
@@ -57,7 +57,7 @@ def _explainers(done: FinishedPart) -> dict[str, Explainer]:
 
 
 def _read(path: Path) -> _Kept | None:
-    """None where there is none, or it is damaged: it is measured again."""
+    """Read the file; None if it is missing or damaged, and it is measured again."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Kept)
     except (OSError, msgspec.MsgspecError):

@@ -145,7 +145,7 @@ def _sections(
 
 
 def _readers(experiment: Experiment, judged: Judged) -> dict[str, NDArray[np.float64]]:
-    """Readers' assessments of malignancy, by comparator; their own probability first."""
+    """Return readers' assessments of malignancy, by comparator; their own probability first."""
     found = reader_values(experiment.study, judged.methods[0].first.lesion_ids)
     return {name: found[name] for name in (PROBABILITY, CATEGORY) if name in found}
 
@@ -160,7 +160,7 @@ def _lead(experiment: Experiment) -> str:
 
 
 def _single_lesions(experiment: Experiment, cancelled: IsCancelled) -> tuple[Section, ...]:
-    """On the first training's test lesions of the first test set."""
+    """Show single lesions: the first training's test lesions of the first test set."""
     rois = experiment.data[0].rois
     predictions = experiment.first(IAIA).predictions("model")
     sources = experiment.judged[0].test_set.sources
@@ -233,7 +233,7 @@ def _made_of(experiment: Experiment) -> Section:
 
 
 def _convergence(trial: Trial, done: Sequence[FinishedPart]) -> str:
-    """How the trainings of one model ended: on validation, at the limit of epochs, or at a fixed length."""
+    """Say how the trainings of one model ended: on validation, at the limit of epochs, or at a fixed length."""
     if not isinstance(trial.config, ClassifierConfig):
         return f"{trial.config.epochs.joint} joint epochs, the best projected one by validation"
     cards = [one.classifier().card for one in done]

@@ -53,7 +53,7 @@ class PartRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The trial's, as JSON values."""
     data_fingerprint: str
     seconds: float
-    """Of the training alone."""
+    """Seconds of the training alone."""
     threads: int
     device: str
     machine: str
@@ -87,7 +87,8 @@ class Data:
         return self.rois.rows(self.rows_of(part))
 
     def controls(self) -> Controls:
-        """Controls of localisation for the test part, with the position-only map of this fold's training part."""
+        """Return controls of localisation for the test part, with the position-only map of this fold's
+        training part."""
         drawn = self.drawn
         placed = None if drawn is None else drawn.rows(self.rows_of(Part.TRAINING))
         test = None if drawn is None else drawn.rows(self.rows_of(Part.TEST))
@@ -117,7 +118,7 @@ def part_folder(out: Path, trial: Trial, seed: int, fold: int) -> Path:
 
 
 def finished(folder: Path, trial: Trial, seed: int, data: Data) -> FinishedPart | None:
-    """The part, where it is finished; StudyError where the folder holds a part of another experiment."""
+    """Return the part, where it is finished; StudyError where the folder holds a part of another experiment."""
     try:
         record = msgspec.json.decode((folder / RECORD).read_bytes(), type=PartRecord)
     except FileNotFoundError:
@@ -172,7 +173,7 @@ def carry_out(
 
 
 def _as_json(config: TrainingConfig | ClassifierConfig) -> dict[str, object]:
-    """As it comes back from a file: lists where there were tuples."""
+    """Convert to what a file returns: lists instead of tuples."""
     found: dict[str, object] = msgspec.json.decode(msgspec.json.encode(config))
     return found
 
@@ -190,7 +191,7 @@ def _judge_classifier(
 def _judge_prototypes(
     folder: Path, trial: Trial, data: Data, config: TrainingConfig, cancelled: IsCancelled
 ) -> tuple[dict[str, Predictions], tuple[int, ...]]:
-    """Predictions of the model as trained and, for IAIA-BL, as the automatic suggestions prune it."""
+    """Return predictions of the model as trained and, for IAIA-BL, as the automatic suggestions prune it."""
     model, test = load_model(folder / "model"), data.of_part(Part.TEST)
     controls = data.controls()
     found = {"model": judge(model, test, name=trial.name, controls=controls, cancelled=cancelled)}
@@ -210,7 +211,8 @@ def _judge_prototypes(
 
 
 def with_few_fine(rois: RoiSet, parts: Parts, count: int, seed: int) -> RoiSet:
-    """The ROIs with the fine annotations of ``count`` training ROIs only, as many of each class as can be.
+    """Return the ROIs with the fine annotations of ``count`` training ROIs only, as many of each class as can
+    be.
 
     Fewer where there are not so many. Validation and test ROIs keep theirs, which only judge.
     """
@@ -228,14 +230,15 @@ def with_few_fine(rois: RoiSet, parts: Parts, count: int, seed: int) -> RoiSet:
 
 
 def machine() -> str:
-    """The hardware in words, for the report."""
+    """Return the hardware in words, for the report."""
     name = platform.processor() or platform.machine()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return f"{platform.system()}, {name}, {torch.get_num_threads()} threads of torch, {device}"
 
 
 def check_data(data: Data, *, needs_masks: bool, folds: bool = False) -> None:
-    """StudyError for what the experiment cannot be done with: a part without a class, one patient, no masks.
+    """Raise StudyError for what the experiment cannot be done with: a part without a class, one patient, no
+    masks.
 
     The test and validation parts of a fold may lack a class: their predictions are pooled over the folds.
     """

@@ -32,15 +32,15 @@ TRAINING, MARKED, UNMARKED = "phantom-training", "phantom-random-marker", "phant
 SPLIT = "default"
 _VALIDATION_SHARE = 0.16
 CHANGES = ("loss.fine=0.004", "transform.stored_share=3.0", "augmentation.random_context=1.0")
-"""What the experiment changes of the preset where nothing else is asked for: beside so plain a marker the compact
-preset's 0.002 leaves prototypes on it. Chosen on other synthetic studies than the one that is reported. All models
-are trained on ROIs with random centre and scale, where position alone finds nothing."""
+"""Settings that the experiment changes in the preset if nothing else is asked for: beside so plain a marker
+the compact preset's 0.002 leaves prototypes on it. Chosen on other synthetic studies than the one that is
+reported. All models are trained on ROIs with random centre and scale, where position alone finds nothing."""
 
 
 def confounded(
     *, patients: int, test_patients: int, seed: int, height: int = 900, width: int = 700
 ) -> PhantomConfig:
-    """The study with the marker at random in its test part; StudyError for odd numbers."""
+    """Return the study with the marker at random in its test part; StudyError for odd numbers."""
     if not 1 <= test_patients < patients:
         raise StudyError(f"{test_patients} of {patients} patients cannot be the test part; choose fewer of more.")
     try:
@@ -52,7 +52,8 @@ def confounded(
 
 
 def make_confounded_study(folder: Path, config: PhantomConfig, *, emit: Emit, cancelled: IsCancelled) -> Path:
-    """The study with its split; one that is there already is taken as it is. Appears whole or not at all."""
+    """Return the study with its split; one that is there already is taken as it is. Appears whole or not at
+    all."""
     if (folder / "study.db").exists():
         return folder
     if folder.exists() and any(folder.iterdir()):
@@ -88,7 +89,8 @@ def _sources(config: PhantomConfig) -> dict[str, PhantomConfig]:
 
 
 def _split(study: Study, seed: int) -> Split:
-    """Training patients divided into training and validation by class; both test sets are the test part."""
+    """Return training patients divided into training and validation by class; both test sets are the test
+    part."""
     rows = split_rows(study, label="margin", sources=(TRAINING,))
     share = _VALIDATION_SHARE
     parts = split_patients(rows, class_names_of("margin"), fractions=(1 - share, share, 0.0), seed=seed)

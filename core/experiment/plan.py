@@ -38,17 +38,19 @@ class Trial:
 
 
 def backbone_name(config: TrainingConfig) -> str:
-    """As the paper writes it: "VGG-16"; the compact trunk is a small VGG of its own."""
+    """Return the backbone's name as the paper writes it: "VGG-16"; the compact trunk is a small VGG of its
+    own."""
     name = config.architecture.backbone
     return f"VGG-{name[3:].replace('_bn', ' BN')}" if name.startswith("vgg") else f"{name} network"
 
 
 def trials(config: TrainingConfig, *, ablations: bool) -> tuple[Trial, ...]:
-    """The models of Table 1, those that say what the masks do and where, and with ``ablations`` the rest.
+    """Return the models of Table 1, those that say what the masks do and where, and with ``ablations`` the
+    rest.
 
-    In this order. IAIA-BL sees masks in its warm start, its prototypes' start and its loss; so that a difference
-    is not taken for the loss's, one model has them in the start only, one nowhere, and one black box in its warm
-    start.
+    In this order. IAIA-BL sees masks in its warm start, its prototypes' start and its loss; so that a
+    difference is not taken for the loss's, one model has them in the start only, one nowhere, and one black
+    box in its warm start.
     """
     black_box = backbone_name(config)
     found = [
@@ -72,12 +74,13 @@ def trials(config: TrainingConfig, *, ablations: bool) -> tuple[Trial, ...]:
 
 
 def _masks_in_the_start(config: TrainingConfig) -> bool:
-    """True where the warm start or the prototypes' start of this configuration sees masks."""
+    """Return True if the warm start or the prototypes' start of this configuration sees masks."""
     return config.warm_start == "cells" and (config.epochs.warm_start > 0 or config.prototype_start == "kmeans")
 
 
 def _without_masks(config: TrainingConfig) -> TrainingConfig:
-    """Fine loss off, and no mask in the warm start either: else the trunk has seen them all the same."""
+    """Switch the fine loss off, and no mask in the warm start either: else the trunk has seen them all the
+    same."""
     replace = msgspec.structs.replace
     return replace(config, loss=replace(config.loss, fine=0.0), warm_start="image")
 

@@ -26,12 +26,12 @@ _ON_WHITE = tuple(colour for colour in CLASS_COLOURS if colour != "#f0e442")
 
 
 def line_colour(index: int) -> str:
-    """Of the ``index``-th line of a figure on white."""
+    """Return the colour of the ``index``-th line of a figure on white."""
     return _ON_WHITE[index % len(_ON_WHITE)]
 
 
 def roc_figure(judged: Judged, reader: NDArray[np.float64] | None = None) -> bytes:
-    """Fig. 3: each class against the rest, then malignancy; one thin line a run. SVG.
+    """Draw Fig. 3: each class against the rest, then malignancy; one thin line a run. SVG.
 
     ``reader`` (n,) is a person's estimate of malignancy for the lesions of the first method, NaN where none.
     """
@@ -59,7 +59,7 @@ def roc_figure(judged: Judged, reader: NDArray[np.float64] | None = None) -> byt
 
 
 def _repeats(judged: Judged, i: int) -> bool:
-    """Whether a method's answers are those of one before (GradCAM++ beside GradCAM)."""
+    """Return True if a method's answers are those of one before (GradCAM++ beside GradCAM)."""
     mine = judged.methods[i]
     return any(
         earlier.margins and np.array_equal(earlier.probabilities(), mine.probabilities())
@@ -110,7 +110,7 @@ class MapPanel:
 
 
 def grid_figure(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[MapPanel]]]) -> bytes:
-    """Rows of panels under common titles, each row named at its left. PNG."""
+    """Return rows of panels under common titles, each row named at its left. PNG."""
     figure = Figure(figsize=(2.1 * len(titles) + 0.4, 2.25 * len(rows) + 0.4), layout="constrained", dpi=110)
     axes = figure.subplots(len(rows), len(titles), squeeze=False)
     for i, (name, panels) in enumerate(rows):
@@ -140,7 +140,7 @@ def _draw(axis: Axes, panel: MapPanel) -> None:
 
 
 def svg(figure: Figure) -> bytes:
-    """Without date or random names: equal figures are equal bytes."""
+    """Write without date or random names: equal figures are equal bytes."""
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "marginalia", "svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})

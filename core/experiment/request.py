@@ -37,7 +37,7 @@ class TableRequest:
 
 
 def data_of(study: Study, request: TableRequest, emit: Emit, cancelled: IsCancelled) -> list[Data]:
-    """The ROIs with the parts of each fold (one where there are no folds), checked."""
+    """Return the ROIs with the parts of each fold (one where there are no folds), checked."""
     config = request.config
     splits = splits_of(study, request)
     wanted = roi_request(config)
@@ -56,7 +56,7 @@ def data_of(study: Study, request: TableRequest, emit: Emit, cancelled: IsCancel
 
 
 def splits_of(study: Study, request: TableRequest) -> list[Split]:
-    """The split, or one a fold; those that the study does not have yet are made and stored in it."""
+    """Return the split, or one a fold; those that the study does not have yet are made and stored in it."""
     if request.folds:
         name = f"experiment-{request.folds}-folds"
         known = [study.splits.find(f"{name}-fold{i + 1}") for i in range(request.folds)]

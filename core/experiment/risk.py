@@ -34,7 +34,7 @@ class Risk:
 
 
 def risks(judged: Judged) -> list[Risk]:
-    """Of every model that predicts malignancy; none where no lesion is biopsied."""
+    """Draw every model that predicts malignancy; none where no lesion is biopsied."""
     found = []
     for method in judged.methods:
         run = method.first
@@ -83,7 +83,7 @@ def risk_table(judged: Judged, found: Sequence[Risk]) -> Table:
 
 
 def risk_picture(judged: Judged, found: Sequence[Risk]) -> PagePicture:
-    """Reliability diagram and decision curve of the models. SVG."""
+    """Return reliability diagram and decision curve of the models. SVG."""
     figure = Figure(figsize=(10.4, 4.2), layout="constrained")
     panels: Sequence[Axes] = figure.subplots(1, 2)
     _reliability(panels[0], found)

@@ -122,7 +122,7 @@ def _gap(comparison: Comparison, p: float | None) -> str:
 
 
 def curves_figure(records: Sequence[MapRecord]) -> bytes:
-    """Mean curves, a colour a model; dotted: its random order. SVG."""
+    """Return mean curves, a colour a model; dotted: its random order. SVG."""
     figure = Figure(figsize=(10.4, 4.2), layout="constrained")
     panels: Sequence[Axes] = figure.subplots(1, 2)
     for panel, kind, title in zip(

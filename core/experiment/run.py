@@ -70,7 +70,7 @@ def table1(study: Study, request: TableRequest, *, emit: Emit, cancelled: IsCanc
 def _maps(
     done: dict[str, list[list[FinishedPart]]], data: Sequence[Data], emit: Emit, cancelled: IsCancelled
 ) -> tuple[MapRecord, ...]:
-    """Of the first training of each model of Table 1 that explains, and of the one without masks."""
+    """Draw the first training of each model of Table 1 that explains, and of the one without masks."""
     found: list[MapRecord] = []
     for key in (IAIA, PROTOPNET, VGG, NO_MASKS):
         found += map_records(done[key][0], data, emit=emit, cancelled=cancelled).values()
@@ -78,8 +78,8 @@ def _maps(
 
 
 def _possible(trial: Trial, data: Sequence[Data], emit: Emit) -> bool:
-    """False for the end-to-end classifier where a part does not show both outcomes, and for a number of finely
-    annotated images that are all there are."""
+    """Return False for the end-to-end classifier where a part does not show both outcomes, and for a number of
+    finely annotated images that are all there are."""
     if trial.fine_images:
         few = all(int(one.of_part(Part.TRAINING).has_fine.sum()) <= trial.fine_images for one in data)
         if few:
@@ -102,7 +102,7 @@ def _possible(trial: Trial, data: Sequence[Data], emit: Emit) -> bool:
 def _method(
     name: str, runs: Sequence[Sequence[FinishedPart]], kind: str, *, post_hoc: bool = False, margins: bool = True
 ) -> Method:
-    """The predictions of one kind, folds pooled, one entry a seed."""
+    """Return the predictions of one kind, folds pooled, one entry a seed."""
 
     def run(folds: Sequence[FinishedPart]) -> Predictions:
         found = [fold.predictions(kind) for fold in folds]
@@ -147,7 +147,7 @@ def _judged(
 
 
 def _filled(judged: Sequence[Judged]) -> tuple[Judged, ...]:
-    """Without the methods that have nothing to say of a test set (no biopsied lesion in it)."""
+    """Drop the methods that have nothing to say of a test set (no biopsied lesion in it)."""
     filled = []
     for one in judged:
         kept = [i for i, method in enumerate(one.methods) if len(method.first) and one.figures[i].estimates]
@@ -158,8 +158,8 @@ def _filled(judged: Sequence[Judged]) -> tuple[Judged, ...]:
 
 
 def test_sets(sources: Sequence[str]) -> list[TestSet]:
-    """Each data set of the test part, and all of them together; the twins of the phantom are never pooled, since
-    they show the same patients."""
+    """Return each data set of the test part, and all of them together; the twins of the phantom are never
+    pooled, since they show the same patients."""
     found = sorted(set(sources))
     if set(found) == {MARKED, UNMARKED}:
         return [

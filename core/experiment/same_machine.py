@@ -28,7 +28,7 @@ class SettledMachine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settle_for_all(out: Path, config: TrainingConfig, *, lesions: int, emit: Emit) -> SettledMachine:
-    """The choice for the experiment in this folder: made for IAIA-BL once, and kept."""
+    """Return the choice for the experiment in this folder: made for IAIA-BL once, and kept."""
     try:
         return msgspec.json.decode((out / SETTLED).read_bytes(), type=SettledMachine)
     except (OSError, msgspec.MsgspecError):

@@ -33,12 +33,12 @@ def summary(experiment: Experiment, said: dict[str, list[str]]) -> Section:
 
 
 def how_to_read(experiment: Experiment) -> Section:
-    """What to keep in mind beside the figures."""
+    """List what to keep in mind beside the figures."""
     return Section(title="How to read it", text=tuple(_caveats(experiment)))
 
 
 def _side_by_side(experiment: Experiment) -> tuple[Table, ...]:
-    """Margin AUROC and lesion-scale precision of every model on each test set; () for a single one."""
+    """Return margin AUROC and lesion-scale precision of every model on each test set; () for a single one."""
     if len(experiment.judged) < 2:
         return ()
     keys = (("margin_auroc", "margin AUROC"), ("lesion_precision", "lesion-scale precision"))
@@ -57,7 +57,7 @@ def _side_by_side(experiment: Experiment) -> tuple[Table, ...]:
 
 
 def _without_masks(judged: Judged) -> str:
-    """What becomes of attention and accuracy where no mask is used."""
+    """Describe attention and accuracy without any mask."""
     with_masks, without = judged.figures[0], judged.figures[2]
     return (
         "The same network trained without any mask: lesion-scale activation precision "
@@ -99,7 +99,8 @@ _CONFOUNDED = 0.15
 
 
 def limits(experiment: Experiment) -> Section:
-    """How many lesions each test set has, how wide that leaves the intervals, and what follows from it."""
+    """Describe how many lesions each test set has, how wide that leaves the intervals, and what follows from
+    it."""
     text = [sentence for judged in experiment.judged for sentence in (_of_set(judged),) if sentence]
     text += _confounding(experiment)
     training = [int((one.parts == Part.TRAINING.value).sum()) for one in experiment.data]
@@ -148,7 +149,7 @@ def _width(estimate: Estimate | None) -> str:
 
 
 def _of_set(judged: Judged) -> str:
-    """In words: what the intervals of one test set leave open."""
+    """Describe what the intervals of one test set leave open."""
     first, figures = judged.methods[0].first, judged.figures[0]
     patients = np.array(first.patient_ids)
     said = [f"{judged.test_set.title}: {len(first)} images of {len(set(first.patient_ids))} patients."]
@@ -183,7 +184,7 @@ def _of_set(judged: Judged) -> str:
 
 
 def _smallest_difference(judged: Judged) -> float | None:
-    """Half the width of the widest paired interval of the first model against another."""
+    """Return half the width of the widest paired interval of the first model against another."""
     halves = [
         (gap.difference.high - gap.difference.low) / 2
         for one in against_the_rest(judged)
@@ -195,7 +196,7 @@ def _smallest_difference(judged: Judged) -> float | None:
 
 
 def _confounding(experiment: Experiment) -> list[str]:
-    """Whether class and data set go together, from the shares of each class in each."""
+    """Return True if class and data set go together, from the shares of each class in each."""
     first = experiment.judged[-1].methods[0].first
     sources = sorted(set(first.sources))
     if len(sources) < 2 or experiment.synthetic:

@@ -50,7 +50,7 @@ def judge_methods(test_set: TestSet, methods: Sequence[Method], *, draws: int) -
 
 
 def short(estimate: Estimate | None, digits: int = 3) -> str:
-    """ "0.951 [0.905, 0.996]", as the paper prints it."""
+    """Return "0.951 [0.905, 0.996]", as the paper prints it."""
     if estimate is None or estimate.value is None:
         return "undefined"
     value = number(estimate.value, digits)
@@ -64,7 +64,8 @@ NOT_PREDICTED = "–"
 
 
 def cell(figures: Figures, key: str, digits: int = 3) -> str:
-    """As ``short``; a dash where the model does not predict this at all (a black box of margins, malignancy)."""
+    """Format as ``short``; a dash if the model does not predict this at all (a black box of margins,
+    malignancy)."""
     return short(figures.estimates[key], digits) if key in figures.estimates else NOT_PREDICTED
 
 
@@ -79,7 +80,7 @@ _CONTROLS = ("_position", "_over_position")
 
 
 def localisation_rows(known: Container[str]) -> list[tuple[str, str]]:
-    """(key, what the row is called): every row of localisation with the position-only control below it."""
+    """Return (key, name of the row): every row of localisation with the position-only control below it."""
     rows = []
     for scale, label in _LOCALISATION:
         if scale in ("fine", "lesion") or f"{scale}_precision" in known:
@@ -91,7 +92,7 @@ def localisation_rows(known: Container[str]) -> list[tuple[str, str]]:
 
 
 def table_rows(class_names: Sequence[str], known: Container[str] = ()) -> list[tuple[str, str]]:
-    """(key, what the row is called), in the paper's order; ``known``: the keys that the first method has."""
+    """Return (key, name of the row), in the paper's order; ``known``: the keys that the first method has."""
     return [
         ("margin_auroc", "Mass margin classification (AUROC)"),
         *((f"auroc_{name}", f"{name.capitalize()} versus all (AUROC)") for name in reversed(class_names)),
@@ -101,7 +102,8 @@ def table_rows(class_names: Sequence[str], known: Container[str] = ()) -> list[t
 
 
 def table_one(judged: Judged) -> Table:
-    """Every row with intervals, the best in bold, ᵃ what is not significantly below it, ᵇ post-hoc maps."""
+    """Return every row with intervals, the best in bold, ᵃ what is not significantly below it, ᵇ post-hoc
+    maps."""
     methods = [i for i, method in enumerate(judged.methods) if method.margins]
     tests = _PairedTests(judged)
     rows, strong = [], set()
@@ -158,7 +160,7 @@ class _PairedTests:
 
 
 def _marks(tests: _PairedTests, methods: Sequence[int], key: str, best: int | None) -> list[str]:
-    """ᵃ for each method that no test shows to lie below the best."""
+    """Return ᵃ for each method that no test shows to lie below the best."""
     marks = [""] * len(methods)
     if best is None or key == "kappa":
         return marks
@@ -178,13 +180,13 @@ class Against:
     other: str
     comparisons: dict[str, Comparison]
     ratios: dict[str, Estimate | None]
-    """Of the activation precisions, by scale."""
+    """Ratios of the activation precisions, by scale."""
     corrected: dict[str, float | None]
     """Holm-corrected p-values, over the other methods, by key."""
 
 
 def against_the_rest(judged: Judged, others: Sequence[int] | None = None) -> list[Against]:
-    """The first method compared with each of the others (by default all that know margins)."""
+    """Return the first method compared with each of the others (by default all that know margins)."""
     chosen = list(others) if others is not None else [
         i for i, method in enumerate(judged.methods) if i and method.margins
     ]  # fmt: skip
@@ -208,7 +210,7 @@ def against_the_rest(judged: Judged, others: Sequence[int] | None = None) -> lis
 
 
 def paired_table(judged: Judged, found: Sequence[Against]) -> Table:
-    """Differences from the first method with corrected p-values, and ratios of activation precision."""
+    """Return differences from the first method with corrected p-values, and ratios of activation precision."""
     rows = []
     for one in found:
         rows.append(
@@ -245,7 +247,7 @@ def _difference(one: Against, key: str) -> str:
 
 
 def verdicts(judged: Judged, found: Sequence[Against]) -> list[str]:
-    """In words: is attention closer to the lesion, and at what price in accuracy?"""
+    """State in words whether attention is closer to the lesion, and at what price in accuracy."""
     name = judged.methods[0].name
     said = []
     for one in found:
@@ -267,7 +269,7 @@ def verdicts(judged: Judged, found: Sequence[Against]) -> list[str]:
 
 
 def agreement_table(judged: Judged) -> Table:
-    """Cohen's kappa overall and per class."""
+    """Return Cohen's kappa overall and per class."""
     keys = [("kappa", "overall"), *((f"kappa_{name}", name) for name in judged.class_names)]
     chosen = [(m, f) for m, f in zip(judged.methods, judged.figures, strict=True) if m.margins and not m.post_hoc]
     black_box = [(m, f) for m, f in zip(judged.methods, judged.figures, strict=True) if m.margins and m.post_hoc][
@@ -282,7 +284,7 @@ def agreement_table(judged: Judged) -> Table:
 
 
 def figures_table(caption: str, figures: Sequence[Figures], note: str = "") -> Table:
-    """A row a model: margin AUROC, kappa, activation precision at both scales, malignancy."""
+    """Return a row a model: margin AUROC, kappa, activation precision at both scales, malignancy."""
     optional = (
         ("lesion_over_position", "Lesion-scale minus position only"),
         ("fine_over_position", "Fine-scale minus position only"),
@@ -306,7 +308,7 @@ def figures_table(caption: str, figures: Sequence[Figures], note: str = "") -> T
 
 
 def seeds_table(judged: Judged) -> Table:
-    """What another seed does: the same figures run by run."""
+    """Make the table of seeds: the same figures run by run."""
     keys = (("margin_auroc", "Margin AUROC"), ("lesion_precision", "Lesion-scale precision"),
             ("fine_precision", "Fine-scale precision"), ("malignancy_auroc", "Malignancy AUROC"))  # fmt: skip
 

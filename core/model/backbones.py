@@ -60,14 +60,15 @@ class Backbone:
 
 
 def backbone_entry(name: str) -> BackboneEntry:
-    """The registry's entry of this name. Raises: ModelError for an unknown name."""
+    """Return the registry's entry of this name. Raises: ModelError for an unknown name."""
     if name not in _ENTRIES:
         raise ModelError(f"There is no backbone {name}: choose one of {', '.join(BACKBONES)}.")
     return _ENTRIES[name]
 
 
 def make_backbone(name: str, *, weights: str, input_size: int) -> Backbone:
-    """A trunk of the registry for a square input. ``weights``: imagenet, random, or the path of a local file.
+    """Return a trunk of the registry for a square input. ``weights``: imagenet, random, or the path of a local
+    file.
 
     Raises: ModelError for an unknown name, WeightsUnavailableError where the weights cannot be had.
     """
@@ -82,7 +83,7 @@ def make_backbone(name: str, *, weights: str, input_size: int) -> Backbone:
 
 
 def _from_torchvision(name: str) -> nn.Module:
-    """The trunk with fresh random weights; the classifier, most of a VGG, is never allocated."""
+    """Return the trunk with fresh random weights; the classifier, most of a VGG, is never allocated."""
     from core.model.torchvision_shim import models
 
     with torch.device("meta"):
@@ -95,13 +96,13 @@ def _from_torchvision(name: str) -> nn.Module:
 
 
 def on_meta() -> bool:
-    """True while layers are made without memory: there is nothing to initialise, and torch would load its compiler
-    for it."""
+    """Return True while layers are made without memory: there is nothing to initialise, and torch would load
+    its compiler for it."""
     return torch.empty(0).device.type == "meta"
 
 
 def _trunk_of(name: str, whole: Any) -> nn.Module:
-    """Names of the trunk's tensors are torchvision's, less a leading ``features.``."""
+    """Take the trunk out of a network, with torchvision's tensor names less a leading ``features.``."""
     if name.startswith("vgg"):
         trunk = nn.Sequential(*list(whole.features.children())[:-1])
     elif name.startswith("resnet"):
@@ -150,7 +151,7 @@ def _stage(before: int, after: int, *, kernel: int = 3, stride: int = 1) -> list
 
 
 def _compact() -> nn.Module:
-    """12-24-48-64 channels with batch norm.
+    """Make a trunk of 12-24-48-64 channels with batch norm.
 
     It halves by strides where a VGG pools: as accurate on synthetic margins as the pooled trunk (0.93 against
     0.92) and over twice as fast on a processor, whose time goes into the first, widest layers.

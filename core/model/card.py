@@ -39,9 +39,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     precedent_threshold: float | None = None
     """5th percentile of the validation ROIs' largest own evidence; below it there is no precedent."""
     inference_precision: Literal["float32"] = "float32"
-    """Of projection, similarity tables, metrics and explanations: a prototype is a patch in this arithmetic."""
+    """Precision of projection, similarity tables, metrics and explanations: a prototype is a patch in this
+    arithmetic."""
     warm_start: str = ""
-    """How the trunk was started where there were no pretrained weights; named wherever models are compared."""
+    """Warm start of a backbone without pretrained weights; named wherever models are compared."""
     seed: int = 0
     code_version: str = ""
     data_fingerprint: str = ""

@@ -28,7 +28,7 @@ class WeightsCheck:
     deviation: float
     largest: float
     passed: bool | None
-    """None where no values are recorded for this network."""
+    """True if the features equal the recorded ones; None if none are recorded for this network."""
 
     @property
     def words(self) -> str:
@@ -39,14 +39,14 @@ class WeightsCheck:
 
 
 def probe_image(size: int = PROBE_SIZE) -> torch.Tensor:
-    """(size, size) grey values in [0, 1]: a soft disc on a ramp with a fine ripple; no random numbers."""
+    """Return (size, size) grey values in [0, 1]: a soft disc on a ramp with a fine ripple; no random numbers."""
     y, x = torch.meshgrid(*(torch.linspace(-1, 1, size, dtype=torch.float64),) * 2, indexing="ij")
     disc = torch.sigmoid(20 * (0.5 - (x * x + 1.5 * y * y).sqrt()))
     return (0.2 + 0.1 * x + 0.5 * disc + 0.05 * torch.sin(40 * x + 25 * y)).clamp(0, 1).float()
 
 
 def check_weights() -> list[WeightsCheck]:
-    """One row for each network whose ImageNet weights are on this computer."""
+    """Return one row for each network whose ImageNet weights are on this computer."""
     return [_check(network) for network in networks() if weights_at_hand(network)]
 
 

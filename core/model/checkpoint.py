@@ -30,7 +30,7 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     weights: str
     """Name of the file beside this one."""
     sha256: str
-    """Of that file."""
+    """Hash of that file."""
     card: ModelCard
 
 
@@ -48,7 +48,7 @@ class LoadedModel:
     """In evaluation mode, on the CPU."""
     card: ModelCard
     sha256: str
-    """Of the weights file; printed on every report."""
+    """Hash of the weights file; printed on every report."""
 
 
 def save_model(folder: Path, network: PrototypeNetwork, card: ModelCard) -> str:
@@ -76,7 +76,8 @@ def save_model(folder: Path, network: PrototypeNetwork, card: ModelCard) -> str:
 
 
 def _without_paths(card: ModelCard) -> ModelCard:
-    """Where the pretrained weights lay on this machine stays here; their file's name is enough to know them."""
+    """Replace the path of the pretrained weights by the file's name, so that no path of this machine is
+    shared."""
     architecture = card.architecture
     bare = msgspec.structs.replace(
         architecture, weights=architecture.weights.replace("\\", "/").rsplit("/", 1)[-1]
@@ -154,7 +155,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _skeleton(folder: Path, card: ModelCard) -> PrototypeNetwork:
-    """The network that the card describes, without memory for its weights."""
+    """Return the network that the card describes, without memory for its weights."""
     if len(card.prototypes) not in (0, len(card.prototype_class)):
         raise ModelError(f"The card of the model in {folder} lists other prototypes than it counts.")
     bare = msgspec.structs.replace(card.architecture, weights="random")

@@ -24,12 +24,12 @@ _DEVICE_BLOCK = 1 << 26
 
 
 def _differences_summed(cells: Tensor, prototypes: Tensor) -> Tensor:
-    """(n, m, L) from cells (n, C, L) and prototypes (m, C); one block."""
+    """Return (n, m, L) from cells (n, C, L) and prototypes (m, C); one block."""
     return (cells[:, None] - prototypes[None, :, :, None]).square_().sum(2)
 
 
 def _squared(cells: Tensor, prototypes: Tensor) -> Tensor:
-    """(B, m, L) in blocks, so that (B, m, C, L) never exists whole.
+    """Return (B, m, L) in blocks, so that (B, m, C, L) never exists whole.
 
     On the CPU a block never spans images, so that an image's distances do not depend on its batch.
     """
@@ -70,7 +70,8 @@ class _SquaredDistances(torch.autograd.Function):
 
 
 def squared_distances(latent: Tensor, prototypes: Tensor) -> Tensor:
-    """``||p_j - f(x)_l||^2`` (eq. 4): (B, m, H, W) float32 from latent (B, C, H, W) and prototypes (m, C, 1, 1).
+    """Return ``||p_j - f(x)_l||^2`` (eq. 4): (B, m, H, W) float32 from latent (B, C, H, W) and prototypes (m,
+    C, 1, 1).
 
     Exactly 0 where a cell equals a prototype bit for bit; within 1e-6 of the true value, relatively.
     """
@@ -99,7 +100,7 @@ class _Root(torch.autograd.Function):
 
 
 def distances(latent: Tensor, prototypes: Tensor, measure: Measure = "squared") -> Tensor:
-    """(B, m, H, W): squared distances, or their root for the authors' unsquared measure (``l2``)."""
+    """Return (B, m, H, W): squared distances, or their root for the authors' unsquared measure (``l2``)."""
     squared = squared_distances(latent, prototypes)
     if measure == "squared":
         return squared

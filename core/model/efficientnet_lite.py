@@ -48,7 +48,8 @@ class Residual(nn.Module):
 
 
 def efficientnet_lite0() -> nn.Sequential:
-    """The trunk (B, 3, I, I) -> (B, 112, I/16, I/16); I divisible by 32 pads as the published network does."""
+    """Return the trunk (B, 3, I, I) -> (B, 112, I/16, I/16); I divisible by 32 pads as the published network
+    does."""
     trunk = nn.Sequential(OrderedDict(stem=_convolution(3, STEM_CHANNELS, kernel=3, stride=2)))
     channels = STEM_CHANNELS
     for index, (kernel, stride, expansion, after) in enumerate(BLOCKS):
@@ -69,7 +70,8 @@ def _block(before: int, after: int, kernel: int, stride: int, expansion: int) ->
 
 
 def _convolution(before: int, after: int, *, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Convolution and ReLU6. TensorFlow pads a strided convolution by one more at the right and the bottom."""
+    """Make a convolution with ReLU6. TensorFlow pads a strided convolution by one more at the right and the
+    bottom."""
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     if stride > 1:
         parts["pad"] = nn.ZeroPad2d((0, 1, 0, 1))
@@ -80,8 +82,8 @@ def _convolution(before: int, after: int, *, kernel: int, stride: int = 1, group
 
 
 def initialise_lite(trunk: nn.Module) -> None:
-    """Random weights that keep the size of the signal without batch norms: every residual block begins as the
-    identity."""
+    """Draw random weights that keep the size of the signal without batch norms: every residual block begins as
+    the identity."""
     for layer in trunk.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
@@ -93,7 +95,7 @@ def initialise_lite(trunk: nn.Module) -> None:
 
 
 def fold_published(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of ``efficientnet_lite0`` from the published state dictionary, batch norms folded in.
+    """Return tensors of ``efficientnet_lite0`` from the published state dictionary, batch norms folded in.
 
     Raises: KeyError where the dictionary lacks a tensor.
     """
@@ -111,7 +113,7 @@ def fold_published(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _folded(place: str, conv: str, norm: str, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weight and bias of ``conv`` followed by ``norm``, computed in float64."""
+    """Return weight and bias of ``conv`` followed by ``norm``, computed in float64."""
     weight, gain, offset, mean, variance = (
         published[name].double()
         for name in (

@@ -66,11 +66,11 @@ class WeightsStatus:
     licence: str
     normalisation: str
     remedy: str
-    """What brings them where they are missing."""
+    """Command or package that provides them if they are missing."""
 
 
 def weights_status() -> list[WeightsStatus]:
-    """One row for each network of the registry that has published weights."""
+    """Return one row for each network of the registry that has published weights."""
     rows = []
     for network in networks():
         entry = backbone_entry(network)
@@ -86,7 +86,7 @@ def weights_status() -> list[WeightsStatus]:
 
 
 def networks() -> tuple[str, ...]:
-    """Names of the networks with published weights, each once."""
+    """Return the names of the networks with published weights, each once."""
     return tuple(dict.fromkeys(e.weights_of for e in map(backbone_entry, BACKBONES) if e.weights_of))
 
 
@@ -112,7 +112,7 @@ def import_weights(path: Path) -> ImportedWeights:
 
 
 def _recognised(path: Path) -> tuple[str, str, str, Tensors]:
-    """Network, description, stem in the cache, and converted tensors."""
+    """Return network, description, stem in the cache, and converted tensors."""
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     for network, packaged in PACKAGED.items():
         if sha256 == packaged.sha256:
@@ -148,7 +148,7 @@ class _Oxford:
 
 
 def _oxford_weights(path: Path) -> _Oxford | None:
-    """Oxford's VGG-16 in any of the layouts that it is passed on in; None for anything else."""
+    """Return Oxford's VGG-16 in any of the layouts that it is passed on in; None for anything else."""
     arrays = _arrays_of(path)
     if arrays is None:
         return None
@@ -168,7 +168,7 @@ def _oxford_weights(path: Path) -> _Oxford | None:
 
 
 def _as_oihw(kernel: NDArray[np.float32], shape: tuple[int, int, int, int]) -> NDArray[np.float32] | None:
-    """A kernel in torch's order of axes from torch's or Keras' (row, column, in, out)."""
+    """Return a kernel in torch's order of axes from torch's or Keras' (row, column, in, out)."""
     if kernel.shape == shape:
         return kernel
     turned = kernel.transpose(3, 2, 0, 1)
@@ -176,7 +176,8 @@ def _as_oihw(kernel: NDArray[np.float32], shape: tuple[int, int, int, int]) -> N
 
 
 def _arrays_of(path: Path) -> list[NDArray[np.float32]] | None:
-    """Every kernel and bias of the file in the order of its layers; None for a kind of file that is not read."""
+    """Return every kernel and bias of the file in the order of its layers; None for a kind of file that is not
+    read."""
     if path.suffix in (".pth", ".pt", ".safetensors"):
         tensors = read_weights(path)
         return [tensors[key].float().numpy() for key in sorted(tensors, key=_natural)]
@@ -215,7 +216,10 @@ def _from_keras(path: Path) -> list[NDArray[np.float32]]:
 
 
 def _collect(group: Any, prefix: str, found: dict[str, NDArray[np.float32]]) -> None:
-    """Kernels and biases below a group. ValueError for a link or an array that lies in another file."""
+    """Collect the kernels and biases below a group.
+
+    Raises: ValueError for a link or an array that lies in another file.
+    """
     import h5py
 
     for name in group:
@@ -231,7 +235,7 @@ def _collect(group: Any, prefix: str, found: dict[str, NDArray[np.float32]]) -> 
 
 
 def _from_onnx(path: Path) -> list[NDArray[np.float32]]:
-    """Weights and biases of the convolutions, in the order of the graph."""
+    """Return weights and biases of the convolutions, in the order of the graph."""
     try:
         import onnx
         from onnx import numpy_helper
@@ -255,8 +259,8 @@ def _from_onnx(path: Path) -> list[NDArray[np.float32]]:
 
 
 def _for_our_input(oxford: _Oxford) -> Tensors:
-    """Tensors in torchvision's naming that compute the same from this program's input, but for the zero padding's
-    0.005 grey levels."""
+    """Return tensors in torchvision's naming that compute the same from this program's input, but for the zero
+    padding's 0.005 grey levels."""
     tensors: Tensors = {}
     for layer, weight, bias in zip(_VGG16_LAYERS, oxford.weights, oxford.biases, strict=True):
         weight, bias = weight.astype(np.float64), bias.astype(np.float64)

@@ -29,19 +29,19 @@ _MASKS_AT_ONCE = 8
 
 
 def _own_class(prototype_class: Tensor, label: Tensor) -> Tensor:
-    """(B, m) bool: whether prototype j is of image i's class."""
+    """Return (B, m) bool: whether prototype j is of image i's class."""
     return prototype_class[None, :] == label[:, None]
 
 
 def _smallest_mean(distances: Tensor, k: int) -> Tensor:
-    """g_ij of eq. 7: (B, m) mean of the k smallest distances of (B, m, H, W)."""
+    """Return g_ij of eq. 7: (B, m) mean of the k smallest distances of (B, m, H, W)."""
     return distances.flatten(2).topk(k, dim=2, largest=False).values.mean(2)
 
 
 def cluster_and_separation(
     distances: Tensor, prototype_class: Tensor, label: Tensor, k: int
 ) -> tuple[Tensor, Tensor]:
-    """Both costs of eq. 7, from one selection of the k smallest distances; see the two functions below."""
+    """Return both costs of eq. 7, from one selection of the k smallest distances; see the two functions below."""
     own = _own_class(prototype_class, label)
     g = _smallest_mean(distances, k)
     cluster = g.masked_fill(~own, torch.inf).amin(1).mean()
@@ -50,12 +50,13 @@ def cluster_and_separation(
 
 
 def cluster_cost(distances: Tensor, prototype_class: Tensor, label: Tensor, k: int) -> Tensor:
-    """``mean_i min_{j of the class} g_ij`` (eq. 7): scalar; distances (B, m, H, W), label (B,), classes (m,)."""
+    """Return ``mean_i min_{j of the class} g_ij`` (eq. 7): scalar; distances (B, m, H, W), label (B,), classes
+    (m,)."""
     return cluster_and_separation(distances, prototype_class, label, k)[0]
 
 
 def separation_cost(distances: Tensor, prototype_class: Tensor, label: Tensor, k: int) -> Tensor:
-    """``- mean_i min_{j of another class} g_ij`` (eq. 7); grows towards 0 as other classes come near."""
+    """Return ``- mean_i min_{j of another class} g_ij`` (eq. 7); grows towards 0 as other classes come near."""
     return cluster_and_separation(distances, prototype_class, label, k)[1]
 
 
@@ -63,7 +64,7 @@ def separation_cost(distances: Tensor, prototype_class: Tensor, label: Tensor, k
 @torch.inference_mode(False)
 @torch.no_grad()
 def _hats(cells: int, size: int, device: torch.device) -> Tensor:
-    """P: (2 cells - 1, size), the squares of the hats and the products of neighbours."""
+    """Return P: (2 cells - 1, size), the squares of the hats and the products of neighbours."""
     unit = torch.eye(cells, dtype=torch.float64)[None]
     hat = functional.interpolate(unit, size=size, mode="linear", align_corners=False)[0]
     return torch.cat([hat.square(), hat[:-1] * hat[1:]]).float().to(device)
@@ -73,14 +74,15 @@ def _hats(cells: int, size: int, device: torch.device) -> Tensor:
 @torch.inference_mode(False)
 @torch.no_grad()
 def _gram(cells: int, size: int, device: torch.device) -> Tensor:
-    """h h^T: (cells, cells); for a mask of ones K is the product of two of these, one a direction."""
+    """Return h h^T: (cells, cells); for a mask of ones K is the product of two of these, one a direction."""
     sums = _hats(cells, size, device).sum(1)
     squares, neighbours = sums[:cells], sums[cells:]
     return torch.diag(squares) + torch.diag(neighbours, 1) + torch.diag(neighbours, -1)
 
 
 def _mask_products(irrelevant: Tensor, like: Tensor) -> Tensor:
-    """P m^2 P^T: (B, 2H - 1, 2W - 1) from masks (B, I, J), in the type of the maps ``like`` (B, m, H, W)."""
+    """Return P m^2 P^T: (B, 2H - 1, 2W - 1) from masks (B, I, J), in the type of the maps ``like`` (B, m, H,
+    W)."""
     rows = _hats(like.shape[2], irrelevant.shape[-2], irrelevant.device).to(like.dtype)
     columns = _hats(like.shape[3], irrelevant.shape[-1], irrelevant.device).to(like.dtype)
     # a few masks at a time stay in the processor's cache
@@ -90,7 +92,7 @@ def _mask_products(irrelevant: Tensor, like: Tensor) -> Tensor:
 
 
 def _apply_masked(products: Tensor, maps: Tensor) -> Tensor:
-    """K_m s: (n, H, W) from P m^2 P^T (n, 2H - 1, 2W - 1) and maps (n, H, W).
+    """Return K_m s: (n, H, W) from P m^2 P^T (n, 2H - 1, 2W - 1) and maps (n, H, W).
 
     A cell meets itself and its eight neighbours: those in its row, in its column, and on both diagonals.
     """
@@ -110,13 +112,13 @@ def _apply_masked(products: Tensor, maps: Tensor) -> Tensor:
 
 
 def _may_wait(device: torch.device) -> bool:
-    """Whether asking a tensor for its values costs nothing."""
+    """Return True if asking a tensor for its values costs nothing."""
     return device.type == "cpu"
 
 
 def _masked_where(own: Tensor, products: Tensor, maps: Tensor, form: Tensor) -> Tensor:
-    """K_m s of every map, K s elsewhere than at ``own``: three times the work, and no number of maps that the
-    processor would have to wait for the device to learn."""
+    """Return K_m s of every map, K s elsewhere than at ``own``: three times the work, and no number of maps
+    that the processor would have to wait for the device to learn."""
     count = maps.shape[1]
     masked = _apply_masked(products.repeat_interleave(count, 0), maps.flatten(0, 1)).view_as(maps)
     return torch.where(own[:, :, None, None], masked, form)
@@ -159,7 +161,8 @@ def fine_cost(
     label: Tensor,
     norm: FineNorm = "prototype",
 ) -> Tensor:
-    """Fine-annotation cost (eq. 8) of a batch: the sum over its masked images over the batch's size; scalar.
+    """Return fine-annotation cost (eq. 8) of a batch: the sum over its masked images over the batch's size;
+    scalar.
 
     similarities (B, m, H, W) before upsampling; irrelevant (B, I, I), 1 = irrelevant; has_mask (B,) bool;
     prototype_class (m,); label (B,). ``norm="prototype"`` takes one norm per prototype (the paper),

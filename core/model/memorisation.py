@@ -29,7 +29,7 @@ class Memorisation(msgspec.Struct, frozen=True, kw_only=True):
     """Largest absolute Pearson correlation; 0 where nothing could be compared."""
     tensor: str
     view: str
-    """How the tensor was looked at, such as "row 3 as 16 x 16"."""
+    """Arrangement in which the tensor was compared, such as "row 3 as 16 x 16"."""
     crop: int
     """Row of the crop."""
     compared: int
@@ -73,7 +73,7 @@ def closest_picture(tensors: Mapping[str, Array], crops: Array) -> Memorisation:
 
 
 def _views(tensor: Array) -> Iterator[tuple[str, Array]]:
-    """Stacks (k, height, width) of what could be pictures."""
+    """Yield stacks (k, height, width) of what could be pictures."""
     if tensor.ndim == 0 or tensor.dtype.kind not in "fiu":
         return
     rows = tensor.reshape(tensor.shape[0], -1) if tensor.ndim > 1 else tensor[None]
@@ -88,7 +88,8 @@ def _views(tensor: Array) -> Iterator[tuple[str, Array]]:
 
 
 def _standard(stack: Array, shape: tuple[int, int]) -> Float32:
-    """(k, height x width): each picture reduced to ``shape``, of mean 0 and length 1; constant ones are 0."""
+    """Return (k, height x width): each picture reduced to ``shape``, of mean 0 and length 1; constant ones are
+    0."""
     size = (shape[1], shape[0])
     small = [cv2.resize(one.astype(np.float32), size, interpolation=cv2.INTER_AREA) for one in stack]
     flat = np.stack(small).reshape(len(stack), -1)

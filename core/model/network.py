@@ -56,9 +56,10 @@ class PrototypeNetwork(TrunkNetwork):
         input_size: int,
         backbone: nn.Module | None = None,
     ) -> None:
-        """``backbone`` replaces the architecture's; it maps (B, 3, I, I) to (B, C0, H, W).
+        """Make a network; ``backbone`` replaces the architecture's and maps (B, 3, I, I) to (B, C0, H, W).
 
-        ModelError where the classes and prototypes do not fit together or the grid does not fit ``top_k``.
+        Raises: ModelError if the classes and prototypes do not fit together or the grid does not fit
+        ``top_k``.
         """
         _check_classes(class_names, prototype_class)
         if backbone is None:
@@ -86,7 +87,7 @@ class PrototypeNetwork(TrunkNetwork):
             self.malignancy.bias.zero_()
 
     def from_latent(self, z: Tensor) -> Activations:
-        """Everything after the latent cells, in float32 whatever surrounds it."""
+        """Compute everything after the latent cells, in float32 whatever surrounds it."""
         with exact_float32():
             z = wide(z)
             d = distances(z, self.prototypes, self.architecture.distance)
@@ -103,13 +104,13 @@ class PrototypeNetwork(TrunkNetwork):
 
 
 def initial_last(prototype_class: Sequence[int], classes: int) -> Tensor:
-    """``W`` at the start: (n, m), +1 for the prototype's own class, -1 elsewhere."""
+    """Return ``W`` at the start: (n, m), +1 for the prototype's own class, -1 elsewhere."""
     own = torch.arange(classes)[:, None] == torch.tensor(list(prototype_class))[None, :]
     return own.float() * 2 - 1
 
 
 def without_prototypes(network: PrototypeNetwork, remove: set[int]) -> PrototypeNetwork:
-    """A copy without these prototypes (indices into the layer) and their columns of ``W``.
+    """Return a copy without these prototypes (indices into the layer) and their columns of ``W``.
 
     ModelError where an index does not exist or a class would lose its last prototype.
     """

@@ -23,7 +23,7 @@ def _switches() -> tuple[Any, ...]:
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Autocast and TF32 (or bfloat16 inside oneDNN) off; the settings are put back afterwards."""
+    """Switch autocast and TF32 (or bfloat16 inside oneDNN) off; restore the settings afterwards."""
     switches = _switches()
     before = [switch.fp32_precision for switch in switches]
     with ExitStack() as stack:
@@ -40,12 +40,12 @@ def exact_float32() -> Iterator[None]:
 
 
 def wide(values: torch.Tensor) -> torch.Tensor:
-    """float32, or float64 where that is what there is: checks of equality compute in it."""
+    """Convert to float32; float64 stays as it is, for checks of equality."""
     return values if values.dtype == torch.float64 else values.float()
 
 
 def resolve_precision(wish: Literal["auto", "float32", "bfloat16"], device: torch.device) -> Precision:
-    """``auto`` is bfloat16 on a CUDA device that computes in it, float32 elsewhere."""
+    """Resolve ``auto``: bfloat16 on a CUDA device that computes in it, float32 elsewhere."""
     if wish != "auto":
         return wish
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
@@ -54,7 +54,7 @@ def resolve_precision(wish: Literal["auto", "float32", "bfloat16"], device: torc
 
 
 def gradient_precision(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """The context of a forward pass whose only use is the gradient of stage A1."""
+    """Return the context of a forward pass whose only use is the gradient of stage A1."""
     if precision == "bfloat16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()

@@ -22,7 +22,8 @@ class Shapes:
 
 
 def shapes_of(module: nn.Module, input_size: int) -> Shapes:
-    """Shapes by arithmetic where the module is a plain chain; else a copy is walked on the meta device."""
+    """Compute the shapes by arithmetic if the module is a plain chain; otherwise run a copy on the meta
+    device."""
     found = _shapes_of_chain(module, input_size)
     if found is not None:
         return found
@@ -54,10 +55,10 @@ class _Chain:
 
 
 def _shapes_of_chain(module: nn.Module, input_size: int) -> Shapes | None:
-    """Shapes of layers one after the other, residual blocks included; None for any other module.
+    """Compute the shapes of layers one after the other, residual blocks included; None for any other module.
 
-    The first use of torch's meta device loads its compiler, which takes longer than everything else that opening a
-    small model needs.
+    The first use of torch's meta device loads its compiler, which takes longer than everything else that
+    opening a small model needs.
     """
     if not isinstance(module, nn.Sequential):
         return None
@@ -69,7 +70,7 @@ def _shapes_of_chain(module: nn.Module, input_size: int) -> Shapes | None:
 
 
 def _follow(module: nn.Module, chain: _Chain) -> bool:
-    """Advance ``chain`` by a module; False where the arithmetic does not know it."""
+    """Advance ``chain`` by a module; return False if the arithmetic does not cover it."""
     if isinstance(module, nn.Sequential):
         return all(_follow(layer, chain) for layer in module)
     if isinstance(module, Residual):
@@ -90,7 +91,7 @@ def _follow(module: nn.Module, chain: _Chain) -> bool:
 
 
 def _side_after(layer: nn.Conv2d | nn.MaxPool2d, side: int) -> int:
-    """Side of the output; 0 for a layer that is not the same in both directions."""
+    """Return side of the output; 0 for a layer that is not the same in both directions."""
     numbers = []
     for value in (layer.kernel_size, layer.stride, layer.padding, layer.dilation):
         pair = value if isinstance(value, tuple) else (value, value)

@@ -12,7 +12,7 @@ from core.domain.errors import ModelError
 
 
 def similarity(distance: Tensor, epsilon: float = 1e-4) -> Tensor:
-    """``log((d + 1) / (d + eps))``, falling in d, in (0, log(1/eps)]; shape of ``distance``.
+    """Return ``log((d + 1) / (d + eps))``, falling in d, in (0, log(1/eps)]; shape of ``distance``.
 
     Written as log1p((1 - eps)/(d + eps)), which keeps its relative precision for large d.
     """
@@ -20,12 +20,12 @@ def similarity(distance: Tensor, epsilon: float = 1e-4) -> Tensor:
 
 
 def largest_similarity(epsilon: float = 1e-4) -> float:
-    """Similarity at distance 0: log(1/eps), 9.2103 for 1e-4."""
+    """Return similarity at distance 0: log(1/eps), 9.2103 for 1e-4."""
     return math.log(1.0 / epsilon)
 
 
 def resolve_top_k(top_k: float, cells: int) -> int:
-    """Number of cells: ``top_k`` itself where at least 1, else max(1, floor(share x cells)).
+    """Return number of cells: ``top_k`` itself where at least 1, else max(1, floor(share x cells)).
 
     ModelError where it is no whole number of cells or more than there are.
     """
@@ -40,10 +40,12 @@ def resolve_top_k(top_k: float, cells: int) -> int:
 
 
 def pool_top_k(similarities: Tensor, k: int) -> Tensor:
-    """Mean of the k largest cells (eq. 5): (B, m) from (B, m, H, W). k = 1 is the maximum, k = H W the mean."""
+    """Return mean of the k largest cells (eq. 5): (B, m) from (B, m, H, W). k = 1 is the maximum, k = H W the
+    mean."""
     return similarities.flatten(2).topk(k, dim=2).values.mean(2)
 
 
 def upsample(maps: Tensor, size: int | tuple[int, int]) -> Tensor:
-    """Prototype activation maps (B, m, h, w) -> (B, m, size, size), bilinear, align_corners=False, everywhere."""
+    """Return prototype activation maps (B, m, h, w) -> (B, m, size, size), bilinear, align_corners=False,
+    everywhere."""
     return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -47,19 +47,20 @@ class TensorFileHeader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(tensors: Tensors, metadata: dict[str, str] | None = None) -> bytes:
-    """The bytes of a safetensors file; tensors from any device, of any layout."""
+    """Return the bytes of a safetensors file; tensors from any device, of any layout."""
     return safetensors.torch.save({name: _plain(value) for name, value in tensors.items()}, metadata)
 
 
 def _plain(value: Tensor) -> Tensor:
-    """Contiguous, on the CPU, in memory of its own."""
+    """Return the tensor contiguous, on the CPU, in memory of its own."""
     value = value.detach().to("cpu").contiguous()
     whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()
     return value if whole else value.clone()
 
 
 def read_header(path: Path) -> TensorFileHeader:
-    """The header of a safetensors file, checked against the size of the file. Allocates the header only.
+    """Return the header of a safetensors file, checked against the size of the file. Allocates the header
+    only.
 
     ModelError, one sentence, for a pickle, a file cut short, a header that declares more than the file holds.
     """
@@ -108,7 +109,7 @@ def _parse(path: Path, raw: bytes) -> TensorFileHeader:
 
 
 def _check_extent(path: Path, header: TensorFileHeader, data_bytes: int) -> None:
-    """Every tensor's place follows from its shape, and together they fill the file exactly."""
+    """Check that every tensor's place follows from its shape and that together they fill the file exactly."""
     at = 0
     for name, entry in sorted(header.entries.items(), key=lambda item: item[1].data_offsets):
         item = _ITEM_BYTES.get(entry.dtype)
@@ -124,7 +125,7 @@ def _check_extent(path: Path, header: TensorFileHeader, data_bytes: int) -> None
 
 
 def decode(name: str, content: bytes) -> Tensors:
-    """The tensors in the bytes of a file whose header was checked."""
+    """Return the tensors in the bytes of a file whose header was checked."""
     try:
         return safetensors.torch.load(content)
     except SafetensorError as error:
@@ -152,7 +153,10 @@ def save_state(path: Path, tensors: Tensors, meta: dict[str, Any]) -> None:
 
 
 def load_state(path: Path) -> tuple[Tensors, dict[str, Any]]:
-    """What ``save_state`` wrote, on the CPU. ModelError for a file that is missing, cut short or altered."""
+    """Load what ``save_state`` wrote, on the CPU.
+
+    Raises: ModelError if the file is missing, cut short or altered.
+    """
     header = read_header(path)
     try:
         stamp = msgspec.json.decode(header.metadata["state"], type=dict[str, msgspec.Raw])

@@ -21,7 +21,7 @@ class TrunkNetwork(nn.Module):
     def __init__(
         self, features: nn.Module, addon: nn.Sequential, shapes: Shapes, size: int, *, standardised: bool = False
     ) -> None:
-        """``features`` with its ``shapes``; ``addon`` makes its output ``size`` channels."""
+        """Keep ``features`` with its ``shapes``; ``addon`` makes its output ``size`` channels."""
         super().__init__()
         self.features = features
         self.feature_channels = shapes.channels
@@ -35,19 +35,19 @@ class TrunkNetwork(nn.Module):
         self._lay_out(torch.channels_last)
 
     def feature_maps(self, x: Tensor) -> Tensor:
-        """The backbone's output (B, C0, H, W), for caching where the backbone is frozen."""
+        """Return the backbone's output (B, C0, H, W), for caching where the backbone is frozen."""
         return self._as_in_any_batch("features", x)
 
     def latent_of_features(self, maps: Tensor) -> Tensor:
-        """The add-on block's output (B, C, H, W) from ``feature_maps``."""
+        """Return the add-on block's output (B, C, H, W) from ``feature_maps``."""
         return self._as_in_any_batch("addon", self.standardise(maps))
 
     def latent(self, x: Tensor) -> Tensor:
-        """``f(x)``: (B, C, H, W), in the precision of the surrounding autocast."""
+        """Return ``f(x)``: (B, C, H, W), in the precision of the surrounding autocast."""
         return self.latent_of_features(self.feature_maps(x))
 
     def prepare_gradients(self, *, channels_last: bool, compiled: bool = False) -> None:
-        """How the layers compute in training mode until ``prepare_inference``; no value changes."""
+        """Set how the layers compute in training mode until ``prepare_inference``; no value changes."""
         self._gradient_layout = torch.channels_last if channels_last else torch.contiguous_format
         self._lay_out(self._gradient_layout)
         if compiled and not self._compiled:
@@ -56,7 +56,8 @@ class TrunkNetwork(nn.Module):
             self._compiled = {}
 
     def prepare_inference(self) -> None:
-        """Weights in the layout of every inference, here or in another process: the same bits."""
+        """Put the weights into the layout of every inference, here or in another process, so that results are
+        equal bit for bit."""
         self._lay_out(torch.channels_last)
 
     def _lay_out(self, layout: torch.memory_format) -> None:
@@ -64,7 +65,8 @@ class TrunkNetwork(nn.Module):
             part.to(memory_format=layout)  # type: ignore[call-overload]
 
     def _as_in_any_batch(self, part: str, x: Tensor) -> Tensor:
-        """In evaluation mode one memory layout, whatever the caller's, and one kernel: the same bits."""
+        """Use one memory layout and one kernel in evaluation mode, whatever the caller's, so that results are
+        equal bit for bit."""
         layers: nn.Module = getattr(self, part)
         if self.training:
             run = self._compiled.get(part, layers)
@@ -99,7 +101,7 @@ class ChannelStandardise(nn.Module):
 
 
 def addon_block(channels: int, size: int, last: nn.Module) -> nn.Sequential:
-    """1x1 conv - ReLU - 1x1 conv - ``last``."""
+    """Make the add-on block 1x1 conv - ReLU - 1x1 conv - ``last``."""
     # never in place: the class-activation methods read what goes into these layers
     layers = nn.Sequential(nn.Conv2d(channels, size, 1), nn.ReLU(), nn.Conv2d(size, size, 1), last)
     for layer in layers:

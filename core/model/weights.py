@@ -59,7 +59,7 @@ def load_trunk(trunk: nn.Module, name: str, weights: str) -> None:
 
 
 def imagenet_tensors(name: str) -> Tensors:
-    """Published ImageNet weights of this network: from the cache, an installed package, or downloaded.
+    """Return published ImageNet weights of this network: from the cache, an installed package, or downloaded.
 
     Raises: WeightsUnavailableError where they are not on this computer and cannot be fetched.
     """
@@ -81,7 +81,7 @@ def imagenet_tensors(name: str) -> Tensors:
 
 
 def weights_at_hand(name: str) -> bool:
-    """True where ImageNet weights of this network are on this computer, so that nothing must be fetched."""
+    """Return True if ImageNet weights of this network are on this computer, so that nothing must be fetched."""
     return packaged_at_hand(name) if name in PACKAGED else in_cache(published_name(name))
 
 
@@ -98,7 +98,7 @@ def _from_package(name: str, packaged: PackagedWeights) -> Tensors:
 
 
 def as_trunk_tensors(tensors: Tensors, source: str) -> Tensors:
-    """Tensors in the naming of this program's trunks, for the formats that need no choice.
+    """Return tensors in the naming of this program's trunks, for the formats that need no choice.
 
     Raises: WeightsUnavailableError for weights that expect another normalisation of the input.
     """
@@ -120,7 +120,7 @@ def as_trunk_tensors(tensors: Tensors, source: str) -> Tensors:
 
 
 def is_oxford(tensors: Tensors) -> bool:
-    """True for the VGG-16 of its authors (Caffe), in either order of the colours, known by a weight."""
+    """Return true for the VGG-16 of its authors (Caffe), in either order of the colours, known by a weight."""
     first = next((tensors[key] for key in ("features.0.weight", "0.weight") if key in tensors), None)
     if first is None or first.shape != (64, 3, 3, 3):
         return False
@@ -128,7 +128,8 @@ def is_oxford(tensors: Tensors) -> bool:
 
 
 def read_weights(path: Path) -> Tensors:
-    """The tensors of a local file; where its name ends in a hash (``vgg16-397923af.pth``), the hash is checked.
+    """Return the tensors of a local file; where its name ends in a hash (``vgg16-397923af.pth``), the hash is
+    checked.
 
     WeightsUnavailableError for a missing, truncated or altered file and for a pickle with code in it.
     """
@@ -199,7 +200,7 @@ def _trunk_name(key: str) -> str:
 
 
 def published_name(name: str) -> str:
-    """File name under which torchvision publishes the weights; it carries the start of the file's hash."""
+    """Return file name under which torchvision publishes the weights; it carries the start of the file's hash."""
     return _published_url(name).rsplit("/", 1)[1]
 
 
@@ -224,7 +225,8 @@ def _download(url: str, wanted: Path) -> Tensors:
 
 
 def keep(folder: Path, stem: str, tensors: Tensors) -> None:
-    """Converted, under a name that carries its own hash; what cannot be kept is converted again next time."""
+    """Save converted weights under a name that carries their hash; what cannot be saved is converted again
+    next time."""
     content = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()})
     with contextlib.suppress(StorageFullError):
         make_folder(folder)
@@ -232,7 +234,7 @@ def keep(folder: Path, stem: str, tensors: Tensors) -> None:
 
 
 def from_cache(folder: Path, stem: str) -> Tensors | None:
-    """The converted file; one that no longer has the hash in its name is passed over."""
+    """Return the converted file; one that no longer has the hash in its name is ignored."""
     for path in sorted(folder.glob(f"{stem}-*.safetensors")):
         try:
             return read_weights(path)

@@ -24,7 +24,7 @@ class PackagedWeights:
     sha256: str
 
     def installed(self) -> Path | None:
-        """The file in the installed package; the package's code is not run."""
+        """Return the file in the installed package; the package's code is not run."""
         found = importlib.util.find_spec(self.module)
         if found is None or not found.submodule_search_locations:
             return None
@@ -43,12 +43,13 @@ PACKAGED = {
 
 
 def weights_cache() -> Path:
-    """The folder where converted weights are kept and published files may be put by hand."""
+    """Return the folder where converted weights are kept and published files may be put by hand."""
     return user_cache_path("marginalia") / "weights"
 
 
 def missing_weights(backbone: str, weights: str) -> str:
-    """One sentence where a configuration asks for packaged weights that are not on this computer; else ""."""
+    """Return one sentence where a configuration asks for packaged weights that are not on this computer; else
+    ""."""
     if weights != "imagenet" or backbone not in PACKAGED or packaged_at_hand(backbone):
         return ""
     return (
@@ -58,12 +59,12 @@ def missing_weights(backbone: str, weights: str) -> str:
 
 
 def in_cache(published: str) -> bool:
-    """True where the published file of this name, or its conversion, is in the cache."""
+    """Return True if the published file of this name, or its conversion, is in the cache."""
     folder = weights_cache()
     return (folder / published).is_file() or any(folder.glob(f"{Path(published).stem}-*.safetensors"))
 
 
 def packaged_at_hand(name: str) -> bool:
-    """True where the weights of a network of ``PACKAGED`` are in the cache or in their installed package."""
+    """Return True if the weights of a network of ``PACKAGED`` are in the cache or in their installed package."""
     packaged = PACKAGED[name]
     return in_cache(packaged.file) or packaged.installed() is not None

@@ -95,11 +95,11 @@ class Source(Protocol):
     """What the gradient stages draw from."""
 
     def order(self, position: int) -> list[Rows]:
-        """The rows of each batch of the epoch at this position of the plan."""
+        """Return the rows of each batch of the epoch at this position of the plan."""
         ...
 
     def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> TrainingBatch:
-        """The draws of these rows; with ``share`` those of them only, as they are in the whole batch.
+        """Return the draws of these rows; with ``share`` those of them only, as they are in the whole batch.
 
         In a thread beside the one that trains: on a processor nothing in it computes with torch.
         """
@@ -114,7 +114,7 @@ class Settling(Protocol):
 
     @property
     def at_hand(self) -> bool:
-        """Whether ``load`` only gives the device work."""
+        """Return True if ``load`` only gives the device work."""
         ...
 
     def begin_epoch(self, order: list[Rows], position: int, shares: list[slice]) -> None: ...
@@ -196,7 +196,7 @@ class Cached:
         return _batch(self.rois, rows, torch.from_numpy(features), masks, whole)
 
     def _dropped(self, features: Float32, chance: NDArray[np.float64]) -> Float32:
-        """Features (B, C, h, w) with some channels at their mean and the others scaled up about it."""
+        """Return features (B, C, h, w) with some channels at their mean and the others scaled up about it."""
         rate = self.config.feature_dropout
         factor = np.where(chance < rate, 0.0, 1 / (1 - rate)).astype(np.float32)[:, :, None, None]
         dropped: Float32 = self.mean + (features - self.mean) * factor
@@ -207,7 +207,8 @@ class Cached:
 
 
 def stored_masks(rois: RoiSet, rows: Rows) -> UInt8:
-    """(B, 2, S, S) of these rows: the mask of the fine-annotation loss (fine where there is one), the lesion's.
+    """Return (B, 2, S, S) of these rows: the mask of the fine-annotation loss (fine where there is one), the
+    lesion's.
 
     Made for each batch: kept, they would take two thirds of the set's memory again.
     """
@@ -216,17 +217,17 @@ def stored_masks(rois: RoiSet, rows: Rows) -> UInt8:
 
 
 def coarse(rows: Rows, share: slice, config: TrainingConfig) -> NDArray[np.bool_]:
-    """Which of the share's draws are in the lesion-scale part of the batch, its first rows."""
+    """Return which of the share's draws are in the lesion-scale part of the batch, its first rows."""
     found: NDArray[np.bool_] = (np.arange(len(rows)) < len(rows) - config.batch_fine)[share]
     return found
 
 
 def of_part(masks: UInt8, lesion_scale: NDArray[np.bool_]) -> UInt8:
-    """(B, 2, I, I): the lesion part of the batch takes the lesion masks where there are any.
+    """Return (B, 2, I, I): the lesion part of the batch takes the lesion masks where there are any.
 
     ``epoch_batches`` draws that part from ROIs without a fine annotation as long as these show every class, so
-    that this is the rule "a finely annotated image uses its fine mask". Where all images are finely annotated it
-    keeps the batch's ratio of lesion-scale to fine masks (75 to 10 in the paper).
+    that this is the rule "a finely annotated image uses its fine mask". Where all images are finely annotated
+    it keeps the batch's ratio of lesion-scale to fine masks (75 to 10 in the paper).
     """
     chosen = masks.copy()
     outlined = np.flatnonzero(lesion_scale & masks[:, 1].any(axis=(1, 2)))
@@ -235,12 +236,12 @@ def of_part(masks: UInt8, lesion_scale: NDArray[np.bool_]) -> UInt8:
 
 
 def _packed(masks: UInt8) -> UInt8:
-    """Masks of 0 and 1 as one bit a pixel, along the last axis."""
+    """Return masks of 0 and 1 as one bit a pixel, along the last axis."""
     return np.packbits(masks, axis=-1)
 
 
 def features_of(network: TrunkNetwork, rois: RoiSet, *, cancelled: IsCancelled = never) -> torch.Tensor:
-    """(n, C0, h, w) float32 backbone features of the un-augmented ROIs, on the CPU."""
+    """Return (n, C0, h, w) float32 backbone features of the un-augmented ROIs, on the CPU."""
     found = []
     for rows in _pieces(rois):
         if cancelled():
@@ -257,7 +258,7 @@ def _augmented_features(
     config: TrainingConfig,
     cancelled: IsCancelled,
 ) -> tuple[torch.Tensor, UInt8]:
-    """(n, C0, h, w) float16 features of the augmented ROIs, and their masks (n, 2, I, I)."""  # fmt: skip
+    """Return (n, C0, h, w) float16 features of the augmented ROIs, and their masks (n, 2, I, I)."""
     device = device_of(network)
     precision = usual_precision(msgspec.structs.replace(config, frozen_backbone=False), device)
     found, masks = [], []
@@ -303,7 +304,7 @@ def everything(size: int) -> slice:
 def prefetched(
     source: Source, order: list[Rows], position: int, share: Share = everything
 ) -> Iterator[TrainingBatch]:
-    """The epoch's batches; the next is prepared in a thread while one is trained on.
+    """Yield the epoch's batches; the next is prepared in a thread while one is trained on.
 
     A source that settles its epochs is told of this one; what lies on the device already needs no thread.
     """

@@ -28,7 +28,7 @@ NORMALISATION_TOLERANCE = 0.01
 def begin(
     config: TrainingConfig, folder: Path, fingerprint: str, *, lesions: int, emit: Emit, team: Team
 ) -> RunState:
-    """The state of the unfinished run in the folder, or that of a new one on ``lesions`` training ROIs.
+    """Return the state of the unfinished run in the folder, or that of a new one on ``lesions`` training ROIs.
 
     The same in every process of a team. TrainingError where the folder holds another run.
     """
@@ -65,13 +65,14 @@ def begin(
 
 
 def _choose(config: TrainingConfig, network: PrototypeNetwork, lesions: int) -> MachineChoice:
-    """On a network of its own: one of a team waits for the others at every batch norm."""
+    """Choose the machine settings on a network of their own: a process of a team waits for the others at every
+    batch norm."""
     device = next(network.parameters()).device
     return choose_machine(make_network(config, fresh=False).to(device), config, device, lesions=lesions)
 
 
 def head_for(network: PrototypeNetwork, config: TrainingConfig) -> torch.nn.Conv2d:
-    """The temporary head of the warm start, initialised from the configuration's seed."""
+    """Return the temporary head of the warm start, initialised from the configuration's seed."""
     latent = config.architecture.latent_channels
     channels = latent if config.frozen_backbone else network.feature_channels
     cells = config.warm_start == "cells"
@@ -80,8 +81,8 @@ def head_for(network: PrototypeNetwork, config: TrainingConfig) -> torch.nn.Conv
 
 
 def make_network(config: TrainingConfig, *, fresh: bool) -> PrototypeNetwork:
-    """The network of a configuration, initialised from its seed; not ``fresh``: its weights are about to be
-    replaced, so none are downloaded or read."""
+    """Return the network of a configuration, initialised from its seed; not ``fresh``: its weights are about
+    to be replaced, so none are downloaded or read."""
     architecture = config.architecture
     if not fresh:
         architecture = msgspec.structs.replace(architecture, weights="random")
@@ -123,7 +124,7 @@ def check_normalisation(config: TrainingConfig) -> None:
 
 
 def resolve_device(wish: str) -> torch.device:
-    """The device that the configuration asks for; ``auto`` is CUDA where there is one, else the CPU."""
+    """Return the device that the configuration asks for; ``auto`` is CUDA where there is one, else the CPU."""
     if wish == "cuda" and not torch.cuda.is_available():
         raise TrainingError("The configuration asks for CUDA, but no CUDA device can be used: choose device cpu.")
     if wish == "auto":
@@ -132,7 +133,7 @@ def resolve_device(wish: str) -> torch.device:
 
 
 def check_classes(training: RoiSet) -> None:
-    """TrainingError where a class has no training lesion."""
+    """Raise TrainingError if a class has no training lesion."""
     present = set(training.label.tolist())
     for index, name in enumerate(training.class_names):
         if index not in present:

@@ -36,7 +36,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """Adam's learning rates."""
 
     warm_start: Rate = 2e-3
-    """Of the trunk and its temporary head in the supervised warm start."""
+    """Learning rate of the backbone and its temporary head in the supervised warm start."""
     warm_addon: Rate = 2e-3
     warm_prototypes: Rate = 3e-3
     joint_features: Rate = 2e-4
@@ -45,7 +45,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     joint_addon: Rate = 3e-3
     joint_prototypes: Rate = 3e-3
     joint_last: Annotated[float, msgspec.Meta(ge=0, le=1), in_unit("a step")] = 0.0
-    """Of ``h1`` in stage A1; 0 keeps it fixed there, as in the paper."""
+    """Learning rate of ``h1`` in stage A1; 0 keeps it fixed there, as in the paper."""
     weight_decay: Share = 1e-3
     schedule: Literal["constant", "cosine", "authors"] = "cosine"
     """authors: joint rates divided by 10 every 5 joint epochs."""
@@ -78,11 +78,11 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     ``precision``."""
 
     layout: Literal["auto", "channels_last", "contiguous"] = "auto"
-    """Of images and weights in memory while gradients are computed."""
+    """Memory layout of images and weights while gradients are computed."""
     compiled: Literal["auto", "yes", "no"] = "auto"
     """torch.compile of the layers; auto tries it on CUDA only."""
     threads: Annotated[Count, in_unit("threads")] = 0
-    """Of the processor; 0 means as many as the process may use."""
+    """Number of processor threads; 0 means as many as the process may use."""
     images_at_once: Annotated[Count, in_unit("images")] = 0
     """Images that go through the network together; 0 means the whole batch, fewer where memory runs out."""
 
@@ -131,7 +131,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     feature_dropout: Annotated[float, msgspec.Meta(ge=0, le=0.9), in_unit("of the channels")] = 0.0
     """Share of the cached features' channels that are set to their mean in a draw."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the backbone's gradients in A1 only; everything shown is computed in float32."""
+    """Precision of the backbone's gradients in A1 only; everything shown is computed in float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     machine: Machine = Machine()
     seed: Count = 1

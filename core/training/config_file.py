@@ -16,7 +16,7 @@ from core.training.presets import deviations
 
 
 def config_toml(config: TrainingConfig) -> str:
-    """The configuration as TOML; what departs from the paper stands in comments below it."""
+    """Return the configuration as TOML; what departs from the paper stands in comments below it."""
     lines = [*_table(msgspec.to_builtins(config), ()), "", "# Deviations from the paper:"]
     for item in deviations(config):
         lines.append(f"# {item.field}: {item.here} (paper: {item.paper}). {item.why}".replace("\n", " "))
@@ -24,8 +24,8 @@ def config_toml(config: TrainingConfig) -> str:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The values of a TOML file; those that it leaves out keep their defaults. BadFileError if it is not TOML, or
-    names a value that a configuration does not have."""
+    """Return the values of a TOML file; those that it leaves out keep their defaults. BadFileError if it is
+    not TOML, or names a value that a configuration does not have."""
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -38,7 +38,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def setting_names(values: Mapping[str, Any] | None = None, above: str = "") -> Iterator[str]:
-    """Every value of a configuration by its full name, such as ``epochs.joint``."""
+    """Yield every value of a configuration by its full name, such as ``epochs.joint``."""
     for name, value in (msgspec.to_builtins(TrainingConfig()) if values is None else values).items():
         if isinstance(value, dict):
             yield from setting_names(value, f"{above}{name}.")
@@ -47,7 +47,7 @@ def setting_names(values: Mapping[str, Any] | None = None, above: str = "") -> I
 
 
 def unknown_setting(name: str) -> str:
-    """A sentence that offers the nearest name."""
+    """Return a sentence that offers the nearest name."""
     near = get_close_matches(name, list(setting_names()), n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else "--show-config prints those there are."
     return f"unknown setting {name!r}; {hint}"
@@ -64,7 +64,8 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any], file: str, above: tu
 
 
 def _table(values: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    """Plain values first, since in TOML they belong to the table above them; then a section for each group."""
+    """Write plain values first, since TOML assigns them to the table above them; then a section for each
+    group."""
     lines = [
         f"{name} = {_value(value)}"
         for name, value in values.items()
@@ -79,5 +80,5 @@ def _table(values: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    """Strings, numbers, booleans and lists of them are written alike in TOML and JSON."""
+    """Write a value as JSON, which TOML reads alike for strings, numbers, booleans and lists of them."""
     return msgspec.json.encode(value).decode()

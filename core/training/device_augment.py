@@ -18,7 +18,8 @@ from core.data.roi_set import InputTransform
 
 
 def sampling(parameters: AugmentParameters, transform: InputTransform) -> NDArray[np.float32]:
-    """(n, 2, 3): the crops as ``affine_grid`` takes them, in [-1, 1] between the centres of the outer pixels."""
+    """Return (n, 2, 3): the crops as ``affine_grid`` takes them, in [-1, 1] between the centres of the outer
+    pixels."""
     matrices = parameters.matrices(transform)
     inner, outer = (transform.input_size - 1) / 2, (transform.stored_size - 1) / 2
     theta = matrices.copy()
@@ -31,15 +32,16 @@ def sampling(parameters: AugmentParameters, transform: InputTransform) -> NDArra
 
 
 def cut_masks(masks: Tensor, theta: Tensor, size: int) -> Tensor:
-    """(B, k, I, I) uint8 of masks (B, k, S, S) uint8, nearest neighbour."""
+    """Return (B, k, I, I) uint8 of masks (B, k, S, S) uint8, nearest neighbour."""
     return _sampled(masks, _grid(theta, size), mode="nearest").to(torch.uint8)
 
 
 def cut(pixels: Tensor, masks: Tensor, theta: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Grey values (B, I, I) float32 in [0, 1] and masks (B, k, I, I) uint8, 1 = relevant, cut with one grid.
+    """Return grey values (B, I, I) float32 in [0, 1] and masks (B, k, I, I) uint8, 1 = relevant, cut with one
+    grid.
 
-    ``pixels`` (B, S, S) uint8, bilinear; ``masks`` (B, k, S, S) uint8, nearest neighbour; beyond the stored square
-    both are reflected.
+    ``pixels`` (B, S, S) uint8, bilinear; ``masks`` (B, k, S, S) uint8, nearest neighbour; beyond the stored
+    square both are reflected.
     """
     grid = _grid(theta, size)
     grey = _sampled(pixels[:, None], grid, mode="bilinear")[:, 0] * (1 / 255)
@@ -47,7 +49,7 @@ def cut(pixels: Tensor, masks: Tensor, theta: Tensor, size: int) -> tuple[Tensor
 
 
 def lost(masks: Tensor, theta: Tensor, size: int) -> Tensor:
-    """(B,) bool: crops in which a mask that has relevant pixels shows none. Stays on the device."""
+    """Return (B,) bool: crops in which a mask that has relevant pixels shows none. Stays on the device."""
     # torch's any of bytes is bytes again, whose complement is never 0
     had = masks.flatten(2).any(2).bool()
     shown = cut_masks(masks, theta, size).flatten(2).any(2).bool()

@@ -33,11 +33,12 @@ class Patch:
 def assign_patches(
     nearest: NearestPatches, prototype_class: NDArray[np.int64], rois: RoiSet, distinct: Distinct
 ) -> list[Patch]:
-    """A patch for each prototype; the sum of distances within a class is the smallest that distinct ones allow.
+    """Return a patch for each prototype; the sum of distances within a class is the smallest that distinct
+    ones allow.
 
     ``distinct``: no two prototypes of a class from one patch, one lesion or one patient. A class with fewer
-    lesions (patients) than prototypes is held to distinct patches only; with fewer patches each takes its nearest.
-    Ties resolve by (lesion id, cell).
+    lesions (patients) than prototypes is held to distinct patches only; with fewer patches each takes its
+    nearest. Ties resolve by (lesion id, cell).
     """
     chosen: list[Patch | None] = [None] * len(prototype_class)
     for c in sorted(set(prototype_class.tolist())):
@@ -51,7 +52,7 @@ def assign_patches(
 
 
 def _ranked(nearest: NearestPatches, prototype: int, rois: RoiSet) -> list[tuple[float, Patch]]:
-    """The candidates of one prototype, the nearest first."""
+    """Return the candidates of one prototype, the nearest first."""
     distance, cell = nearest.distance[:, prototype], nearest.cell[:, prototype]
     rows, places = np.nonzero(np.isfinite(distance))
     found = [
@@ -64,7 +65,7 @@ def _ranked(nearest: NearestPatches, prototype: int, rois: RoiSet) -> list[tuple
 def _assigned(
     ranked: Sequence[Sequence[tuple[float, Patch]]], rois: RoiSet, distinct: Distinct
 ) -> list[Patch] | None:
-    """One patch a prototype, of different patches, lesions or patients; None where there are too few."""
+    """Return one patch a prototype, of different patches, lesions or patients; None where there are too few."""
     # scipy.optimize takes a while to load, for which the start of the window should not wait
     from scipy.optimize import linear_sum_assignment
 
@@ -87,7 +88,7 @@ def _assigned(
 def _nearest_of_each(
     candidates: Sequence[tuple[float, Patch]], rois: RoiSet, distinct: Distinct, count: int
 ) -> dict[tuple[str, int], tuple[float, Patch]]:
-    """The nearest candidate of each of the ``count`` nearest patches, lesions or patients."""
+    """Return the nearest candidate of each of the ``count`` nearest patches, lesions or patients."""
     found: dict[tuple[str, int], tuple[float, Patch]] = {}
     for distance, patch in candidates:
         if len(found) == count:

@@ -22,7 +22,7 @@ from core.training.team import ALONE, SharedLoss, Team
 LossFunction = Callable[[TrainingBatch], Parts]
 """From a batch on the device to the named parts of its mean loss."""
 BeforeBatch = Callable[[int, int], None]
-"""Told the batch (from 0) and the number of batches; sets rates and reports progress."""
+"""Callback(batch from 0, number of batches); it sets learning rates and reports progress."""
 
 
 @dataclass(kw_only=True)
@@ -71,7 +71,7 @@ def run_epoch(task: EpochTask, source: Source, order: list[Rows], position: int)
 
 
 def _train_on(task: EpochTask, batch: TrainingBatch, index: int, ledger: LossTotals) -> None:
-    """One optimiser step; with less memory than hoped in several smaller passes whose gradients add up."""
+    """Do one optimiser step; with too little memory in several smaller passes whose gradients add up."""
     while True:
         values = _gradients(task, batch)
         if values is not None:
@@ -91,7 +91,7 @@ def _train_on(task: EpochTask, batch: TrainingBatch, index: int, ledger: LossTot
 
 
 def _gradients(task: EpochTask, batch: TrainingBatch) -> Parts | None:
-    """Accumulated gradients of the batch's mean loss; None where the memory did not suffice."""
+    """Return accumulated gradients of the batch's mean loss; None where the memory did not suffice."""
     task.optimiser.zero_grad(set_to_none=True)
     values: Parts = {}
     try:
@@ -148,7 +148,7 @@ def _not_finite(task: EpochTask, batch: TrainingBatch, index: int) -> TrainingEr
 
 
 def _culprits(batch: TrainingBatch) -> list[str]:
-    """The lesions whose input is itself not finite, else all of the batch."""
+    """Return the lesions whose input is itself not finite, else all of the batch."""
     bad = ~torch.isfinite(batch.inputs.flatten(1)).all(1)
     named = [name for name, is_bad in zip(batch.lesion_ids, bad.tolist(), strict=True) if is_bad]
     return named or list(batch.lesion_ids)

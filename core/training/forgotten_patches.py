@@ -20,10 +20,10 @@ class ForgottenPatch(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     """Name of the run whose prototype it is."""
     number: int
-    """Of that prototype, from 1."""
+    """Number of that prototype, from 1."""
     lesion_id: str
     box: Box
-    """Of the patch, in pixels of the mammogram."""
+    """Box of the patch, in pixels of the mammogram."""
 
     @property
     def words(self) -> str:
@@ -31,13 +31,13 @@ class ForgottenPatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def among(forgotten: Sequence[ForgottenPatch], rois: RoiSet) -> tuple[ForgottenPatch, ...]:
-    """Those whose lesion is one of the ROIs; the others could not come back anyway."""
+    """Return those whose lesion is one of the ROIs; the others could not come back anyway."""
     there = set(rois.lesion_ids)
     return tuple(one for one in forgotten if one.lesion_id in there)
 
 
 def forgotten_cells(forgotten: Sequence[ForgottenPatch], rois: RoiSet, grid: tuple[int, int]) -> Cells:
-    """(n, H, W): the latent cells of each ROI that show a forgotten patch.
+    """Return (n, H, W): the latent cells of each ROI that show a forgotten patch.
 
     A cell does where its centre lies in the patch or the patch's centre in it: the very cell under the same
     transform and grid, the nearest ones under another.

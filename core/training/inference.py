@@ -26,7 +26,8 @@ from core.model.precision import exact_float32
 
 INFERENCE_BATCH = 32
 KEPT_BYTES = 1 << 30
-"""Of latent cells that are kept between two passes over the training ROIs: 2,600 of VGG-16 at 224 px."""
+"""Bytes of latent cells that are kept between two passes over the training ROIs: 2,600 ROIs of VGG-16 at 224
+px."""
 
 Float32 = NDArray[np.float32]
 
@@ -50,32 +51,33 @@ def device_of(network: torch.nn.Module) -> torch.device:
 
 
 def normalise(grey: torch.Tensor, transform: InputTransform) -> torch.Tensor:
-    """(B, I, I) grey values in [0, 1] to the network input (B, 3, I, I), float32: one channel three times."""
+    """Convert (B, I, I) grey values in [0, 1] to the network input (B, 3, I, I), float32: one channel three
+    times."""
     mean = torch.tensor(transform.mean, device=grey.device).view(1, 3, 1, 1)
     std = torch.tensor(transform.std, device=grey.device).view(1, 3, 1, 1)
     return (grey.float().unsqueeze(1) - mean) / std
 
 
 def normalise_beside(grey: Float32, transform: InputTransform) -> torch.Tensor:
-    """As ``normalise``, to the bit, in a thread beside one that trains.
+    """Compute the same as ``normalise``, bit for bit, in a thread beside one that trains.
 
-    By NumPy: torch would give that thread a team of threads of its own, and with more of them than cores the
-    training's threads sleep after each small piece of work instead of waiting for the next: a step took a tenth
-    longer.
+    It uses NumPy: torch would give that thread a team of threads of its own, and with more threads than cores
+    the training's threads sleep after each small piece of work instead of waiting for the next: a step took a
+    tenth longer.
     """
     mean, std = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (transform.mean, transform.std))
     return torch.from_numpy((grey.astype(np.float32, copy=False)[:, None] - mean) / std)
 
 
 def network_input(rois: RoiSet, rows: NDArray[np.int64], device: torch.device) -> torch.Tensor:
-    """The un-augmented network input of these rows, (B, 3, I, I)."""
+    """Return the un-augmented network input of these rows, (B, 3, I, I)."""
     crops = np.ascontiguousarray(rois.central(rois.pixels)[rows])
     return normalise(torch.from_numpy(crops).to(device).float() / 255, rois.transform)
 
 
 @contextmanager
 def exact(network: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients, autocast or TF32; everything is as before afterwards."""
+    """Switch to evaluation mode without gradients, autocast or TF32; restore everything afterwards."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -97,7 +99,7 @@ class Latents:
         self._full = False
 
     def add(self, rows: NDArray[np.int64], latent: torch.Tensor) -> None:
-        """The next rows of a pass, in its order."""
+        """Add the next rows of a pass, in its order."""
         self._bytes += latent.numel() * latent.element_size()
         if self._bytes > self.most_bytes or int(rows[0]) != self._rows:
             self.forget()
@@ -107,11 +109,11 @@ class Latents:
             self._rows += len(rows)
 
     def of(self, n: int) -> list[torch.Tensor] | None:
-        """The pieces of a whole pass over ``n`` ROIs, where they were kept."""
+        """Return the pieces of a whole pass over ``n`` ROIs, where they were kept."""
         return self._pieces if self._rows == n and n > 0 else None
 
     def forget(self) -> None:
-        """What was kept is of layers that have changed."""
+        """Drop the kept cells: the layers before them have changed."""
         self._pieces, self._rows, self._bytes, self._full = [], 0, 0, False
 
 
@@ -124,7 +126,8 @@ def stream_latents(
     kept: Latents | None = None,
     cancelled: IsCancelled = never,
 ) -> Iterator[tuple[NDArray[np.int64], torch.Tensor]]:
-    """Rows and their latent cells (B, C, H, W), batch by batch in the order of the set; Cancelled in between.
+    """Yield rows and their latent cells (B, C, H, W), batch by batch in the order of the set; Cancelled in
+    between.
 
     ``kept`` holds the cells of an earlier pass, or receives those of this one.
 
@@ -163,7 +166,7 @@ def stream(
     kept: Latents | None = None,
     cancelled: IsCancelled = never,
 ) -> Iterator[tuple[NDArray[np.int64], Activations]]:
-    """Rows and all of their activations; the rest as ``stream_latents``."""
+    """Yield rows and all of their activations; the rest as ``stream_latents``."""
     passes = stream_latents(network, rois, batch=batch, features=features, kept=kept, cancelled=cancelled)
     for rows, latent in passes:
         with exact(network):
@@ -181,7 +184,7 @@ def infer(
     kept: Latents | None = None,
     cancelled: IsCancelled = never,
 ) -> Inference:
-    """The outputs of the network for every un-augmented ROI of the set."""
+    """Return the outputs of the network for every un-augmented ROI of the set."""
     scores, logits, malignancy, maps = [], [], [], []
     for _, found in stream(network, rois, batch=batch, features=features, kept=kept, cancelled=cancelled):
         scores.append(found.scores.cpu().numpy())
@@ -199,7 +202,7 @@ def infer(
 
 
 def infer_one(network: PrototypeNetwork, rois: RoiSet, row: int) -> Activations:
-    """Everything the network computes for one ROI, as a batch of one."""
+    """Return everything the network computes for one ROI, as a batch of one."""
     with exact(network):
         return network.from_latent(network.latent(network_input(rois, np.array([row]), device_of(network))))
 

@@ -23,7 +23,7 @@ class Heads:
     """(K, m)"""
     ridge: float
     malignancy: Malignancy | None
-    """None where the biopsied training lesions do not hold both outcomes."""
+    """Stage B; None if the biopsied training lesions do not hold both outcomes."""
     choice: RidgeChoice | None = None
 
 
@@ -54,7 +54,8 @@ def fit_heads(
 def malignancy_of(
     table: SimilarityTable, anchor: Float, weights: Float, *, ridge: float, malignancy_fit: MalignancyFit
 ) -> Malignancy | None:
-    """Stage B: ``h2`` on the logits of a table whose rows all have a trained class; ``weights`` are ``h1``."""
+    """Fit stage B: ``h2`` on the logits of a table whose rows all have a trained class; ``weights`` are
+    ``h1``."""
     if malignancy_fit == "in-sample":
         logits = table.scores.astype(np.float64) @ weights.T
     else:

@@ -19,7 +19,7 @@ class LossTotals:
         optimisers take to leave a step out (``found_inf``)."""
 
     def note(self, index: int, names: tuple[str, ...], values: Tensor, *, finite: Tensor) -> None:
-        """The parts of one batch's loss, (len(names),), and whether they and the gradient are finite, ()."""
+        """Add the parts of one batch's loss, (len(names),), and whether they and the gradient are finite, ()."""
         bad = (~finite).to(torch.float32)
         first = torch.where(bad > 0, float(index), float(self._batches))
         self._first_bad = torch.minimum(self._first_bad, first)
@@ -29,12 +29,12 @@ class LossTotals:
         self._names = names
 
     def first_bad(self) -> int | None:
-        """The first batch that was not finite. Waits for the device."""
+        """Return the first batch that was not finite. Waits for the device."""
         index = int(self._first_bad.item())
         return None if index == self._batches else index
 
     def means(self) -> dict[str, float]:
-        """The mean of each part over the batches, and their sum as ``loss``. Waits for the device."""
+        """Return the mean of each part over the batches, and their sum as ``loss``. Waits for the device."""
         sums = [] if self._sums is None else self._sums.tolist()
         found = {name: value / self._batches for name, value in zip(self._names, sums, strict=True)}
         return {**found, "loss": sum(found.values())}

@@ -20,7 +20,8 @@ marked or in the lesion. Cells between, marks beyond the outline included, are i
 
 
 def joint_loss(network: PrototypeNetwork, found: Activations, batch: TrainingBatch, weights: LossWeights) -> Parts:
-    """The weighted parts of eq. 6, ``CrsEnt + 0.8 Clst + 0.08 Sep + lambda_f Fine``, means over the batch."""
+    """Return the weighted parts of eq. 6, ``CrsEnt + 0.8 Clst + 0.08 Sep + lambda_f Fine``, means over the
+    batch."""
     own, k = network.prototype_class, network.top_k
     cluster, separation = cluster_and_separation(found.distances, own, batch.label, k)
     parts = {
@@ -41,7 +42,7 @@ BOX_SHARE = 0.97
 
 
 def without_corners(mask: torch.Tensor) -> torch.Tensor:
-    """(B, I, I) masks in which a box keeps its inscribed ellipse only; any other shape stays as it is.
+    """Return (B, I, I) masks in which a box keeps its inscribed ellipse only; any other shape stays as it is.
 
     An outline that is a box holds a quarter of tissue beside the mass, in its corners.
     """
@@ -59,7 +60,7 @@ def without_corners(mask: torch.Tensor) -> torch.Tensor:
 
 
 def _ends(marked: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """First and one past the last marked place of (B, I); both 0 where none is."""
+    """Return first and one past the last marked place of (B, I); both 0 where none is."""
     count = marked.shape[1]
     first = marked.int().argmax(1)
     last = count - marked.flip(1).int().argmax(1)
@@ -68,7 +69,8 @@ def _ends(marked: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def cell_targets(batch: TrainingBatch, grid: tuple[int, int], classes: int) -> torch.Tensor:
-    """(B, H, W) target of each latent cell: its margin class, ``classes`` for background, -1 to be ignored."""
+    """Return (B, H, W) target of each latent cell: its margin class, ``classes`` for background, -1 to be
+    ignored."""
     mask = functional.adaptive_avg_pool2d(without_corners(batch.mask).float().unsqueeze(1), grid).squeeze(1)
     lesion = functional.adaptive_avg_pool2d(batch.lesion.float().unsqueeze(1), grid).squeeze(1)
     # thin marks cover a small part of any cell: the threshold is relative to the best covered one
@@ -80,7 +82,8 @@ def cell_targets(batch: TrainingBatch, grid: tuple[int, int], classes: int) -> t
 
 
 def cell_loss(cells: torch.Tensor, batch: TrainingBatch) -> Parts:
-    """Cell-level warm start: logits (B, K + 1, H, W); marked cells and background count one half each."""
+    """Return the cell-level loss of the warm start: logits (B, K + 1, H, W); marked cells and background count
+    one half each."""
     classes = cells.shape[1] - 1
     target = cell_targets(batch, (cells.shape[2], cells.shape[3]), classes)
     each = functional.cross_entropy(wide(cells), target.clamp_min(0), reduction="none")
@@ -92,19 +95,20 @@ def cell_loss(cells: torch.Tensor, batch: TrainingBatch) -> Parts:
 
 
 def _mean_per_image(values: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-    """Mean over the images of each one's mean over its chosen cells; images without any count 0."""
+    """Return mean over the images of each one's mean over its chosen cells; images without any count 0."""
     count = chosen.sum((1, 2))
     total = (values * chosen).sum((1, 2))
     return (total / count.clamp_min(1)).mean()
 
 
 def image_loss(cells: torch.Tensor, batch: TrainingBatch) -> Parts:
-    """Image-level warm start: cross-entropy of the head's logits after global average pooling."""
+    """Return the image-level loss of the warm start: cross-entropy of the head's logits after global average
+    pooling."""
     return {"image": functional.cross_entropy(wide(cells).mean((2, 3)), batch.label)}
 
 
 def warm_start_head(network: PrototypeNetwork, channels: int, *, cells: bool, seed: int) -> nn.Conv2d:
-    """The temporary 1x1 head over the trunk: one output a class, and one for background at cell level."""
+    """Return the temporary 1x1 head over the trunk: one output a class, and one for background at cell level."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return nn.Conv2d(channels, len(network.class_names) + int(cells), 1)

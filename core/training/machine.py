@@ -32,7 +32,7 @@ MACHINE_NAME = "machine.json"
 SHORT_S = 240.0
 """Runs whose gradients take less are not worth measuring for."""
 _SAMPLE_PIXELS = 2 * 224 * 224
-"""Of the images of a timed step on a processor: enough for the ratio between two ways of computing."""
+"""Pixels of the images of a timed step on a processor: enough for the ratio between two ways of computing."""
 _ROUNDS = 2
 _WORTH = 0.95
 """Another way than the usual one must take at most this share of its time."""
@@ -40,7 +40,7 @@ _WORTH = 0.95
 
 class MachineChoice(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision = "float32"
-    """Of the gradients of A1 and the warm start; everything shown is float32."""
+    """Precision of the gradients of A1 and the warm start; everything shown is float32."""
     channels_last: bool = True
     compiled: bool = False
     threads: int = 0
@@ -48,11 +48,11 @@ class MachineChoice(msgspec.Struct, frozen=True, kw_only=True):
     how: str = "configured"
     """configured: nothing was open; usual: a short run took what is usually best; measured."""
     seconds: dict[str, float] = {}
-    """Of the steps that were timed, by what they were computed with."""
+    """Seconds of the steps that were timed, by what they were computed with."""
 
     @property
     def words(self) -> str:
-        """As in "bfloat16, channels last, 2 threads"."""
+        """Return the choice in words, such as "bfloat16, channels last, 2 threads"."""
         said = [self.precision, "channels last" if self.channels_last else "contiguous"]
         if self.compiled:
             said.append("compiled")
@@ -64,10 +64,11 @@ class MachineChoice(msgspec.Struct, frozen=True, kw_only=True):
 def choose_machine(
     network: TrunkNetwork, config: TrainingConfig, device: torch.device, *, lesions: int, epochs: int | None = None
 ) -> MachineChoice:
-    """The way to compute the gradients of a run on ``lesions`` training ROIs; times it where something is open.
+    """Return the way to compute the gradients of a run on ``lesions`` training ROIs; times it where something
+    is open.
 
-    ``epochs`` of gradients, by default those of the configuration's plan. The network is not changed (a copy is
-    trained). TrainingError where no way of computing fits the memory.
+    ``epochs`` of gradients, by default those of the configuration's plan. The network is not changed (a copy
+    is trained). TrainingError where no way of computing fits the memory.
     """
     ways = _open_ways(config, device)
     threads = config.machine.threads or (torch.get_num_threads() if device.type == "cpu" else 0)
@@ -91,7 +92,7 @@ def threads_wanted(choice: MachineChoice) -> int:
 
 @contextmanager
 def threads_of(choice: MachineChoice) -> Iterator[None]:
-    """torch's threads as the choice says, and as they were afterwards."""
+    """Set torch's threads to the choice; restore them afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads_wanted(choice))
     try:
@@ -105,7 +106,7 @@ def write_choice(folder: Path, choice: MachineChoice) -> None:
 
 
 def read_choice(folder: Path) -> MachineChoice | None:
-    """The choice of a run that stopped before its first state was saved; None where there is none."""
+    """Return the choice of a run that stopped before its first state was saved; None where there is none."""
     try:
         return msgspec.json.decode((folder / MACHINE_NAME).read_bytes(), type=MachineChoice)
     except FileNotFoundError:
@@ -117,7 +118,7 @@ def read_choice(folder: Path) -> MachineChoice | None:
 
 
 def settle_machine(folder: Path, choose: Callable[[], MachineChoice], emit: Emit) -> MachineChoice:
-    """The choice that a start before this one wrote into the run's folder, or a new one, written down."""
+    """Return the choice that a start before this one wrote into the run's folder, or a new one, written down."""
     choice = read_choice(folder)
     if choice is None:
         choice = choose()
@@ -128,7 +129,7 @@ def settle_machine(folder: Path, choose: Callable[[], MachineChoice], emit: Emit
 
 
 def write_config(config: msgspec.Struct, folder: Path) -> None:
-    """``config.json`` of a new run; a choice that was made for another configuration is forgotten."""
+    """Write ``config.json`` of a new run; a choice that was made for another configuration is deleted."""
     path, described = folder / "config.json", msgspec.json.format(msgspec.json.encode(config), indent=1)
     if not path.exists() or path.read_bytes() != described:
         (folder / MACHINE_NAME).unlink(missing_ok=True)
@@ -142,8 +143,11 @@ def cpu_computes_bfloat16() -> bool:
 
 
 def usual_precision(config: TrainingConfig, device: torch.device) -> Precision:
-    """What is asked for; else bfloat16 where the device computes in it, processors included: an epoch of the
-    compact backbone takes 0.6 of the time, a step of VGG-16 half."""
+    """Return the precision that is asked for; for ``auto`` bfloat16 if the device computes in it, processors
+    included.
+
+    An epoch of the compact backbone then takes 0.6 of the time, a step of VGG-16 half.
+    """
     if config.precision == "auto" and device.type == "cpu":
         # cached features of a frozen backbone go through two small layers only
         small = config.frozen_backbone and config.architecture.backbone != COMPACT
@@ -152,7 +156,7 @@ def usual_precision(config: TrainingConfig, device: torch.device) -> Precision:
 
 
 def _open_ways(config: TrainingConfig, device: torch.device) -> list[MachineChoice]:
-    """Every way that the configuration leaves open, the usual one first."""
+    """Return every way that the configuration leaves open, the usual one first."""
     usual = usual_precision(config, device)
     precisions: list[Precision] = [usual]
     if config.precision == "auto" and usual == "bfloat16":
@@ -186,13 +190,13 @@ class _Timing:
         return _Timing(network=copy.deepcopy(network).train(), inputs=noise.to(device), config=config)
 
     def steps(self, lesions: int, epochs: int | None) -> float:
-        """Steps of the size timed here in the whole run."""
+        """Return steps of the size timed here in the whole run."""
         if epochs is None:
             epochs = sum(step.stage in GRADIENT_STAGES for step in plan(self.config))
         return epochs * (self.config.epochs.draws or lesions) / len(self.inputs)
 
     def seconds(self, way: MachineChoice, *, wall: bool = False) -> float | None:
-        """One step after one that warms up; None where memory, or the compiler, does not allow it."""
+        """Return one step after one that warms up; None where memory, or the compiler, does not allow it."""
         clock = time.perf_counter if wall or self.inputs.device.type == "cuda" else time.process_time
         self.network.prepare_gradients(channels_last=way.channels_last, compiled=way.compiled)
         try:
@@ -215,8 +219,8 @@ class _Timing:
 
 
 def _fastest(ways: list[MachineChoice], timing: _Timing) -> MachineChoice:
-    """Rounds of all ways alternate and the least time of each counts, so that what else the machine does matters
-    little; on a processor it is processor time."""
+    """Return rounds of all ways alternate and the least time of each counts, so that what else the machine
+    does matters little; on a processor it is processor time."""
     least: dict[int, float] = {}
     for _ in range(_ROUNDS):
         for index, way in enumerate(ways):
@@ -236,7 +240,8 @@ def _fastest(ways: list[MachineChoice], timing: _Timing) -> MachineChoice:
 
 
 def _with_threads(found: MachineChoice, threads: int, config: TrainingConfig, timing: _Timing) -> MachineChoice:
-    """All threads, or half of them where that is faster by the clock on the wall (two a core that share it)."""
+    """Return all threads, or half of them where that is faster by the clock on the wall (two a core that share
+    it)."""
     everything = msgspec.structs.replace(found, threads=threads)
     if config.machine.threads or threads < 2:
         return everything

@@ -6,7 +6,7 @@ import torch
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that an allocation failed, on an accelerator or on the CPU."""
+    """Return True if the error says that an allocation failed, on an accelerator or on the CPU."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error)

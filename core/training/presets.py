@@ -23,10 +23,10 @@ PRETRAINED, WITHOUT_WEIGHTS = "pretrained", "compact"
 
 
 def default_preset(*, synthetic: bool = False) -> str:
-    """The preset that a training starts from where none is chosen.
+    """Return the preset that a training starts from where none is chosen.
 
-    ``pretrained`` for a real study where its ImageNet weights are on this computer; ``compact``, which needs none,
-    elsewhere and for synthetic studies.
+    ``pretrained`` for a real study where its ImageNet weights are on this computer; ``compact``, which needs
+    none, elsewhere and for synthetic studies.
     """
     return PRETRAINED if not synthetic and packaged_at_hand(LITE0) else WITHOUT_WEIGHTS
 
@@ -70,7 +70,7 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_preset(name: str) -> TrainingPreset:
-    """The preset with its reasons; TrainingError for a name that there is none of."""
+    """Return the preset with its reasons; TrainingError for a name that there is none of."""
     if name not in PRESETS:
         raise TrainingError(f"There is no preset {name}: choose one of {', '.join(PRESETS)}.")
     if name in DERIVED:
@@ -91,14 +91,15 @@ def _protopnet_of(name: str, like: str) -> TrainingPreset:
 
 
 def load_preset(name: str) -> TrainingConfig:
-    """The configuration of a preset; TrainingError for a name that there is none of."""
+    """Return the configuration of a preset; TrainingError for a name that there is none of."""
     return read_preset(name).config
 
 
 def as_protopnet(config: TrainingConfig) -> TrainingConfig:
-    """The same run as ProtoPNet: k = 1, no fine-annotation loss, nothing that needs masks.
+    """Return the same run as ProtoPNet: k = 1, no fine-annotation loss, nothing that needs masks.
 
-    Its prototypes start where those of its authors do (Chen et al., NeurIPS 2019): uniform in the unit hypercube.
+    Its prototypes start where those of its authors do (Chen et al., NeurIPS 2019): uniform in the unit
+    hypercube.
     """
     replace = msgspec.structs.replace
     return replace(
@@ -112,9 +113,9 @@ def as_protopnet(config: TrainingConfig) -> TrainingConfig:
 
 
 def deviations(config: TrainingConfig) -> list[Deviation]:
-    """Every field in which the configuration is not the paper's: first what the preset ``paper`` reads
-    differently from the printed page and this configuration keeps, then the program's own rules, then what differs
-    from that preset."""
+    """Return every field in which the configuration is not the paper's: first what the preset ``paper`` reads
+    differently from the printed page and this configuration keeps, then the program's own rules, then what
+    differs from that preset."""
     paper = read_preset(PAPER)
     reasons = read_preset(config.preset).why if config.preset in PRESETS else {}
     standard, here = leaves(paper.config), leaves(config)
@@ -138,7 +139,7 @@ def deviations(config: TrainingConfig) -> list[Deviation]:
 
 
 def leaves(config: TrainingConfig) -> dict[str, Any]:
-    """Dotted name to value of every field, in order: ``loss.fine``, ``epochs.joint``, ..."""
+    """Return dotted name to value of every field, in order: ``loss.fine``, ``epochs.joint``, ..."""
     return _flat(msgspec.to_builtins(config))
 
 

@@ -26,7 +26,8 @@ from core.training.forgotten_patches import Cells
 from core.training.inference import INFERENCE_BATCH, Latents, exact, infer_one, stream_latents
 
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-7
-"""How far a distance of the streamed pass may lie from that of the single ROI (measured: 1e-6 relative)."""
+"""Largest difference between a distance of the streamed pass and that of the single ROI (measured: 1e-6
+relative)."""
 
 
 def project(
@@ -79,7 +80,8 @@ def _nearest(
     *,
     several: bool,
 ) -> NearestPatches:
-    """The nearest cells of every ROI of a prototype's own class: one, or as many as its class has prototypes."""
+    """Return the nearest cells of every ROI of a prototype's own class: one, or as many as its class has
+    prototypes."""
     kept = int(np.bincount(own).max()) if several else 1
     kept = min(kept, network.grid[0] * network.grid[1])
     distance = np.full((len(training), len(own), kept), np.inf, np.float32)
@@ -96,13 +98,13 @@ def _nearest(
 
 
 def _flat(forbidden: Cells, distances: torch.Tensor) -> torch.Tensor:
-    """(n, H, W) as an index of distances (n, m, H * W)."""
+    """Return (n, H, W) as an index of distances (n, m, H * W)."""
     cells = torch.from_numpy(forbidden.reshape(len(forbidden), 1, -1)).to(distances.device)
     return cells.expand(-1, distances.shape[1], -1)
 
 
 def _shortlist(nearest: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(n, m): ROIs whose nearest patch may be the winner once computed alone."""
+    """Return (n, m): ROIs whose nearest patch may be the winner once computed alone."""
     best = nearest.min(axis=0)
     found: NDArray[np.bool_] = nearest <= best * (1 + _RELATIVE) + _ABSOLUTE
     return found
@@ -111,7 +113,7 @@ def _shortlist(nearest: NDArray[np.float32]) -> NDArray[np.bool_]:
 def _nearest_alone(
     network: PrototypeNetwork, training: RoiSet, shortlist: NDArray[np.bool_], forbidden: Cells | None
 ) -> tuple[list[Patch], torch.Tensor]:
-    """The exact comparison on the shortlisted ROIs, in the order of their lesion ids."""
+    """Return the exact comparison on the shortlisted ROIs, in the order of their lesion ids."""
     m = shortlist.shape[1]
     best: list[tuple[float, int, int]] = [(np.inf, -1, -1)] * m  # distance, row, flat cell
     patches: list[torch.Tensor | None] = [None] * m
@@ -131,7 +133,7 @@ def _nearest_alone(
 
 
 def _patches_of(network: PrototypeNetwork, training: RoiSet, chosen: Sequence[Patch]) -> torch.Tensor:
-    """(m, C): the latent cells, each as the network computes it for its ROI alone."""
+    """Return (m, C): the latent cells, each as the network computes it for its ROI alone."""
     latents = {row: infer_one(network, training, row).latent[0].flatten(1) for row in {p.row for p in chosen}}
     return torch.stack([latents[patch.row][:, patch.cell] for patch in chosen])
 
@@ -165,7 +167,7 @@ def _move(
 
 
 def _cell_box(cell: tuple[int, int], grid: tuple[int, int], input_size: int) -> Box:
-    """The square of a latent cell in network-input pixels."""
+    """Return the square of a latent cell in network-input pixels."""
     height, width = input_size / grid[0], input_size / grid[1]
     row, column = cell
     return Box(x0=column * width, y0=row * height, x1=(column + 1) * width, y1=(row + 1) * height)

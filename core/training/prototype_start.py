@@ -64,7 +64,7 @@ def _cells_by_class(
     features: torch.Tensor | None,
     cancelled: IsCancelled,
 ) -> list[NDArray[np.float32]]:
-    """The latent cells (count, C) of each class."""
+    """Return the latent cells (count, C) of each class."""
     found: list[list[NDArray[np.float32]]] = [[] for _ in training.class_names]
     for rows, activations in stream(network, training, features=features, cancelled=cancelled):
         marked, lesion = training.central(stored_masks(training, rows)).swapaxes(0, 1)

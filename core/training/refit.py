@@ -44,13 +44,13 @@ class Solution:
 
 
 def initial_weights(prototype_class: Sequence[int] | Labels, class_count: int) -> Float:
-    """``W0``, (K, m): +1 for the prototype's own class, -1 elsewhere (paper, stage A3)."""
+    """Return ``W0``, (K, m): +1 for the prototype's own class, -1 elsewhere (paper, stage A3)."""
     own = np.asarray(prototype_class, dtype=np.int64)
     return np.where(own[None, :] == np.arange(class_count)[:, None], 1.0, -1.0)
 
 
 def objective(weights: Float, scores: NDArray[np.floating], labels: Labels, anchor: Float, ridge: float) -> float:
-    """``F(weights)``: mean cross-entropy plus the ridge towards ``anchor`` (K, m)."""
+    """Return ``F(weights)``: mean cross-entropy plus the ridge towards ``anchor`` (K, m)."""
     problem = _Multinomial(np.asarray(scores, dtype=np.float64), labels, anchor, ridge)
     return problem.value_and_gradient(weights.ravel())[0]
 
@@ -63,7 +63,7 @@ def refit(
     ridge: float,
     start: Float | None = None,
 ) -> Float:
-    """The weights (K, m) of ``h1`` that minimise ``F`` on similarities (n, m).
+    """Return the weights (K, m) of ``h1`` that minimise ``F`` on similarities (n, m).
 
     ``start`` (the weights before, for a refit after pruning) saves steps and never changes the answer: the
     problem is strictly convex. The objective at the answer is at most that at ``start``. ``ridge`` must be
@@ -112,8 +112,8 @@ class _Multinomial:
         return value, gradient.ravel()
 
     def hessian(self, flat: Float) -> Float:
-        """(K m, K m) at the point evaluated last. Off-diagonal blocks are ``-S' diag(p_a p_b) S / n`` and each
-        row of blocks sums to the ridge alone, so that K (K - 1) / 2 products give all of it."""
+        """Return (K m, K m) at the point evaluated last. Off-diagonal blocks are ``-S' diag(p_a p_b) S / n``
+        and each row of blocks sums to the ridge alone, so that K (K - 1) / 2 products give all of it."""
         classes, m = self.anchor.shape
         p = self.probabilities
         blocks = np.zeros((classes, m, classes, m))
@@ -130,7 +130,7 @@ class _Multinomial:
 
 
 def newton(evaluate: Evaluate, hessian: Callable[[Float], Float], start: Float) -> Solution:
-    """Damped Newton with a backtracking line search; every accepted step lowers the objective.
+    """Return damped Newton with a backtracking line search; every accepted step lowers the objective.
 
     ``hessian`` is asked at the point that ``evaluate`` saw last. Stops where the gradient's largest entry is
     below 1e-9 or no step lowers the objective any more (rounding).
@@ -151,7 +151,7 @@ def newton(evaluate: Evaluate, hessian: Callable[[Float], Float], start: Float) 
 
 
 def _descent(matrix: Float, gradient: Float) -> Float:
-    """The Newton direction; steepest descent where the Hessian is singular to rounding."""
+    """Return the Newton direction; steepest descent where the Hessian is singular to rounding."""
     try:
         direction: Float = np.linalg.solve(matrix, -gradient).astype(np.float64)
     except np.linalg.LinAlgError:
@@ -193,7 +193,7 @@ def fit_malignancy(
     ridge: float = MALIGNANCY_RIDGE,
     start: Malignancy | None = None,
 ) -> Malignancy | None:
-    """Logistic regression of the biopsy label (1 malignant, 0 benign, -1 none) on logits (n, K).
+    """Return logistic regression of the biopsy label (1 malignant, 0 benign, -1 none) on logits (n, K).
 
     The ridge is on ``v`` alone, never on the intercept. None where the biopsied lesions do not hold both
     outcomes: then nothing can be said.

@@ -25,7 +25,7 @@ from core.training.config import TrainingConfig
 from core.training.device_augment import cut, lost, sampling
 
 SHARE_OF_MEMORY = 0.4
-"""Of the device's free memory that the ROIs may take."""
+"""Share of the device's free memory that the ROIs may take."""
 _CHECKED_AT_ONCE = 512
 """Crops whose masks are looked at together before an epoch."""
 
@@ -33,17 +33,18 @@ Home = Literal["resident", "streamed"]
 
 
 def bytes_of(rois: RoiSet) -> int:
-    """Of pixels and both masks on the device."""
+    """Count the bytes of pixels and both masks on the device."""
     return 3 * rois.pixels.nbytes
 
 
 def plan_home(rois: RoiSet, free_bytes: int) -> Home:
-    """Where the ROIs live while the device trains on them."""
+    """Choose the memory that holds the ROIs while the device trains on them."""
     return "resident" if bytes_of(rois) <= SHARE_OF_MEMORY * free_bytes else "streamed"
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes free on the device; of the processor's memory nothing is asked, since the ROIs are there already."""
+    """Return bytes free on the device; of the processor's memory nothing is asked, since the ROIs are there
+    already."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 1 << 62
 
 
@@ -74,7 +75,7 @@ class OnDevice(Augmented):
         return self.home == "resident"
 
     def begin_epoch(self, order: list[Rows], position: int, shares: list[slice]) -> None:
-        """Settle everything random of the epoch; the only place that waits for the device."""
+        """Draw everything random of the epoch; the only place that waits for the device."""
         drawn = [
             Candidates(
                 generator(self.config.seed, position, batch + 1), len(rows), self.config.augmentation,
@@ -95,7 +96,7 @@ class OnDevice(Augmented):
         )
 
     def _settled(self, order: list[Rows], drawn: list[Candidates], shares: list[slice]) -> list[AugmentParameters]:
-        """The parameters of each batch's rows, crops that lost a mask replaced as on the processor."""
+        """Return the parameters of each batch's rows, crops that lost a mask replaced as on the processor."""
         found = [one.of_attempt(0).rows(share) for one, share in zip(drawn, shares, strict=True)]
         rows = [of[share] for of, share in zip(order, shares, strict=True)]
         open_rows = [np.arange(len(of)) for of in rows]
@@ -112,7 +113,7 @@ class OnDevice(Augmented):
     def _lost(
         self, rows: list[Rows], found: list[AugmentParameters], asked: list[NDArray[np.int64]]
     ) -> list[NDArray[np.int64]]:
-        """Of the draws asked of in each batch, those that lose a mask; read from the device once a piece."""
+        """Return which draws of each batch lose a mask; read from the device once a piece."""
         where = [(batch, i) for batch, of in enumerate(asked) for i in of]
         flags = np.zeros(len(where), dtype=np.bool_)
         for first in range(0, len(where), _CHECKED_AT_ONCE):
@@ -131,7 +132,7 @@ class OnDevice(Augmented):
         return [np.array(of, dtype=np.int64) for of in left]
 
     def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> TrainingBatch:
-        """The batch on the device. ``begin_epoch`` must have settled this epoch."""
+        """Return the batch on the device. ``begin_epoch`` must have settled this epoch."""
         epoch = self._epoch
         if epoch is None or epoch.position != position:
             raise ValueError("begin_epoch settles an epoch before its batches are loaded")
@@ -153,7 +154,7 @@ class OnDevice(Augmented):
         return network.latent(inputs)
 
     def _rows(self, stored: Tensor, index: Tensor) -> Tensor:
-        """These rows of pixels or masks, on the device."""
+        """Return these rows of pixels or masks, on the device."""
         if self.home == "resident":
             return stored[index.to(self.device)]
         return self._there(stored[index])
@@ -165,7 +166,7 @@ class OnDevice(Augmented):
 
 
 def normalised(grey: Tensor, transform: InputTransform) -> Tensor:
-    """As ``core.training.inference.normalise``, the constants kept on the device."""
+    """Compute the same as ``core.training.inference.normalise``, with constants kept on the device."""
     mean, std = _constants(transform.mean, transform.std, grey.device)
     return (grey.unsqueeze(1) - mean) / std
 

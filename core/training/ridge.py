@@ -15,7 +15,7 @@ FOLDS = 5
 RIDGE_GRID: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 """Multiplies half the squared distance to the +1/-1 weights; the loss beside it is a mean over lesions."""
 DEFAULT_RIDGE = 1e-2
-"""Where cross-validation is impossible (all lesions of one patient)."""
+"""Strength used where cross-validation is impossible (all lesions of one patient)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class RidgeChoice:
     cross_entropy: tuple[float, ...]
     """Held-out mean for each strength; empty where cross-validation was impossible."""
     standard_error: tuple[float, ...]
-    """Of the difference between that mean and the smallest, over patients; 0 at the smallest."""
+    """Standard error of the difference between that mean and the smallest, over patients; 0 at the smallest."""
 
 
 def patient_folds(patient_ids: Sequence[str], labels: Labels, *, folds: int = FOLDS, seed: int = 0) -> Labels:
@@ -66,7 +66,7 @@ def choose_ridge(
     *,
     grid: Sequence[float] = RIDGE_GRID,
 ) -> RidgeChoice:
-    """The largest ridge whose held-out cross-entropy lies within one standard error of the smallest.
+    """Return the largest ridge whose held-out cross-entropy lies within one standard error of the smallest.
 
     The error is that of the difference to the best strength, over patients' mean losses: images of a patient
     resemble each other, and what makes a patient hard for one strength makes him hard for all. Chosen once per
@@ -105,7 +105,7 @@ def out_of_fold_logits(
     start: Float | None = None,
     fold: Labels | None = None,
 ) -> Float:
-    """(n, K) logits, each row by an ``h1`` fitted without any lesion of its patient (stage B).
+    """Return (n, K) logits, each row by an ``h1`` fitted without any lesion of its patient (stage B).
 
     ``start`` (the weights fitted on all rows) saves steps, ``fold`` (``patient_folds`` of these rows) the
     dealing of the folds. With a single patient there is no other fold and the in-sample logits are returned.
@@ -120,7 +120,7 @@ def out_of_fold_logits(
 def _held_out(
     table: Float, labels: Labels, fold: Labels, anchor: Float, ridge: float, start: Float | None
 ) -> tuple[Float, Float]:
-    """Held-out logits and the last fold's weights, as a start for the next strength."""
+    """Return held-out logits and the last fold's weights, as a start for the next strength."""
     logits = np.empty((len(table), len(anchor)))
     weights = anchor if start is None else start
     for index in range(int(fold.max()) + 1):

@@ -25,11 +25,11 @@ class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
     """All seconds are of the wall clock, on the machine as busy as it was."""
 
     seconds: float
-    """Of the whole run."""
+    """Seconds of the whole run."""
     epoch_seconds: float
-    """Of a joint epoch (A1) with its validation."""
+    """Seconds of a joint epoch (A1) with its validation."""
     batch_seconds: float
-    """Of the joint stage's batch that was timed."""
+    """Seconds of the joint stage's batch that was timed."""
     batch: int
     """Images of that batch."""
     batches_an_epoch: int
@@ -50,7 +50,8 @@ def rehearse_run(
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> Rehearsed:
-    """``folder`` is an empty one, of no use afterwards. TrainingError and Cancelled as ``train`` raises them.
+    """Time the steps of a run; ``folder`` is an empty one, of no use afterwards. TrainingError and Cancelled
+    as ``train`` raises them.
 
     A run stops early nowhere, so the plan is the whole of it; extracting the ROIs is not counted.
     """
@@ -91,7 +92,8 @@ def rehearse_run(
 
 
 def _of_step(took: float, stage: str, batches: int, validated: float) -> float:
-    """Seconds of a step of the plan; gradient stages were timed on one batch, the warm start is not validated."""
+    """Return seconds of a step of the plan; gradient stages were timed on one batch, the warm start is not
+    validated."""
     if stage not in GRADIENT_STAGES:
         return took
     fixed = 0.0 if stage == "warm start" else min(validated, took)

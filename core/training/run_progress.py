@@ -23,7 +23,8 @@ class Clock:
         self.speed: float | None = None
 
     def tick(self, position: int, batch: int) -> tuple[int, int, float | None] | None:
-        """(units done, units in all, seconds left where known), or None where it is too early to speak again.
+        """Return (units done, units in all, seconds left where known), or None where it is too early to speak
+        again.
 
         The start of a step is always told.
         """
@@ -39,7 +40,7 @@ class Clock:
         return done, total, eta
 
     def rate(self, batch: int) -> float | None:
-        """Batches a second since the step began; before its first, those of the last step that had any."""
+        """Return batches a second since the step began; before its first, those of the last step that had any."""
         if batch:
             self.speed = batch / max(time.monotonic() - self.step_began, 1e-9)
         return self.speed

@@ -32,19 +32,19 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     code_version: str
     torch_version: str
     data_fingerprint: str
-    """Of the ROIs and their parts."""
+    """Fingerprint of the ROIs and their parts."""
     device: str
     precision: str
-    """Of the gradients of A1; everything else is float32."""
+    """Precision of the gradients of A1; everything else is float32."""
     machine: MachineChoice = MachineChoice()
-    """How the gradients were computed, and what was timed to choose it."""
+    """Settings that the gradients were computed with, and what was timed to choose them."""
     threads: int
     images_at_once: int
     """Less than the batch where the memory did not suffice."""
     memory_halvings: int
     warm_start: str
     table_rows: str
-    """What the heads were fitted on: unaugmented or augmented."""
+    """Rows that the heads were fitted on: unaugmented or augmented."""
     table_count: int
     ridge: float
     ridge_cross_entropy: tuple[float, ...]
@@ -76,7 +76,8 @@ class RunResult:
 
 
 def warm_start_name(config: TrainingConfig) -> str:
-    """In words, for reports that compare models; "" where the trunk came with its weights."""
+    """Return the warm start in words, for reports that compare models; "" if the backbone came with its
+    weights."""
     said = []
     if config.epochs.warm_start:
         level, part = config.warm_start[:5].rstrip("s"), " of the add-on" if config.frozen_backbone else ""

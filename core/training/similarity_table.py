@@ -60,17 +60,17 @@ class SimilarityTable:
         )
 
     def of_part(self, *parts: Part) -> SimilarityTable:
-        """The rows of these parts that have a trained class."""
+        """Return the rows of these parts that have a trained class."""
         wanted = {part.value for part in parts}
         return self.rows(np.array([p in wanted for p in self.part], dtype=np.bool_) & (self.label >= 0))
 
     def columns(self, kept: NDArray[np.int64]) -> SimilarityTable:
-        """The table of the model that keeps these prototypes, in this order."""
+        """Return the table of the model that keeps these prototypes, in this order."""
         return replace(self, scores=np.ascontiguousarray(self.scores[:, kept]))
 
 
 def make_table(scores: NDArray[np.float32], rois: RoiSet, parts: NDArray[np.str_]) -> SimilarityTable:
-    """The table of similarities (n, m) of these ROIs, whose parts are ``parts``."""
+    """Return the table of similarities (n, m) of these ROIs, whose parts are ``parts``."""
     return SimilarityTable(
         scores=np.ascontiguousarray(scores, dtype=np.float32),
         label=rois.label.astype(np.int64),
@@ -94,7 +94,7 @@ def save_table(path: Path, table: SimilarityTable) -> None:
 
 
 def load_table(path: Path) -> SimilarityTable:
-    """The table at ``path``; ModelError where it is missing, cut short or of another kind."""
+    """Return the table at ``path``; ModelError where it is missing, cut short or of another kind."""
     try:
         with open_guarded(path) as file:
             if file.attrs.get("schema") != SCHEMA:

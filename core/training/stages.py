@@ -37,8 +37,8 @@ start a head at the add-on's rate is still near its random start when it ends.""
 
 
 def changed_parts(stage: StageName, *, frozen_backbone: bool, joint_last: bool = False) -> set[str]:
-    """The parts that a stage may change. With a frozen trunk the warm start is the add-on's; ``joint_last``: A1
-    trains ``h1`` too."""
+    """Return the parts that a stage may change. With a frozen trunk the warm start is the add-on's;
+    ``joint_last``: A1 trains ``h1`` too."""
     if frozen_backbone and stage == "warm start":
         return {"addon"}
     trained = set(CHANGES[stage]) - ({"features"} if frozen_backbone else set())
@@ -78,13 +78,13 @@ def plan(config: TrainingConfig) -> tuple[StageStep, ...]:
 
 
 def part_parameters(network: PrototypeNetwork, part: str) -> list[nn.Parameter]:
-    """The parameters of one of ``PARTS``."""
+    """Return the parameters of one of ``PARTS``."""
     held = getattr(network, part)
     return [held] if isinstance(held, nn.Parameter) else list(held.parameters())
 
 
 def part_hashes(network: PrototypeNetwork) -> dict[str, str]:
-    """A hash of each part's tensors, buffers included: what a stage did not change keeps its hash."""
+    """Return a hash of each part's tensors, buffers included: what a stage did not change keeps its hash."""
     digests = {part: hashlib.sha256() for part in PARTS}
     for name, tensor in network.state_dict().items():
         part = name.split(".")[0]
@@ -94,7 +94,7 @@ def part_hashes(network: PrototypeNetwork) -> dict[str, str]:
 
 
 def trunk_blocks(network: PrototypeNetwork) -> list[nn.Module]:
-    """The children of the trunk that have weights, from its input on."""
+    """Return the children of the trunk that have weights, from its input on."""
     return [child for child in network.features.children() if any(True for _ in child.parameters())]
 
 
@@ -106,7 +106,8 @@ def prepare(
     joint_last: bool = False,
     frozen_blocks: int = 0,
 ) -> None:
-    """Modes and gradients for a gradient stage: what it must not change is fixed, batch statistics included."""
+    """Set modes and gradients for a gradient stage: what it must not change is fixed, batch statistics
+    included."""
     trained = changed_parts(stage, frozen_backbone=frozen_backbone, joint_last=joint_last)
     for part in PARTS:
         for parameter in part_parameters(network, part):
@@ -119,8 +120,8 @@ def prepare(
 
 
 def _feature_groups(network: PrototypeNetwork, rate: float, decay: float, frozen: int) -> list[dict[str, Any]]:
-    """Groups of the trunk's blocks that are trained; ``decay`` is the factor on the rate from each to the one
-    before it."""
+    """Return groups of the trunk's blocks that are trained; ``decay`` is the factor on the rate from each to
+    the one before it."""
     blocks = trunk_blocks(network)
     if decay == 1 and frozen == 0:
         return [{"params": part_parameters(network, "features"), "lr": rate, "rate": rate}]
@@ -140,7 +141,7 @@ def make_optimiser(
     frozen_backbone: bool,
     frozen_blocks: int = 0,
 ) -> torch.optim.Adam:
-    """Adam (or AdamW) with the stage's groups; weight decay on features and add-on only."""
+    """Return Adam (or AdamW) with the stage's groups; weight decay on features and add-on only."""
     base = {
         "warm start": {"features": rates.warm_start},
         "warm-up": {"addon": rates.warm_addon, "prototypes": rates.warm_prototypes},
@@ -171,7 +172,8 @@ def make_optimiser(
 
 
 def adam(groups: list[dict[str, Any]], *, rate: float, decoupled_decay: bool = False) -> torch.optim.Adam:
-    """Adam, all tensors in one kernel on a GPU, which can leave out a step without asking the processor."""
+    """Return Adam, all tensors in one kernel on a GPU, which can leave out a step without asking the
+    processor."""
     fused = any(parameter.is_cuda for group in groups for parameter in group["params"])
     return torch.optim.Adam(
         groups,
@@ -198,7 +200,7 @@ def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
 
 
 def describe_lesions(lesion_ids: Sequence[str], limit: int = 5) -> str:
-    """Some of the names, and how many more there are."""
+    """Return some of the names, and how many more there are."""
     named = ", ".join(lesion_ids[:limit])
     more = len(lesion_ids) - limit
     return f"{named} and {more} more" if more > 0 else named

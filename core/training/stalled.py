@@ -13,7 +13,7 @@ STALLED_SHARE = 0.97
 
 
 def stalled(step: StageStep, losses: Mapping[str, float], config: TrainingConfig) -> str | None:
-    """A sentence after the last joint epoch of a training that learned nothing; else None."""
+    """Return a sentence after the last joint epoch of a training that learned nothing; else None."""
     if step.stage != "A1" or step.epoch != step.epochs or config.loss.cross_entropy == 0:
         return None
     classes = len(config.class_names)

@@ -43,7 +43,7 @@ class Facts(msgspec.Struct, kw_only=True):
 
     config: TrainingConfig
     fingerprint: str
-    """Of the ROIs and their parts."""
+    """Fingerprint of the ROIs and their parts."""
     device: str
     machine: MachineChoice = MachineChoice()
     position: int = 0
@@ -55,7 +55,7 @@ class Facts(msgspec.Struct, kw_only=True):
     ridge: float | None = None
     ridge_cross_entropy: tuple[float, ...] = ()
     prototypes: tuple[Prototype, ...] = ()
-    """Of the last projection."""
+    """Prototypes of the last projection."""
     forgotten: tuple[ForgottenPatch, ...] = ()
     """Patches that no prototype may start from or become."""
     best_prototypes: tuple[Prototype, ...] = ()
@@ -76,7 +76,7 @@ class RunState:
     facts: Facts
     network: PrototypeNetwork
     head: nn.Conv2d | None = None
-    """Of the warm start, while it lasts."""
+    """Head of the warm start, while it lasts."""
     optimiser: torch.optim.Adam | None = None
     best: Tensors = field(default_factory=dict)
     """The network's tensors at the best projected epoch."""
@@ -100,12 +100,15 @@ def save(folder: Path, state: RunState) -> None:
 
 
 def save_history(folder: Path, history: Sequence[EpochRecord]) -> None:
-    """The figures of every epoch and stage so far, for those who draw them."""
+    """Save the figures of every epoch and stage so far, for the charts."""
     atomic_write(folder / HISTORY_NAME, msgspec.json.format(msgspec.json.encode(history), indent=1))
 
 
 def load(folder: Path) -> tuple[Facts, Tensors]:
-    """What ``save`` wrote; ModelError where it is cut short or altered, TrainingError of another layout."""
+    """Load what ``save`` wrote.
+
+    Raises: ModelError if it is cut short or altered, TrainingError if it has another layout.
+    """
     tensors, meta = load_state(folder / STATE_NAME)
     try:
         return msgspec.convert(meta, Facts), tensors

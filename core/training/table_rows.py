@@ -27,7 +27,8 @@ def fit_table(
     kept: Latents | None = None,
     cancelled: IsCancelled = never,
 ) -> SimilarityTable:
-    """The training rows of stage A3 and B: the un-augmented ROIs, or ``epochs.draws`` augmented draws of them."""
+    """Return the training rows of stage A3 and B: the un-augmented ROIs, or ``epochs.draws`` augmented draws
+    of them."""
     if config.table_rows == "unaugmented":
         scores = infer(network, training, features=features, kept=kept, cancelled=cancelled).scores
         return make_table(scores, training, np.full(len(training), Part.TRAINING.value))
@@ -56,7 +57,7 @@ def _augmented_scores(
 def run_table(
     network: PrototypeNetwork, fitted: SimilarityTable, rois: RoiSet, parts: NDArray[np.str_]
 ) -> SimilarityTable:
-    """The table of a run: the rows that the heads were fitted on, then every other ROI, un-augmented."""
+    """Return the table of a run: the rows that the heads were fitted on, then every other ROI, un-augmented."""
     others = rois.rows(~((parts == Part.TRAINING.value) & (rois.label >= 0)))
     kept = parts[~((parts == Part.TRAINING.value) & (rois.label >= 0))]
     more = make_table(infer(network, others).scores, others, kept)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from core.domain.errors import TrainingError
 
 WAIT = timedelta(hours=2)
-"""How long a process waits for the others: the leader may be projecting or judging meanwhile."""
+"""Longest wait of a process for the others: the leader may be projecting or evaluating meanwhile."""
 _stores: Any = torch.distributed
 _TIED = "TORCHELASTIC_USE_AGENT_STORE"
 
@@ -37,7 +37,8 @@ class Team:
         return self.rank == 0
 
     def share(self, draws: int) -> slice:
-        """The rows of a batch that this process trains on. TrainingError where there is not one for each."""
+        """Return the rows of a batch that this process trains on. TrainingError where there is not one for
+        each."""
         if draws < self.size:
             raise TrainingError(
                 f"A batch of {draws} cannot be divided among {self.size} processes: choose larger batches or "
@@ -46,7 +47,7 @@ class Team:
         return slice(draws * self.rank // self.size, draws * (self.rank + 1) // self.size)
 
     def anybody(self, flag: bool) -> bool:
-        """Whether it is true in any process; all must ask."""
+        """Return True if it is true in any process; all must ask."""
         if self.size == 1:
             return flag
         said = torch.tensor([float(flag)])
@@ -54,7 +55,7 @@ class Team:
         return bool(said.item())
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum over all processes, on the device of ``values``; all must ask."""
+        """Return the sum over all processes, on the device of ``values``; all must ask."""
         if self.size == 1:
             return values
         found = values.clone()
@@ -62,7 +63,7 @@ class Team:
         return found
 
     def hand_out(self, module: nn.Module) -> None:
-        """The leader's parameters and buffers to all."""
+        """Send the leader's parameters and buffers to all processes."""
         if self.size > 1:
             for tensor in module.state_dict().values():
                 # in the order of the leader's memory, whatever the layout here
@@ -71,7 +72,7 @@ class Team:
                 tensor.copy_(sent)
 
     def tell(self, value: Any) -> Any:
-        """The leader's value (small, of JSON kinds) to all."""
+        """Return the leader's value (small, of JSON kinds) to all."""
         if self.size == 1:
             return value
         held = [value]
@@ -84,9 +85,9 @@ ALONE = Team()
 
 @contextmanager
 def team_of(name: str, *, device: str) -> Iterator[Team]:
-    """The team that torchrun's environment describes, or this process alone.
+    """Return the team that torchrun's environment describes, or this process alone.
 
-    ``name`` tells one training of a session from the next. NCCL on CUDA, each process on its own device; gloo on
+    ``name`` distinguishes the trainings of a session. NCCL on CUDA, each process on its own device; gloo on
     processors.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
@@ -109,7 +110,8 @@ def team_of(name: str, *, device: str) -> Iterator[Team]:
 
 
 def meeting_point(*, host: bool) -> Any:
-    """The store at torchrun's address. torchrun keeps one itself; else the leader's command does (``host``)."""
+    """Return the store at torchrun's address. torchrun keeps one itself; else the leader's command does
+    (``host``)."""
     held_by_torchrun = os.environ.get(_TIED) == "True"
     return _stores.TCPStore(
         os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=host and not held_by_torchrun,
@@ -149,7 +151,7 @@ class SharedLoss:
         return self.call(batch)
 
     def without_exchange(self) -> AbstractContextManager[None]:
-        """For every piece of a batch but the last: gradients stay here."""
+        """Keep the gradients here for every piece of a batch but the last."""
         if self.parallel is None:
             return nullcontext()
         return cast(AbstractContextManager[None], self.parallel.no_sync())
@@ -201,7 +203,7 @@ class TeamBatchNorm2d(nn.BatchNorm2d):
 
 
 def share_statistics(module: nn.Module) -> None:
-    """Every batch norm below takes its statistics over the team; parameters and their names stay."""
+    """Let every batch norm below take its statistics over the team; parameters and their names stay."""
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d) and not isinstance(child, TeamBatchNorm2d):
             setattr(module, name, _shared(child))

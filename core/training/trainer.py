@@ -52,7 +52,7 @@ from core.training.team import ALONE, SharedLoss, Team
 from core.training.validation import Validation, evaluate
 
 OnProjection = Callable[[PrototypeNetwork, tuple[Prototype, ...], RoiSet, int], None]
-"""Told of the network, where its prototypes come from now, the training ROIs and the epoch."""
+"""Callback(network, prototypes, training ROIs, epoch) after a projection."""
 
 
 def train(
@@ -85,7 +85,7 @@ def train(
 
 
 def assist(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig, folder: Path, *, team: Team) -> None:
-    """What a process that does not lead its team does while the leader trains. Writes nothing."""
+    """Do the share of a process that does not lead its team while the leader trains. Writes nothing."""
     check_request(rois, parts, config)
     trainer = Trainer(rois, parts, config, folder, silent, never, team)
     with threads_of(trainer.state.facts.machine):
@@ -93,7 +93,7 @@ def assist(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig, folder
 
 
 def check_request(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig) -> None:
-    """TrainingError where ROIs and configuration do not belong together."""
+    """Raise TrainingError if ROIs and configuration do not belong together."""
     if len(parts) != len(rois):
         raise ValueError("parts needs one entry a ROI")
     if rois.transform != config.transform or rois.class_names != config.class_names:
@@ -117,7 +117,7 @@ def data_fingerprint(rois: RoiSet, parts: NDArray[np.str_]) -> str:
 
 
 def training_rois(rois: RoiSet, config: TrainingConfig) -> RoiSet:
-    """The training ROIs as the gradients see them: with automatic bands where the configuration asks for them."""
+    """Return the ROIs that the gradients see: with automatic bands if the configuration asks for them."""
     return with_automatic_bands(rois)[0] if config.automatic_bands else rois
 
 
@@ -164,13 +164,13 @@ class Trainer:
         if self.state.facts.position == 0:  # a resumed run has the standardisation in its state
             standardise(self.network, self.data.training, self.features, team=team, cancelled=cancelled)
         self.latents = Latents()
-        """Of the training ROIs, since the layers before them changed last."""
+        """Latent cells of the training ROIs, since the layers before them changed last."""
         order = self.source.order(0)
         self.batches_an_epoch, self.lesions_an_epoch = len(order), sum(map(len, order))
         self.clock = Clock(self.steps, self.state.facts.position, self.batches_an_epoch)
 
     def forget(self, patches: Sequence[ForgottenPatch]) -> None:
-        """Leave these out of the start and the projection of the prototypes."""
+        """Leave these patches out of the start and the projection of the prototypes."""
         self.state.facts.forgotten = among(patches, self.data.training)
         self.forbidden = None
         if self.state.facts.forgotten:
@@ -187,7 +187,7 @@ class Trainer:
         return cached, cached.plain, validation
 
     def _drawn(self) -> Source:
-        """On a GPU the augmentation is its work too."""
+        """Return the source of augmented batches; on a GPU it augments there too."""
         if self.device.type == "cpu":
             return Augmented(self.data.training, self.config)
         home = plan_home(self.data.training, free_memory(self.device))
@@ -217,12 +217,12 @@ class Trainer:
         return step
 
     def follow(self) -> None:
-        """The part of a process that does not lead: gradients only."""
+        """Do the part of a process that does not lead: gradients only."""
         while self.advance() is not None:
             pass
 
     def run(self) -> RunResult:
-        """TrainingError, Cancelled: see ``train``."""
+        """Train all stages. Raises: TrainingError, Cancelled (see ``train``)."""
         while self.advance() is not None:
             pass
         return write_outcome(
@@ -316,7 +316,7 @@ class Trainer:
         return SharedLoss.of(self.team, {"network": self.network}, joint)
 
     def _precision(self, step: StageStep) -> Precision:
-        """Reduced precision serves the gradients of A1 (and of the trunk's warm start) only."""
+        """Return the context for gradients: reduced precision in A1 and the backbone's warm start only."""
         reduced = self.state.facts.machine.precision == "bfloat16" and step.stage in ("A1", "warm start")
         return "bfloat16" if reduced else "float32"
 
@@ -358,7 +358,7 @@ class Trainer:
         return figures.values()
 
     def _select(self, step: StageStep) -> dict[str, float | None]:
-        """Go back to the projected epoch that validation chose (or the last)."""
+        """Restore the projected epoch that validation chose (or the last)."""
         self.network.load_state_dict(self.state.best)
         self.latents.forget()
         self.state.facts.prototypes = self.state.facts.best_prototypes

@@ -23,7 +23,7 @@ class Validation:
     """Undefined figures (no ROIs, one class, no masks) are None."""
 
     auroc: float | None = None
-    """One against the rest, mean weighted by class size, on softmax probabilities."""
+    """AUROC one against the rest, mean weighted by class size, on softmax probabilities."""
     cross_entropy: float | None = None
     lesion_precision: float | None = None
     """Activation precision (eq. 1) at lesion scale, mean over pairs (image, prototype of its class)."""
@@ -40,7 +40,7 @@ class Validation:
         }
 
     def better_than(self, other: Validation | None) -> bool:
-        """Higher AUROC; at equal AUROC lower cross-entropy."""
+        """Return True if the AUROC is higher, or equal with a lower cross-entropy."""
         if other is None:
             return True
         return _rank(self) > _rank(other)
@@ -58,7 +58,7 @@ def evaluate(
     features: torch.Tensor | None = None,
     cancelled: IsCancelled = never,
 ) -> Validation:
-    """The figures of these ROIs, all of which have a trained class."""
+    """Return the figures of these ROIs, all of which have a trained class."""
     if len(rois) == 0:
         return Validation()
     found = infer(network, rois, keep_maps=True, features=features, cancelled=cancelled)
@@ -80,7 +80,7 @@ def evaluate(
 def _precisions(
     found: Inference, rois: RoiSet, prototype_class: NDArray[np.int64]
 ) -> tuple[float | None, float | None]:
-    """Mean activation precision at lesion and at fine scale."""
+    """Return mean activation precision at lesion and at fine scale."""
     assert found.maps is not None
     image, prototype = np.nonzero(rois.label[:, None] == prototype_class[None, :])
     maps = upsample(torch.from_numpy(found.maps[image, prototype][:, None]), rois.transform.input_size)[:, 0]
