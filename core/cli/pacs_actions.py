@@ -161,7 +161,7 @@ def profile_confirm(arguments: argparse.Namespace, console: Console) -> int:
     profile = profiles.get(arguments.name)
     if not arguments.yes:
         if not sys.stdin.isatty():
-            raise PacsError("A destination is confirmed by a person: answer on the terminal, or say --yes.")
+            raise PacsError("A destination is confirmed by a person: answer on the terminal, or add --yes.")
         sys.stderr.write(f"Results and de-identified images may be sent to {destination(profile)}. yes/no: ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() != "yes":

@@ -58,7 +58,7 @@ def table1(study: Study, request: TableRequest, *, emit: Emit, cancelled: IsCanc
                 folds.append(carry_out(request.out, trial, seed, fold, emit=emit, cancelled=cancelled))
             done[trial.key].append(folds)
     maps = _maps(done, data, emit, cancelled)
-    emit(Message(level="info", text="Judging the models and writing the page."))
+    emit(Message(level="info", text="Evaluating the models and writing the page."))
     experiment = replace(_judged(study, request, chosen, done, data), maps=maps)
     iaia = _method("IAIA-BL", done[IAIA], "model")
     others = comparator_methods(request.config, data, runs=request.seeds, emit=emit, cancelled=cancelled)

@@ -110,7 +110,7 @@ def _safe(name: str) -> bool:
 def _reason(info: zipfile.ZipInfo) -> str:
     """Why a member cannot be read; "" where it can."""
     if not _safe(info.filename):
-        return "its name leads out of the archive"
+        return "its path leads outside the archive"
     if info.flag_bits & 1:
         return "encrypted; unpack the archive with its password first"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):

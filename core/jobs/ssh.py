@@ -81,7 +81,9 @@ def _talking(host: RemoteHost, *arguments: str) -> Iterator[subprocess.Popen[byt
         if broken or process.returncode != 0:
             said = words.decode("utf-8", "replace").strip().splitlines()
             why = said[-1].strip().removesuffix(".") if said else f"code {process.returncode}"
-            raise TrainingError(f"{host.name} could not be reached, or refused: {why}. The run can be resumed.")
+            raise TrainingError(
+                f"{host.name} could not be reached or refused the connection: {why}. The run can be resumed."
+            )
     finally:
         process.kill()
         process.wait()
@@ -137,13 +139,13 @@ def _list(host: RemoteHost, line: bytes) -> list[File]:
     try:
         files = msgspec.json.decode(line, type=list[File])
     except msgspec.MsgspecError as error:
-        raise TrainingError(f"What {host.name} sent back are no results of a run.") from error
+        raise TrainingError(f"{host.name} did not send back the results of a run.") from error
     names = [file.name for file in files]
     sizes = [file.size for file in files]
     if not all(RESULTS.fullmatch(name) for name in names) or len(set(names)) != len(names):
-        raise TrainingError(f"{host.name} sent a file back that is no result of a run; nothing was taken.")
+        raise TrainingError(f"{host.name} sent back a file that is not a result of a run; nothing was kept.")
     if any(size < 0 for size in sizes) or sum(sizes) > _LARGEST:
-        raise TrainingError(f"{host.name} announces more than the results of a run; nothing was taken.")
+        raise TrainingError(f"{host.name} sends back more than the results of a run; nothing was kept.")
     return files
 
 
@@ -154,7 +156,8 @@ def _take(host: RemoteHost, source: IO[bytes], file: File, target: Path) -> None
             block = source.read(min(left, _BLOCK))
             if not block:
                 raise TrainingError(
-                    f"The connection to {host.name} broke while results came; resume the run to fetch them."
+                    f"The connection to {host.name} broke while results were fetched; resume the run to "
+                    "fetch them."
                 )
             left -= len(block)
             yield block
@@ -166,7 +169,7 @@ def _take(host: RemoteHost, source: IO[bytes], file: File, target: Path) -> None
                 digest.update(block)
                 sink.write(block)
         if digest.hexdigest() != file.sha256:
-            raise TrainingError(f"{file.name} did not come from {host.name} as it was sent; resume the run.")
+            raise TrainingError(f"{file.name} was damaged on its way from {host.name}; resume the run.")
 
     atomic_write(target, write)
 

@@ -261,7 +261,7 @@ def _status_sentence(where: str, response: requests.Response, login: str) -> str
     code = response.status_code
     if code == 401:
         if login == "none":
-            return f"{where} wants a login; give the profile a user or a token."
+            return f"{where} requires a login; give the profile a user or a token."
         return f"{where} does not accept this {'token' if login == 'token' else 'user or password'}; check it."
     if code == 403:
         return f"{where} does not allow this to the user of the profile; ask who runs the PACS."

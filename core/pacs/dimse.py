@@ -219,10 +219,12 @@ class Dimse:
         if association.is_rejected:
             answer = association.acceptor.primitive
             reason = getattr(answer, "diagnostic", None) if getattr(answer, "result_source", None) == 1 else None
-            words = _REJECTIONS.get(reason or 0, "does not accept our call now; try later, or ask who runs it")
+            words = _REJECTIONS.get(
+                reason or 0, "does not accept the connection now; try later, or ask who runs it"
+            )
             return PacsError(f"{where} {words.format(called=profile.called, calling=profile.calling)}.")
         return PacsError(
-            f"{where} closed the connection without an answer: it is no DICOM service, or one that "
+            f"{where} closed the connection without an answer: it is not a DICOM service, or one that "
             f"{'is not encrypted' if profile.tls.on else 'wants an encrypted connection'}; check port and "
             "encryption in the profile."
         )
@@ -251,7 +253,7 @@ class Dimse:
             association.abort()
             self._open = None
             if len(known) <= most:
-                raise PacsError(f"{self._profile.name} does not come to an end of its answers; ask for less.")
+                raise PacsError(f"{self._profile.name} sends answers without end; narrow the search.")
             return list(known.values())
         if code is None:
             raise self._lost()
@@ -262,8 +264,8 @@ class Dimse:
     def _lost(self) -> PacsError:
         self._open = None
         return PacsError(
-            f"The connection to {self._profile.name} broke; what came whole is kept. Try again: what is there "
-            "already is not sent twice."
+            f"The connection to {self._profile.name} broke; complete images are kept. Try again: they are "
+            "not sent twice."
         )
 
 

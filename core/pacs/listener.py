@@ -143,9 +143,9 @@ class Listener:
         except OSError as error:
             shutil.rmtree(self._incoming, ignore_errors=True)
             why = (
-                "another program listens there"
+                "another program uses it"
                 if error.errno == errno.EADDRINUSE
-                else "it is none of this computer"
+                else "it is not an address of this computer"
             )
             raise PacsError(
                 f"Images cannot be received at {profile.listen_address}:{profile.listen_port}, because {why}; "

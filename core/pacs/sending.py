@@ -103,7 +103,7 @@ def _header(path: Path) -> Dataset:
 def _refuse_other(path: Path, header: Dataset, origin: Origin) -> None:
     if origin is Origin.RESULT:
         if str(header.SOPClassUID) not in _RESULT_CLASSES:
-            raise PacsError(f"{path.name} is no result (SEG, SR or presentation state) and is not sent as one.")
+            raise PacsError(f"{path.name} is not a result (SEG, SR or presentation state) and is not sent as one.")
     elif origin is Origin.SYNTHETIC:
         if not _is_synthetic(header):
             raise PacsError(f"{path.name} is not marked as synthetic; de-identify it before it is sent.")

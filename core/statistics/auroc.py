@@ -56,7 +56,7 @@ def checked(positive: ArrayLike, scores: ArrayLike) -> tuple[Bool, Float]:
     s = s[:, None] if s.ndim == 1 else s
     y = np.broadcast_to(y[:, None], s.shape) if y.ndim == 1 and len(y) == len(s) else y
     if y.shape != s.shape:
-        raise ValueError(f"labels {y.shape} do not go with scores {s.shape}")
+        raise ValueError(f"labels {y.shape} do not match scores {s.shape}")
     if np.isnan(s).any():
         raise ValueError("an area under the curve needs scores without NaN")
     return y, s

@@ -49,7 +49,7 @@ def head_of(text: str) -> Head:
     """Inverse of ``str``; BadFileError for another text."""
     found = _HEAD.fullmatch(text.strip())
     if found is None:
-        raise BadFileError(f"{text[:80]!r} is no head of an audit trail: it has the form NUMBER:SHA256.")
+        raise BadFileError(f"{text[:80]!r} is not a head of an audit trail: a head has the form NUMBER:SHA256.")
     return Head(counter=int(found[1]), sha256=found[2])
 
 

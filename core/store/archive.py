@@ -86,7 +86,9 @@ def write_archive(study: Study, target: Path, *, progress: Progress | None = Non
         with zipfile.ZipFile(temporary) as archive:
             for name, member in made[0].files.items():
                 if _digest(archive, name) != member.sha256:
-                    raise BadFileError(f"The backup {target} did not come back as it was written; check the disk.")
+                    raise BadFileError(
+                        f"The backup {target} could not be read back as it was written; check the disk."
+                    )
 
     atomic_write(target, write)
     return made[0]
@@ -210,7 +212,7 @@ def check_members(
 def _check_member(path: Path, member: zipfile.ZipInfo, allowed: Callable[[str], bool], what: str) -> None:
     name = member.orig_filename
     if name != member.filename or not (name == MANIFEST or allowed(name)):
-        raise _refusal(path, f"it holds {name[:80]!r}, which is no place in a {_PLACE.get(what, what)}", what)
+        raise _refusal(path, f"it holds {name[:80]!r}, which does not belong in a {_PLACE.get(what, what)}", what)
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
         raise _refusal(path, f"{name[:80]} is a link or a device", what)
     encrypted = member.flag_bits & 0x1

@@ -160,7 +160,7 @@ def _check_rows(study: Study, problems: list[Problem], against: Head | None) -> 
     expected = Expected()
     audit = study.audit.verify(against=against, each=expected.apply)
     if not audit.good:
-        sentence = f"The audit trail is not as it was written: {audit.reason}."
+        sentence = f"The audit trail was changed: {audit.reason}."
         problems.append(Problem(subject="audit", sentence=sentence))
     for counter in expected.unreadable[:_MOST_NAMED]:
         sentence = f"Record {counter} of the audit trail cannot be read; restore the study from a copy."
@@ -172,6 +172,6 @@ def _check_rows(study: Study, problems: list[Problem], against: Head | None) -> 
             sentence = f"{subject[:1].upper()}{subject[1:]} {what}; restore the study from a copy."
             problems.append(Problem(subject=subject, sentence=sentence))
     if found > _MOST_NAMED:
-        sentence = f"{found - _MOST_NAMED} more rows are not as the audit trail tells."
+        sentence = f"{found - _MOST_NAMED} more rows differ from the audit trail."
         problems.append(Problem(subject="rows", sentence=sentence))
     return audit

@@ -168,7 +168,7 @@ class Transaction:
         """StorageFullError after the database took the transaction back: nothing more may go into it."""
         if self.lost:
             raise StorageFullError(
-                "The changes that belong together were taken back, because the disk is full or failing; make room "
+                "The changes that belong together were undone, because the disk is full or failing; make room "
                 "and repeat them."
             )
 
@@ -210,8 +210,9 @@ class Database:
         with self._lock, translated(self.path):
             if self._transaction is None and self._file != _file_of(self.path):
                 raise StorageFullError(
-                    f"{self.path.name} in {self.path.parent} was deleted or exchanged while it was open, so that "
-                    "nothing more can be kept in it. Nothing was changed; close the study and restore it from a "
+                    f"{self.path.name} in {self.path.parent} was deleted or exchanged while it was open, so "
+                    "nothing more can be saved in it. Nothing was changed; close the study and restore it "
+                    "from a "
                     "backup."
                 )
             if self._transaction is not None:

@@ -278,7 +278,7 @@ def _read_info(database: Database) -> StudyInfo:
         raise
     if row is None:
         database.close()
-        raise StudyError(f"The study in {database.path.parent} was not finished being made; make it anew.")
+        raise StudyError(f"The study in {database.path.parent} was not created completely; create it again.")
     return from_row(row, StudyInfo)
 
 

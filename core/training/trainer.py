@@ -98,8 +98,7 @@ def check_request(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig)
         raise ValueError("parts needs one entry a ROI")
     if rois.transform != config.transform or rois.class_names != config.class_names:
         raise TrainingError(
-            "The ROIs were made with another input transform or other classes than the configuration says: "
-            "extract them again."
+            "The ROIs were made with a different input transform or different classes: extract them again."
         )
     check_normalisation(config)
     if config.feature_dropout > 0 and not config.frozen_backbone:
@@ -176,7 +175,7 @@ class Trainer:
         if self.state.facts.forgotten:
             self.forbidden = forgotten_cells(patches, self.data.training, self.network.grid)
             words = "; ".join(one.words for one in self.state.facts.forgotten)
-            self.emit(Message(level="info", text=f"Forgotten, as not medically relevant: {words}."))
+            self.emit(Message(level="info", text=f"Removed as not medically relevant: {words}."))
 
     def _sources(self) -> tuple[Source, torch.Tensor | None, torch.Tensor | None]:
         if not self.config.frozen_backbone:
@@ -278,7 +277,7 @@ class Trainer:
         finally:
             self.network.prepare_inference()
         if memory.halvings > facts.halvings:
-            text = f"The memory did not suffice: {memory.at_once} images at a time from now on."
+            text = f"Not enough memory: continuing with {memory.at_once} images at a time."
             self.emit(Message(level="warning", text=text))
             facts.at_once, facts.halvings = memory.at_once, memory.halvings
         sentence = stalled(step, losses, config)

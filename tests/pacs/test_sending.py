@@ -249,7 +249,7 @@ class TestReception:
 
     def test_a_port_that_is_taken_is_a_sentence(self, orthanc: Orthanc, inbox: Inbox) -> None:
         taken = orthanc.dimse(listen_port=orthanc.http_port)
-        with pytest.raises(PacsError, match="another program listens there"):
+        with pytest.raises(PacsError, match="another program uses it"):
             receive(taken, inbox)
         elsewhere = orthanc.dimse(listen_address="203.0.113.7")
         with pytest.raises(PacsError, match="none of this computer"):

@@ -50,8 +50,8 @@ class DataSetDialog(QDialog):
             self.layout_choice.addItem(layout_name(one), one)
         note = Label(
             tr(
-                "Choose the folder into which the data set was unpacked, with its tables. What cannot be used is "
-                "said of every file."
+                "Choose the folder into which the data set was unpacked, with its tables. For every file "
+                "that cannot be used the reason is shown."
             )
         )
         note.setWordWrap(True)

@@ -70,7 +70,11 @@ def plan_of(folder: Path, layout: Layout | None = None) -> ImportPlan:
     known = {image.path for image in plan.images}
     others = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in known]
     left_out = [
-        Issue(where=path.name, sentence=f"{path.name} is no image by its ending.", severity=Severity.LEFT_OUT)
+        Issue(
+            where=path.name,
+            sentence=f"{path.name} does not have the name of an image.",
+            severity=Severity.LEFT_OUT,
+        )
         for path in others
     ]
     return msgspec.structs.replace(plan, issues=(*plan.issues, *left_out))

@@ -99,7 +99,7 @@ class StudyCare(QObject):
 
             return check_study(study, progress=_progress(emit, cancelled))
 
-        self._work(tr("Check the study"), tr("Every file is held against its hash …"), job, check_words)
+        self._work(tr("Check the study"), tr("Comparing every file with its hash …"), job, check_words)
 
     def self_test(self) -> None:
         def job(emit: Emit, cancelled: IsCancelled) -> object:

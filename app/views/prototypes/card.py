@@ -130,7 +130,7 @@ class PrototypeCard(QAbstractButton):
         """Words and figure of each line below the picture."""
         facts = self._facts
         if facts is None:
-            return [(tr("pruned"), "")] if self._pruned else [(tr("Figures are worked out …"), "")]
+            return [(tr("pruned"), "")] if self._pruned else [(tr("Computing figures …"), "")]
         margin = MISSING if facts.fine_precision is None else percent(facts.fine_precision)
         own, looked_at = facts.purity
         if facts.must_stay:

@@ -246,7 +246,7 @@ class PatchStrip(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if not self._shown:
             painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
-            text = tr("none") if self._known else tr("Figures are worked out …")
+            text = tr("none") if self._known else tr("Computing figures …")
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
             return
         side = min(86.0, (self.width() - 4 * 5) / 5)

@@ -42,7 +42,7 @@ class EffectTable(QWidget):
         self.bars = {key: FigureBar(name) for key, name in _main_figures().items()}
         self.part = QComboBox()
         self.part.addItems([tr(part.value) for part in _PARTS])
-        self.part.setAccessibleName(tr("Part that is judged"))
+        self.part.setAccessibleName(tr("Part that is evaluated"))
         self.once = Label(tr("Decide on validation; the test part is for one look afterwards."))
         self.once.setObjectName("badge")
         self.once.setMargin(4)
@@ -75,7 +75,7 @@ class EffectTable(QWidget):
         self.more.setCheckable(True)
         self.more.toggled.connect(self._unfold)
         judged = QHBoxLayout()
-        judged.addWidget(Label(tr("Judged on the part")))
+        judged.addWidget(Label(tr("Evaluated on the part")))
         judged.addWidget(self.part)
         judged.addStretch()
         judged.addWidget(self.more)

@@ -106,7 +106,7 @@ class PrototypeWall(QWidget):
         self.progress.setText(
             tr("New figures: {done} of {total}", done=progress.done, total=progress.total)
             if progress.total
-            else tr("New figures are worked out …")
+            else tr("Computing new figures …")
         )
 
     def showEvent(self, event: object) -> None:

@@ -70,7 +70,7 @@ class RunsTable(QWidget):
         self.compare = QPushButton(tr("Compare…"))
         self.compare.setToolTip(tr("Tick two runs or more to lay their figures and configurations side by side"))
         self.validate = QPushButton(tr("Validate…"))
-        self.validate.setToolTip(tr("Judge its model on a study that it never saw"))
+        self.validate.setToolTip(tr("Evaluate its model on a study that it never saw"))
         self.archived = QCheckBox(tr("Archived ones too"))
         line = QHBoxLayout()
         for button in (self.open, self.resume, self.compare, self.validate, self.log, self.archive):

@@ -49,7 +49,7 @@ class ExternalValidationView(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(in_title(tr("{run} on {study}", run=run.name, study=study.name)))
         self.resize(960, 680)
-        self.state = Label(tr("Judging every lesion of the study. This takes a minute or more."))
+        self.state = Label(tr("Evaluating every lesion of the study. This takes a minute or more."))
         self.state.setWordWrap(True)
         self.table = _table()
         self.table.hide()

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if report.good:
         mark_trusted(arguments.study)
     lines = [f"Wrong: {problem.sentence}" for problem in report.problems]
-    lines += [f"Would be made again: {sentence}" for sentence in report.rebuild]
+    lines += [f"Would be rebuilt: {sentence}" for sentence in report.rebuild]
     lines += [f"Not needed: {sentence}" for sentence in report.unused]
     verdict = "sound" if report.good else "damaged"
     checked = f"{count(report.images, 'image')} and {count(report.lesions, 'lesion')}"

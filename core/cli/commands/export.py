@@ -2,8 +2,8 @@
 
 Masks and shapes, with pseudonyms only: `authors` (the layout of the paper's code: .npy arrays of ROI and mask,
 0 = relevant), `png` and `nifti` (lesion and fine masks at full size), `coco` (instances; circles and open lines
-keep their shape and come back as they were), `csv` (the columns that this program imports; with --own-file-names the
-table makes the same lesions in another study, beside your own files).
+keep their shape and come back as they were), `csv` (the columns that this program imports; with --own-file-names
+the table makes the same lesions in another study, beside your own files).
 
 DICOM objects, one an image: `seg` (masks as a binary Segmentation), `sr` (a TID 1500 structured report with the
 BI-RADS description and, with --run, the model's findings and its prototypes' contributions; a reader stands in it

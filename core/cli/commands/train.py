@@ -86,8 +86,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--on",
         default=None,
         metavar="HOST",
-        help="train on this machine that you set up and confirmed (marginalia hosts); a resumed run stays on its "
-        "machine, unless this names another, or `here`, where it begins anew",
+        help=(
+            "train on this machine that you set up and confirmed (marginalia hosts); a resumed run stays on "
+            "its machine unless this names another, or `here`, where it starts again"
+        ),
     )
     parser.add_argument("--resume", default="", metavar="RUN", help="go on with this run")
     parser.add_argument("--show-config", action="store_true", help="print the configuration and stop")

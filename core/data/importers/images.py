@@ -182,13 +182,13 @@ def _passed_over(found: Found) -> tuple[Issue, ...]:
     issues = []
     if found.tables:
         sentence = (
-            f"A table is there that was not read: {listed(found.tables)}. If it describes the images, name it "
+            f"A table was found but not read: {listed(found.tables)}. If it describes the images, name it "
             "with --table, or call it lesions.csv."
         )
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     if found.passed_over:
         reasons = listed([f"{one.name} ({one.reason})" for one in found.passed_over])
-        sentence = f"Files that were passed over ({len(found.passed_over)}): {reasons}."
+        sentence = f"Files that were skipped ({len(found.passed_over)}): {reasons}."
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     return tuple(issues)
 

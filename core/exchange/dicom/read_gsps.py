@@ -57,7 +57,7 @@ def presentation_of(found: Dataset) -> GspsRead:
                 passed += 1
                 continue
             graphics += [_graphic(graphic, source, outline=outline) for source in sources]
-    notes = (f"has {passed} graphics in units of a display, which belong to no place in the image.",)
+    notes = (f"has {passed} graphics in units of a display, which have no position in the image.",)
     return GspsRead(graphics=tuple(graphics), notes=notes if passed else ())
 
 
@@ -91,9 +91,9 @@ def region_shape(graphic: str, flat: list[float], pen: Length | None, role: Role
     try:
         points = tuple(zip(flat[0::2], flat[1::2], strict=True))
         if not all(map(math.isfinite, flat)) or (pen is not None and not 0 <= pen.value < 1e6):
-            raise ValueError("a coordinate or a width is no number")
+            raise ValueError("a coordinate or a width is not a number")
         region: Any = {"graphic": graphic, "points": points, "pen": pen, "role": role}
         kind = msgspec.convert(graphic, GraphicType)
         return shape_of(SpatialRegion(**(region | {"graphic": kind})))
     except (ValueError, msgspec.ValidationError) as error:
-        raise BadFileError(f"A file holds a region that is no shape of this program ({graphic[:16]}).") from error
+        raise BadFileError(f"A file holds a region of an unsupported shape ({graphic[:16]}).") from error

@@ -31,7 +31,7 @@ from core.exchange.dicom.references import (
 from core.exchange.dicom.regions import SpatialRegion, graphic_data, is_cut, region_of, regions_of
 
 CUT = "Parts of it lie outside the image and are left out here; the study keeps them."
-ONLY_MASK = "Parts of its fine annotation (strokes, erased areas) can only be said by the Segmentation object."
+ONLY_MASK = "Parts of its fine annotation (strokes, erased areas) can only be stored in the Segmentation object."
 
 
 def make_sr(
@@ -123,7 +123,7 @@ def _comments(lesions: tuple[LesionReport, ...], source: SourceImage) -> Iterato
         if any(is_cut(shape, source.box) for shape in (lesion.outline, *lesion.fine)):
             yield f"{lesion.tracking_id}: {CUT}"
         if lesion.model is not None and not lesion.model.has_precedent:
-            yield f"{lesion.tracking_id}: the model knows no precedent of this lesion and makes no prediction."
+            yield f"{lesion.tracking_id}: the model found no precedent for this lesion and makes no prediction."
 
 
 def _groups(

@@ -22,16 +22,17 @@ FILE = "annotations.csv"
 _LAYOUT = """
 annotations.csv  one row a lesion in the columns of this program's own import: outline and fine annotation as JSON
 
-The mammograms are not included. patient_id holds the study's pseudonyms. Labels are those of the data set; the fine
-annotation is the one that training uses. What other readers labelled or drew, and comments, are not in the table.
+The mammograms are not included. patient_id holds the study's pseudonyms. Labels are those of the data set; the
+fine annotation is the one that training uses. What other readers labelled or drew, and comments, are not in the
+table.
 """
 _PSEUDONYMS = """
 The column image names files that do not exist: give them the names of your own files before you import the table,
 or export it again with --own-file-names.
 """
 _OWN_NAMES = """
-THE COLUMN image HOLDS YOUR OWN FILE NAMES, which may name patients. With the folder of your images, this table makes
-the same lesions in another study: marginalia import STUDY FOLDER --table annotations.csv
+THE COLUMN image HOLDS YOUR OWN FILE NAMES, which may name patients. With the folder of your images, this table
+makes the same lesions in another study: marginalia import STUDY FOLDER --table annotations.csv
 """
 
 
@@ -48,8 +49,8 @@ def export_csv(
 ) -> int:
     """Write all lesions into a new folder as one table; returns their number.
 
-    ``file_names``: the user's own name of each image by its id, from ``core.store.file_names``. With them the table
-    can be imported again beside the user's files. Without, names are made of pseudonyms.
+    ``file_names``: the user's own name of each image by its id, from ``core.store.file_names``. With them the
+    table can be imported again beside the user's files. Without, names are made of pseudonyms.
 
     Raises: StudyError if there are no lesions, the folder is not empty or an image has no file name; Cancelled,
     which leaves no folder.
@@ -81,9 +82,10 @@ def _refuse_unnamed(items: Sequence[ExportItem], file_names: Mapping[str, str] |
 
 def _row(item: ExportItem, file_names: Mapping[str, str] | None) -> tuple[Cell, ...]:
     labels, image = item.lesion.labels, item.image
+    file = f"{item.name.rsplit('_', 1)[0]}.png" if file_names is None else file_names[image.id]
     fine = encode_shapes(item.truth.fine).decode() if item.truth.fine else ""
     return (
-        f"{item.name.rsplit('_', 1)[0]}.png" if file_names is None else file_names[image.id], item.patient.pseudonym, item.lesion.finding_id, image.laterality,
+        file, item.patient.pseudonym, item.lesion.finding_id, image.laterality,
         image.view, labels.margin, labels.shape, labels.density, labels.category, labels.pathology,
         labels.probability_of_malignancy, msgspec.json.encode(item.lesion.outline).decode(), fine,
         item.truth.fine_by, image.pixel_spacing_mm, item.lesion.frame + 1 if image.frames > 1 else None,

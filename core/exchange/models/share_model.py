@@ -243,7 +243,7 @@ def _readme(shared: SharedModel, card: ModelCard) -> str:
         "The source lesions are named by the identifiers and pseudonyms of the study that they are in.",
         f"The weights were fitted to images of {shared.training_patients} patients.",
         "",
-        "No licence is given with it: who shared it says what may be done with it.",
+        "No licence is given with it: ask the person who shared it what you may do with it.",
         "",
     ]
     return "\n".join(lines)
@@ -319,7 +319,7 @@ def _decoded(path: Path, content: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BadFileError(f"{path.name} is no shared model: a part of it cannot be read.") from error
+        raise BadFileError(f"{path.name} is not a shared model: a part of it cannot be read.") from error
 
 
 def _unpacked(path: Path, files: dict[str, bytes], folder: Path, config: TrainingConfig) -> LoadedModel:
@@ -333,7 +333,7 @@ def _unpacked(path: Path, files: dict[str, bytes], folder: Path, config: Trainin
             atomic_write(folder / member, content)
     loaded = load_model(folder / MODEL)
     if loaded.card.transform != config.transform or loaded.card.class_names != config.class_names:
-        raise ModelError(f"{path.name} holds a model of another configuration than it says.")
+        raise ModelError(f"{path.name} holds a model with a different configuration than it names.")
     pictures = [name for name in files if name.startswith(PICTURES)]
     if pictures:
         make_folder(folder / PICTURES)

@@ -364,8 +364,8 @@ def _check_layout(layout: PixelLayout, name: str) -> None:
         )
     if not (1 <= layout.bits_stored <= layout.high_bit + 1 <= layout.bits_allocated):
         raise RefusedImageError(
-            f"{name} says that {layout.bits_stored} bits up to bit {layout.high_bit} are stored in "
-            f"{layout.bits_allocated}, which cannot be.",
+            f"{name} declares that {layout.bits_stored} bits up to bit {layout.high_bit} are stored in "
+            f"{layout.bits_allocated}, which is impossible.",
             Refusal.CONTRADICTORY,
         )
 

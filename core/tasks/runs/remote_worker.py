@@ -84,7 +84,7 @@ def _verified(path: Path, sha256: str) -> dict[str, Array]:
         arrays, _ = read_arrays(path)
     except ArrayLostError as error:
         raise BadFileError(
-            "The regions of interest did not come whole; resume the run to send them again."
+            "The regions of interest arrived incomplete; resume the run to send them again."
         ) from error
     if arrays_sha256(arrays) != sha256 or not arrays.keys() >= {*_ARRAYS, "words"}:
         raise BadFileError("The regions of interest are not those that were sent; resume the run.")
@@ -138,7 +138,7 @@ def train_sent_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled
     folder = folder_of(request.folder)
     if is_alive(folder):
         raise TrainingError(
-            "The run still works there, since a connection that broke; wait a minute until it has stopped, and "
+            "The run is still active there after a broken connection; wait a minute until it has stopped, and "
             "resume it then."
         )
     if request.code_version != code_version():

@@ -66,7 +66,7 @@ def test_table_one_is_made_then_gone_on_with(confounded_study: Path, tmp_path: P
         "What this study can and cannot show",
         "prototype by prototype",
         "Distance moved",
-        "Do the maps hold still?",
+        "Are the maps stable?",
         "gain over random",
         "Per finding",
         "calibration slope",

@@ -320,7 +320,7 @@ def test_a_context_in_millimetres_leaves_out_images_of_unknown_spacing(study: St
     assert unknown not in built.rois.lesion_ids
     assert built.rois.lesion_ids == (known,)
     assert [e.reason for e in built.exclusions if e.lesion_id == unknown] == [
-        "its image does not say how large a pixel is, which a context in millimetres needs"
+        "its image has no pixel spacing, which a context in millimetres needs"
     ]
 
 

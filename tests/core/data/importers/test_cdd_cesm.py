@@ -131,7 +131,7 @@ def test_an_image_in_two_sizes_is_imported_once(tmp_path: Path) -> None:
         _row("half/b.jpg", "indistinct", view="MLO"),
     )
     assert [image.path.parent.name for image in plan.images] == ["full", "half"]
-    assert "1 images are there in two sizes" in plan.issues[0].sentence
+    assert "1 images exist in two sizes" in plan.issues[0].sentence
 
 
 def test_several_margin_words_leave_the_margin_open(tmp_path: Path) -> None:
