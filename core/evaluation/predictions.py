@@ -52,7 +52,7 @@ class ScalePrecision:
     attainable: Float
     """(n,) the largest precision that any map could have; NaN where the image has no mask."""
     blob: Float
-    """(n,) precision of a central blob; NaN where the image has no mask."""
+    """(n,) precision of a map that peaks in the centre; NaN where the image has no mask."""
     energy: Float | None = None
     """(r,) share of each pair's map that lies inside the mask (``core.statistics.activation.energy_inside``); None
     where it was not measured."""

@@ -212,7 +212,7 @@ def _precision(
     for class_name, estimate in summary.per_class.items():
         yield Metric(key=f"{key}_precision_{class_name}", label=f"{name}, {class_name}", estimate=estimate)
     for suffix, text, values in (
-        ("blob", "of a central blob", scale.blob),
+        ("blob", "of a centred map", scale.blob),
         ("chance", "by chance", scale.chance),
         ("attainable", "best attainable value", scale.attainable),
     ):
@@ -220,7 +220,7 @@ def _precision(
     margin = scale.pairs.value - scale.blob[scale.pairs.image]
     yield Metric(
         key=f"{key}_over_blob",
-        label=f"{name}, difference from a central blob",
+        label=f"{name}, difference from a centred map",
         estimate=mean_estimate(margin, resamples, resamples.cluster[scale.pairs.image]),
     )
     yield from _over_position(key, name, scale, resamples)

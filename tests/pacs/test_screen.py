@@ -137,7 +137,7 @@ def test_wrong_words_are_asked_for_again_and_a_search_for_everybody_is_refused(
     type_password(screen, qtbot)
     qtbot.waitUntil(lambda: screen.text.text() == "The PACS answers.", timeout=90_000)
     screen.search.button.click()
-    qtbot.waitUntil(lambda: "Say whom or when" in screen.text.text(), timeout=90_000)
+    qtbot.waitUntil(lambda: "Give a patient identifier" in screen.text.text(), timeout=90_000)
 
 
 def test_what_is_half_there_is_shown_and_goes_on(

@@ -30,7 +30,7 @@ def recovery_lines(found: Recovery) -> list[str]:
         if left.images_without_rows:
             lines.append(tr("{n} of its images were read but not entered yet.", n=left.images_without_rows))
     if found.temporary_files:
-        lines.append(tr("{n} half-written files were deleted.", n=found.temporary_files))
+        lines.append(tr("{n} incomplete files were deleted.", n=found.temporary_files))
     return lines
 
 

@@ -1,8 +1,8 @@
-"""Verify a study: the database and its references, the hash of every image, the audit trail and every row that it
-tells of, the files. Shows what is wrong and what would be rebuilt; changes nothing. Exit code 1 if the study is
-damaged.
+"""Verify a study: the database and its references, the hash of every image, the audit trail, every row
+that it records, and the files. Shows what is wrong and what would be rebuilt; changes nothing. Exit code 1 if the
+study is damaged.
 
-The audit trail is a chain of hashes. Whoever can write study.db can write all of it anew; `--against` compares it
+The audit trail is a chain of hashes. Whoever can write study.db can rewrite all of it; `--against` compares it
 with a head that was kept outside the study. Every backup holds one, and with the environment variable
 MARGINALIA_ANCHORS a file gets a line each time that a study is closed after a change.
 
@@ -47,7 +47,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     with Study.open(arguments.study, writable=False) as study:
         against = read_anchor(arguments.against, study.info.id) if arguments.against else None
-        report = check_study(study, progress=console.progress("check"), against=against)
+        report = check_study(
+            study, progress=console.progress("check"), against=against, cancelled=console.cancelled
+        )
         head = study.audit.head()
     if report.good:
         mark_trusted(arguments.study)

@@ -100,6 +100,7 @@ def look_up(arguments: argparse.Namespace) -> None:
         lookup.check_input(arguments.config)
     elif arguments.preset:
         lookup.check_preset(arguments.preset)
+    lookup.check_settings(arguments.set)
     if arguments.show_config:
         return
     lookup.check_study(arguments.study)

@@ -24,9 +24,9 @@ SUMMARY = (
     ("kappa", "Cohen's kappa"),
     ("abstention", "Share without a precedent (abstained)"),
     ("lesion_precision", "Activation map inside the lesion (precision)"),
-    ("lesion_blob", "  the same for a central blob"),
+    ("lesion_blob", "  the same for a centred map"),
     ("fine_precision", "Activation map on the marked margin (precision)"),
-    ("fine_blob", "  the same for a central blob"),
+    ("fine_blob", "  the same for a centred map"),
     ("malignancy_auroc", "Malignancy AUROC"),
     ("brier", "Malignancy Brier score (0 is best)"),
 )

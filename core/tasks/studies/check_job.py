@@ -58,7 +58,7 @@ def check_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> 
         emit(Progress(stage="check", done=done, total=total))
 
     with Study.open(Path(arguments["study"]), writable=False) as study:
-        report = check_study(study, progress=progress)
+        report = check_study(study, progress=progress, cancelled=cancelled)
     verdict = CheckVerdict(
         problems=tuple(problem.sentence for problem in report.problems),
         rebuild=report.rebuild,

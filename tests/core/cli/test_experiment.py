@@ -176,7 +176,7 @@ def test_runs_of_other_splits_are_refused(own_study: Path, marginalia: Run, refu
     more = [part for change in (*TINY, "epochs.joint=1") for part in ("--set", change)]
     marginalia("train", own_study, "--name", "elsewhere", "--split", "second", *more)
     said = refused("experiment", "compare", "--study", own_study, "--runs", "tiny", "elsewhere")
-    assert "trained on other splits" in said
+    assert "trained on different splits" in said
     assert "test patients differ" in said
 
 

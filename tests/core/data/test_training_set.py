@@ -308,7 +308,7 @@ def test_drawn_rois_are_the_same_again_alone_and_without_pixels(study: Study) ->
     np.testing.assert_array_equal(masks.lesion, both.lesion)
     assert not masks.pixels.any()
     assert not np.array_equal(build_drawn_rois(study, REQUEST, ("l0",), seed=2).lesion[0], both.lesion[0])
-    with pytest.raises(StudyError, match="cannot be judged"):
+    with pytest.raises(StudyError, match="cannot be evaluated"):
         build_drawn_rois(study, REQUEST, ("l0", "gone"))
 
 

@@ -114,7 +114,7 @@ def test_a_killed_job_is_a_failed_one(tmp_path: Path, ours: bool, monkeypatch: p
     final = finish(tmp_path)[-1]
     child.wait()
     assert isinstance(final, Failed)
-    assert ("signal 9" if ours else "without a word") in final.sentence
+    assert ("signal 9" if ours else "without a message") in final.sentence
 
 
 def test_cancelling_ends_the_job_and_says_so(tmp_path: Path) -> None:
