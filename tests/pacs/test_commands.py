@@ -13,7 +13,7 @@ import pytest
 from core.cli.main import run_command_line
 from core.store.study import Study
 from tests.pacs.conftest import Examination, phantom_examination
-from tests.pacs.orthanc import PASSWORD, Orthanc
+from tests.pacs.server import PASSWORD, PacsServer
 
 Run = Callable[..., Any]
 
@@ -38,11 +38,11 @@ def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def set_up(typed: Run, orthanc: Orthanc) -> Run:
-    url = f"http://localhost:{orthanc.http_port}/dicom-web"
+def set_up(typed: Run, server: PacsServer) -> Run:
+    url = f"http://localhost:{server.http_port}/dicom-web"
     made = typed("profile", "add", "archive", "--url", url, "--user", "reader")
     assert made["secret_kept"] is False and made["confirmed"] is None
-    ports = ("--port", orthanc.dicom_port, "--listen", f"127.0.0.1:{orthanc.receive_port}")
+    ports = ("--port", server.dicom_port, "--listen", f"127.0.0.1:{server.receive_port}")
     typed("profile", "add", "ward", "--host", "localhost", "--called", "ORTHANC", *ports)
     return typed
 

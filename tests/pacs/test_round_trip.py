@@ -29,7 +29,7 @@ from core.store.identity import IdentityFile, Passphrase
 from core.store.study import Study
 from core.tasks.runs.lifecycle import finished_run
 from core.tasks.studies.pacs_transfers import deliver, import_transfer, retrieve, search
-from tests.pacs.orthanc import PASSWORD, Orthanc
+from tests.pacs.server import PASSWORD, PacsServer
 from tests.trained_study import TINY
 
 PATIENTS = 12
@@ -37,12 +37,12 @@ PATIENTS = 12
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_from_the_pacs_to_a_model_and_back(orthanc: Orthanc, inbox: Inbox, tmp_path: Path) -> None:
+def test_from_the_pacs_to_a_model_and_back(server: PacsServer, inbox: Inbox, tmp_path: Path) -> None:
     config = PhantomConfig(patients=PATIENTS, seed=5, height=480, width=440)
     write_study_source(tmp_path / "phantom", config, workers=1)
     document = read_annotations(tmp_path / "phantom" / ANNOTATIONS)
     # images come by DICOMweb and results go by it; the other way round by DIMSE
-    web, ward = confirm(orthanc.web()), confirm(orthanc.dimse())
+    web, ward = confirm(server.web()), confirm(server.dimse())
     files = sorted((tmp_path / "phantom" / "images").glob("*.dcm"))
     with connect(ward, PASSWORD) as pacs:
         assert len(send(pacs, ward, files, Origin.SYNTHETIC).sop_uids) == 2 * PATIENTS
