@@ -53,13 +53,13 @@ def script(shell: str, parser: argparse.ArgumentParser) -> str:
 
 
 def _cases(found: list[Page], *, indent: str) -> str:
-    """Shell cases that set ``words`` for the path of commands and the word before."""
+    """Shell cases that set ``choices`` for the path of commands and the word before."""
     lines = []
     for page in found:
         for option, names in page.values.items():
-            lines.append(f'{indent}"{" ".join(page.path)}|{option}") words="{" ".join(names)}" ;;')
+            lines.append(f'{indent}"{" ".join(page.path)}|{option}") choices="{" ".join(names)}" ;;')
     for page in found:
-        lines.append(f'{indent}"{" ".join(page.path)}|"*) words="{" ".join(page.words)}" ;;')
+        lines.append(f'{indent}"{" ".join(page.path)}|"*) choices="{" ".join(page.words)}" ;;')
     return "\n".join(lines)
 
 
@@ -70,22 +70,23 @@ def _walk(found: list[Page]) -> str:
 
 _BASH = """# completion of {program} for bash
 _{program}() {{
-  local path="" word words candidate current="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}"
-  local known
+  local place="" choices word candidate known
+  local current="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}"
   {walk}
-  for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
+  for word in "${{COMP_WORDS[@]:1:$((COMP_CWORD-1))}}"; do
     for candidate in "${{known[@]}}"; do
-      if [[ "$candidate" == "${{path:+$path }}$word" ]]; then path="$candidate"; break; fi
+      if [[ "$candidate" == "${{place:+$place }}$word" ]]; then place="$candidate"; break; fi
     done
   done
   [[ "$before" == -* ]] || before=""
-  case "$path|$before" in
+  case "$place|$before" in
 {cases}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  COMPREPLY=($(compgen -W "$choices" -- "$current"))
   if [[ ${{#COMPREPLY[@]}} -eq 0 ]]; then COMPREPLY=($(compgen -f -- "$current")); fi
 }}
 complete -o filenames -F _{program} {program}"""
+"""Avoids names that are special in zsh (path, words)."""
 
 
 def _bash(found: list[Page]) -> str:

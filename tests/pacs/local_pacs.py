@@ -34,9 +34,10 @@ _STUDY_FIND, _STUDY_MOVE, _STUDY_GET = (f"1.2.840.10008.5.1.4.1.2.2.{number}" fo
 _STORAGE = [context.abstract_syntax for context in AllStoragePresentationContexts]
 _LEVELS = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
 _ALWAYS = {
-    "STUDY": ["StudyDate", "StudyTime", "AccessionNumber", "ModalitiesInStudy", "PatientName", "PatientID", "StudyID",
-              "NumberOfStudyRelatedInstances", "StudyInstanceUID"],
-    "IMAGE": ["SOPClassUID", "SOPInstanceUID", "InstanceNumber", "Modality", "StudyInstanceUID", "SeriesInstanceUID"],
+    "STUDY": ["StudyDate", "StudyTime", "AccessionNumber", "ModalitiesInStudy", "PatientName", "PatientID",
+              "StudyID", "NumberOfStudyRelatedInstances", "StudyInstanceUID"],
+    "IMAGE": ["SOPClassUID", "SOPInstanceUID", "InstanceNumber", "Modality", "StudyInstanceUID",
+              "SeriesInstanceUID"],
 }  # fmt: skip
 """Attributes of every answer of QIDO-RS (PS3.18, tables 10.6.3-3 and 10.6.3-5)."""
 _PENDING, _SUCCESS = 0xFF00, 0x0000
