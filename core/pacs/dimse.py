@@ -34,6 +34,8 @@ _VERIFICATION = "1.2.840.10008.1.1"
 _FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 _MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 _UNKNOWN_DESTINATION = 0xA801
+_NO_SUB_OPERATION = 0xA702
+"""Unable to perform sub-operations (PS3.4, table C.4-2): pynetdicom answers so if none of them succeeded."""
 _LONGEST_ANSWER = 1 << 20
 """Bytes of one answer to a search."""
 _MOST_ANSWERS, _SEARCH_S = 50_000, 55.0
@@ -128,7 +130,7 @@ class Dimse:
         code = self._asked(image, listener)
         if path.is_file():
             return
-        if code & 0xF000 in (0xB000, 0xC000):
+        if code & 0xF000 in (0xB000, 0xC000) or code == _NO_SUB_OPERATION:
             # it did not wait for our answer, or its connection to us broke: once more, alone
             code = self._asked(image, listener)
         if path.is_file():

@@ -143,8 +143,8 @@ class DicomServer:
         entity = AE(ae_title=AE_TITLE)
         entity.require_called_aet = True
         entity.require_calling_aet = [_CLIENT]
-        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = float(self.patience_s)
-        entity.maximum_associations = 20
+        entity.dimse_timeout = float(self.patience_s)
+        entity.maximum_associations = 1000
         for uid in ("1.2.840.10008.1.1", _STUDY_FIND, _STUDY_MOVE, _STUDY_GET):
             entity.add_supported_context(uid)
         for uid in _STORAGE:
@@ -195,6 +195,7 @@ class DicomServer:
         if self.tls is not None:
             context = ssl.create_default_context(cafile=str(self.tls / "ca.pem"))
             context.check_hostname = False
+            context.load_cert_chain(self.tls / "server.pem", self.tls / "server.key")
             options["tls_args"] = (context, None)
         yield "127.0.0.1", self.receive_port, options
         yield len(objects)

@@ -64,7 +64,7 @@ def test_a_change_of_the_destination_takes_the_confirmation_away(change: dict[st
         (msgspec.structs.replace(WARD, port=70_000), "is not a port"),
         (msgspec.structs.replace(WARD, host="a/b"), "not the name or address"),
         (msgspec.structs.replace(WARD, listen_address="somewhere"), "not an IP address"),
-        (msgspec.structs.replace(WARD, tls=Tls(on=True, ca_file="/no/such.pem")), "is no file"),
+        (msgspec.structs.replace(WARD, tls=Tls(on=True, ca_file="/no/such.pem")), "is not a file"),
         (msgspec.structs.replace(WARD, tls=Tls(on=True, certificate="/no/such.pem")), "both a certificate"),
         (msgspec.structs.replace(WARD, timeout_s=0.0), "time limit"),
     ],
