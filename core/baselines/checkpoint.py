@@ -18,7 +18,7 @@ CLASSIFIER = "classifier.safetensors"
 
 
 class ClassifierCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What stands beside the weights."""
+    """Card beside the weights."""
 
     config: ClassifierConfig
     data_fingerprint: str

@@ -1,4 +1,4 @@
-"""What a baseline classifier is trained with: the data, augmentation and trunk of a prototype network's run.
+"""Configuration of a baseline classifier: the data, augmentation and trunk of a prototype network's run.
 
 A classifier is always derived from a configuration of the prototype network, so that the same trunk, input
 transform, draws and number of epochs lie under every model of a comparison.

@@ -10,7 +10,7 @@ from core.cli.parsing import PROGRAM
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class CompletionPage:
     """The completions that can follow one command."""
 
     path: tuple[str, ...]
@@ -21,7 +21,7 @@ class Page:
     """Option to the values that it takes."""
 
 
-def pages(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[Page]:
+def pages(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[CompletionPage]:
     """The page of the parser and of every command below it."""
     words: list[str] = []
     values: dict[str, tuple[str, ...]] = {}
@@ -39,7 +39,7 @@ def pages(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterat
                 values |= dict.fromkeys(action.option_strings, names)
             else:
                 words += names
-    yield Page(path=path, words=tuple(words), values=values)
+    yield CompletionPage(path=path, words=tuple(words), values=values)
     for name, sub in below:
         yield from pages(sub, (*path, name))
 
@@ -52,7 +52,7 @@ def script(shell: str, parser: argparse.ArgumentParser) -> str:
     return _bash(found) if shell == "bash" else _zsh(found)
 
 
-def _cases(found: list[Page], *, indent: str) -> str:
+def _cases(found: list[CompletionPage], *, indent: str) -> str:
     """Shell cases that set ``choices`` for the path of commands and the word before."""
     lines = []
     for page in found:
@@ -63,7 +63,7 @@ def _cases(found: list[Page], *, indent: str) -> str:
     return "\n".join(lines)
 
 
-def _walk(found: list[Page]) -> str:
+def _walk(found: list[CompletionPage]) -> str:
     known = " ".join(f'"{" ".join(page.path)}"' for page in found if page.path)
     return f"known=({known})"
 
@@ -89,16 +89,16 @@ complete -o filenames -F _{program} {program}"""
 """Avoids names that are special in zsh (path, words)."""
 
 
-def _bash(found: list[Page]) -> str:
+def _bash(found: list[CompletionPage]) -> str:
     return _BASH.format(program=PROGRAM, walk=_walk(found), cases=_cases(found, indent="    "))
 
 
-def _zsh(found: list[Page]) -> str:
+def _zsh(found: list[CompletionPage]) -> str:
     """zsh runs the bash script by its own emulation."""
     return f"#compdef {PROGRAM}\nautoload -Uz bashcompinit && bashcompinit\n{_bash(found)}"
 
 
-def _fish(found: list[Page]) -> str:
+def _fish(found: list[CompletionPage]) -> str:
     lines = [f"# completion of {PROGRAM} for fish"]
     for page in found:
         seen = " and ".join(f"__fish_seen_subcommand_from {name}" for name in page.path)

@@ -1,4 +1,4 @@
-"""What is measured of the maps of finished models: stability and faithfulness. Kept beside the model."""
+"""Measurements of the maps of finished models: stability and faithfulness. Kept beside the model."""
 
 from __future__ import annotations
 

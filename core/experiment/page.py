@@ -63,7 +63,7 @@ _PAPER = Table(
 
 
 class ExperimentOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command prints as JSON."""
+    """Result of the command, printed as JSON."""
 
     page: str
     markdown: str

@@ -1,4 +1,4 @@
-"""What the experiment shows and what it cannot show, in words made from its figures."""
+"""Sentences on what the experiment shows and cannot show, made from its figures."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from core.model.trunk import TrunkNetwork, addon_block
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Activations:
-    """What one forward pass computes for B images; every explanation takes its numbers from here."""
+    """Results of one forward pass for B images; every explanation takes its numbers from here."""
 
     latent: Tensor
     """(B, C, H, W), values in (0, 1)."""

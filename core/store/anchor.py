@@ -40,7 +40,7 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     head: str
 
 
-class _Manifest(msgspec.Struct, frozen=True):
+class _BackupHead(msgspec.Struct, frozen=True):
     study_id: str
     head: str = ""
 
@@ -79,7 +79,7 @@ def read_anchor(text: str, study_id: str) -> Head:
 def _of_backup(path: Path, study_id: str) -> Head:
     try:
         with zipfile.ZipFile(path) as archive, archive.open("manifest.json") as file:
-            manifest = msgspec.json.decode(file.read(_LARGEST), type=_Manifest)
+            manifest = msgspec.json.decode(file.read(_LARGEST), type=_BackupHead)
     except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         raise BadFileError(f"{path.name} is not a backup of a study.") from error
     if manifest.study_id != study_id:

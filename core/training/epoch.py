@@ -35,7 +35,7 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EpochTask:
-    """What an epoch needs beside its batches."""
+    """Inputs of an epoch beside its batches."""
 
     name: str
     """Named in errors: "epoch 3 of A1"."""

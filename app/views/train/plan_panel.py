@@ -28,7 +28,7 @@ from app.views.train.deviation_list import DeviationList
 from app.views.train.job_panel import duration
 from app.views.train.label_rule_rows import LabelRuleRows
 from app.views.train.weights_notice import WeightsNotice
-from app.views.train.where import Target, WhereBox
+from app.views.train.where import TrainingTarget, WhereBox
 from app.widgets.label import Label
 from app.widgets.number import NumberField
 from core.domain.errors import MarginaliaError
@@ -109,7 +109,7 @@ class PlanPanel(QWidget):
             self._read()
 
     def _changes(self) -> list[str]:
-        """What was changed of the preset, as ``configure`` takes it."""
+        """Changes to the preset, as ``configure`` takes it."""
         changes = self.form.changes()
         if self._more_classes:
             names = [*read_preset(self.preset.currentText()).config.class_names, *self._more_classes]
@@ -190,7 +190,7 @@ class PlanPanel(QWidget):
         """Confirmed machines beside this computer; ``chosen``: the one to train on, if another than now."""
         self.where.show_hosts(names)
         if chosen:
-            self.where.show_target(Target(host=chosen))
+            self.where.show_target(TrainingTarget(host=chosen))
         self._show_device()
 
     @property
@@ -198,7 +198,7 @@ class PlanPanel(QWidget):
         """Name of the machine that is to train; "": this one."""
         return self.where.target.host
 
-    def _take_target(self, target: Target) -> None:
+    def _take_target(self, target: TrainingTarget) -> None:
         device = self.form.fields["device"]
         assert isinstance(device, QComboBox)
         device.setCurrentText(target.device)
@@ -277,7 +277,7 @@ class PlanPanel(QWidget):
         self.weights.show_for(self.config.architecture, elsewhere=bool(self.host))
         self._show_deviations(self.config)
         if not self.host:
-            self.where.show_target(Target(device=self.config.device))
+            self.where.show_target(TrainingTarget(device=self.config.device))
         self._show_device()
         self._show_estimate()
         self._enable()

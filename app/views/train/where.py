@@ -13,7 +13,7 @@ from core.tasks.runs.devices import Device, chosen, processor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class TrainingTarget:
     """A place to train on."""
 
     host: str = ""
@@ -24,7 +24,7 @@ class Target:
 
 class WhereBox(QComboBox):
     target_chosen = Signal(object)
-    """The ``Target`` that the user chose."""
+    """The ``TrainingTarget`` that the user chose."""
     add_wanted = Signal()
     """Another machine is to be set up."""
 
@@ -32,8 +32,8 @@ class WhereBox(QComboBox):
         super().__init__(parent)
         self._devices: tuple[Device, ...] = (processor(),)
         self._hosts: tuple[str, ...] = ()
-        self._targets: list[Target] = []
-        self._target = Target()
+        self._targets: list[TrainingTarget] = []
+        self._target = TrainingTarget()
         self.setAccessibleName(tr("Train on"))
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(12)
@@ -41,7 +41,7 @@ class WhereBox(QComboBox):
         self._fill()
 
     @property
-    def target(self) -> Target:
+    def target(self) -> TrainingTarget:
         return self._target
 
     def show_devices(self, found: tuple[Device, ...]) -> None:
@@ -52,18 +52,18 @@ class WhereBox(QComboBox):
         """Machines that the user set up and confirmed."""
         self._hosts = tuple(names)
         if self._target.host not in ("", *names):
-            self._target = Target()
+            self._target = TrainingTarget()
         self._fill()
 
-    def show_target(self, target: Target) -> None:
+    def show_target(self, target: TrainingTarget) -> None:
         self._target = target
         self._show_target()
 
     def _fill(self) -> None:
         cards = any(one.kind == "cuda" for one in self._devices)
         here = ("auto", "cuda", "cpu") if cards else ("auto",)
-        self._targets = [Target(device=device) for device in here]
-        self._targets += [Target(host=name) for name in self._hosts]
+        self._targets = [TrainingTarget(device=device) for device in here]
+        self._targets += [TrainingTarget(host=name) for name in self._hosts]
         self.clear()
         for target in self._targets:
             self.addItem(self._words(target))
@@ -71,7 +71,7 @@ class WhereBox(QComboBox):
         self.addItem(tr("Add a machine…"))
         self._show_target()
 
-    def _words(self, target: Target) -> str:
+    def _words(self, target: TrainingTarget) -> str:
         if target.host:
             return target.host
         found = chosen(self._devices, target.device)
