@@ -1,4 +1,4 @@
-"""Names and docstrings: a class name is used once, docstrings name their subject, classes and signatures stay small."""
+"""A class name is used once, docstrings name their subject, classes and signatures stay small."""
 
 from __future__ import annotations
 
@@ -9,9 +9,50 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGEST_CLASS, MOST_PARAMETERS = 300, 6
-LARGER_CLASSES = {BIG}
+LARGER_CLASSES = {
+    "app/state/session.py:Session": 307,
+    "app/views/annotate/workspace.py:AnnotateWorkspace": 328,
+    "app/views/main_window/window.py:MainWindow": 327,
+    "app/views/pacs/dialog.py:PacsDialog": 334,
+    "app/views/prototypes/screen.py:PrototypesScreen": 324,
+    "app/views/review/screen.py:ReviewScreen": 334,
+    "app/views/train/screen.py:TrainScreen": 302,
+    "app/views/worklist/panel.py:WorklistPanel": 312,
+}
 """Classes over the limit, with their lines: an entry may shrink or go, never grow or come."""
-LONGER_SIGNATURES = {MANY}
+LONGER_SIGNATURES = {
+    "core/data/augment.py:augment": 7,
+    "core/data/importers/importing.py:run_import": 8,
+    "core/data/training_set.py:build_drawn_rois": 7,
+    "core/deidentify/burned_in.py:_region": 7,
+    "core/exchange/dicom/export_results.py:export_results": 10,
+    "core/exchange/dicom/import_results.py:read_results": 7,
+    "core/exchange/masks/coco.py:export_coco": 7,
+    "core/exchange/masks/csv_table.py:export_csv": 8,
+    "core/exchange/masks/png.py:export_masks": 8,
+    "core/experiment/launch.py:launch_parts": 7,
+    "core/explain/case_page.py:render_case": 7,
+    "core/explain/explanation.py:_row": 9,
+    "core/imaging/display.py:default_window": 7,
+    "core/jobs/detached.py:follow": 7,
+    "core/phantom/patient.py:_mark": 7,
+    "core/tasks/readers/reader_study.py:make_reader_study": 7,
+    "core/tasks/review/evaluate_runs.py:evaluate_runs": 7,
+    "core/tasks/review/evaluate_runs.py:judge_runs": 7,
+    "core/tasks/review/evaluation.py:evaluation_of_runs": 8,
+    "core/tasks/review/model_in_study.py:write_case_pages": 7,
+    "core/tasks/runs/splits.py:make_folds": 7,
+    "core/tasks/runs/training_plan.py:plan_runs": 7,
+    "core/tasks/runs/training_plan.py:plan_seeds": 8,
+    "core/tasks/studies/demo.py:_train_and_report": 7,
+    "core/tasks/studies/pacs_transfers.py:retrieve": 7,
+    "core/training/inference.py:infer": 7,
+    "core/training/projection.py:project": 8,
+    "core/training/prototype_start.py:start_from_kmeans": 7,
+    "core/training/ridge.py:out_of_fold_logits": 7,
+    "core/training/trainer.py:Trainer.__init__": 7,
+    "core/training/trainer.py:train": 9,
+}
 """Functions over the limit, with their parameters beside self: an entry may shrink or go."""
 
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
