@@ -11,11 +11,13 @@ from core.baselines.config import ClassifierConfig
 from core.baselines.network import ClassifierNetwork
 from core.data.roi_set import RoiSet
 from core.domain.events import Emit, IsCancelled, Progress
-from core.training.batches import Augmented, TrainingBatch
+from core.model.accelerator import is_accelerator
+from core.training.batches import TrainingBatch
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.inference import device_of
 from core.training.losses import Parts, cell_loss
 from core.training.machine import MachineChoice
+from core.training.resident import drawn_source
 from core.training.stages import StageStep, adam, rate_factor, set_rates
 
 _POSITION = 1 << 18
@@ -39,7 +41,7 @@ def warm_start_on_masks(
         {"params": trunk, "weight_decay": rates.weight_decay, **both},
         {"params": list(head.parameters()), "weight_decay": 0.0, **both},
     ]
-    optimiser, source = adam(groups, rate=rates.warm_start), Augmented(training, config.base)
+    optimiser, source = adam(groups, rate=rates.warm_start), drawn_source(training, config.base, device, emit)
     memory = Memory(at_once=config.base.batch_lesion + config.base.batch_fine)
 
     def loss(batch: TrainingBatch) -> Parts:
@@ -58,6 +60,7 @@ def warm_start_on_masks(
             task = EpochTask(
                 name=f"epoch {epoch + 1} of the warm start", loss=loss, optimiser=optimiser, device=device,
                 precision=machine.precision, memory=memory, before_batch=before_batch, cancelled=cancelled,
+                unwatched=is_accelerator(device),
             )  # fmt: skip
             run_epoch(task, source, source.order(_POSITION + epoch), _POSITION + epoch)
     finally:

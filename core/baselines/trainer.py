@@ -26,15 +26,18 @@ from core.data.roi_set import RoiSet
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
 from core.domain.vocabulary import Part
+from core.model.accelerator import device_here, is_accelerator, resolve_device
 from core.model.tensor_file import load_state, save_state
 from core.platform.atomic import make_folder
 from core.platform.version import code_version
 from core.statistics.multiclass import multiclass_auroc
 from core.training.batches import Augmented, TrainingBatch
-from core.training.begin_or_resume import resolve_device
 from core.training.epoch import EpochTask, Memory, run_epoch
+from core.training.inference import device_of
 from core.training.losses import Parts
-from core.training.machine import MachineChoice, choose_machine, settle_machine, threads_of, write_config
+from core.training.machine import MachineChoice, choose_machine, computing, settle_machine, write_config
+from core.training.moments import lay_out_moments, load_moments, moments_of
+from core.training.resident import drawn_source
 from core.training.run_progress import Clock
 from core.training.stages import StageStep, adam, rate_factor, set_rates
 from core.training.standardise import standardise
@@ -106,7 +109,7 @@ def train_classifier(
     validation = target_rois(rois.rows(parts == Part.VALIDATION.value), config.target)
     _check_classes(training, config.target)
     state = _begin(config, folder, data_fingerprint(rois, parts), lesions=len(training), emit=emit)
-    with threads_of(state.facts.machine):
+    with computing(state.facts.machine):
         if state.facts.epoch == 0:  # a resumed run has the standardisation in its state
             standardise(state.network, training, None, cancelled=cancelled)
         if config.mask_warm_start and state.facts.epoch == 0:
@@ -154,7 +157,7 @@ def _begin(
                 f"The folder {folder} holds a run with a different configuration or different data: choose a "
                 "new folder."
             )
-        network = make_classifier(config, fresh=False).to(torch.device(facts.device))
+        network = make_classifier(config, fresh=False).to(device_here(facts.device))
     else:
         device = resolve_device(config.base.device)
         write_config(config, folder)
@@ -199,11 +202,7 @@ def _optimiser(network: ClassifierNetwork, config: ClassifierConfig) -> torch.op
 def _restore(state: _BaselineState, tensors: Tensors) -> None:
     state.network.load_state_dict(_under(tensors, "network."))
     state.best = _under(tensors, "best.")
-    described: dict[str, Any] = state.optimiser.state_dict()
-    for name, value in _under(tensors, "optimiser.").items():
-        index, key = name.split(".", 1)
-        described["state"].setdefault(int(index), {})[key] = value
-    state.optimiser.load_state_dict(described)
+    load_moments(state.optimiser, _under(tensors, "optimiser."))
 
 
 def _under(tensors: Tensors, prefix: str) -> Tensors:
@@ -213,8 +212,7 @@ def _under(tensors: Tensors, prefix: str) -> Tensors:
 def _save(folder: Path, state: _BaselineState) -> None:
     tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in state.best.items()}
-    for index, moments in state.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
+    tensors |= {f"optimiser.{name}": value for name, value in moments_of(state.optimiser).items()}
     save_state(folder / STATE, tensors, msgspec.to_builtins(state.facts))
 
 
@@ -222,7 +220,7 @@ def _epochs(
     state: _BaselineState, training: RoiSet, validation: RoiSet, folder: Path, emit: Emit, cancelled: IsCancelled
 ) -> None:
     facts, config = state.facts, state.facts.config
-    source = Augmented(training, config.base)
+    source = drawn_source(training, config.base, device_of(state.network), emit)
     steps = [StageStep(stage="A1", epoch=e + 1, epochs=config.epochs) for e in range(config.epochs)]
     clock = Clock(steps, facts.epoch, len(source.order(0)))
     name = "VGG" if config.target == "margin" else "malignancy"
@@ -263,6 +261,7 @@ def _one_epoch(
 ) -> dict[str, float]:
     facts, network = state.facts, state.network
     network.prepare_gradients(channels_last=facts.machine.channels_last, compiled=facts.machine.compiled)
+    lay_out_moments(state.optimiser)
     network.train()
     if facts.config.base.frozen_backbone:
         network.features.eval()
@@ -273,8 +272,8 @@ def _one_epoch(
     memory = Memory(at_once=facts.at_once)
     task = EpochTask(
         name=f"epoch {facts.epoch + 1} of {facts.config.target}", loss=loss, optimiser=state.optimiser,
-        device=torch.device(facts.device), precision=facts.machine.precision,
-        memory=memory, before_batch=before_batch, cancelled=cancelled,
+        device=device_of(network), precision=facts.machine.precision, memory=memory, before_batch=before_batch,
+        cancelled=cancelled, unwatched=is_accelerator(device_of(network)),
     )  # fmt: skip
     try:
         losses = run_epoch(task, source, source.order(facts.epoch), facts.epoch)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from core.domain.errors import StudyError
+from core.store.names import is_study
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
@@ -21,5 +22,5 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise StudyError(f"{path} exists already; choose another name, or add --overwrite to replace it.")
-    if (path / "study.db").exists():
+    if is_study(path):
         raise StudyError(f"{path} is a study and is not replaced; choose another name.")

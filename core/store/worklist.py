@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 
 from core.domain.vocabulary import Laterality, MarginType, Part, Pathology, ViewPosition
 from core.store import schema
-from core.store.database import Database, given_indexes
+from core.store.database import Database
 from core.store.worklist_index import NO_MARGIN, Entries, Flags, Numbers, Said, WorklistIndex, numbers_of
 
 _I, _P, _L = schema.image, schema.patient, schema.lesion
@@ -110,7 +110,7 @@ class Worklist:
 
     def keys(self, query: WorklistQuery) -> WorklistKeys:
         """Every entry that the query lets through, in its order."""
-        with self._database.read() as connection, given_indexes(connection):
+        with self._database.read(trail=True) as connection, self._database.backend.given_indexes(connection):
             entries = self._index.entries(connection)
             said = self._index.said(connection, entries, query.reader_id)
             through = np.ones(len(entries.image), np.bool_)

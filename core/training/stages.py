@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from core.model.accelerator import is_accelerator
 from core.model.network import PrototypeNetwork
 from core.training.config import Rates, TrainingConfig
 
@@ -174,7 +175,7 @@ def make_optimiser(
 def adam(groups: list[dict[str, Any]], *, rate: float, decoupled_decay: bool = False) -> torch.optim.Adam:
     """Return Adam, all tensors in one kernel on a GPU, which can leave out a step without asking the
     processor."""
-    fused = any(parameter.is_cuda for group in groups for parameter in group["params"])
+    fused = any(is_accelerator(parameter.device) for group in groups for parameter in group["params"])
     return torch.optim.Adam(
         groups,
         lr=rate,

@@ -11,7 +11,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QWidget
 
 from app.state.session import Session
-from core.store.names import DATABASE
+from core.store import names
 
 if TYPE_CHECKING:
     from app.views.main_window.file_menu import FileMenuController
@@ -52,7 +52,7 @@ class DropTarget(QObject):
 
 
 def is_study(paths: Sequence[Path]) -> bool:
-    return len(paths) == 1 and (paths[0] / DATABASE).is_file()
+    return len(paths) == 1 and names.is_study(paths[0])
 
 
 def _paths(event: QDropEvent) -> list[Path]:

@@ -19,7 +19,7 @@ from app.state.changes import RunsChanged
 from app.state.session import Session
 from core.domain.errors import MarginaliaError
 from core.domain.events import Emit, IsCancelled
-from core.store.names import DATABASE
+from core.store.names import is_study
 from core.tasks.studies.trusted_studies import is_known, mark_trusted
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class FileMenuController(QObject):
     def open(self, folder: Path) -> None:
         """Open a study, or show why not; one that is unknown on this computer must be checked first."""
         self._say("study", "")
-        if (folder / DATABASE).is_file() and not is_known(folder):
+        if is_study(folder) and not is_known(folder):
             from app.views.dialogs.foreign_study import ForeignStudyDialog
 
             dialog = ForeignStudyDialog(folder, self._window)
