@@ -12,7 +12,7 @@ from core.domain.errors import ConflictError, StudyError
 from core.domain.study import Finding, Labels, Lesion, LesionOutline
 from core.store import schema
 from core.store.database import Database, Transaction
-from core.store.removed_lesions import keep_removed, restore_removed
+from core.store.removed_lesions import RemovedLesion, keep_removed, removed_from, restore_removed
 from core.store.rows import count, fields, from_row, in_ids, insert_in_order, to_row, values
 
 _F, _L, _S = schema.finding, schema.lesion, schema.label
@@ -227,6 +227,11 @@ class LesionRepository:
         removed = schema.removed_lesion
         with self._database.read() as connection:
             return tuple(connection.execute(select(removed.c.id).order_by(removed.c.removed_utc.desc())).scalars())
+
+    def removed_from(self, image_id: str) -> tuple[RemovedLesion, ...]:
+        """Return the lesions of an image that can be put back, the last removed first."""
+        with self._database.read() as connection:
+            return removed_from(connection, image_id)
 
     def _where(self, *conditions: ColumnElement[bool]) -> tuple[Lesion, ...]:
         chosen = select(_L.c.id).where(*conditions)

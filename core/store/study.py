@@ -39,6 +39,7 @@ from core.store.batch import WriteBatch
 from core.store.counts import SourceCounts, count_by_source
 from core.store.database import Database, now_utc
 from core.store.erasure import Tombstone, forget_rows
+from core.store.file_names import FileNames
 from core.store.identity import IDENTITY
 from core.store.images import ImageRepository
 from core.store.lesions import LesionRepository
@@ -95,6 +96,7 @@ class Study:
         self.links = LinkRepository(self._database)
         self.worklist = Worklist(self._database)
         self.arrays = ArrayStore(folder, writable=writable)
+        self.file_names = FileNames(folder)
         self.info = _read_info(self._database, folder)
         self._opened_with = self.audit.head() if writable else None
         self.unclosed = None if lock is None else lock.found

@@ -18,7 +18,6 @@ from core.training import state as run_state
 from core.training.config import TrainingConfig
 from core.training.losses import warm_start_head
 from core.training.machine import MachineChoice, choose_machine, settle_machine, write_config
-from core.training.stages import trunk_blocks
 from core.training.state import Facts, RunState
 from core.training.team import Team, share_statistics
 
@@ -102,7 +101,7 @@ def make_network(config: TrainingConfig, *, fresh: bool) -> PrototypeNetwork:
 
 def check_freezing(config: TrainingConfig, network: PrototypeNetwork) -> None:
     """Raises: TrainingError where more blocks are to stay fixed than the trunk has."""
-    blocks = len(trunk_blocks(network))
+    blocks = len(network.blocks())
     if config.frozen_blocks >= blocks:
         raise TrainingError(
             f"frozen_blocks={config.frozen_blocks} leaves nothing of the trunk to train: it has {blocks} blocks. "

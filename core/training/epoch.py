@@ -13,7 +13,8 @@ from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import IsCancelled, never
 from core.model.accelerator import fixed_shapes, release_unused
 from core.model.precision import Precision, gradient_precision
-from core.training.batches import Rows, Source, TrainingBatch, prefetched
+from core.training.batches import Source, TrainingBatch, prefetched
+from core.training.fixed_draws import Rows
 from core.training.loss_totals import LossTotals
 from core.training.losses import Parts
 from core.training.memory import out_of_memory

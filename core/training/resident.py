@@ -20,10 +20,11 @@ from core.data.roi_set import RoiSet
 from core.domain.events import Emit, Message
 from core.imaging.raster import irrelevant
 from core.model.accelerator import free_memory, is_accelerator, sent
-from core.model.network import PrototypeNetwork
-from core.training.batches import Augmented, Rows, TrainingBatch, coarse, stored_masks
+from core.model.trunk import TrunkNetwork
+from core.training.batches import Augmented, TrainingBatch, coarse
 from core.training.config import TrainingConfig
 from core.training.device_augment import cut, lost, sampling
+from core.training.fixed_draws import Rows, stored_masks
 from core.training.inference import normalise
 
 SHARE_OF_MEMORY = 0.4
@@ -146,8 +147,11 @@ class OnDevice(Augmented):
             whole=len(rows),
         )  # fmt: skip
 
-    def latent(self, network: PrototypeNetwork, inputs: Tensor) -> Tensor:
+    def latent(self, network: TrunkNetwork, inputs: Tensor) -> Tensor:
         return network.latent(inputs)
+
+    def feature_maps(self, network: TrunkNetwork, inputs: Tensor) -> Tensor:
+        return network.feature_maps(inputs)
 
     def _rows(self, stored: Tensor, index: Tensor) -> Tensor:
         """Return these rows of pixels or masks, on the device."""

@@ -27,10 +27,11 @@ from core.model.network import PrototypeNetwork
 from core.model.precision import Precision
 from core.platform.atomic import make_folder
 from core.training import state as run_state
-from core.training.batches import Cached, Source, TrainingBatch, features_of
+from core.training.batches import Cached, Source, TrainingBatch
 from core.training.begin_or_resume import begin, check_classes, check_normalisation, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
+from core.training.fixed_draws import KeptFeatures, features_of
 from core.training.forgotten_patches import Cells, ForgottenPatch, among, forgotten_cells
 from core.training.inference import Latents
 from core.training.last_layers import malignancy_of
@@ -68,18 +69,20 @@ def train(
     team: Team = ALONE,
     projected: OnProjection | None = None,
     forgotten: Sequence[ForgottenPatch] = (),
+    kept: KeptFeatures | None = None,
 ) -> RunResult:
     """Train a model on the ROIs whose ``parts`` entry (a value of ``Part``) is training.
 
     ``folder`` receives config.json, machine.json, state.safetensors, history.json, table.h5, run.json and model/.
     No prototype starts from, or is projected onto, a ``forgotten`` patch; the record says which.
+    ``kept``: features of a frozen trunk, computed before for these ROIs, this trunk and this augmentation.
     A folder that holds an unfinished run of the same configuration and data is gone on with; TrainingError where
     it holds another run, where a class has no lesion, or where the loss is not finite; Cancelled at the user's
     wish, with everything up to the last finished step kept.
     """
     check_request(rois, parts, config)
     make_folder(folder)
-    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team)
+    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team, kept)
     trainer.projected = projected
     trainer.forget(forgotten)
     with computing(trainer.state.facts.machine):
@@ -142,8 +145,9 @@ class Trainer:
         emit: Emit,
         cancelled: IsCancelled,
         team: Team = ALONE,
+        kept: KeptFeatures | None = None,
     ) -> None:
-        self.team = team
+        self.team, self.kept = team, kept
         self.config, self.folder, self.emit, self.cancelled = config, folder, emit, cancelled
         self.projected: OnProjection | None = None
         self.forbidden: Cells | None = None
@@ -183,6 +187,10 @@ class Trainer:
     def _sources(self) -> tuple[Source, torch.Tensor | None, torch.Tensor | None]:
         if not self.config.frozen_backbone:
             return drawn_source(self.data.training, self.config, self.device, self.emit), None, None
+        if self.kept is not None:
+            fixed, plain = self.kept.of(self.data.training), self.kept.plain_of(self.data.validation)
+            kept = Cached(self.network, self.data.training, self.config, fixed=fixed)
+            return kept, kept.plain, plain
         self.emit(Message(level="info", text="Computing the features of the frozen backbone once."))
         cached = Cached(self.network, self.data.training, self.config, self.cancelled)
         validation = features_of(self.network, self.data.validation, cancelled=self.cancelled)
@@ -298,7 +306,7 @@ class Trainer:
             def supervised(batch: TrainingBatch) -> Parts:
                 if self.config.frozen_backbone:
                     return level(head(self.source.latent(self.network, batch.inputs)), batch)
-                return level(head(self.network.feature_maps(batch.inputs)), batch)
+                return level(head(self.source.feature_maps(self.network, batch.inputs)), batch)
 
             return SharedLoss.of(self.team, {"network": self.network, "head": head}, supervised)
 

@@ -12,11 +12,11 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.dialogs import open_dialog
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.data.importers.layouts import Layout
@@ -24,7 +24,7 @@ from core.data.importers.layouts import Layout
 
 def layout_name(layout: Layout | None) -> str:
     return {
-        None: tr("whichever its tables show"),
+        None: tr("as its files show"),
         Layout.FOLDER: tr("Images with a lesions.csv"),
         Layout.MINI_MIAS: "mini-MIAS",
         Layout.CDD_CESM: "CDD-CESM",
@@ -50,8 +50,13 @@ class DataSetDialog(QDialog):
             self.layout_choice.addItem(layout_name(one), one)
         note = Label(
             tr(
+<<<<<<< HEAD
                 "Choose the folder into which the data set was unpacked, with its tables. For every file "
                 "that cannot be used the reason is shown."
+=======
+                "Choose the folder into which the data set was unpacked, with its tables. You see what "
+                "it holds before anything is imported."
+>>>>>>> main
             )
         )
         note.setWordWrap(True)
@@ -65,8 +70,7 @@ class DataSetDialog(QDialog):
         buttons.addStretch()
         buttons.addWidget(self.choose_button)
         buttons.addWidget(self.close_button)
-        layout = QVBoxLayout(self)
-        layout.setSpacing(10)
+        layout = dialog_column(self)
         layout.addLayout(form)
         layout.addWidget(note)
         layout.addStretch()

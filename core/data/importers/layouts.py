@@ -33,6 +33,11 @@ class Layout(StrEnum):
     IMAGES = "images"
     """Images alone, without a table."""
 
+    @property
+    def is_public(self) -> bool:
+        """True for a published data set: anybody can know the names of its files."""
+        return self not in (Layout.FOLDER, Layout.IMAGES)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions:
