@@ -50,13 +50,8 @@ class DataSetDialog(QDialog):
             self.layout_choice.addItem(layout_name(one), one)
         note = Label(
             tr(
-<<<<<<< HEAD
-                "Choose the folder into which the data set was unpacked, with its tables. For every file "
-                "that cannot be used the reason is shown."
-=======
                 "Choose the folder into which the data set was unpacked, with its tables. You see what "
                 "it holds before anything is imported."
->>>>>>> main
             )
         )
         note.setWordWrap(True)

@@ -152,30 +152,10 @@ def _job(make: Callable[[], ImportPlan], study: Study, choices: ImportChoices, f
     return job
 
 
-<<<<<<< HEAD
-def plan_of(folder: Path, layout: Layout | None = None) -> ImportPlan:
-    """By the folder's table, or of its images alone; then every other file is among the issues."""
-    layout = layout or recognised(folder)
-    plan = make_plan(folder, PlanOptions(layout=layout, skip_bad_rows=True))
-    if layout is not Layout.IMAGES:
-        return plan
-    known = {image.path for image in plan.images}
-    others = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in known]
-    left_out = [
-        Issue(
-            where=path.name,
-            sentence=f"{path.name} does not have the name of an image.",
-            severity=Severity.LEFT_OUT,
-        )
-        for path in others
-    ]
-    return msgspec.structs.replace(plan, issues=(*plan.issues, *left_out))
-=======
 def plan_of(folder: Path, layout: Layout | None = None, regions: Path | None = None) -> ImportPlan:
     """By the folder's table, or of its images alone."""
     options = PlanOptions(layout=layout or recognised(folder), choices=regions, skip_bad_rows=True)
     return make_plan(folder, options)
->>>>>>> main
 
 
 def result_of(plan: ImportPlan, report: ImportReport | None, *, reached: int, kept: int) -> ImportResult:

@@ -90,11 +90,7 @@ class PacsDialog(QDialog):
         self.test = QPushButton(tr("Test"))
         self.search = SearchForm()
         self.table, self.waiting = found_table(), waiting_table()
-<<<<<<< HEAD
-        self.waiting_title = Label(tr("Incomplete, not imported:"))
-=======
         self.waiting_title = Label(tr("Partly transferred, not imported:"))
->>>>>>> main
         self.resume, self.as_it_is, self.discard = (
             QPushButton(tr("Resume")),
             QPushButton(tr("Import what has arrived")),

@@ -74,11 +74,7 @@ class RunsTable(QWidget):
         self.compare = QPushButton(tr("Compare…"))
         self.compare.setToolTip(tr("Tick two runs or more to lay their figures and configurations side by side"))
         self.validate = QPushButton(tr("Validate…"))
-<<<<<<< HEAD
-        self.validate.setToolTip(tr("Evaluate its model on a study that it never saw"))
-=======
         self.validate.setToolTip(tr("Evaluates its model on a study that it has never seen"))
->>>>>>> main
         self.archived = QCheckBox(tr("Archived ones too"))
         # on a second line where the window is narrow
         foot = QWidget()
