@@ -18,7 +18,7 @@ Target = Literal["margin", "malignancy"]
 RATE_STEP, RATE_STEPS = 3.0, 2
 PATIENCE = 12
 TUNED_BLOCKS, TUNED_DECAY, TUNED_PATIENCE = 3, 0.5, 3
-"""Of a black box on a trunk whose early blocks are frozen."""
+"""Settings of a black box on a trunk whose early blocks are frozen."""
 MOST_EPOCHS = 4
 OUTCOMES = ("benign", "malignant")
 """Classes of the end-to-end classifier of malignancy."""
