@@ -24,19 +24,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli import lookup
 from core.cli.console import Console
+from core.cli.identity_prompt import open_identity
 from core.cli.outputs import add_overwrite, check_output
 from core.cli.text import count
 from core.domain.errors import StudyError
 
 if TYPE_CHECKING:
     from core.domain.study import Run
-    from core.store.identity import IdentityFile
     from core.store.study import Study
 
 HELP = "write masks, shapes, reports or a model for others"
@@ -159,7 +158,7 @@ def _objects(study: Study, arguments: argparse.Namespace, console: Console) -> i
         arguments.out,
         ResultKind(arguments.format),
         run=run,
-        identity=_identity(study) if arguments.identity else None,
+        identity=open_identity(study) if arguments.identity else None,
         split=find_split(study, arguments.split) if arguments.split else None,
         emit=console.emit,
         cancelled=console.cancelled,
@@ -173,14 +172,6 @@ def _objects(study: Study, arguments: argparse.Namespace, console: Console) -> i
         f"{arguments.out}.{verified} They carry {carried}.",
     )
     return 0
-
-
-def _identity(study: Study) -> IdentityFile:
-    from core.store.identity import IdentityFile, KeyStore, Passphrase, identity_key_kind
-
-    if identity_key_kind(study.folder) == "key store":
-        return IdentityFile.open(study.folder, KeyStore(study.info.id))
-    return IdentityFile.open(study.folder, Passphrase(lambda: getpass("Passphrase: ")))
 
 
 def write_model(arguments: argparse.Namespace, console: Console, *, onnx: bool) -> int:
