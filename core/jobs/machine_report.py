@@ -1,4 +1,4 @@
-"""Resources of a machine, or of a job on it, for a training: version, cores, memory, graphics cards, free space."""
+"""Resources of a machine, or of a job on it, for training: version, cores, memory, graphics cards, free space."""
 
 from __future__ import annotations
 
