@@ -30,12 +30,14 @@ from app.state.changes import (
     StudyOpening,
 )
 from app.state.journal import Journal
-from core.domain.errors import StorageFullError, StudyError, StudyLockedError
+from core.domain.errors import ServerLostError, StorageFullError, StudyError, StudyLockedError
 from core.domain.shapes import Shape
 from core.domain.study import Labels, Reader
 from core.platform.system import give_back_freed_memory
 
 if TYPE_CHECKING:
+    from app.state.kept_strokes import KeptStrokes
+
     # the store brings its database's library, for which a window without a study need not wait
     from core.store.passwords import Passwords
     from core.store.study import Study
@@ -64,6 +66,8 @@ class Session(QObject):
         self._waiting: deque[Callable[[], Change]] = deque()
         self._refused: Callable[[], Change] | None = None
         """The last commit of shapes, where it failed and its drawer tries again."""
+        self._kept: KeptStrokes | None = None
+        """Strokes that the server of a shared study has not confirmed."""
         self._retry = QTimer(self)
         self._retry.setInterval(RETRY_MS)
         self._retry.timeout.connect(self.retry)
@@ -129,6 +133,9 @@ class Session(QObject):
         self.retry()
         self.changed.emit(StudyClosing())
         study, self._study = self._study, None
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
         self._waiting.clear()
         self._retry.stop()
         self.reader = self.image_id = self.lesion_id = self._passwords = None
@@ -146,6 +153,12 @@ class Session(QObject):
         self.changed.emit(StudyOpening())
         self._study, self.read_only = study, why
         self._passwords = Passwords(study.folder)
+        if study.shared and study.writable:
+            from app.state.kept_strokes import KeptStrokes
+
+            self._kept = KeptStrokes(study, self)
+            self._kept.changed.connect(self._tell_kept)
+            self._kept.sent.connect(self._tell_sent)
         self.changed.emit(
             StudyOpened(folder=study.folder, name=study.info.name, synthetic=study.info.synthetic, read_only=why)
         )
@@ -251,6 +264,7 @@ class Session(QObject):
     def commit_shapes(self, lesion_id: str, shapes: tuple[Shape, ...]) -> None:
         """The current reader's fine annotation from now on; on the disk when this returns.
 
+        Of a shared study that is the server's disk, or this computer's while the server cannot be reached.
         StorageFullError where it could not be written: the caller tries again, and where the user goes on to
         another lesion meanwhile, this session does.
         """
@@ -260,9 +274,15 @@ class Session(QObject):
             done = study.annotations.commit(lesion_id, reader.id, shapes)
             return AnnotationChanged(lesion_id=lesion_id, revision=done.revision)
 
+        if self._kept is not None and self._kept.waiting:
+            self._kept.keep(lesion_id, reader.id, shapes)  # in the order of drawing, and without waiting
+            return
         try:
             change = write()
         except (StorageFullError, StudyLockedError) as error:
+            if self._kept is not None and isinstance(error, ServerLostError):
+                self._kept.keep(lesion_id, reader.id, shapes)
+                return
             self._refused = write
             self.changed.emit(StorageChanged(problem=translate_message(error)))
             raise
@@ -270,6 +290,17 @@ class Session(QObject):
             self._refused = None
             self.changed.emit(StorageChanged(problem=""))
         self.changed.emit(change)
+
+    def _tell_kept(self, waiting: int) -> None:
+        sentence = (
+            f"The server cannot be reached. {waiting} strokes are kept on this computer and are sent when it is "
+            "back."
+        )
+        self.changed.emit(StorageChanged(problem=translate_message(sentence) if waiting else ""))
+
+    def _tell_sent(self, lesions: tuple[str, ...]) -> None:
+        for lesion_id in lesions:
+            self.changed.emit(AnnotationChanged(lesion_id=lesion_id, revision=0))
 
     def restore_revision(self, lesion_id: str, revision: int) -> None:
         reader, study = self._writer()

@@ -75,10 +75,19 @@ def send(
     if origin is Origin.RESULT:
         _refuse_strangers(pacs, profile, headers)
     emit(Progress(stage="send", done=0, total=len(paths)))
-    for done, _ in enumerate(pacs.store(paths), start=1):
-        emit(Progress(stage="send", done=done, total=len(paths)))
-        if cancelled() and done < len(paths):
-            raise Cancelled
+    done = 0
+    try:
+        for done, _ in enumerate(pacs.store(paths), start=1):
+            emit(Progress(stage="send", done=done, total=len(paths)))
+            if cancelled() and done < len(paths):
+                raise Cancelled
+    except PacsError as error:
+        if not done:
+            raise
+        raise PacsError(
+            f"{profile.name} took {done} of {len(paths)} objects, then the transfer broke. Send all of them "
+            f"again: nothing is stored twice. The cause: {error}"
+        ) from error
     uids = tuple(str(header.SOPInstanceUID) for header in headers)
     return Sent(destination=profile.name, origin=origin, sop_uids=uids)
 

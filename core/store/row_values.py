@@ -21,6 +21,7 @@ _BETWEEN_S = 3600.0
 ROW_ERRORS = (msgspec.MsgspecError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
 """Raised by a row that nobody could have made with this program."""
 
+_PAGE = 1000
 _UNREADABLE = object()
 """Stands for a value that is no JSON or no truth value."""
 
@@ -28,7 +29,7 @@ _UNREADABLE = object()
 def all_rows(connection: Connection, table: Table, *order: str) -> Iterator[Row]:
     """The rows, by these columns; a value that cannot be read is ``_UNREADABLE``, so that its row is named."""
     columns = [type_coerce(column, NullType()).label(column.name) for column in table.c]
-    statement = select(*columns).order_by(*(table.c[name] for name in order))
+    statement = select(*columns).order_by(*(table.c[name] for name in order)).execution_options(yield_per=_PAGE)
     readers = {column.name: _READERS.get(type(column.type), _as_is) for column in table.c}
     for row in connection.execute(statement):
         yield {name: _value(readers[name], value) for name, value in fields(row).items()}

@@ -144,7 +144,7 @@ def make_studies(folder: Path, trained: Path | None) -> None:
         make_small_study(folder / "small", folder / "source")
         make_large_study(folder / "large", folder / "small", lesions=LESIONS)
         from core.store.study import Study
-        from core.tasks.studies.trusted_studies import mark_trusted
+        from core.store.trusted_studies import mark_trusted
 
         Study.create(folder / "empty", name="Empty study").close()
         mark_trusted(folder / "empty")

@@ -164,3 +164,21 @@ def test_paths_that_sbatch_and_shells_would_read_otherwise(
     assert status(study, "odd") == "finished", said
     assert weights(study, "odd") == weights(study, "tiny")
     assert not stat.S_ISDIR((study / "study.db").stat().st_mode)
+
+
+def test_a_job_at_its_time_limit_keeps_its_checkpoint_and_is_queued_again(
+    slurm: RealSlurm, program: Program, own_study: Path
+) -> None:
+    program("launchers", "add", "short", "--slurm", "--time=1 --signal=B:USR1@50 --cpus-per-task=1")
+    follower = program.begin("train", own_study, "--name", "again", "--launcher", "short", *LONG)
+    wait_until(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", "1"), seconds=200)
+    (folder,) = [path.parent for path in _events(own_study)]
+    assert (folder / "state.safetensors").is_file() and b"queued again" in (folder / "events.jsonl").read_bytes()
+    epochs = (folder / "history.json").read_bytes().count(b'"stage"')
+    assert follower.poll() is None and epochs > 0
+    slurm.call("scontrol", "update", "JobId=1", "StartTime=now")
+    wait_until(lambda: (folder / "events.jsonl").read_bytes().count(b'"started"') == 2, seconds=200)
+    wait_until(lambda: (folder / "history.json").read_bytes().count(b'"stage"') > epochs)
+    os.kill(follower.pid, signal.SIGINT)
+    said, _ = follower.communicate(timeout=100)
+    assert follower.returncode == 130 and not _jobs(slurm) and status(own_study, "again") == "cancelled", said

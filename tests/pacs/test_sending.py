@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -72,6 +72,18 @@ class TestOrigin:
         elsewhere = msgspec.structs.replace(confirm(server.dimse()), host="127.0.0.1")
         with pytest.raises(PacsError, match="before you have confirmed it"):
             send_to(server, examinations[0].files, Origin.SYNTHETIC, elsewhere)
+
+    def test_a_transfer_that_breaks_says_how_many_objects_arrived(self, tmp_path: Path) -> None:
+        made = phantom_examination(tmp_path, "S-0002", "Synthetic^Two", "20240909", 12)
+        profile = confirm(DimseProfile(name="archive", host="127.0.0.1", port=104, called="ARCHIVE"))
+
+        class Breaking:
+            def store(self, paths: Sequence[Path]) -> Iterator[Path]:
+                yield from paths[:3]
+                raise PacsError("archive did not answer.")
+
+        with pytest.raises(PacsError, match=r"archive took 3 of 4 objects.*nothing is stored twice"):
+            send(Breaking(), profile, made.files, Origin.SYNTHETIC)  # type: ignore[arg-type]
 
     def test_synthetic_files_go_both_ways(self, server: PacsServer, tmp_path: Path) -> None:
         made = phantom_examination(tmp_path, "S-0001", "Synthetic^One", "20240909", 11)

@@ -28,6 +28,7 @@ from app.state.changes import (
     ImageCorrected,
     LabelsChanged,
     LesionsChanged,
+    OthersChanged,
     ReaderChanged,
     SelectionChanged,
     StorageChanged,
@@ -44,6 +45,7 @@ from app.views.annotate.panel_controller import PanelController, mask_frame
 from app.views.annotate.pen_strip import PenStrip
 from app.views.annotate.side_panel import WIDTH, SidePanel
 from app.views.annotate.tool_column import tool_column
+from app.views.dialogs.conflict import ask_which_stays
 from app.views.screen import History, Screen
 from app.views.worklist.panel import WorklistPanel
 from app.widgets.drawing.canvas import AnnotationCanvas
@@ -54,7 +56,7 @@ from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Display, Voi
 from core.data.roi import roi_square
 from core.data.roi_set import InputTransform
-from core.domain.errors import MarginaliaError
+from core.domain.errors import ConflictError, MarginaliaError
 from core.domain.shapes import Length, Shape
 from core.domain.study import Labels, Lesion, LesionOutline
 from core.tasks.studies.queries import HistoryEntry
@@ -173,6 +175,8 @@ class AnnotateWorkspace(Screen):
             case ReaderChanged() if self._session.is_open:
                 self._show_lesion()
             case LesionsChanged() if self._session.image_id is not None:
+                self._show_lesion(keep_drawing=True)
+            case OthersChanged(lesion_ids=lesions) if self._session.lesion_id in lesions:
                 self._show_lesion(keep_drawing=True)
             case LabelsChanged(image_id=image) if image == self._session.image_id:
                 self.details.show_labels()
@@ -333,7 +337,10 @@ class AnnotateWorkspace(Screen):
         if self.lesion is None:
             return
         try:
-            change_outline(self._session, self.lesion.id, outline)
+            change_outline(self._session, self.lesion, outline)
+        except ConflictError as conflict:
+            self._show_lesion(keep_drawing=True)
+            ask_which_stays(conflict, self, partial(self._change_outline, outline))
         except MarginaliaError as error:
             self.canvas.show_outline(None)
             self.refused.emit(translate_message(error))

@@ -13,6 +13,7 @@ from app.actions.catalogue import ScreenName
 from app.actions.keymap import KeymapPreset, chosen_preset
 from app.qt import settings
 from app.qt.icons import icon
+from app.services.followed_study import FollowedStudy
 from app.services.model_service import ModelService
 from app.services.training_service import TrainingService
 from app.state.changes import Change, StudyOpening
@@ -55,6 +56,7 @@ class Workspaces(QObject):
         self.shown_name: ScreenName = ""
         """The screen that is shown; empty while the welcome page is."""
         self.training = TrainingService(session, self)
+        self.followed = FollowedStudy(session, self)
         self.desk = ModelService(session, self)
         session.changed.connect(self._follow)
         # what a training says at its end is said by its screen, also where nobody looked at that yet

@@ -57,7 +57,7 @@ from core.domain.events import Event, Metrics, Projected
 from core.domain.study import Run, RunStatus
 from core.jobs.hosts import Hosts
 from core.jobs.launcher_profiles import slurm_launchers
-from core.tasks.runs.detached_runs import is_worked_on
+from core.jobs.run_records import is_worked_on
 from core.tasks.runs.projection_file import ProjectedPictures, read_projected
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ from app.state.changes import (
     ImagesImported,
     LabelsChanged,
     LesionsChanged,
+    OthersChanged,
     ReaderChanged,
     SelectionChanged,
     StudyClosing,
@@ -217,7 +218,7 @@ class WorklistPanel(QWidget):
             case ReaderChanged() | ImagesImported() if self._session.is_open:
                 self._fill_parts()
                 self._search()
-            case LesionsChanged() | ImageCorrected():
+            case LesionsChanged() | ImageCorrected() | OthersChanged():
                 self._search()
             case LabelsChanged(image_id=image, lesion_id=lesion):
                 self.model.refresh(image, lesion)

@@ -22,6 +22,7 @@ from pathlib import Path
 from core.cli import lookup
 from core.cli.console import Console
 from core.cli.parsing import add_action, add_actions
+from core.cli.text import shell_word
 
 HELP = "create a study, show what is in it, or list its lesions"
 
@@ -66,7 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     grant.add_argument("study", type=Path, help="folder of the study")
     grant.add_argument("login", help="name of the login at the server")
-    grant.add_argument("--role", required=True, choices=("reader", "lead", "trainer", "auditor"))
+    grant.add_argument(
+        "--role", required=True, choices=("reader", "lead", "trainer", "auditor"), help="what the login may do"
+    )
     grant.add_argument("--reader", default="", metavar="NAME", help="the reader of the study that the login is")
     revoke = add_action(actions, "revoke", "take all rights in a study from a login")
     revoke.add_argument("study", type=Path, help="folder of the study")
@@ -112,14 +115,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _create(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
-    from core.tasks.studies.trusted_studies import mark_trusted
+    from core.store.trusted_studies import mark_trusted
 
     name = arguments.name or arguments.study.resolve().name
     with Study.create(arguments.study, name=name, server=arguments.database):
         mark_trusted(arguments.study)
     console.result(
         {"study": str(arguments.study), "name": name},
-        f"Created the study {name} in {arguments.study}. Next: marginalia import {arguments.study} SOURCE",
+        f"Created the study {name} in {arguments.study}. "
+        f"Next: marginalia import {shell_word(arguments.study)} SOURCE",
     )
     return 0
 
@@ -128,7 +132,7 @@ def _move(arguments: argparse.Namespace, console: Console) -> int:
     import msgspec
 
     from core.store.move import move_study
-    from core.tasks.studies.trusted_studies import mark_trusted
+    from core.store.trusted_studies import mark_trusted
 
     report = move_study(arguments.study, arguments.database)
     mark_trusted(arguments.study)

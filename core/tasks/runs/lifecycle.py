@@ -16,6 +16,7 @@ from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled
 from core.domain.study import ModelRevision, Run, RunStatus
 from core.domain.vocabulary import Part
 from core.jobs import detached
+from core.jobs.attended import attended
 from core.jobs.catalogue import JobRequest
 from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget
 from core.jobs.hosts import Hosts
@@ -24,10 +25,11 @@ from core.jobs.run_records import find_run as find_run
 from core.jobs.run_records import finished_run as finished_run
 from core.jobs.run_records import is_imported as is_imported
 from core.jobs.supervisor import supervise
-from core.model.checkpoint import LoadedModel, load_model
+from core.model.checkpoint import LoadedModel, load_model, note_in_card
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.version import code_version
 from core.pruning.revision import apply_revision, load_revision
+from core.store.anchor import NOTE, anchor_text
 from core.store.study import Study
 from core.tasks.readers.opinions import Mark, marks_of
 from core.tasks.runs.run_data import ChangedData, changed_data, keep_snapshot, roi_request
@@ -161,10 +163,11 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled, way
     run, request = begin_run(study, run, emit, cancelled)
     detached.forget(folder)  # what an earlier job of the window left must not speak for this one
     try:
-        job = way.before(request)
-        final = supervise(job, emit=relay(emit), cancelled=cancelled, log=folder / LOG, place=way.place)
-        if isinstance(final, Succeeded):
-            way.after(request)
+        with attended(folder):
+            job = way.before(request)
+            final = supervise(job, emit=relay(emit), cancelled=cancelled, log=folder / LOG, place=way.place)
+            if isinstance(final, Succeeded):
+                way.after(request)
     except BaseException:
         # a second Ctrl-C, or a consumer that broke: the child was ended, and nothing runs any more
         study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
@@ -277,6 +280,9 @@ def _finished(study: Study, run: Run, result: dict[str, object]) -> Run:
     with study.batch():  # a finished run has a model, whatever happens in between
         study.runs.update(done)
         study.models.add(trained)
+    # the card leaves the study with the model, and then tells whether the trail was written anew
+    anchor = anchor_text(study.info.id, study.audit.head())
+    note_in_card(study.run_folder(run.id) / MODEL, {NOTE: anchor})
     return done
 
 
