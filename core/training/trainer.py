@@ -31,7 +31,7 @@ from core.training.batches import Cached, Source, TrainingBatch
 from core.training.begin_or_resume import begin, check_classes, check_normalisation, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
-from core.training.fixed_draws import KeptFeatures, features_of
+from core.training.fixed_draws import EarlyMaps, KeptFeatures, features_of
 from core.training.forgotten_patches import Cells, ForgottenPatch, among, forgotten_cells
 from core.training.inference import Latents
 from core.training.last_layers import malignancy_of
@@ -46,7 +46,16 @@ from core.training.ridge import choose_ridge
 from core.training.run_progress import Clock
 from core.training.run_record import RunResult, write_outcome
 from core.training.similarity_table import SimilarityTable
-from core.training.stages import GRADIENT_STAGES, StageStep, part_hashes, plan, prepare, rate_factor, set_rates
+from core.training.stages import (
+    GRADIENT_STAGES,
+    StageStep,
+    freezing,
+    part_hashes,
+    plan,
+    prepare,
+    rate_factor,
+    set_rates,
+)
 from core.training.stalled import stalled
 from core.training.standardise import standardise
 from core.training.state import EpochRecord
@@ -165,9 +174,9 @@ class Trainer:
         )
         self.device = device_here(self.state.facts.device)
         self.network = self.state.network
-        self.source, self.features, self.validation_features = self._sources()
+        self.source, self.early, self.validation_early = self._sources()
         if self.state.facts.position == 0:  # a resumed run has the standardisation in its state
-            standardise(self.network, self.data.training, self.features, team=team, cancelled=cancelled)
+            standardise(self.network, self.data.training, self.features(), team=team, cancelled=cancelled)
         self._tables: dict[tuple[str, ...], SimilarityTable] = {}
         self.latents = Latents()
         """Latent cells of the training ROIs, since the layers before them changed last."""
@@ -184,17 +193,29 @@ class Trainer:
             words = "; ".join(one.words for one in self.state.facts.forgotten)
             self.emit(Message(level="info", text=f"Removed as not medically relevant: {words}."))
 
-    def _sources(self) -> tuple[Source, torch.Tensor | None, torch.Tensor | None]:
+    def features(self) -> torch.Tensor | None:
+        """Return the trunk's output (n, C0, h, w) for the un-augmented training ROIs as it is now; None where its
+        early blocks are not frozen."""
+        return None if self.early is None else self.early.features(self.network)
+
+    def validation_features(self) -> torch.Tensor | None:
+        """Return the same of the validation ROIs."""
+        return None if self.validation_early is None else self.validation_early.features(self.network)
+
+    def _sources(self) -> tuple[Source, EarlyMaps | None, EarlyMaps | None]:
         if not self.config.frozen_backbone:
             return drawn_source(self.data.training, self.config, self.device, self.emit), None, None
         if self.kept is not None:
-            fixed, plain = self.kept.of(self.data.training), self.kept.plain_of(self.data.validation)
+            fixed, held = self.kept.of(self.data.training), self.kept.early_of(self.data.validation)
             kept = Cached(self.network, self.data.training, self.config, fixed=fixed)
-            return kept, kept.plain, plain
+            return kept, EarlyMaps(blocks=kept.blocks, maps=kept.plain), held
         self.emit(Message(level="info", text="Computing the features of the frozen backbone once."))
         cached = Cached(self.network, self.data.training, self.config, self.cancelled)
-        validation = features_of(self.network, self.data.validation, cancelled=self.cancelled)
-        return cached, cached.plain, validation
+        blocks = cached.blocks
+        validation = features_of(self.network, self.data.validation, blocks=blocks, cancelled=self.cancelled)
+        return (
+            cached, EarlyMaps(blocks=blocks, maps=cached.plain), EarlyMaps(blocks=blocks, maps=validation)
+        )  # fmt: skip
 
     def advance(self) -> StageStep | None:
         """Do the next step and save the state; None where the plan is done. Cancelled and errors save nothing."""
@@ -258,9 +279,10 @@ class Trainer:
         machine = facts.machine
         self.network.prepare_gradients(channels_last=machine.channels_last, compiled=machine.compiled)
         lay_out_moments(optimiser)
+        frozen, blocks = freezing(config, self.network, step.stage)
         prepare(
-            self.network, step.stage, frozen_backbone=config.frozen_backbone,
-            joint_last=config.rates.joint_last > 0, frozen_blocks=config.frozen_blocks,
+            self.network, step.stage, frozen_backbone=frozen, joint_last=config.rates.joint_last > 0,
+            frozen_blocks=blocks,
         )  # fmt: skip
 
         def before_batch(batch: int, batches: int) -> None:
@@ -294,7 +316,7 @@ class Trainer:
 
     def _figures(self) -> Validation:
         return evaluate(
-            self.network, self.data.validation, features=self.validation_features, cancelled=self.cancelled
+            self.network, self.data.validation, features=self.validation_features(), cancelled=self.cancelled
         )
 
     def _loss_of(self, step: StageStep) -> SharedLoss:
@@ -324,14 +346,14 @@ class Trainer:
     def _start_prototypes(self, step: StageStep) -> dict[str, float | None]:
         start_from_kmeans(
             self.network, self.data.training, seed=self.config.seed,
-            inside_masks=self.config.warm_start == "cells", forbidden=self.forbidden, features=self.features,
+            inside_masks=self.config.warm_start == "cells", forbidden=self.forbidden, features=self.features(),
             cancelled=self.cancelled,
         )  # fmt: skip
         return {}
 
     def _project(self, step: StageStep) -> dict[str, float | None]:
         records = project(
-            self.network, self.data.training, features=self.features, kept=self.latents,
+            self.network, self.data.training, features=self.features(), kept=self.latents,
             forbidden=self.forbidden, distinct=self.config.projection.distinct, cancelled=self.cancelled,
         )  # fmt: skip
         self.state.facts.prototypes = records
@@ -388,7 +410,7 @@ class Trainer:
         key = tuple(hashes[part] for part in ("features", "addon", "prototypes"))
         if key not in self._tables:
             self._tables[key] = fit_table(
-                self.network, self.data.training, self.config, source=self.source, features=self.features,
+                self.network, self.data.training, self.config, source=self.source, features=self.features(),
                 kept=self.latents, cancelled=self.cancelled,
             )  # fmt: skip
         return self._tables[key]
