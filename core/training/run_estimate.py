@@ -16,8 +16,9 @@ from core.domain.events import Emit, IsCancelled, never, silent
 from core.platform.system import peak_memory
 from core.training.config import TrainingConfig
 from core.training.machine import computing
+from core.training.request import check_request
 from core.training.stages import GRADIENT_STAGES, plan
-from core.training.trainer import Trainer, check_request
+from core.training.trainer import Trainer
 from core.training.validation import evaluate
 
 

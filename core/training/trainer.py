@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.data.automatic_band import with_automatic_bands
 from core.data.roi_set import RoiSet
-from core.domain.errors import Cancelled, TrainingError
+from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
 from core.domain.study import Prototype
 from core.domain.vocabulary import Part
@@ -28,7 +28,7 @@ from core.model.precision import Precision
 from core.platform.atomic import make_folder
 from core.training import state as run_state
 from core.training.batches import Cached, Source, TrainingBatch
-from core.training.begin_or_resume import begin, check_classes, check_normalisation, head_for
+from core.training.begin_or_resume import begin, check_classes, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.fixed_draws import EarlyMaps, KeptFeatures, features_of
@@ -41,6 +41,7 @@ from core.training.moments import lay_out_moments
 from core.training.projection import project
 from core.training.prototype_start import start_from_kmeans
 from core.training.refit import initial_weights, refit
+from core.training.request import check_request
 from core.training.resident import drawn_source
 from core.training.ridge import choose_ridge
 from core.training.run_progress import Clock
@@ -104,23 +105,6 @@ def assist(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig, folder
     trainer = Trainer(rois, parts, config, folder, silent, never, team)
     with computing(trainer.state.facts.machine):
         trainer.follow()
-
-
-def check_request(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig) -> None:
-    """Raise TrainingError if ROIs and configuration do not belong together."""
-    if len(parts) != len(rois):
-        raise ValueError("parts needs one entry a ROI")
-    if rois.transform != config.transform or rois.class_names != config.class_names:
-        raise TrainingError(
-            "The ROIs were made with a different input transform or different classes: extract them again."
-        )
-    check_normalisation(config)
-    if config.feature_dropout > 0 and not config.frozen_backbone:
-        raise TrainingError("feature_dropout works on the cache of a frozen backbone: set frozen_backbone=true.")
-    if config.frozen_backbone and config.table_rows == "augmented":
-        raise TrainingError(
-            "The cache of a frozen backbone holds un-augmented rows of the table only: set table_rows=unaugmented."
-        )
 
 
 def data_fingerprint(rois: RoiSet, parts: NDArray[np.str_]) -> str:

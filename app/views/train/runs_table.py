@@ -81,6 +81,7 @@ class RunsTable(QWidget):
         line = FlowLayout(foot, gap=6)
         for part in (self.open, self.resume, self.compare, self.validate, self.log, self.archive, self.archived):
             line.addWidget(part)
+        self.archived.setMinimumHeight(self.archive.sizeHint().height())
         # always there, so that no button moves when runs are ticked
         self.differences = Elided()
         self.differences.setObjectName("faint")

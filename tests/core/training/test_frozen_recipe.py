@@ -22,8 +22,9 @@ from core.training.fixed_draws import KeptFeatures, features_of, fixed_draws
 from core.training.inference import infer_one
 from core.training.losses import cell_targets, without_corners
 from core.training.presets import PRESETS, default_preset, load_preset, read_preset
+from core.training.request import check_request
 from core.training.stages import make_optimiser, part_hashes
-from core.training.trainer import Trainer, check_request, train
+from core.training.trainer import Trainer, train
 from tests.core.training.tiny import CONFIG, changed, tiny_network, tiny_parts, tiny_rois
 
 FROZEN = changed(

@@ -1,0 +1,28 @@
+"""Whether ROIs and a configuration belong together."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.roi_set import RoiSet
+from core.domain.errors import TrainingError
+from core.training.begin_or_resume import check_normalisation
+from core.training.config import TrainingConfig
+
+
+def check_request(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig) -> None:
+    """Raise TrainingError if ROIs and configuration do not belong together."""
+    if len(parts) != len(rois):
+        raise ValueError("parts needs one entry a ROI")
+    if rois.transform != config.transform or rois.class_names != config.class_names:
+        raise TrainingError(
+            "The ROIs were made with a different input transform or different classes: extract them again."
+        )
+    check_normalisation(config)
+    if config.feature_dropout > 0 and not config.frozen_backbone:
+        raise TrainingError("feature_dropout works on the cache of a frozen backbone: set frozen_backbone=true.")
+    if config.frozen_backbone and config.table_rows == "augmented":
+        raise TrainingError(
+            "The cache of a frozen backbone holds un-augmented rows of the table only: set table_rows=unaugmented."
+        )
