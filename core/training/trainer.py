@@ -31,8 +31,9 @@ from core.training.batches import Cached, Source, TrainingBatch
 from core.training.begin_or_resume import begin, check_classes, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
-from core.training.fixed_draws import EarlyMaps, KeptFeatures, features_of
+from core.training.fixed_draws import EarlyMaps, KeptFeatures
 from core.training.forgotten_patches import Cells, ForgottenPatch, among, forgotten_cells
+from core.training.frozen_source import ParentRun, folders_of, frozen_source
 from core.training.inference import Latents
 from core.training.last_layers import malignancy_of
 from core.training.losses import Parts, cell_loss, image_loss, joint_loss
@@ -80,19 +81,21 @@ def train(
     projected: OnProjection | None = None,
     forgotten: Sequence[ForgottenPatch] = (),
     kept: KeptFeatures | None = None,
+    parent: ParentRun | None = None,
 ) -> RunResult:
     """Train a model on the ROIs whose ``parts`` entry (a value of ``Part``) is training.
 
     ``folder`` receives config.json, machine.json, state.safetensors, history.json, table.h5, run.json and model/.
     No prototype starts from, or is projected onto, a ``forgotten`` patch; the record says which.
     ``kept``: features of a frozen trunk, computed before for these ROIs, this trunk and this augmentation.
+    ``parent``: the run begins with its add-on, prototypes and heads, and with its features of the frozen trunk.
     A folder that holds an unfinished run of the same configuration and data is gone on with; TrainingError where
     it holds another run, where a class has no lesion, or where the loss is not finite; Cancelled at the user's
     wish, with everything up to the last finished step kept.
     """
     check_request(rois, parts, config)
     make_folder(folder)
-    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team, kept)
+    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team, kept, parent)
     trainer.projected = projected
     trainer.forget(forgotten)
     with computing(trainer.state.facts.machine):
@@ -139,8 +142,9 @@ class Trainer:
         cancelled: IsCancelled,
         team: Team = ALONE,
         kept: KeptFeatures | None = None,
+        parent: ParentRun | None = None,
     ) -> None:
-        self.team, self.kept = team, kept
+        self.team, self.kept, self.parent = team, kept, parent
         self.config, self.folder, self.emit, self.cancelled = config, folder, emit, cancelled
         self.projected: OnProjection | None = None
         self.forbidden: Cells | None = None
@@ -158,8 +162,11 @@ class Trainer:
         )
         self.device = device_here(self.state.facts.device)
         self.network = self.state.network
+        begins = self.state.facts.position == 0
+        if parent is not None and begins:
+            self.network.load_state_dict(parent.network.state_dict())
         self.source, self.early, self.validation_early = self._sources()
-        if self.state.facts.position == 0:  # a resumed run has the standardisation in its state
+        if parent is None and begins:  # a resumed run has the standardisation in its state
             standardise(self.network, self.data.training, self.features(), team=team, cancelled=cancelled)
         self._tables: dict[tuple[str, ...], SimilarityTable] = {}
         self.latents = Latents()
@@ -194,12 +201,11 @@ class Trainer:
             kept = Cached(self.network, self.data.training, self.config, fixed=fixed)
             return kept, EarlyMaps(blocks=kept.blocks, maps=kept.plain), held
         self.emit(Message(level="info", text="Computing the features of the frozen backbone once."))
-        cached = Cached(self.network, self.data.training, self.config, self.cancelled)
-        blocks = cached.blocks
-        validation = features_of(self.network, self.data.validation, blocks=blocks, cancelled=self.cancelled)
-        return (
-            cached, EarlyMaps(blocks=blocks, maps=cached.plain), EarlyMaps(blocks=blocks, maps=validation)
-        )  # fmt: skip
+        data, folders = self.data, folders_of(self.parent, self.folder if self.team.leads else None)
+        cached, validation = frozen_source(
+            self.network, data.training, data.validation, self.config, folders, self.cancelled
+        )
+        return cached, EarlyMaps(blocks=cached.blocks, maps=cached.plain), validation
 
     def advance(self) -> StageStep | None:
         """Do the next step and save the state; None where the plan is done. Cancelled and errors save nothing."""
