@@ -5,7 +5,6 @@ On the CPU a resumed run ends in the same bits as an uninterrupted one, with the
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.data.automatic_band import with_automatic_bands
 from core.data.roi_set import RoiSet
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
@@ -42,7 +40,7 @@ from core.training.moments import lay_out_moments
 from core.training.projection import project
 from core.training.prototype_start import start_from_kmeans
 from core.training.refit import initial_weights, refit
-from core.training.request import check_request
+from core.training.request import check_request, data_fingerprint, training_rois
 from core.training.resident import drawn_source
 from core.training.ridge import choose_ridge
 from core.training.run_progress import Clock
@@ -108,17 +106,6 @@ def assist(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig, folder
     trainer = Trainer(rois, parts, config, folder, silent, never, team)
     with computing(trainer.state.facts.machine):
         trainer.follow()
-
-
-def data_fingerprint(rois: RoiSet, parts: NDArray[np.str_]) -> str:
-    """Hash of the ROIs and of which part each belongs to."""
-    content = rois.fingerprint() + "|" + "|".join(str(part) for part in parts)
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
-def training_rois(rois: RoiSet, config: TrainingConfig) -> RoiSet:
-    """Return the ROIs that the gradients see: with automatic bands if the configuration asks for them."""
-    return with_automatic_bands(rois)[0] if config.automatic_bands else rois
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -201,11 +188,10 @@ class Trainer:
             kept = Cached(self.network, self.data.training, self.config, fixed=fixed)
             return kept, EarlyMaps(blocks=kept.blocks, maps=kept.plain), held
         self.emit(Message(level="info", text="Computing the features of the frozen backbone once."))
-        data, folders = self.data, folders_of(self.parent, self.folder if self.team.leads else None)
-        cached, validation = frozen_source(
-            self.network, data.training, data.validation, self.config, folders, self.cancelled
-        )
-        return cached, EarlyMaps(blocks=cached.blocks, maps=cached.plain), validation
+        folders = folders_of(self.parent, self.folder if self.team.leads else None)
+        parts = (self.data.training, self.data.validation)
+        cached, held = frozen_source(self.network, *parts, self.config, folders, self.cancelled)
+        return cached, EarlyMaps(blocks=cached.blocks, maps=cached.plain), held
 
     def advance(self) -> StageStep | None:
         """Do the next step and save the state; None where the plan is done. Cancelled and errors save nothing."""

@@ -29,8 +29,9 @@ from core.training.feature_cache import key_of, read_features
 from core.training.fixed_draws import EarlyMaps
 from core.training.forgotten_patches import ForgottenPatch
 from core.training.frozen_source import ParentRun
+from core.training.request import training_rois
 from core.training.team import Team, team_of
-from core.training.trainer import assist, train, training_rois
+from core.training.trainer import assist, train
 
 MODEL = "model"
 
