@@ -8,7 +8,7 @@ drawing pauses meanwhile.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,8 @@ from app.state.changes import (
     StudyOpening,
 )
 from app.state.journal import Journal
-from core.domain.errors import ServerLostError, StorageFullError, StudyError, StudyLockedError
+from app.state.read_only import why_read_only
+from core.domain.errors import StorageFullError, StudyError, StudyLockedError
 from core.domain.shapes import Shape
 from core.domain.study import Labels, Reader
 from core.platform.system import give_back_freed_memory
@@ -122,7 +123,7 @@ class Session(QObject):
         try:
             study, why = Study.open(folder), ""
         except (StudyLockedError, StorageFullError) as error:
-            study, why = Study.open(folder, writable=False), _why_read_only(error, folder)
+            study, why = Study.open(folder, writable=False), why_read_only(error, folder)
         self.close_study()
         self._take(study, why)
 
@@ -264,7 +265,7 @@ class Session(QObject):
     def commit_shapes(self, lesion_id: str, shapes: tuple[Shape, ...]) -> None:
         """The current reader's fine annotation from now on; on the disk when this returns.
 
-        Of a shared study that is the server's disk, or this computer's while the server cannot be reached.
+        Of a shared study that is this computer's disk; ``KeptStrokes`` brings it to the server.
         StorageFullError where it could not be written: the caller tries again, and where the user goes on to
         another lesion meanwhile, this session does.
         """
@@ -274,15 +275,12 @@ class Session(QObject):
             done = study.annotations.commit(lesion_id, reader.id, shapes)
             return AnnotationChanged(lesion_id=lesion_id, revision=done.revision)
 
-        if self._kept is not None and self._kept.waiting:
-            self._kept.keep(lesion_id, reader.id, shapes)  # in the order of drawing, and without waiting
+        if self._kept is not None:
+            self._kept.keep(lesion_id, reader.id, shapes)
             return
         try:
             change = write()
         except (StorageFullError, StudyLockedError) as error:
-            if self._kept is not None and isinstance(error, ServerLostError):
-                self._kept.keep(lesion_id, reader.id, shapes)
-                return
             self._refused = write
             self.changed.emit(StorageChanged(problem=translate_message(error)))
             raise
@@ -291,7 +289,13 @@ class Session(QObject):
             self.changed.emit(StorageChanged(problem=""))
         self.changed.emit(change)
 
-    def _tell_kept(self, waiting: int) -> None:
+    def states(self, lesion_id: str, past: Sequence[tuple[Shape, ...]]) -> list[tuple[Shape, ...]]:
+        """Return the states of the reader's annotation of a lesion: the study's, and what it has not got yet."""
+        kept = [] if self._kept is None or self.reader is None else self._kept.of(lesion_id, self.reader.id)
+        return [*past, *(kept[1:] if past and kept[:1] == [past[-1]] else kept)]
+
+    def _tell_kept(self) -> None:
+        waiting = 0 if self._kept is None or not self._kept.lost else self._kept.waiting
         sentence = (
             f"The server cannot be reached. {waiting} strokes are kept on this computer and are sent when it is "
             "back."
@@ -304,6 +308,10 @@ class Session(QObject):
 
     def restore_revision(self, lesion_id: str, revision: int) -> None:
         reader, study = self._writer()
+        if self._kept is not None and self._kept.waiting:  # what was drawn before comes before
+            self.commit_shapes(lesion_id, study.annotations.revision(lesion_id, reader.id, revision).shapes)
+            self.changed.emit(AnnotationChanged(lesion_id=lesion_id, revision=0, restored=True))
+            return
 
         def write() -> Change:
             done = study.annotations.restore(lesion_id, reader.id, revision)
@@ -382,14 +390,3 @@ class Session(QObject):
             return True
         self._waiting.append(write)
         return False
-
-
-def _why_read_only(error: StudyError | StorageFullError, folder: Path) -> str:
-    from core.store.write_lock import present_holder
-
-    holder = present_holder(folder)
-    if isinstance(error, StudyLockedError) and holder is not None:
-        return translate_message(
-            f"{holder} has this study open. You can look at it; nothing can be changed until it is closed there."
-        )
-    return translate_message(f"{error} You can look at it; nothing can be changed.")

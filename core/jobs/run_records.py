@@ -17,6 +17,8 @@ from core.jobs.attended import is_attended
 from core.jobs.slurm.submission import read_submission
 from core.store.study import Study
 
+LEFT = "left.json"
+"""In the folder of a run: it was left on its host, where it goes on without a connection."""
 CONTENTS = "contents.json"
 """In the folder of a run whose model another study shared (``core.exchange.models.archive``)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -68,10 +70,12 @@ INTERRUPTED = "interrupted"
 
 
 def is_worked_on(study: Study, run: Run) -> bool:
-    """Return True if this run is being trained now, by whichever process."""
+    """Return True if this run is being trained now, by whichever process, or was left on a host or in a queue."""
+    folder = study.run_folder(run.id)
+    if run.status is not RunStatus.FINISHED and (folder / LEFT).is_file():
+        return True
     if run.status is not RunStatus.RUNNING:
         return False
-    folder = study.run_folder(run.id)
     if detached.is_alive(folder) or is_attended(folder):
         return True
     known = read_submission(folder)  # a job in Slurm that has not ended

@@ -85,3 +85,14 @@ def send_all(study: Study, outbox: Outbox) -> tuple[str, ...]:
             continue
         outbox.remove(one.number)
     return tuple(dict.fromkeys(sent))
+
+
+def forget_unknown(study: Study) -> None:
+    """Delete what this computer keeps of lesions that the study neither has nor could put back: of a forgotten
+    patient."""
+    outbox = Outbox(study.info.id)
+    known = {lesion.id for lesion in study.lesions.all()} | set(study.lesions.removed())
+    for one in outbox.all():
+        if one.lesion_id not in known:
+            outbox.remove(one.number)
+    outbox.close()

@@ -182,3 +182,19 @@ def test_a_job_at_its_time_limit_keeps_its_checkpoint_and_is_queued_again(
     os.kill(follower.pid, signal.SIGINT)
     said, _ = follower.communicate(timeout=100)
     assert follower.returncode == 130 and not _jobs(slurm) and status(own_study, "again") == "cancelled", said
+
+
+def test_where_nodes_do_not_see_the_study_files_go_by_a_folder_that_they_see(
+    slurm: RealSlurm, program: Program, own_study: Path, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared 100% %j"
+    program("launchers", "add", "shared", "--folder", shared, "--slurm", "--hold")
+    program("train", own_study, "--name", "far", "--launcher", "shared", "--detach", *CHANGES)
+    (request,) = shared.glob("*/*/slurm-request.json")
+    assert str(own_study).encode() not in request.read_bytes()
+    (pack,) = shared.glob("*/sent-*.h5")
+    assert stat.S_IMODE(pack.stat().st_mode) == 0o600 and stat.S_IMODE(pack.parent.stat().st_mode) == 0o700
+    slurm.call("scontrol", "release", "1")
+    assert "Trained far" in program("train", own_study, "--resume", "far")
+    assert weights(own_study, "far") == weights(own_study, "tiny")
+    assert not [path for path in shared.rglob("*") if path.is_file()]

@@ -12,6 +12,7 @@ from core.domain.vocabulary import Part
 from core.model.checkpoint import load_model
 from core.store.file_names import names_path, remove_names
 from core.store.identity import IDENTITY, IdentityFile, has_identity
+from core.store.outbox import forget_unknown
 from core.store.study import Study
 from core.tasks.runs.lifecycle import MODEL, request_of
 from core.tasks.studies.forget_in_runs import erase_from_runs, put_back_on_failure
@@ -109,6 +110,8 @@ def forget(study: Study, name: str, *, open_identity: Callable[[], IdentityFile]
             identity.save()
         remove_names(study.folder, images)
         stone = study.forget_patient(patient.id)
+    if study.shared:
+        forget_unknown(study)
     return msgspec.structs.replace(
         plan,
         images=stone.images,

@@ -108,11 +108,17 @@ def test_strokes_are_kept_while_the_server_is_gone_and_sent_when_it_is_back(
         session.sign_in("Dr Anna")
         lesion = session.study.lesions.all()[0].id
         strokes = [(circle((100.0 + number, 100.0), 20.0),) for number in range(4)]
+        mine, history = session.study.readers.find("Dr Anna"), session.study.annotations.history
+        assert mine is not None
         session.commit_shapes(lesion, strokes[0])
+        qtbot.waitUntil(lambda: len(history(lesion, mine.id)) == 1, timeout=60_000)
         server.kill()
         session.commit_shapes(lesion, strokes[1])
         session.commit_shapes(lesion, strokes[2])
+        qtbot.waitUntil(lambda: problems[-1:] != [""] and len(problems) > 0, timeout=60_000)
         assert "2 strokes are kept on this computer" in problems[-1]
+        # what the study has not got yet is shown where the lesion is looked at again
+        assert session.states(lesion, strokes[:1]) == session.states(lesion, strokes[:2]) == strokes[:3]
         session.close_study()  # as a computer that is switched off: what is kept stays kept
         server.start()
         session.open_study(folder)

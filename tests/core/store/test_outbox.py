@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.shapes import decode_shapes
-from core.store.outbox import Outbox, send_all
+from core.store.outbox import Outbox, forget_unknown, send_all
 from core.store.study import Study
 from tests.core.store.helpers import add_case, drawing
 
@@ -41,6 +41,19 @@ def test_what_is_kept_is_sent_in_its_order_under_its_own_name(study: Study) -> N
     (left,) = outbox.all()
     assert left.lesion_id == "gone" and left.refused and outbox.waiting == 0
     assert decode_shapes(left.shapes) == drawing(3), "what the study does not take is kept"
+    outbox.close()
+
+
+def test_nothing_of_a_forgotten_patient_is_kept(study: Study) -> None:
+    for number in (1, 2, 3):
+        add_case(study, number)
+    outbox = Outbox(study.info.id)
+    for lesion in ("l1", "l2", "l3"):
+        outbox.put(lesion, "r", "Dr A", drawing(1))
+    study.lesions.remove("l1")
+    study.forget_patient("p2")
+    forget_unknown(study)
+    assert [one.lesion_id for one in outbox.all()] == ["l1", "l3"], "a removed lesion can be put back"
     outbox.close()
 
 
