@@ -220,8 +220,7 @@ class Trainer:
 
     def run(self) -> RunResult:
         """Train all stages. Raises: TrainingError, Cancelled (see ``train``)."""
-        while self.advance() is not None:
-            pass
+        self.follow()
         return write_outcome(
             self.folder, self.state, self.data.everything, self.data.parts,
             table=self._table(), figures=self._figures(),
