@@ -1,4 +1,4 @@
-"""What the store needs of a database, whichever kind it is.
+"""Requirements of the store on a database of any kind.
 
 ``core.store.sqlite`` and ``core.store.postgresql`` are the two kinds; ``core.store.location`` chooses, and nothing
 else knows which one a study has.
@@ -50,6 +50,15 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     """The reader of the study as whom a login of the role reader works."""
 
 
+class Bell(Protocol):
+    """Rings when another program committed something."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return True as soon as another program committed something; False after the time."""
+
+    def close(self) -> None: ...
+
+
 class Backend(Protocol):
     """An open database of a study."""
 
@@ -94,6 +103,9 @@ class Backend(Protocol):
     def layout_differences(self) -> tuple[LayoutDifference, ...]:
         """Return the differences between the database and its layout."""
 
+    def bell(self) -> Bell | None:
+        """Return a bell for changes by others; None where nobody else can write."""
+
     def members(self, connection: Connection) -> tuple[Member, ...]:
         """Return the logins that have rights in the study."""
 
@@ -128,7 +140,7 @@ def translated(sentence: Callable[[DBAPIError], MarginaliaError | None]) -> Iter
 
 
 class Sharing(Protocol):
-    """What writing transactions need that are not alone in the database."""
+    """Requirements of writing transactions that are not alone in the database."""
 
     def hold(self, connection: Connection, name: str) -> None:
         """Wait until no other transaction holds this name, and hold it to the end of this one."""

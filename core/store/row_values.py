@@ -23,6 +23,7 @@ _BETWEEN_S = 3600.0
 ROW_ERRORS = (msgspec.MsgspecError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
 """Raised by a row that nobody could have made with this program."""
 
+_PAGE = 1000
 _UNREADABLE = object()
 """Stands for a value that is no JSON or no truth value."""
 
@@ -30,7 +31,7 @@ _UNREADABLE = object()
 def all_rows(connection: Connection, table: Table, *order: str) -> Iterator[Row]:
     """The rows, by these columns; a value that cannot be read is ``_UNREADABLE``, so that its row is named."""
     columns = [type_coerce(column, NullType()).label(column.name) for column in table.c]
-    statement = select(*columns).order_by(*(table.c[name] for name in order))
+    statement = select(*columns).order_by(*(table.c[name] for name in order)).execution_options(yield_per=_PAGE)
     readers = {column.name: _READERS.get(type(column.type), _as_is) for column in table.c}
     for row in connection.execute(statement):
         yield {name: _value(readers[name], value) for name, value in fields(row).items()}
@@ -93,7 +94,7 @@ def differs(row: Row, kind: type[msgspec.Struct], known: Sealed) -> str | None:
         value = msgspec.convert(row, kind)
     except ROW_ERRORS as error:
         return f"cannot be read ({type(error).__name__})"
-    return None if seal(value) == known.seal else f"is not as record {known.counter} of the audit trail tells"
+    return None if seal(value) == known.seal else f"differs from record {known.counter} of the audit trail"
 
 
 class Places:
@@ -109,7 +110,7 @@ class Places:
             return None  # it was put back, to where there was room
         wrong = place <= self._last or not isinstance(row["seq"], int) or not 0 < row["seq"] <= place
         self._last = max(self._last, place)
-        return "is not in the place in which the audit trail tells of it" if wrong else None
+        return "is not at the place that the audit trail records" if wrong else None
 
 
 def close_in_time(utc: object, other: object) -> bool:

@@ -82,7 +82,7 @@ class TrainingBatch:
 
 
 class Source(Protocol):
-    """What the gradient stages draw from."""
+    """Data that the gradient stages draw from."""
 
     def order(self, position: int) -> list[Rows]:
         """Return the rows of each batch of the epoch at this position of the plan."""
@@ -167,11 +167,13 @@ class Cached:
         self.rois = training
         self.config = config
         self.draws = Augmented(training, config)
-        found = fixed or fixed_draws(network, training, config, blocks=len(network.blocks()), cancelled=cancelled)
-        self.blocks, self.plain = found.blocks, found.plain
+        if fixed is None:
+            blocks = len(network.blocks()) - config.tuned_blocks
+            fixed = fixed_draws(network, training, config, blocks=blocks, cancelled=cancelled)
+        self.blocks, self.plain = fixed.blocks, fixed.plain
         self.mean = self.plain.mean((0, 2, 3)).view(1, -1, 1, 1).numpy()
-        self.features = torch.cat([self.plain.half()[None], found.drawn])
-        self.masks = found.masks
+        self.features = torch.cat([self.plain.half()[None], fixed.drawn])
+        self.masks = fixed.masks
 
     def order(self, position: int) -> list[Rows]:
         return self.draws.order(position)

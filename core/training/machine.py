@@ -24,6 +24,7 @@ from core.model.backbones import COMPACT
 from core.model.network import Activations
 from core.model.precision import Precision, gradient_precision, resolve_precision
 from core.model.trunk import TrunkNetwork
+from core.platform.allocation import allotted_cores
 from core.platform.atomic import atomic_write
 from core.training.config import TrainingConfig
 from core.training.memory import out_of_memory
@@ -91,7 +92,9 @@ def choose_machine(
 
 
 def threads_wanted(choice: MachineChoice) -> int:
-    return choice.threads or torch.get_num_threads()
+    """The threads of the choice, but no more than this process's Slurm job was allotted."""
+    wanted = choice.threads or torch.get_num_threads()
+    return min(wanted, allotted_cores() or wanted)
 
 
 @contextmanager
@@ -250,7 +253,7 @@ def _fastest(ways: list[MachineChoice], timing: _Timing) -> MachineChoice:
                 least[index] = min(took, least.get(index, took))
     if not least:
         raise TrainingError(
-            "The memory does not suffice for a step: choose a smaller batch, input size or backbone, or free "
+            "There is not enough memory for a step: choose a smaller batch, input size or backbone, or free "
             "memory."
         )
     best = min(least, key=lambda index: least[index])

@@ -74,7 +74,7 @@ def rehearse_run(
                 break
             took[step.stage] = time.monotonic() - began
         began = time.monotonic()
-        evaluate(trainer.network, trainer.data.validation, features=trainer.validation_features)
+        evaluate(trainer.network, trainer.data.validation, features=trainer.validation_features())
         validated = time.monotonic() - began
     count = max(1, round((config.epochs.draws or len(trainer.data.training)) / batch))
     for step in plan(config):

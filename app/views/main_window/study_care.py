@@ -77,10 +77,10 @@ class StudyCare(QObject):
         """Unpack into a new or empty folder, and open the study."""
 
         def job(emit: Emit, cancelled: IsCancelled) -> object:
-            from core.store.restore import restore_archive
-            from core.tasks.studies.trusted_studies import mark_trusted
+            from core.store.trusted_studies import mark_trusted
+            from core.tasks.studies.check_job import restore_apart
 
-            manifest = restore_archive(file, folder, progress=_progress(emit, cancelled))
+            manifest = restore_apart(file, folder, emit=emit, cancelled=cancelled)
             mark_trusted(folder)
             return manifest
 
@@ -97,7 +97,7 @@ class StudyCare(QObject):
         def job(emit: Emit, cancelled: IsCancelled) -> object:
             from core.store.check import check_study
 
-            return check_study(study, progress=_progress(emit, cancelled))
+            return check_study(study, progress=_progress(emit, cancelled), cancelled=cancelled)
 
         self._work(tr("Check the study"), tr("Comparing every file with its hash …"), job, check_words)
 
