@@ -74,8 +74,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if saved is not None:
         lines.append(f"Compressed: {count(saved.files, 'file')}, {saved.saved_bytes / 1e6:.1f} MB less.")
         result["compressed"] = msgspec.to_builtins(saved)
-    console.result(result, "
-".join(lines))
+    console.result(result, "\n".join(lines))
     return 0 if report.good else 1
 
 
