@@ -30,9 +30,10 @@ def pack(pixels: Array) -> tuple[Array, Array] | None:
         return None
     import imagecodecs
 
+    codecs: Any = imagecodecs  # its types leave out arrays, which it takes without a copy
     # seen as bytes, a column for each of an element
     columns = np.ascontiguousarray(pixels).reshape(-1).view(np.uint8).reshape(-1, pixels.dtype.itemsize)
-    packed = np.frombuffer(imagecodecs.zstd_encode(np.ascontiguousarray(columns.T), level=_LEVEL), np.uint8)
+    packed = np.frombuffer(codecs.zstd_encode(np.ascontiguousarray(columns.T), level=_LEVEL), np.uint8)
     if not pixels.nbytes / MOST_PACKED < packed.nbytes < pixels.nbytes:
         return None
     return packed, np.array([*pixels.shape, PIXEL_TYPES.index(pixels.dtype)], np.int64)
@@ -42,6 +43,7 @@ def unpack(packed: Array, form: Array) -> Array:
     """The array again. ValueError where the form announces what the bytes do not hold."""
     import imagecodecs
 
+    codecs: Any = imagecodecs
     *sides, number = (int(value) for value in form)
     if not 0 <= number < len(PIXEL_TYPES) or not sides or min(sides) < 1:
         raise ValueError("the form of a packed array is none that is written here")
@@ -51,8 +53,8 @@ def unpack(packed: Array, form: Array) -> Array:
         raise ValueError(f"a packed array announces {size:,} bytes and stores {packed.nbytes:,}")
     room = np.empty(size, np.uint8)
     try:
-        found = imagecodecs.zstd_decode(packed.data, out=room)
-    except imagecodecs.ZstdError as error:
+        found = codecs.zstd_decode(packed.data, out=room)
+    except codecs.ZstdError as error:
         raise ValueError("a packed array is damaged") from error
     if len(found) != size:
         raise ValueError(f"a packed array announces {size:,} bytes and holds {len(found):,}")
