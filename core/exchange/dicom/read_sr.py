@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import msgspec
 from pydicom.dataset import Dataset
 
 from core.domain.errors import BadFileError
-from core.domain.shapes import Length, Role, Shape
+from core.domain.shapes import Length, Origin, Role, Shape
 from core.domain.study import Labels, LesionOutline
 from core.exchange.dicom import coded
 from core.exchange.dicom.lesion_report import LesionReport, ModelFinding, PrototypeShare, ReportRead
@@ -166,9 +167,9 @@ def _lesion(uid: str, groups: list[_Group]) -> LesionReport | None:
                 shape = _shape(group, Role.MARGIN)
                 if not isinstance(shape, LesionOutline):
                     raise BadFileError("A file outlines a lesion with an open line.")
-                outline, labels = shape, _labels(group)
+                outline, labels = msgspec.structs.replace(shape, origin=_origin(group)), _labels(group)
             elif group.region is not None:
-                fine.append(_shape(group, _role(role)))
+                fine.append(msgspec.structs.replace(_shape(group, _role(role)), origin=_origin(group)))
         if _ALGORITHM in group.texts:
             model = _model(group)
     if outline is None:
@@ -181,6 +182,11 @@ def _lesion(uid: str, groups: list[_Group]) -> LesionReport | None:
 
 def _role(code: str) -> Role:
     return next((Role(word) for word, own in coded.FINE_ROLES.items() if own.value == code), Role.MARGIN)
+
+
+def _origin(group: _Group) -> Origin:
+    code = group.evaluations.get(coded.ORIGIN.value, "")
+    return next((Origin(word) for word, own in coded.ORIGINS.items() if own.value == code), Origin.DRAWN)
 
 
 def _shape(group: _Group, role: Role) -> Shape:
