@@ -82,7 +82,7 @@ def _guard(file: h5py.File) -> None:
             raise HostileArrayError(f"{name} is a link to somewhere else")
         array = file[name]
         if not isinstance(array, h5py.Dataset):
-            raise HostileArrayError(f"{name} is no array")
+            raise HostileArrayError(f"{name} is not an array")
         _guard_array(name, array)
 
 
@@ -113,7 +113,7 @@ def write_arrays(
     times as long, and on synthetic pictures lzf and gzip 1 saved half the space and took 5 to 20 times as long.
     """
     if len(sha256) != len(_NO_HASH):
-        raise ValueError(f"{sha256!r} is no SHA-256")
+        raise ValueError(f"{sha256!r} is not a SHA-256")
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     checks = {name: zlib.crc32(_bytes_of(array)) for name, array in whole.items() if name != hashed}
     layout = _layout(tuple((name, array.dtype.str, array.shape) for name, array in whole.items()), hashed)
@@ -223,7 +223,7 @@ def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> tuple[dict[
                 _check(arrays, sha256, str(file.attrs[_CHECKS]))
             return arrays, sha256
     except PermissionError as error:
-        sentence = f"{path.parent.name}/{path.name} may not be read by you; change its permissions."
+        sentence = f"{path.parent.name}/{path.name} cannot be read with your permissions; change them."
         raise ArrayLostError(sentence) from error
     except HostileArrayError as error:
         raise ArrayLostError(

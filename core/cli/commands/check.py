@@ -1,8 +1,8 @@
-"""Verify a study: the database and its references, the hash of every image, the audit trail and every row that it
-tells of, the files. Shows what is wrong and what would be rebuilt; changes nothing. Exit code 1 if the study is
-damaged.
+"""Verify a study: the database and its references, the hash of every image, the audit trail, every row
+that it records, and the files. Shows what is wrong and what would be rebuilt; changes nothing. Exit code 1 if the
+study is damaged.
 
-The audit trail is a chain of hashes. Whoever can write study.db can write all of it anew; `--against` compares it
+The audit trail is a chain of hashes. Whoever can write study.db can rewrite all of it; `--against` compares it
 with a head that was kept outside the study. Every backup, every exported model and every page of an evaluation
 holds one, and with the environment variable MARGINALIA_ANCHORS a file gets a line each time that a study is closed
 after a change.
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if report.good:
         mark_trusted(arguments.study)
     lines = [f"Wrong: {problem.sentence}" for problem in report.problems]
-    lines += [f"Would be made again: {sentence}" for sentence in report.rebuild]
+    lines += [f"Would be rebuilt: {sentence}" for sentence in report.rebuild]
     lines += [f"Not needed: {sentence}" for sentence in report.unused]
     word = "sound" if report.good else "damaged"
     checked = f"{count(report.images, 'image')} and {count(report.lesions, 'lesion')}"
