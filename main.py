@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from core.store.names import is_study
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect."""
 
@@ -37,7 +39,7 @@ def main(arguments: list[str]) -> int:
 
 def opens_the_window(arguments: list[str]) -> bool:
     """Without a command, or with the folder of a study and nothing else."""
-    return not arguments or (len(arguments) == 1 and Path(arguments[0], "study.db").is_file())
+    return not arguments or (len(arguments) == 1 and is_study(Path(arguments[0])))
 
 
 def run() -> NoReturn:

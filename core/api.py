@@ -164,23 +164,15 @@ def import_images(
     ``keep_file_names``: keep the paths below the folder in a private table beside the study.
     """
     from core.data.importers.importing import run_import
+    from core.data.importers.kept_names import keep_names
     from core.data.importers.known_images import KnownImages
     from core.data.importers.layouts import PlanOptions, make_plan
-    from core.store.file_names import add_names
 
     place = Path(folder)
     plan = make_plan(place, PlanOptions(source=source))
     report = run_import(study, plan, known=KnownImages(study, update_labels=update_labels))
     if keep_file_names:
-        there = {image.id for image in study.images.all()}
-        add_names(
-            study.folder,
-            {
-                file.image_id: image.path.relative_to(place).as_posix()
-                for image, file in zip(plan.images, report.files, strict=False)
-                if file.image_id in there and image.path.is_relative_to(place)
-            },
-        )
+        keep_names(study, plan, report, place)
     return report
 
 

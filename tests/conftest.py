@@ -51,4 +51,4 @@ def real_mammograms() -> Path:
     return folder
 
 
-pytest_plugins = ["tests.trained_study"]
+pytest_plugins = ["tests.database_server", "tests.trained_study"]

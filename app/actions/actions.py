@@ -25,6 +25,7 @@ class Actions(QObject):
         self._actions: dict[str, QAction] = {}
         self.connected: set[str] = set()
         """Actions that do something; the others wait until what they act on is made."""
+        self._receivers: dict[str, Callable[[bool], object]] = {}
         self._groups: dict[str, QActionGroup] = {}
         for spec in self.specs:
             self._actions[spec.id] = self._make(spec)
@@ -44,7 +45,15 @@ class Actions(QObject):
     def connect_checked(self, action: str, receiver: Callable[[bool], object]) -> None:
         """Call it with whether the action is ticked now."""
         self.connected.add(action)
+        self._receivers[action] = receiver
         self._actions[action].triggered.connect(lambda checked=False: receiver(bool(checked)))
+
+    def put(self, action: str, *, on: bool) -> None:
+        """Tick an action or not, and have its receiver act, also while its screen is not shown."""
+        if self._actions[action].isChecked() != on:
+            self._actions[action].setChecked(on)
+            if action in self._receivers:
+                self._receivers[action](on)
 
     def fill(self, bar: QMenuBar) -> None:
         """One menu a word of the catalogue, in its order; "View/Hanging" lies in "View"."""

@@ -9,9 +9,12 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 
 from app.qt.background import Background, WorkResult
 from app.qt.formatting import view_name, word
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.state.preferences import shows_others_first
 from app.state.session import Session
+from app.widgets.label import tip
+from core.domain.errors import BadFileError
 from core.store.worklist import WorklistKey, WorklistKeys, WorklistProgress, WorklistQuery, WorklistRow
 
 PAGE = 64
@@ -21,6 +24,13 @@ _PAGES_WAITING = 3
 """Most pages that wait to be read; pages scrolled past before that are not read."""
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 """The ``WorklistRow`` of an entry; None where it is gone, or not read yet (``dataChanged`` follows)."""
+
+_ROLES = (
+    ROW_ROLE,
+    Qt.ItemDataRole.DisplayRole,
+    Qt.ItemDataRole.AccessibleTextRole,
+    Qt.ItemDataRole.ToolTipRole,
+)
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -163,12 +173,23 @@ class WorklistModel(QAbstractTableModel):
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if not index.isValid() or not 0 <= index.row() < len(self._keys):
             return None
-        if role not in (ROW_ROLE, Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+        if role not in _ROLES:
             return None
         if role == ROW_ROLE:
             return self.row_to_paint(index.row())
         row = self.row_at(index.row())
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return "" if row is None else tip(self.explained(row))
         return "" if row is None else spoken(row)
+
+    def explained(self, row: WorklistRow) -> str:
+        """Description of the entry, with the data set and the file that it came from."""
+        lines = [spoken(row), tr("Data set: {name}", name=row.source)]
+        try:
+            name = self._session.reads.file_name(row.image_id)
+        except BadFileError as error:
+            name = translate_message(error)
+        return "\n".join([*lines, tr("File: {name}", name=name)] if name else lines)
 
 
 def title(row: WorklistRow) -> str:

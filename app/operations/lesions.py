@@ -52,6 +52,23 @@ def remove_lesion(session: Session, lesion_id: str) -> Act:
     return _record(session, tr("Remove lesion"), lesion, partial(_put_back, session), partial(_remove, session))
 
 
+def put_back_lesion(session: Session, image_id: str, lesion_id: str) -> None:
+    """Restore a lesion that was taken out at any time, with its labels and every reader's shapes, and choose it.
+
+    StudyError if its image is gone or it was put back already.
+    """
+    study = session.writable_study()
+
+    def write() -> Change:
+        study.lesions.put_back(lesion_id)
+        return LesionsChanged(image_id=image_id)
+
+    if session.write(write):
+        lesion = study.lesions.get(lesion_id)
+        session.select(image_id, lesion_id)
+        _record(session, tr("Put back lesion"), lesion, partial(_remove, session), partial(_put_back, session))
+
+
 def order_lesions(session: Session, image_id: str, lesion_ids: Sequence[str]) -> None:
     """Number the lesions of an image in this order."""
     study = session.writable_study()

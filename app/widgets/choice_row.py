@@ -25,6 +25,7 @@ _KEY_ROOM = 10
 _Key = Qt.Key
 _MOVES = {_Key.Key_Left: -1, _Key.Key_Up: -1, _Key.Key_Right: 1, _Key.Key_Down: 1}
 _ENDS = (_Key.Key_Return, _Key.Key_Enter)
+_DIGITS = tuple("0123456789")
 _CLEARS = (_Key.Key_Backspace, _Key.Key_Delete)
 
 
@@ -205,7 +206,7 @@ class ChoiceRow(QWidget):
             self._say(None)
         elif key in _MOVES:
             self._move(_MOVES[key])
-        else:
+        elif self._has_key(event.text()):
             self.choose_by_key(event.text())
             self.left.emit()
 
@@ -214,8 +215,12 @@ class ChoiceRow(QWidget):
         # on a French keyboard a digit is typed with Shift
         if held and not (held == Qt.KeyboardModifier.ShiftModifier and event.text().isdigit()):
             return False
-        own = event.key() in (*_ENDS, *_CLEARS, *_MOVES)
-        return own or any(choice.key and choice.key == event.text().lower() for choice in self._choices)
+        # a digit that no choice has does nothing: it would choose a tool, which the reader does not mean here
+        own = event.key() in (*_ENDS, *_CLEARS, *_MOVES) or event.text() in _DIGITS
+        return own or self._has_key(event.text())
+
+    def _has_key(self, text: str) -> bool:
+        return any(choice.key and choice.key == text.lower() for choice in self._choices)
 
     def _move(self, steps: int) -> None:
         values = [choice.value for choice in self._choices]

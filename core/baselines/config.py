@@ -6,7 +6,7 @@ transform, draws and number of epochs lie under every model of a comparison.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -17,6 +17,8 @@ from core.training.presets import load_preset
 Target = Literal["margin", "malignancy"]
 RATE_STEP, RATE_STEPS = 3.0, 2
 PATIENCE = 12
+TUNED_BLOCKS, TUNED_DECAY, TUNED_PATIENCE = 3, 0.5, 3
+"""Settings of a black box on a trunk whose early blocks are frozen."""
 MOST_EPOCHS = 4
 OUTCOMES = ("benign", "malignant")
 """Classes of the end-to-end classifier of malignancy."""
@@ -45,6 +47,11 @@ class ClassifierConfig(msgspec.Struct, frozen=True, kw_only=True):
     with the schedule of ``base``."""
     mask_warm_start: Count = 0
     """Epochs in which the trunk first learns, cell by cell inside the masks, what IAIA-BL's trunk learns there."""
+    tuned_blocks: Count = 0
+    """Where ``base`` freezes its trunk: the last blocks of it that are trained all the same; the output of the
+    blocks before them is computed once."""
+    layer_decay: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    """Factor on ``rate_trunk`` for each of these blocks further from the end."""
     rate_trunk: Rate = 2e-4
     rate_head: Rate = 3e-3
     """Learning rate of the add-on and the linear layer."""
@@ -59,17 +66,21 @@ def classifier_of(base: TrainingConfig, target: Target, *, masks: bool = False) 
     converged.
 
     It may take ``MOST_EPOCHS`` times the epochs of the prototype network. Without pretrained weights the trunk
-    learns at the rate of the supervised warm start, which for a classifier is the whole training; with them,
-    or after a warm start on masks (``masks``), at the joint rate.
+    learns at the rate of the supervised warm start, which for a classifier is the whole training; with them, or
+    after a warm start on masks (``masks``), at the joint rate. Where the prototype network's trunk is frozen, the
+    classifier's last blocks are trained, each at a lower rate than the next one.
     """
     rates, epochs = base.rates, base.epochs
     pretrained = base.architecture.weights != "random"
     own = (0 if pretrained else epochs.warm_start) + epochs.warm_up + epochs.joint
+    frozen = base.frozen_backbone
     return ClassifierConfig(
         target=target,
         base=base,
         epochs=MOST_EPOCHS * own,
-        patience=PATIENCE,
+        patience=TUNED_PATIENCE if frozen else PATIENCE,
+        tuned_blocks=TUNED_BLOCKS if frozen else 0,
+        layer_decay=TUNED_DECAY if frozen else 1.0,
         mask_warm_start=(epochs.warm_start or own // 2) if masks else 0,
         rate_trunk=rates.joint_features if pretrained or masks else rates.warm_start,
         rate_head=rates.joint_addon,

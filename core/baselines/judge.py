@@ -19,6 +19,7 @@ from core.evaluation.judge import drawn_like, scale_precisions
 from core.evaluation.localisation import NO_CONTROLS, Controls
 from core.evaluation.map_tests import Explainer, OwnMaps, softmax
 from core.evaluation.predictions import Float, Predictions
+from core.training.fixed_draws import NOTHING_KNOWN, KnownFeatures
 from core.training.inference import device_of, exact, normalise
 
 PostHoc = Literal["GradCAM", "GradCAM++"]
@@ -32,17 +33,23 @@ def judge_classifier(
     name: str,
     controls: Controls = NO_CONTROLS,
     cancelled: IsCancelled = never,
+    known: KnownFeatures = NOTHING_KNOWN,
 ) -> dict[PostHoc, Predictions]:
     """Return predictions for every ROI with a trained margin, once with the maps of each post-hoc method.
 
     The map is that of the true class, as in the paper. Such a model has no malignancy and knows no precedents.
+    ``known``: as in ``core.evaluation.judge``.
     """
     labelled = target_rois(rois, "margin")
-    logits = classify(model.network, labelled, cancelled=cancelled).astype(np.float64)
+    early = known.of(labelled)
+    logits = classify(model.network, labelled, early=early, cancelled=cancelled).astype(np.float64)
     classes, nothing = np.arange(len(labelled.class_names)), np.full(len(labelled), np.nan)
     drawn = drawn_like(labelled, controls)
-    maps = class_maps(model.network, labelled, labelled.label, cancelled=cancelled)
-    again = None if drawn is None else class_maps(model.network, drawn, drawn.label, cancelled=cancelled)
+    maps = class_maps(model.network, labelled, labelled.label, early=early, cancelled=cancelled)
+    again = None
+    if drawn is not None:
+        placed_early = known.of(drawn, drawn=True)
+        again = class_maps(model.network, drawn, drawn.label, early=placed_early, cancelled=cancelled)
     found: dict[PostHoc, Predictions] = {}
     for method in POST_HOC:
         placed = None if drawn is None or again is None else (drawn, _repeated(again, method, len(classes)))
@@ -61,11 +68,17 @@ def _repeated(maps: ClassMaps, method: PostHoc, classes: int) -> NDArray[np.floa
 
 
 def judge_malignancy(
-    model: LoadedClassifier, rois: RoiSet, *, name: str, cancelled: IsCancelled = never
+    model: LoadedClassifier,
+    rois: RoiSet,
+    *,
+    name: str,
+    cancelled: IsCancelled = never,
+    known: KnownFeatures = NOTHING_KNOWN,
 ) -> Predictions:
     """Return predictions of the end-to-end classifier for the biopsied ROIs; the classes are the two outcomes."""
     biopsied = target_rois(rois, "malignancy")
-    logits = classify(model.network, biopsied, cancelled=cancelled).astype(np.float64)
+    early = known.of(biopsied)
+    logits = classify(model.network, biopsied, early=early, cancelled=cancelled).astype(np.float64)
     odds = logits[:, 1] - logits[:, 0] + (model.card.prior_logit or 0.0)
     return _predictions(name, biopsied, logits, odds)
 

@@ -9,9 +9,10 @@ import torch
 
 from core.baselines.config import ClassifierConfig
 from core.baselines.network import ClassifierNetwork
-from core.data.roi_set import RoiSet
+from core.baselines.tuned_trunk import trunk_groups
 from core.domain.events import Emit, IsCancelled, Progress
-from core.training.batches import Augmented, TrainingBatch
+from core.model.accelerator import is_accelerator
+from core.training.batches import Source, TrainingBatch
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.inference import device_of
 from core.training.losses import Parts, cell_loss
@@ -24,26 +25,28 @@ _POSITION = 1 << 18
 
 def warm_start_on_masks(
     network: ClassifierNetwork,
-    training: RoiSet,
+    source: Source,
     config: ClassifierConfig,
     machine: MachineChoice,
     emit: Emit,
     cancelled: IsCancelled,
 ) -> None:
     """Train the trunk, with a temporary head of one output a class and one for background, for
-    ``config.mask_warm_start`` epochs. An interrupted warm start begins anew."""
+    ``config.mask_warm_start`` epochs. An interrupted warm start begins anew. Of a frozen trunk the last blocks are
+    trained, at the rates of the classifier."""
     device, rates, epochs = device_of(network), config.base.rates, config.mask_warm_start
     head = _head(network, config.base.seed).to(device)
-    trunk, both = list(network.features.parameters()), {"lr": rates.warm_start, "rate": rates.warm_start}
-    groups = [
-        {"params": trunk, "weight_decay": rates.weight_decay, **both},
-        {"params": list(head.parameters()), "weight_decay": 0.0, **both},
-    ]
-    optimiser, source = adam(groups, rate=rates.warm_start), Augmented(training, config.base)
+    both = {"lr": rates.warm_start, "rate": rates.warm_start}
+    if config.base.frozen_backbone:
+        trunk = trunk_groups(network, config)
+    else:
+        trunk = [{"params": list(network.features.parameters()), "weight_decay": rates.weight_decay, **both}]
+    groups = [*trunk, {"params": list(head.parameters()), "weight_decay": 0.0, **both}]
+    optimiser = adam(groups, rate=rates.warm_start)
     memory = Memory(at_once=config.base.batch_lesion + config.base.batch_fine)
 
     def loss(batch: TrainingBatch) -> Parts:
-        return cell_loss(head(network.feature_maps(batch.inputs)), batch)
+        return cell_loss(head(source.feature_maps(network, batch.inputs)), batch)
 
     network.prepare_gradients(channels_last=machine.channels_last, compiled=machine.compiled)
     network.train()
@@ -58,6 +61,7 @@ def warm_start_on_masks(
             task = EpochTask(
                 name=f"epoch {epoch + 1} of the warm start", loss=loss, optimiser=optimiser, device=device,
                 precision=machine.precision, memory=memory, before_batch=before_batch, cancelled=cancelled,
+                unwatched=is_accelerator(device),
             )  # fmt: skip
             run_epoch(task, source, source.order(_POSITION + epoch), _POSITION + epoch)
     finally:

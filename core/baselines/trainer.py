@@ -18,23 +18,26 @@ from torch.nn import functional
 
 from core.baselines.checkpoint import ClassifierCard, LoadedClassifier, load_classifier, save_classifier
 from core.baselines.config import OUTCOMES, ClassifierConfig, Target
-from core.baselines.inference import classify
+from core.baselines.held_out import HeldOut
 from core.baselines.mask_warm_start import warm_start_on_masks
 from core.baselines.network import ClassifierNetwork, make_classifier
 from core.baselines.plateau import Plateau, waits
+from core.baselines.tuned_trunk import training_source, trunk_groups
 from core.data.roi_set import RoiSet
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
 from core.domain.vocabulary import Part
+from core.model.accelerator import device_here, is_accelerator, resolve_device
 from core.model.tensor_file import load_state, save_state
 from core.platform.atomic import make_folder
 from core.platform.version import code_version
-from core.statistics.multiclass import multiclass_auroc
-from core.training.batches import Augmented, TrainingBatch
-from core.training.begin_or_resume import resolve_device
+from core.training.batches import Cached, Source, TrainingBatch
 from core.training.epoch import EpochTask, Memory, run_epoch
+from core.training.fixed_draws import EarlyMaps, KeptFeatures
+from core.training.inference import device_of
 from core.training.losses import Parts
-from core.training.machine import MachineChoice, choose_machine, settle_machine, threads_of, write_config
+from core.training.machine import MachineChoice, choose_machine, computing, settle_machine, write_config
+from core.training.moments import lay_out_moments, load_moments, moments_of
 from core.training.run_progress import Clock
 from core.training.stages import StageStep, adam, rate_factor, set_rates
 from core.training.standardise import standardise
@@ -86,13 +89,16 @@ def train_classifier(
     *,
     emit: Emit = silent,
     cancelled: IsCancelled = never,
+    kept: KeptFeatures | None = None,
 ) -> LoadedClassifier:
     """Train on the ROIs whose ``parts`` entry is training, and choose the epoch on those of validation.
 
     Gradients are computed as in a run of the prototype network (``core.training.machine``). ``folder`` receives
     config.json, machine.json, classifier-state.safetensors and, at the end, classifier.safetensors. An unfinished
-    run of the same configuration and data is gone on with. TrainingError where a class has no training lesion,
-    where the folder holds another run, or where the loss is not finite; Cancelled with every finished epoch kept.
+    run of the same configuration and data is gone on with. ``kept``: what the frozen blocks of the trunk make of
+    these ROIs, computed before for this trunk and this augmentation. TrainingError where a class has no training
+    lesion, where the folder holds another run, or where the loss is not finite; Cancelled with every finished
+    epoch kept.
     """
     if len(parts) != len(rois):
         raise ValueError("parts needs one entry a ROI")
@@ -106,12 +112,15 @@ def train_classifier(
     validation = target_rois(rois.rows(parts == Part.VALIDATION.value), config.target)
     _check_classes(training, config.target)
     state = _begin(config, folder, data_fingerprint(rois, parts), lesions=len(training), emit=emit)
-    with threads_of(state.facts.machine):
+    with computing(state.facts.machine):
+        network = state.network
+        source = training_source(network, training, config, kept, emit=emit, cancelled=cancelled)
+        held = HeldOut.of(network, validation, config, kept, cancelled)
         if state.facts.epoch == 0:  # a resumed run has the standardisation in its state
-            standardise(state.network, training, None, cancelled=cancelled)
+            standardise(network, training, _features(network, source), cancelled=cancelled)
         if config.mask_warm_start and state.facts.epoch == 0:
-            warm_start_on_masks(state.network, training, config, state.facts.machine, emit, cancelled)
-        _epochs(state, training, validation, folder, emit, cancelled)
+            warm_start_on_masks(network, source, config, state.facts.machine, emit, cancelled)
+        _epochs(state, source, held, folder, emit, cancelled)
     facts = state.facts
     state.network.load_state_dict(state.best)
     card = ClassifierCard(
@@ -154,7 +163,7 @@ def _begin(
                 f"The folder {folder} holds a run with a different configuration or different data: choose a "
                 "new folder."
             )
-        network = make_classifier(config, fresh=False).to(torch.device(facts.device))
+        network = make_classifier(config, fresh=False).to(device_here(facts.device))
     else:
         device = resolve_device(config.base.device)
         write_config(config, folder)
@@ -185,11 +194,8 @@ def _facts(meta: object, folder: Path) -> _Facts:
 
 def _optimiser(network: ClassifierNetwork, config: ClassifierConfig) -> torch.optim.Adam:
     decay = config.base.rates.weight_decay
-    frozen = config.base.frozen_backbone
-    network.features.requires_grad_(not frozen)
-    parts = [] if frozen else [(network.features, config.rate_trunk, decay)]
-    parts += [(network.addon, config.rate_head, decay), (network.head, config.rate_head, 0.0)]
-    groups = [
+    parts = [(network.addon, config.rate_head, decay), (network.head, config.rate_head, 0.0)]
+    groups = trunk_groups(network, config) + [
         {"params": list(module.parameters()), "lr": rate, "rate": rate, "weight_decay": wd}
         for module, rate, wd in parts
     ]
@@ -199,11 +205,7 @@ def _optimiser(network: ClassifierNetwork, config: ClassifierConfig) -> torch.op
 def _restore(state: _BaselineState, tensors: Tensors) -> None:
     state.network.load_state_dict(_under(tensors, "network."))
     state.best = _under(tensors, "best.")
-    described: dict[str, Any] = state.optimiser.state_dict()
-    for name, value in _under(tensors, "optimiser.").items():
-        index, key = name.split(".", 1)
-        described["state"].setdefault(int(index), {})[key] = value
-    state.optimiser.load_state_dict(described)
+    load_moments(state.optimiser, _under(tensors, "optimiser."))
 
 
 def _under(tensors: Tensors, prefix: str) -> Tensors:
@@ -213,20 +215,25 @@ def _under(tensors: Tensors, prefix: str) -> Tensors:
 def _save(folder: Path, state: _BaselineState) -> None:
     tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in state.best.items()}
-    for index, moments in state.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
+    tensors |= {f"optimiser.{name}": value for name, value in moments_of(state.optimiser).items()}
     save_state(folder / STATE, tensors, msgspec.to_builtins(state.facts))
 
 
+def _features(network: ClassifierNetwork, source: Source) -> torch.Tensor | None:
+    """Return the trunk's output for the un-augmented training ROIs, from what its frozen blocks made of them."""
+    if not isinstance(source, Cached):
+        return None
+    return EarlyMaps(blocks=source.blocks, maps=source.plain).features(network)
+
+
 def _epochs(
-    state: _BaselineState, training: RoiSet, validation: RoiSet, folder: Path, emit: Emit, cancelled: IsCancelled
+    state: _BaselineState, source: Source, held: HeldOut, folder: Path, emit: Emit, cancelled: IsCancelled
 ) -> None:
     facts, config = state.facts, state.facts.config
-    source = Augmented(training, config.base)
     steps = [StageStep(stage="A1", epoch=e + 1, epochs=config.epochs) for e in range(config.epochs)]
     clock = Clock(steps, facts.epoch, len(source.order(0)))
     name = "VGG" if config.target == "margin" else "malignancy"
-    waiting = waits(config, validation)
+    waiting = waits(config, held.rois)
     while facts.epoch < config.epochs and not (waiting and facts.plateau.over):
         if cancelled():
             raise Cancelled
@@ -242,12 +249,12 @@ def _epochs(
                 emit(Progress(stage=name, done=done, total=total, eta_s=eta, detail=detail))
 
         losses = _one_epoch(state, source, before_batch, emit, cancelled)
-        figures = validated(state.network, validation, cancelled)
+        figures = held.figures(state.network, cancelled)
         facts.epoch += 1
         facts.plateau = facts.plateau.after(figures.cross_entropy, patience=config.patience)
         last = facts.epoch == config.epochs
         best = Validation(**facts.best_figures) if facts.best_epoch else None
-        selects = config.base.select_on_validation and len(validation) > 0
+        selects = config.base.select_on_validation and len(held.rois) > 0
         if figures.better_than(best) if selects else last:
             state.best = {key: value.detach().clone() for key, value in state.network.state_dict().items()}
             facts.best_epoch, facts.best_figures = facts.epoch, msgspec.to_builtins(figures)
@@ -259,22 +266,25 @@ def _epochs(
 
 
 def _one_epoch(
-    state: _BaselineState, source: Augmented, before_batch: Any, emit: Emit, cancelled: IsCancelled
+    state: _BaselineState, source: Source, before_batch: Any, emit: Emit, cancelled: IsCancelled
 ) -> dict[str, float]:
     facts, network = state.facts, state.network
     network.prepare_gradients(channels_last=facts.machine.channels_last, compiled=facts.machine.compiled)
+    lay_out_moments(state.optimiser)
     network.train()
-    if facts.config.base.frozen_backbone:
-        network.features.eval()
+    for block in network.blocks():
+        if not any(parameter.requires_grad for parameter in block.parameters()):
+            block.eval()
 
     def loss(batch: TrainingBatch) -> Parts:
-        return {"cross_entropy": functional.cross_entropy(network(batch.inputs), batch.label)}
+        cells = source.latent(network, batch.inputs)
+        return {"cross_entropy": functional.cross_entropy(network.from_latent(cells), batch.label)}
 
     memory = Memory(at_once=facts.at_once)
     task = EpochTask(
         name=f"epoch {facts.epoch + 1} of {facts.config.target}", loss=loss, optimiser=state.optimiser,
-        device=torch.device(facts.device), precision=facts.machine.precision,
-        memory=memory, before_batch=before_batch, cancelled=cancelled,
+        device=device_of(network), precision=facts.machine.precision, memory=memory, before_batch=before_batch,
+        cancelled=cancelled, unwatched=is_accelerator(device_of(network)),
     )  # fmt: skip
     try:
         losses = run_epoch(task, source, source.order(facts.epoch), facts.epoch)
@@ -285,17 +295,3 @@ def _one_epoch(
         emit(Message(level="warning", text=text))
         facts.at_once = memory.at_once
     return losses
-
-
-def validated(network: ClassifierNetwork, rois: RoiSet, cancelled: IsCancelled = never) -> Validation:
-    """Return AUROC and cross-entropy of these ROIs, all of which have a class of the network."""
-    if len(rois) == 0:
-        return Validation()
-    logits = classify(network, rois, cancelled=cancelled).astype(np.float64)
-    logits -= logits.max(axis=1, keepdims=True)
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    own = probabilities[np.arange(len(rois)), rois.label]
-    return Validation(
-        auroc=multiclass_auroc(rois.label, probabilities, rois.class_names).mean.value,
-        cross_entropy=float(-np.log(np.maximum(own, 1e-300)).mean()),
-    )

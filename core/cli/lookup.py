@@ -1,17 +1,17 @@
 """Names and paths are looked up before anything heavy is loaded: a wrong one is reported at once.
 
-The database is read with the standard library alone. Other cases are left to the store, which has messages for
-them: a database of another version, a disk that cannot be read.
+The database is read with as little as possible (``core.store.quick``). Other cases are left to the store, which
+has messages for them: a database of another version, a disk or a server that cannot be read.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from core.cli.parsing import near
 from core.domain.errors import BadFileError, StudyError, TrainingError
+from core.store.names import DATABASE, is_study
+from core.store.quick import quick_rows
 
 PRESETS = Path(__file__).resolve().parents[2] / "resources" / "presets"
 
@@ -19,8 +19,8 @@ PRESETS = Path(__file__).resolve().parents[2] / "resources" / "presets"
 def check_study(folder: Path) -> None:
     """StudyError if the folder is not a study."""
     folder = folder.absolute()
-    if not (folder / "study.db").is_file():
-        raise StudyError(f"{folder} is not a study: it has no study.db. Choose the folder of a study.")
+    if not is_study(folder):
+        raise StudyError(f"{folder} is not a study: it has no {DATABASE}. Choose the folder of a study.")
 
 
 def check_run(folder: Path, name: str, *, finished: bool = False) -> None:
@@ -96,12 +96,7 @@ def _unknown(what: str, name: str, known: list[str]) -> str:
 
 def _rows(folder: Path, statement: str, *values: str) -> list[tuple[str, ...]] | None:
     """None where the database cannot be read in this way."""
-    try:
-        address = f"{(folder.absolute() / 'study.db').as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=1)) as database:
-            return database.execute(statement, values).fetchall()
-    except sqlite3.Error:
-        return None
+    return quick_rows(folder, statement, values)
 
 
 def check_suffix(path: Path, known: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from core.domain.errors import StudyError
+from core.store.names import is_study
 
 EXPORTED = "exported by Marginalia"
 """In the first line of the README of every export."""
@@ -25,7 +26,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise StudyError(f"{path} exists already; choose another name, or add --overwrite to replace it.")
-    if (path / "study.db").exists():
+    if is_study(path):
         raise StudyError(f"{path} is a study and is not replaced; choose another name.")
 
 

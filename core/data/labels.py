@@ -122,7 +122,7 @@ class Opinions:
             return self._agreed(said)
         if source == "readers alone":
             return None, (), f"no reader names its {self._label}"
-        return own, (), f"nobody labelled its {self._label}" if own is None else ""
+        return own, (), f"no {self._label} is given" if own is None else ""
 
     def _agreed(self, said: Mapping[str, str]) -> tuple[str | None, tuple[str, ...], str]:
         words = list(said.values())

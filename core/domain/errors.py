@@ -43,6 +43,21 @@ class StorageFullError(MarginaliaError):
     """The disk is full or cannot be written; what was there before is untouched."""
 
 
+class ServerLostError(StorageFullError):
+    """The database server of a study cannot be reached; what was not confirmed was not kept there."""
+
+
+class ConflictError(StudyError):
+    """Somebody else changed the same value meanwhile; nothing was changed, and both values are known."""
+
+    def __init__(self, sentence: str, *, present: object, wanted: object) -> None:
+        super().__init__(sentence)
+        self.present = present
+        """The value that the study holds now."""
+        self.wanted = wanted
+        """The value that was to replace it."""
+
+
 class PacsError(MarginaliaError):
     """A PACS that cannot be reached, refuses, or sends what cannot be used; or a transfer that is not allowed."""
 

@@ -9,7 +9,7 @@ import msgspec.inspect
 
 Unit = Literal[
     "px", "channels", "a class", "cells", "epochs", "lesions an epoch", "lesions", "images", "threads", "a lesion",
-    "a step", "°", "of the side",
+    "a step", "°", "of the side", "of the lesion", "of the draws", "of the channels", "mm", "blocks", "a block",
 ]  # fmt: skip
 UNITS: tuple[str, ...] = get_args(Unit)
 _KEY = "unit"

@@ -24,6 +24,7 @@ from core.statistics.activation import (
 )
 from core.statistics.activation_summary import PairTable
 from core.training.abstention import largest_own_evidence
+from core.training.fixed_draws import NOTHING_KNOWN, EarlyMaps, KnownFeatures
 from core.training.inference import Inference, infer
 
 Maps = NDArray[np.float32]
@@ -38,17 +39,23 @@ def judge(
     name: str,
     controls: Controls = NO_CONTROLS,
     cancelled: IsCancelled = never,
+    known: KnownFeatures = NOTHING_KNOWN,
 ) -> Predictions:
-    """Return predictions of the model for every ROI with a trained class; the others are left out."""
+    """Return predictions of the model for every ROI with a trained class; the others are left out.
+
+    ``known``: features of the ROIs by this model's trunk, where they were computed before.
+    """
     labelled = rois.rows(rois.label >= 0)
-    found = infer(model.network, labelled, keep_maps=True, cancelled=cancelled)
+    early = known.of(labelled)
+    features = None if early is None else early.features(model.network)
+    found = infer(model.network, labelled, keep_maps=True, features=features, cancelled=cancelled)
     prototype_class = np.asarray(model.card.prototype_class, dtype=np.int64)
     maps = found.maps
     assert maps is not None
     threshold = model.card.precedent_threshold
     evidence = largest_own_evidence(found.scores, found.logits, prototype_class)
     drawn = drawn_like(labelled, controls)
-    placed = None if drawn is None else (drawn, _maps(model, drawn, cancelled))
+    placed = None if drawn is None else (drawn, _maps(model, drawn, known.of(drawn, drawn=True), cancelled))
     scales = scale_precisions(labelled, maps, prototype_class, controls, drawn=placed)
     return Predictions(
         model=name,
@@ -67,8 +74,9 @@ def judge(
     )
 
 
-def _maps(model: LoadedModel, rois: RoiSet, cancelled: IsCancelled) -> Maps:
-    found = infer(model.network, rois, keep_maps=True, cancelled=cancelled).maps
+def _maps(model: LoadedModel, rois: RoiSet, early: EarlyMaps | None, cancelled: IsCancelled) -> Maps:
+    features = None if early is None else early.features(model.network)
+    found = infer(model.network, rois, keep_maps=True, features=features, cancelled=cancelled).maps
     assert found is not None
     return found
 

@@ -10,6 +10,7 @@ import msgspec
 
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
+from core.experiment.features import keep_features, without_draws
 from core.experiment.parts import Data, carry_out, finished, part_folder
 from core.experiment.plan import Trial, trials
 from core.experiment.request import TableRequest, data_of
@@ -61,6 +62,12 @@ def launch_parts(
                         folds=request.folds, key=trial.key, seed=seed, fold=fold.fold,
                     )  # fmt: skip
                     jobs[folder.name] = _job(part, folder, launcher, cancelled)
+                    if trial.fine_images is None:  # before the children start, that none computes them again
+                        config = trial.with_seed(seed)
+                        keep_features(request.out, config, fold.rois, emit=emit, cancelled=cancelled)
+                        if fold.drawn is not None:
+                            bare = without_draws(config)
+                            keep_features(request.out, bare, fold.drawn, emit=emit, cancelled=cancelled)
     at_once(jobs, launcher.at_once, emit=emit, cancelled=cancelled)
 
 

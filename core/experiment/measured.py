@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from core.baselines.judge import explainers_of
 from core.domain.events import Emit, IsCancelled, Message
 from core.domain.vocabulary import Part
 from core.evaluation.map_figures import joined
-from core.evaluation.map_tests import Explainer, MapRecord, explainer_of, measure, sample
+from core.evaluation.map_tests import SAMPLE, Explainer, MapRecord, explainer_of, measure, sample
 from core.experiment.parts import Data, FinishedPart
 from core.experiment.plan import VGG
 from core.platform.atomic import atomic_write
@@ -30,19 +31,25 @@ def map_records(
 ) -> dict[str, MapRecord]:
     """Return the measurements of one training of a model, its folds joined, by kind of map.
 
+    ``SAMPLE`` ROIs of each data set in all, the same for every model.
+
     What was measured before is read again; Cancelled between lesions.
     """
-    each = [_of_part(done, one, emit, cancelled) for done, one in zip(folds, data, strict=True)]
+    most = math.ceil(SAMPLE / len(data))
+    each = [_of_part(done, one, most, emit, cancelled) for done, one in zip(folds, data, strict=True)]
     return {kind: joined([records[kind] for records in each]) for kind in each[0]}
 
 
-def _of_part(done: FinishedPart, data: Data, emit: Emit, cancelled: IsCancelled) -> dict[str, MapRecord]:
+def _of_part(
+    done: FinishedPart, data: Data, most: int, emit: Emit, cancelled: IsCancelled
+) -> dict[str, MapRecord]:
+    """Up to ``most`` test ROIs of each data set."""
     path = done.folder / MAPS
     known = _read(path)
     if known is not None and known.data_fingerprint == data.fingerprint:
         return known.records
     emit(Message(level="info", text=f"Measuring the maps of {done.trial.name}."))
-    rois = sample(data.of_part(Part.TEST))
+    rois = sample(data.of_part(Part.TEST), most=most)
     records = {kind: measure(one, rois, cancelled=cancelled) for kind, one in _explainers(done).items()}
     kept = _Kept(data_fingerprint=data.fingerprint, records=records)
     atomic_write(path, msgspec.json.encode(kept))

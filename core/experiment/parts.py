@@ -25,6 +25,7 @@ from core.evaluation.judge import judge
 from core.evaluation.localisation import Controls, controls_of
 from core.evaluation.predictions import Predictions
 from core.evaluation.saved import load_predictions, save_predictions
+from core.experiment.features import kept_features, known_features
 from core.experiment.plan import IAIA, MALIGNANCY, Trial
 from core.experiment.same_machine import hand_to_part
 from core.explain.gallery import analyse
@@ -34,6 +35,7 @@ from core.pruning.prune import prepare, prunable_state, prune
 from core.pruning.revision import apply_revision, make_revision
 from core.pruning.suggest import removable, suggest
 from core.training.config import TrainingConfig
+from core.training.fixed_draws import KnownFeatures
 from core.training.similarity_table import load_table
 from core.training.state import STATE_NAME
 from core.training.trainer import data_fingerprint, train
@@ -146,18 +148,21 @@ def carry_out(
     emit(Message(level="info", text=f"Training {trial.name}, seed {seed}{where}."))
     config = trial.with_seed(seed)
     hand_to_part(out, folder, config)
-    rois = data.rois
+    rois, kept = data.rois, None
     if trial.fine_images is not None:
         rois = with_few_fine(rois, data.parts, trial.fine_images, seed)
+    else:
+        kept = kept_features(out, config, rois, emit=emit, cancelled=cancelled)
+    known = known_features(out, config, kept, data.drawn, emit=emit, cancelled=cancelled)
     if isinstance(config, ClassifierConfig):
-        made = train_classifier(rois, data.parts, config, folder, emit=emit, cancelled=cancelled)
+        made = train_classifier(rois, data.parts, config, folder, emit=emit, cancelled=cancelled, kept=kept)
         seconds, device = made.card.seconds, made.card.device
-        found = _judge_classifier(made, trial, data, cancelled)
+        found = _judge_classifier(made, trial, data, known, cancelled)
         pruned: tuple[int, ...] = ()
     else:
-        result = train(rois, data.parts, config, folder, emit=emit, cancelled=cancelled)
+        result = train(rois, data.parts, config, folder, emit=emit, cancelled=cancelled, kept=kept)
         seconds, device = sum(result.record.seconds.values()), result.record.device
-        found, pruned = _judge_prototypes(folder, trial, data, config, cancelled)
+        found, pruned = _judge_prototypes(folder, trial, data, config, known, cancelled)
     files = {kind: f"predictions-{number}.json" for number, kind in enumerate(found)}
     for kind, predictions in found.items():
         save_predictions(folder / files[kind], predictions)
@@ -179,25 +184,35 @@ def _as_json(config: TrainingConfig | ClassifierConfig) -> dict[str, object]:
 
 
 def _judge_classifier(
-    made: LoadedClassifier, trial: Trial, data: Data, cancelled: IsCancelled
+    made: LoadedClassifier, trial: Trial, data: Data, known: KnownFeatures, cancelled: IsCancelled
 ) -> dict[str, Predictions]:
     test = data.of_part(Part.TEST)
     if trial.key == MALIGNANCY:
-        return {"malignancy": judge_malignancy(made, test, name=trial.name, cancelled=cancelled)}
-    found = judge_classifier(made, test, name=trial.name, controls=data.controls(), cancelled=cancelled)
+        return {"malignancy": judge_malignancy(made, test, name=trial.name, known=known, cancelled=cancelled)}
+    found = judge_classifier(
+        made, test, name=trial.name, controls=data.controls(), known=known, cancelled=cancelled
+    )
     return dict(found.items())
 
 
 def _judge_prototypes(
-    folder: Path, trial: Trial, data: Data, config: TrainingConfig, cancelled: IsCancelled
+    folder: Path,
+    trial: Trial,
+    data: Data,
+    config: TrainingConfig,
+    known: KnownFeatures,
+    cancelled: IsCancelled,
 ) -> tuple[dict[str, Predictions], tuple[int, ...]]:
     """Return predictions of the model as trained and, for IAIA-BL, as the automatic suggestions prune it."""
     model, test = load_model(folder / "model"), data.of_part(Part.TEST)
     controls = data.controls()
-    found = {"model": judge(model, test, name=trial.name, controls=controls, cancelled=cancelled)}
+    found = {"model": judge(model, test, name=trial.name, controls=controls, known=known, cancelled=cancelled)}
     if trial.key != IAIA:
         return found, ()
-    gallery = analyse(model.network, model.card, data.of_part(Part.TRAINING), cancelled=cancelled)
+    training = data.of_part(Part.TRAINING)
+    early = known.of(training)
+    features = None if early is None else early.features(model.network)
+    gallery = analyse(model.network, model.card, training, features=features, cancelled=cancelled)
     state = prunable_state(model.network, model.card)
     remove = removable(suggest(model.card, gallery), state)
     if remove:
@@ -206,7 +221,7 @@ def _judge_prototypes(
         revision = make_revision(outcome, model, run_id=trial.key, parent=None, reason="automatic suggestions")
         model = apply_revision(model, revision)
     name = f"{trial.name}, pruned"
-    found["pruned"] = judge(model, test, name=name, controls=controls, cancelled=cancelled)
+    found["pruned"] = judge(model, test, name=name, controls=controls, known=known, cancelled=cancelled)
     return found, remove
 
 

@@ -23,6 +23,7 @@ from core.phantom import config as phantom
 from core.phantom.config import PhantomConfig
 from core.phantom.source import write_study_source
 from core.platform.atomic import make_folder
+from core.store.names import is_study
 from core.store.study import Study
 from core.tasks.runs.splits import class_names_of, split_rows
 from core.tasks.studies.trusted_studies import mark_trusted
@@ -57,7 +58,7 @@ def confounded(
 def make_confounded_study(folder: Path, config: PhantomConfig, *, emit: Emit, cancelled: IsCancelled) -> Path:
     """Return the study with its split; one that is there already is taken as it is. Appears whole or not at
     all."""
-    if (folder / "study.db").exists():
+    if is_study(folder):
         return folder
     if folder.exists() and any(folder.iterdir()):
         raise StudyError(f"{folder} exists and is not a study; choose another folder, or delete it.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from core.baselines.config import ClassifierConfig, classifier_of
+from core.model.weights_places import LITE0
 from core.training.config import TrainingConfig
 from core.training.presets import as_protopnet
 
@@ -41,6 +42,8 @@ def backbone_name(config: TrainingConfig) -> str:
     """Return the backbone's name as the paper writes it: "VGG-16"; the compact trunk is a small VGG of its
     own."""
     name = config.architecture.backbone
+    if name == LITE0:
+        return "EfficientNet-Lite0"
     return f"VGG-{name[3:].replace('_bn', ' BN')}" if name.startswith("vgg") else f"{name} network"
 
 
@@ -67,9 +70,8 @@ def trials(config: TrainingConfig, *, ablations: bool) -> tuple[Trial, ...]:
         off = msgspec.structs.replace(config, loss=msgspec.structs.replace(config.loss, fine=0.0))
         name = "IAIA-BL with masks in the warm start only"
         found.append(Trial(key=NO_FINE_LOSS, name=name, config=off))
-    if not config.frozen_backbone:
-        name = f"{black_box} with the mask warm start"
-        found.append(Trial(key=VGG_MASKS, name=name, config=classifier_of(config, "margin", masks=True)))
+    name = f"{black_box} with the mask warm start"
+    found.append(Trial(key=VGG_MASKS, name=name, config=classifier_of(config, "margin", masks=True)))
     return tuple(found + (_ablations(config) if ablations else []))
 
 

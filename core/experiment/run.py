@@ -13,6 +13,7 @@ from core.evaluation.predictions import Predictions, pooled
 from core.evaluation.repeated import Method
 from core.experiment.comparators import comparator_methods
 from core.experiment.facts import Experiment
+from core.experiment.features import drop_features
 from core.experiment.launch import launch_parts
 from core.experiment.measured import map_records
 from core.experiment.page import ExperimentOutcome, write_pages
@@ -57,6 +58,7 @@ def table1(study: Study, request: TableRequest, *, emit: Emit, cancelled: IsCanc
                     raise Cancelled
                 folds.append(carry_out(request.out, trial, seed, fold, emit=emit, cancelled=cancelled))
             done[trial.key].append(folds)
+    drop_features(request.out)
     maps = _maps(done, data, emit, cancelled)
     emit(Message(level="info", text="Evaluating the models and writing the page."))
     experiment = replace(_judged(study, request, chosen, done, data), maps=maps)

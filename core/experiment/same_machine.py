@@ -11,8 +11,9 @@ import msgspec
 
 from core.baselines.config import ClassifierConfig
 from core.domain.events import Emit, Message
+from core.model.accelerator import resolve_device
 from core.platform.atomic import atomic_write, make_folder
-from core.training.begin_or_resume import make_network, resolve_device
+from core.training.begin_or_resume import make_network
 from core.training.config import TrainingConfig
 from core.training.machine import MachineChoice, choose_machine, read_choice, write_choice, write_config
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.baselines.config import ClassifierConfig
 from core.domain.vocabulary import Part
 from core.evaluation.claims import localisation_claims
 from core.experiment.facts import Experiment
-from core.experiment.plan import IAIA, PROTOPNET
+from core.experiment.plan import IAIA, PROTOPNET, backbone_name
 from core.experiment.table import Judged, against_the_rest, short
 from core.explain.report import Figure, Section, Table
 from core.statistics.estimate import Estimate
@@ -82,6 +83,13 @@ def _caveats(experiment: Experiment) -> list[str]:
                 if trial.key in (IAIA, PROTOPNET)
             )
             + "; the classifiers are trained on whole images from the start."
+        )
+    tuned = [one.config.tuned_blocks for one in experiment.trials if isinstance(one.config, ClassifierConfig)]
+    if experiment.config.frozen_backbone and tuned:
+        said.append(
+            f"Every model begins with the same weights of {backbone_name(experiment.config)}. Prototype networks "
+            f"keep them and train what follows on its features; the black boxes train its last {tuned[0]} blocks "
+            "too, from the same augmentations of the same images."
         )
     if experiment.synthetic:
         said.append(

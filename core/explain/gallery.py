@@ -111,7 +111,12 @@ class Gallery:
 
 
 def sweep(
-    network: PrototypeNetwork, rois: RoiSet, *, cancelled: IsCancelled = never, share: float = RELEVANT_SHARE
+    network: PrototypeNetwork,
+    rois: RoiSet,
+    *,
+    features: torch.Tensor | None = None,
+    cancelled: IsCancelled = never,
+    share: float = RELEVANT_SHARE,
 ) -> Sweep:
     """One pass over the un-augmented ROIs; Cancelled between batches."""
     n, m = len(rois), len(network.prototypes)
@@ -121,7 +126,7 @@ def sweep(
     inside = np.zeros((m, 2), np.int64)
     grid = (1, 1)
     own = network.prototype_class.cpu().numpy()
-    for rows, found in stream(network, rois, cancelled=cancelled):
+    for rows, found in stream(network, rois, features=features, cancelled=cancelled):
         grid = (int(found.similarities.shape[2]), int(found.similarities.shape[3]))
         flat = found.similarities.flatten(2).cpu().numpy()
         scores[rows] = found.scores.cpu().numpy()
@@ -166,10 +171,14 @@ def analyse(
     test: RoiSet | None = None,
     *,
     nearest: int = NEAREST,
+    features: torch.Tensor | None = None,
     cancelled: IsCancelled = never,
 ) -> Gallery:
-    """The gallery of every prototype over the training ROIs and, where given, the test ROIs."""
-    seen = sweep(network, training, cancelled=cancelled)
+    """The gallery of every prototype over the training ROIs and, where given, the test ROIs.
+
+    ``features`` (n, C0, h, w): the trunk's output for the training ROIs, where it was computed before.
+    """
+    seen = sweep(network, training, features=features, cancelled=cancelled)
     held = None if test is None else sweep(network, test, cancelled=cancelled)
     prototypes = []
     for j, class_index in enumerate(card.prototype_class):

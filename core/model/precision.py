@@ -6,6 +6,7 @@ projection, similarity tables, metrics and explanations all run inside ``exact_f
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Literal
@@ -21,22 +22,49 @@ def _switches() -> tuple[Any, ...]:
     return (torch.backends.cuda.matmul, cudnn.conv, mkldnn.matmul, mkldnn.conv)
 
 
+class _ExactEverywhere:
+    """torch's switches of float32 arithmetic, which belong to the process, not to a thread: off from the first
+    thread that needs them off to the last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before: list[Any] = []
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before = [switch.fp32_precision for switch in _switches()]
+                for switch in _switches():
+                    switch.fp32_precision = "ieee"
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                for switch, value in zip(_switches(), self._before, strict=True):
+                    switch.fp32_precision = value
+
+
+_exact = _ExactEverywhere()
+
+
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Switch autocast and TF32 (or bfloat16 inside oneDNN) off; restore the settings afterwards."""
-    switches = _switches()
-    before = [switch.fp32_precision for switch in switches]
+    """Switch autocast and TF32 (or bfloat16 inside oneDNN) off; restore the settings afterwards.
+
+    Threads may overlap: the settings are put back when the last of them leaves.
+    """
     with ExitStack() as stack:
         stack.enter_context(torch.autocast("cpu", enabled=False))
         if torch.cuda.is_available():
             stack.enter_context(torch.autocast("cuda", enabled=False))
+        _exact.enter()
         try:
-            for switch in switches:
-                switch.fp32_precision = "ieee"
             yield
         finally:
-            for switch, value in zip(switches, before, strict=True):
-                switch.fp32_precision = value
+            _exact.leave()
 
 
 def wide(values: torch.Tensor) -> torch.Tensor:

@@ -38,6 +38,27 @@ class TrunkNetwork(nn.Module):
         """Return the backbone's output (B, C0, H, W), for caching where the backbone is frozen."""
         return self._as_in_any_batch("features", x)
 
+    def blocks(self) -> list[nn.Module]:
+        """Return the children of the trunk that have weights, from its input on."""
+        return [child for child in self.features.children() if any(True for _ in child.parameters())]
+
+    def early_maps(self, x: Tensor, blocks: int) -> Tensor:
+        """Return the output of the trunk's first ``blocks`` blocks; of all of them it is ``feature_maps(x)``."""
+        early, late = self._cut(blocks)
+        return self._run_layers(early, x) if len(late) else self.feature_maps(x)
+
+    def features_of_early(self, maps: Tensor, blocks: int) -> Tensor:
+        """Return ``feature_maps`` from ``early_maps`` of as many blocks."""
+        _, late = self._cut(blocks)
+        return self._run_layers(late, maps) if len(late) else maps
+
+    def _cut(self, blocks: int) -> tuple[nn.Sequential, nn.Sequential]:
+        """Return the layers up to the block of this number, from 0, and the rest."""
+        children = list(self.features.children())
+        starts = [i for i, child in enumerate(children) if any(True for _ in child.parameters())]
+        at = starts[blocks] if blocks < len(starts) else len(children)
+        return nn.Sequential(*children[:at]), nn.Sequential(*children[at:])
+
     def latent_of_features(self, maps: Tensor) -> Tensor:
         """Return the add-on block's output (B, C, H, W) from ``feature_maps``."""
         return self._as_in_any_batch("addon", self.standardise(maps))
@@ -68,9 +89,15 @@ class TrunkNetwork(nn.Module):
         """Use one memory layout and one kernel in evaluation mode, whatever the caller's, so that results are
         equal bit for bit."""
         layers: nn.Module = getattr(self, part)
+        return self._run_layers(layers, x, self._compiled.get(part))
+
+    def _run_layers(
+        self, layers: nn.Module, x: Tensor, compiled: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
         if self.training:
-            run = self._compiled.get(part, layers)
-            return run(x.contiguous(memory_format=self._gradient_layout))
+            run = compiled or layers
+            found: Tensor = run(x.contiguous(memory_format=self._gradient_layout))
+            return found
         x = x.contiguous(memory_format=torch.channels_last)
         alone = x.shape[0] == 1 and self._doubles_one_image
         out: Tensor = layers(torch.cat([x, x]))[:1] if alone else layers(x)

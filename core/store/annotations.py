@@ -112,6 +112,8 @@ class AnnotationRepository:
         text = encode_shapes(shapes).decode()
         with self._database.write() as transaction:
             run = transaction.connection.execute
+            subject = annotation_subject(lesion_id, reader_id)
+            transaction.hold(subject)
             newest = run(self._rows(lesion_id, reader_id).order_by(_T.c.revision.desc()).limit(1)).one_or_none()
             revision = 1 if newest is None else int(newest.revision) + 1
             run(
@@ -121,7 +123,6 @@ class AnnotationRepository:
             )
             # the shapes stand in the rows, which never change; the trail seals them by their hash
             old = None if newest is None else _seal(int(newest.revision), newest.shapes)
-            subject = annotation_subject(lesion_id, reader_id)
             transaction.record(action, subject, old=old, new=_seal(revision, text) | note)
         return FineAnnotation(lesion_id=lesion_id, reader_id=reader_id, revision=revision, shapes=shapes)
 

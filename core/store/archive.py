@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sqlite3
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 
-from core.domain.errors import BadFileError, StorageFullError, StudyError
+from core.domain.errors import BadFileError, StudyError
+from core.domain.study import Image
 from core.platform.atomic import atomic_write
 from core.platform.regular import is_regular, open_regular
 from core.store.arrays import PIXELS, frame_name
+from core.store.audit import AuditRepository
 from core.store.database import now_utc
 from core.store.identity import IDENTITY
+from core.store.images import ImageRepository
+from core.store.location import opened_copy
 from core.store.names import DATABASE, RUNS
 from core.store.study import Study
 
@@ -66,7 +68,7 @@ def safe_name(name: str) -> bool:
 
 
 def write_archive(study: Study, target: Path, *, progress: Progress | None = None) -> Manifest:
-    """Write the study, open for writing (or on a read-only disk) so that nothing changes meanwhile, and verify it.
+    """Write the study as it is now, open for writing (or on a read-only disk), and verify what was written.
 
     StudyError where ``target`` exists or the study lacks a file; StorageFullError where there is no room.
     """
@@ -79,7 +81,7 @@ def write_archive(study: Study, target: Path, *, progress: Progress | None = Non
     def write(temporary: Path) -> None:
         snapshot = temporary.with_name(f"{temporary.name}.db")
         try:
-            _snapshot(study.folder / DATABASE, snapshot)
+            study.snapshot(snapshot)
             made.append(_fill(study, snapshot, temporary, progress))
         finally:
             snapshot.unlink(missing_ok=True)
@@ -94,24 +96,11 @@ def write_archive(study: Study, target: Path, *, progress: Progress | None = Non
     return made[0]
 
 
-def _snapshot(database: Path, target: Path) -> None:
-    """A copy of the database as of now, in one file, whatever lies in its write-ahead log."""
-    try:
-        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as copy:
-            source.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")
-    except sqlite3.Error as error:
-        raise StorageFullError(
-            f"A copy of {database.name} could not be written to {target.parent}: the disk is full or failing. "
-            "Nothing was changed; make room and try again."
-        ) from error
-
-
-def _members(study: Study, snapshot: Path) -> Iterator[tuple[str, Path]]:
+def _members(study: Study, snapshot: Path, images: tuple[Image, ...]) -> Iterator[tuple[str, Path]]:
     yield DATABASE, snapshot
     if is_regular(study.folder / IDENTITY):
         yield IDENTITY, study.folder / IDENTITY
-    for image in study.images.all():
+    for image in images:
         for frame in range(image.frames):
             path = study.folder / PIXELS / f"{frame_name(image.id, frame)}.h5"
             if not is_regular(path):
@@ -129,7 +118,10 @@ def _members(study: Study, snapshot: Path) -> Iterator[tuple[str, Path]]:
 
 def _fill(study: Study, snapshot: Path, target: Path, progress: Progress | None) -> Manifest:
     files: dict[str, Member] = {}
-    members = list(_members(study, snapshot))
+    # of the copy: others may be working in the study meanwhile
+    with opened_copy(snapshot) as copy:
+        images, head = ImageRepository(copy).all(), AuditRepository(copy).head()
+    members = list(_members(study, snapshot, images))
     # a zip archive knows no year before 1980 or after 2107: such times become the nearest one
     target.chmod(0o600)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
@@ -144,7 +136,7 @@ def _fill(study: Study, snapshot: Path, target: Path, progress: Progress | None)
             study_name=study.info.name,
             created_utc=now_utc(),
             files=files,
-            head=str(study.audit.head()),
+            head=str(head),
         )
         archive.writestr(MANIFEST, msgspec.json.encode(manifest))
     return manifest

@@ -9,6 +9,7 @@ are files of their own (``<image id>.f0001.h5`` for the second), so that one is 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,6 +29,8 @@ TOP_LEVEL_BELOW = 512
 _ATTRIBUTES = "attributes.json"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 _VOI_LUTS = "voi_luts"
+_ABANDONED_S = 86_400.0
+"""Age at which a temporary file counts as left by a killed writer, where others may be writing."""
 _PIXEL_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16))
 
 
@@ -148,9 +151,15 @@ class ArrayStore:
         """Names of what is stored."""
         return self._names(DERIVED)
 
-    def clear_partial(self) -> int:
-        """Delete temporary files that a killed writer left; how many. For the holder of the study only."""
+    def clear_partial(self, *, shared: bool = False) -> int:
+        """Delete temporary files that a killed writer left; how many.
+
+        For the holder of the study only. ``shared``: others may be writing now, so that only files of yesterday
+        and before count as left.
+        """
         left = [path for kind in (PIXELS, DERIVED) for path in (self._folder / kind).glob(".*.part")]
+        if shared:
+            left = [path for path in left if _age_s(path) > _ABANDONED_S]
         for partial in left:
             partial.unlink(missing_ok=True)
         return len(left)
@@ -175,6 +184,13 @@ class ArrayStore:
         if writing and not self._writable:
             raise StudyError("This study is open for reading only; open it for writing to change it.")
         return self._folder / kind / f"{name}.h5"
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:  # another program finished it meanwhile
+        return 0.0
 
 
 def frame_name(image_id: str, frame: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from core.platform.atomic import atomic_write
 from core.store import schema
@@ -40,14 +40,14 @@ class AuditRepository:
             transaction.record(action, subject, old=old, new=new)
 
     def count(self) -> int:
-        with self._database.read() as connection:
+        with self._database.read(trail=True) as connection:
             return count(connection, _T)
 
     def records(self, *, since: int = 1) -> Iterator[AuditRecord]:
         """By counter, from ``since`` on, read in pages."""
         while True:
             statement = select(_T).where(_T.c.counter >= since).order_by(_T.c.counter).limit(_PAGE)
-            with self._database.read() as connection:
+            with self._database.read(trail=True) as connection:
                 page = [from_row(row, AuditRecord) for row in connection.execute(statement)]
             yield from page
             if len(page) < _PAGE:
@@ -57,26 +57,25 @@ class AuditRepository:
     def of(self, action: str, subject: str) -> tuple[AuditRecord, ...]:
         """Return the records with this action and this subject, in order."""
         statement = select(_T).where(_T.c.action == action, _T.c.subject == subject).order_by(_T.c.counter)
-        with self._database.read() as connection:
+        with self._database.read(trail=True) as connection:
             return tuple(from_row(row, AuditRecord) for row in connection.execute(statement))
 
     def all_of(self, action: str) -> tuple[AuditRecord, ...]:
         """Return the records with this action, in order."""
         statement = select(_T).where(_T.c.action == action).order_by(_T.c.counter)
-        with self._database.read() as connection:
+        with self._database.read(trail=True) as connection:
             return tuple(from_row(row, AuditRecord) for row in connection.execute(statement))
 
     def subjects_of(self, action: str) -> dict[int, str]:
         """Counter to subject of every record of this action; values that were erased are not needed for it."""
         statement = select(_T.c.counter, _T.c.subject).where(_T.c.action == action).order_by(_T.c.counter)
-        with self._database.read() as connection:
+        with self._database.read(trail=True) as connection:
             return {row.counter: row.subject for row in connection.execute(statement)}
 
     def head(self) -> Head:
         """The newest record."""
-        with self._database.read() as connection:
-            head = connection.execute(select(schema.audit_head)).one_or_none()
-        return Head(counter=0, sha256=FIRST) if head is None else Head(counter=head.counter, sha256=head.sha256)
+        with self._database.read(trail=True) as connection:
+            return head_in(connection)
 
     def verify(
         self, *, against: Head | None = None, each: Callable[[AuditRecord], None] = lambda record: None
@@ -99,6 +98,12 @@ class AuditRepository:
         lines = [msgspec.json.encode(record) for record in self.records()]
         atomic_write(path, b"".join(line + b"\n" for line in lines))
         return len(lines)
+
+
+def head_in(connection: Connection) -> Head:
+    """The newest record of the trail that this connection sees."""
+    head = connection.execute(select(schema.audit_head)).one_or_none()
+    return Head(counter=0, sha256=FIRST) if head is None else Head(counter=head.counter, sha256=head.sha256)
 
 
 def verify_chain(

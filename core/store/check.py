@@ -15,13 +15,10 @@ from core.store.anchor import Head
 from core.store.array_check import ArrayChecker
 from core.store.arrays import DERIVED, PIXELS, frame_name
 from core.store.audit import AuditReport
-from core.store.layout import differences as layout_differences
-from core.store.names import DATABASE
 from core.store.replay import Expected
 from core.store.row_values import ROW_ERRORS
 from core.store.study import Study
 from core.store.trail import AuditRecord
-from core.store.upgrade import layout
 
 _MOST_NAMED = 20
 """Rows that are named; more are counted."""
@@ -69,7 +66,7 @@ def check_study(
     Raises: Cancelled.
     """
     problems = [
-        Problem(subject="study.db", sentence=f"study.db is damaged: {text}. Restore it from a copy.")
+        Problem(subject=study.database, sentence=f"{study.database} is damaged: {text}. Restore it from a copy.")
         for text in study.database_problems()
     ]
     problems += _check_layout(study)
@@ -154,10 +151,11 @@ def _check_runs(study: Study, problems: list[Problem]) -> None:
 
 def _check_layout(study: Study) -> list[Problem]:
     """Tables, indexes, triggers and views that are not those of a study."""
-    path = study.folder / DATABASE
     return [
-        Problem(subject="study.db", sentence=f"study.db {one.sentence}; restore the study from a copy.")
-        for one in layout_differences(path, layout(path))
+        Problem(
+            subject=study.database, sentence=f"{study.database} {one.sentence}; restore the study from a copy."
+        )
+        for one in study.layout_differences()
     ]
 
 

@@ -8,13 +8,11 @@ tampering and still protects who, when and what.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
-from sqlalchemy import Connection, or_, select, text, update
+from sqlalchemy import Connection, or_, select, update
 
 from core.store import schema
-from core.store.database import Database
+from core.store.database import Database, Transaction
 from core.store.patients import remove_rows
 from core.store.rows import from_row
 from core.store.trail import FORGET, AuditRecord, Erased, record_sha256
@@ -43,7 +41,7 @@ def forget_rows(database: Database, patient_id: str) -> Tombstone:
         subjects = _subjects(transaction.connection, patient_id)
         images = remove_rows(transaction, patient_id)
         transaction.flush()
-        erased = _emptied(transaction.connection, subjects)
+        erased = _emptied(transaction, subjects)
         stone = Tombstone(
             pseudonym=pseudonym,
             images=len(images),
@@ -71,7 +69,8 @@ def _subjects(connection: Connection, patient_id: str) -> set[str]:
     return own
 
 
-def _emptied(connection: Connection, subjects: set[str]) -> tuple[Erased, ...]:
+def _emptied(transaction: Transaction, subjects: set[str]) -> tuple[Erased, ...]:
+    connection = transaction.connection
     valued = or_(_T.c.old.is_not(None), _T.c.new.is_not(None))
     rows = connection.execute(select(_T).where(valued).order_by(_T.c.counter)).all()
     records = [from_row(row, AuditRecord) for row in rows]
@@ -85,17 +84,7 @@ def _emptied(connection: Connection, subjects: set[str]) -> tuple[Erased, ...]:
         )
         for record in records
     )
-    guards: list[Any] = [
-        row
-        for row in connection.execute(
-            text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'")
-        ).all()
-        if row.name == "audit_no_update"
-    ]
-    for guard in guards:
-        connection.exec_driver_sql(f"DROP TRIGGER {guard.name}")
-    for one in erased:
-        connection.execute(update(_T).where(_T.c.counter == one.counter).values(old=None, new=None))
-    for guard in guards:
-        connection.exec_driver_sql(guard.sql)
+    with transaction.guard_lifted():
+        for one in erased:
+            connection.execute(update(_T).where(_T.c.counter == one.counter).values(old=None, new=None))
     return erased

@@ -1,14 +1,15 @@
 """A private table beside a study that keeps the user's own file names: ``STUDY.file-names.csv``.
 
-It is written only if the user asks for it, and lies outside the study, so that no backup, export or copy of the
-study carries it: names of files often name patients. It can be deleted at any time; forgetting a patient removes
-its rows.
+The window writes it for public data sets, whose names anybody can know; otherwise it is written only if the user
+asks for it. It lies outside the study, so that no backup, export or copy of the study carries it: names of files
+often name patients. It can be deleted at any time; forgetting a patient removes its rows.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -59,6 +60,36 @@ def remove_names(study: Path, image_ids: Collection[str]) -> None:
         _write(study, after)
     else:
         names_path(study).unlink(missing_ok=True)
+
+
+class FileNames:
+    """File names of a study's images by image id, read again when the table changed. Usable from any thread."""
+
+    def __init__(self, study: Path) -> None:
+        self._study = study
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int] | None = None
+        self._names: Mapping[str, str] = {}
+
+    def all(self) -> Mapping[str, str]:
+        """Return image id to file name; {} without a table. BadFileError if it cannot be read as one."""
+        with self._lock:
+            seen = self._stamp()
+            if seen != self._seen:
+                self._names = read_names(self._study)
+                self._seen = seen
+            return self._names
+
+    def of(self, image_id: str) -> str:
+        """Return the file name of an image; "" if none was kept."""
+        return self.all().get(image_id, "")
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            status = names_path(self._study).stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size
 
 
 def _write(study: Path, names: Mapping[str, str]) -> Path:

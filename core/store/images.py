@@ -35,6 +35,7 @@ class ImageRepository:
     def update(self, image: Image) -> None:
         """Put ``image`` in the place of the one with its id."""
         with self._database.write() as transaction:
+            transaction.hold(f"image {image.id}")
             old = self.get(image.id)
             if old == image:
                 return
@@ -48,6 +49,7 @@ class ImageRepository:
         """
         finding, lesion, removed = schema.finding, schema.lesion, schema.removed_lesion
         with self._database.write() as transaction:
+            transaction.hold(f"image {image_id}")
             old, run = self.get(image_id), transaction.connection.execute
             if old.patient_id == patient_id:
                 return

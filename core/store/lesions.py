@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 
-from core.domain.errors import StudyError
+from core.domain.errors import ConflictError, StudyError
 from core.domain.study import Finding, Labels, Lesion, LesionOutline
 from core.store import schema
 from core.store.database import Database, Transaction
-from core.store.removed_lesions import keep_removed, restore_removed
+from core.store.removed_lesions import RemovedLesion, keep_removed, removed_from, restore_removed
 from core.store.rows import count, fields, from_row, in_ids, insert_in_order, to_row, values
 
 _F, _L, _S = schema.finding, schema.lesion, schema.label
@@ -84,10 +84,20 @@ class LesionRepository:
         with self._database.read() as connection:
             return values(connection.execute(select(_F).order_by(_F.c.seq)).all(), Finding)
 
-    def set_outline(self, lesion_id: str, outline: LesionOutline) -> None:
-        """Replace what bounds the lesion."""
+    def set_outline(self, lesion_id: str, outline: LesionOutline, *, seen: LesionOutline | None = None) -> None:
+        """Replace what bounds the lesion.
+
+        ``seen``: the outline that was on the screen; ConflictError where the lesion has another one by now.
+        """
         with self._database.write() as transaction:
+            transaction.hold(f"lesion {lesion_id}")
             old = self.get(lesion_id).outline
+            if seen is not None and old not in (seen, outline):
+                raise ConflictError(
+                    "Somebody else changed the outline of this lesion meanwhile; choose which one it keeps.",
+                    present=old,
+                    wanted=outline,
+                )
             change = update(_L).where(_L.c.id == lesion_id).values(outline=msgspec.to_builtins(outline))
             transaction.connection.execute(change)
             transaction.record("lesion.outline", f"lesion {lesion_id}", old=old, new=outline)
@@ -98,6 +108,7 @@ class LesionRepository:
         StudyError where the finding is another patient's, or has a lesion on the same slice of the same image.
         """
         with self._database.write() as transaction:
+            transaction.hold(f"lesion {lesion_id}")
             lesion = self.get(lesion_id)
             if lesion.finding_id == finding.id:
                 return
@@ -113,11 +124,30 @@ class LesionRepository:
                 run(delete(_F).where(_F.c.id == lesion.finding_id))
             transaction.record("lesion.finding", f"lesion {lesion_id}", old=lesion.finding_id, new=finding.id)
 
-    def set_labels(self, lesion_id: str, labels: Labels, *, reader_id: str | None = None) -> None:
-        """Replace the labels of a lesion by a reader (None: the data set)."""
+    def set_labels(
+        self,
+        lesion_id: str,
+        labels: Labels,
+        *,
+        reader_id: str | None = None,
+        seen: Labels | msgspec.UnsetType | None = msgspec.UNSET,
+    ) -> None:
+        """Replace the labels of a lesion by a reader (None: the data set).
+
+        ``seen``: the labels that were on the screen, None where there were none; ConflictError where the lesion
+        has others by now.
+        """
+        subject = f"lesion {lesion_id}" + ("" if reader_id is None else f" reader {reader_id}")
         with self._database.write() as transaction:
-            self.get(lesion_id)
+            transaction.hold(f"labels {subject}")
+            _refuse_removed(transaction, lesion_id)
             old = self.labels(lesion_id, reader_id=reader_id)
+            if seen is not msgspec.UNSET and old not in (seen, labels):
+                raise ConflictError(
+                    "Somebody else changed these labels of the lesion meanwhile; choose which ones it keeps.",
+                    present=old,
+                    wanted=labels,
+                )
             if old is None:
                 row = to_row(labels) | {"lesion_id": lesion_id, "reader_id": reader_id}
                 transaction.connection.execute(insert(_S).values(row))
@@ -126,7 +156,6 @@ class LesionRepository:
                     _S.c.lesion_id == lesion_id, _S.c.reader_id.is_not_distinct_from(reader_id)
                 )
                 transaction.connection.execute(change.values(to_row(labels)))
-            subject = f"lesion {lesion_id}" + ("" if reader_id is None else f" reader {reader_id}")
             transaction.record("lesion.labels", subject, old=old, new=labels)
 
     def labels(self, lesion_id: str, *, reader_id: str | None = None) -> Labels | None:
@@ -148,6 +177,7 @@ class LesionRepository:
     def set_order(self, image_id: str, lesion_ids: Sequence[str]) -> None:
         """Number the lesions of an image 1, 2, 3 in this order; StudyError where they are not all its lesions."""
         with self._database.write() as transaction:
+            transaction.hold(f"image {image_id}")
             old = [lesion.id for lesion in sorted(self.of_image(image_id), key=lambda lesion: lesion.number)]
             if sorted(old) != sorted(lesion_ids):
                 raise StudyError("The order must name every lesion of the image once; nothing was changed.")
@@ -165,8 +195,11 @@ class LesionRepository:
         lesion is part of a reader study.
         """
         with self._database.write() as transaction:
-            lesion = self.get(lesion_id)
+            transaction.hold(f"lesion {lesion_id}")
             run = transaction.connection.execute
+            # whoever labels or draws it now ends before it is copied, or is refused
+            run(select(_L.c.id).where(_L.c.id == lesion_id).with_for_update()).all()
+            lesion = self.get(lesion_id)
             _refuse_in_reader_study(transaction, lesion)
             keep_removed(transaction, lesion_id)
             for table in schema.OF_LESION:
@@ -183,6 +216,7 @@ class LesionRepository:
         StudyError if there is no such removed lesion, or its image is gone.
         """
         with self._database.write() as transaction:
+            transaction.hold(f"lesion {lesion_id}")
             restore_removed(transaction, lesion_id)
             lesion = self.get(lesion_id)
             transaction.record("lesion.put_back", f"lesion {lesion_id}", new=lesion)
@@ -193,6 +227,11 @@ class LesionRepository:
         removed = schema.removed_lesion
         with self._database.read() as connection:
             return tuple(connection.execute(select(removed.c.id).order_by(removed.c.removed_utc.desc())).scalars())
+
+    def removed_from(self, image_id: str) -> tuple[RemovedLesion, ...]:
+        """Return the lesions of an image that can be put back, the last removed first."""
+        with self._database.read() as connection:
+            return removed_from(connection, image_id)
 
     def _where(self, *conditions: ColumnElement[bool]) -> tuple[Lesion, ...]:
         chosen = select(_L.c.id).where(*conditions)
@@ -207,6 +246,13 @@ class LesionRepository:
 
 def _lesion(row: Row[Any], labels: Row[Any] | None) -> Lesion:
     return msgspec.convert(fields(row) | {"labels": {} if labels is None else fields(labels)}, Lesion)
+
+
+def _refuse_removed(transaction: Transaction, lesion_id: str) -> None:
+    """StudyError if there is no such lesion; from here to the end of the transaction nobody takes it out."""
+    there = select(_L.c.id).where(_L.c.id == lesion_id).with_for_update(read=True, key_share=True)
+    if transaction.connection.execute(there).first() is None:
+        raise StudyError(f"The study has no lesion {lesion_id}.")
 
 
 def _refuse_in_reader_study(transaction: Transaction, lesion: Lesion) -> None:

@@ -60,6 +60,7 @@ class PatientRepository:
         The audit trail keeps the removal, by pseudonym.
         """
         with self._database.write() as transaction:
+            transaction.hold(f"patient {patient_id}")
             patient = self.get(patient_id)
             images = remove_rows(transaction, patient_id)
             transaction.record("patient.remove", f"patient {patient_id}", old=patient)
@@ -75,6 +76,12 @@ def remove_rows(transaction: Transaction, patient_id: str) -> tuple[str, ...]:
     """Delete the rows about a patient, in an order that the references allow; ids of the images."""
     run = transaction.connection.execute
     image, finding, lesion = schema.image, schema.finding, schema.lesion
+    # whoever adds something to the patient now ends before, or is refused
+    run(select(_T.c.id).where(_T.c.id == patient_id).with_for_update()).all()
+    for table in (image, finding):
+        run(select(table.c.id).where(table.c.patient_id == patient_id).with_for_update()).all()
+    of_lesions = select(lesion.c.id).join(finding).where(finding.c.patient_id == patient_id)
+    run(of_lesions.with_for_update(of=lesion)).all()
     images = tuple(run(select(image.c.id).where(image.c.patient_id == patient_id).order_by(image.c.seq)).scalars())
     lesions = select(lesion.c.id).join(finding).where(finding.c.patient_id == patient_id)
     for table in (*schema.OF_LESION, schema.reading, schema.reader_study_case):

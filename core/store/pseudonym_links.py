@@ -15,9 +15,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import sqlite3
-from contextlib import closing, suppress
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -48,6 +45,7 @@ class LinkRepository:
             ).scalar_one()
         if number:
             with self._database.write() as transaction:
+                transaction.hold("links")
                 transaction.connection.execute(update(schema.patient).values(link_hash=None))
                 transaction.record("links.drop", "study", new={"hashes": int(number)})
         return int(number)
@@ -64,6 +62,7 @@ class LinkRepository:
     def start(self) -> None:
         """Make the secret; nothing happens where there is one."""
         with self._database.write() as transaction:
+            transaction.hold("links")
             if self._salt() is None:
                 secret = secrets.token_bytes(32)
                 transaction.connection.execute(update(schema.info).values(link_salt=secret))
@@ -81,17 +80,6 @@ class LinkRepository:
     def _salt(self) -> bytes | None:
         with self._database.read() as connection:
             return connection.execute(select(schema.info.c.link_salt)).scalar_one_or_none()
-
-
-def drop_hashes_of_copies(folder: Path) -> None:
-    """The same in the copies of the database that were kept before upgrades."""
-    for path in folder.glob("*.db"):
-        if path.is_symlink():
-            continue
-        with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as copy:
-            copy.execute("PRAGMA secure_delete=ON")
-            copy.execute("UPDATE patient SET link_hash = NULL")
-            copy.commit()
 
 
 class KnownIdentifiers(Protocol):

@@ -26,6 +26,7 @@ class ReaderStudyRepository:
         row = to_row(made)
         lesions = row.pop("lesion_ids")
         with self._database.write() as transaction:
+            transaction.hold("reader studies")
             if self.find(made.name) is not None:
                 raise StudyError(f"There is a reader study named {made.name} already; choose another name.")
             insert_in_order(transaction.connection, _S, [row])
@@ -56,6 +57,7 @@ class ReaderStudyRepository:
         """Keep a reading. StudyError where the lesion is not of the study, was read so already, or comes with the
         model before it came alone."""
         with self._database.write() as transaction:
+            transaction.hold(f"reading {reading.reader_study_id} {reading.lesion_id} {reading.reader_id}")
             own = _C.c.reader_study_id == reading.reader_study_id
             there = select(_C.c.place).where(and_(own, _C.c.lesion_id == reading.lesion_id))
             if transaction.connection.execute(there).first() is None:

@@ -22,6 +22,7 @@ class ReaderRepository:
     def add(self, reader: Reader) -> None:
         """StudyError where a reader of this name exists."""
         with self._database.write() as transaction:
+            transaction.hold("readers")
             if self.find(reader.name) is not None:
                 raise StudyError(f"The study has a reader named {reader.name} already; choose another name.")
             insert_in_order(transaction.connection, _T, [to_row(reader)])
@@ -29,7 +30,8 @@ class ReaderRepository:
 
     def ensure(self, name: str) -> Reader:
         """The reader of this name, added where there is none yet."""
-        with self._database.write():
+        with self._database.write() as transaction:
+            transaction.hold("readers")
             found = self.find(name)
             if found is None:
                 found = Reader(id=str(uuid.uuid4()), name=name)

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 import msgspec
-from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from core.domain.errors import StudyError
 from core.store import schema
@@ -14,6 +14,18 @@ from core.store.database import Transaction, now_utc
 from core.store.rows import fields
 
 _F, _L, _T = schema.finding, schema.lesion, schema.removed_lesion
+
+
+class RemovedLesion(msgspec.Struct, frozen=True, kw_only=True):
+    """A lesion that can be put back."""
+
+    id: str
+    image_id: str
+    number: int
+    """That it had in its image."""
+    removed_utc: str
+    annotations: int
+    """Revisions of fine annotations that are kept with it, of all readers."""
 
 
 class _Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +54,27 @@ def keep_removed(transaction: Transaction, lesion_id: str) -> None:
         "content": msgspec.to_builtins(content),
     }
     run(insert(_T).values(row))
+
+
+def removed_from(connection: Connection, image_id: str) -> tuple[RemovedLesion, ...]:
+    """Return the lesions that were taken out of an image, the last removed first."""
+    patient = select(schema.image.c.patient_id).where(schema.image.c.id == image_id)
+    kept = select(_T).where(_T.c.patient_id == patient.scalar_subquery())
+    found = []
+    for row in connection.execute(kept.order_by(_T.c.removed_utc.desc())):
+        content = msgspec.convert(row.content, _Content)
+        if content.lesion["image_id"] != image_id:
+            continue
+        found.append(
+            RemovedLesion(
+                id=row.id,
+                image_id=image_id,
+                number=content.lesion["number"],
+                removed_utc=row.removed_utc,
+                annotations=len(content.rest.get("annotation", ())),
+            )
+        )
+    return tuple(found)
 
 
 def restore_removed(transaction: Transaction, lesion_id: str) -> None:

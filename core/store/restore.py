@@ -19,9 +19,9 @@ from core.store.archive import Manifest, Member, Progress, read_manifest
 from core.store.arrays import DERIVED, PIXELS
 from core.store.check import check_study
 from core.store.filesystem import refuse_network
-from core.store.names import DATABASE, RUNS
+from core.store.location import upgrade_file
+from core.store.names import RUNS
 from core.store.study import Study
-from core.store.upgrade import bring_up_to_date
 from core.store.write_lock import LOCK
 
 _BLOCK = 1 << 20
@@ -133,7 +133,7 @@ def _extract(archive: zipfile.ZipFile, name: str, member: Member, target: Path, 
 
 def _verify(making: Path, path: Path) -> None:
     """The study itself: an archive whose hashes agree may have been made by anybody."""
-    bring_up_to_date(making / DATABASE, writable=True)
+    upgrade_file(making)
     with Study.open(making, writable=False) as study:
         report = check_study(study)
     if report.problems:

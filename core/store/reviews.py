@@ -35,6 +35,7 @@ class ReviewRepository:
         """
         own = and_(_R.c.lesion_id == lesion_id, _R.c.reader_id == reader_id, _R.c.withdrawn_utc.is_(None))
         with self._database.write() as transaction:
+            transaction.hold(f"reading {lesion_id} {reader_id}")
             row = transaction.connection.execute(select(_R).where(own).order_by(_R.c.seq.desc())).first()
             if row is None:
                 return None
@@ -68,6 +69,7 @@ class ReviewRepository:
             raise StudyError("A comment cannot be empty; type some words.")
         who, at = self._database.who, now_utc()
         with self._database.write() as transaction:
+            transaction.hold(f"opinion {opinion.lesion_id} {opinion.run_id} {who}")
             if opinion.verdict is not Verdict.COMMENT:
                 for earlier in self._verdicts(opinion.lesion_id, opinion.run_id, who):
                     self._withdraw(transaction, earlier, at)
@@ -81,6 +83,7 @@ class ReviewRepository:
     def withdraw(self, opinion_id: int) -> None:
         """Take back an opinion; StudyError where it is not there, or somebody else's."""
         with self._database.write() as transaction:
+            transaction.hold(f"opinion {opinion_id}")
             found = self._opinions(_O.c.id == opinion_id)
             if not found:
                 raise StudyError("This verdict no longer exists.")

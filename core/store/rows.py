@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, true
 
+from core.store.backend import hold
+
 Value = TypeVar("Value", bound=msgspec.Struct)
 
 _MANY = 500
@@ -33,6 +35,8 @@ def insert_in_order(connection: Connection, table: Table, rows: Iterable[dict[st
     numbered = list(rows)
     if not numbered:
         return
+    # two that enter rows at once would both find the same last number; held to the end, the trail has their order
+    hold(connection, f"seq {table.name}")
     last = connection.execute(select(func.coalesce(func.max(table.c.seq), 0))).scalar_one()
     for seq, row in enumerate(numbered, start=int(last) + 1):
         row["seq"] = seq

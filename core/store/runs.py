@@ -25,6 +25,7 @@ class RunRepository:
     def update(self, run: Run) -> None:
         """Replace the run that has the id of ``run``; the trail records only what changed."""
         with self._database.write() as transaction:
+            transaction.hold(f"run {run.id}")
             before, after = to_row(self.get(run.id)), to_row(run)
             changed = [name for name in after if before[name] != after[name]]
             if not changed:
@@ -91,6 +92,7 @@ class ModelRepository:
         """Make this revision the one that its run uses."""
         with self._database.write() as transaction:
             run_id = self.get(revision_id).run_id
+            transaction.hold(f"run {run_id}")
             old = self.active(run_id)
             if old is None:
                 change = insert(_A).values(run_id=run_id, revision_id=revision_id)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Dialect,
@@ -58,6 +59,11 @@ metadata = MetaData(
 
 def _id() -> Column[str]:
     return Column("id", String(64), primary_key=True)
+
+
+def _seed() -> Column[int]:
+    # any whole number that a person or a generator chose, not only one of 32 bits
+    return Column("seed", BigInteger, nullable=False)
 
 
 def _seq() -> Column[int]:
@@ -187,7 +193,7 @@ split = Table(
     _id(),
     _seq(),
     Column("name", Text, nullable=False),
-    Column("seed", Integer, nullable=False),
+    _seed(),
     Column("created_utc", String(40), nullable=False),
 )
 
@@ -243,7 +249,7 @@ reader_study = Table(
     Column("name", Text, nullable=False, unique=True),
     _to("run.id", "run_id", index=False),
     _to("model_revision.id", "revision_id", index=False),
-    Column("seed", Integer, nullable=False),
+    _seed(),
     Column("created_utc", String(40), nullable=False),
 )
 

@@ -51,6 +51,7 @@ class SplitRepository:
 
     def remove(self, split_id: str) -> None:
         with self._database.write() as transaction:
+            transaction.hold(f"split {split_id}")
             old = self.get(split_id)
             transaction.connection.execute(delete(_P).where(_P.c.split_id == split_id))
             transaction.connection.execute(delete(_T).where(_T.c.id == split_id))

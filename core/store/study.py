@@ -3,6 +3,7 @@
 ::
 
     study.db         patients, images, lesions, labels, annotations, splits, runs, models, audit trail
+    database.json    in its place where a server holds all that: its address
     pixels/          decoded mammograms with their pyramids, one file each, written once
     derived/         arrays that can be computed again
     runs/            checkpoints and reports of training runs
@@ -16,13 +17,13 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from core.domain.errors import MarginaliaError, StudyError
 from core.platform.atomic import make_folder, storage_error
@@ -33,17 +34,19 @@ from core.store.anchor import append_anchor
 from core.store.annotations import AnnotationRepository
 from core.store.arrays import DERIVED, PIXELS, ArrayStore
 from core.store.audit import AuditRepository
+from core.store.backend import Backend, LayoutDifference
 from core.store.batch import WriteBatch
 from core.store.counts import SourceCounts, count_by_source
 from core.store.database import Database, now_utc
 from core.store.erasure import Tombstone, forget_rows
-from core.store.filesystem import refuse_network
+from core.store.file_names import FileNames
 from core.store.identity import IDENTITY
 from core.store.images import ImageRepository
 from core.store.lesions import LesionRepository
-from core.store.names import DATABASE, RUNS
+from core.store.location import FILES, drop_hashes, new_database, open_database, refuse_place
+from core.store.names import DATABASE, RUNS, SERVER
 from core.store.patients import PatientRepository
-from core.store.pseudonym_links import LinkRepository, drop_hashes_of_copies
+from core.store.pseudonym_links import LinkRepository
 from core.store.reader_studies import ReaderStudyRepository
 from core.store.readers import ReaderRepository
 from core.store.replay import Expected
@@ -52,11 +55,11 @@ from core.store.row_check import Difference, differences
 from core.store.rows import from_row
 from core.store.runs import ModelRepository, RunRepository
 from core.store.splits import SplitRepository
-from core.store.upgrade import BACKUPS, bring_up_to_date, make_database
+from core.store.upgrade import BACKUPS
 from core.store.worklist import Worklist
 from core.store.write_lock import HOLDER, LOCK, LockOwner, WriteLock, present_holder, user_name
 
-_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", IDENTITY, LOCK, HOLDER)
+_FILES = (*FILES, IDENTITY, LOCK, HOLDER)
 
 
 class StudyInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,12 +77,11 @@ class Study:
     ``with study.batch():`` many become one.
     """
 
-    def __init__(self, folder: Path, *, lock: WriteLock | None, who: str) -> None:
-        writable = lock is not None
+    def __init__(self, folder: Path, backend: Backend, *, lock: WriteLock | None, who: str) -> None:
         self.folder = folder
-        self.writable = writable
+        self.writable = writable = backend.writable
         self._lock = lock
-        self._database = Database(folder / DATABASE, writable=writable, who=who)
+        self._database = Database(backend, who=who)
         self.patients = PatientRepository(self._database)
         self.images = ImageRepository(self._database)
         self.lesions = LesionRepository(self._database)
@@ -94,7 +96,8 @@ class Study:
         self.links = LinkRepository(self._database)
         self.worklist = Worklist(self._database)
         self.arrays = ArrayStore(folder, writable=writable)
-        self.info = _read_info(self._database)
+        self.file_names = FileNames(folder)
+        self.info = _read_info(self._database, folder)
         self._opened_with = self.audit.head() if writable else None
         self.unclosed = None if lock is None else lock.found
         """Last owner that had the study open and did not close it (killed, or the power failed)."""
@@ -102,12 +105,18 @@ class Study:
         """Temporary files of theirs that were deleted when it was opened now."""
 
     @classmethod
-    def create(cls, folder: Path, *, name: str, synthetic: bool = False, holder: str = "") -> Study:
-        """Make a study in a new or empty folder and open it for writing; nothing is left where that fails."""
+    def create(
+        cls, folder: Path, *, name: str, synthetic: bool = False, holder: str = "", server: str = ""
+    ) -> Study:
+        """Make a study in a new or empty folder and open it for writing; nothing is left where that fails.
+
+        ``server``: address of the database server that is to hold what people make, without a password; "" for a
+        file in the folder.
+        """
         folder = folder.absolute()
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise StudyError(f"{folder} is not empty; choose a new folder for the study.")
-        refuse_network(_existing(folder))
+        refuse_place(_existing(folder), server)
         try:
             make_folder(folder.parent)
             there = folder.exists()
@@ -116,10 +125,11 @@ class Study:
         except OSError as error:
             raise storage_error(error, folder) or error from error
         try:
-            _fill(making, name=name, synthetic=synthetic, who=holder or user_name())
+            info = StudyInfo(id=str(uuid.uuid4()), name=name, synthetic=synthetic, created_utc=now_utc())
+            _fill(making, info, who=holder or user_name(), server=server)
             if there:
                 # a folder that exists may be a mount point and stays; the database comes last, it makes the study
-                for part in sorted(making.iterdir(), key=lambda path: path.name == DATABASE):
+                for part in sorted(making.iterdir(), key=lambda path: path.name in (DATABASE, SERVER)):
                     part.rename(folder / part.name)
                 sync_folder(folder)
             else:
@@ -140,23 +150,18 @@ class Study:
         opened for writing, after a copy was made.
         """
         folder = folder.absolute()
-        database = folder / DATABASE
         refuse_strange(folder, _FILES, (PIXELS, DERIVED, RUNS, BACKUPS))
-        if not database.is_file():
-            raise StudyError(f"{folder} is not a study: it has no {DATABASE}. Choose the folder of a study.")
-        refuse_network(folder)
-        lock = WriteLock.take(folder, holder) if writable else None
+        backend, lock = open_database(folder, writable=writable, holder=holder)
         try:
-            bring_up_to_date(database, writable=writable)
-            study = cls(folder, lock=lock, who=holder or user_name())
+            study = cls(folder, backend, lock=lock, who=holder or user_name())
         except BaseException:
             if lock is not None:
                 lock.release()
             raise
         if writable:
-            study.cleared = study.arrays.clear_partial()
+            study.cleared = study.arrays.clear_partial(shared=backend.shared)
             if study.links.drop_hashes():
-                drop_hashes_of_copies(folder / BACKUPS)
+                drop_hashes(folder / BACKUPS)
         return study
 
     def counts(self) -> tuple[SourceCounts, ...]:
@@ -186,6 +191,33 @@ class Study:
         """One transaction for all calls inside: durable together when the block ends well, else none of them."""
         return WriteBatch(self._database)
 
+    @property
+    def database(self) -> str:
+        """Return the name of the study's database, for sentences."""
+        return self._database.backend.name
+
+    @property
+    def shared(self) -> bool:
+        """Return True if many programs may write in the study at once."""
+        return self._database.backend.shared
+
+    def snapshot(self, target: Path) -> None:
+        """Write the database as of now into one new file, that of a study in a folder."""
+        self._database.backend.snapshot(target)
+
+    @contextmanager
+    def held(self, place: str) -> Iterator[tuple[Connection, Backend]]:
+        """Inside, nobody can commit a change; the connection sees all that was committed, and the record that the
+        study moves to ``place``."""
+        with self._database.write() as transaction:
+            transaction.record("study.move", f"study {self.info.id}", new={"to": place})
+            transaction.flush()
+            yield transaction.connection, self._database.backend
+
+    def layout_differences(self) -> tuple[LayoutDifference, ...]:
+        """Return the tables, indexes and triggers that are not those of a study."""
+        return self._database.backend.layout_differences()
+
     def database_problems(self) -> tuple[str, ...]:
         """Return the faults that the database itself finds; empty if it is sound."""
         return self._database.problems()
@@ -194,6 +226,13 @@ class Study:
         """Yield the rows that differ from the audit trail (``core.store.row_check``)."""
         with self._database.read() as connection:
             yield from differences(connection, expected)
+
+    def tamper(self, statement: str, *, unguarded: bool = False) -> None:
+        """Change the database behind the back of the audit trail, to see that it is noticed (self-test)."""
+        with self._database.write() as transaction:
+            guards = transaction.guard_lifted() if unguarded else nullcontext()
+            with guards:
+                transaction.connection.exec_driver_sql(statement)
 
     def remove_patient(self, patient_id: str) -> None:
         """Take a patient out, with images, lesions, annotations and pixels. Backups and derived arrays may still
@@ -213,7 +252,9 @@ class Study:
             self.arrays.delete_derived(name)
         for copy in (self.folder / BACKUPS).glob("*.db"):
             copy.unlink()
-        return forget_rows(self._database, patient_id)
+        stone = forget_rows(self._database, patient_id)
+        self._database.backend.overwrite_deleted()
+        return stone
 
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of the run's checkpoints and reports; made if missing and the study is writable."""
@@ -235,7 +276,7 @@ class Study:
 
     def _anchor(self) -> None:
         """Keep the head of the trail outside the study, where that is set up and something was changed."""
-        if self._lock is None:
+        if not self.writable:
             return
         with suppress(OSError, MarginaliaError):
             head = self.audit.head()
@@ -251,22 +292,18 @@ class Study:
         self.close()
 
 
-def _fill(folder: Path, *, name: str, synthetic: bool, who: str) -> None:
+def _fill(folder: Path, info: StudyInfo, *, who: str, server: str) -> None:
     for part in (PIXELS, DERIVED, RUNS):
         (folder / part).mkdir(mode=0o700)
-    make_database(folder / DATABASE)
-    database = Database(folder / DATABASE, writable=True, who=who)
-    try:
+    with new_database(folder, server) as backend:
+        database = Database(backend, who=who)
         with database.write() as transaction:
-            info = StudyInfo(id=str(uuid.uuid4()), name=name, synthetic=synthetic, created_utc=now_utc())
             transaction.connection.execute(insert(schema.info).values(msgspec.structs.asdict(info)))
             transaction.record("study.create", f"study {info.id}", new=info)
         LinkRepository(database).start()
-    finally:
-        database.close()
 
 
-def _read_info(database: Database) -> StudyInfo:
+def _read_info(database: Database, folder: Path) -> StudyInfo:
     columns = schema.info.c
     try:
         with database.read() as connection:
@@ -278,7 +315,7 @@ def _read_info(database: Database) -> StudyInfo:
         raise
     if row is None:
         database.close()
-        raise StudyError(f"The study in {database.path.parent} was not created completely; create it again.")
+        raise StudyError(f"The study in {folder} was not created completely; create it again.")
     return from_row(row, StudyInfo)
 
 

@@ -98,7 +98,9 @@ class Trail:
         waiting = self._records[self._flushed :]
         if not waiting:
             return
-        head = self._connection.execute(select(audit_head.c.counter, audit_head.c.sha256)).one()
+        # where other programs write too, none of them adds a record from here to the end of the transaction
+        newest = select(audit_head.c.counter, audit_head.c.sha256).with_for_update()
+        head = self._connection.execute(newest).one()
         counter, previous = int(head.counter), str(head.sha256)
         rows: list[dict[str, object]] = []
         for at_utc, action, subject, old, new in waiting:

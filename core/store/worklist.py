@@ -6,7 +6,7 @@ An entry is a lesion, or an image without one. Keys are found for the whole list
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -16,18 +16,20 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 
 from core.domain.vocabulary import Laterality, MarginType, Part, Pathology, ViewPosition
 from core.store import schema
-from core.store.database import Database, given_indexes
+from core.store.database import Database
 from core.store.worklist_index import NO_MARGIN, Entries, Flags, Numbers, Said, WorklistIndex, numbers_of
 
 _I, _P, _L = schema.image, schema.patient, schema.lesion
 _MINE, _OWN = schema.label.alias("mine"), schema.label.alias("own")
 _A = schema.annotation
 _NOTHING = "[]"
+_AT_ONCE = 500
+"""Identifiers in one statement."""
 
 
 class WorklistFilter(StrEnum):
     ALL = "all"
-    UNLABELLED = "unlabelled"  # no margin from this reader, nor from the data set
+    UNLABELLED = "unlabelled"  # no margin from this reader, nor (unless own_margins) from the data set
     UNANNOTATED = "unannotated"  # nothing drawn by this reader
     MINE = "mine"  # this reader labelled or drew something
     FLAGGED = "flagged"
@@ -43,7 +45,9 @@ class WorklistOrder(StrEnum):
 class WorklistQuery(msgspec.Struct, frozen=True, kw_only=True):
     reader_id: str = ""
     text: str = ""
-    """In pseudonym, source, view or comment; every word must occur."""
+    """In pseudonym, source, view, comment or file name; every word must occur."""
+    own_margins: bool = False
+    """Order and filter by what the reader named alone; else also by what the data set names."""
     only: WorklistFilter = WorklistFilter.ALL
     split_id: str = ""
     part: Part | None = None
@@ -108,20 +112,24 @@ class Worklist:
         self._database = database
         self._index = WorklistIndex()
 
-    def keys(self, query: WorklistQuery) -> WorklistKeys:
-        """Every entry that the query lets through, in its order."""
-        with self._database.read() as connection, given_indexes(connection):
+    def keys(self, query: WorklistQuery, file_names: Mapping[str, str] | None = None) -> WorklistKeys:
+        """Every entry that the query lets through, in its order.
+
+        ``file_names``: image id to the name of its file, in which the words of the query are looked for too.
+        """
+        with self._database.read(trail=True) as connection, self._database.backend.given_indexes(connection):
             entries = self._index.entries(connection)
             said = self._index.said(connection, entries, query.reader_id)
             through = np.ones(len(entries.image), np.bool_)
             for word in query.text.split():
-                through &= _holds(connection, entries, said, query.reader_id, word)
+                found = _holds(connection, entries, said, query.reader_id, word)
+                through &= found | _named(connection, entries, file_names or {}, word)
             if query.only is not WorklistFilter.ALL:
                 drawn = self._index.drawn(connection, entries, query.reader_id, _drawn_numbers(query.reader_id))
-                through &= _passes(entries, said, drawn, query.only)
+                through &= _passes(entries, said, drawn, query)
             if query.split_id and query.part is not None:
                 through &= entries.of_patients(numbers_of(connection, _of_part(query.split_id, query.part)))
-        places = _ordered(entries, said, np.flatnonzero(through), query.order)
+        places = _ordered(entries, said, np.flatnonzero(through), query)
         return WorklistKeys(entries.image[places], entries.lesion[places])
 
     def rows(self, keys: Sequence[WorklistKey], *, reader_id: str) -> list[WorklistRow | None]:
@@ -224,10 +232,20 @@ def _holds(connection: Connection, entries: Entries, said: Said, reader_id: str,
     return found
 
 
-def _passes(entries: Entries, said: Said, drawn: Flags, only: WorklistFilter) -> Flags:
-    match only:
+def _named(connection: Connection, entries: Entries, file_names: Mapping[str, str], word: str) -> Flags:
+    """Entries in whose file name the word occurs."""
+    found = [image for image, name in file_names.items() if word.lower() in name.lower()]
+    through = np.zeros(len(entries.image), np.bool_)
+    for begin in range(0, len(found), _AT_ONCE):
+        images = select(_I.c.seq).where(_I.c.id.in_(found[begin : begin + _AT_ONCE]))
+        through |= np.isin(entries.image, numbers_of(connection, images))
+    return through
+
+
+def _passes(entries: Entries, said: Said, drawn: Flags, query: WorklistQuery) -> Flags:
+    match query.only:
         case WorklistFilter.UNLABELLED:
-            unlabelled: Flags = (entries.lesion >= 0) & (_margin(entries, said) == NO_MARGIN)
+            unlabelled: Flags = (entries.lesion >= 0) & (_margin(entries, said, query) == NO_MARGIN)
             return unlabelled
         case WorklistFilter.UNANNOTATED:
             return ~drawn
@@ -239,13 +257,15 @@ def _passes(entries: Entries, said: Said, drawn: Flags, only: WorklistFilter) ->
             return np.ones(len(drawn), np.bool_)
 
 
-def _margin(entries: Entries, said: Said) -> Numbers:
-    """By the reader, else by the data set."""
+def _margin(entries: Entries, said: Said, query: WorklistQuery) -> Numbers:
+    """By the reader, else (unless ``own_margins``) by the data set."""
+    if query.own_margins:
+        return said.margin
     return np.where(said.margin == NO_MARGIN, entries.margin, said.margin)
 
 
-def _ordered(entries: Entries, said: Said, places: Numbers, order: WorklistOrder) -> Numbers:
-    match order:
+def _ordered(entries: Entries, said: Said, places: Numbers, query: WorklistQuery) -> Numbers:
+    match query.order:
         case WorklistOrder.ENTRY:
             return places
         case WorklistOrder.NEWEST:
@@ -253,7 +273,7 @@ def _ordered(entries: Entries, said: Said, places: Numbers, order: WorklistOrder
         case WorklistOrder.PATIENT:
             by = entries.patient
         case WorklistOrder.MARGIN:
-            by = _margin(entries, said)
+            by = _margin(entries, said, query)
     # entries of one rank stay in the order of entry
     return places[np.argsort(by[places], kind="stable")]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, Select, Text, case, cast, func, select
 
 from core.domain.vocabulary import MarginType, ViewPosition
 from core.store import schema
@@ -165,10 +165,10 @@ def numbers_of(connection: Connection, statement: Select[Any]) -> Numbers:
     """
     found = statement.subquery()
     first, *rest = list(found.c)
-    together: Any = first
+    together: Any = cast(first, Text)
     for column in rest:
-        together = together.concat(",").concat(column)
-    text = connection.execute(select(func.group_concat(together))).scalar_one()
+        together = together.concat(",").concat(cast(column, Text))
+    text = connection.execute(select(func.aggregate_strings(together, ","))).scalar_one()
     return np.empty(0, np.int64) if text is None else np.fromstring(str(text), np.int64, sep=",")
 
 

@@ -11,36 +11,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from core.data.augment import (
     ALL,
-    AugmentParameters,
     BatchPlan,
     Float32,
-    apply,
     augment,
-    draw_parameters,
     epoch_batches,
     generator,
 )
 from core.data.roi_set import RoiSet, UInt8
-from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
 from core.imaging.raster import irrelevant
-from core.model.network import PrototypeNetwork
-from core.model.precision import gradient_precision
 from core.model.trunk import TrunkNetwork
 from core.training.config import TrainingConfig
-from core.training.inference import INFERENCE_BATCH, device_of, exact, network_input, normalise, normalise_beside
-from core.training.machine import usual_precision
+from core.training.fixed_draws import CACHE_POSITION, FixedDraws, Rows, fixed_draws, stored_masks
+from core.training.inference import normalise_beside
 
-Rows = NDArray[np.int64]
-CACHE_POSITION = 1 << 20
-"""Position of the draws of the frozen mode's cache, apart from every position of a plan."""
 TABLE_POSITION = CACHE_POSITION + 1
 """Position of the draws of an augmented similarity table."""
 
@@ -105,7 +95,13 @@ class Source(Protocol):
         """
         ...
 
-    def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor: ...
+    def latent(self, network: TrunkNetwork, inputs: torch.Tensor) -> torch.Tensor:
+        """The latent cells of a batch's inputs."""
+        ...
+
+    def feature_maps(self, network: TrunkNetwork, inputs: torch.Tensor) -> torch.Tensor:
+        """The trunk's output for a batch's inputs."""
+        ...
 
 
 @runtime_checkable
@@ -144,40 +140,38 @@ class Augmented:
         inputs = normalise_beside(grey[:, 0], self.rois.transform)
         return _batch(self.rois, mine, inputs, of_part(masks, coarse(rows, share, self.config)), len(rows))
 
-    def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor:
+    def latent(self, network: TrunkNetwork, inputs: torch.Tensor) -> torch.Tensor:
         return network.latent(inputs)
+
+    def feature_maps(self, network: TrunkNetwork, inputs: torch.Tensor) -> torch.Tensor:
+        return network.feature_maps(inputs)
 
 
 class Cached:
     """The same draws of frozen features: each is one of a ROI's fixed augmentations, the first being none.
     ``feature_dropout`` sets channels of a draw to their mean over the un-augmented ROIs.
 
-    ``plain`` (n, C0, h, w) float32 are the un-augmented features; the augmented ones serve gradients only: they
-    are computed in the precision of gradients of the whole network (on a processor with bfloat16 in half the time,
-    0.8% from float32 for VGG-16) and kept in float16.
+    ``plain`` (n, C0, h, w) float32 are the un-augmented features; the augmented ones serve gradients only.
     """
 
     def __init__(
-        self, network: PrototypeNetwork, training: RoiSet, config: TrainingConfig, cancelled: IsCancelled = never
+        self,
+        network: TrunkNetwork,
+        training: RoiSet,
+        config: TrainingConfig,
+        cancelled: IsCancelled = never,
+        *,
+        fixed: FixedDraws | None = None,
     ) -> None:
+        """``fixed``: of these ROIs, where they were computed before; by default those of the whole trunk."""
         self.rois = training
         self.config = config
         self.draws = Augmented(training, config)
-        self.plain = features_of(network, training, cancelled=cancelled)
-        versions = [self.plain.half()]
+        found = fixed or fixed_draws(network, training, config, blocks=len(network.blocks()), cancelled=cancelled)
+        self.blocks, self.plain = found.blocks, found.plain
         self.mean = self.plain.mean((0, 2, 3)).view(1, -1, 1, 1).numpy()
-        masks = [_packed(np.concatenate([training.central(stored_masks(training, r)) for r in _pieces(training)]))]
-        for version in range(config.cached_augmentations):
-            random = generator(config.seed, CACHE_POSITION, version)
-            parameters = draw_parameters(
-                random, len(training), config.augmentation, lesion_share=config.transform.lesion_share
-            )
-            found, cut = _augmented_features(network, training, parameters, config, cancelled)
-            versions.append(found)
-            masks.append(_packed(cut))
-        self.features = torch.stack(versions)
-        self.masks = np.stack(masks)
-        """(versions, n, 2, I, I / 8): a bit a pixel, an eighth of the memory."""
+        self.features = torch.cat([self.plain.half()[None], found.drawn])
+        self.masks = found.masks
 
     def order(self, position: int) -> list[Rows]:
         return self.draws.order(position)
@@ -202,18 +196,11 @@ class Cached:
         dropped: Float32 = self.mean + (features - self.mean) * factor
         return dropped
 
-    def latent(self, network: PrototypeNetwork, inputs: torch.Tensor) -> torch.Tensor:
-        return network.latent_of_features(inputs)
+    def latent(self, network: TrunkNetwork, inputs: torch.Tensor) -> torch.Tensor:
+        return network.latent_of_features(self.feature_maps(network, inputs))
 
-
-def stored_masks(rois: RoiSet, rows: Rows) -> UInt8:
-    """Return (B, 2, S, S) of these rows: the mask of the fine-annotation loss (fine where there is one), the
-    lesion's.
-
-    Made for each batch: kept, they would take two thirds of the set's memory again.
-    """
-    lesion = rois.lesion[rows]
-    return np.stack([np.where(rois.has_fine[rows, None, None], rois.fine[rows], lesion), lesion], axis=1)
+    def feature_maps(self, network: TrunkNetwork, inputs: torch.Tensor) -> torch.Tensor:
+        return network.features_of_early(inputs, self.blocks)
 
 
 def coarse(rows: Rows, share: slice, config: TrainingConfig) -> NDArray[np.bool_]:
@@ -233,52 +220,6 @@ def of_part(masks: UInt8, lesion_scale: NDArray[np.bool_]) -> UInt8:
     outlined = np.flatnonzero(lesion_scale & masks[:, 1].any(axis=(1, 2)))
     chosen[outlined, 0] = masks[outlined, 1]
     return chosen
-
-
-def _packed(masks: UInt8) -> UInt8:
-    """Return masks of 0 and 1 as one bit a pixel, along the last axis."""
-    return np.packbits(masks, axis=-1)
-
-
-def features_of(network: TrunkNetwork, rois: RoiSet, *, cancelled: IsCancelled = never) -> torch.Tensor:
-    """Return (n, C0, h, w) float32 backbone features of the un-augmented ROIs, on the CPU."""
-    found = []
-    for rows in _pieces(rois):
-        if cancelled():
-            raise Cancelled
-        with exact(network):
-            found.append(network.feature_maps(network_input(rois, rows, device_of(network))).cpu())
-    return torch.cat(found) if found else torch.zeros(0)
-
-
-def _augmented_features(
-    network: PrototypeNetwork,
-    training: RoiSet,
-    parameters: AugmentParameters,
-    config: TrainingConfig,
-    cancelled: IsCancelled,
-) -> tuple[torch.Tensor, UInt8]:
-    """Return (n, C0, h, w) float16 features of the augmented ROIs, and their masks (n, 2, I, I)."""
-    device = device_of(network)
-    precision = usual_precision(msgspec.structs.replace(config, frozen_backbone=False), device)
-    found, masks = [], []
-    for rows in _pieces(training):
-        if cancelled():
-            raise Cancelled
-        grey, cut = apply(
-            parameters.rows(rows), training.pixels[rows], stored_masks(training, rows), training.transform
-        )
-        inputs = normalise(torch.from_numpy(grey[:, 0]), training.transform).to(device)
-        with exact(network), gradient_precision(precision, device):
-            found.append(network.feature_maps(inputs).half().cpu())
-        masks.append(cut)
-    return torch.cat(found), np.concatenate(masks)
-
-
-def _pieces(rois: RoiSet) -> list[Rows]:
-    return [
-        np.arange(first, min(first + INFERENCE_BATCH, len(rois))) for first in range(0, len(rois), INFERENCE_BATCH)
-    ]
 
 
 def _batch(rois: RoiSet, rows: Rows, inputs: torch.Tensor, masks: UInt8, whole: int) -> TrainingBatch:

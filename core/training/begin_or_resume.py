@@ -11,13 +11,13 @@ import torch
 from core.data.roi_set import RoiSet
 from core.domain.errors import TrainingError
 from core.domain.events import Emit
+from core.model.accelerator import device_here, resolve_device
 from core.model.backbones import backbone_entry
 from core.model.network import PrototypeNetwork
 from core.training import state as run_state
 from core.training.config import TrainingConfig
 from core.training.losses import warm_start_head
 from core.training.machine import MachineChoice, choose_machine, settle_machine, write_config
-from core.training.stages import trunk_blocks
 from core.training.state import Facts, RunState
 from core.training.team import Team, share_statistics
 
@@ -48,7 +48,7 @@ def begin(
             config=config, fingerprint=fingerprint, device=resolve_device(config.device).type,
             at_once=config.machine.images_at_once or batch,
         )  # fmt: skip
-    network = make_network(config, fresh=tensors is None).to(torch.device(facts.device))
+    network = make_network(config, fresh=tensors is None).to(device_here(facts.device))
     check_freezing(config, network)
     if team.size > 1:
         share_statistics(network)
@@ -101,7 +101,7 @@ def make_network(config: TrainingConfig, *, fresh: bool) -> PrototypeNetwork:
 
 def check_freezing(config: TrainingConfig, network: PrototypeNetwork) -> None:
     """Raises: TrainingError where more blocks are to stay fixed than the trunk has."""
-    blocks = len(trunk_blocks(network))
+    blocks = len(network.blocks())
     if config.frozen_blocks >= blocks:
         raise TrainingError(
             f"frozen_blocks={config.frozen_blocks} leaves nothing of the trunk to train: it has {blocks} blocks. "
@@ -121,15 +121,6 @@ def check_normalisation(config: TrainingConfig) -> None:
             f"The ImageNet weights of {entry.name} expect an input normalised with {wanted.words}: set "
             f"transform.mean={list(wanted.mean)} and transform.std={list(wanted.std)}."
         )
-
-
-def resolve_device(wish: str) -> torch.device:
-    """Return the device that the configuration asks for; ``auto`` is CUDA where there is one, else the CPU."""
-    if wish == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("The configuration asks for CUDA, but no CUDA device can be used: choose device cpu.")
-    if wish == "auto":
-        wish = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wish)
 
 
 def check_classes(training: RoiSet) -> None:

@@ -11,8 +11,10 @@ from torch import nn
 
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import IsCancelled, never
+from core.model.accelerator import fixed_shapes, release_unused
 from core.model.precision import Precision, gradient_precision
-from core.training.batches import Rows, Source, TrainingBatch, prefetched
+from core.training.batches import Source, TrainingBatch, prefetched
+from core.training.fixed_draws import Rows
 from core.training.loss_totals import LossTotals
 from core.training.losses import Parts
 from core.training.memory import out_of_memory
@@ -59,11 +61,12 @@ def run_epoch(task: EpochTask, source: Source, order: list[Rows], position: int)
     step that would have spoilt the weights, or after the epoch, in which no such step was made.
     """
     ledger = LossTotals(len(order), task.device)
-    for index, batch in enumerate(prefetched(source, order, position, task.team.share)):
-        if task.team.anybody(task.cancelled()):
-            raise Cancelled
-        task.before_batch(index, len(order))
-        _train_on(task, batch, index, ledger)
+    with fixed_shapes(task.device):
+        for index, batch in enumerate(prefetched(source, order, position, task.team.share)):
+            if task.team.anybody(task.cancelled()):
+                raise Cancelled
+            task.before_batch(index, len(order))
+            _train_on(task, batch, index, ledger)
     if task.unwatched and (bad := ledger.first_bad()) is not None:
         rows = order[bad]
         raise _not_finite(task, source.load(rows, position, bad, task.team.share(len(rows))), bad)
@@ -131,8 +134,7 @@ def _halve(task: EpochTask, size: int) -> None:
         )
     task.memory.at_once = (current + 1) // 2
     task.memory.halvings += 1
-    if task.device.type == "cuda":
-        torch.cuda.empty_cache()
+    release_unused(task.device)
 
 
 def _grads(optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:

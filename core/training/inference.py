@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from core.data.roi_set import InputTransform, RoiSet
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
+from core.model.accelerator import sent
 from core.model.network import Activations, PrototypeNetwork
 from core.model.precision import exact_float32
 
@@ -53,9 +55,20 @@ def device_of(network: torch.nn.Module) -> torch.device:
 def normalise(grey: torch.Tensor, transform: InputTransform) -> torch.Tensor:
     """Convert (B, I, I) grey values in [0, 1] to the network input (B, 3, I, I), float32: one channel three
     times."""
-    mean = torch.tensor(transform.mean, device=grey.device).view(1, 3, 1, 1)
-    std = torch.tensor(transform.std, device=grey.device).view(1, 3, 1, 1)
+    mean, std = _constants(transform.mean, transform.std, grey.device)
     return (grey.float().unsqueeze(1) - mean) / std
+
+
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)
+def _constants(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keep these on the device: what is made there of Python's numbers has to be waited for."""
+    return (
+        torch.tensor(mean, device=device).view(1, 3, 1, 1),
+        torch.tensor(std, device=device).view(1, 3, 1, 1),
+    )
 
 
 def normalise_beside(grey: Float32, transform: InputTransform) -> torch.Tensor:
@@ -72,7 +85,7 @@ def normalise_beside(grey: Float32, transform: InputTransform) -> torch.Tensor:
 def network_input(rois: RoiSet, rows: NDArray[np.int64], device: torch.device) -> torch.Tensor:
     """Return the un-augmented network input of these rows, (B, 3, I, I)."""
     crops = np.ascontiguousarray(rois.central(rois.pixels)[rows])
-    return normalise(torch.from_numpy(crops).to(device).float() / 255, rois.transform)
+    return normalise(sent(torch.from_numpy(crops), device).float() / 255, rois.transform)
 
 
 @contextmanager
@@ -187,11 +200,11 @@ def infer(
     """Return the outputs of the network for every un-augmented ROI of the set."""
     scores, logits, malignancy, maps = [], [], [], []
     for _, found in stream(network, rois, batch=batch, features=features, kept=kept, cancelled=cancelled):
-        scores.append(found.scores.cpu().numpy())
-        logits.append(found.logits.cpu().numpy())
-        malignancy.append(found.malignancy.reshape(-1).cpu().numpy())
+        scores.append(found.scores)
+        logits.append(found.logits)
+        malignancy.append(found.malignancy.reshape(-1))
         if keep_maps:
-            maps.append(found.similarities.cpu().numpy())
+            maps.append(found.similarities)
     m, classes = len(network.prototypes), network.last.out_features
     return Inference(
         scores=_joined(scores, (m,)),
@@ -207,5 +220,6 @@ def infer_one(network: PrototypeNetwork, rois: RoiSet, row: int) -> Activations:
         return network.from_latent(network.latent(network_input(rois, np.array([row]), device_of(network))))
 
 
-def _joined(parts: list[Float32], shape: tuple[int, ...]) -> Float32:
-    return np.concatenate(parts) if parts else np.zeros((0, *shape), np.float32)
+def _joined(parts: list[torch.Tensor], shape: tuple[int, ...]) -> Float32:
+    """Read from the device once, after the last batch."""
+    return torch.cat(parts).cpu().numpy() if parts else np.zeros((0, *shape), np.float32)

@@ -21,7 +21,8 @@ class LossTotals:
     def note(self, index: int, names: tuple[str, ...], values: Tensor, *, finite: Tensor) -> None:
         """Add the parts of one batch's loss, (len(names),), and whether they and the gradient are finite, ()."""
         bad = (~finite).to(torch.float32)
-        first = torch.where(bad > 0, float(index), float(self._batches))
+        # not ``where`` of two numbers, which are copied to the device and waited for
+        first = self._batches - bad * float(self._batches - index)
         self._first_bad = torch.minimum(self._first_bad, first)
         self.stopped = torch.maximum(self.stopped, bad)
         added = values.double()

@@ -19,6 +19,7 @@ import torch
 
 from core.domain.errors import TrainingError
 from core.domain.events import Emit, Message
+from core.model.accelerator import fixed_shapes, is_accelerator, wait_for
 from core.model.backbones import COMPACT
 from core.model.network import Activations
 from core.model.precision import Precision, gradient_precision, resolve_precision
@@ -78,12 +79,15 @@ def choose_machine(
     if config.frozen_backbone:  # most of a step is not there
         return msgspec.structs.replace(usual, how="usual")
     timing = _Timing.of(network, config, device)
-    with threads_of(usual):
-        first = timing.seconds(usual)
-        if first is not None and first * timing.steps(lesions, epochs) < SHORT_S:
-            return msgspec.structs.replace(usual, how="usual")
-        found = _fastest(ways, timing)
-    return _with_threads(found, threads, config, timing)
+    try:
+        with threads_of(usual):
+            first = timing.seconds(usual)
+            if first is not None and first * timing.steps(lesions, epochs) < SHORT_S:
+                return msgspec.structs.replace(usual, how="usual")
+            found = _fastest(ways, timing)
+        return _with_threads(found, threads, config, timing)
+    finally:
+        _forget_compiled()
 
 
 def threads_wanted(choice: MachineChoice) -> int:
@@ -99,6 +103,23 @@ def threads_of(choice: MachineChoice) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def computing(choice: MachineChoice) -> Iterator[None]:
+    """``threads_of`` for a whole training; what it compiled is forgotten afterwards."""
+    try:
+        with threads_of(choice):
+            yield
+    finally:
+        if choice.compiled:
+            _forget_compiled()
+
+
+def _forget_compiled() -> None:
+    """Compiled layers of other networks and layouts count towards torch's limit of variants of one function
+    (8): beyond it a network silently runs uncompiled."""
+    torch.compiler.reset()
 
 
 def write_choice(folder: Path, choice: MachineChoice) -> None:
@@ -162,7 +183,7 @@ def _open_ways(config: TrainingConfig, device: torch.device) -> list[MachineChoi
     if config.precision == "auto" and usual == "bfloat16":
         precisions.append("float32")
     layouts = {"auto": [True, False], "channels_last": [True], "contiguous": [False]}[config.machine.layout]
-    compiled = {"auto": [False, True] if device.type == "cuda" else [False], "yes": [True], "no": [False]}
+    compiled = {"auto": [False, True] if is_accelerator(device) else [False], "yes": [True], "no": [False]}
     ways = [
         MachineChoice(precision=precision, channels_last=layout, compiled=fused)
         for precision in precisions
@@ -185,7 +206,7 @@ class _Timing:
     @staticmethod
     def of(network: TrunkNetwork, config: TrainingConfig, device: torch.device) -> _Timing:
         size, batch = config.transform.input_size, config.batch_lesion + config.batch_fine
-        images = batch if device.type == "cuda" else max(2, min(batch, _SAMPLE_PIXELS // size**2))
+        images = batch if is_accelerator(device) else max(2, min(batch, _SAMPLE_PIXELS // size**2))
         noise = torch.rand(images, 3, size, size, generator=torch.Generator().manual_seed(0))
         return _Timing(network=copy.deepcopy(network).train(), inputs=noise.to(device), config=config)
 
@@ -196,14 +217,15 @@ class _Timing:
         return epochs * (self.config.epochs.draws or lesions) / len(self.inputs)
 
     def seconds(self, way: MachineChoice, *, wall: bool = False) -> float | None:
-        """Return one step after one that warms up; None where memory, or the compiler, does not allow it."""
-        clock = time.perf_counter if wall or self.inputs.device.type == "cuda" else time.process_time
+        """One step after one that warms up; None where memory, or the compiler, does not allow it."""
+        clock = time.perf_counter if wall or is_accelerator(self.inputs.device) else time.process_time
         self.network.prepare_gradients(channels_last=way.channels_last, compiled=way.compiled)
         try:
-            self._step(way)
-            began = clock()
-            self._step(way)
-            return clock() - began
+            with fixed_shapes(self.inputs.device):
+                self._step(way)
+                began = clock()
+                self._step(way)
+                return clock() - began
         except (RuntimeError, MemoryError) as error:
             if not way.compiled and not out_of_memory(error):
                 raise
@@ -214,8 +236,7 @@ class _Timing:
         with gradient_precision(way.precision, self.inputs.device):
             found = self.network(self.inputs)
         (found.similarities if isinstance(found, Activations) else found).sum().backward()
-        if self.inputs.device.type == "cuda":
-            torch.cuda.synchronize(self.inputs.device)
+        wait_for(self.inputs.device)
 
 
 def _fastest(ways: list[MachineChoice], timing: _Timing) -> MachineChoice:
@@ -246,6 +267,8 @@ def _with_threads(found: MachineChoice, threads: int, config: TrainingConfig, ti
     if config.machine.threads or threads < 2:
         return everything
     half = msgspec.structs.replace(found, threads=threads // 2)
+    if found.compiled:  # what is compiled for one number of threads is compiled anew for another
+        _forget_compiled()
     took = {}
     for way in (everything, half):
         with threads_of(way):

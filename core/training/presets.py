@@ -98,9 +98,11 @@ def load_preset(name: str) -> TrainingConfig:
 def as_protopnet(config: TrainingConfig) -> TrainingConfig:
     """Return the same run as ProtoPNet: k = 1, no fine-annotation loss, nothing that needs masks.
 
-    Its prototypes start where those of its authors do (Chen et al., NeurIPS 2019): uniform in the unit
-    hypercube.
+    Its prototypes start where those of its authors do (Chen et al., NeurIPS 2019): uniform in the unit hypercube.
+    On a frozen trunk, where they hardly leave that start, they may begin as the other model's do: by k-means, here
+    over all cells of the images of their class, since no mask is used.
     """
+    start = config.prototype_start if config.frozen_backbone else "random"
     replace = msgspec.structs.replace
     return replace(
         config,
@@ -108,7 +110,7 @@ def as_protopnet(config: TrainingConfig) -> TrainingConfig:
         architecture=replace(config.architecture, top_k=1),
         loss=replace(config.loss, fine=0.0),
         warm_start="image",
-        prototype_start="random",
+        prototype_start=start,
     )
 
 

@@ -13,7 +13,7 @@ from core.data.roi_set import RoiSet
 from core.domain.errors import TrainingError
 from core.domain.events import IsCancelled, never
 from core.model.network import PrototypeNetwork
-from core.training.batches import stored_masks
+from core.training.fixed_draws import stored_masks
 from core.training.forgotten_patches import Cells
 from core.training.inference import exact, stream
 from core.training.losses import without_corners

@@ -8,7 +8,6 @@ begins. A step itself asks the device nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -17,12 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.data.augment import ALL, REDRAWS, AugmentParameters, Candidates, generator
-from core.data.roi_set import InputTransform, RoiSet
+from core.data.roi_set import RoiSet
+from core.domain.events import Emit, Message
 from core.imaging.raster import irrelevant
-from core.model.network import PrototypeNetwork
-from core.training.batches import Augmented, Rows, TrainingBatch, coarse, stored_masks
+from core.model.accelerator import free_memory, is_accelerator, sent
+from core.model.trunk import TrunkNetwork
+from core.training.batches import Augmented, TrainingBatch, coarse
 from core.training.config import TrainingConfig
 from core.training.device_augment import cut, lost, sampling
+from core.training.fixed_draws import Rows, stored_masks
+from core.training.inference import normalise
 
 SHARE_OF_MEMORY = 0.4
 """Share of the device's free memory that the ROIs may take."""
@@ -40,12 +43,6 @@ def bytes_of(rois: RoiSet) -> int:
 def plan_home(rois: RoiSet, free_bytes: int) -> Home:
     """Choose the memory that holds the ROIs while the device trains on them."""
     return "resident" if bytes_of(rois) <= SHARE_OF_MEMORY * free_bytes else "streamed"
-
-
-def free_memory(device: torch.device) -> int:
-    """Return bytes free on the device; of the processor's memory nothing is asked, since the ROIs are there
-    already."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 1 << 62
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -145,13 +142,16 @@ class OnDevice(Augmented):
         outlined = (epoch.lesion_scale[batch] & masks[:, 1].flatten(1).any(1).bool())[:, None, None]
         mask = torch.where(outlined, masks[:, 1], masks[:, 0])
         return TrainingBatch(
-            inputs=normalised(grey, self.rois.transform), label=self._label[index], mask=mask, lesion=masks[:, 1],
+            inputs=normalise(grey, self.rois.transform), label=self._label[index], mask=mask, lesion=masks[:, 1],
             irrelevant=irrelevant(mask), lesion_ids=tuple(self.rois.lesion_ids[row] for row in rows[share]),
             whole=len(rows),
         )  # fmt: skip
 
-    def latent(self, network: PrototypeNetwork, inputs: Tensor) -> Tensor:
+    def latent(self, network: TrunkNetwork, inputs: Tensor) -> Tensor:
         return network.latent(inputs)
+
+    def feature_maps(self, network: TrunkNetwork, inputs: Tensor) -> Tensor:
+        return network.feature_maps(inputs)
 
     def _rows(self, stored: Tensor, index: Tensor) -> Tensor:
         """Return these rows of pixels or masks, on the device."""
@@ -160,20 +160,15 @@ class OnDevice(Augmented):
         return self._there(stored[index])
 
     def _there(self, tensor: Tensor) -> Tensor:
-        if self.device.type == "cuda":
-            return tensor.pin_memory().to(self.device, non_blocking=True)
-        return tensor.to(self.device)
+        return sent(tensor, self.device)
 
 
-def normalised(grey: Tensor, transform: InputTransform) -> Tensor:
-    """Compute the same as ``core.training.inference.normalise``, with constants kept on the device."""
-    mean, std = _constants(transform.mean, transform.std, grey.device)
-    return (grey.unsqueeze(1) - mean) / std
-
-
-@lru_cache(maxsize=16)
-def _constants(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    return (
-        torch.tensor(mean, device=device).view(1, 3, 1, 1),
-        torch.tensor(std, device=device).view(1, 3, 1, 1),
-    )
+def drawn_source(training: RoiSet, config: TrainingConfig, device: torch.device, emit: Emit) -> Augmented:
+    """Return augmented draws of the training ROIs; on an accelerator the augmentation is its work too."""
+    if not is_accelerator(device):
+        return Augmented(training, config)
+    home = plan_home(training, free_memory(device))
+    if home == "streamed":
+        text = "The regions of interest do not fit the device's memory beside the network: they are streamed."
+        emit(Message(level="info", text=text))
+    return OnDevice(training, config, device, home)

@@ -15,7 +15,7 @@ from core.data.roi_set import RoiSet
 from core.domain.events import Emit, IsCancelled, never, silent
 from core.platform.system import peak_memory
 from core.training.config import TrainingConfig
-from core.training.machine import threads_of
+from core.training.machine import computing
 from core.training.stages import GRADIENT_STAGES, plan
 from core.training.trainer import Trainer, check_request
 from core.training.validation import evaluate
@@ -65,7 +65,7 @@ def rehearse_run(
     trainer = Trainer(rois, parts, msgspec.structs.replace(config, epochs=short), folder, emit, cancelled)
     whole = time.monotonic() - began
     took: dict[str, float] = {}
-    with threads_of(trainer.state.facts.machine):
+    with computing(trainer.state.facts.machine):
         while True:
             began = time.monotonic()
             step = trainer.advance()

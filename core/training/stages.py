@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from core.model.accelerator import is_accelerator
 from core.model.network import PrototypeNetwork
 from core.training.config import Rates, TrainingConfig
 
@@ -93,11 +94,6 @@ def part_hashes(network: PrototypeNetwork) -> dict[str, str]:
     return {part: digest.hexdigest() for part, digest in digests.items()}
 
 
-def trunk_blocks(network: PrototypeNetwork) -> list[nn.Module]:
-    """Return the children of the trunk that have weights, from its input on."""
-    return [child for child in network.features.children() if any(True for _ in child.parameters())]
-
-
 def prepare(
     network: PrototypeNetwork,
     stage: StageName,
@@ -115,20 +111,27 @@ def prepare(
     network.train()
     if "features" not in trained:
         network.features.eval()
-    for block in trunk_blocks(network)[:frozen_blocks]:
+    for block in network.blocks()[:frozen_blocks]:
         block.requires_grad_(False).eval()
 
 
 def _feature_groups(network: PrototypeNetwork, rate: float, decay: float, frozen: int) -> list[dict[str, Any]]:
     """Return groups of the trunk's blocks that are trained; ``decay`` is the factor on the rate from each to
     the one before it."""
-    blocks = trunk_blocks(network)
     if decay == 1 and frozen == 0:
         return [{"params": part_parameters(network, "features"), "lr": rate, "rate": rate}]
+    return block_groups(network.blocks()[frozen:], rate, decay)
+
+
+def block_groups(blocks: Sequence[nn.Module], rate: float, decay: float) -> list[dict[str, Any]]:
+    """Return groups of an optimiser, one a block.
+
+    The last block learns at ``rate``, any other at ``decay`` times the rate of the next one.
+    """
     rates = [rate * decay ** (len(blocks) - 1 - index) for index in range(len(blocks))]
     return [
         {"params": list(block.parameters()), "lr": own, "rate": own}
-        for block, own in list(zip(blocks, rates, strict=True))[frozen:]
+        for block, own in zip(blocks, rates, strict=True)
     ]
 
 
@@ -174,7 +177,7 @@ def make_optimiser(
 def adam(groups: list[dict[str, Any]], *, rate: float, decoupled_decay: bool = False) -> torch.optim.Adam:
     """Return Adam, all tensors in one kernel on a GPU, which can leave out a step without asking the
     processor."""
-    fused = any(parameter.is_cuda for group in groups for parameter in group["params"])
+    fused = any(is_accelerator(parameter.device) for group in groups for parameter in group["params"])
     return torch.optim.Adam(
         groups,
         lr=rate,

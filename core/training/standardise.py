@@ -7,7 +7,7 @@ import torch
 from core.data.roi_set import RoiSet
 from core.domain.events import IsCancelled, never
 from core.model.trunk import ChannelStandardise, TrunkNetwork
-from core.training.batches import features_of
+from core.training.fixed_draws import features_of
 from core.training.team import ALONE, Team
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import torch
@@ -23,6 +22,7 @@ from core.platform.atomic import atomic_write
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 from core.training.machine import MachineChoice
+from core.training.moments import load_moments, moments_of
 from core.training.stages import StageName, make_optimiser
 from core.training.validation import Validation
 
@@ -92,8 +92,7 @@ def save(folder: Path, state: RunState) -> None:
     if state.head is not None:
         tensors |= {f"head.{name}": value for name, value in state.head.state_dict().items()}
     if state.optimiser is not None:
-        for index, moments in state.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{name}": value for name, value in moments.items()}
+        tensors |= {f"optimiser.{name}": value for name, value in moments_of(state.optimiser).items()}
     save_state(folder / STATE_NAME, tensors, msgspec.to_builtins(state.facts))
     # after the state: figures of an epoch that is not saved would be drawn twice when the run goes on
     save_history(folder, state.facts.history)
@@ -130,7 +129,7 @@ def restore(state: RunState, tensors: Tensors, head: nn.Conv2d | None) -> None:
     if facts.optimiser_stage:
         stage: StageName = facts.optimiser_stage  # type: ignore[assignment]
         state.optimiser = optimiser_for(state, stage)
-        _load_moments(state.optimiser, _under(tensors, "optimiser."))
+        load_moments(state.optimiser, _under(tensors, "optimiser."))
 
 
 def optimiser_for(state: RunState, stage: StageName) -> torch.optim.Adam:
@@ -139,17 +138,6 @@ def optimiser_for(state: RunState, stage: StageName) -> torch.optim.Adam:
         state.network, stage, config.rates, head=state.head, frozen_backbone=config.frozen_backbone,
         frozen_blocks=config.frozen_blocks,
     )  # fmt: skip
-
-
-def _load_moments(optimiser: torch.optim.Adam, moments: Tensors) -> None:
-    described: dict[str, Any] = optimiser.state_dict()
-    held = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    for name, value in moments.items():
-        index, key = name.split(".", 1)
-        # in the memory layout of the parameter, which fused steps require
-        like = torch.empty_like(held[int(index)]) if value.shape == held[int(index)].shape else None
-        described["state"].setdefault(int(index), {})[key] = value if like is None else like.copy_(value)
-    optimiser.load_state_dict(described)
 
 
 def _under(tensors: Tensors, prefix: str) -> Tensors:

@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.data.augment import BatchPlan, augment, epoch_batches, generator
+from core.data.augment import BatchPlan, epoch_batches, generator
 from core.data.roi_set import RoiSet
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
 from core.domain.vocabulary import Part
 from core.model.network import PrototypeNetwork
-from core.training.batches import TABLE_POSITION, stored_masks
+from core.training.batches import TABLE_POSITION, Augmented, Source, prefetched
 from core.training.config import TrainingConfig
-from core.training.inference import INFERENCE_BATCH, Latents, device_of, exact, infer, normalise
+from core.training.inference import INFERENCE_BATCH, Latents, device_of, exact, infer
 from core.training.similarity_table import SimilarityTable, make_table
 
 
@@ -23,35 +23,36 @@ def fit_table(
     training: RoiSet,
     config: TrainingConfig,
     *,
+    source: Source | None = None,
     features: torch.Tensor | None = None,
     kept: Latents | None = None,
     cancelled: IsCancelled = never,
 ) -> SimilarityTable:
     """Return the training rows of stage A3 and B: the un-augmented ROIs, or ``epochs.draws`` augmented draws
-    of them."""
+    of them.
+
+    ``source``: what cuts the draws, on an accelerator the device itself; by default the processor.
+    """
     if config.table_rows == "unaugmented":
         scores = infer(network, training, features=features, kept=kept, cancelled=cancelled).scores
         return make_table(scores, training, np.full(len(training), Part.TRAINING.value))
-    rows, scores = _augmented_scores(network, training, config, cancelled)
+    source = source or Augmented(training, config)
+    rows, scores = _augmented_scores(network, training, config, source, cancelled)
     return make_table(scores, training.rows(rows), np.full(len(rows), Part.TRAINING.value))
 
 
 def _augmented_scores(
-    network: PrototypeNetwork, training: RoiSet, config: TrainingConfig, cancelled: IsCancelled
+    network: PrototypeNetwork, training: RoiSet, config: TrainingConfig, source: Source, cancelled: IsCancelled
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     batches = BatchPlan(batch_lesion=INFERENCE_BATCH, batch_fine=0, draws=config.epochs.draws)
     order = epoch_batches(training.label, training.has_fine, batches, generator(config.seed, TABLE_POSITION, 0))
     scores = []
-    for index, rows in enumerate(order):
+    for batch in prefetched(source, order, TABLE_POSITION):
         if cancelled():
             raise Cancelled
-        random = generator(config.seed, TABLE_POSITION, index + 1)
-        masks = stored_masks(training, rows)
-        grey, _, _ = augment(random, training.pixels[rows], masks, training.transform, config.augmentation)
-        inputs = normalise(torch.from_numpy(grey[:, 0]).to(device_of(network)), training.transform)
         with exact(network):
-            scores.append(network.from_latent(network.latent(inputs)).scores.cpu().numpy())
-    return np.concatenate(order), np.concatenate(scores)
+            scores.append(network(batch.inputs.to(device_of(network))).scores)
+    return np.concatenate(order), torch.cat(scores).cpu().numpy()
 
 
 def run_table(

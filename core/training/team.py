@@ -181,7 +181,8 @@ class TeamBatchNorm2d(nn.BatchNorm2d):
             return super().forward(input)
         add: Callable[[Tensor], Tensor] = _Sum.apply
         x = input.float() if input.dtype in (torch.bfloat16, torch.float16) else input
-        count = torch.tensor(float(x.numel() // x.shape[1]), dtype=x.dtype, device=x.device)
+        # filled on the device: a tensor of a Python number is copied there and waited for
+        count = x.new_full((), float(x.numel() // x.shape[1]))
         torch.distributed.all_reduce(count)
         mean = add(x.sum((0, 2, 3))) / count
         away = x - mean.view(1, -1, 1, 1)

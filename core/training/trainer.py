@@ -22,28 +22,31 @@ from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
 from core.domain.study import Prototype
 from core.domain.vocabulary import Part
+from core.model.accelerator import device_here, is_accelerator
 from core.model.network import PrototypeNetwork
 from core.model.precision import Precision
 from core.platform.atomic import make_folder
 from core.training import state as run_state
-from core.training.batches import Augmented, Cached, Source, TrainingBatch, features_of
+from core.training.batches import Cached, Source, TrainingBatch
 from core.training.begin_or_resume import begin, check_classes, check_normalisation, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
+from core.training.fixed_draws import KeptFeatures, features_of
 from core.training.forgotten_patches import Cells, ForgottenPatch, among, forgotten_cells
 from core.training.inference import Latents
 from core.training.last_layers import malignancy_of
 from core.training.losses import Parts, cell_loss, image_loss, joint_loss
-from core.training.machine import threads_of
+from core.training.machine import computing
+from core.training.moments import lay_out_moments
 from core.training.projection import project
 from core.training.prototype_start import start_from_kmeans
 from core.training.refit import initial_weights, refit
-from core.training.resident import OnDevice, free_memory, plan_home
+from core.training.resident import drawn_source
 from core.training.ridge import choose_ridge
 from core.training.run_progress import Clock
 from core.training.run_record import RunResult, write_outcome
 from core.training.similarity_table import SimilarityTable
-from core.training.stages import GRADIENT_STAGES, StageStep, plan, prepare, rate_factor, set_rates
+from core.training.stages import GRADIENT_STAGES, StageStep, part_hashes, plan, prepare, rate_factor, set_rates
 from core.training.stalled import stalled
 from core.training.standardise import standardise
 from core.training.state import EpochRecord
@@ -66,21 +69,23 @@ def train(
     team: Team = ALONE,
     projected: OnProjection | None = None,
     forgotten: Sequence[ForgottenPatch] = (),
+    kept: KeptFeatures | None = None,
 ) -> RunResult:
     """Train a model on the ROIs whose ``parts`` entry (a value of ``Part``) is training.
 
     ``folder`` receives config.json, machine.json, state.safetensors, history.json, table.h5, run.json and model/.
     No prototype starts from, or is projected onto, a ``forgotten`` patch; the record says which.
+    ``kept``: features of a frozen trunk, computed before for these ROIs, this trunk and this augmentation.
     A folder that holds an unfinished run of the same configuration and data is gone on with; TrainingError where
     it holds another run, where a class has no lesion, or where the loss is not finite; Cancelled at the user's
     wish, with everything up to the last finished step kept.
     """
     check_request(rois, parts, config)
     make_folder(folder)
-    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team)
+    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team, kept)
     trainer.projected = projected
     trainer.forget(forgotten)
-    with threads_of(trainer.state.facts.machine):
+    with computing(trainer.state.facts.machine):
         return trainer.run()
 
 
@@ -88,7 +93,7 @@ def assist(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig, folder
     """Do the share of a process that does not lead its team while the leader trains. Writes nothing."""
     check_request(rois, parts, config)
     trainer = Trainer(rois, parts, config, folder, silent, never, team)
-    with threads_of(trainer.state.facts.machine):
+    with computing(trainer.state.facts.machine):
         trainer.follow()
 
 
@@ -140,8 +145,9 @@ class Trainer:
         emit: Emit,
         cancelled: IsCancelled,
         team: Team = ALONE,
+        kept: KeptFeatures | None = None,
     ) -> None:
-        self.team = team
+        self.team, self.kept = team, kept
         self.config, self.folder, self.emit, self.cancelled = config, folder, emit, cancelled
         self.projected: OnProjection | None = None
         self.forbidden: Cells | None = None
@@ -157,11 +163,12 @@ class Trainer:
         self.state = begin(
             config, folder, data_fingerprint(rois, parts), lesions=len(self.data.training), emit=emit, team=team
         )
-        self.device = torch.device(self.state.facts.device)
+        self.device = device_here(self.state.facts.device)
         self.network = self.state.network
         self.source, self.features, self.validation_features = self._sources()
         if self.state.facts.position == 0:  # a resumed run has the standardisation in its state
             standardise(self.network, self.data.training, self.features, team=team, cancelled=cancelled)
+        self._tables: dict[tuple[str, ...], SimilarityTable] = {}
         self.latents = Latents()
         """Latent cells of the training ROIs, since the layers before them changed last."""
         order = self.source.order(0)
@@ -179,21 +186,15 @@ class Trainer:
 
     def _sources(self) -> tuple[Source, torch.Tensor | None, torch.Tensor | None]:
         if not self.config.frozen_backbone:
-            return self._drawn(), None, None
+            return drawn_source(self.data.training, self.config, self.device, self.emit), None, None
+        if self.kept is not None:
+            fixed, plain = self.kept.of(self.data.training), self.kept.plain_of(self.data.validation)
+            kept = Cached(self.network, self.data.training, self.config, fixed=fixed)
+            return kept, kept.plain, plain
         self.emit(Message(level="info", text="Computing the features of the frozen backbone once."))
         cached = Cached(self.network, self.data.training, self.config, self.cancelled)
         validation = features_of(self.network, self.data.validation, cancelled=self.cancelled)
         return cached, cached.plain, validation
-
-    def _drawn(self) -> Source:
-        """Return the source of augmented batches; on a GPU it augments there too."""
-        if self.device.type == "cpu":
-            return Augmented(self.data.training, self.config)
-        home = plan_home(self.data.training, free_memory(self.device))
-        if home == "streamed":
-            text = "The regions of interest do not fit the device's memory beside the network: they are streamed."
-            self.emit(Message(level="info", text=text))
-        return OnDevice(self.data.training, self.config, self.device, home)
 
     def advance(self) -> StageStep | None:
         """Do the next step and save the state; None where the plan is done. Cancelled and errors save nothing."""
@@ -256,6 +257,7 @@ class Trainer:
         optimiser = self.state.optimiser
         machine = facts.machine
         self.network.prepare_gradients(channels_last=machine.channels_last, compiled=machine.compiled)
+        lay_out_moments(optimiser)
         prepare(
             self.network, step.stage, frozen_backbone=config.frozen_backbone,
             joint_last=config.rates.joint_last > 0, frozen_blocks=config.frozen_blocks,
@@ -269,7 +271,7 @@ class Trainer:
         task = EpochTask(
             name=f"epoch {step.epoch} of {step.stage}", loss=self._loss_of(step), optimiser=optimiser,
             device=self.device, precision=self._precision(step), memory=memory, before_batch=before_batch,
-            cancelled=self.cancelled, team=self.team, unwatched=self.device.type == "cuda",
+            cancelled=self.cancelled, team=self.team, unwatched=is_accelerator(self.device),
         )  # fmt: skip
         position = facts.position
         try:
@@ -304,7 +306,7 @@ class Trainer:
             def supervised(batch: TrainingBatch) -> Parts:
                 if self.config.frozen_backbone:
                     return level(head(self.source.latent(self.network, batch.inputs)), batch)
-                return level(head(self.network.feature_maps(batch.inputs)), batch)
+                return level(head(self.source.feature_maps(self.network, batch.inputs)), batch)
 
             return SharedLoss.of(self.team, {"network": self.network, "head": head}, supervised)
 
@@ -381,10 +383,15 @@ class Trainer:
         return {}
 
     def _table(self) -> SimilarityTable:
-        return fit_table(
-            self.network, self.data.training, self.config, features=self.features, kept=self.latents,
-            cancelled=self.cancelled,
-        )  # fmt: skip
+        """Return the table, made once for each state of its layers: the last refit, B and the record share it."""
+        hashes = part_hashes(self.network)
+        key = tuple(hashes[part] for part in ("features", "addon", "prototypes"))
+        if key not in self._tables:
+            self._tables[key] = fit_table(
+                self.network, self.data.training, self.config, source=self.source, features=self.features,
+                kept=self.latents, cancelled=self.cancelled,
+            )  # fmt: skip
+        return self._tables[key]
 
     def _report(self, step: StageStep, batch: int) -> None:
         report = self.clock.tick(self.state.facts.position, batch)

@@ -267,8 +267,8 @@ class Shots:
             dialog.close()
             dialog.deleteLater()
             self.settle(0.05)
-        window.studies.import_from(studies / "source")
-        importing = window.studies.importing
+        window.studies.imports.import_from(studies / "source")
+        importing = window.studies.imports.dialog
         assert importing is not None
         self.until(lambda: importing.result_value is not None)
         self.shoot("import", importing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,34 @@ def test_difficult_packages_have_one_importer(package: str, owner: str) -> None:
         if any(name.split(".")[0] == package for name in imported(path))
     }
     assert importers <= {owner}
+
+
+DATABASES = re.compile(r"sqlite|postgres|psycopg", re.IGNORECASE)
+SPEAK_OF_DATABASES = {
+    "core/store/sqlite": "the one kind",
+    "core/store/postgresql": "the other kind",
+    "core/store/migrations": "records of what was done in each",
+    "core/store/location.py": "chooses between both",
+    "core/store/quick.py": "chooses between both, before anything heavy is loaded",
+    "core/store/backend.py": "names both kinds of what it describes",
+    "core/store/upgrade.py": "names who runs the migrations",
+    "core/store/schema.py": "a condition of an index is given to each",
+    "core/imaging/formats/signature.py": "the first bytes of a file that is no image",
+    "core/cli/commands/study.py": "the form of an address, in the help",
+}
+
+
+def test_nothing_above_the_store_knows_which_database_a_study_has() -> None:
+    for name in SPEAK_OF_DATABASES:
+        assert (ROOT / name).exists(), f"{name} is gone; take it out of the list"
+    offenders = [
+        f"{name}:{number}"
+        for path in sources("core", "app")
+        if not (name := path.relative_to(ROOT).as_posix()).startswith(tuple(SPEAK_OF_DATABASES))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if DATABASES.search(line)
+    ]
+    assert offenders == []
 
 
 def functions_over(path: Path, lines: int) -> Iterator[str]:

@@ -28,10 +28,11 @@ import torch
 from core.data.roi_set import InputTransform
 from core.model.architecture import Architecture
 from core.model.precision import gradient_precision
-from core.training.batches import Augmented, Rows, TrainingBatch
+from core.training.batches import Augmented, TrainingBatch
 from core.training.begin_or_resume import make_network
 from core.training.config import Epochs, TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
+from core.training.fixed_draws import Rows
 from core.training.losses import joint_loss
 from core.training.machine import MachineChoice, choose_machine, threads_of
 from core.training.stages import make_optimiser, prepare

@@ -143,9 +143,12 @@ class Hand:
         self.key(Key.Key_A, Control, on=chooser)
         self.type(str(self.folder / "images"), chooser)
         self.key(Key.Key_Return, on=chooser)
-        studies = self.window.studies
-        self.wait(lambda: studies.importing is not None, "the import")
-        dialog = studies.importing
+        imports = self.window.studies.imports
+        self.wait(lambda: imports.preview is not None and not imports.preview.busy, "the page before the import")
+        assert imports.preview is not None
+        self.click(imports.preview.import_button)
+        self.wait(lambda: imports.dialog is not None, "the import")
+        dialog = imports.dialog
         assert dialog is not None
         self.wait(lambda: dialog.result_value is not None or not dialog.task.running, "the end of the import")
         self.wait(lambda: dialog.button.text() == "Close", "the result of the import")

@@ -51,7 +51,7 @@ class Way:
         QTest.keyClicks(dialog._patients, str(patients))
         ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
         click(ok)
-        importing = window.studies.importing
+        importing = window.studies.imports.dialog
         assert importing is not None and importing.isVisible()
         self.until(lambda: importing.result_value is not None, 300)
         click(importing.button)

@@ -22,7 +22,7 @@ _SHAPE = ("role.prominent", "role.margin", "pen.wider", "pen.narrower", "", "edi
           "edit.simplify", "edit.unite", "edit.subtract", "")  # fmt: skip
 _VIEW = ("edit.undo", "edit.redo", "", "view.fit", "view.lesion", "view.lesion_window", "view.one_to_one",
          "view.invert", "view.next_window", "view.raw", "")  # fmt: skip
-_LESION = ("lesion.link", "lesion.up", "lesion.down", "", "lesion.remove")
+_LESION = ("lesion.link", "lesion.up", "lesion.down", "", "lesion.remove", "lesion.put_back")
 
 
 class ContextMenu(QMenu):

@@ -10,6 +10,7 @@ from app.operations.lesions import link_lesion
 from app.qt.formatting import view_name, word
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
+from app.state.preferences import shows_others_first
 from app.state.session import Session
 from app.views.annotate.lesion_list import size_text
 from core.domain.errors import MarginaliaError
@@ -46,7 +47,7 @@ class FindingMenu(QMenu):
 
     def _add(self, image: Image, lesion: Lesion) -> None:
         own, given = self._session.reads.labels(lesion.id)
-        margin = own.margin or given.margin
+        margin = own.margin or (given.margin if shows_others_first() else None)
         parts = (
             place_of(image),
             tr("lesion {number}", number=lesion.number),

@@ -79,7 +79,7 @@ class PenStrip(QFrame):
         layout.addStretch()
         layout.addWidget(self._windows, 4)
         self._hangings.setAccessibleName(tr("Hanging"))
-        self._hangings.setToolTip(tr("Which pictures hang beside each other"))
+        self._hangings.setToolTip(tr("Which pictures hang side by side"))
         self._hangings.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._hangings.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         layout.addWidget(self._hangings)

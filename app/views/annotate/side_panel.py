@@ -92,10 +92,11 @@ class SidePanel(QScrollArea):
         heading = Label(tr("Labels"))
         heading.setObjectName("heading")
         line = QHBoxLayout()
-        line.setContentsMargins(10, 5, 10, 0)
+        line.setContentsMargins(10, 6, 10, 6)
         line.addWidget(heading)
-        line.addWidget(self.author, 1)
         line.addSpacing(8)
+        line.addWidget(self.author, 1)
+        line.addSpacing(14)
         line.addWidget(self.form.flag)
         return line
 

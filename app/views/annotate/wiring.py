@@ -26,6 +26,7 @@ from app.views.annotate.context_menu import ContextMenu
 from app.views.annotate.finding_menu import FindingMenu
 from app.views.annotate.hints import hint_of
 from app.views.annotate.lesion_removal import LesionRemoval
+from app.views.annotate.removed_menu import RemovedMenu
 from app.views.annotate.workspace import AnnotateWorkspace
 from app.widgets.drawing import operations
 from app.widgets.drawing.canvas import TOOLS
@@ -150,6 +151,7 @@ class AnnotateWiring(QObject):
         actions.connect_to("lesion.down", lambda: self._move_lesion(1))
         actions.connect_to("lesion.link", self._ask_finding)
         actions.connect_to("lesion.remove", self._removal.start)
+        actions.connect_to("lesion.put_back", self._ask_removed)
 
     # drawing
 
@@ -231,7 +233,7 @@ class AnnotateWiring(QObject):
     def _show_others_first(self, on: bool) -> None:
         show_others_first(on)
         self._workspace.details.show_labels()
-        self._workspace.worklist.list.viewport().update()
+        self._workspace.worklist.show_whose_labels()
 
     def _show_layers(self) -> None:
         self._actions["view.others"].setChecked(self._workspace.overlays.others_shown)
@@ -241,7 +243,7 @@ class AnnotateWiring(QObject):
         if on and lesion is not None and not self._session.reads.own_is_finished(lesion.id):
             self._actions["view.others"].setChecked(False)
             workspace.refused.emit(
-                tr("Others' layers can be seen when you have drawn this lesion and named its margin.")
+                tr("Other readers' layers can be seen once you have drawn this lesion and named its margin.")
             )
             return
         workspace.show_others(on=on)
@@ -299,6 +301,15 @@ class AnnotateWiring(QObject):
         menu.aboutToHide.connect(menu.deleteLater)
         view = self._workspace.view
         menu.popup(view.mapToGlobal(view.rect().center()))
+
+    def _ask_removed(self) -> None:
+        """Which lesion of the image comes back."""
+        if self._session.image_id is not None:
+            menu = RemovedMenu(self._session, self._session.image_id, self._workspace)
+            menu.refused.connect(self._workspace.refused)
+            menu.aboutToHide.connect(menu.deleteLater)
+            view = self._workspace.view
+            menu.popup(view.mapToGlobal(view.rect().center()))
 
     def _offer_undo(self, sentence: str, act: Act) -> None:
         self._workspace.undo_offered.emit(sentence, partial(self._workspace.steps.take_back, act))

@@ -122,7 +122,7 @@ class AnnotateWorkspace(Screen):
         self.splitter.setStretchFactor(1, 1)
         self.splitter.setCollapsible(1, False)
         self.splitter.setSizes([264, 900, WIDTH + 10])
-        self.worklist.setMinimumWidth(220)
+        self.worklist.setMinimumWidth(192)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.splitter)

@@ -11,12 +11,12 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.background import Background, WorkResult
 from app.qt.formatting import decimal
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.state.changes import Change, StudyClosing
 from app.state.session import Session
@@ -56,7 +56,7 @@ class AgreementDialog(QDialog):
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.button(QDialogButtonBox.StandardButton.Close).setText(tr("Close"))
         buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
+        layout = dialog_column(self)
         layout.addLayout(line)
         layout.addWidget(self.table, 1)
         layout.addWidget(self.text)

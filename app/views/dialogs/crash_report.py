@@ -6,10 +6,11 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QFontDatabase
-from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QPlainTextEdit, QPushButton, QWidget
 
 from app.qt.dialogs import open_dialog
 from app.qt.sentences import translate_message
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.domain.errors import MarginaliaError
@@ -47,8 +48,7 @@ class CrashReportDialog(QDialog):
         line.addWidget(self.delete)
         line.addStretch()
         line.addWidget(self.keep)
-        layout = QVBoxLayout(self)
-        layout.setSpacing(10)
+        layout = dialog_column(self)
         for widget in (note, self.text, self.problem):
             layout.addWidget(widget)
         layout.addLayout(line)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from app.qt.background import WorkResult
+from app.qt.spacing import dialog_column
 from app.qt.task import LongTask
 from app.qt.translation import tr
 from app.widgets.label import Label
@@ -51,8 +52,7 @@ class ForeignStudyDialog(QDialog):
         line.addStretch()
         line.addWidget(self.cancel)
         line.addWidget(self.check)
-        layout = QVBoxLayout(self)
-        layout.setSpacing(10)
+        layout = dialog_column(self)
         for widget in (self.text, self.progress, self.found):
             layout.addWidget(widget)
         layout.addLayout(line)
@@ -94,9 +94,9 @@ class ForeignStudyDialog(QDialog):
         shown = [f"• {sentence}" for sentence in problems[:_MOST_LINES]]
         if len(problems) > _MOST_LINES:
             shown.append(tr("and {n} more; 'main.py check' lists them all.", n=len(problems) - _MOST_LINES))
-        self.found.setText("\n".join([tr("The study is not whole:"), *shown]))
+        self.found.setText("\n".join([tr("The study is damaged:"), *shown]))
         self.found.setVisible(True)
-        self.trust.setText(tr("Open it all the same"))
+        self.trust.setText(tr("Open it anyway"))
         self.trust.setEnabled(True)
         self.check.setText(tr("Check again"))
         self.check.setEnabled(True)

@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -31,6 +30,7 @@ from app.actions.keymap import (
     set_azerty,
     store_keymap,
 )
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.widgets.label import Label
 
@@ -70,6 +70,14 @@ class KeymapDialog(QDialog):
         self.keys.editingFinished.connect(self._take_keys)
         self._none = QPushButton(tr("No key"))
         self._none.clicked.connect(lambda: self._put(()))
+        self.standard = QPushButton(tr("Standard key"))
+        self.standard.setToolTip(tr("The chosen action gets the key of the preset again"))
+        self.standard.clicked.connect(self._reset_one)
+        self.reset = QPushButton(tr("Reset all keys"))
+        self.reset.setToolTip(tr("Every action gets the key of the preset again"))
+        self.reset.clicked.connect(self._take_preset)
+        for button in (self._none, self.standard, self.reset):
+            button.setAutoDefault(False)
         self.problem = Label()
         self.problem.setWordWrap(True)
         self._buttons = QDialogButtonBox(
@@ -91,7 +99,7 @@ class KeymapDialog(QDialog):
         self._put(keys)
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
+        layout = dialog_column(self)
         layout.addWidget(self.preset)
         layout.addWidget(self.azerty)
         layout.addWidget(self._find)
@@ -99,11 +107,16 @@ class KeymapDialog(QDialog):
         line = QHBoxLayout()
         line.addWidget(Label(tr("New key")))
         line.addWidget(self.keys, 1)
+        line.addWidget(self.standard)
         line.addWidget(self._none)
         layout.addLayout(line)
         layout.addWidget(self.problem)
-        layout.addWidget(self._buttons)
-        self.resize(520, 640)
+        last = QHBoxLayout()
+        last.addWidget(self.reset)
+        last.addStretch()
+        last.addWidget(self._buttons)
+        layout.addLayout(last)
+        self.resize(560, 660)
 
     def _refresh(self) -> None:
         found = conflicts(self.keymap, self._specs)
@@ -142,15 +155,29 @@ class KeymapDialog(QDialog):
             self.keymap[self._specs[row].id] = keys
             self._refresh()
 
-    def _take_preset(self) -> None:
+    def _of_preset(self) -> dict[str, tuple[str, ...]]:
         preset = KeymapPreset(self.preset.currentData())
-        self.keymap = preset_keymap(self._specs, preset, azerty=self.azerty.isChecked())
+        return preset_keymap(self._specs, preset, azerty=self.azerty.isChecked())
+
+    def _take_preset(self) -> None:
+        self.keymap = self._of_preset()
         self._refresh()
+        self._show_current(self._table.currentRow())
+
+    def _reset_one(self) -> None:
+        """The chosen action gets the keys of the preset."""
+        row = self._table.currentRow()
+        if row >= 0:
+            action = self._specs[row].id
+            self._put(self._of_preset()[action])
+            self._show_current(row)
 
     def _filter(self, text: str) -> None:
+        """Leave the actions whose name or keys hold the text."""
         for row in range(self._table.rowCount()):
-            item = self._table.item(row, 0)
-            self._table.setRowHidden(row, item is None or text.lower() not in item.text().lower())
+            cells = [self._table.item(row, column) for column in (0, 1)]
+            words = " ".join(cell.text() for cell in cells if cell is not None).lower()
+            self._table.setRowHidden(row, text.lower() not in words)
 
     def _apply(self) -> None:
         preset = KeymapPreset(self.preset.currentData())

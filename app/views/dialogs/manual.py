@@ -7,9 +7,10 @@ from typing import Any
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QImage, QTextDocument
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QWidget
 
 from app.qt.geometry import resize_on_screen
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 
 MANUAL = Path(__file__).resolve().parents[3] / "resources" / "handbook" / "manual.md"
@@ -44,7 +45,7 @@ class ManualDialog(QDialog):
         self.text.setSource(QUrl.fromLocalFile(str(MANUAL)))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
+        layout = dialog_column(self)
         layout.addWidget(self.text)
         layout.addWidget(buttons)
         resize_on_screen(self, 900, 760)

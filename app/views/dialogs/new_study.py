@@ -13,11 +13,11 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt import settings
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.widgets.label import Label
 from app.widgets.number import NumberField
@@ -35,7 +35,7 @@ class NewStudyDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(title)
         self._name = QLineEdit(name)
-        self._place = QLineEdit(settings.text(_PLACE, str(Path.home() / "marginalia")))
+        self._place = QLineEdit(study_place())
         self._patients = NumberField()
         self._patients.setRange(1, 1000)
         self._patients.setValue(max(patients, 1))
@@ -62,7 +62,7 @@ class NewStudyDialog(QDialog):
         self._buttons.button(QDialogButtonBox.StandardButton.Cancel).setText(tr("Cancel"))
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
+        layout = dialog_column(self)
         explained = Label(note)
         explained.setWordWrap(True)
         layout.addWidget(explained)
@@ -99,8 +99,18 @@ class NewStudyDialog(QDialog):
             self._result.setText(tr("The study will be in {folder}.", folder=self.folder) if good else "")
 
     def _accept(self) -> None:
-        settings.put(_PLACE, self._place.text().strip())
+        put_study_place(self._place.text())
         self.accept()
+
+
+def study_place() -> str:
+    """Return the folder that new studies go to."""
+    return settings.text(_PLACE, str(Path.home() / "marginalia"))
+
+
+def put_study_place(folder: str) -> None:
+    if folder.strip():
+        settings.put(_PLACE, folder.strip())
 
 
 def folder_name(name: str) -> str:

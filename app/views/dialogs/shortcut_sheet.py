@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from html import escape
 
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QTextDocument
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QTextBrowser, QWidget
 
 from app.actions.actions import Actions
 from app.actions.keymap import native
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 
 _COLUMNS = 3
@@ -26,7 +29,7 @@ def mouse_lines() -> list[tuple[str, str]]:
         (tr("Shift+wheel, Alt+drag"), tr("width of the pen")),
         ("Esc", tr("cancel the stroke")),
         (tr("Enter, double click"), tr("end a polyline")),
-        (tr("Backspace"), tr("take back its last vertex")),
+        (tr("Backspace"), tr("remove its last vertex")),
         (tr("Delete"), tr("delete the clicked vertex, else the selected shapes")),
         (tr("Double click on a line"), tr("add a vertex")),
         (tr("Ctrl+click on a vertex"), tr("remove it")),
@@ -44,17 +47,34 @@ def key_lines() -> list[tuple[str, str]]:
     ]
 
 
-def sheet_html(actions: Actions, faint: str) -> str:
+def sheet_groups(actions: Actions) -> dict[str, list[tuple[str, str]]]:
+    """Title of each group to its lines, (keys, what they do), the longest group last."""
     groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for spec in actions.specs:
         if keys := actions.keymap.get(spec.id):
             groups[tr(spec.menu_name)].append((native(keys), tr(spec.text).removesuffix("…")))
+    groups = dict(sorted(groups.items(), key=lambda group: -len(group[1])))
     # what says most words stands in one column, so that the others stay narrow
-    wide = {tr("Mouse and pen"): mouse_lines(), tr("Draw with keys"): key_lines()}
+    return {tr("Mouse and pen"): mouse_lines(), tr("Draw with keys"): key_lines(), **groups}
+
+
+def found_in(groups: Mapping[str, Sequence[tuple[str, str]]], search: str) -> dict[str, list[tuple[str, str]]]:
+    """Leave the lines in which every word of the search occurs: in the keys, in what they do, or in the title."""
+    words = search.lower().split()
+    left = {}
+    for title, lines in groups.items():
+        fitting = [line for line in lines if all(word in f"{title} {' '.join(line)}".lower() for word in words)]
+        if fitting:
+            left[title] = fitting
+    return left
+
+
+def sheet_html(groups: Mapping[str, Sequence[tuple[str, str]]], faint: str) -> str:
+    """Return the groups in columns, none of them much longer than the others."""
     columns: list[list[str]] = [[] for _ in range(_COLUMNS)]
     lengths = [0] * _COLUMNS
-    rest = sorted(groups.items(), key=lambda group: -len(group[1]))
-    for title, lines in (*wide.items(), *rest):
+    wide = (tr("Mouse and pen"), tr("Draw with keys"))
+    for title, lines in groups.items():
         column = _COLUMNS - 1 if title in wide else lengths.index(min(lengths))
         lengths[column] += len(lines) + 2
         rows = "".join(
@@ -69,6 +89,8 @@ def sheet_html(actions: Actions, faint: str) -> str:
 
 _AROUND = 60
 """Beside the text: margins and the scroll bar."""
+_HIGH = 1000
+"""Most of the height that the sheet takes, logical pixels."""
 
 
 def _natural_width(text: QTextBrowser) -> int:
@@ -80,18 +102,43 @@ def _natural_width(text: QTextBrowser) -> int:
 
 
 class ShortcutSheet(QDialog):
+    change_wanted = Signal()
+    """The user wants other keys."""
+
     def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Keyboard and mouse"))
-        text = QTextBrowser()
-        text.setFrameShape(QTextBrowser.Shape.NoFrame)
-        text.setHtml(sheet_html(actions, self.palette().placeholderText().color().name()))
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        buttons.button(QDialogButtonBox.StandardButton.Close).setText(tr("Close"))
-        buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
-        layout.addWidget(text)
-        layout.addWidget(buttons)
+        self._groups = sheet_groups(actions)
+        self.search, self.text = QLineEdit(), QTextBrowser()
+        self.search.setPlaceholderText(tr("Search a key or what it does"))
+        self.search.setAccessibleName(tr("Search a key or what it does"))
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(self._show)
+        self.text.setFrameShape(QTextBrowser.Shape.NoFrame)
+        self._show()
+        change, close = QPushButton(tr("Change keys…")), QPushButton(tr("Close"))
+        change.clicked.connect(self._change)
+        close.clicked.connect(self.reject)
+        change.setAutoDefault(False)
+        line = QHBoxLayout()
+        line.addWidget(change)
+        line.addStretch()
+        line.addWidget(close)
+        layout = dialog_column(self)
+        layout.addWidget(self.search)
+        layout.addWidget(self.text, 1)
+        layout.addLayout(line)
         # as wide as its columns are: one scrolls down, not aside
-        most = max(self.screen().availableGeometry().width(), 0 if parent is None else parent.width() - _AROUND)
-        self.resize(min(_natural_width(text) + _AROUND, most), 700)
+        room = self.screen().availableGeometry()
+        most = max(room.width(), 0 if parent is None else parent.width() - _AROUND)
+        self.resize(min(_natural_width(self.text) + _AROUND, most), min(room.height() - _AROUND, _HIGH))
+
+    def _show(self) -> None:
+        left = found_in(self._groups, self.search.text())
+        faint = self.palette().placeholderText().color().name()
+        nothing = f"<p style='color:{faint}'>{escape(tr('No key does this.'))}</p>"
+        self.text.setHtml(sheet_html(left, faint) if left else nothing)
+
+    def _change(self) -> None:
+        self.accept()
+        self.change_wanted.emit()

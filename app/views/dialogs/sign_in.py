@@ -9,11 +9,11 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QInputDialog,
     QLineEdit,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.sentences import translate_message
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.state.session import Session
 from app.widgets.label import Label
@@ -37,7 +37,7 @@ class SignInDialog(QDialog):
         self._form = QFormLayout()
         self._form.addRow(tr("Name"), self.reader_name)
         self._form.addRow(tr("Password"), self.password)
-        note = Label(tr("Each reader has an own layer of shapes and labels. A new name adds a reader."))
+        note = Label(tr("Each reader has their own layer of shapes and labels. A new name adds a reader."))
         note.setObjectName("faint")
         note.setWordWrap(True)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
@@ -45,7 +45,7 @@ class SignInDialog(QDialog):
         buttons.button(QDialogButtonBox.StandardButton.Cancel).setText(tr("Cancel"))
         buttons.accepted.connect(self._try)
         buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
+        layout = dialog_column(self)
         layout.addWidget(note)
         layout.addLayout(self._form)
         layout.addWidget(self.problem)

@@ -11,11 +11,11 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.background import WorkResult
+from app.qt.spacing import dialog_column
 from app.qt.task import Job, LongTask
 from app.qt.translation import tr
 from app.widgets.label import Label
@@ -47,9 +47,7 @@ class WorkDialog(QDialog):
         line = QHBoxLayout()
         line.addStretch()
         line.addWidget(self.button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
-        layout.setSpacing(12)
+        layout = dialog_column(self)
         for part in (self.text, self.bar, self.details):
             layout.addWidget(part)
         layout.addLayout(line)

@@ -19,12 +19,12 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QProgressBar,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.background import WorkResult
 from app.qt.dialogs import open_dialog
+from app.qt.spacing import dialog_column
 from app.qt.task import Job, LongTask
 from app.qt.translation import tr
 from app.widgets.label import Label
@@ -69,17 +69,17 @@ def what_leaves(kind: ExportFormat, *, identifiers: bool, pictures: bool) -> str
         )
     if kind.content == "vectors":
         return tr(
-            "No picture is in the file. Its prototypes are latent vectors of patches of training images: who has "
-            "an image can find out whether the model was trained on it."
+            "The file contains no pictures. Its prototypes are latent vectors of patches of training "
+            "images: anyone who has such an image can find out whether the model was trained on it."
         )
     if kind.content == "regions":
         return tr(
-            "Cut-outs of the mammograms are in the files. They carry the study's pseudonyms only, and are "
-            "personal data all the same."
+            "The files contain cut-outs of the mammograms. They carry only the study's pseudonyms, "
+            "and are still personal data."
         )
     return tr(
-        "Masks, shapes and labels are in the files, no image. They carry the study's pseudonyms only, no "
-        "identifier, no comment."
+        "The files contain masks, shapes and labels, but no images. They carry only the study's "
+        "pseudonyms: no identifiers, no comments."
     )
 
 
@@ -136,14 +136,13 @@ class ExportDialog(QDialog):
         buttons.addStretch()
         buttons.addWidget(self.start_button)
         buttons.addWidget(self.close_button)
-        layout = QVBoxLayout(self)
-        layout.setSpacing(10)
+        layout = dialog_column(self)
         layout.addLayout(form)
         for widget in (self.identifiers, self.passphrase, self.pictures, self.leaves, self.progress, self.said):
             layout.addWidget(widget)
         layout.addStretch()
         layout.addLayout(buttons)
-        self.resize(560, 330)
+        self.resize(560, 240)
 
     @property
     def format(self) -> ExportFormat:

@@ -13,11 +13,11 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.dialogs import open_dialog
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.widgets.label import Label
 from core.data.importers.layouts import FOLDER, IMAGES, layout_ids, layout_of
@@ -27,7 +27,7 @@ from core.platform.plugins import PluginError
 def layout_name(layout: str) -> str:
     """Return the title of a layout in the language of the window; "": recognised from the files."""
     titles = {
-        "": tr("whichever its tables show"),
+        "": tr("as its files show"),
         FOLDER: tr("Images with a lesions.csv"),
         IMAGES: tr("Images alone, without tables"),
     }
@@ -56,8 +56,8 @@ class DataSetDialog(QDialog):
             self.layout_choice.addItem(layout_name(one), one)
         note = Label(
             tr(
-                "Choose the folder into which the data set was unpacked, with its tables. For every file "
-                "that cannot be used the reason is shown."
+                "Choose the folder into which the data set was unpacked, with its tables. You see what "
+                "it holds before anything is imported."
             )
         )
         note.setWordWrap(True)
@@ -71,8 +71,7 @@ class DataSetDialog(QDialog):
         buttons.addStretch()
         buttons.addWidget(self.choose_button)
         buttons.addWidget(self.close_button)
-        layout = QVBoxLayout(self)
-        layout.setSpacing(10)
+        layout = dialog_column(self)
         layout.addLayout(form)
         layout.addWidget(note)
         layout.addStretch()
@@ -87,5 +86,5 @@ class DataSetDialog(QDialog):
 
     def _take(self, folder: str) -> None:
         chosen = self.layout_choice.currentData()
-        self.wanted.emit(Path(folder), None if chosen is None else Layout(chosen))
+        self.wanted.emit(Path(folder), chosen)
         self.accept()

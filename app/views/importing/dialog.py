@@ -2,68 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QColor, QIcon, QPainter, QPixmap
-from PySide6.QtWidgets import (
-    QComboBox,
-    QDialog,
-    QHBoxLayout,
-    QHeaderView,
-    QProgressBar,
-    QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from app.qt.background import WorkResult
-from app.qt.colours import ERASER, LESION, PROMINENT
 from app.qt.geometry import resize_on_screen
-from app.qt.sentences import translate_message
+from app.qt.spacing import dialog_column
 from app.qt.task import Job, LongTask
 from app.qt.translation import tr
+from app.views.importing.outcome_table import TO_READ, OutcomeTable, fate_name, problems_first
 from app.views.importing.results import ImportResult
-from app.widgets.label import Label, tip
-from core.data.importers.outcomes import FileResult, ImportOutcome
+from app.widgets.label import Label
+from core.data.importers.outcomes import ImportOutcome
 from core.domain.errors import Cancelled
 from core.domain.events import Event, Progress
-
-_COLOURS: dict[ImportOutcome, QColor] = {
-    ImportOutcome.IMPORTED: LESION,
-    ImportOutcome.NOTE: PROMINENT,
-    ImportOutcome.WRONG: ERASER,
-}
-_TO_READ = (ImportOutcome.WRONG, ImportOutcome.NOTE)
-_RANK = {fate: rank for rank, fate in enumerate((*_TO_READ, ImportOutcome.LEFT_OUT, ImportOutcome.UNREACHED))}
-_AIR = 8
-_FIT_MS = 30
-
-
-def fate_name(fate: ImportOutcome) -> str:
-    return {
-        ImportOutcome.IMPORTED: tr("imported"),
-        ImportOutcome.NOTE: tr("imported, with a note"),
-        ImportOutcome.LEFT_OUT: tr("left out"),
-        ImportOutcome.WRONG: tr("could not be used"),
-        ImportOutcome.UNREACHED: tr("not reached"),
-    }[fate]
 
 
 class ImportDialog(QDialog):
     imported = Signal(object)
     """The ``ImportResult``."""
+    image_wanted = Signal(str)
+    """Id of an image of the report that the user wants to see."""
 
     def __init__(self, folder: Path, job: Job, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Import images"))
         self.setWindowModality(Qt.WindowModality.NonModal)
         self.result_value: ImportResult | None = None
-        self._files: tuple[FileResult, ...] = ()
-        """In the order of the table."""
         self.text = Label(tr("Reading {folder} …", folder=folder))
         self.text.setWordWrap(True)
         self.progress = QProgressBar()
@@ -72,29 +40,16 @@ class ImportDialog(QDialog):
         self.which = QComboBox()
         self.which.setVisible(False)
         self.which.currentIndexChanged.connect(self._filter)
-        self.table = QTableWidget(0, 3)
-        self.table.setHorizontalHeaderLabels([tr("File"), tr("What happened"), tr("Why")])
-        self.table.verticalHeader().hide()
-        self.table.setShowGrid(False)
-        self.table.setWordWrap(True)
-        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        header = self.table.horizontalHeader()
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
-        self._fitting = QTimer(self, singleShot=True, interval=_FIT_MS)
-        self._fitting.timeout.connect(self._fit_rows)
-        header.sectionResized.connect(lambda *_: self._fitting.start())
-        self.table.setColumnWidth(0, 190)
-        self.table.setColumnWidth(1, 150)
+        self.table = OutcomeTable()
         self.table.setVisible(False)
+        self.table.image_wanted.connect(self.image_wanted)
         self.button = QPushButton(tr("Cancel"))
         self.button.clicked.connect(self._press)
         line = QHBoxLayout()
         line.addWidget(self.which)
         line.addStretch()
         line.addWidget(self.button)
-        layout = QVBoxLayout(self)
-        layout.setSpacing(10)
+        layout = dialog_column(self)
         layout.addWidget(self.text)
         layout.addWidget(self.progress)
         layout.addWidget(self.table, 1)
@@ -138,24 +93,14 @@ class ImportDialog(QDialog):
             tr("{n} lesions", n=result.lesions),
             tr("{n} fine annotations", n=result.annotations),
         ]
-        self._files = problems_first(result.files)
         begin = tr("Cancelled. Finished work is kept:") + " " if result.cancelled else ""
         sentence = begin + ", ".join(parts if not result.cancelled else parts[:1]) + "."
-        noted = sum(found.fate in _TO_READ for found in result.files)
+        noted = sum(found.fate in TO_READ for found in result.files)
         if noted:
             sentence += " " + tr("{n} files could not be used or have a note; they come first.", n=noted)
         self.text.setText(sentence)
-        self.table.setRowCount(len(result.files))
-        for row, found in enumerate(self._files):
-            what = QTableWidgetItem(fate_name(found.fate))
-            if found.fate in _COLOURS:
-                what.setIcon(_dot(_COLOURS[found.fate]))
-            why = QTableWidgetItem(" ".join(map(translate_message, found.sentences)))
-            why.setToolTip(tip("\n".join(map(translate_message, found.sentences))))
-            for column, item in enumerate((QTableWidgetItem(found.name), what, why)):
-                self.table.setItem(row, column, item)
+        self.table.show_files(problems_first(result.files))
         self.table.setVisible(True)
-        self._fit_rows()
         present = [fate for fate in ImportOutcome if any(found.fate is fate for found in result.files)]
         self.which.addItem(tr("All files ({n})", n=len(result.files)), None)
         for fate in present:
@@ -164,16 +109,9 @@ class ImportDialog(QDialog):
         self.which.setVisible(len(present) > 1)
         resize_on_screen(self, 860, 480)
 
-    def _fit_rows(self) -> None:
-        """High enough for every reason at the present width, which changes when the dialog grows."""
-        self.table.resizeRowsToContents()
-        for row in range(self.table.rowCount()):  # a reason of two lines would touch those beside it
-            self.table.setRowHeight(row, self.table.rowHeight(row) + _AIR)
-
     def _filter(self) -> None:
         wanted = self.which.currentData()
-        for row, found in enumerate(self._files):
-            self.table.setRowHidden(row, wanted is not None and found.fate.value != wanted)
+        self.table.show_only(None if wanted is None else ImportOutcome(wanted))
 
     def _press(self) -> None:
         if self.task.running:
@@ -197,20 +135,3 @@ class ImportDialog(QDialog):
             self._press()
         else:
             super().reject()
-
-
-def problems_first(files: Sequence[FileResult]) -> tuple[FileResult, ...]:
-    """Files that could not be used, then those with a note, then the others; each in the order of the import."""
-    return tuple(sorted(files, key=lambda found: _RANK.get(found.fate, len(_RANK))))
-
-
-def _dot(colour: QColor) -> QIcon:
-    picture = QPixmap(12, 12)
-    picture.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(picture)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(colour)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.drawEllipse(1, 1, 9, 9)
-    painter.end()
-    return QIcon(picture)

@@ -13,11 +13,11 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QProgressBar,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.background import WorkResult
+from app.qt.spacing import dialog_column
 from app.qt.task import Job, LongTask
 from app.qt.translation import tr
 from app.widgets.label import Label
@@ -71,8 +71,7 @@ class ImportModelDialog(QDialog):
         buttons.addStretch()
         buttons.addWidget(self.start_button)
         buttons.addWidget(self.close_button)
-        layout = QVBoxLayout(self)
-        layout.setSpacing(10)
+        layout = dialog_column(self)
         layout.addLayout(form)
         for widget in (self.about, self.progress, self.said):
             layout.addWidget(widget)
@@ -137,7 +136,7 @@ def _said(run: str, linked: int, prototypes: int, *, pictures: bool) -> str:
         all=prototypes,
     )
     if pictures:
-        sentence += " " + tr("It came with pictures of patients: those that its prototypes are from.")
+        sentence += " " + tr("It contains pictures of patients: those from which its prototypes were learned.")
     return sentence
 
 

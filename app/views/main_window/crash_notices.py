@@ -40,7 +40,7 @@ class CrashNotices(QObject):
         sentence = (
             tr("Last time something went wrong in the program itself. There is a report without patient data.")
             if left[-1].report.ended
-            else tr("Last time the program ended without being closed. There is a report without patient data.")
+            else tr("The program ended unexpectedly last time. There is a report without patient data.")
         )
         self._banner.say(LAST_TIME, sentence, tr("What went wrong"), self._look_back)
 

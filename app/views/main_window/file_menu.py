@@ -17,18 +17,16 @@ from app.qt.task import Job
 from app.qt.translation import tr
 from app.state.changes import RunsChanged
 from app.state.session import Session
+from app.views.main_window.import_menu import ImportController
 from core.domain.errors import MarginaliaError
 from core.domain.events import Emit, IsCancelled
-from core.store.names import DATABASE
+from core.store.names import DATABASE, is_study
 from core.tasks.studies.trusted_studies import is_known, mark_trusted
 
 if TYPE_CHECKING:
     from app.views.exporting.dialog import ExportDialog
-    from app.views.importing.dialog import ImportDialog
     from app.views.importing.model_dialog import ImportModelDialog
-    from app.views.importing.results import ImportResult
     from app.views.pacs.dialog import PacsDialog
-    from core.data.importers.layouts import Layout
     from core.tasks.studies.recovery import Recovery
 
 DEMO_PATIENTS = 60
@@ -51,7 +49,7 @@ class FileMenuController(QObject):
         super().__init__(window)
         self.may_leave = may_leave
         self._session, self._window, self._say = session, window, say
-        self.importing: ImportDialog | None = None
+        self.imports = ImportController(session, window)
         self.pacs: PacsDialog | None = None
         self.exporting: ExportDialog | None = None
         self.model_import: ImportModelDialog | None = None
@@ -59,14 +57,30 @@ class FileMenuController(QObject):
     def open(self, folder: Path) -> None:
         """Open a study, or show why not; one that is unknown on this computer must be checked first."""
         self._say("study", "")
-        if (folder / DATABASE).is_file() and not is_known(folder):
+        if is_study(folder) and not is_known(folder):
             from app.views.dialogs.foreign_study import ForeignStudyDialog
 
             dialog = ForeignStudyDialog(folder, self._window)
             dialog.wanted.connect(lambda: self.open_trusted(folder))
             open_dialog(dialog)
-            return
-        self._open(folder)
+        elif folder.is_dir() and not is_study(folder) and self._can_import:
+            sentence = tr("{folder} is not a study: it has no {file}.", folder=folder, file=DATABASE)
+            self._say("study", sentence, tr("Import its images…"), lambda: self.import_paths([folder]))
+        else:
+            self._open(folder)
+
+    @property
+    def _can_import(self) -> bool:
+        """True if images have somewhere to go: the open study, or a new one."""
+        return not self._session.is_open or self._session.can_write
+
+    def import_paths(self, paths: Sequence[Path]) -> None:
+        """Show what one folder, or files, would bring into the open study, or into a new one."""
+        self._say("study", "")
+        if self._session.is_open:
+            self.imports.offer(paths)
+        else:
+            self.ask_new_for(paths)
 
     def open_trusted(self, folder: Path) -> None:
         """Open a study that was checked, or that its user trusts; the user is not asked about it again."""
@@ -87,7 +101,7 @@ class FileMenuController(QObject):
         settings.remember_study(folder.absolute(), self._session.study.info.name)
         found = recovery_of(self._session.study)
         if found is not None:
-            sentence = tr("This study was not closed last time; everything that was saved is there.")
+            sentence = tr("This study was not closed properly last time; everything that was saved is there.")
             self._say("recovery", sentence, tr("What was recovered"), lambda: self._show_recovery(found))
 
     def _show_recovery(self, found: Recovery) -> None:
@@ -123,12 +137,7 @@ class FileMenuController(QObject):
         """End an import, export or import of a model that is under way; what an import finished is kept."""
         self._end_export()
         self._end_model_import()
-        if self.importing is not None:
-            self.importing.stop()
-            self.importing.close()
-            # the window is its parent and would keep it, with a row for every file, as long as it lives
-            self.importing.deleteLater()
-            self.importing = None
+        self.imports.stop()
         if self.pacs is not None:
             self.pacs.stop()
 
@@ -169,7 +178,7 @@ class FileMenuController(QObject):
         first = paths[0] if paths[0].is_dir() else paths[0].parent
         dialog = NewStudyDialog(tr("New study"), first.name, note, self._window)
         dialog.accepted.connect(
-            lambda: self.create(dialog.folder, dialog.name) and self.import_paths(paths)  # type: ignore[func-returns-value]
+            lambda: self.create(dialog.folder, dialog.name) and self.imports.offer(paths)  # type: ignore[func-returns-value]
         )
         open_dialog(dialog)
 
@@ -182,25 +191,6 @@ class FileMenuController(QObject):
         )
         dialog = NewStudyDialog(tr("New demo study"), "Demo", note, self._window, patients=DEMO_PATIENTS)
         dialog.accepted.connect(lambda: self.make_demo(dialog.folder, dialog.name, patients=dialog.patients))
-        open_dialog(dialog)
-
-    def ask_import(self) -> None:
-        dialog = QFileDialog(self._window, tr("Folder with images"), str(_last_place()))
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.fileSelected.connect(lambda chosen: self.import_from(Path(chosen)))
-        open_dialog(dialog)
-
-    def ask_files(self) -> None:
-        dialog = QFileDialog(self._window, tr("Image files"), str(_last_place()))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.filesSelected.connect(lambda chosen: self.import_files([Path(one) for one in chosen]))
-        open_dialog(dialog)
-
-    def ask_data_set(self) -> None:
-        from app.views.importing.data_set_dialog import DataSetDialog
-
-        dialog = DataSetDialog(_last_place(), self._window)
-        dialog.wanted.connect(self.import_from)
         open_dialog(dialog)
 
     def ask_pacs(self) -> None:
@@ -240,36 +230,19 @@ class FileMenuController(QObject):
         self.model_import.imported.connect(self._take_model)
         self.model_import.open()
 
-    def import_from(self, folder: Path, layout: Layout | None = None) -> None:
-        from app.views.importing.results import import_folder
-
-        self._run(folder, import_folder(folder, self._session.study, layout))
-
-    def import_paths(self, paths: Sequence[Path]) -> None:
-        """One folder, or files."""
-        if len(paths) == 1 and paths[0].is_dir():
-            self.import_from(paths[0])
-        else:
-            self.import_files(paths)
-
-    def import_files(self, paths: Sequence[Path]) -> None:
-        from app.views.importing.results import import_files
-
-        self._run(paths[0].parent, import_files(paths, self._session.study))
-
     def make_demo(self, folder: Path, name: str, *, patients: int) -> None:
         """A new study of synthetic mammograms, made beside it and imported."""
         if self.create(folder, name, synthetic=True):
             from app.views.importing.results import import_folder
 
             source = folder / "source"
-            self._run(source, _demo_job(source, patients, import_folder(source, self._session.study)))
+            self.imports.run(source, _demo_job(source, patients, import_folder(source, self._session.study)))
 
     def ask_checkpoint(self) -> None:
         dialog = QInputDialog(self._window)
         dialog.setWindowTitle(tr("Name this state"))
         dialog.setLabelText(
-            tr("Every stroke is saved already. A name makes this state easy to find in the history:")
+            tr("Every stroke is already saved. A name makes this state easy to find in the history:")
         )
         dialog.textValueSelected.connect(self._name_checkpoint)
         open_dialog(dialog)
@@ -278,19 +251,8 @@ class FileMenuController(QObject):
         if name.strip() and self._session.lesion_id is not None:
             self._session.name_checkpoint(self._session.lesion_id, name.strip())
 
-    def _run(self, folder: Path, job: Job) -> None:
-        from app.views.importing.dialog import ImportDialog
-
-        self.stop()
-        self.importing = ImportDialog(folder, job, self._window)
-        self.importing.imported.connect(self._take_import)
-        self.importing.start()
-
     def _take_model(self, run_id: str) -> None:
         self._session.changed.emit(RunsChanged(run_id=run_id))
-
-    def _take_import(self, result: ImportResult) -> None:
-        self._session.imported(result.images)
 
 
 def _demo_job(source: Path, patients: int, then: Job) -> Job:

@@ -1,4 +1,4 @@
-"""The line below: what the program must not be used for, where the pointer is, zoom, who reads."""
+"""The line below: what the program must not be used for, where the pointer is, who reads."""
 
 from __future__ import annotations
 
@@ -30,11 +30,9 @@ class StatusLine(QStatusBar):
         warning.setToolTip(tr(DISCLAIMER))
         self._badge = Label(tr("SYNTHETIC"))
         self._badge.setObjectName("badge")
-        self._badge.setToolTip(tr("Every image of this study is computed; none shows a person."))
-        self._pointer, self._zoom = Label(), Label()
-        self._zoom.setMinimumWidth(52)
-        for label in (self._pointer, self._zoom):
-            label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._badge.setToolTip(tr("Every image of this study is computer-generated; none shows a person."))
+        self._pointer = Label()
+        self._pointer.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._reader = QToolButton()
         self._reader.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._reader.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
@@ -51,7 +49,6 @@ class StatusLine(QStatusBar):
         self.addWidget(self._message, 1)
         self.addPermanentWidget(self.training)
         self.addPermanentWidget(self._pointer)
-        self.addPermanentWidget(self._zoom)
         self.addPermanentWidget(self._reader)
         self._reader.setIcon(icon("reader", self.palette()))
         self.show_study(synthetic=False)
@@ -72,7 +69,6 @@ class StatusLine(QStatusBar):
     def show_study(self, *, synthetic: bool) -> None:
         self._badge.setVisible(synthetic)
         self._point("")
-        self._zoom.clear()
         self._message.say(self._hint)
 
     @property
@@ -84,17 +80,13 @@ class StatusLine(QStatusBar):
         self._reader.setText("" if reader is None else reader.name.replace("&", "&&"))
 
     def show_picture(self, shown: bool) -> None:
-        """Show or hide the fields on the pointer and the zoom, which need a picture."""
+        """Show or hide the field on the pointer, which needs a picture."""
         self._pointer.setVisible(shown)
-        self._zoom.setVisible(shown)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_reader"):
             self._reader.setIcon(icon("reader", self.palette()))
-
-    def show_zoom(self, zoom: float) -> None:
-        self._zoom.setText(f"{zoom * 100:.0f} %")
 
     def show_pointer(self, reading: object, spacing_mm: float | None) -> None:
         if not isinstance(reading, PixelProbe):

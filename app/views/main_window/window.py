@@ -43,6 +43,7 @@ from app.views.main_window.closing import may_lose_change
 from app.views.main_window.crash_notices import OF_THE_PROGRAM
 from app.views.main_window.drop import DropTarget
 from app.views.main_window.file_menu import FileMenuController
+from app.views.main_window.program_dialogs import ProgramDialogs
 from app.views.main_window.recent_menu import recent_menu
 from app.views.main_window.status import StatusLine
 from app.views.main_window.study_care import StudyCare
@@ -158,9 +159,7 @@ class MainWindow(QMainWindow):
         act, studies = self.actions_, self.studies
         act.connect_to("study.new", studies.ask_new)
         act.connect_to("study.open", studies.ask_open)
-        act.connect_to("study.import", studies.ask_import)
-        act.connect_to("study.import_files", studies.ask_files)
-        act.connect_to("study.import_data_set", studies.ask_data_set)
+        studies.imports.connect_to(act)
         act.connect_to("study.pacs", studies.ask_pacs)
         act.connect_to("study.import_model", studies.ask_model)
         act.connect_to("study.export", studies.ask_export)
@@ -176,10 +175,8 @@ class MainWindow(QMainWindow):
         act.connect_to("application.quit", self.close)
         act.connect_to("edit.undo", partial(self._step, "undo"))
         act.connect_to("edit.redo", partial(self._step, "redo"))
-        act.connect_to("edit.shortcuts", self._ask_keymap)
-        act.connect_to("help.shortcuts", self._show_shortcuts)
-        act.connect_to("help.manual", self._show_manual)
-        act.connect_to("help.about", self._show_about)
+        own = ProgramDialogs(act, self, self._language, set_theme=self.set_theme, set_language=self.set_language)
+        own.keymap_applied.connect(self.take_keymap)
         act.connect_to("reader.sign_in", self._ask_reader)
         act.connect_to("reader.password", lambda: open_dialog(ask_new_password(self.session, self)))
         act.connect_to("reader.agreement", self._ask_agreement)
@@ -194,10 +191,10 @@ class MainWindow(QMainWindow):
         self.workspaces.actions_changed.connect(self._enable_actions)
         self.workspaces.hint_changed.connect(self.status.show_hint)
         self.workspaces.undo_offered.connect(self._offer_undo)
-        self.workspaces.import_wanted.connect(studies.ask_import)
+        self.workspaces.import_wanted.connect(studies.imports.ask_folder)
         self.workspaces.search_failed.connect(lambda sentence: self.banner.say("worklist", sentence))
         self.workspaces.pointed.connect(self._show_pointer)
-        self.workspaces.zoomed.connect(lambda seen: self.status.show_zoom(seen.zoom))
+        studies.imports.image_wanted.connect(self._show_image)
         self.session.changed.connect(self._on_change)
 
     # what the session says
@@ -222,7 +219,7 @@ class MainWindow(QMainWindow):
                 sentence = tr("Nobody is signed in. Sign in to draw and label.") if unknown else ""
                 self.banner.say("reader", sentence, tr("Sign in…"), self._ask_reader)
             case StorageChanged(problem=problem):
-                sentence = tr("Not saved yet, drawing waits:") + f" {problem}" if problem else ""
+                sentence = tr("Not saved yet; drawing is paused:") + f" {problem}" if problem else ""
                 self.banner.say("storage", sentence, tr("Try again"), self._try_writing)
             case SelectionChanged(image_changed=True):
                 self.banner.say("undo", "")
@@ -269,6 +266,10 @@ class MainWindow(QMainWindow):
 
     # what the user does
 
+    def _show_image(self, image_id: str) -> None:
+        self._show_workspace("annotate")
+        self.session.select(image_id)
+
     def _step(self, step: Literal["undo", "redo"]) -> None:
         """Take back, or do again, the last step on the screen that is shown."""
         screen = self.workspaces.shown
@@ -293,28 +294,6 @@ class MainWindow(QMainWindow):
 
     def _set_full_screen(self, on: bool) -> None:
         self.setWindowState(self.windowState().WindowFullScreen if on else self.windowState().WindowNoState)
-
-    def _show_shortcuts(self) -> None:
-        from app.views.dialogs.shortcut_sheet import ShortcutSheet
-
-        open_dialog(ShortcutSheet(self.actions_, self))
-
-    def _show_manual(self) -> None:
-        from app.views.dialogs.manual import ManualDialog
-
-        open_dialog(ManualDialog(self))
-
-    def _show_about(self) -> None:
-        from app.views.dialogs.about import AboutDialog
-
-        open_dialog(AboutDialog(self))
-
-    def _ask_keymap(self) -> None:
-        from app.views.dialogs.keymap_dialog import KeymapDialog
-
-        dialog = KeymapDialog(self.actions_, self)
-        dialog.applied.connect(self.take_keymap)
-        open_dialog(dialog)
 
     def take_keymap(self, keymap: Keymap, preset: KeymapPreset) -> None:
         self.actions_.set_keymap(keymap)

@@ -46,8 +46,6 @@ class Workspaces(QObject):
     """Why the worklist could not be read."""
     pointed = Signal(object, object)
     """The view that the pointer is in, and its ``Reading`` or None."""
-    zoomed = Signal(object)
-    """The ``Viewport`` of the view that was zoomed."""
 
     def __init__(self, session: Session, actions: Actions, pages: QStackedWidget) -> None:
         super().__init__(pages)
@@ -172,7 +170,6 @@ class Workspaces(QObject):
         wall = workspace.wall.hanging_view
         wall.cursor_moved.connect(self.pointed)
         wall.announced.connect(self.refused)
-        wall.zoomed.connect(self.zoomed)
         wall.set_screen(self._screen[0], calibrated=self._screen[1])
         place: QByteArray | None = settings.state(_SPLITTER)
         if place is not None:

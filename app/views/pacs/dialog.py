@@ -16,13 +16,13 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QProgressBar,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.background import WorkResult
 from app.qt.dialogs import open_dialog
 from app.qt.sentences import translate_message
+from app.qt.spacing import dialog_column
 from app.qt.task import Job, LongTask
 from app.qt.translation import tr
 from app.state.changes import Change, StudyClosed, StudyClosing, StudyOpened
@@ -30,7 +30,7 @@ from app.state.session import Session
 from app.views.pacs.jobs import (
     ImportedExamination,
     KeepLink,
-    Login,
+    PacsLogin,
     SecretNeededError,
     resume_job,
     retrieve_job,
@@ -48,7 +48,7 @@ from core.pacs.inbox import Inbox, Transfer
 from core.pacs.profile import Profile, Profiles, destination, inbox_folder
 from core.pacs.query import Found, FoundStudy, Query
 
-MakeJob = Callable[[Login], Job]
+MakeJob = Callable[[PacsLogin], Job]
 
 
 class PacsDialog(QDialog):
@@ -90,7 +90,7 @@ class PacsDialog(QDialog):
         self.test = QPushButton(tr("Test"))
         self.search = SearchForm()
         self.table, self.waiting = found_table(), waiting_table()
-        self.waiting_title = Label(tr("Incomplete, not imported:"))
+        self.waiting_title = Label(tr("Partly transferred, not imported:"))
         self.resume, self.as_it_is, self.discard = (
             QPushButton(tr("Resume")),
             QPushButton(tr("Import what has arrived")),
@@ -113,7 +113,7 @@ class PacsDialog(QDialog):
         self.keep_link.toggled.connect(self.passphrase.setVisible)
         self.hint = Label(tr("Open or make a study first; searching works without one."))
         self.hint.setObjectName("faint")
-        self.get = QPushButton(tr("Get into the study"))
+        self.get = QPushButton(tr("Retrieve into the study"))
         self.close_button = QPushButton(tr("Close"))
         self.new.clicked.connect(lambda: self._set_up(None))
         self.change.clicked.connect(self._change)
@@ -130,8 +130,7 @@ class PacsDialog(QDialog):
         self.close_button.clicked.connect(self._press)
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setSpacing(10)
+        layout = dialog_column(self)
         layout.addLayout(
             _line(Label(tr("PACS")), self.profile, self.new, self.change, self.remove, self.test, None)
         )
@@ -205,7 +204,7 @@ class PacsDialog(QDialog):
             return
         self._again = lambda: self._start(name, make, say)
         self._running_profile = name
-        self._run(make(Login(profile=profile, typed=self._typed.get(name, ""))), say)
+        self._run(make(PacsLogin(profile=profile, typed=self._typed.get(name, ""))), say)
 
     def _run(self, job: Job, say: str) -> None:
         self.text.setText(say)
@@ -268,7 +267,7 @@ class PacsDialog(QDialog):
             self.progress.setMaximum(event.total)
             self.progress.setValue(event.done)
             words = {
-                "retrieve": tr("{done} of {all} images have come", done=event.done, all=event.total),
+                "retrieve": tr("{done} of {all} images received", done=event.done, all=event.total),
                 "check": tr("{done} of {all} images checked", done=event.done, all=event.total),
                 "import": tr("{done} of {all} images", done=event.done, all=event.total),
             }
@@ -286,7 +285,7 @@ class PacsDialog(QDialog):
         elif isinstance(error, SecretNeededError):
             self._ask_secret(translate_message(error))
         elif isinstance(error, Cancelled):
-            self.text.setText(tr("Cancelled; what came whole is kept, and can be resumed."))
+            self.text.setText(tr("Cancelled; complete images are kept, and the transfer can be resumed."))
         elif error is not None:
             if isinstance(error, PacsLoginError):
                 self._typed.pop(self._running_profile, None)
@@ -314,7 +313,7 @@ class PacsDialog(QDialog):
         self.table.fill([found_row(study) for study in found.studies])
         words = [tr("{n} examinations.", n=len(found.studies))]
         if found.more:
-            words.append(tr("The PACS has more; search more narrowly."))
+            words.append(tr("The PACS has more results; narrow the search."))
         if found.left_out:
             words.append(tr("{n} answers without a valid identifier were left out.", n=found.left_out))
         self.text.setText(" ".join(words))

@@ -323,5 +323,8 @@ def _meaning(facts: Surveyed | None) -> list[str]:
         tr("In the margin: mean share of its most active 5% in the marked margin, over lesions of its class."),
         tr("Own class: {own} of its {all} nearest training patches are of its class.", own=own, all=looked_at),
         tr("Δ AUROC: change of the validation margin AUROC without it, everything refitted."),
-        tr("It adds most to the predicted class of {count} validation and test lesions.", count=facts.top_reason),
+        tr(
+            "It contributes most to the predicted class of {count} validation and test lesions.",
+            count=facts.top_reason,
+        ),
     ]

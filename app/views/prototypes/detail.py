@@ -134,7 +134,10 @@ def _facts(facts: Surveyed, names: tuple[str, ...]) -> list[str]:
             images=images,
             outside=images - inside,
         ),
-        tr("Adds most to the predicted class of {count} validation and test lesions", count=facts.top_reason),
+        tr(
+            "Contributes most to the predicted class of {count} validation and test lesions",
+            count=facts.top_reason,
+        ),
     ]
 
 

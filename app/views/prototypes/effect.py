@@ -62,14 +62,7 @@ class EffectTable(QWidget):
         header.setStretchLastSection(True)
         self.flips_title = Label()
         self.flips_title.setObjectName("heading")
-        self.flips = QTableWidget(0, 4)
-        self.flips.setHorizontalHeaderLabels([tr("Lesion"), tr("labelled"), tr("now"), tr("after")])
-        self.flips.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.flips.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.flips.setShowGrid(False)
-        self.flips.verticalHeader().hide()
-        self.flips.verticalHeader().setDefaultSectionSize(24)
-        self.flips.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.flips = _flips_table()
         self.more = QToolButton()
         self.more.setObjectName("fold")
         self.more.setCheckable(True)
@@ -225,3 +218,20 @@ def _interval(comparison: Comparison | None) -> str:
         return tr("undefined")
     text = f"{signed(found.low, 3)} … {signed(found.high, 3)}"
     return text if comparison.p_value is None else f"{text}, {p_text(comparison.p_value)}"
+
+
+def _flips_table() -> QTableWidget:
+    """Lesions whose class changes, with their label and both answers."""
+    table = QTableWidget(0, 4)
+    table.setHorizontalHeaderLabels([tr("Lesion"), tr("labelled"), tr("now"), tr("after")])
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setShowGrid(False)
+    table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(24)
+    flips = table.horizontalHeader()
+    flips.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+    flips.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+    flips.setHighlightSections(False)
+    flips.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    return table

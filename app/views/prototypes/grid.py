@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from core.tasks.review.prototype_survey import Survey, Surveyed
 
 _GAP, _MARGIN, _ACROSS = 8, 14, 5
+_SMALL = 124
+"""Side below which no picture is made smaller to have every class in sight, logical pixels."""
 _Key = Qt.Key
 _STEPS = {_Key.Key_Left: -1, _Key.Key_Right: 1}
 _LINES = {_Key.Key_Up: -1, _Key.Key_Down: 1}
@@ -118,7 +120,7 @@ class PrototypeGrid(QScrollArea):
             self._walk_to(order[min(max(place, 0), len(order) - 1)])
 
     def set_side(self, side: int) -> None:
-        """Side of a picture in pixels, within bounds; 0: as large as five in a row have room."""
+        """Side of a picture in pixels, within bounds; 0: five in a row, and each class in sight if it fits."""
         self.side = side and min(max(side, LEAST), MOST)
         self._resize_cards()
 
@@ -127,8 +129,12 @@ class PrototypeGrid(QScrollArea):
         if self.side:
             return self.side
         room = self.viewport().width() - 2 * _MARGIN - (_ACROSS - 1) * _GAP
-        around = PrototypeCard(0, 0, "").sizeHint().width() - USUAL
-        return min(max(room // _ACROSS - around, LEAST), MOST)
+        hint = PrototypeCard(0, 0, "").sizeHint()
+        wide = room // _ACROSS - (hint.width() - USUAL)
+        rows = max(len(self._titles), 1)
+        title = self.fontMetrics().height() + 2 * _GAP
+        high = (self.viewport().height() - 2 * _MARGIN) // rows - title - (hint.height() - USUAL)
+        return min(max(min(wide, max(high, _SMALL)), LEAST), MOST)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if not self._handle(event):

@@ -182,7 +182,7 @@ class PrototypesScreen(ModelScreen):
         survey = self.desk.surveyed_model
         self.suggested.clear()
         if survey is None:
-            self.suggested.addItem(tr("Looking at every prototype …"))
+            self.suggested.addItem(tr("Examining every prototype …"))
         else:
             self.suggested.addItem(tr("All suggested ({count})", count=len(survey.removable)))
             for name in _REASONS:

@@ -36,7 +36,7 @@ class AskFirst(QWidget):
         self.words: ChoiceRow | None = None
         self._words = QVBoxLayout()
         self.probability = ChanceField(tr("Probability of malignancy"))
-        self.done = QPushButton(tr("Keep and show the model (Enter)"))
+        self.done = QPushButton(tr("Save and show the model (Enter)"))
         self.skip = QPushButton(tr("Show without my reading"))
         for button in (self.done, self.skip):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)

@@ -68,7 +68,9 @@ class CaseList(QWidget):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(8)
         self.again.setText(tr("Sort again"))
-        self.again.setToolTip(tr("The order stays while you read; this sorts the list again"))
+        self.again.setToolTip(
+            tr("The order does not change while you read; this sorts it again by what is known now")
+        )
         self.view = QListView()
         self.view.setModel(self.cases)
         self.view.setItemDelegate(CaseDelegate(self.cases, self.view))

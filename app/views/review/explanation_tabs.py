@@ -48,14 +48,17 @@ class ExplanationTabs(QTabWidget):
         top.addWidget(self._first)
         top.addWidget(self.other)
         top.addStretch()
-        note = tr("The model's own numbers, without what you suppose.")
+        note = tr("The model's own numbers, without your changes.")
         self.unchanged = [Label(note) for _ in range(3)]
         others, malignancy, everything = self.unchanged
         self.addTab(_column(others, top, self.difference), tr("Why not the others"))
         self.addTab(_column(malignancy, self.no_malignancy, self.malignancy), tr("Malignancy"))
         self.addTab(_column(everything, self.everything), tr("All prototypes"))
         hint = Label(
-            tr("Type another score, or untick a prototype below, to see what would follow. Nothing is kept.")
+            tr(
+                "Type another score, or untick a prototype below, to see what the model would say. "
+                "Nothing is saved."
+            )
         )
         hint.setObjectName("faint")
         hint.setWordWrap(True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractItemView, QDialog, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QDialog, QTableWidget, QTableWidgetItem, QWidget
 
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.views.train.job_panel import duration
 from app.views.train.runs_table import different_fields, figures_of
@@ -42,7 +43,7 @@ class RunComparisonView(QDialog):
                 item.setToolTip(tip(value))
                 self.table.setItem(row, column, item)
         self.table.resizeColumnsToContents()
-        layout = QVBoxLayout(self)
+        layout = dialog_column(self)
         layout.addWidget(self.table)
 
 

@@ -15,10 +15,12 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QScrollArea,
+    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.translation import tr
+from app.views.train.field_names import field_explained, field_name, group_name, titled
 from app.widgets.label import Label
 from core.domain.units import without_unit
 from core.training.config import TrainingConfig
@@ -30,21 +32,52 @@ _UNIT_WIDTH = 96
 Field = QLineEdit | QComboBox | QCheckBox
 
 
-class ConfigForm(QScrollArea):
+class ConfigForm(QWidget):
+    """Groups of fields under a search; ``changed_only`` leaves those that differ from the preset."""
+
     edited = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
         self.fields: dict[str, Field] = {}
         self._values: dict[str, Any] = {}
+        self._labels: dict[str, Label] = {}
+        self._titles: dict[str, Label] = {}
+        self._words: dict[str, str] = {}
+        """By field, what a search looks in."""
+        self.search, self.changed_only = QLineEdit(), QCheckBox(tr("Changed only"))
+        self.search.setPlaceholderText(tr("Search settings"))
+        self.search.setAccessibleName(tr("Search settings"))
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(self._filter)
+        self.changed_only.toggled.connect(self._filter)
+        self._nothing = Label(tr("No setting matches."))
+        self._nothing.setObjectName("faint")
         page = QWidget()
         self._form = QFormLayout(page)
-        self._form.setContentsMargins(2, 6, 10, 6)
+        self._form.setContentsMargins(2, 0, 10, 6)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._add(msgspec.inspect.type_info(TrainingConfig), "")
-        self.setWidget(page)
+        self._lay_out(page)
+        self._filter()
+
+    def _lay_out(self, page: QWidget) -> None:
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(page)
+        scroll.setAccessibleName(tr("Advanced"))
+        line = QHBoxLayout()
+        line.setSpacing(12)
+        line.addWidget(self.search, 1)
+        line.addWidget(self.changed_only)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(2, 8, 0, 0)
+        column.setSpacing(8)
+        column.addLayout(line)
+        column.addWidget(self._nothing)
+        column.addWidget(scroll, 1)
 
     def show_config(self, config: TrainingConfig) -> None:
         """The values that changes are counted from."""
@@ -59,15 +92,30 @@ class ConfigForm(QScrollArea):
             else:
                 field.setText(_text(value))
             field.blockSignals(False)
+        self._filter()
 
     def changes(self) -> list[str]:
         """Return the changes in the form of ``configure``: ``name=JSON``."""
-        found = []
-        for name, field in self.fields.items():
-            text = self._written(field)
-            if text != _written(self._values.get(name)):
-                found.append(f"{name}={text}")
-        return found
+        return [f"{name}={self._written(self.fields[name])}" for name in self._changed()]
+
+    def _changed(self) -> list[str]:
+        return [
+            name for name, field in self.fields.items() if self._written(field) != _written(self._values.get(name))
+        ]
+
+    def _filter(self) -> None:
+        """Show the fields in whose words every word of the search occurs, under the titles of their groups."""
+        words = self.search.text().lower().split()
+        changed = set(self._changed()) if self.changed_only.isChecked() else None
+        shown: set[str] = set()
+        for name, label in self._labels.items():
+            visible = all(word in self._words[name] for word in words) and (changed is None or name in changed)
+            self._form.setRowVisible(label, visible)
+            if visible:
+                shown.add(name.rpartition(".")[0])
+        for group, title in self._titles.items():
+            self._form.setRowVisible(title, group in shown)
+        self._nothing.setVisible(not shown)
 
     @staticmethod
     def _written(field: Field) -> str:
@@ -80,6 +128,11 @@ class ConfigForm(QScrollArea):
     def _add(self, kind: msgspec.inspect.Type, prefix: str) -> None:
         assert isinstance(kind, msgspec.inspect.StructType)
         nested = []
+        title = Label(group_name(prefix.removesuffix(".")))
+        title.setObjectName("heading")
+        title.setContentsMargins(0, 10, 0, 2)
+        self._titles[prefix.removesuffix(".")] = title
+        self._form.addRow(title)
         for field in kind.fields:
             name = prefix + field.name
             if name in _FIXED:
@@ -90,16 +143,15 @@ class ConfigForm(QScrollArea):
             kind, unit = without_unit(field.type)
             made = self._make(kind)
             made.setObjectName(name)
-            made.setAccessibleName(name)
-            made.setToolTip(limits(kind))
-            self.fields[name] = made
-            label = Label(field.name.replace("_", " "))
-            label.setToolTip(name)
+            label = Label(field_name(name))
+            made.setAccessibleName(label.text())
+            explained = "\n".join(part for part in (field_explained(name), limits(kind), name) if part)
+            for widget in (made, label):
+                widget.setToolTip(explained)
+            self.fields[name], self._labels[name] = made, label
+            self._words[name] = f"{name} {titled(name)} {explained}".lower()
             self._form.addRow(label, _with_unit(made, unit) if unit else made)
         for field, name in nested:
-            title = Label(field.name.replace("_", " ").capitalize())
-            title.setObjectName("heading")
-            self._form.addRow(title)
             self._add(field.type, f"{name}.")
 
     def _make(self, kind: msgspec.inspect.Type) -> Field:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pyqtgraph as pg
-from PySide6.QtCore import QLocale, QSize, Qt
+from PySide6.QtCore import QEvent, QLocale, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPalette, QPen, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
+from app.qt.contrast import readable
 from app.qt.translation import tr
 from app.views.train.history import Point, phases, projections
 from app.views.train.stage_names import LOSSES, loss_name, stage_mark
@@ -42,6 +43,7 @@ class Curves(QWidget):
     def show_runs(self, histories: Mapping[str, Sequence[Point]]) -> None:
         """By run; of one run every loss term is drawn, of several the sum alone. A run without figures yet has
         empty axes under its name."""
+        self._shown = dict(histories)
         single = len(histories) == 1
         names = ", ".join(histories)
         for chart in self.charts:
@@ -67,6 +69,11 @@ class Curves(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._align()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_shown"):
+            self.show_runs(self._shown)
 
     def _align(self) -> None:
         """Legends of one height, so that the three plots stand on one line."""
@@ -113,6 +120,8 @@ class Chart(QWidget):
         if not values:
             return
         style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
+        # the colours of classes are too light for lines on a light ground
+        colour = readable(QColor(colour), self.palette()).name()
         pen = pg.mkPen(colour, width=2, style=style)
         # no line goes through one point
         symbol = {"symbol": "o", "symbolPen": pen, "symbolSize": 5} if len(values) == 1 else {}

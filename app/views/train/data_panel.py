@@ -39,7 +39,7 @@ class DataPanel(QWidget):
             heading.setToolTip(tr("finely annotated") if column == 4 else "")
             self.table.setHorizontalHeaderItem(column, heading)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.table.setAccessibleName(tr("What will be trained on"))
+        self.table.setAccessibleName(tr("Training data"))
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
+from app.views.train.field_names import titled
 from app.widgets.label import Label
 from core.training.presets import Deviation
 
@@ -32,10 +33,12 @@ class DeviationList(QScrollArea):
         column.setContentsMargins(2, 8, 10, 8)
         column.setSpacing(2)
         for row in rows:
-            title = Label(field_words(row.field))
+            title = Label(titled(row.field))
             title.setObjectName("heading")
             title.setToolTip(row.field)
-            values = Label(tr("{here} here, {paper} in the paper.", here=row.here, paper=row.paper))
+            values = Label(
+                tr("{here} here, {paper} in the paper.", here=_shown(row.here), paper=_shown(row.paper))
+            )
             for label in (title, values):
                 label.setWordWrap(True)
                 column.addWidget(label)
@@ -49,10 +52,8 @@ class DeviationList(QScrollArea):
         self.setWidget(page)
 
 
-def field_words(field: str) -> str:
-    """ "architecture.latent_channels" as "Architecture: latent channels"."""
-    words = ": ".join(field.split(".")).replace("_", " ")
-    return words[:1].upper() + words[1:]
+def _shown(value: str) -> str:
+    return {"True": tr("yes"), "False": tr("no")}.get(value, value)
 
 
 def sentence(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.formatting import decimal
@@ -46,7 +46,10 @@ class JobPanel(QWidget):
         """Made when there is something to draw: its library takes half a second to load."""
         self._job: JobState | None = None
         self.prototypes = ProjectedStrip()
-        self._rest = QWidget()
+        self._rest = Label(tr("While a training runs, its progress, loss and accuracy are drawn here."))
+        self._rest.setObjectName("faint")
+        self._rest.setWordWrap(True)
+        self._rest.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._rest.setMinimumHeight(150)
         self._lay_out()
         for widget in (self.bar, self.detail):
@@ -97,7 +100,7 @@ class JobPanel(QWidget):
         progress = job.progress
         if progress is None:
             loads = tr("The training program starts; this takes some seconds …")
-            self._say(loads if job.started else tr("The lesions are made ready …"), 0, 0)
+            self._say(loads if job.started else tr("Preparing the lesions …"), 0, 0)
             return
         parts = [stage_sentence(progress.stage), translate_message(progress.detail), share_done(job)]
         if progress.eta_s is not None:
@@ -124,6 +127,7 @@ class JobPanel(QWidget):
             layout = self.layout()
             assert layout is not None
             layout.replaceWidget(self._rest, self.curves)
+            self._rest.hide()
             self._rest.deleteLater()
         self.curves.show_runs(histories)
 

@@ -15,11 +15,11 @@ def may_leave_training(training: TrainingService, parent: QWidget) -> bool:
         return True
     box = QMessageBox(parent)
     box.setWindowTitle(tr("A training is running"))
-    box.setText(tr("It can go on without the window; it is found again when the study is opened."))
+    box.setText(tr("It can continue without the window; it is found again when the study is opened."))
     box.setInformativeText(tr("Stopped, it keeps its last checkpoint and can be resumed."))
     box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
     stop = box.addButton(tr("Stop it"), QMessageBox.ButtonRole.DestructiveRole)
-    go_on = box.addButton(tr("Let it go on"), QMessageBox.ButtonRole.AcceptRole)
+    go_on = box.addButton(tr("Let it continue"), QMessageBox.ButtonRole.AcceptRole)
     box.setDefaultButton(go_on)
     box.exec()
     chosen = box.clickedButton()

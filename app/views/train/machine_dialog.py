@@ -13,12 +13,12 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.background import WorkResult
 from app.qt.sentences import translate_message
+from app.qt.spacing import dialog_column
 from app.qt.task import LongTask
 from app.qt.translation import tr
 from app.widgets.label import Label
@@ -61,8 +61,8 @@ class MachineDialog(QDialog):
     def _lay_out(self) -> None:
         note = Label(
             tr(
-                "On the other machine: this program in the same version, and a key with which ssh logs you in "
-                "without a question. Log in once by hand before."
+                "The other machine needs the same version of this program, and a key with which ssh logs "
+                "you in without a question. Log in once by hand first."
             )
         )
         note.setWordWrap(True)
@@ -75,9 +75,9 @@ class MachineDialog(QDialog):
         form.addRow(tr("Folder for runs there"), self.folder)
         sent = Label(
             tr(
-                "Sent are regions of interest with their masks, classes and parts under random identifiers. "
-                "No name, no pseudonym and no whole mammogram is sent. "
-                "It is deleted there when the results are back."
+                "Regions of interest are sent with their masks, classes and parts, under random "
+                "identifiers. No name, no pseudonym and no whole mammogram is sent. Everything is "
+                "deleted there when the results are back."
             )
         )
         sent.setWordWrap(True)
@@ -85,9 +85,7 @@ class MachineDialog(QDialog):
         line = QHBoxLayout()
         line.addWidget(self.test)
         line.addStretch()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
-        layout.setSpacing(12)
+        layout = dialog_column(self)
         layout.addWidget(note)
         layout.addLayout(form)
         layout.addLayout(line)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from app.qt.background import WorkResult
+from app.qt.formatting import decimal
 from app.qt.task import LongTask
 from app.qt.translation import tr
 from app.state.session import Session
@@ -102,11 +103,11 @@ def words(found: Rehearsed) -> str:
     if found.memory_bytes is None:
         said = tr("About {time}; the memory is not known on this system.", time=time)
     else:
-        said = tr("About {time}, {memory} GB.", time=time, memory=f"{found.memory_bytes / 1e9:.1f}")
+        said = tr("About {time}, {memory} GB.", time=time, memory=decimal(found.memory_bytes / 1e9, 1))
     how = tr(
         "Measured on {device}: a batch of {batch} images took {seconds} s, an epoch has {count}; "
         "{lesions} lesions.",
-        device=found.device, batch=found.batch, seconds=f"{found.batch_seconds:.2f}", count=found.batches_an_epoch,
-        lesions=found.lesions,
+        device=found.device, batch=found.batch, seconds=decimal(found.batch_seconds, 2),
+        count=found.batches_an_epoch, lesions=found.lesions,
     )  # fmt: skip
     return f"{said} {how}"

@@ -83,7 +83,7 @@ class PlanPanel(QWidget):
         self.start.setDefault(True)
         self.measure = QPushButton(tr("Measure time and memory"))
         self.measure.setCheckable(True)
-        self.measure.setToolTip(tr("Trains one batch of every stage and counts up; nothing of it is kept"))
+        self.measure.setToolTip(tr("Trains one batch of every stage and extrapolates; nothing is kept"))
         self._measured: dict[bytes, str] = {}
         """Measurements of this computer, in words, by configuration and split."""
         self._lay_out()
@@ -312,7 +312,9 @@ class PlanPanel(QWidget):
         preset = self.preset.currentText()
         like = [r for r in self._runs if r.status is RunStatus.FINISHED and r.config.get("preset") == preset]
         if not like:
-            self.estimate.setText(tr("Time and memory are known once this preset was measured, or has run, here."))
+            self.estimate.setText(
+                tr("Time and memory are known once this preset has been measured or run on this computer.")
+            )
             return
         record = like[-1].metrics.get("record")
         seconds = record.get("seconds") if isinstance(record, dict) else None

@@ -87,7 +87,7 @@ class Resuming(QObject):
         box.setInformativeText(
             tr("A run keeps the labels and annotations that it began with. A new run takes them as they are now.")
         )
-        old = box.addButton(tr("Go on with the old ones"), QMessageBox.ButtonRole.AcceptRole)
+        old = box.addButton(tr("Continue with the old ones"), QMessageBox.ButtonRole.AcceptRole)
         old.clicked.connect(lambda: self._go_on(run))
         box.setDefaultButton(old)
         return box

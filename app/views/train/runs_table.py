@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QHBoxLayout,
     QHeaderView,
     QPushButton,
     QTableWidget,
@@ -17,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.qt.flow_layout import FlowLayout
 from app.qt.formatting import local_time
 from app.qt.translation import tr
 from app.widgets.explain.numbers import MISSING, number
@@ -25,6 +25,8 @@ from core.domain.study import Run, RunStatus
 
 _ID = Qt.ItemDataRole.UserRole
 _NOTES = 6
+_BOX = 46
+"""Room of the box to tick and the air around the name, logical pixels."""
 _TICKED, _EMPTY = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 _RESUMABLE = (RunStatus.PLANNED, RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED)
 
@@ -64,19 +66,21 @@ class RunsTable(QWidget):
         self.table.verticalHeader().setDefaultSectionSize(26)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setHighlightSections(False)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setStretchLastSection(True)
         self.open, self.resume = QPushButton(tr("Open its model")), QPushButton(tr("Resume"))
         self.log, self.archive = QPushButton(tr("Log")), QPushButton(tr("Archive"))
         self.compare = QPushButton(tr("Compare…"))
         self.compare.setToolTip(tr("Tick two runs or more to lay their figures and configurations side by side"))
         self.validate = QPushButton(tr("Validate…"))
-        self.validate.setToolTip(tr("Evaluate its model on a study that it never saw"))
+        self.validate.setToolTip(tr("Evaluates its model on a study that it has never seen"))
         self.archived = QCheckBox(tr("Archived ones too"))
-        line = QHBoxLayout()
-        for button in (self.open, self.resume, self.compare, self.validate, self.log, self.archive):
-            line.addWidget(button)
-        line.addStretch()
-        line.addWidget(self.archived)
+        # on a second line where the window is narrow
+        foot = QWidget()
+        line = FlowLayout(foot, gap=6)
+        for part in (self.open, self.resume, self.compare, self.validate, self.log, self.archive, self.archived):
+            line.addWidget(part)
         # always there, so that no button moves when runs are ticked
         self.differences = Elided()
         self.differences.setObjectName("faint")
@@ -84,7 +88,7 @@ class RunsTable(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table, 1)
         layout.addWidget(self.differences)
-        layout.addLayout(line)
+        layout.addWidget(foot)
         self.table.itemSelectionChanged.connect(self._selection_changed)
         self.table.itemChanged.connect(self._item_changed)
         self.open.clicked.connect(lambda: self.open_wanted.emit(self.selected[0]))
@@ -134,6 +138,9 @@ class RunsTable(QWidget):
                 if column == 0:
                     item.setCheckState(_TICKED if run.id in self._ticked else _EMPTY)
                     flags |= Qt.ItemFlag.ItemIsUserCheckable
+                    # the style's own hint leaves out the padding of the box before the name
+                    wide = self.table.fontMetrics().horizontalAdvance(value) + _BOX
+                    item.setSizeHint(QSize(wide, self.table.verticalHeader().defaultSectionSize()))
                 item.setFlags(flags | Qt.ItemFlag.ItemIsEditable if column == _NOTES else flags)
                 item.setData(_ID, run.id)
                 self.table.setItem(row, column, item)
@@ -159,7 +166,7 @@ class RunsTable(QWidget):
         self.validate.setEnabled(self.open.isEnabled())
         waits = one is not None and one.id in self._waiting
         self.resume.setEnabled(one is not None and not live and (waits or one.status in _RESUMABLE))
-        self.resume.setText(tr("Out of the queue") if waits else tr("Resume"))
+        self.resume.setText(tr("Remove from the queue") if waits else tr("Resume"))
         self.log.setEnabled(one is not None)
         self.archive.setEnabled(one is not None and not live)
         self.archive.setText(tr("Bring back") if one is not None and one.archived else tr("Archive"))

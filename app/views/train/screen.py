@@ -345,7 +345,7 @@ class TrainScreen(Screen):
         RunComparisonView(runs, self).show()
 
     def _validate(self, run: Run) -> None:
-        title = tr("The study to evaluate {name} on", name=run.name)
+        title = tr("Study on which {name} is evaluated", name=run.name)
         chosen = QFileDialog.getExistingDirectory(self, title, str(self.session.study.folder.parent))
         if chosen:
             ExternalValidationView(self.session.study.folder, run, Path(chosen), self).show()

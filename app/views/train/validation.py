@@ -15,12 +15,13 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.qt.background import Background, WorkResult
+from app.qt.spacing import dialog_column
 from app.qt.translation import tr
+from app.widgets.explain.numbers import localised, number, percent
 from app.widgets.label import Label, in_title, tip
 from core.domain.study import Run
 from core.domain.vocabulary import DISCLAIMER
@@ -55,7 +56,7 @@ class ExternalValidationView(QDialog):
         self.table.hide()
         note = Label(tr(DISCLAIMER))
         note.setObjectName("faint")
-        layout = QVBoxLayout(self)
+        layout = dialog_column(self)
         layout.addWidget(self.state)
         layout.addWidget(self.table, 1)
         layout.addWidget(note)
@@ -109,7 +110,7 @@ def lines_of(found: ExternalValidation) -> list[tuple[str, str]]:
     for report in found.reports:
         unit = tr("images") if report.unit == "image" else tr("findings")
         lines.append((report.source, f"{report.count} {unit}, {report.patients} {tr('patients')}"))
-        lines += [(one.label, one.estimate.text()) for one in report.metrics if not one.as_in_paper]
+        lines += [(one.label, localised(one.estimate.text())) for one in report.metrics if not one.as_in_paper]
     if found.recalibration is not None:
         lines += _recalibration(found.recalibration)
     return [*lines, *_shift(found.shift)]
@@ -117,10 +118,10 @@ def lines_of(found: ExternalValidation) -> list[tuple[str, str]]:
 
 def _recalibration(one: Recalibration) -> list[tuple[str, str]]:
     return [
-        (tr("Malignant, observed and predicted"), f"{one.observed:.3f}, {one.predicted:.3f}"),
-        (tr("Calibration in the large"), one.in_the_large.text()),
-        (tr("Brier score before recalibration"), one.brier_before.text()),
-        (tr("Brier score after recalibration in the large"), one.brier_after.text()),
+        (tr("Malignant, observed and predicted"), f"{number(one.observed, 3)}; {number(one.predicted, 3)}"),
+        (tr("Calibration in the large"), localised(one.in_the_large.text())),
+        (tr("Brier score before recalibration"), localised(one.brier_before.text())),
+        (tr("Brier score after recalibration in the large"), localised(one.brier_after.text())),
     ]
 
 
@@ -128,7 +129,7 @@ def _shift(shift: Sequence[Shift]) -> list[tuple[str, str]]:
     """Three lines a property of the inputs: here, in the training, and how many lesions are unusual."""
 
     def words(spread: Spread | None) -> str:
-        return tr("unknown") if spread is None else spread.text()
+        return tr("unknown") if spread is None else localised(spread.text())
 
     lines = []
     for one in shift:
@@ -136,5 +137,5 @@ def _shift(shift: Sequence[Shift]) -> list[tuple[str, str]]:
         lines.append((tr("{quantity}: in the training", quantity=one.quantity), words(one.training)))
         if one.outside is not None:
             label = tr("{quantity}: outside the training's usual range", quantity=one.quantity)
-            lines.append((label, f"{one.outside:.0%}"))
+            lines.append((label, percent(one.outside)))
     return lines

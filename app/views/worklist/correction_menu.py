@@ -28,7 +28,7 @@ class CorrectionMenu(QMenu):
         views = (*((view.value, view) for view in _VIEWS), (tr("Not known"), None))
         self._choices(tr("Side"), sides, image.laterality, lambda side: self._put(side, image.view))
         self._choices(tr("View"), views, image.view, lambda view: self._put(image.laterality, view))
-        self.addAction(tr("Image of another patient…")).triggered.connect(self._ask_patient)
+        self.addAction(tr("Assign to another patient…")).triggered.connect(self._ask_patient)
         for action in self.actions():
             action.setEnabled(session.can_write)
         self.aboutToHide.connect(self.deleteLater)
@@ -53,7 +53,7 @@ class CorrectionMenu(QMenu):
     def _ask_patient(self) -> None:
         session, image_id, refused = self._session, self._image_id, self._refused
         dialog = QInputDialog(self.parentWidget())
-        dialog.setWindowTitle(tr("Image of another patient"))
+        dialog.setWindowTitle(tr("Assign to another patient"))
         dialog.setLabelText(tr("Pseudonym of the patient whose breast this image shows:"))
         dialog.setOkButtonText(tr("Move the image"))
         dialog.setCancelButtonText(tr("Cancel"))

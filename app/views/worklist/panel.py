@@ -35,11 +35,12 @@ from app.state.changes import (
     StudyClosing,
     StudyOpened,
 )
+from app.state.preferences import shows_others_first
 from app.state.session import Session
 from app.state.study_place import StudyPlace
 from app.views.worklist.correction_menu import CorrectionMenu
 from app.views.worklist.delegate import HEIGHT, PICTURE, WorklistDelegate
-from app.widgets.label import Label
+from app.widgets.label import Elided, Label
 from core.domain.vocabulary import Part
 from core.store.worklist import WorklistFilter, WorklistOrder, WorklistProgress, WorklistQuery, WorklistRow
 
@@ -61,7 +62,7 @@ class WorklistPanel(QWidget):
         self.search = QLineEdit()
         self.only, self.order, self.part = QComboBox(), QComboBox(), QComboBox()
         self.list = QTableView()
-        self._progress_text, self._progress = Label(), QProgressBar()
+        self._progress_text, self._progress = Elided(), QProgressBar()
         self._stack = QStackedWidget()
         self._place = StudyPlace()
         self._nothing = Label()
@@ -114,7 +115,7 @@ class WorklistPanel(QWidget):
         self.thumbnails.stop()
 
     def _build_filters(self) -> None:
-        self.search.setPlaceholderText(tr("Search patient, source, view"))
+        self.search.setPlaceholderText(tr("Search patient, file, view"))
         self.search.setAccessibleName(tr("Search in the worklist"))
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._type)
@@ -134,6 +135,7 @@ class WorklistPanel(QWidget):
             (tr("By margin"), WorklistOrder.MARGIN),
         ):
             self.order.addItem(text, order.value)
+        self._name_order()
         for box, name in (
             (self.only, tr("Which entries")),
             (self.order, tr("Order of entries")),
@@ -185,8 +187,10 @@ class WorklistPanel(QWidget):
         layout.setSpacing(0)
         head = QVBoxLayout()
         head.setContentsMargins(10, 10, 10, 8)
+        head.setSpacing(6)
         head.addWidget(self.search)
         line = QHBoxLayout()
+        line.setSpacing(6)
         line.addWidget(self.only, 1)
         line.addWidget(self.order, 1)
         head.addLayout(line)
@@ -195,6 +199,7 @@ class WorklistPanel(QWidget):
         layout.addWidget(self._stack, 1)
         foot = QVBoxLayout()
         foot.setContentsMargins(10, 8, 10, 10)
+        foot.setSpacing(6)
         self._progress.setTextVisible(False)
         self._progress.setAccessibleName(tr("Fine annotations"))
         self._progress_text.setObjectName("faint")
@@ -225,6 +230,17 @@ class WorklistPanel(QWidget):
                 self.model.clear()
             case _:
                 pass
+
+    def show_whose_labels(self) -> None:
+        """After the user chose whether the data set's labels are shown: order and filter follow the choice."""
+        self._name_order()
+        self._search()
+        self.list.viewport().update()
+
+    def _name_order(self) -> None:
+        """Say whose margins the order by margin goes by."""
+        place = self.order.findData(WorklistOrder.MARGIN.value)
+        self.order.setItemText(place, tr("By margin") if shows_others_first() else tr("By my margin"))
 
     def recall(self, place: StudyPlace) -> None:
         """Filter and order as they were when this study was closed, and its case next time the list is there."""
@@ -270,6 +286,7 @@ class WorklistPanel(QWidget):
             text=self.search.text().strip(),
             only=WorklistFilter(self.only.currentData()),
             order=WorklistOrder(self.order.currentData()),
+            own_margins=not shows_others_first(),
         )
         if (chosen := self.part.currentData()) is not None:
             query = msgspec.structs.replace(query, split_id=chosen[0], part=Part(chosen[1]))
@@ -304,7 +321,7 @@ class WorklistPanel(QWidget):
             self.import_wanted.emit()
 
     def _show_progress(self, progress: WorklistProgress) -> None:
-        self._progress_text.setText(
+        self._progress_text.say(
             tr(
                 "Mine: {done} of {all} fine annotations",
                 done=number(progress.annotated),

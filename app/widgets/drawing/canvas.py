@@ -182,14 +182,14 @@ class AnnotationCanvas(QObject):
             reason = self._document.nothing_to_draw_on
             self.refused.emit(reason or tr("This annotation is open for reading only."))
         elif self._document.paused:
-            self.refused.emit(tr("Drawing waits until the study can be written again."))
+            self.refused.emit(tr("Drawing is paused until the study can be written again."))
         return self._document.editable
 
     def may_outline(self) -> bool:
         if self._view.picture is None:
             return False
         if not self.takes_outlines:
-            self.refused.emit(tr("No lesion can be added just now: sign in to a study that can be changed."))
+            self.refused.emit(tr("No lesion can be added now: sign in to a study that can be changed."))
         return self.takes_outlines
 
     def set_live(self, shapes: Shapes) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.qt.translation import tr
 from app.widgets.explain.heat import HeatLook, colour_table
+from app.widgets.explain.numbers import number
 
 _RAMP = 8
 
@@ -28,10 +29,10 @@ class ColourBar(QWidget):
     def show_scale(self, look: HeatLook, low: float, high: float, what: str) -> None:
         """``what``: which scale it is, in words."""
         self._look = look
-        self._texts = (f"{low:.2f}", what, f"{high:.2f}")
+        self._texts = (number(low), what, number(high))
         self.setAccessibleDescription(" ".join(self._texts))
-        self.setToolTip(tr("Similarity to the prototype: {what}, {low} to {high}", what=what, low=f"{low:.2f}",
-                           high=f"{high:.2f}"))  # fmt: skip
+        self.setToolTip(tr("Similarity to the prototype: {what}, {low} to {high}", what=what, low=number(low),
+                           high=number(high)))  # fmt: skip
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

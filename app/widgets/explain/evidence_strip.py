@@ -91,7 +91,7 @@ class StripModel(QAbstractListModel):
                 (tr("of its map's top 5% in the lesion"), line.shown.lesion_precision),
             ):
                 words.append(f"{MISSING if share is None else percent(share)} {text}")
-        words.append(tr("The tick leaves it in or out: what would the model predict without it?"))
+        words.append(tr("Untick it to see what the model would say without it"))
         return "\n".join(words)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import QLocale
 from PySide6.QtGui import QColor, QPalette
 
@@ -11,8 +13,19 @@ from core.explain import report
 from core.explain.report import class_colour
 
 MISSING = "–"
+_POINT = re.compile(r"(?<=\d)\.(?=\d)")
 
-__all__ = ["MISSING", "class_qcolour", "class_text", "number", "optional", "percent", "read_number", "signed"]
+__all__ = [
+    "MISSING",
+    "class_qcolour",
+    "class_text",
+    "localised",
+    "number",
+    "optional",
+    "percent",
+    "read_number",
+    "signed",
+]
 
 
 def class_qcolour(index: int) -> QColor:
@@ -25,20 +38,21 @@ def class_text(index: int, palette: QPalette) -> QColor:
 
 
 def number(value: float, digits: int = 2) -> str:
-    return _local(report.number(value, digits))
+    return localised(report.number(value, digits))
 
 
 def signed(value: float, digits: int = 2) -> str:
-    return _local(report.signed(value, digits))
+    return localised(report.signed(value, digits))
 
 
 def percent(share: float) -> str:
     """A share of 1 as the user writes it: "43%" or "43 %"."""
-    return tr("{number}%", number=_local(report.percent(share)).removesuffix("%"))
+    return tr("{number}%", number=localised(report.percent(share)).removesuffix("%"))
 
 
-def _local(text: str) -> str:
-    return text.replace(".", QLocale().decimalPoint())
+def localised(text: str) -> str:
+    """A text of numbers, such as "0.81 (0.78 to 0.83)", with the user's decimal mark."""
+    return _POINT.sub(QLocale().decimalPoint(), text)
 
 
 def optional(value: float | None, digits: int = 3) -> str:

@@ -118,6 +118,7 @@ class SourcePane(ExplainPane):
         for choice in SelfScale:
             self.scale.addItem(tr(choice.value), choice)
         self.scale.setFixedHeight(FOOT)
+        self.foot.addSpacing(8)
         self.foot.addWidget(self.scale)
         self.scale.currentIndexChanged.connect(self._refresh)
 

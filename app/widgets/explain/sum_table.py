@@ -69,7 +69,9 @@ class SumModel(QAbstractTableModel):
         if orientation is not Qt.Orientation.Horizontal:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return (tr("Prototype"), *self._head, tr("adds"), "")[section]
+            # "weight spiculated" on two lines, so that all columns fit beside the picture
+            head = (one.replace(" ", "\n", 1) for one in self._head)
+            return (tr("Prototype"), *head, tr("adds"), "")[section]
         if role == Qt.ItemDataRole.TextAlignmentRole and 0 < section <= len(self._head) + 1:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None

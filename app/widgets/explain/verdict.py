@@ -71,7 +71,7 @@ class _ClassLine:
         self.score.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.score.setMaximumWidth(84)
         self.score.setAccessibleName(tr("Score of {name}", name=tr(name)))
-        self.score.setToolTip(tr("Type another score to see what would follow"))
+        self.score.setToolTip(tr("Type another score to see what the model would say"))
 
 
 class VerdictPanel(QFrame):

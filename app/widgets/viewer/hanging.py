@@ -90,8 +90,6 @@ class HangingView(QWidget):
     """The ``MammogramView`` that the user works in now."""
     view_made = Signal(object)
     """A further ``MammogramView``, before it is shown."""
-    zoomed = Signal(object)
-    """The ``Viewport`` of the active view."""
     window_changed = Signal(object)
     """The ``Display`` of the active view."""
     tool_changed = Signal(object)
@@ -184,7 +182,6 @@ class HangingView(QWidget):
             view = self._views[index]
             self.active_changed.emit(view)
             if view.display is not None:
-                self.zoomed.emit(view.viewport)
                 self.window_changed.emit(view.display)
 
     def set_bindings(self, bindings: Bindings) -> None:
@@ -301,8 +298,6 @@ class HangingView(QWidget):
         """A view zoomed: the others show as many millimetres in a pixel."""
         if leader not in self.views:
             return
-        if leader is self.active and leader.picture is not None:
-            self.zoomed.emit(viewport)
         before, self._seen[leader] = self._seen.get(leader), viewport
         resized = before is not None and (before.zoom, before.centre) == (viewport.zoom, viewport.centre)
         if self._linking or resized or leader.is_fitted:

@@ -99,7 +99,7 @@ class KeyboardCursor:
             if self._last == self._at and self._view.tool.clicks and self._view.tool.busy:
                 self._view.tool.finish()
                 self._last = None
-                self._view.announce(tr("The line is ended."))
+                self._view.announce(tr("The line is finished."))
             else:
                 self._set()
         elif key == _Key.Key_Escape:
@@ -164,7 +164,7 @@ class KeyboardCursor:
         if self._down is not None or self._view.tool.busy:
             self._down = None
             self._view.tool.cancel()
-            self._view.announce(tr("What was begun is cancelled."))
+            self._view.announce(tr("The unfinished shape was cancelled."))
         else:
             self.stop()
-            self._view.announce(tr("Drawing with keys is ended."))
+            self._view.announce(tr("Drawing with keys is off."))

@@ -39,6 +39,7 @@ def look_up(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
+    from core.model.accelerator import resolve_device
     from core.store.study import Study
     from core.tasks.readers.voices import case_facts
     from core.tasks.review.model_in_study import open_model, telling_lesions, write_case_pages
@@ -47,7 +48,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     folder = arguments.out
     with Study.open(arguments.study, writable=False) as study:
         run_ = finished_run(study, arguments.run)
-        opened = open_model(study, run_, emit=console.emit, cancelled=console.cancelled)
+        opened = open_model(
+            study, run_, device=resolve_device("auto"), emit=console.emit, cancelled=console.cancelled
+        )
         lesions = arguments.lesions or telling_lesions(opened, cancelled=console.cancelled)
         pages = write_case_pages(
             opened,

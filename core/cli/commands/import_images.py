@@ -141,6 +141,7 @@ def look_up(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.data.importers.folder import DEFAULT_READER
+    from core.data.importers.kept_names import keep_names, own_names
     from core.data.importers.known_images import KnownImages
     from core.data.importers.layouts import PlanOptions, make_plan
     from core.store.study import Study
@@ -159,9 +160,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         plan = make_plan(arguments.folder, options)
         known = KnownImages(study, update_labels=arguments.update_labels, take_forgotten=arguments.again)
         report = _carried_out(study, plan, known, arguments, console)
-        names = _own_names(plan, report, arguments.folder)
-        _write_results(arguments.results, study, report, names)
-        kept = _keep_names(study, report, names) if arguments.keep_file_names and not arguments.dry_run else None
+        _write_results(arguments.results, study, report, own_names(plan, report, arguments.folder))
+        keep = arguments.keep_file_names and not arguments.dry_run
+        kept = keep_names(study, plan, report, arguments.folder) if keep else None
     _show_issues(report.issues, console, arguments.results)
     _report(report, plan, arguments, console, kept)
     return 1 if report.nothing_usable else 0
@@ -288,15 +289,6 @@ def _results(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _own_names(plan: ImportPlan, report: ImportReport, folder: Path) -> list[str]:
-    """For each line of the report the file's path below the folder, as a table of lesions names it."""
-    images = [
-        image.path.relative_to(folder).as_posix() if image.path.is_relative_to(folder) else plan.name_of(image)
-        for image in plan.images
-    ]
-    return images + [file.name for file in report.files[len(images) :]]
-
-
 def _write_results(path: Path | None, study: Study, report: ImportReport, names: list[str]) -> None:
     """The outcome for each file, with what it is called in the study, so that exports can be joined to it."""
     from core.domain.spreadsheet import csv_document
@@ -322,14 +314,6 @@ def _write_results(path: Path | None, study: Study, report: ImportReport, names:
         for name, file in zip(names, report.files, strict=True)
     ]
     atomic_write(path, csv_document(columns, rows))
-
-
-def _keep_names(study: Study, report: ImportReport, names: list[str]) -> Path:
-    from core.store.file_names import add_names
-
-    there = {image.id for image in study.images.all()}
-    kept = {file.image_id: name for name, file in zip(names, report.files, strict=True) if file.image_id in there}
-    return add_names(study.folder, kept)
 
 
 def _counts_text(issues: tuple[Issue, ...]) -> str:

@@ -1,8 +1,14 @@
 """Make a study, or see what is in one. A study is a folder: what people made lies in its database, pixels and
 other arrays in files beside it.
 
+A study of several workstations has its database on a server; its folder then lies where all of them see it.
+
 examples:
   marginalia study create breast-margins --name "Breast margins 2026"
+  marginalia study create /shared/margins --database postgresql://db.hospital.example/marginalia
+  marginalia study move breast-margins --database postgresql://db.hospital.example/marginalia
+  marginalia study move breast-margins --to-folder
+  marginalia study login breast-margins --user anna
   marginalia study show breast-margins
   marginalia study lesions breast-margins
 """
@@ -19,11 +25,36 @@ from core.cli.parsing import add_action, add_actions
 HELP = "create a study, show what is in it, or list its lesions"
 
 
+_ADDRESS = "address of the database server, without a password: postgresql://HOST/DATABASE"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = add_actions(parser)
     create = add_action(actions, "create", "make a study in a new folder")
     create.add_argument("study", type=Path, help="new folder")
     create.add_argument("--name", default="", help="name of the study (default: the folder's name)")
+    create.add_argument("--database", metavar="ADDRESS", default="", help=_ADDRESS)
+    move = add_action(
+        actions,
+        "move",
+        "move the database of a study to a server, or back",
+        "Move the database of a study to a server, or back into its folder. Every row is copied and compared "
+        "before the study changes its place; nobody can write meanwhile.",
+    )
+    move.add_argument("study", type=Path, help="folder of the study")
+    where = move.add_mutually_exclusive_group(required=True)
+    where.add_argument("--database", metavar="ADDRESS", default="", help=_ADDRESS)
+    where.add_argument("--to-folder", action="store_true", help="into the folder of the study")
+    login = add_action(
+        actions,
+        "login",
+        "keep the name and password for the server of a study",
+        "Keep the name with which this computer logs in at the server of a study, and its password in the key "
+        "store of the system. Without a password, .pgpass or a certificate counts.",
+    )
+    login.add_argument("study", type=Path, help="folder of the study")
+    login.add_argument("--user", required=True, help="name of the login at the server")
+    login.add_argument("--no-password", action="store_true", help="ask for none and keep none")
     show = add_action(actions, "show", "show what is in a study: data sets, splits, runs")
     show.add_argument("study", type=Path, help="folder of the study")
     lesions = add_action(
@@ -44,6 +75,10 @@ def look_up(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.action == "create":
         return _create(arguments, console)
+    if arguments.action == "move":
+        return _move(arguments, console)
+    if arguments.action == "login":
+        return _login(arguments, console)
     from core.store.study import Study
     from core.tasks.studies.overview import lesion_lines, lesions_text, overview, overview_text
 
@@ -62,10 +97,40 @@ def _create(arguments: argparse.Namespace, console: Console) -> int:
     from core.tasks.studies.trusted_studies import mark_trusted
 
     name = arguments.name or arguments.study.resolve().name
-    with Study.create(arguments.study, name=name):
+    with Study.create(arguments.study, name=name, server=arguments.database):
         mark_trusted(arguments.study)
     console.result(
         {"study": str(arguments.study), "name": name},
         f"Created the study {name} in {arguments.study}. Next: marginalia import {arguments.study} SOURCE",
+    )
+    return 0
+
+
+def _move(arguments: argparse.Namespace, console: Console) -> int:
+    import msgspec
+
+    from core.store.move import move_study
+    from core.tasks.studies.trusted_studies import mark_trusted
+
+    report = move_study(arguments.study, arguments.database)
+    mark_trusted(arguments.study)
+    console.result(
+        msgspec.to_builtins(report),
+        f"Moved {report.rows:,} rows of {report.tables} tables to {report.place} and compared each of them. "
+        f"Head of the audit trail: {report.head}. The former database is kept: delete it when nobody needs it.",
+    )
+    return 0
+
+
+def _login(arguments: argparse.Namespace, console: Console) -> int:
+    from getpass import getpass
+
+    from core.store.location import keep_login
+
+    password = "" if arguments.no_password else getpass(f"Password of {arguments.user}: ")
+    place = keep_login(arguments.study, arguments.user, password)
+    console.result(
+        {"study": str(arguments.study), "user": arguments.user},
+        f"This computer logs in as {arguments.user} at {place}.",
     )
     return 0

@@ -1,7 +1,7 @@
 """The registry of import layouts: which one a folder has, and the plan of its import.
 
-A plug-in is a package with an entry point in the group ``marginalia.layouts`` that names an ``ImportLayout``. Window
-and command line list it like the built-in ones, and a folder is recognised by its tables.
+A plug-in is a package with an entry point in the group ``marginalia.layouts`` that names an ``ImportLayout``.
+Window and command line list it like the built-in ones, and a folder is recognised by its tables.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ class ImportLayout:
     """Paths of its tables below the folder, by any of which it is recognised; the first is the usual one."""
     plan: Callable[[Path, PlanOptions], ImportPlan]
     """Reads the tables. Raises: BadFileError, BadTableError."""
+    is_public: bool = False
+    """True for a published data set: anybody can know the names of its files."""
 
     def is_in(self, folder: Path) -> bool:
         return any((folder / table).is_file() for table in self.tables)
@@ -93,29 +95,38 @@ def _plan_images(folder: Path, options: PlanOptions) -> ImportPlan:
 
 BUILT_IN = (
     ImportLayout(id=FOLDER, title="Images with a lesions.csv", tables=(DEFAULT_TABLE,), plan=_plan_folder),
-    ImportLayout(id="mini-mias", title="mini-MIAS", tables=("Info.txt",), plan=_by_tables(read_mini_mias)),
-    ImportLayout(id="cdd-cesm", title="CDD-CESM", tables=("index.csv",), plan=_plan_cdd_cesm),
+    ImportLayout(
+        id="mini-mias", title="mini-MIAS", tables=("Info.txt",), plan=_by_tables(read_mini_mias), is_public=True
+    ),
+    ImportLayout(id="cdd-cesm", title="CDD-CESM", tables=("index.csv",), plan=_plan_cdd_cesm, is_public=True),
     ImportLayout(
         id="cbis-ddsm",
         title="CBIS-DDSM",
         tables=(*cbis_ddsm.MASSES, *(f"csv/{name}" for name in cbis_ddsm.MASSES)),
         plan=_plan_cbis_ddsm,
+        is_public=True,
     ),
     ImportLayout(
-        id="inbreast", title="INbreast", tables=(inbreast.TABLE,), plan=_by_tables(inbreast.read_inbreast)
+        id="inbreast",
+        title="INbreast",
+        tables=(inbreast.TABLE,),
+        plan=_by_tables(inbreast.read_inbreast),
+        is_public=True,
     ),
     ImportLayout(
         id="vindr-mammo",
         title="VinDr-Mammo",
         tables=(vindr_mammo.FINDINGS,),
         plan=_by_tables(vindr_mammo.read_vindr_mammo),
+        is_public=True,
     ),
-    ImportLayout(id="cmmd", title="CMMD", tables=cmmd.TABLES, plan=_by_tables(cmmd.read_cmmd)),
+    ImportLayout(id="cmmd", title="CMMD", tables=cmmd.TABLES, plan=_by_tables(cmmd.read_cmmd), is_public=True),
     ImportLayout(
         id="embed",
         title="EMBED",
         tables=tuple(f"{place}{name}" for place in ("tables/", "") for name in embed.METADATA),
         plan=_by_tables(embed.read_embed),
+        is_public=True,
     ),
     ImportLayout(id=IMAGES, title="Images alone, without tables", tables=(), plan=_plan_images),
 )

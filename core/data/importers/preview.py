@@ -9,11 +9,11 @@ from core.data.importers.known_images import KnownImages
 from core.data.importers.outcomes import ImportReport, file_results
 from core.data.importers.pending import frames_of, stable_id, synthetic_id
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, Severity
-from core.data.importers.taking import turned
+from core.data.importers.taking import patient_key, turned
 from core.domain.content import content_sha256
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
-from core.imaging.decoded import RefusedImageError
+from core.imaging.decoded import DecodedImage, RefusedImageError
 from core.imaging.worker import Outcome, read_many
 from core.store.study import Study
 
@@ -29,13 +29,14 @@ def preview_import(
 ) -> ImportReport:
     """Decode every file and compare its pixels with those of the study. Nothing is written.
 
-    The report counts images and lesions that would be imported. Patients and fine annotations are known only once
-    pseudonyms are given and rows written, and are 0.
+    The report counts images and lesions that would be imported, and the patients whom these show; some of them may
+    be in the study already. Fine annotations are known only once rows are written, and are 0.
     """
     there = {image.content_sha256 for image in study.images.all()}
     ids = {image.id for image in study.images.all()}
     issues, stored, image_ids = list(plan.issues), [], []
     seen: dict[str, str] = {}
+    patients: set[str] = set()
     with closing(decode(image.path for image in plan.images)) as decoded:
         for done, (planned, (_, outcome)) in enumerate(zip(plan.images, decoded, strict=True), start=1):
             if cancelled():
@@ -46,11 +47,13 @@ def preview_import(
             image_ids.append(image_id)
             if issue is not None:
                 issues.append(issue)
+            elif isinstance(outcome, DecodedImage):
+                patients.add(patient_key(planned, outcome, image_id, name)[0])
             emit(Progress(stage="dry run", done=done, total=len(plan.images)))
     taken = [image for image, kept in zip(plan.images, stored, strict=True) if kept]
     return ImportReport(
         source=plan.source,
-        patients=0,
+        patients=len(patients),
         images=len(taken),
         lesions=sum(len(image.lesions) for image in taken),
         fine_annotations=0,

@@ -111,9 +111,10 @@ def export_results(
     opened = None
     if run is not None and kind is ResultKind.SR:
         # torch is loaded for a model alone
+        from core.model.accelerator import resolve_device
         from core.tasks.review.model_in_study import open_model
 
-        opened = open_model(study, run, emit=emit, cancelled=cancelled)
+        opened = open_model(study, run, device=resolve_device("auto"), emit=emit, cancelled=cancelled)
     names: list[str] = []
     verified = 0
 

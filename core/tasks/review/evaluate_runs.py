@@ -25,6 +25,7 @@ from core.evaluation.map_figures import joined, of_sources
 from core.evaluation.map_tests import MapRecord, explainer_of, measure, sample
 from core.evaluation.predictions import Predictions, pooled
 from core.evaluation.report import EvaluationReport, evaluate, evaluate_findings, with_maps
+from core.model.accelerator import resolve_device
 from core.model.checkpoint import LoadedModel
 from core.statistics.bootstrap import DRAWS
 from core.store.study import Study
@@ -68,6 +69,7 @@ class RunToJudge:
         except ModelError as error:
             emit(Message(level="warning", text=f"The linear probe is left out: {error}"))
         else:
+            network.to(resolve_device("auto"))
             kinds = {PROBE: partial(pooled_features, network, cancelled=cancelled), **kinds}
         return {name: linear_predictions(name, one, self.training, self.rois) for name, one in kinds.items()}
 
@@ -80,7 +82,7 @@ def run_to_judge(
     The position-only map is the mean mask of the run's training lesions; without any in this study (a model that
     was imported) that of the other patients of the part.
     """
-    model, request = active_model(study, run), request_of(study, run)
+    model, request = active_model(study, run).on(resolve_device("auto")), request_of(study, run)
     wanted = roi_request(request.config)
     built = build_roi_set(study, wanted, emit=emit, cancelled=cancelled)
     rois, parts = rows_of_parts(built.rois, request.parts)
@@ -99,7 +101,7 @@ def run_on_study(
 
     The position-only map is the mean mask of the training lesions in ``home``; without any, of the other patients.
     """
-    model, request = active_model(home, run), request_of(home, run)
+    model, request = active_model(home, run).on(resolve_device("auto")), request_of(home, run)
     wanted = roi_request(request.config)
     rois = build_roi_set(study, wanted, emit=emit, cancelled=cancelled).rois
     rois = rois.rows(rois.label >= 0)

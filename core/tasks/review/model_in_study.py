@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from core.data.data_snapshot import Exclusion
@@ -23,6 +24,7 @@ from core.explain.explanation import Explanation, explain, roi_input
 from core.explain.prototype_patches import PrototypePatch, patches_of_sources, prototype_patches
 from core.explain.report import Provenance, provenance_of, write_page
 from core.imaging.reader import read_image
+from core.model.accelerator import CPU
 from core.model.card import PICTURES
 from core.model.checkpoint import LoadedModel
 from core.platform.atomic import make_folder
@@ -123,14 +125,15 @@ def open_model(
     run: Run,
     *,
     base: LoadedModel | None = None,
+    device: torch.device = CPU,
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> ModelInStudy:
-    """The run's active model and every ROI that its input transform makes of the study.
+    """The run's active model, on ``device``, and every ROI that its input transform makes of the study.
 
     ``base``: the run's model as trained, where it is loaded already.
     """
-    model, request = active_model(study, run, base=base), request_of(study, run)
+    model, request = active_model(study, run, base=base).on(device), request_of(study, run)
     wanted = replace(roi_request(request.config), unlabelled=True)
     built = build_roi_set(study, wanted, emit=emit, cancelled=cancelled)
     parts = request.parts

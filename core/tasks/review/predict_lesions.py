@@ -18,6 +18,7 @@ from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.spreadsheet import csv_document
 from core.domain.study import Run
+from core.model.accelerator import resolve_device
 from core.platform.atomic import atomic_write
 from core.store.file_names import read_names
 from core.store.study import Study
@@ -92,7 +93,7 @@ class PredictionList:
 
 def predict(study: Study, run: Run, *, emit: Emit = silent, cancelled: IsCancelled = never) -> PredictionList:
     """Apply the run's active model to every lesion of the study, labelled or not, whenever it was imported."""
-    opened = open_model(study, run, emit=emit, cancelled=cancelled)
+    opened = open_model(study, run, device=resolve_device("auto"), emit=emit, cancelled=cancelled)
     described = _described(study, opened)
     done = 0
     for first in range(0, len(opened.rois), _BATCH):

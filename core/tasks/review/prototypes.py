@@ -11,6 +11,7 @@ from core.domain.events import IsCancelled, never
 from core.domain.study import ModelRevision, Run
 from core.domain.vocabulary import Part
 from core.explain.gallery import Gallery, analyse
+from core.model.accelerator import resolve_device
 from core.model.checkpoint import LoadedModel
 from core.pruning.figures import PartFigures
 from core.pruning.leave_one_out import leave_one_out
@@ -113,7 +114,7 @@ def describe(
     study: Study, run: Run, *, cancelled: IsCancelled = never
 ) -> tuple[tuple[PrototypeFacts, ...], tuple[int, ...]]:
     """The prototypes of the active revision, and the numbers of those that could be pruned together."""
-    opened = open_model(study, run, cancelled=cancelled)
+    opened = open_model(study, run, device=resolve_device("auto"), cancelled=cancelled)
     if not has_training_rows(study, run):
         return _listed_only(opened), ()
     pruning = Pruning(study, run)

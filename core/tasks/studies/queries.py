@@ -16,6 +16,7 @@ from core.imaging.decoded import VoiLut
 from core.imaging.display import apply
 from core.store.annotations import annotation_subject
 from core.store.hdf5 import Array
+from core.store.removed_lesions import RemovedLesion
 from core.store.study import Study
 from core.store.worklist import WorklistKey, WorklistKeys, WorklistProgress, WorklistQuery, WorklistRow
 
@@ -60,7 +61,11 @@ class StudyQueries:
     """The current reader's identifier; empty if nobody is signed in."""
 
     def keys(self, query: WorklistQuery) -> WorklistKeys:
-        return self._study.worklist.keys(query)
+        return self._study.worklist.keys(query, self._study.file_names.all() if query.text else None)
+
+    def file_name(self, image_id: str) -> str:
+        """Return the file name of an image; "" if none was kept."""
+        return self._study.file_names.of(image_id)
 
     def rows(self, keys: Sequence[WorklistKey]) -> list[WorklistRow | None]:
         return self._study.worklist.rows(keys, reader_id=self.reader_id)
@@ -86,6 +91,10 @@ class StudyQueries:
 
     def lesion(self, lesion_id: str) -> Lesion:
         return self._study.lesions.get(lesion_id)
+
+    def removed_lesions(self, image_id: str) -> tuple[RemovedLesion, ...]:
+        """Return the lesions of an image that were taken out and can be put back, the last removed first."""
+        return self._study.lesions.removed_from(image_id)
 
     def partner(self, lesion_id: str | None, image_id: str) -> str | None:
         """The lesion in another image that is the same finding, by its id; None where there is none."""

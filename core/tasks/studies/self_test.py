@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from core.domain.errors import Cancelled, MarginaliaError
+from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, Failed, IsCancelled, Progress, Started, Succeeded, never, silent
 from core.domain.geometry import Box
 from core.domain.shapes import Rectangle, circle
@@ -233,18 +233,13 @@ def workers_may_die(folder: Path) -> str:
 
 def tampering_is_found(folder: Path) -> str:
     """B-21: the trail refuses changes, and finds those made behind its back."""
-    import sqlite3
-
     study_folder = _small_study(folder)
-    with sqlite3.connect(study_folder / "study.db") as database:
+    with Study.open(study_folder) as study:
         try:
-            database.execute("UPDATE audit SET who = 'x'")
+            study.tamper("UPDATE audit SET who = 'x'")
             raise _NotAsPromisedError("the audit trail could be changed")
-        except sqlite3.IntegrityError:
-            database.execute("DROP TRIGGER audit_no_update")
-            database.execute("UPDATE audit SET who = 'x' WHERE counter = 2")
-    database.close()
-    with Study.open(study_folder, writable=False) as study:
+        except StudyError:
+            study.tamper("UPDATE audit SET who = 'x' WHERE counter = 2", unguarded=True)
         _expect(study.audit.verify().first_bad == 2, "a changed audit record was not found")
     return "a change is refused, and found where it was forced"
 

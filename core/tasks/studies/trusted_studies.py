@@ -6,17 +6,16 @@ its place is foreign again.
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
-from core.domain.errors import StorageFullError
+from core.domain.errors import MarginaliaError, StorageFullError
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.places import state_folder
 from core.platform.regular import is_regular
-from core.store.names import DATABASE
+from core.store.names import database_file
+from core.store.quick import quick_study_id
 
 _FILE = "studies.json"
 _MOST = 1000
@@ -58,24 +57,18 @@ def _read() -> dict[str, _Known]:
 
 
 def _present(folder: Path) -> _Known:
-    name = ""
-    if not is_regular(folder / DATABASE):
+    file = database_file(folder)
+    if not is_regular(file):
         return _Known(study_id="", inode=-1)
     try:
-        address = f"{(folder / DATABASE).as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True)) as database:
-            database.execute("PRAGMA trusted_schema=OFF")
-            # a view in the place of the table could have rows without end
-            kind = database.execute("SELECT type FROM sqlite_master WHERE name = 'study_info'").fetchone()
-            row = database.execute("SELECT id FROM study_info").fetchone() if kind == ("table",) else None
-            name = str(row[0]) if row else ""
-    except sqlite3.Error:
+        name = quick_study_id(folder)
+    except MarginaliaError:
         name = ""
     return _Known(study_id=name, inode=_inode(folder))
 
 
 def _inode(folder: Path) -> int:
     try:
-        return (folder / DATABASE).stat().st_ino
+        return database_file(folder).stat().st_ino
     except OSError:
         return -1

@@ -72,7 +72,7 @@ def test_the_study_is_closed_the_training_goes_on_and_is_found_again(
     answer("Cancel")
     begun.actions_["study.close"].trigger()
     assert begun.session.is_open
-    answer("Let it go on")
+    answer("Let it continue")
     begun.actions_["study.close"].trigger()
     assert not begun.session.is_open
     assert is_alive(folder)

@@ -88,6 +88,39 @@ def test_no_key_of_annotate_changes_what_is_drawn_while_another_screen_is_shown(
     assert len(drawn_and_labelled(annotated)) == len(before) + 1
 
 
+_OF_SCREEN = {"review": "review.", "prototypes": "model."}
+"""Beginnings of the actions of the trail that only this screen may cause."""
+
+
+def keys_of(window: MainWindow, screen: str) -> set[str]:
+    actions = window.actions_
+    return {key for spec in actions.specs if spec.screen == screen for key in actions.keymap[spec.id]}
+
+
+def test_no_key_of_review_or_prototypes_acts_on_another_screen(qtbot: QtBot, annotated: MainWindow) -> None:
+    show_screen(qtbot, annotated, "review")
+    show_screen(qtbot, annotated, "prototypes")
+    seen = annotated.review.lesion_shown, annotated.prototypes.grid.ticked
+
+    def caused(owner: str) -> list[int]:
+        trail = annotated.session.study.audit.records()
+        return [record.counter for record in trail if record.action.startswith(_OF_SCREEN[owner])]
+
+    for owner, other in (("review", "prototypes"), ("prototypes", "review")):
+        before = caused(owner)
+        for name in ("annotate", "train", other):
+            show_screen(qtbot, annotated, name)
+            # where the screen that is shown has the key itself, it means what it means there
+            for key in sorted(keys_of(annotated, owner) - keys_of(annotated, name)):
+                press(annotated, key)
+            assert caused(owner) == before, (owner, name)
+            assert annotated.workspaces.shown_name == name
+            if owner == "review":
+                assert annotated.review.lesion_shown == seen[0], name
+            elif name != "review":
+                assert annotated.prototypes.grid.ticked == seen[1], name
+
+
 @pytest.mark.parametrize("name", ["train", "review", "prototypes"])
 def test_actions_and_menus_of_annotate_are_off_on_another_screen(
     qtbot: QtBot, annotated: MainWindow, name: str

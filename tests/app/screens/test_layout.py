@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +16,7 @@ from PySide6.QtWidgets import (
     QAbstractScrollArea,
     QApplication,
     QCheckBox,
+    QDialog,
     QLabel,
     QPushButton,
     QToolButton,
@@ -29,6 +33,7 @@ from app.views.main_window.window import MainWindow
 from app.widgets.explain.numbers import class_text
 from app.widgets.label import Elided, Label
 from app.widgets.rail import WORKSPACES
+from tests.app.studies import make_large_study
 
 SMALL, LARGE = (1280, 800), (1920, 1080)
 _SLACK = 2
@@ -150,6 +155,39 @@ def test_nothing_is_cut_on_a_small_screen(
     assert measure(qtbot, qapp, own_study, language, SMALL) == set()
 
 
+DIALOGS = ("help.shortcuts", "help.about", "edit.settings", "edit.shortcuts", "reader.sign_in", "view.calibrate",
+           "study.new", "study.demo", "study.export")  # fmt: skip
+
+
+@pytest.mark.usefixtures("english_afterwards")
+@pytest.mark.parametrize("language", [pytest.param("en", marks=pytest.mark.slow), "de"])
+def test_nothing_is_cut_in_a_dialog(qtbot: QtBot, qapp: QApplication, tmp_path: Path, language: str) -> None:
+    make_large_study(tmp_path / "study", None, lesions=8)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "lesions.csv").write_text("image,margin\ngone.png,\n")
+    install(qapp, language)
+    window = MainWindow(Session(), language)
+    qtbot.addWidget(window)
+    window.resize(*SMALL)
+    window.show()
+    window.open_study(tmp_path / "study")
+    wrong = set()
+    for name in DIALOGS:
+        window.actions_[name].trigger()
+        [dialog] = [found for found in window.findChildren(QDialog) if found.isVisible()]
+        wrong |= {f"{name} {text}" for text in settled(qapp, dialog)}
+        dialog.close()
+        dialog.setParent(None)
+    window.studies.imports.offer([tmp_path / "in"])
+    preview = window.studies.imports.preview
+    assert preview is not None
+    qtbot.waitUntil(lambda: not preview.busy, timeout=60_000)
+    wrong |= {f"preview {text}" for text in settled(qapp, preview)}
+    preview.reject()
+    window.close()
+    assert wrong == set()
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("english_afterwards")
 @pytest.mark.parametrize("theme", [Theme.DARK, Theme.LIGHT])
@@ -174,6 +212,28 @@ def test_nothing_is_cut_in_any_look(
     empty = tmp_path / "empty"
     Study.create(empty, name="Empty").close()
     assert measure(qtbot, qapp, own_study if full else empty, language, size) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("english_afterwards")
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_nothing_is_cut_in_a_large_study(
+    qtbot: QtBot, qapp: QApplication, tmp_path: Path, language: str, size: tuple[int, int]
+) -> None:
+    make_large_study(tmp_path / "large", None, lesions=2_000)
+    assert measure(qtbot, qapp, tmp_path / "large", language, size) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("QT_SCALE_FACTOR" in os.environ, reason="runs inside of itself")
+def test_nothing_is_cut_at_150_percent() -> None:
+    """In a process of its own: Qt reads the scale when it starts."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-m", "", "-k"]
+    environment = os.environ | {"QT_SCALE_FACTOR": "1.5", "QT_QPA_PLATFORM": "offscreen"}
+    which = "small_screen or large_study or dialog"
+    done = subprocess.run([*command, which], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]
 
 
 @pytest.mark.parametrize("shades", [DARK, LIGHT], ids=["dark", "light"])

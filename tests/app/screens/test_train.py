@@ -14,12 +14,15 @@ from pytestqt.qtbot import QtBot
 from app.state.changes import RunsChanged
 from app.views.main_window.window import MainWindow
 from app.views.train.comparison import RunComparisonView
+from app.views.train.field_names import NAMED
 from app.views.train.history import Point, continued, phases, projections
 from app.views.train.machine_dialog import MachineDialog
 from app.views.train.runs_table import config_differences
 from app.views.train.validation import ExternalValidationView
+from app.widgets.label import Label
 from core.domain.events import Metrics
 from core.domain.study import Labels, Run, RunStatus
+from core.domain.units import UNITS
 from core.domain.vocabulary import MarginType
 from core.evaluation.report import EvaluationReport, Metric
 from core.jobs.hosts import Hosts
@@ -53,6 +56,30 @@ def set_tiny(window: MainWindow, *more: str) -> None:
 
 def run_named(window: MainWindow, name: str) -> Run | None:
     return window.session.study.runs.find(name)
+
+
+def test_a_setting_is_found_by_its_words_and_changed_ones_alone_are_shown(train: MainWindow) -> None:
+    form = train.train.plan.form
+    train.train.plan.tabs.setCurrentWidget(form)
+
+    def shown() -> set[str]:
+        return {name for name, field in form.fields.items() if field.isVisible()}
+
+    assert shown() == set(form.fields)
+    form.search.setText("rate prototypes")
+    assert {"rates.warm_prototypes", "rates.joint_prototypes"} <= shown() < set(form.fields)
+    assert "machine.threads" not in shown()
+    form.search.setText("nobody calls it so")
+    assert shown() == set()
+    form.search.clear()
+    form.changed_only.setChecked(True)
+    assert shown() == set()
+    set_tiny(train)
+    form.search.setText(" ")
+    assert shown() == {change.partition("=")[0] for change in TINY} & shown() != set()
+    assert set(NAMED) <= set(form.fields)
+    units = {label.text() for label in form.findChildren(Label) if label.objectName() == "faint"}
+    assert units <= {*UNITS, "No setting matches."}, "a unit that is not in the list is not translated"
 
 
 def test_what_will_be_trained_on_is_counted(train: MainWindow) -> None:
@@ -190,7 +217,7 @@ def test_a_run_that_waits_can_be_taken_out_of_the_queue_and_two_are_compared(
     train.training.enqueue([second])
     assert [run.id for run in train.training.waiting] == [second.id]
     screen.runs.choose(second.id)
-    assert screen.runs.resume.text() == "Out of the queue"
+    assert screen.runs.resume.text() == "Remove from the queue"
     qtbot.mouseClick(screen.runs.resume, Qt.MouseButton.LeftButton)
     assert not train.training.waiting
     assert screen.runs.resume.text() == "Resume"

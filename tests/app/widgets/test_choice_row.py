@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QColor, QKeySequence, QPalette, QShortcut
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
@@ -116,6 +116,20 @@ def test_a_choice_by_key_is_told_once_and_goes_on(qtbot: QtBot, qapp: QApplicati
     assert (row.value, told[2:]) == (None, [None])
     row.set_value("spiculated")
     assert told[3:] == []
+
+
+def test_a_digit_that_no_choice_has_neither_chooses_nor_leaves_nor_reaches_a_tool(
+    qtbot: QtBot, qapp: QApplication
+) -> None:
+    row = ChoiceRow("Margin", margin_choices(), columns=5)
+    dialog = in_dialog(qtbot, row)
+    used = []
+    shortcut = QShortcut(QKeySequence("8"), dialog)
+    shortcut.activated.connect(lambda: used.append("8"))
+    row.setFocus()
+    with qtbot.assertNotEmitted(row.left):
+        qtbot.keyClick(row, Qt.Key.Key_8)
+    assert used == [] and seen_as_chosen(row) == []
 
 
 def test_a_probability_has_no_handle_before_it_is_touched(qtbot: QtBot, themed: QApplication) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.qt.theme import Theme, apply_theme
 from app.state.session import Session
+from app.views.importing.preview import ImportPreview
 from app.views.main_window.window import MainWindow
 from core.domain.content import content_sha256
 from core.domain.geometry import Box
@@ -134,6 +136,22 @@ def opened(qtbot: QtBot, window: MainWindow, study_folder: Path) -> MainWindow:
     window.open_study(study_folder)
     wait_for_picture(qtbot, window)
     return window
+
+
+def preview_of(qtbot: QtBot, window: MainWindow) -> ImportPreview:
+    """The page before an import, when it has looked at the files."""
+    qtbot.waitUntil(lambda: window.studies.imports.preview is not None)
+    preview = window.studies.imports.preview
+    assert preview is not None
+    qtbot.waitUntil(lambda: not preview.busy, timeout=60_000)
+    return preview
+
+
+def press_import(qtbot: QtBot, window: MainWindow) -> None:
+    """On the page before an import."""
+    preview = preview_of(qtbot, window)
+    assert preview.import_button.isEnabled(), preview.text.text()
+    qtbot.mouseClick(preview.import_button, Qt.MouseButton.LeftButton)
 
 
 def wait_for_picture(qtbot: QtBot, window: MainWindow) -> None:

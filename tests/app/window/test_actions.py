@@ -8,14 +8,17 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QDialogButtonBox, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.actions.catalogue import ActionSpec, ScreenName, read_actions
 from app.actions.keymap import KeymapPreset, conflicts, load_keymap, preset_keymap
 from app.qt.icons import FOLDER
+from app.state.preferences import opens_at_lesion, shows_others_first
 from app.views.dialogs.keymap_dialog import KeymapDialog
-from app.views.dialogs.shortcut_sheet import sheet_html
+from app.views.dialogs.new_study import study_place
+from app.views.dialogs.settings_dialog import SettingsDialog
+from app.views.dialogs.shortcut_sheet import ShortcutSheet, sheet_groups, sheet_html
 from app.views.main_window.window import MainWindow
 from app.widgets.rail import WORKSPACES
 
@@ -145,7 +148,71 @@ def test_a_conflict_cannot_be_applied_and_a_free_key_works_and_is_remembered(
 
 
 def test_the_sheet_names_every_action_that_has_a_key(window: MainWindow) -> None:
-    html = sheet_html(window.actions_, "#999999")
+    html = sheet_html(sheet_groups(window.actions_), "#999999")
     for spec in window.actions_.specs:
         if window.actions_.keymap[spec.id]:
             assert spec.label in html
+
+
+def test_the_sheet_is_searched_by_key_and_by_deed_and_leads_to_the_keymap(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    qtbot.keyClick(window, Qt.Key.Key_F1)
+    [sheet] = window.findChildren(ShortcutSheet)
+    qtbot.keyClicks(sheet.search, "verdict nothing")
+    assert sheet.text.toPlainText().strip() == "No key does this."
+    sheet.search.clear()
+    qtbot.keyClicks(sheet.search, "wrong reg")
+    assert [line for line in sheet.text.toPlainText().splitlines() if line] == ["Review", "Wrong region", "R"]
+    sheet.search.clear()
+    qtbot.keyClicks(sheet.search, "ctrl+del")
+    assert "Remove lesion" in sheet.text.toPlainText() and "Undo" not in sheet.text.toPlainText()
+    [change] = [one for one in sheet.findChildren(QPushButton) if one.text() == "Change keys…"]
+    change.click()
+    assert any(dialog.isVisible() for dialog in window.findChildren(KeymapDialog))
+
+
+def test_one_key_and_all_keys_go_back_to_the_preset(qtbot: QtBot, window: MainWindow) -> None:
+    dialog = KeymapDialog(window.actions_, window)
+    qtbot.addWidget(dialog)
+    standard = dict(dialog.keymap)
+    for action, key in (("view.fit", "Ctrl+Shift+F"), ("view.invert", "Ctrl+Shift+G")):
+        dialog.choose(action)
+        dialog.assign(key)
+    dialog.choose("view.fit")
+    dialog.standard.click()
+    assert dialog.keymap["view.fit"] == standard["view.fit"]
+    assert dialog.keymap["view.invert"] == ("Ctrl+Shift+G",)
+    dialog.reset.click()
+    assert dialog.keymap == standard
+
+
+_QWERTZ = set("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ÄÖÜß+#,.-<^" + "°!\"§$%&/()=?`*';:_>")
+"""What a German keyboard types without AltGr."""
+
+
+@pytest.mark.parametrize("preset", list(KeymapPreset))
+def test_a_german_keyboard_reaches_every_action_that_has_a_key(preset: KeymapPreset) -> None:
+    for action, keys in preset_keymap(read_actions(), preset, azerty=False).items():
+        ends = [key.rsplit("+", 1)[-1] or "+" for key in keys]
+        assert not keys or any(len(end) > 1 or end.upper() in _QWERTZ for end in ends), (action, keys)
+
+
+def test_settings_count_at_once_on_whatever_screen_is_shown(qtbot: QtBot, opened: MainWindow) -> None:
+    opened.actions_["workspace.train"].trigger()
+    qtbot.keyClick(opened, Qt.Key.Key_Comma, Qt.KeyboardModifier.ControlModifier)
+    [dialog] = opened.findChildren(SettingsDialog)
+    dialog.theme.setCurrentIndex(dialog.theme.findData("light"))
+    dialog.theme.activated.emit(dialog.theme.currentIndex())
+    assert opened.palette().window().color().lightness() > 128
+    for box, action, chosen in (
+        (dialog.at_lesion, "view.open_at_lesion", opens_at_lesion),
+        (dialog.others_first, "view.others_first", shows_others_first),
+    ):
+        before = chosen()
+        box.click()
+        assert chosen() is not before and opened.actions_[action].isChecked() is not before
+    assert opened.annotate.worklist.order.findText("By margin") >= 0
+    dialog.place.setText("/somewhere/studies")
+    dialog.place.editingFinished.emit()
+    assert study_place() == "/somewhere/studies"

@@ -9,10 +9,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLineEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
-from app.views.importing.dialog import ImportDialog
+from app.views.importing.preview import ImportPreview
 from app.views.main_window.window import MainWindow
 from core.store.study import Study
-from tests.app.window.conftest import make_study, wait_for_picture
+from tests.app.window.conftest import make_study, preview_of, wait_for_picture
 from tests.app.window.test_window import draw_circle
 
 Key, Left = Qt.Key, Qt.MouseButton.LeftButton
@@ -33,15 +33,10 @@ def choose_folder(qtbot: QtBot, window: MainWindow, folder: Path) -> None:
     qtbot.mouseClick(accept, Left)
 
 
-def import_by_keys(qtbot: QtBot, window: MainWindow, folder: Path) -> ImportDialog:
+def import_by_keys(qtbot: QtBot, window: MainWindow, folder: Path) -> ImportPreview:
     qtbot.keyClick(window.annotate.view, Key.Key_I, CONTROL | SHIFT)
     choose_folder(qtbot, window, folder)
-    qtbot.waitUntil(lambda: window.studies.importing is not None)
-    dialog = window.studies.importing
-    assert dialog is not None
-    qtbot.waitUntil(lambda: dialog.button.text() == "Close", timeout=60_000)
-    assert QApplication.activeModalWidget() is None
-    return dialog
+    return preview_of(qtbot, window)
 
 
 def press(qtbot: QtBot, place: object, text: str) -> None:
@@ -55,8 +50,8 @@ def test_a_folder_without_images_is_a_sentence_in_the_import_and_the_study_goes_
     (tmp_path / "nothing").mkdir()
     dialog = import_by_keys(qtbot, opened, tmp_path / "nothing")
     assert "holds neither images nor a table" in dialog.text.text()
-    assert not dialog.table.isVisible()
-    qtbot.mouseClick(dialog.button, Left)
+    assert not dialog.table.isVisible() and not dialog.import_button.isEnabled()
+    qtbot.mouseClick(dialog.cancel_button, Left)
     assert not dialog.isVisible()
     draw_circle(qtbot, opened)
     assert len(opened.annotate.document.shapes) == 1
@@ -73,7 +68,7 @@ def test_a_file_that_is_no_image_has_its_line_with_the_reason(
     text = dialog.text.text()
     assert "holds neither images nor a table" in text
     assert "letter.png (" in text and "list.txt (" in text, "each file with its reason"
-    qtbot.mouseClick(dialog.button, Left)
+    qtbot.mouseClick(dialog.cancel_button, Left)
     draw_circle(qtbot, opened)
     assert len(opened.annotate.document.shapes) == 1
 

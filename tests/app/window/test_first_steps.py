@@ -14,10 +14,11 @@ from app.qt import settings
 from app.views.dialogs.new_study import NewStudyDialog
 from app.views.dialogs.work_dialog import WorkDialog
 from app.views.exporting.dialog import target_in
-from app.views.importing.dialog import problems_first
+from app.views.importing.outcome_table import problems_first
 from app.views.main_window.window import MainWindow
+from app.widgets.label import Label
 from core.data.importers.outcomes import FileResult, ImportOutcome
-from tests.app.window.conftest import wait_for_picture
+from tests.app.window.conftest import press_import, wait_for_picture
 
 
 def drop(window: MainWindow, *paths: Path) -> bool:
@@ -30,7 +31,10 @@ def drop(window: MainWindow, *paths: Path) -> bool:
     QApplication.sendEvent(window, enter)
     if not enter.isAccepted():
         return False
+    [sheet] = [label for label in window.findChildren(Label) if label.objectName() == "dropsheet"]
+    assert sheet.isVisible() and sheet.text().startswith("Let go to ")
     QApplication.sendEvent(window, QDropEvent(QPointF(50, 50), copy, data, left, none))
+    assert not sheet.isVisible()
     return True
 
 
@@ -52,7 +56,7 @@ def test_a_study_that_is_dropped_is_opened_and_listed_by_its_name(
     assert window.session.is_open
 
 
-def test_first_start_to_first_mammogram_is_two_actions(
+def test_first_start_to_first_mammogram_is_three_actions(
     qtbot: QtBot, window: MainWindow, synthetic_source: Path, tmp_path: Path
 ) -> None:
     settings.put("place/studies", str(tmp_path / "studies"))
@@ -62,8 +66,10 @@ def test_first_start_to_first_mammogram_is_two_actions(
     box = dialog.findChild(QDialogButtonBox)
     assert box is not None
     qtbot.mouseClick(box.button(QDialogButtonBox.StandardButton.Ok), Qt.MouseButton.LeftButton)  # two
-    qtbot.waitUntil(lambda: window.session.is_open and window.annotate.shown is not None, timeout=120_000)
-    importing = window.studies.importing
+    qtbot.waitUntil(lambda: window.session.is_open)
+    press_import(qtbot, window)  # three
+    qtbot.waitUntil(lambda: window.annotate.shown is not None, timeout=120_000)
+    importing = window.studies.imports.dialog
     assert importing is not None
     qtbot.waitUntil(lambda: importing.result_value is not None, timeout=120_000)
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QMessageBox, QPushButton
+from PySide6.QtWidgets import QApplication, QCheckBox, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from app.operations.lesions import change_outline, label_lesion, link_lesion, order_lesions, remove_lesion
+from app.views.annotate.removed_menu import RemovedMenu
 from app.views.main_window.window import MainWindow
 from core.domain.geometry import Box
 from core.domain.shapes import Rectangle
@@ -149,6 +150,31 @@ def test_a_removed_lesion_comes_back_with_the_shapes_of_every_reader(qtbot: QtBo
     assert session.lesion_id == CC
     assert (session.reads.others(CC), session.reads.shapes(CC), session.reads.labels(CC)) == before
     assert len(opened.annotate.document.shapes) == 1
+
+
+def test_a_removed_lesion_is_put_back_after_the_study_was_opened_again(qtbot: QtBot, opened: MainWindow) -> None:
+    session = opened.session
+    draw_circle(qtbot, opened)
+    label_lesion(session, CC, Labels(margin=MarginType.OBSCURED))
+    before, image = (session.reads.shapes(CC), session.reads.labels(CC)), session.image_id
+    opened.actions_["lesion.remove"].trigger()
+    assert session.lesion_id is None
+    folder = session.study.folder
+    opened.studies.close()
+    opened.open_study(folder)
+    session.select(image)
+    wait_for_picture(qtbot, opened)
+    opened.actions_["lesion.put_back"].trigger()
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, RemovedMenu)
+    heading, lesion = menu.actions()
+    assert heading.text() == "Put back" and lesion.text().startswith("Lesion 1 · annotations: 1 · removed ")
+    lesion.trigger()
+    menu.close()
+    assert session.lesion_id == CC
+    assert (session.reads.shapes(CC), session.reads.labels(CC)) == before
+    undo(qtbot, opened)
+    assert session.lesion_id is None and session.reads.removed_lesions(image or "")[0].id == CC
 
 
 def test_what_another_reader_drew_goes_only_by_an_explicit_tick_and_keep_is_the_default(

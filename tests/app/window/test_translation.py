@@ -19,6 +19,7 @@ from app.qt.formatting import VOCABULARY
 from app.qt.translation import LANGUAGES, install, texts_of, tr
 from app.state.session import Session
 from app.views.main_window.window import MainWindow
+from app.widgets.explain.numbers import localised
 from core.domain.vocabulary import (
     DISCLAIMER,
     MarginType,
@@ -92,3 +93,21 @@ def test_keys_and_the_dialogs_of_qt_speak_german_too(qapp: QApplication) -> None
 def test_the_translation_is_a_plain_table(tmp_path: Path) -> None:
     file = ROOT / "resources" / "translations" / "de.json"
     assert all(isinstance(text, str) for text in json.loads(file.read_text("utf-8")).values())
+
+
+def test_numbers_are_written_with_the_mark_of_the_users_language() -> None:
+    """A decimal point of Python's own format is the same in every language."""
+    own = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted((ROOT / "app").rglob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if re.search(r"{[^}]*:[,.]?\.?[1-9][0-9]*[fe]}", line) and "settings.put" not in line
+    ]
+    assert own == []
+    assert localised("0.81 (0.78 to 0.83), 3. place. End") == "0.81 (0.78 to 0.83), 3. place. End"
+    before = QLocale()
+    QLocale.setDefault(QLocale("de"))
+    try:
+        assert localised("0.81 (0.78 to 0.83), 3. place. End") == "0,81 (0,78 to 0,83), 3. place. End"
+    finally:
+        QLocale.setDefault(before)

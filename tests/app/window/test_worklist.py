@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from app.models.worklist import ROW_ROLE
+from app.state.preferences import show_others_first
 from app.views.main_window.window import MainWindow
 from core.domain.shapes import circle
 from core.domain.study import Labels, Split
@@ -113,5 +114,9 @@ def test_very_many_lesions_are_listed_filtered_and_scrolled(
     qtbot.waitUntil(lambda: panel.model.rowCount() == 4, timeout=20_000)
     panel.search.clear()
     panel.only.setCurrentIndex(panel.only.findData(WorklistFilter.UNLABELLED.value))
+    # the reader has labelled none; what the data set says counts where it is shown before
+    qtbot.waitUntil(lambda: panel.model.rowCount() == many, timeout=20_000)
+    show_others_first(True)
+    panel.show_whose_labels()
     qtbot.waitUntil(lambda: panel.model.rowCount() == many // 4, timeout=20_000)
     qtbot.waitUntil(lambda: not panel.model.busy)

@@ -11,7 +11,7 @@ from core.baselines.gradcam import grad_cam, grad_cam_pp, normalised
 from core.baselines.inference import class_maps, features_and_gradients
 from core.baselines.network import ClassifierNetwork
 from core.statistics.activation import activation_precision
-from core.training.inference import network_input
+from core.training.inference import exact, network_input
 from tests.core.training.tiny import CLASSES, CONFIG, TRANSFORM, tiny_rois
 
 
@@ -73,7 +73,9 @@ def test_gradients_agree_with_finite_differences() -> None:
     inputs = network_input(rois, np.arange(2), torch.device("cpu")).double()
     model.from_latent = lambda cells: model.head(cells.mean((2, 3)).square())  # type: ignore[method-assign]
     classes = torch.tensor([2, 0])
-    features, gradients = features_and_gradients(model, inputs, classes)
+    with exact(model):
+        latent = model.latent(inputs)
+    features, gradients = features_and_gradients(model, latent, classes)
     step = 1e-6
     for image, channel, row, column in ((0, 0, 1, 2), (1, 3, 3, 0), (1, 7, 0, 0)):
         moved = features.clone()
@@ -108,6 +110,8 @@ def test_any_trunk_will_do_and_no_relu_that_is_looked_at_works_in_place(backbone
     architecture = msgspec.structs.replace(CONFIG.architecture, backbone=backbone, latent_channels=4)
     model = ClassifierNetwork(architecture, class_names=CLASSES, input_size=32)
     assert all(not layer.inplace for layer in model.addon if isinstance(layer, nn.ReLU))
-    features, gradients = features_and_gradients(model, torch.rand(2, 3, 32, 32), torch.tensor([0, 1]))
+    with exact(model):
+        latent = model.latent(torch.rand(2, 3, 32, 32))
+    features, gradients = features_and_gradients(model, latent, torch.tensor([0, 1]))
     assert features.shape == gradients.shape == (2, 4, *model.grid)
     assert float(features.min()) >= 0

@@ -22,9 +22,10 @@ from core.domain.errors import Cancelled, ModelError, TrainingError
 from core.domain.events import Message, Metrics
 from core.domain.vocabulary import Part
 from core.evaluation.report import evaluate
-from core.training.batches import features_of
+from core.training.batches import Augmented
 from core.training.begin_or_resume import make_network
 from core.training.config import Machine
+from core.training.fixed_draws import features_of
 from core.training.machine import MachineChoice, read_choice
 from core.training.presets import load_preset
 from core.training.trainer import train
@@ -49,6 +50,8 @@ def test_presets_lay_the_same_trunk_under_every_model() -> None:
     assert (protopnet.loss.fine, protopnet.warm_start) == (0.0, "image")
     assert (protopnet.prototype_start, base.prototype_start) == ("random", "kmeans")
     assert protopnet.transform == base.transform
+    frozen = load_preset("protopnet-pretrained")
+    assert (frozen.prototype_start, frozen.warm_start, frozen.loss.fine) == ("kmeans", "image", 0.0)
 
 
 def test_a_classifier_may_train_four_times_as_long_as_its_prototype_network() -> None:
@@ -292,7 +295,8 @@ def test_the_mask_warm_start_teaches_the_trunk_and_nothing_else(tmp_path: Path) 
     training = target_rois(rois.rows(tiny_parts() == Part.TRAINING.value), "margin")
     network = make_classifier(config, fresh=True)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    warm_start_on_masks(network, training, config, MachineChoice(), lambda event: None, lambda: False)
+    source = Augmented(training, config.base)
+    warm_start_on_masks(network, source, config, MachineChoice(), lambda event: None, lambda: False)
     changed_parts = {
         name.split(".")[0]
         for name, tensor in network.state_dict().items()
@@ -307,7 +311,7 @@ def test_the_mask_warm_start_teaches_the_trunk_and_nothing_else(tmp_path: Path) 
 def test_a_classifier_on_standardised_features_has_them_from_its_training_rois(tmp_path: Path) -> None:
     architecture = msgspec.structs.replace(CONFIG.architecture, standardised=True)
     base = changed(architecture=architecture, frozen_backbone=True)
-    config = msgspec.structs.replace(classifier_of(base, "margin"), epochs=1)
+    config = msgspec.structs.replace(classifier_of(base, "margin"), epochs=1, tuned_blocks=0)
     rois, parts = tiny_rois(), tiny_parts()
     network = train_classifier(rois, parts, config, tmp_path).network
     features = features_of(network, rois.rows(parts == Part.TRAINING.value))

@@ -129,7 +129,7 @@ def test_exclusions_have_reasons(study: Study) -> None:
     assert made.rois.lesion_ids == ("l0",)
     assert {e.lesion_id: e.reason for e in made.exclusions} == {
         "l1": "margin 'obscured' is not among the trained classes",
-        "l2": "nobody says its margin",
+        "l2": "no margin is given",
         "l3": "its source two was not chosen",
     }
     everything = build_roi_set(study, replace(REQUEST, unlabelled=True)).rois
@@ -140,7 +140,7 @@ def test_nothing_usable_is_said(study: Study) -> None:
     with pytest.raises(StudyError, match="No lesion of the study can be used"):
         build_roi_set(study, REQUEST)
     _add(study, 0, Labels())
-    with pytest.raises(StudyError, match="nobody says its margin"):
+    with pytest.raises(StudyError, match="no margin is given"):
         build_roi_set(study, REQUEST)
 
 

@@ -70,7 +70,8 @@ def test_masks_are_taken_away_step_by_step() -> None:
     assert isinstance(black_box, ClassifierConfig) and black_box.mask_warm_start == 0
     assert warm.epochs == black_box.epochs and warm.patience == black_box.patience
     frozen = msgspec.structs.replace(COMPACT, frozen_backbone=True)
-    assert VGG_MASKS not in {trial.key for trial in trials(frozen, ablations=False)}
+    on_frozen = {trial.key: trial.config for trial in trials(frozen, ablations=False)}[VGG_MASKS]
+    assert isinstance(on_frozen, ClassifierConfig) and on_frozen.tuned_blocks > 0
 
 
 def test_a_seed_reaches_the_classifier() -> None:

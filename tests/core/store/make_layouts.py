@@ -8,18 +8,20 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from core.store import layout, upgrade
+from core.store import upgrade
+from core.store.sqlite import layout
+from core.store.sqlite.upgrade import make_database
 
 
 def main() -> None:
-    head, made = upgrade.HEAD, {}
-    for number in range(1, int(head) + 1):
-        upgrade.HEAD = f"{number:04d}"
+    made = {}
+    for number in range(1, int(upgrade.HEAD) + 1):
+        version = f"{number:04d}"
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "study.db"
-            upgrade.make_database(path)
+            make_database(path, version)
             with closing(sqlite3.connect(path)) as database:
-                made[upgrade.HEAD] = layout.parts_of(database)
+                made[version] = layout.parts_of(database)
     layout._FILE.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n")
 
 

@@ -175,7 +175,7 @@ def test_nothing_is_left_of_a_study_that_was_not_made(tmp_path: Path, monkeypatc
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("core.store.study.make_database", full)
+    monkeypatch.setattr("core.store.location.make_database", full)
     with pytest.raises(StorageFullError, match="disk is full"):
         Study.create(tmp_path / "s", name="s")
     assert list(tmp_path.iterdir()) == []

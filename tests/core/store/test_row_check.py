@@ -20,7 +20,8 @@ from core.domain.vocabulary import Laterality, MarginType, Part, Pathology
 from core.store.anchor import VARIABLE, Head, head_of, read_anchor
 from core.store.archive import write_archive
 from core.store.check import CheckReport, Problem, _check_rows, check_study
-from core.store.layout import layouts
+from core.store.sqlite.layout import layouts
+from core.store.sqlite.upgrade import make_database
 from core.store.study import Study
 from core.store.upgrade import HEAD
 from tests.core.store.helpers import add_case, drawing
@@ -224,15 +225,13 @@ def test_a_foreign_trigger_is_not_run(folder: Path) -> None:
         Study.open(folder)
 
 
-def test_the_layouts_are_those_that_the_migrations_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_layouts_are_those_that_the_migrations_make(tmp_path: Path) -> None:
     """After a new migration: ``python -m tests.core.store.make_layouts``."""
-    from core.store import upgrade
-    from core.store.layout import parts_of
+    from core.store.sqlite.layout import parts_of
 
     assert list(layouts()) == [f"{number:04d}" for number in range(1, int(HEAD) + 1)]
     for version, parts in layouts().items():
-        monkeypatch.setattr(upgrade, "HEAD", version)
-        upgrade.make_database(tmp_path / f"{version}.db")
+        make_database(tmp_path / f"{version}.db", version)
         with closing(sqlite3.connect(tmp_path / f"{version}.db")) as database:
             assert parts_of(database) == parts
 

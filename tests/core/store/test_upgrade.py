@@ -19,8 +19,11 @@ from core.domain.study import ModelRevision, Run, RunStatus, Split
 from core.domain.vocabulary import Part
 from core.store import upgrade
 from core.store.check import check_study
-from core.store.database import Database, make_engine
+from core.store.database import Database
 from core.store.schema import metadata
+from core.store.sqlite.backend import SqliteBackend
+from core.store.sqlite.engine import make_engine
+from core.store.sqlite.upgrade import layout, make_database
 from core.store.study import Study
 from tests.core.store.helpers import add_case, drawing
 
@@ -82,7 +85,7 @@ def test_what_was_imported_before_slices_lies_on_its_only_one(old_study: Path) -
 
 
 def test_the_migrations_make_the_tables_of_the_program(tmp_path: Path) -> None:
-    upgrade.make_database(tmp_path / "new.db")
+    make_database(tmp_path / "new.db")
     engine = make_engine(tmp_path / "new.db", writable=False)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -114,7 +117,7 @@ def _next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str = "
 
 
 def _layout(folder: Path) -> str:
-    return upgrade.layout(folder / "study.db")
+    return layout(folder / "study.db")
 
 
 def test_an_upgrade_keeps_a_copy_of_the_old_database(
@@ -128,7 +131,7 @@ def test_an_upgrade_keeps_a_copy_of_the_old_database(
         assert check_study(study).good
     assert _layout(old_study) == NEXT
     (copy,) = (old_study / "backup").iterdir()
-    assert upgrade.layout(copy) < NEXT
+    assert layout(copy) < NEXT
     connection = sqlite3.connect(copy)
     assert connection.execute("SELECT count(*) FROM annotation").fetchone() == (3,)
     connection.close()
@@ -166,7 +169,7 @@ def test_a_study_of_a_newer_version_is_refused_and_untouched(tmp_path: Path) -> 
 
 def test_verdicts_that_only_the_trail_held_are_copied_and_labels_stay(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(FIXTURES / "layout-0003", tmp_path / "old"))
-    before = Database(folder / "study.db", writable=True, who="Dr A")
+    before = Database(SqliteBackend(folder / "study.db", writable=True), who="Dr A")
     for verdict, lesion, run in (
         ("agree", "l1", "r"),
         ("comment", "l1", "r"),

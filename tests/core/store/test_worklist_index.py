@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -132,3 +133,24 @@ def test_a_study_without_images_has_an_empty_list(tmp_path: Path) -> None:
     with Study.create(tmp_path / "empty", name="Empty") as empty:
         for query in queries(empty):
             assert len(empty.worklist.keys(query)) == 0
+
+
+def test_words_are_found_in_file_names_and_margins_of_the_data_set_do_not_order(study: Study) -> None:
+    add_lesion(study, "p0-MLO", "p0", 3, MarginType.SPICULATED)
+    add_lesion(study, "p1-MLO", "p1", 3, MarginType.CIRCUMSCRIBED)
+    names = {"p0-MLO": "full/MDB028.png", "p1-MLO": "full/mdb029.png"}
+
+    def images(query: WorklistQuery) -> list[int]:
+        return [image for image, _ in study.worklist.keys(query, names)[:]]
+
+    number = {image: study.worklist.key_of(image, None) for image in names}
+    assert images(WorklistQuery(text="mdb028")) == [number["p0-MLO"][0]]  # type: ignore[index]
+    assert len(images(WorklistQuery(text="mdb"))) == 2
+    assert images(WorklistQuery(text="mdb028 site")) == images(WorklistQuery(text="mdb028"))
+    by_margin = WorklistQuery(order=WorklistOrder.MARGIN)
+    own = msgspec.structs.replace(by_margin, own_margins=True)
+    assert images(by_margin)[:2] == [number["p1-MLO"][0], number["p0-MLO"][0]]  # type: ignore[index]
+    assert images(own) == images(WorklistQuery()), "what the data set says does not show in the order"
+    unlabelled = WorklistQuery(only=WorklistFilter.UNLABELLED)
+    everything = msgspec.structs.replace(unlabelled, own_margins=True)
+    assert len(images(everything)) == len(images(unlabelled)) + 2

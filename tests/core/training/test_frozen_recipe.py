@@ -16,10 +16,13 @@ from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Message
 from core.model.checkpoint import load_model
 from core.training.batches import Cached, TrainingBatch
+from core.training.begin_or_resume import make_network
 from core.training.config import Epochs, Rates
+from core.training.fixed_draws import KeptFeatures, features_of, fixed_draws
+from core.training.inference import infer_one
 from core.training.losses import cell_targets, without_corners
 from core.training.presets import PRESETS, default_preset, load_preset, read_preset
-from core.training.stages import make_optimiser, part_hashes, trunk_blocks
+from core.training.stages import make_optimiser, part_hashes
 from core.training.trainer import Trainer, check_request, train
 from tests.core.training.tiny import CONFIG, changed, tiny_network, tiny_parts, tiny_rois
 
@@ -103,6 +106,31 @@ def test_masks_of_the_cache_are_those_of_the_draws() -> None:
     source = Cached(tiny_network(), rois, changed(FROZEN, cached_augmentations=0))
     batch = source.load(np.arange(8), 1, 0)
     assert torch.equal(batch.lesion, torch.from_numpy(rois.central(rois.lesion)[:8].copy()))
+
+
+def test_the_parts_of_a_trunk_make_what_the_whole_makes() -> None:
+    network, images = tiny_network().eval(), torch.rand(3, 3, 32, 32)
+    with torch.no_grad():
+        whole = network.feature_maps(images)
+        for blocks in range(len(network.blocks()) + 1):
+            early = network.early_maps(images, blocks)
+            assert torch.equal(network.features_of_early(early, blocks), whole), blocks
+        assert torch.equal(early, whole)
+
+
+def test_a_run_on_kept_features_projects_onto_patches_that_its_network_computes(tmp_path: Path) -> None:
+    rois, parts = tiny_rois(), tiny_parts()
+    network = make_network(FROZEN, fresh=True)
+    fixed = fixed_draws(network, rois, FROZEN, blocks=len(network.blocks()))
+    kept = KeptFeatures(fixed=fixed, lesion_ids=rois.lesion_ids)
+    some = rois.rows([7, 2])
+    assert torch.equal(kept.of(some).plain, features_of(network, some)) and kept.of(some).drawn.shape[:2] == (2, 2)
+    train(rois, parts, FROZEN, tmp_path, kept=kept)
+    model = load_model(tmp_path / "model")
+    for prototype in model.card.prototypes:
+        row = rois.lesion_ids.index(prototype.lesion_id)
+        maps = infer_one(model.network, rois, row).similarities[0, prototype.index]
+        assert float(maps[prototype.cell]) == pytest.approx(math.log(1 / 1e-4), abs=1e-5)
 
 
 def _box_batch(label: int = 1) -> TrainingBatch:
@@ -189,7 +217,7 @@ def test_rates_fall_from_the_end_of_the_trunk_to_its_input() -> None:
     network = tiny_network()
     rates = Rates(joint_features=1e-3, layer_decay=0.5)
     optimiser = make_optimiser(network, "A1", rates, head=None, frozen_backbone=False, frozen_blocks=1)
-    blocks = trunk_blocks(network)
+    blocks = network.blocks()
     rate_of = {id(p): group["rate"] for group in optimiser.param_groups for p in group["params"]}
     assert [id(p) in rate_of for p in blocks[0].parameters()] == [False]
     assert rate_of[id(next(blocks[-1].parameters()))] == pytest.approx(1e-3)

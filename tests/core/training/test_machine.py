@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 import torch
 
+from core.baselines.config import classifier_of
+from core.baselines.trainer import train_classifier
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Message, Progress
 from core.training import machine
@@ -157,3 +160,25 @@ def test_compiled_layers_serve_gradients_and_never_inference() -> None:
     network.prepare_gradients(channels_last=True, compiled=False)
     network.latent(x)
     assert len(called) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+def test_measuring_leaves_torch_room_to_compile_this_network_and_a_later_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """torch compiles 8 variants of a function; beyond that it runs uncompiled without a word."""
+    import torch._dynamo
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    monkeypatch.setattr(machine, "SHORT_S", 0.0)
+    ways = [MachineChoice(channels_last=layout, compiled=True) for layout in (True, False)]
+    ways += [msgspec.structs.replace(way, precision="bfloat16") for way in ways]
+    compiled = changed(machine=Machine(compiled="yes", layout="channels_last", threads=1))
+    with monkeypatch.context() as patch, torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):
+        patch.setattr(machine, "_open_ways", lambda config, device: ways)
+        choose_machine(tiny_network(), CONFIG, CPU, lesions=12)
+        patch.undo()
+        train(tiny_rois(), tiny_parts(), compiled, tmp_path / "first")
+        later = msgspec.structs.replace(classifier_of(compiled, "margin"), epochs=1)
+        train_classifier(tiny_rois(), tiny_parts(), later, tmp_path / "later")

@@ -36,8 +36,8 @@ HOSTILE = '<img src="file:///etc/passwd"><b>bold</b><a href="https://example.org
 
 
 def imported(qtbot: QtBot, window: MainWindow, folder: Path) -> ImportResult:
-    window.studies.import_from(folder)
-    dialog = window.studies.importing
+    window.studies.imports.import_from(folder)
+    dialog = window.studies.imports.dialog
     assert dialog is not None
     qtbot.waitUntil(lambda: not dialog.task.running and dialog.button.text() == "Close", timeout=10 * PATIENCE_MS)
     assert dialog.result_value is not None, dialog.text.text()
@@ -214,7 +214,7 @@ def test_hostile_file_names_are_shown_as_they_are(qtbot: QtBot, window: MainWind
     (folder / "good.png").write_bytes(samples.png(samples.texture()))
     assert window.studies.create(tmp_path / "study", "s")
     result = imported(qtbot, window, folder)
-    dialog = window.studies.importing
+    dialog = window.studies.imports.dialog
     assert dialog is not None and name in {one.name for one in result.files}
     assert read_as_markup(window) == []
     tips = [dialog.table.item(row, 2).toolTip() for row in range(dialog.table.rowCount())]

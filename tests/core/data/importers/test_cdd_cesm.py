@@ -114,7 +114,7 @@ def test_wrong_choices_are_refused(tmp_path: Path) -> None:
         _read(tmp_path, _row("full/a.jpg", "spiculated", STAR), choices={"full/a.jpg": RegionChoice(region=3)})
     table = tmp_path / "choices.csv"
     table.write_text("image,region\nfull/a.jpg,first\n")
-    with pytest.raises(BadTableError, match="'first' is no region"):
+    with pytest.raises(BadTableError, match="'first' is not a valid region"):
         read_choices(table)
 
 

@@ -83,7 +83,7 @@ def test_circles_and_boxes_have_columns_of_their_own(tmp_path: Path) -> None:
         ("a.png,P,,X,CC", "'X' is not a known laterality; use one of L, R"),
         ("a.png,P,,L,CC,fuzzy", "'fuzzy' is not a known margin"),
         ("a.png,P,,L,CC,spiculated", "no outline"),
-        ("a.png,P,,L,CC,,,,,,1.5", "'1.5' is no probability"),
+        ("a.png,P,,L,CC,,,,,,1.5", "'1.5' is not a valid probability"),
         ("a.png,P,,L,CC,,,,,,,{", "the outline cannot be read"),
         (
             'a.png,P,,L,CC,,,,,,,"{""kind"":""line"",""points"":[],""width"":{""value"":1,""unit"":""px""}}"',

@@ -14,31 +14,13 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import BadFileError
+from core.store.backend import LayoutDifference
 
-_FILE = Path(__file__).with_name("layouts.json")
+_FILE = Path(__file__).parents[1] / "layouts.json"
 _MOST_PARTS, _LONGEST_SQL = 500, 100_000
 
 Parts = dict[str, tuple[str, str]]
 """Kind and definition of every part of a database, by name."""
-
-
-class LayoutDifference(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a database that is not as the layout has it."""
-
-    kind: str
-    """table, index, trigger or view."""
-    name: str
-    what: str
-    """added, missing or changed."""
-
-    @property
-    def sentence(self) -> str:
-        found = {
-            "added": f"has the {self.kind} {self.name}, which no study has",
-            "missing": f"lacks the {self.kind} {self.name}",
-            "changed": f"has another {self.kind} {self.name} than a study has",
-        }
-        return found[self.what]
 
 
 def parts_of(database: sqlite3.Connection) -> Parts:

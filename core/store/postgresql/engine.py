@@ -1,0 +1,86 @@
+"""An engine for connections to a server, and the sentences for what can go wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from core.domain.errors import (
+    MarginaliaError,
+    ServerLostError,
+    StorageFullError,
+    StudyError,
+    StudyLockedError,
+)
+from core.store.backend import holding
+from core.store.postgresql.address import Address
+from core.store.postgresql.connecting import connection_arguments
+
+_LOST = ("08", "57P")
+"""First characters of the codes of a server that is gone, restarts or shuts down."""
+_MEANINGS: dict[str, tuple[type[MarginaliaError], str]] = {
+    "53100": (
+        StorageFullError,
+        "{} could not be written: the server's disk is full. The last change was not kept, everything before "
+        "it is untouched; make room on the server and repeat it.",
+    ),
+    "25006": (StudyError, "{} can only be read with this connection. Nothing was changed."),
+    "55P03": (StudyLockedError, "{} is busy: another program works in it. Nothing was changed; try again."),
+    "40P01": (StudyLockedError, "{} is busy: another program works in it. Nothing was changed; try again."),
+    "40001": (StudyLockedError, "{} is busy: another program works in it. Nothing was changed; try again."),
+    "42501": (StudyError, "Your login may not do this in {}. Nothing was changed; ask its administrator."),
+    "28P01": (StudyError, "The server of {} does not accept the login; run: marginalia study login STUDY"),
+    "28000": (StudyError, "The server of {} does not accept the login; run: marginalia study login STUDY"),
+    "42P01": (
+        StudyError,
+        "The server no longer has {}: it was moved or deleted. Close the study, then open it.",
+    ),
+    "3D000": (StudyError, "The server has no such database ({}); check the address with its administrator."),
+    "53300": (StudyLockedError, "The server of {} has no connection left. Nothing was changed; try again."),
+}
+
+
+def make_engine(address: Address, *, writable: bool) -> Engine:
+    """An engine; StudyError where the library for it is not installed."""
+    try:
+        import psycopg
+    except ImportError as error:
+        raise StudyError(
+            "Studies on a server need a library that is not installed; run: pip install 'marginalia[postgresql]'"
+        ) from error
+
+    def connect() -> psycopg.Connection[Any]:
+        return psycopg.connect(**connection_arguments(address, writable=writable))
+
+    def hold(connection: Connection, name: str) -> None:
+        lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+        connection.execute(lock, {"name": f"{address.schema} {name}"})
+
+    return create_engine(
+        "postgresql+psycopg://", creator=connect, pool_pre_ping=True, execution_options=holding(hold)
+    )
+
+
+def sentence(error: DBAPIError, address: Address) -> MarginaliaError | None:
+    """The user's sentence for an error of the server, or None where it is a defect of the program."""
+    code = str(getattr(error.orig, "sqlstate", None) or "")
+    kind, words = _MEANINGS.get(code, (None, ""))
+    if kind is not None:
+        return kind(words.format(address))
+    first = str(error.orig).strip().partition("\n")[0]
+    if code.startswith(_LOST) or error.connection_invalidated or (not code and _is_operational(error)):
+        return ServerLostError(
+            f"The server of {address} cannot be reached ({first[:200]}). The last change was not confirmed, "
+            "everything before it is untouched; check the network and try again."
+        )
+    if isinstance(error, IntegrityError):
+        return StudyError(f"The study does not allow this change, and nothing was changed: {first}.")
+    if code.startswith("22"):
+        return StudyError(f"The database cannot keep this value, and nothing was changed: {first}.")
+    return None
+
+
+def _is_operational(error: DBAPIError) -> bool:
+    return type(error).__name__ in ("OperationalError", "InterfaceError")
