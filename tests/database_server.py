@@ -80,8 +80,10 @@ class DatabaseServer:
     def kill(self) -> None:
         """As a power failure does, but for what the system still writes."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            parts = _children(self._process.pid)
+            for pid in (self._process.pid, *parts):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
@@ -139,6 +141,12 @@ def shared_server() -> Iterator[DatabaseServer]:
     """One server for all tests of a process, which keeps nothing over a failure of the power."""
     with database_server(settings=("fsync=off", "full_page_writes=off")) as server:
         yield server
+
+
+def _children(pid: int) -> list[int]:
+    """Processes that it started: the server has one for each connection, in a session of its own."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in listed.read_text().split()] if listed.exists() else []
 
 
 def _ordinary_user() -> tuple[int, int]:

@@ -54,6 +54,8 @@ class PlanRequest:
     folds: int = 0
     host: str = ""
     """Name of the machine that trains (``core.jobs.hosts``); empty: this one."""
+    launcher: str = ""
+    """Name of the launcher of Slurm that trains (``core.jobs.launcher_profiles``); empty: none."""
 
 
 class TrainingService(QObject):
@@ -91,12 +93,16 @@ class TrainingService(QObject):
         study = self.session.writable_study()
 
         def job(emit: Emit, cancelled: IsCancelled) -> object:
+            from core.tasks.runs.dispatch import Told, leave_runs
             from core.tasks.runs.training_plan import plan_runs
 
-            return plan_runs(
+            runs = plan_runs(
                 study, request.config, name=request.name, split=request.split, folds=request.folds,
                 host=request.host,
             )  # fmt: skip
+            if request.launcher:  # all of them now; they are followed one after another
+                leave_runs(study, runs, request.launcher, Told(emit=emit, cancelled=cancelled))
+            return [study.runs.get(run.id) for run in runs]
 
         self._planning = self._begin(job, "planning", self._take_plan)
         self.changed.emit()
@@ -170,9 +176,10 @@ class TrainingService(QObject):
         self.job = JobState(run=run)
 
         def job(emit: Emit, cancelled: IsCancelled) -> object:
-            from core.tasks.runs.lifecycle import carry_out_alone
+            from core.tasks.runs.dispatch import Told, carry_out_for_window
 
-            return carry_out_alone(study, run, emit=emit, cancelled=cancelled, left=leave.is_set, found=found)
+            told = Told(emit=emit, cancelled=cancelled)
+            return carry_out_for_window(study, run, told, left=leave.is_set, found=found)
 
         self._task = self._begin(job, "training", self._take_end)
         self.changed.emit()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.cli.parsing import near
 from core.domain.errors import BadFileError, StudyError, TrainingError
+from core.domain.run_groups import in_group
 from core.store.names import DATABASE, is_study
 from core.store.quick import quick_rows
 
@@ -23,14 +24,19 @@ def check_study(folder: Path) -> None:
         raise StudyError(f"{folder} is not a study: it has no {DATABASE}. Choose the folder of a study.")
 
 
-def check_run(folder: Path, name: str, *, finished: bool = False) -> None:
-    """StudyError with the known runs if the study has none of this name, or if it must be finished and is not."""
+def check_run(folder: Path, name: str, *, finished: bool = False, group: bool = False) -> None:
+    """StudyError with the known runs if the study has none of this name, or if it must be finished and is not.
+
+    ``group``: the name may also be the beginning of the names of folds and seeds.
+    """
     rows = _rows(folder, "SELECT name, id, status, archived FROM run ORDER BY seq")
     if rows is None:
         return
     matches = [row for row in rows if row[0] == name][-1:] or [row for row in rows if row[1].startswith(name)]
     if not name:
         matches = []
+    if group and name and not matches and any(in_group(row[0], name) for row in rows if not row[3]):
+        return
     if len(matches) != 1:
         known = [row[0] for row in rows if not row[3]]
         raise StudyError(_unknown("run", name, known))

@@ -49,6 +49,7 @@ COMMANDS = (
     "self-test",
     "weights",
     "hosts",
+    "launchers",
     "job",
     "completion",
 )

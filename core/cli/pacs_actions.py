@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from core.cli.commands.import_images import identity_file
 from core.cli.console import Console
+from core.cli.identity_prompt import IdentityPrompt, ask_secret
 from core.domain.errors import PacsError
 from core.domain.vocabulary import Laterality, ViewPosition
 from core.pacs.client import connect
@@ -34,11 +33,6 @@ from core.pacs.query import Found, Query
 
 if TYPE_CHECKING:
     from core.tasks.studies.pacs_transfers import RetrievedExamination
-
-
-def ask_secret(what: str) -> str:
-    """From the terminal unseen, else the first line of standard input."""
-    return getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
 
 
 def _connected(name: str) -> tuple[Profile, Pacs]:
@@ -222,6 +216,9 @@ def get(arguments: argparse.Namespace, console: Console) -> int:
     inbox, query = Inbox(inbox_folder()), _query(arguments)
     documents: list[object] = []
     lines: list[str] = []
+    prompt = IdentityPrompt(arguments.identity)
+    if arguments.study is not None:
+        prompt.prepare(arguments.study)
     with pacs:
         for uid in arguments.examinations:
             transfer = retrieve(pacs, profile, inbox, uid, query, emit=console.emit, cancelled=console.cancelled)
@@ -230,7 +227,7 @@ def get(arguments: argparse.Namespace, console: Console) -> int:
                 documents.append({"study_uid": uid, "files": [str(path) for path in paths]})
                 lines.append(f"{len(paths)} objects in {arguments.out}")
             else:
-                done = _import(arguments, transfer, console)
+                done = _import(arguments, transfer, console, prompt)
                 documents.append(msgspec.to_builtins(done))
                 lines.append(_import_text(done))
     console.result({"examinations": documents}, "\n".join(lines))
@@ -243,17 +240,24 @@ def resume(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.study is None:
         raise PacsError("Give the --study into which the examination is imported.")
     transfer = Inbox(inbox_folder()).get(arguments.transfer)
+    prompt = IdentityPrompt(arguments.identity)
+    prompt.prepare(arguments.study)
     if not arguments.incomplete and transfer.journal.study_uid:
         _, pacs = _connected(transfer.journal.profile)
         with pacs:
             fetch_rest(pacs, transfer, emit=console.emit, cancelled=console.cancelled)
-    done = _import(arguments, transfer, console, incomplete=arguments.incomplete)
+    done = _import(arguments, transfer, console, prompt, incomplete=arguments.incomplete)
     console.result(msgspec.to_builtins(done), _import_text(done))
     return 0
 
 
 def _import(
-    arguments: argparse.Namespace, transfer: Transfer, console: Console, *, incomplete: bool = False
+    arguments: argparse.Namespace,
+    transfer: Transfer,
+    console: Console,
+    prompt: IdentityPrompt,
+    *,
+    incomplete: bool = False,
 ) -> RetrievedExamination:
     from core.store.study import Study
     from core.tasks.studies.pacs_transfers import import_transfer
@@ -262,7 +266,7 @@ def _import(
         return import_transfer(
             study,
             transfer,
-            identity=identity_file(study, arguments.identity),
+            identity=prompt.file(study),
             incomplete=incomplete,
             emit=console.emit,
             cancelled=console.cancelled,
@@ -313,13 +317,15 @@ def receive(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.study is None:
         raise PacsError("Give the --study into which is imported.")
     profile = Profiles().get(arguments.profile)
+    prompt = IdentityPrompt(arguments.identity)
+    prompt.prepare(arguments.study)
     done: list[RetrievedExamination] = []
     half: list[Transfer] = []
     begun = time.monotonic()
 
     def arrived(transfer: Transfer) -> None:
         if transfer.complete:
-            done.append(_import(arguments, transfer, console))
+            done.append(_import(arguments, transfer, console, prompt))
         else:
             half.append(transfer)
 

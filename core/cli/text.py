@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
     """ "1 image", "1,135 images"."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def shell_word(path: object) -> str:
+    """A path as a shell takes it: quoted where it has spaces or other letters of the shell's own."""
+    return shlex.quote(str(path))
 
 
 def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:

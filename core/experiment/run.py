@@ -48,7 +48,7 @@ def table1(study: Study, request: TableRequest, *, emit: Emit, cancelled: IsCanc
     lesions = len(data[0].of_part(Part.TRAINING))
     settle_for_all(request.out, request.config, lesions=lesions, emit=emit)
     if request.launcher is not None:
-        launch_parts(study, request, request.launcher, chosen, data, emit=emit, cancelled=cancelled)
+        launch_parts(request, request.launcher, chosen, data, emit=emit, cancelled=cancelled)
     done: dict[str, list[list[FinishedPart]]] = {trial.key: [] for trial in chosen}
     for seed in range(1, request.seeds + 1):
         for trial in chosen:

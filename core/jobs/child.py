@@ -21,12 +21,23 @@ from typing import BinaryIO
 import msgspec
 
 from core.domain.errors import Cancelled, MarginaliaError
-from core.domain.events import CancelledByUser, Event, Failed, Progress, Started, Succeeded, encode_event
-from core.jobs.catalogue import JobRequest, find_job
+from core.domain.events import (
+    CancelledByUser,
+    Emit,
+    Event,
+    Failed,
+    IsCancelled,
+    Progress,
+    Started,
+    Succeeded,
+    encode_event,
+    never,
+)
+from core.jobs.catalogue import MISSED, JobRequest, find_job
 from core.jobs.detached import EVENTS, LOCK, STOP
 from core.platform.system import limit_this_process, try_lock, yield_to_others
 
-_POLL_S, _LOCK_S = 0.2, 5.0
+_POLL_S, _LOCK_S, _STOP_S = 0.2, 5.0, 20.0
 _PROGRESS_EVERY_S = 0.5
 """In a file, where hours of progress add up."""
 _NO_MEMORY = (
@@ -59,11 +70,13 @@ class _Watcher(threading.Thread):
             os._exit(1)
 
 
-def _outcome(request: JobRequest, emit_event: EventWriter, watcher: _Watcher) -> Event:
+def _outcome(request: JobRequest, emit_event: EventWriter, watcher: _Watcher, stopped: IsCancelled) -> Event:
     try:
         job = find_job(request.job)
         watcher.begun.set()
-        return Succeeded(result=job(request.arguments, emit_event, watcher.cancelled.is_set))
+        return Succeeded(
+            result=job(request.arguments, emit_event, lambda: watcher.cancelled.is_set() or stopped())
+        )
     except Cancelled:
         return CancelledByUser()
     except MarginaliaError as error:
@@ -75,6 +88,9 @@ def _outcome(request: JobRequest, emit_event: EventWriter, watcher: _Watcher) ->
         if isinstance(error, RuntimeError | OSError) and any(words in str(error) for words in _NO_MEMORY):
             return Failed(sentence=OUT_OF_MEMORY)
         return Failed(sentence=f"The job stopped because of an internal error ({type(error).__name__}).")
+
+
+AfterJob = Callable[[Event, Emit], Event | None]
 
 
 class EventWriter:
@@ -97,9 +113,26 @@ class EventWriter:
             self.stream.flush()
 
 
-def _until_input_ends() -> None:
-    while sys.stdin.buffer.read(4096):
-        pass
+def _until_input_ends(silence_s: float) -> None:
+    """Return when standard input ends, or after ``silence_s`` seconds without a line (0: no limit).
+
+    After such a silence a job that does not stop in time is ended: nobody is left to end it.
+    """
+    ended, heard = threading.Event(), time.monotonic()
+
+    def read() -> None:
+        nonlocal heard
+        while os.read(sys.stdin.fileno(), 4096):
+            heard = time.monotonic()
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    while not ended.wait(_POLL_S):
+        if silence_s and time.monotonic() - heard > silence_s:
+            killer = threading.Timer(_STOP_S, os._exit, [1])
+            killer.daemon = True
+            killer.start()
+            return
 
 
 def _until_asked(folder: Path) -> None:
@@ -119,31 +152,58 @@ def hold(folder: Path) -> BinaryIO:
     return file
 
 
+def work_in(
+    folder: Path, request: JobRequest, *, stopped: IsCancelled = never, after: AfterJob | None = None
+) -> None:
+    """Carry out the job with its events and the wish to stop in files of ``folder``; end this process with it.
+
+    ``stopped`` is another wish to stop. ``after`` is called with the terminal event before it is written, and
+    returns what is written in its place; None: nothing, and the job counts as not ended.
+    """
+    yield_to_others()
+    held = hold(folder)
+    emit = EventWriter((folder / EVENTS).open("ab"), _PROGRESS_EVERY_S)
+    watcher = _Watcher(lambda: _until_asked(folder), emit)
+    watcher.start()
+    emit(Started(job=request.job, pid=os.getpid()))
+    final = _outcome(request, emit, watcher, stopped)
+    written: Event | None = final
+    if after is not None and not watcher.cancelled.is_set():
+        written = after(final, emit)
+    if written is not None:
+        emit(written)
+    sys.stderr.flush()
+    held.close()
+    _end(final)
+
+
+def _work_on_pipes(request: JobRequest) -> None:
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    emit = EventWriter(events)
+    watcher = _Watcher(lambda: _until_input_ends(request.heartbeat_s * MISSED), emit)
+    watcher.start()
+    emit(Started(job=request.job, pid=os.getpid()))
+    final = _outcome(request, emit, watcher, never)
+    emit(final)
+    sys.stderr.flush()
+    _end(final)
+
+
+def _end(final: Event) -> None:
+    """End the process: the watcher still sits in a blocking read, and a normal exit would wait for its lock."""
+    os._exit(0 if isinstance(final, Succeeded) else 1)
+
+
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where there are no sessions, Ctrl-C reaches us too
     limit_this_process()
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=JobRequest)
     if arguments:
-        folder = Path(arguments[0])
-        yield_to_others()
-        held = hold(folder)
-        emit = EventWriter((folder / EVENTS).open("ab"), _PROGRESS_EVERY_S)
-        watcher = _Watcher(lambda: _until_asked(folder), emit)
+        work_in(Path(arguments[0]), request)
     else:
-        held = None
-        events = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        emit = EventWriter(events)
-        watcher = _Watcher(_until_input_ends, emit)
-    watcher.start()
-    emit(Started(job=request.job, pid=os.getpid()))
-    final = _outcome(request, emit, watcher)
-    emit(final)
-    # the watcher still sits in a blocking read of standard input; a normal exit would wait for its lock
-    sys.stderr.flush()
-    if held is not None:
-        held.close()
-    os._exit(0 if isinstance(final, Succeeded) else 1)
+        _work_on_pipes(request)
+    return 0
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def ask_to_stop(folder: Path) -> None:
 
 def final_event(folder: Path) -> Event | None:
     """The terminal event of the last job of this folder; None where it works still, or died without one."""
-    found = list(_Tail(folder / EVENTS).read())
+    found = list(EventTail(folder / EVENTS).read())
     return found[-1] if found and isinstance(found[-1], TERMINAL) else None
 
 
@@ -128,7 +128,7 @@ def follow(
 class _Follower:
     def __init__(self, folder: Path, emit: Emit, grace_s: float, silent_s: float, log: Path | None) -> None:
         self.folder, self.emit, self.grace_s, self.silent_s, self.log = folder, emit, grace_s, silent_s, log
-        self.tail = _Tail(folder / EVENTS)
+        self.tail = EventTail(folder / EVENTS)
         self.pid = 0
         self.asked_at: float | None = None
         self.heard_at: float | None = time.monotonic()
@@ -191,7 +191,7 @@ class _Follower:
     def _with_last_words(self, final: Event) -> Event:
         if not isinstance(final, Failed) or final.last_words or self.log is None:
             return final
-        return msgspec.structs.replace(final, last_words=_end_of(self.log))
+        return msgspec.structs.replace(final, last_words=end_of(self.log))
 
     def _reap(self) -> None:
         """Wait for the child where it is ours, so that it leaves no zombie."""
@@ -206,7 +206,7 @@ class _Follower:
             process.wait()
 
 
-class _Tail:
+class EventTail:
     """Whole lines as they come; a line that is half written waits for its rest."""
 
     def __init__(self, path: Path) -> None:
@@ -227,7 +227,7 @@ class _Tail:
                 yield decode_event(line)
 
 
-def _end_of(log: Path) -> str:
+def end_of(log: Path) -> str:
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _LAST_BYTES))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 
 import msgspec
 
 from core.domain.errors import StudyError
+from core.domain.run_groups import in_group
 from core.domain.study import Run, RunStatus
 from core.jobs import detached
 from core.store.study import Study
@@ -56,6 +58,22 @@ def find_run(study: Study, name: str) -> Run:
         return found[0]
     known = ", ".join(run.name for run in study.runs.all()) or "none yet"
     raise StudyError(f"This study has no run {name}; its runs are: {known}.")
+
+
+def find_runs(study: Study, names: Sequence[str]) -> list[Run]:
+    """The runs of these names, each once; the name of a training stands for its unfinished folds and seeds.
+
+    Raises: StudyError where there is none.
+    """
+    found: dict[str, Run] = {}
+    for name in names:
+        group = [run for run in study.runs.all() if in_group(run.name, name)]
+        chosen = [find_run(study, name)] if study.runs.find(name) is not None or not group else group
+        left = [run for run in chosen if len(chosen) == 1 or run.status is not RunStatus.FINISHED]
+        if not left:
+            raise StudyError(f"Every run of {name} is finished; there is nothing to resume.")
+        found.update({run.id: run for run in left})
+    return list(found.values())
 
 
 def finished_run(study: Study, name: str) -> Run:

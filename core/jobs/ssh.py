@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,19 +21,22 @@ from typing import IO
 import msgspec
 
 from core.domain.errors import Cancelled, TrainingError
-from core.domain.events import Emit, Event, IsCancelled, Progress
+from core.domain.events import TERMINAL, Emit, Event, Failed, IsCancelled, Progress, Started
 from core.jobs.catalogue import JobRequest
 from core.jobs.execution_target import ExecutionTarget
 from core.jobs.hosts import RemoteHost
+from core.jobs.ssh_refusals import why_refused
 from core.jobs.supervisor import supervise
 from core.platform.atomic import atomic_write, make_folder
 
 OPTIONS = ("BatchMode=yes", "ConnectTimeout=20", "ServerAliveInterval=15", "ServerAliveCountMax=4")
+HEARTBEAT_S = 15.0
 GRACE_S = 60.0
 """For a job there to stop after its batch."""
 RESULTS = re.compile(
     r"(?:config|machine|history|run)\.json|table\.h5|projected\.h5|model/(?:model\.json|model-[0-9a-f]{16}\.safetensors)"
 )
+_WITH_PORT = re.compile(r"[^:]+:\d{1,5}")
 _LARGEST, _LARGEST_LIST = 8 << 30, 1 << 20
 _BLOCK = 1 << 20
 WANTED, KEPT = b"wanted\n", b"kept\n"
@@ -48,17 +52,34 @@ def command(host: RemoteHost, *arguments: str) -> tuple[str, ...]:
     """ssh with this program's ``job`` there; every word quoted for the shell there."""
     there = f"cd {shlex.quote(host.program)} && exec {shlex.join([host.python, 'main.py', 'job', *arguments])}"
     options = [word for option in OPTIONS for word in ("-o", option)]
-    return ("ssh", "-T", *options, "--", host.address, there)
+    address = f"ssh://{host.address}" if _WITH_PORT.fullmatch(host.address) else host.address
+    return ("ssh", "-T", *options, "--", address, there)
 
 
 def run_there(host: RemoteHost, request: JobRequest, *, emit: Emit, cancelled: IsCancelled) -> Event:
-    """Carry a job out there; its terminal event, which is emitted last as every other."""
+    """Carry a job out there; its terminal event, which is emitted last as every other.
+
+    The job there stops about a minute after the connection died, even without a word.
+    """
     lost = (
         f"The connection to {host.name} broke, or the program there was killed; what was saved there is kept, and "
         "the run can be resumed."
     )
+    begun = False
+
+    def watch(event: Event) -> None:
+        nonlocal begun
+        begun = begun or isinstance(event, Started)
+        if not isinstance(event, TERMINAL):
+            emit(event)
+
     place = ExecutionTarget(command=command(host), lost=lost)
-    return supervise(request, emit=emit, cancelled=cancelled, grace_s=GRACE_S, place=place)
+    kept = msgspec.structs.replace(request, heartbeat_s=HEARTBEAT_S)
+    final = supervise(kept, emit=watch, cancelled=cancelled, grace_s=GRACE_S, place=place)
+    if isinstance(final, Failed) and not begun:
+        final = Failed(sentence=why_refused(host, final.last_words), last_words=final.last_words)
+    emit(final)
+    return final
 
 
 @contextlib.contextmanager
@@ -79,11 +100,7 @@ def _talking(host: RemoteHost, *arguments: str) -> Iterator[subprocess.Popen[byt
             broken = True
         _, words = process.communicate()
         if broken or process.returncode != 0:
-            said = words.decode("utf-8", "replace").strip().splitlines()
-            why = said[-1].strip().removesuffix(".") if said else f"code {process.returncode}"
-            raise TrainingError(
-                f"{host.name} could not be reached or refused the connection: {why}. The run can be resumed."
-            )
+            raise TrainingError(why_refused(host, words.decode("utf-8", "replace")))
     finally:
         process.kill()
         process.wait()
@@ -93,10 +110,33 @@ def _talking(host: RemoteHost, *arguments: str) -> Iterator[subprocess.Popen[byt
                 stream.close()
 
 
-def ask(host: RemoteHost, *arguments: str) -> str:
-    """Return the output of a short command on the host."""
+def follow_there(host: RemoteHost, folder: str, *, emit: Emit, cancelled: IsCancelled) -> Event:
+    """Follow the job that was left in this folder there, from its first event; its terminal event.
+
+    Raises: TrainingError if the connection breaks; the job there goes on.
+    """
+    lost = f"The connection to {host.name} broke; the run goes on there. Follow it again with train --resume."
+    begun = False
+
+    def watch(event: Event) -> None:
+        nonlocal begun
+        begun = begun or isinstance(event, Started)
+        emit(event)
+
+    place = ExecutionTarget(command=command(host, "--in", folder, "--left", "follow"), lost=lost)
+    request = JobRequest(job="follow")
+    final = supervise(request, emit=watch, cancelled=cancelled, grace_s=GRACE_S, place=place)
+    if isinstance(final, Failed) and final.sentence == place.lost:
+        raise TrainingError(final.sentence if begun else why_refused(host, final.last_words))
+    return final
+
+
+def ask(host: RemoteHost, *arguments: str, given: bytes = b"") -> str:
+    """Return the output of a short command on the host, which reads ``given``."""
     with _talking(host, *arguments) as process:
-        assert process.stdout is not None
+        assert process.stdout is not None and process.stdin is not None
+        process.stdin.write(given)
+        process.stdin.flush()
         answer = process.stdout.read(_LARGEST_LIST)
     return answer.decode("utf-8", "replace").strip()
 
@@ -186,6 +226,15 @@ def receive(source: IO[bytes], target: Path, check: Callable[[Path], object]) ->
         check(temporary)
 
     atomic_write(target, write)
+
+
+def copy_checked(source: Path, sha256: str, target: Path) -> None:
+    """Copy a result to a temporary name. Raises: TrainingError if it does not have its hash."""
+    with source.open("rb") as stream, target.open("wb") as sink:
+        shutil.copyfileobj(stream, sink, _BLOCK)
+    with target.open("rb") as written:
+        if hashlib.file_digest(written, "sha256").hexdigest() != sha256:
+            raise TrainingError(f"{source.name} did not come whole from {source.parent}; resume the run.")
 
 
 def results_in(folder: Path) -> list[File]:

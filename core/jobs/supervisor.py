@@ -86,6 +86,7 @@ class _Stopper:
         self._process = process
         self.grace_s = grace_s
         self._asked_at: float | None = None
+        self._beat_at = time.monotonic()
 
     @property
     def asked(self) -> bool:
@@ -95,19 +96,34 @@ class _Stopper:
         if self._asked_at is None:
             self._asked_at = time.monotonic()
             assert self._process.stdin is not None
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # a beat that a dead child did not read
+                self._process.stdin.close()
+
+    def beat(self, every_s: float) -> None:
+        """Write an empty line each ``every_s`` seconds, by which the child sees that it is still followed."""
+        now = time.monotonic()
+        if self._asked_at is None and now - self._beat_at >= every_s:
+            self._beat_at = now
+            assert self._process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # a child that died is told of by the end of its output
+                self._process.stdin.write(b"\n")
+                self._process.stdin.flush()
 
     def kill_when_overdue(self) -> None:
         if self._asked_at is not None and time.monotonic() - self._asked_at > self.grace_s:
             self._process.kill()
 
 
-def _events(queue: Queue[bytes | None], stopper: _Stopper, cancelled: IsCancelled) -> Iterator[Event]:
+def _events(
+    queue: Queue[bytes | None], stopper: _Stopper, cancelled: IsCancelled, heartbeat_s: float
+) -> Iterator[Event]:
     """Decoded events until the child's output ends; a line that is no event is skipped."""
     while True:
         if cancelled():
             stopper.ask()
         stopper.kill_when_overdue()
+        if heartbeat_s:
+            stopper.beat(heartbeat_s)
         try:
             line = queue.get(timeout=_TICK_S)
         except Empty:
@@ -166,7 +182,7 @@ def supervise(
     final: Event | None = None
     stopped = False
     try:
-        for event in _events(queue, stopper, cancelled):
+        for event in _events(queue, stopper, cancelled, request.heartbeat_s):
             if isinstance(event, TERMINAL):
                 final = event
             elif final is None:

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO
 
+from core.platform.allocation import allotted_cores, allotted_memory
+
 _fcntl: ModuleType | None
 _resource: ModuleType | None
 _msvcrt: ModuleType | None
@@ -79,7 +81,11 @@ def peak_memory() -> int | None:
 
 
 def installed_memory() -> int | None:
-    """Return this machine's memory in bytes; None if the system does not report it."""
+    """Return the memory of this machine, or of this process's Slurm job, in bytes; None if nothing reports it."""
+    return allotted_memory() or _memory_of_machine()
+
+
+def _memory_of_machine() -> int | None:
     if sys.platform == "win32":
         status = _MemoryStatus()
         status.length = ctypes.sizeof(status)
@@ -103,9 +109,10 @@ class _MemoryStatus(ctypes.Structure):
 
 
 def usable_cores() -> int:
-    """Return the number of processor cores that this process may run on."""
+    """Return the number of processor cores that this process may run on, or that Slurm allotted to its job."""
     affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+    found = len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+    return min(found, allotted_cores() or found)
 
 
 def has_cuda_driver() -> bool:

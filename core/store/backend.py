@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core.domain.errors import MarginaliaError
 
-_HOLD = "marginalia_hold"
+_SHARING = "marginalia_sharing"
 
 
 class LayoutDifference(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +40,16 @@ class LayoutDifference(msgspec.Struct, frozen=True, kw_only=True):
         return found[self.what]
 
 
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A login of a database server with rights in a study."""
+
+    login: str
+    role: str
+    """reader, lead, trainer or auditor; empty for none."""
+    reader_id: str | None = None
+    """The reader of the study as whom a login of the role reader works."""
+
+
 class Backend(Protocol):
     """An open database of a study."""
 
@@ -52,6 +62,9 @@ class Backend(Protocol):
 
     @property
     def writable(self) -> bool: ...
+
+    def refuse_erasure(self, connection: Connection) -> None:
+        """Raise StudyError where this login may not erase a patient from the audit trail."""
 
     @property
     def shared(self) -> bool:
@@ -81,6 +94,12 @@ class Backend(Protocol):
     def layout_differences(self) -> tuple[LayoutDifference, ...]:
         """Return the differences between the database and its layout."""
 
+    def members(self, connection: Connection) -> tuple[Member, ...]:
+        """Return the logins that have rights in the study."""
+
+    def set_member(self, connection: Connection, member: Member) -> None:
+        """Give a login these rights in place of those that it had; none with an empty role."""
+
     def count_on(self, connection: Connection) -> None:
         """Let the numbers that the database gives follow those that rows were copied with."""
 
@@ -108,12 +127,25 @@ def translated(sentence: Callable[[DBAPIError], MarginaliaError | None]) -> Iter
         raise found from error
 
 
-Hold = Callable[[Connection, str], None]
+class Sharing(Protocol):
+    """Requirements of writing transactions that are not alone in the database."""
+
+    def hold(self, connection: Connection, name: str) -> None:
+        """Wait until no other transaction holds this name, and hold it to the end of this one."""
+
+    def last_number(self, connection: Connection, table: str) -> int:
+        """Return the largest ``seq`` of a table, also of rows that this login may not read; 0 if it is empty."""
 
 
-def holding(hold: Hold) -> dict[str, Any]:
-    """Options of an engine whose writing transactions are not alone: ``hold`` keeps a name for one of them."""
-    return {_HOLD: hold}
+def sharing(how: Sharing) -> dict[str, Any]:
+    """Options of an engine whose writing transactions are not alone."""
+    return {_SHARING: how}
+
+
+def sharing_of(connection: Connection) -> Sharing | None:
+    """Return how writing transactions share the database; None where one is alone in it."""
+    found: Sharing | None = connection.get_execution_options().get(_SHARING)
+    return found
 
 
 def hold(connection: Connection, name: str) -> None:
@@ -122,6 +154,6 @@ def hold(connection: Connection, name: str) -> None:
     What is read after it was held is the newest that was committed. Where a writing transaction is alone in any
     case, nothing happens.
     """
-    found: Hold | None = connection.get_execution_options().get(_HOLD)
-    if found is not None:
-        found(connection, name)
+    how = sharing_of(connection)
+    if how is not None:
+        how.hold(connection, name)

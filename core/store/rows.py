@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, true
 
-from core.store.backend import hold
+from core.store.backend import sharing_of
 
 Value = TypeVar("Value", bound=msgspec.Struct)
 
@@ -35,10 +35,14 @@ def insert_in_order(connection: Connection, table: Table, rows: Iterable[dict[st
     numbered = list(rows)
     if not numbered:
         return
-    # two that enter rows at once would both find the same last number; held to the end, the trail has their order
-    hold(connection, f"seq {table.name}")
-    last = connection.execute(select(func.coalesce(func.max(table.c.seq), 0))).scalar_one()
-    for seq, row in enumerate(numbered, start=int(last) + 1):
+    how = sharing_of(connection)
+    if how is None:
+        last = int(connection.execute(select(func.coalesce(func.max(table.c.seq), 0))).scalar_one())
+    else:
+        # two that enter rows at once would both find the same number; held to the end, the trail has their order
+        how.hold(connection, f"seq {table.name}")
+        last = how.last_number(connection, table.name)
+    for seq, row in enumerate(numbered, start=last + 1):
         row["seq"] = seq
     connection.execute(insert(table), numbered)
 

@@ -44,6 +44,7 @@ from core.store.identity import IDENTITY
 from core.store.images import ImageRepository
 from core.store.lesions import LesionRepository
 from core.store.location import FILES, drop_hashes, new_database, open_database, refuse_place
+from core.store.members import MemberRepository
 from core.store.names import DATABASE, RUNS, SERVER
 from core.store.patients import PatientRepository
 from core.store.pseudonym_links import LinkRepository
@@ -93,6 +94,7 @@ class Study:
         self.reader_studies = ReaderStudyRepository(self._database)
         self.reviews = ReviewRepository(self._database)
         self.audit = AuditRepository(self._database)
+        self.members = MemberRepository(self._database)
         self.links = LinkRepository(self._database)
         self.worklist = Worklist(self._database)
         self.arrays = ArrayStore(folder, writable=writable)
@@ -246,6 +248,8 @@ class Study:
         Files go first: after a crash the patient is still there to be forgotten again. What remains is the
         tombstone in the audit trail. The identity file is the caller's, who has its key; models too.
         """
+        with self._database.read() as connection:
+            self._database.backend.refuse_erasure(connection)
         for image in self.images.of_patient(self.patients.get(patient_id).id):
             self.arrays.delete_pixels(image.id)
         for name in self.arrays.derived_files():

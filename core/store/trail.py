@@ -12,6 +12,7 @@ import hashlib
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
+from core.store.backend import sharing_of
 from core.store.schema import audit, audit_head, canonical_json
 
 FIRST = "0" * 64
@@ -119,5 +120,6 @@ class Trail:
             previous = record_sha256(record)
             rows.append(msgspec.structs.asdict(record) | {"sha256": previous})
         self._connection.execute(insert(audit), rows)
-        self._connection.execute(update(audit_head).values(counter=counter, sha256=previous))
+        if sharing_of(self._connection) is None:  # else the database moves the head with each record
+            self._connection.execute(update(audit_head).values(counter=counter, sha256=previous))
         self._flushed = len(self._records)

@@ -11,7 +11,8 @@ from sqlalchemy import Column, Connection, CursorResult, MetaData, Table, delete
 
 from core.domain.errors import BadFileError
 
-_VERSION = "alembic_version"
+_NOT_ROWS = frozenset({"alembic_version", "member"})
+"""Tables that belong to the database and not to the study: its layout, and who has rights there."""
 _PAGE = 1000
 
 
@@ -48,10 +49,11 @@ def digests(connection: Connection) -> dict[str, tuple[int, str]]:
 
 
 def study_tables(connection: Connection) -> tuple[Table, ...]:
-    """The tables as the database has them, those that others refer to first; without Alembic's own."""
+    """The tables as the database has them, those that others refer to first; without those that are the
+    database's own."""
     metadata = MetaData()
     metadata.reflect(connection)
-    return tuple(table for table in metadata.sorted_tables if table.name != _VERSION)
+    return tuple(table for table in metadata.sorted_tables if table.name not in _NOT_ROWS)
 
 
 def _order(table: Table) -> list[Column[Any]]:

@@ -8,6 +8,7 @@ first process (the leader), which alone writes, and given to the others.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -21,6 +22,12 @@ from core.domain.errors import TrainingError
 
 WAIT = timedelta(hours=2)
 """Longest wait of a process for the others: the leader may be projecting or evaluating meanwhile."""
+_LOST = re.compile(
+    r"Connection (?:closed|reset)|Broken pipe|Socket closed|Timed out waiting|wait timeout|NCCL|gloo|TCPStore|"
+    r"recvValue|remote peer",
+    re.IGNORECASE,
+)
+"""In the messages of torch.distributed and its libraries for a process that is gone."""
 _stores: Any = torch.distributed
 _TIED = "TORCHELASTIC_USE_AGENT_STORE"
 
@@ -104,9 +111,31 @@ def team_of(name: str, *, device: str) -> Iterator[Team]:
     )
     try:
         control = torch.distributed.new_group(backend="gloo", timeout=WAIT) if cuda else None
-        yield Team(rank=rank, size=size, control=control)
+        with _a_lost_process_in_words():
+            yield Team(rank=rank, size=size, control=control)
     finally:
         torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def _a_lost_process_in_words() -> Iterator[None]:
+    """Raises: TrainingError where torch reports that another process of the team is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        if _LOST.search(str(error)) is None:
+            raise
+        raise TrainingError(
+            "Another process of this training ended before it was done: it was killed, cancelled, or lost its "
+            "machine. What was saved is kept; resume the run."
+        ) from error
+
+
+def held_meeting_point() -> tuple[Any, dict[str, str]]:
+    """Return a store of this machine on a free port, which lives as long as it is kept, and the variables by which
+    other processes find it."""
+    store = _stores.TCPStore("127.0.0.1", 0, is_master=True, timeout=WAIT, wait_for_workers=False)
+    return store, {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), _TIED: "True"}
 
 
 def meeting_point(*, host: bool) -> Any:

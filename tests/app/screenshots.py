@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -42,6 +43,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.app.screenshots")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--look", choices=LOOKS)
+    parser.add_argument("--trained", type=Path, help="a study with a model to show (default: one of a tiny model)")
     parser.add_argument("--way", action="store_true", help="the steps of tests/e2e instead, one picture each")
     chosen = parser.parse_args(arguments)
     folder: Path = chosen.folder.absolute()
@@ -57,7 +59,7 @@ def main(arguments: list[str]) -> int:
         return 0
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["MARGINALIA_STATE"] = str(folder / "studies" / "state")
-    make_studies(folder / "studies")
+    make_studies(folder / "studies", chosen.trained)
     for look in LOOKS:
         environment = os.environ | {
             "QT_QPA_PLATFORM": "offscreen",
@@ -135,7 +137,7 @@ def take_way(folder: Path) -> None:
     window.close()
 
 
-def make_studies(folder: Path) -> None:
+def make_studies(folder: Path, trained: Path | None) -> None:
     from tests.app.studies import make_large_study, make_small_study
 
     if not (folder / "large").exists():
@@ -146,6 +148,29 @@ def make_studies(folder: Path) -> None:
 
         Study.create(folder / "empty", name="Empty study").close()
         mark_trusted(folder / "empty")
+        if trained is None:
+            train_tiny(folder / "trained", folder / "trained-source")
+        else:
+            shutil.copytree(trained, folder / "trained")
+        mark_trusted(folder / "trained")
+
+
+def train_tiny(study: Path, source: Path) -> None:
+    """A model of seconds: its figures mean nothing."""
+    from core.cli.main import run_command_line
+    from core.phantom.config import PhantomConfig
+    from core.phantom.source import write_study_source
+    from tests.trained_study import TINY
+
+    write_study_source(source, PhantomConfig(patients=24, seed=5, height=480, width=440), workers=1)
+    changes = [part for change in TINY for part in ("--set", change)]
+    for command in (
+        ["study", "create", str(study)],
+        ["import", str(study), str(source), "--quiet"],
+        ["split", str(study), "--fractions", "0.5", "0.25", "0.25"],
+        ["train", str(study), "--name", "tiny", "--quiet", *changes],
+    ):
+        assert run_command_line(command) == 0, command
 
 
 def take(folder: Path, name: str) -> None:
@@ -236,6 +261,7 @@ class Shots:
         self.dialogs(studies)
         window.banner.say("storage", "study.db could not be written: the disk is full. Make room.", "Try again")
         self.shoot("banner")
+        self.model(studies / "trained")
         self.open(studies / "large")
         self.shoot("large")
         window.annotate.worklist.search.setText("nobody")
@@ -243,6 +269,35 @@ class Shots:
         self.shoot("large-nothing-found")
         window.studies.close()
         self.shoot("welcome")
+
+    def model(self, study: Path) -> None:
+        """The screens of a trained model."""
+        window = self.window
+        self.open(study)
+        window.actions_["workspace.train"].trigger()
+        self.until(lambda: window.train.runs.table.rowCount() > 0)
+        window.train.runs.table.selectRow(0)
+        for place, name in enumerate(("train-run", "train-deviations", "train-advanced")):
+            window.train.plan.tabs.setCurrentIndex(place)
+            self.shoot(name)
+        window.actions_["workspace.review"].trigger()
+        review = window.review
+        self.until(lambda: bool(review.cases.lesion_id) and not window.desk.is_opening)
+        self.settle(1.0)
+        self.shoot("review-blind")
+        review.ask_first.setChecked(False)
+        self.until(lambda: bool(review.lesion_shown) and review.lesion_shown == review.cases.lesion_id)
+        self.settle(1.0)
+        self.shoot("review-model")
+        window.actions_["workspace.prototypes"].trigger()
+        self.until(lambda: window.desk.surveyed_model is not None)
+        grid = window.prototypes.grid
+        grid.tick(frozenset({next(iter(grid.cards))}))
+        self.until(lambda: window.prototypes.outcome is not None)
+        self.settle(1.0)
+        self.shoot("prototypes-marked")
+        window.actions_["prototypes.enlarge"].trigger()
+        self.shoot("prototypes-loupe")
 
     def hangings(self) -> None:
         window = self.window
@@ -258,8 +313,8 @@ class Shots:
         from PySide6.QtWidgets import QDialog
 
         window = self.window
-        for name in ("help.shortcuts", "help.about", "edit.shortcuts", "reader.sign_in", "reader.agreement",
-                     "view.calibrate", "study.new"):  # fmt: skip
+        for name in ("help.shortcuts", "help.about", "edit.settings", "edit.shortcuts", "reader.sign_in",
+                     "reader.agreement", "view.calibrate", "study.new", "study.export"):  # fmt: skip
             window.actions_[name].trigger()
             self.settle(0.2)
             [dialog] = [found for found in window.findChildren(QDialog) if found.isVisible()]
@@ -267,6 +322,12 @@ class Shots:
             dialog.close()
             dialog.deleteLater()
             self.settle(0.05)
+        window.studies.imports.offer([studies / "source"])
+        preview = window.studies.imports.preview
+        assert preview is not None
+        self.until(lambda: not preview.busy)
+        self.shoot("before-import", preview)
+        preview.reject()
         window.studies.imports.import_from(studies / "source")
         importing = window.studies.imports.dialog
         assert importing is not None

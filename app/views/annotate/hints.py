@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from app.qt.translation import tr
 
+WITHOUT_LESION = ("lesion_box", "lesion_outline", "caliper")
+"""Tools that need no mass to draw on."""
+
 
 def hint_of(tool: str) -> str:
     """``tool``: a name of ``app.widgets.drawing.canvas.TOOLS``, or "caliper"; empty for an unknown one."""

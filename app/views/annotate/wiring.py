@@ -24,7 +24,7 @@ from app.views.annotate import arrangement
 from app.views.annotate.arrangement import Hanging
 from app.views.annotate.context_menu import ContextMenu
 from app.views.annotate.finding_menu import FindingMenu
-from app.views.annotate.hints import hint_of
+from app.views.annotate.hints import WITHOUT_LESION, hint_of
 from app.views.annotate.lesion_removal import LesionRemoval
 from app.views.annotate.removed_menu import RemovedMenu
 from app.views.annotate.workspace import AnnotateWorkspace
@@ -59,6 +59,7 @@ class AnnotateWiring(QObject):
         workspace.canvas.tool_chosen.connect(self._show_tool)
         self._hanging.tool_changed.connect(self._show_tool)
         workspace.actions_changed.connect(self._show_layers)
+        workspace.actions_changed.connect(self._show_hint)
         self._hanging.window_changed.connect(self._show_view)
         self._hanging.menu_requested.connect(self._ask_menu)
         workspace.canvas.pen_changed.connect(self._show_layer)
@@ -165,8 +166,18 @@ class AnnotateWiring(QObject):
         name = "caliper" if measuring else workspace.canvas.tool_name
         if name:
             self._actions[f"tool.{name}"].setChecked(True)
-        self._workspace.show_hint(hint_of(name))
+        self._show_hint()
         self._show_layer()
+
+    def _show_hint(self) -> None:
+        """How the tool is used; where the image has no mass yet, what comes first."""
+        workspace = self._workspace
+        measuring = isinstance(workspace.view.tool, Caliper)
+        name = "caliper" if measuring else workspace.canvas.tool_name
+        first = "" if name in WITHOUT_LESION else workspace.document.nothing_to_draw_on
+        hint = first or hint_of(name)
+        if hint != workspace.hint:
+            workspace.show_hint(hint)
 
     def _show_layer(self, _: object = None) -> None:
         """The chips and the width in the strip follow the selection, else the pen."""

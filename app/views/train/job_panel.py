@@ -100,7 +100,8 @@ class JobPanel(QWidget):
         progress = job.progress
         if progress is None:
             loads = tr("The training program starts; this takes some seconds …")
-            self._say(loads if job.started else tr("Preparing the lesions …"), 0, 0)
+            before = translate_message(job.messages[-1].text) if job.messages else tr("Preparing the lesions …")
+            self._say(loads if job.started else before, 0, 0)
             return
         parts = [stage_sentence(progress.stage), translate_message(progress.detail), share_done(job)]
         if progress.eta_s is not None:

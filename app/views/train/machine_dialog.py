@@ -24,6 +24,7 @@ from app.qt.translation import tr
 from app.widgets.label import Label
 from core.domain.errors import Cancelled, MarginaliaError
 from core.domain.events import Emit, IsCancelled
+from core.jobs.host_check import check_host, problems_of
 from core.jobs.hosts import Hosts, RemoteHost, checked, confirm
 
 WIDTH = 560
@@ -127,10 +128,7 @@ class MachineDialog(QDialog):
         host = self.host
 
         def job(emit: Emit, cancelled: IsCancelled) -> object:
-            from core.jobs.host_check import check_host
-
-            check_host(host, emit=emit, cancelled=cancelled)
-            return host.name
+            return host.name, check_host(host, emit=emit, cancelled=cancelled)
 
         self.answer.setText(tr("Asking {name} …", name=host.name))
         self._task = LongTask(job, self, name="machine test")
@@ -142,8 +140,10 @@ class MachineDialog(QDialog):
         if self._task is None:
             return
         self._task = None
-        if outcome.error is None:
-            self.answer.setText(tr("{name} answers, and its program works.", name=str(outcome.value)))
+        if isinstance(outcome.value, tuple):
+            name, found = outcome.value
+            said = [tr("{name} answers, and its program works.", name=name), found.words]
+            self.answer.setText("\n".join([*said, *map(translate_message, problems_of(found))]))
         elif not isinstance(outcome.error, Cancelled):
             self.answer.setText(outcome.sentence)
         self._enable()

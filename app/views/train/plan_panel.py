@@ -198,6 +198,11 @@ class PlanPanel(QWidget):
         """Name of the machine that is to train; "": this one."""
         return self.where.target.host
 
+    def show_launchers(self, names: Sequence[str]) -> None:
+        """Launchers of Slurm beside this computer and the machines."""
+        self.where.show_launchers(names)
+        self._show_device()
+
     def _take_target(self, target: TrainingTarget) -> None:
         device = self.form.fields["device"]
         assert isinstance(device, QComboBox)
@@ -274,9 +279,9 @@ class PlanPanel(QWidget):
             self._enable()
             return
         self.show_problem("")
-        self.weights.show_for(self.config.architecture, elsewhere=bool(self.host))
+        self.weights.show_for(self.config.architecture, elsewhere=self.where.is_elsewhere)
         self._show_deviations(self.config)
-        if not self.host:
+        if not self.where.is_elsewhere:
             self.where.show_target(TrainingTarget(device=self.config.device))
         self._show_device()
         self._show_estimate()
@@ -296,11 +301,14 @@ class PlanPanel(QWidget):
     def _show_device(self) -> None:
         if self.config is None:
             return
-        self.device.setText(
-            tr("On {host}, whose devices are not known here.", host=self.host)
-            if self.host
-            else device_words(chosen(self._devices, self.config.device))
-        )
+        target = self.where.target
+        if target.launcher:
+            words = tr("As jobs in Slurm, with the options of {name}. They need no window.", name=target.launcher)
+        elif target.host:
+            words = tr("On {host}, whose devices are not known here.", host=target.host)
+        else:
+            words = device_words(chosen(self._devices, self.config.device))
+        self.device.setText(words)
 
     def _show_estimate(self) -> None:
         """Show the estimate measured for this very plan; else that of the last run of the preset in this study."""
@@ -334,6 +342,7 @@ class PlanPanel(QWidget):
                     split=split,
                     folds=self.folds.value(),
                     host=self.host,
+                    launcher=self.where.target.launcher,
                 )
             )
 

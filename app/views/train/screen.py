@@ -56,6 +56,7 @@ from core.domain.errors import MarginaliaError
 from core.domain.events import Event, Metrics, Projected
 from core.domain.study import Run, RunStatus
 from core.jobs.hosts import Hosts
+from core.jobs.launcher_profiles import slurm_launchers
 from core.tasks.runs.detached_runs import is_worked_on
 from core.tasks.runs.projection_file import ProjectedPictures, read_projected
 
@@ -171,6 +172,7 @@ class TrainScreen(Screen):
     def _show_hosts(self, chosen: str = "") -> None:
         try:
             self.plan.show_hosts([host.name for host in Hosts().confirmed()], chosen)
+            self.plan.show_launchers(slurm_launchers())
         except MarginaliaError as error:
             self.refused.emit(translate_message(error))
 

@@ -18,6 +18,8 @@ class TrainingTarget:
 
     host: str = ""
     """Name of a confirmed machine; "": this computer."""
+    launcher: str = ""
+    """Name of a launcher of Slurm; "": none."""
     device: str = "auto"
     """``device`` of the configuration."""
 
@@ -32,6 +34,7 @@ class WhereBox(QComboBox):
         super().__init__(parent)
         self._devices: tuple[Device, ...] = (processor(),)
         self._hosts: tuple[str, ...] = ()
+        self._launchers: tuple[str, ...] = ()
         self._targets: list[TrainingTarget] = []
         self._target = TrainingTarget()
         self.setAccessibleName(tr("Train on"))
@@ -44,6 +47,11 @@ class WhereBox(QComboBox):
     def target(self) -> TrainingTarget:
         return self._target
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """True if the target is not this computer, whose devices alone are known."""
+        return bool(self._target.host or self._target.launcher)
+
     def show_devices(self, found: tuple[Device, ...]) -> None:
         self._devices = found
         self._fill()
@@ -52,6 +60,13 @@ class WhereBox(QComboBox):
         """Machines that the user set up and confirmed."""
         self._hosts = tuple(names)
         if self._target.host not in ("", *names):
+            self._target = TrainingTarget()
+        self._fill()
+
+    def show_launchers(self, names: Sequence[str]) -> None:
+        """Launchers of Slurm that the user set up."""
+        self._launchers = tuple(names)
+        if self._target.launcher not in ("", *names):
             self._target = TrainingTarget()
         self._fill()
 
@@ -64,6 +79,7 @@ class WhereBox(QComboBox):
         here = ("auto", "cuda", "cpu") if cards else ("auto",)
         self._targets = [TrainingTarget(device=device) for device in here]
         self._targets += [TrainingTarget(host=name) for name in self._hosts]
+        self._targets += [TrainingTarget(launcher=name) for name in self._launchers]
         self.clear()
         for target in self._targets:
             self.addItem(self._words(target))
@@ -72,6 +88,8 @@ class WhereBox(QComboBox):
         self._show_target()
 
     def _words(self, target: TrainingTarget) -> str:
+        if target.launcher:
+            return tr("{name} (Slurm)", name=target.launcher)
         if target.host:
             return target.host
         found = chosen(self._devices, target.device)
@@ -81,7 +99,8 @@ class WhereBox(QComboBox):
 
     def _show_target(self) -> None:
         known = self._target in self._targets
-        near = [place for place, one in enumerate(self._targets) if one.host == self._target.host]
+        elsewhere = self._target.host, self._target.launcher
+        near = [place for place, one in enumerate(self._targets) if (one.host, one.launcher) == elsewhere]
         self.setCurrentIndex(self._targets.index(self._target) if known else near[0])
 
     def _chosen(self, index: int) -> None:

@@ -62,8 +62,9 @@ def _add_table1(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--launcher",
         default="",
-        metavar="local:N|slurm",
-        help="train N parts at once in processes that share the cores, or hand each to Slurm",
+        metavar="local:N|slurm|NAME",
+        help="train N parts at once in processes that share the cores, or hand all to Slurm as one array of jobs, "
+        "with the options of a launcher that you set up (marginalia launchers)",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a value of the configuration"

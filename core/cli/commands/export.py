@@ -25,20 +25,18 @@ examples:
 from __future__ import annotations
 
 import argparse
-from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.cli import lookup
 from core.cli.console import Console
+from core.cli.identity_prompt import open_identity
 from core.cli.outputs import add_overwrite, check_output, remove_output
 from core.cli.text import count
 from core.exchange.formats import ExportRequest, ExportSelection, Option, check_options, format_ids, format_of
 
 if TYPE_CHECKING:
     from core.exchange.formats import Exported
-    from core.store.identity import IdentityFile
-    from core.store.study import Study
 
 HELP = "write masks, shapes, reports or a model for others"
 
@@ -104,7 +102,7 @@ def export_and_show(arguments: argparse.Namespace, console: Console) -> int:
             preset=arguments.preset,
             pictures=arguments.with_pictures,
             own_file_names=arguments.own_file_names,
-            identity=_identity(study) if arguments.identity else None,
+            identity=open_identity(study) if arguments.identity else None,
         )
         written = export(study, request, emit=console.emit, cancelled=console.cancelled)
     _show(request, written, console)
@@ -125,11 +123,3 @@ def _show(request: ExportRequest, written: Exported, console: Console) -> None:
     lines = [f"Wrote {count(written.items, written.noun)}{what} to {request.target}{carried}.", *written.sentences]
     document = {"folder": str(request.target), "format": request.format, f"{written.noun}s": written.items}
     console.result(written.document or document, "\n".join(lines))
-
-
-def _identity(study: Study) -> IdentityFile:
-    from core.store.identity import IdentityFile, KeyStore, Passphrase, identity_key_kind
-
-    if identity_key_kind(study.folder) == "key store":
-        return IdentityFile.open(study.folder, KeyStore(study.info.id))
-    return IdentityFile.open(study.folder, Passphrase(lambda: getpass("Passphrase: ")))

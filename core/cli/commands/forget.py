@@ -10,16 +10,15 @@ examples:
 from __future__ import annotations
 
 import argparse
-from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.cli import lookup
 from core.cli.console import Console
+from core.cli.identity_prompt import open_identity
 
 if TYPE_CHECKING:
-    from core.store.identity import IdentityFile
-    from core.store.study import Study
+    pass
 
 HELP = "delete a patient from a study for good"
 
@@ -42,16 +41,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     with Study.open(arguments.study, writable=arguments.yes) as study:
         if arguments.yes:
-            report = forget(study, arguments.patient, open_identity=lambda: _identity(study))
+            report = forget(study, arguments.patient, open_identity=lambda: open_identity(study))
         else:
             report = planned(study, find_patient(study, arguments.patient))
     console.result(msgspec.to_builtins(report), forget_text(report))
     return 0
-
-
-def _identity(study: Study) -> IdentityFile:
-    from core.store.identity import IdentityFile, KeyStore, Passphrase, identity_key_kind
-
-    if identity_key_kind(study.folder) == "key store":
-        return IdentityFile.open(study.folder, KeyStore(study.info.id))
-    return IdentityFile.open(study.folder, Passphrase(lambda: getpass("Passphrase: ")))

@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "add": "set up a machine, or change the one of the same name",
         "list": "list the machines",
         "confirm": "confirm a machine, so that regions of interest may be sent to it",
-        "test": "log in and have the program there count to three",
+        "test": "log in and show version, device and free space there",
+        "stop": "stop your runs there, such as those of a connection that broke",
         "remove": "remove a machine",
     }
     made = {name: add_action(actions, name, text) for name, text in texts.items()}
@@ -67,6 +68,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             _confirm(hosts, arguments, console)
         case "test":
             _test(hosts.usable(arguments.name), console)
+        case "stop":
+            _stop(hosts.usable(arguments.name), console)
         case "remove":
             hosts.remove(arguments.name)
             console.result({"removed": arguments.name}, f"Removed {arguments.name}.")
@@ -113,7 +116,23 @@ def _confirm(hosts: Hosts, arguments: argparse.Namespace, console: Console) -> N
 
 
 def _test(host: RemoteHost, console: Console) -> None:
-    from core.jobs.host_check import check_host
+    import msgspec
 
-    check_host(host, emit=console.emit, cancelled=console.cancelled)
-    console.result({"host": host.name, "works": True}, f"{host.name} answers, and its program works.")
+    from core.jobs.host_check import check_host, problems_of
+
+    found = check_host(host, emit=console.emit, cancelled=console.cancelled)
+    said = problems_of(found)
+    for sentence in said:
+        console.warn(sentence)
+    document = {"host": host.name, "works": True, **msgspec.to_builtins(found), "warnings": said}
+    console.result(document, f"{host.name} answers, and its program works: {found.words}.")
+
+
+def _stop(host: RemoteHost, console: Console) -> None:
+    from core.jobs.ssh import ask
+
+    left = ask(host, "--in", host.folder, "--left", "stop").split()
+    text = f"Nothing of yours runs on {host.name} any more; what was saved there is kept."
+    if left:
+        text = f"{len(left)} of your runs still work on {host.name}; try again in a minute."
+    console.result({"host": host.name, "working": left}, text)

@@ -41,12 +41,12 @@ examples:
 from __future__ import annotations
 
 import argparse
-from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.cli import lookup
 from core.cli.console import Console
+from core.cli.identity_prompt import IdentityPrompt
 from core.cli.text import count
 from core.platform.plugins import plugin_names
 
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from core.data.importers.known_images import KnownImages
     from core.data.importers.outcomes import ImportReport
     from core.data.importers.plan import ImportPlan, Issue
-    from core.store.identity import IdentityFile
     from core.store.study import Study
 
 LAYOUTS = (
@@ -181,7 +180,7 @@ def _carried_out(
             console.emit(event)
 
     if not arguments.dry_run:
-        identity = identity_file(study, arguments.identity)
+        identity = IdentityPrompt(arguments.identity).file(study)
         return run_import(study, plan, identity=identity, known=known, emit=progress, cancelled=console.cancelled)
     if arguments.decode:
         return preview_import(study, plan, known=known, emit=progress, cancelled=console.cancelled)
@@ -274,7 +273,7 @@ def _results(arguments: argparse.Namespace, console: Console) -> int:
             study,
             arguments.folder,
             reader=arguments.reader,
-            identity=identity_file(study, arguments.identity),
+            identity=IdentityPrompt(arguments.identity).file(study),
             dry_run=arguments.dry_run,
             emit=console.emit,
             cancelled=console.cancelled,
@@ -326,15 +325,3 @@ def _counts_text(issues: tuple[Issue, ...]) -> str:
     }
     counts = [nouns[word].format(f"{number:,}") for word, number in counted(issues).items() if number]
     return f" Issues: {', '.join(counts)}." if counts else ""
-
-
-def identity_file(study: Study, how: str) -> IdentityFile | None:
-    """Return the identity file that ``--identity`` selects: none, or the study's file, created if absent."""
-    from core.store.identity import IdentityFile, KeyStore, Passphrase, has_identity
-
-    if how == "drop":
-        return None
-    source = KeyStore(study.info.id) if how == "key-store" else Passphrase(lambda: getpass("Passphrase: "))
-    if has_identity(study.folder):
-        return IdentityFile.open(study.folder, source)
-    return IdentityFile.create(study.folder, source)

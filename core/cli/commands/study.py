@@ -9,6 +9,7 @@ examples:
   marginalia study move breast-margins --database postgresql://db.hospital.example/marginalia
   marginalia study move breast-margins --to-folder
   marginalia study login breast-margins --user anna
+  marginalia study grant breast-margins anna --role reader --reader "Dr Anna"
   marginalia study show breast-margins
   marginalia study lesions breast-margins
 """
@@ -55,6 +56,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     login.add_argument("study", type=Path, help="folder of the study")
     login.add_argument("--user", required=True, help="name of the login at the server")
     login.add_argument("--no-password", action="store_true", help="ask for none and keep none")
+    grant = add_action(
+        actions,
+        "grant",
+        "give a login of the server a role in a study",
+        "Give a login of the server a role in a study: a reader draws and labels as one reader of the study, a "
+        "trainer keeps runs and splits, an auditor reads, a lead changes all but the audit trail. The database "
+        "keeps to it, whatever program the login uses.",
+    )
+    grant.add_argument("study", type=Path, help="folder of the study")
+    grant.add_argument("login", help="name of the login at the server")
+    grant.add_argument("--role", required=True, choices=("reader", "lead", "trainer", "auditor"))
+    grant.add_argument("--reader", default="", metavar="NAME", help="the reader of the study that the login is")
+    revoke = add_action(actions, "revoke", "take all rights in a study from a login")
+    revoke.add_argument("study", type=Path, help="folder of the study")
+    revoke.add_argument("login", help="name of the login at the server")
     show = add_action(actions, "show", "show what is in a study: data sets, splits, runs")
     show.add_argument("study", type=Path, help="folder of the study")
     lesions = add_action(
@@ -79,6 +95,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         return _move(arguments, console)
     if arguments.action == "login":
         return _login(arguments, console)
+    if arguments.action in ("grant", "revoke"):
+        return _rights(arguments, console)
     from core.store.study import Study
     from core.tasks.studies.overview import lesion_lines, lesions_text, overview, overview_text
 
@@ -133,4 +151,19 @@ def _login(arguments: argparse.Namespace, console: Console) -> int:
         {"study": str(arguments.study), "user": arguments.user},
         f"This computer logs in as {arguments.user} at {place}.",
     )
+    return 0
+
+
+def _rights(arguments: argparse.Namespace, console: Console) -> int:
+    from core.store.study import Study
+
+    login = arguments.login
+    with Study.open(arguments.study) as study:
+        if arguments.action == "grant":
+            study.members.grant(login, arguments.role, reader=arguments.reader)
+        else:
+            study.members.revoke(login)
+        found = [{"login": one.login, "role": one.role} for one in study.members.all()]
+    done = f"{login} is {arguments.role}" if arguments.action == "grant" else f"{login} has no rights any more"
+    console.result({"members": found}, f"{done} in {arguments.study}.")
     return 0

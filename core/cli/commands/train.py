@@ -12,6 +12,9 @@ epochs.warm_up, epochs.joint, and epochs.draws (lesions an epoch).
 Figures shown meanwhile: `cells` and `background` are losses of the warm start, over the patches on the lesion and
 off it; less is better. A1, A2, A3 and B are the stages of the paper.
 
+With --processes or torchrun, several processes compute the gradients of one process up to rounding. At ordinary
+learning rates rounding parts two whole trainings within an epoch: they differ as two seeds do.
+
 examples:
   marginalia train breast-margins
   marginalia train breast-margins --preset paper --set epochs.joint=20 --set loss.fine=0.05
@@ -20,24 +23,29 @@ examples:
   marginalia train breast-margins --folds 5 --name real     # patient-grouped cross-validation
   marginalia train breast-margins --folds 5 --launcher local:2          # two folds at once; or slurm
   marginalia train breast-margins --preset paper --on gpu          # on another machine (marginalia hosts --help)
-  marginalia train breast-margins --resume real-fold2
+  marginalia train breast-margins --folds 5 --launcher gpus --detach   # leave it to Slurm (marginalia launchers)
+  marginalia train breast-margins --resume real-fold2 real-fold3        # go on with runs, or follow their jobs
   marginalia train breast-margins --final compact-1         # with the epoch that validation chose
-  torchrun --nproc-per-node 2 main.py train breast-margins --preset paper     # one run on two GPUs
+  marginalia train breast-margins --preset paper --processes 2          # one run on two GPUs of this machine
+  torchrun --nproc-per-node 2 main.py train breast-margins --preset paper     # the same, also over machines
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.cli import lookup
 from core.cli.console import Console
+from core.cli.text import shell_word
 from core.domain.errors import TrainingError
 
 if TYPE_CHECKING:
     from core.domain.study import Run
     from core.store.study import Study
+    from core.tasks.runs.dispatch import LeftRun
     from core.training.config import TrainingConfig
 
 HERE = "here"
@@ -76,11 +84,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a value of the configuration"
     )
+    _add_places(parser)
+    parser.add_argument("--show-config", action="store_true", help="print the configuration and stop")
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    """Where it is trained, and what goes on there."""
     parser.add_argument(
         "--launcher",
         default="",
-        metavar="local:N|slurm",
-        help="train N folds or seeds at once in processes that share the cores, or hand each to Slurm",
+        metavar="local:N|slurm|NAME",
+        help="train N folds or seeds at once in processes that share the cores, or hand all to Slurm as one array "
+        "of jobs, with the options of a launcher that you set up (marginalia launchers)",
+    )
+    parser.add_argument(
+        "--detach",
+        action="store_true",
+        help="end once the runs are in Slurm's queue, or begun on the host of --on, where they need no "
+        "connection; --resume follows them again, run list shows them and run cancel cancels them",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="train one run in N processes of this machine, each on a graphics card of its own if there are any",
     )
     parser.add_argument(
         "--on",
@@ -91,8 +119,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "its machine unless this names another, or `here`, where it starts again"
         ),
     )
-    parser.add_argument("--resume", default="", metavar="RUN", help="go on with this run")
-    parser.add_argument("--show-config", action="store_true", help="print the configuration and stop")
+    parser.add_argument(
+        "--resume",
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="go on with these runs, where they were trained; those whose job still waits or runs are followed. "
+        "NAME means all of NAME-fold1, NAME-seed1 and so on where no run is called NAME",
+    )
 
 
 def look_up(arguments: argparse.Namespace) -> None:
@@ -104,8 +138,8 @@ def look_up(arguments: argparse.Namespace) -> None:
     if arguments.show_config:
         return
     lookup.check_study(arguments.study)
-    if arguments.resume:
-        lookup.check_run(arguments.study, arguments.resume)
+    for name in arguments.resume:
+        lookup.check_run(arguments.study, name, group=True)
     if arguments.final:
         lookup.check_run(arguments.study, arguments.final, finished=True)
     if arguments.split:
@@ -116,11 +150,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     config = _configured(arguments)
     if arguments.show_config:
         return _show_config(config, console)
+    from core.jobs.launcher import launcher_of
     from core.store.study import Study
-    from core.tasks.runs.lifecycle import carry_out
-    from core.tasks.runs.parallel_runs import carry_out_all
+    from core.tasks.runs.dispatch import Told, carry_out_runs, leave_runs
     from core.tasks.runs.torchrun import help_out, is_helper, leading, leads_others
 
+    if arguments.processes > 1 and not leads_others():
+        return _in_a_team(arguments, console)
     if arguments.on and (arguments.launcher or is_helper() or leads_others()):
         raise TrainingError(
             "--on sends each run to one machine: leave out --launcher, and start it without torchrun."
@@ -129,21 +165,39 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         help_out(cancelled=console.cancelled)
         return 0
     with leading() as way, Study.open(arguments.study) as study:
+        launcher_of(arguments.launcher or "local")  # refused before anything is planned
         runs = _planned(study, config, arguments)
-        if arguments.launcher:
-            from core.jobs.launcher import launcher_of
-
-            launcher = launcher_of(arguments.launcher)
-            done = carry_out_all(study, runs, launcher, emit=console.emit, cancelled=console.cancelled)
-        else:
-            done = [carry_out(study, one, emit=console.emit, cancelled=console.cancelled, way=way) for one in runs]
+        told = Told(emit=console.emit, cancelled=console.cancelled)
+        if arguments.detach:
+            _show_left(leave_runs(study, runs, arguments.launcher, told), arguments, console)
+            return 0
+        done = carry_out_runs(study, runs, arguments.launcher, told, way=way)
     names = " ".join(finished.name for finished in done)
     first = done[0].name if arguments.seeds else names
     console.result(
         {"runs": [{"name": one.name, "id": one.id, "folder": one.folder, "metrics": one.metrics} for one in done]},
-        f"Trained {names}. Next: marginalia evaluate {arguments.study} {first}",
+        f"Trained {names}. Next: marginalia evaluate {shell_word(arguments.study)} {first}",
     )
     return 0
+
+
+def _in_a_team(arguments: argparse.Namespace, console: Console) -> int:
+    """Lead the processes of --processes, which get the same command line."""
+    from core.tasks.runs.team_processes import helpers
+
+    if arguments.on or arguments.launcher or arguments.detach:
+        raise TrainingError("--processes trains here: leave out --on, --launcher and --detach.")
+    with helpers(arguments.processes, sys.argv[1:]):
+        return run(arguments, console)
+
+
+def _show_left(left: list[LeftRun], arguments: argparse.Namespace, console: Console) -> None:
+    import msgspec
+
+    lines = [f"{one.run}: {one.job if arguments.on else f'job {one.job}'}" for one in left]
+    names = " ".join(one.run for one in left)
+    lines.append(f"Follow: marginalia train {shell_word(arguments.study)} --resume {names}")
+    console.result({"runs": msgspec.to_builtins(left)}, "\n".join(lines))
 
 
 def _configured(arguments: argparse.Namespace) -> TrainingConfig:
@@ -181,14 +235,15 @@ def _show_config(config: TrainingConfig, console: Console) -> int:
 
 
 def _planned(study: Study, config: TrainingConfig, arguments: argparse.Namespace) -> list[Run]:
-    from core.tasks.runs.lifecycle import find_run, finished_run, move_run
+    from core.jobs.run_records import find_runs
+    from core.tasks.runs.lifecycle import finished_run, move_run
     from core.tasks.runs.training_plan import plan_final, plan_seeds
 
     host = "" if arguments.on in (None, HERE) else arguments.on
     if arguments.resume:
-        runs = [find_run(study, arguments.resume)]
-        if arguments.on:
-            move_run(study, runs[0], "" if arguments.on == HERE else arguments.on)
+        runs = find_runs(study, arguments.resume)
+        for one in runs if arguments.on else ():
+            move_run(study, one, "" if arguments.on == HERE else arguments.on)
         return runs
     if arguments.final:
         return [plan_final(study, finished_run(study, arguments.final), name=arguments.name, host=host)]

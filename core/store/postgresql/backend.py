@@ -12,7 +12,8 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from core.domain.errors import MarginaliaError, StudyError
-from core.store.backend import LayoutDifference, translated
+from core.store.backend import LayoutDifference, Member, translated
+from core.store.postgresql import rights
 from core.store.postgresql.address import Address
 from core.store.postgresql.engine import make_engine, sentence
 from core.store.postgresql.layout import differences
@@ -44,7 +45,16 @@ class PostgresqlBackend:
     def refuse_exchanged(self) -> None:
         """Nothing to do: a schema is known by its name, and rows refer to each other."""
 
+    def refuse_erasure(self, connection: Connection) -> None:
+        if not rights.owns_tables(connection):
+            raise StudyError(
+                f"Your login may not forget a patient in {self.name}: only the owner of its tables may. "
+                "Nothing was changed."
+            )
+
     def in_transaction(self, connection: Connection) -> bool:
+        if connection.invalidated:
+            return False
         raw: Any = connection.connection.dbapi_connection
         return raw is not None and not raw.closed and not raw.broken
 
@@ -61,6 +71,7 @@ class PostgresqlBackend:
         connection.exec_driver_sql("ALTER TABLE audit ENABLE TRIGGER audit_no_update")
 
     def problems(self, connection: Connection) -> Iterator[str]:
+        self._refuse_partial(connection)
         unproved = text(
             "SELECT conname FROM pg_constraint "
             "WHERE NOT convalidated AND connamespace = current_schema()::regnamespace"
@@ -86,6 +97,12 @@ class PostgresqlBackend:
         with translated(self.sentence), self.engine.connect() as connection:
             return tuple(differences(connection))
 
+    def members(self, connection: Connection) -> tuple[Member, ...]:
+        return rights.members(connection)
+
+    def set_member(self, connection: Connection, member: Member) -> None:
+        rights.set_member(connection, self.address.schema, member)
+
     def count_on(self, connection: Connection) -> None:
         for table in study_tables(connection):
             counted = f"pg_get_serial_sequence('\"{table.name}\"', 'id')"
@@ -101,7 +118,14 @@ class PostgresqlBackend:
     def snapshot(self, target: Path) -> None:
         with translated(self.sentence), self.engine.connect() as connection:
             reading = connection.execution_options(**_READING)
+            self._refuse_partial(reading)
             copy_to_file(reading, target, layout(reading, self.address))
+
+    def _refuse_partial(self, connection: Connection) -> None:
+        if not rights.sees_all(connection):
+            raise StudyError(
+                f"Your login sees only a part of {self.name}; let a lead or an auditor check it or copy it."
+            )
 
     def overwrite_deleted(self) -> None:
         """Write every table anew without its deleted rows; others wait for it.

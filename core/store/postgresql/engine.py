@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.domain.errors import (
     MarginaliaError,
@@ -14,10 +17,13 @@ from core.domain.errors import (
     StudyError,
     StudyLockedError,
 )
-from core.store.backend import holding
+from core.store.backend import sharing
 from core.store.postgresql.address import Address
 from core.store.postgresql.connecting import connection_arguments
 
+_IDLE_S = 2.0
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_LAST = text("SELECT last_number(:entered)")
 _LOST = ("08", "57P")
 """First characters of the codes of a server that is gone, restarts or shuts down."""
 _MEANINGS: dict[str, tuple[type[MarginaliaError], str]] = {
@@ -42,6 +48,19 @@ _MEANINGS: dict[str, tuple[type[MarginaliaError], str]] = {
 }
 
 
+class _Shared:
+    """Implements ``core.store.backend.Sharing`` for a study, whose schema's name is a part of every name held."""
+
+    def __init__(self, schema_name: str) -> None:
+        self._schema = schema_name
+
+    def hold(self, connection: Connection, name: str) -> None:
+        connection.execute(_LOCK, {"name": f"{self._schema} {name}"})
+
+    def last_number(self, connection: Connection, table: str) -> int:
+        return int(connection.execute(_LAST, {"entered": table}).scalar_one())
+
+
 def make_engine(address: Address, *, writable: bool) -> Engine:
     """An engine; StudyError where the library for it is not installed."""
     try:
@@ -54,13 +73,25 @@ def make_engine(address: Address, *, writable: bool) -> Engine:
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(**connection_arguments(address, writable=writable))
 
-    def hold(connection: Connection, name: str) -> None:
-        lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
-        connection.execute(lock, {"name": f"{address.schema} {name}"})
-
-    return create_engine(
-        "postgresql+psycopg://", creator=connect, pool_pre_ping=True, execution_options=holding(hold)
+    engine = create_engine(
+        "postgresql+psycopg://", creator=connect, execution_options=sharing(_Shared(address.schema))
     )
+
+    @event.listens_for(engine, "checkin")
+    def note(raw: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def prove(raw: Any, record: ConnectionPoolEntry, proxy: object) -> None:
+        """A connection that was idle for a while may have ended with its server; then another one is made."""
+        if time.monotonic() - record.info.get("used", math.inf) > _IDLE_S:
+            try:
+                raw.execute("SELECT 1")
+                raw.rollback()
+            except psycopg.Error as error:
+                raise DisconnectionError from error
+
+    return engine
 
 
 def sentence(error: DBAPIError, address: Address) -> MarginaliaError | None:

@@ -8,17 +8,18 @@ from sqlalchemy import Connection, inspect, text
 
 from core.store import schema
 from core.store.backend import LayoutDifference
+from core.store.postgresql.names import OWN_TABLES, OWN_TRIGGERS
 
 _GUARDS = {"audit_no_update": "audit", "audit_no_delete": "audit", "annotation_no_update": "annotation"}
+_GUARDS |= OWN_TRIGGERS
 """Triggers by name, with their table."""
-_OWN = frozenset({"alembic_version"})
 
 
 def differences(connection: Connection) -> Iterator[LayoutDifference]:
     """Yield the differences of the schema that the connection is in."""
     inspector = inspect(connection)
     wanted = schema.metadata.tables
-    tables = set(inspector.get_table_names()) - _OWN
+    tables = set(inspector.get_table_names()) - OWN_TABLES
     yield from _compared("table", tables, set(wanted))
     yield from _compared("view", set(inspector.get_view_names()), set())
     for name in sorted(tables & wanted.keys()):

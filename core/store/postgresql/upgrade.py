@@ -15,6 +15,7 @@ from core.store import upgrade
 from core.store.backend import hold
 from core.store.postgresql.address import Address
 from core.store.postgresql.connecting import application_name
+from core.store.postgresql.rights import make_rights
 from core.store.sqlite.copies import copy_to_file
 
 _TEXTS = """
@@ -51,7 +52,7 @@ def make_schema(engine: Engine, address: Address) -> None:
         if connection.execute(exists, {"name": address.schema}).first() is not None:
             raise StudyError(f"The server has {address} already; choose another name.")
         connection.exec_driver_sql(f'CREATE SCHEMA "{address.schema}"')
-        _migrate(connection, upgrade.HEAD)
+        _migrate(connection, address, upgrade.HEAD)
 
 
 def drop_schema(engine: Engine, address: Address) -> None:
@@ -80,7 +81,7 @@ def bring_up_to_date(engine: Engine, address: Address, folder: Path, *, writable
             return None
         _refuse_others(connection, address)
         copy = _back_up(connection, folder, version)
-        _migrate(connection, upgrade.HEAD)
+        _migrate(connection, address, upgrade.HEAD)
     return copy
 
 
@@ -114,9 +115,10 @@ def _back_up(connection: Connection, folder: Path, version: str) -> Path:
     return target
 
 
-def _migrate(connection: Connection, version: str) -> None:
+def _migrate(connection: Connection, address: Address, version: str) -> None:
     upgrade.run_migrations(connection, version)
     _settle(connection)
+    make_rights(connection, address.schema)
 
 
 def _settle(connection: Connection) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from core.domain.errors import MarginaliaError, StorageFullError
-from core.store.backend import LayoutDifference
+from core.domain.errors import MarginaliaError, StorageFullError, StudyError
+from core.store.backend import LayoutDifference, Member
 from core.store.sqlite.copies import snapshot
 from core.store.sqlite.engine import IMMEDIATE, make_engine, sentence
 from core.store.sqlite.layout import differences
@@ -45,6 +45,9 @@ class SqliteBackend:
                 "a "
                 "backup."
             )
+
+    def refuse_erasure(self, connection: Connection) -> None:
+        """Nothing to do: whoever may write the file may do all that the program does."""
 
     def in_transaction(self, connection: Connection) -> bool:
         # where the disk is full SQLite takes back the whole transaction by itself
@@ -80,6 +83,15 @@ class SqliteBackend:
 
     def layout_differences(self) -> tuple[LayoutDifference, ...]:
         return differences(self.path, layout(self.path))
+
+    def members(self, connection: Connection) -> tuple[Member, ...]:
+        return ()
+
+    def set_member(self, connection: Connection, member: Member) -> None:
+        raise StudyError(
+            "The database of this study is in its folder: whoever may write there may change it. Rights for each "
+            "login need a server; see 'study move'."
+        )
 
     def count_on(self, connection: Connection) -> None:
         """Nothing to do: the next number is always that after the largest."""

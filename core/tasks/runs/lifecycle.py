@@ -35,6 +35,8 @@ from core.tasks.runs.train_job import TrainRequest
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 
+LEFT = "left.json"
+"""In the folder of a run: it was left on its host, where it goes on without a connection."""
 RUNS = "runs"
 REQUEST = "request.json"
 MODEL = "model"
@@ -110,13 +112,23 @@ def move_run(study: Study, run: Run, host: str) -> None:
     """Have the rest of an unfinished run trained by this confirmed machine ("": here), where it begins anew."""
     if host:
         Hosts().usable(host)
-    request = msgspec.structs.replace(request_of(study, run), host=host)
+    request = request_of(study, run)
+    if request.host != host and (study.run_folder(run.id) / LEFT).is_file():
+        raise StudyError(
+            f"Run {run.name} was left on {request.host}, where it goes on; cancel it there before it is moved: "
+            f"marginalia run cancel STUDY {run.name}"
+        )
+    request = msgspec.structs.replace(request, host=host)
     atomic_write(study.run_folder(run.id) / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
 
 
 def training_of(request: TrainRequest) -> JobRequest:
-    """The job of a run: it is trained where the study lies, or sent from here to its host."""
-    return JobRequest(job="train elsewhere" if request.host else "train", arguments=msgspec.to_builtins(request))
+    """The job of a run: it is trained where the study lies, sent to its host, or followed where it was left."""
+    arguments = msgspec.to_builtins(request)
+    if not request.host:
+        return JobRequest(job="train", arguments=arguments)
+    left = (Path(request.folder) / LEFT).is_file()
+    return JobRequest(job="follow elsewhere" if left else "train elsewhere", arguments=arguments)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,11 +154,11 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled, way
     and continues from its last checkpoint. StudyError if it is finished: its revisions are kept.
     """
     folder = study.run_folder(run.id)
-    if _goes_on_or_is_done(run, folder):
+    if goes_on_or_is_done(run, folder):
         final = detached.follow(folder, emit=relay(emit), cancelled=cancelled, log=folder / LOG)
         assert final is not None
         return settle(study, run, final, emit=emit)
-    run, request = _begin(study, run, emit, cancelled)
+    run, request = begin_run(study, run, emit, cancelled)
     detached.forget(folder)  # what an earlier job of the window left must not speak for this one
     try:
         job = way.before(request)
@@ -171,21 +183,24 @@ def carry_out_alone(
     may have come already.
     """
     folder = study.run_folder(run.id)
-    if not found and not _goes_on_or_is_done(run, folder):
-        run, request = _begin(study, run, emit, cancelled)
+    if not found and not goes_on_or_is_done(run, folder):
+        run, request = begin_run(study, run, emit, cancelled)
         detached.launch(training_of(request), folder, log=folder / LOG)
     final = detached.follow(folder, emit=relay(emit), cancelled=cancelled, left=left, log=folder / LOG)
     return None if final is None else settle(study, run, final, emit=emit)
 
 
-def _goes_on_or_is_done(run: Run, folder: Path) -> bool:
+def goes_on_or_is_done(run: Run, folder: Path) -> bool:
     if detached.is_alive(folder):
         return True
     return run.status is RunStatus.RUNNING and isinstance(detached.final_event(folder), Succeeded)
 
 
-def _begin(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tuple[Run, TrainRequest]:
-    """Return the run with the training state, and the request for its child."""
+def begin_run(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tuple[Run, TrainRequest]:
+    """Record that the run is being trained; return it, and the request for its child.
+
+    Raises: StudyError if it is finished.
+    """
     if run.status is RunStatus.FINISHED:
         raise StudyError(
             f"Run {run.name} is finished; there is nothing to resume. Train a new one under another name."

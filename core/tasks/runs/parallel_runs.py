@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import msgspec
-
-from core.domain.errors import Cancelled, MarginaliaError, TrainingError
-from core.domain.events import Emit, Event, IsCancelled, Message, Metrics, Progress
+from core.domain.errors import Cancelled, MarginaliaError
+from core.domain.events import Emit, Event, IsCancelled
 from core.domain.study import Run
 from core.jobs.launcher import Launcher
+from core.jobs.slurm.options import SlurmOptions
 from core.store.study import Study
+from core.tasks.runs.gathered import gather, named_event
+from core.tasks.runs.host_pool import carry_out_on_hosts
 from core.tasks.runs.lifecycle import Execution, carry_out
+from core.tasks.runs.submitted_runs import follow_runs, hand_in, with_jobs
 
 T = TypeVar("T")
 
@@ -28,12 +30,41 @@ def carry_out_all(
     Both leave what is finished finished, and the others to be resumed.
     """
 
+    if launcher.slurm is not None:
+        return carry_out_in_slurm(study, runs, launcher.slurm, emit=emit, cancelled=cancelled)
+
+    if launcher.hosts:
+        return carry_out_on_hosts(study, runs, launcher.hosts, emit=emit, cancelled=cancelled)
+
     def job(run: Run) -> Callable[[Emit], Run]:
-        way = Execution(place=launcher.place(study.run_folder(run.id), run.name))
+        way = Execution(place=launcher.place())
         return lambda said: carry_out(study, run, emit=said, cancelled=cancelled, way=way)
 
     jobs = {run.name: job(run) for run in runs}
     return at_once(jobs, launcher.at_once, emit=emit, cancelled=cancelled)
+
+
+def carry_out_in_slurm(
+    study: Study, runs: Sequence[Run], options: SlurmOptions, *, emit: Emit, cancelled: IsCancelled
+) -> list[Run]:
+    """Hand in the runs that have no job yet, as one array, and follow all of them to their ends."""
+    return follow_runs(
+        study, hand_in_once(study, runs, options, emit=emit, cancelled=cancelled), emit=emit, cancelled=cancelled
+    )
+
+
+def hand_in_once(
+    study: Study, runs: Sequence[Run], options: SlurmOptions, *, emit: Emit, cancelled: IsCancelled
+) -> list[Run]:
+    """Hand in the runs that have no job yet, as one array; return all of them, in their order."""
+    known = with_jobs(study, runs)
+    waiting = [run for run in runs if run.id not in known]
+    handed = {}
+    if waiting:
+        title = waiting[0].name if len(waiting) == 1 else f"{waiting[0].name}-and-{len(waiting) - 1}-more"
+        begun = hand_in(study, waiting, options, title=title, emit=emit, cancelled=cancelled)
+        handed = {run.id: run for run in begun}
+    return [handed.get(run.id, run) for run in runs]
 
 
 def at_once(jobs: dict[str, Callable[[Emit], T]], count: int, *, emit: Emit, cancelled: IsCancelled) -> list[T]:
@@ -44,7 +75,7 @@ def at_once(jobs: dict[str, Callable[[Emit], T]], count: int, *, emit: Emit, can
     def emitted(name: str) -> Emit:
         def say(event: Event) -> None:
             with lock:
-                emit(_named(event, name) if named else event)
+                emit(named_event(event, name) if named else event)
 
         return say
 
@@ -58,19 +89,4 @@ def at_once(jobs: dict[str, Callable[[Emit], T]], count: int, *, emit: Emit, can
 
     with ThreadPoolExecutor(count, thread_name_prefix="launcher") as pool:
         found = list(pool.map(attempt, jobs))
-    if any(isinstance(one, Cancelled) for one in found):
-        raise Cancelled
-    failed = {name: one for name, one in zip(jobs, found, strict=True) if isinstance(one, MarginaliaError)}
-    if len(failed) == 1 and not named:
-        raise next(iter(failed.values()))
-    if failed:
-        raise TrainingError(" ".join(f"{name}: {error}" for name, error in failed.items()))
-    return [one for one in found if not isinstance(one, MarginaliaError | Cancelled)]
-
-
-def _named(event: Event, name: str) -> Event:
-    if isinstance(event, Progress | Metrics):
-        return msgspec.structs.replace(event, stage=f"{name}: {event.stage}")
-    if isinstance(event, Message):
-        return msgspec.structs.replace(event, text=f"{name}: {event.text}")
-    return event
+    return gather(dict(zip(jobs, found, strict=True)))

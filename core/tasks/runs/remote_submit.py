@@ -6,6 +6,7 @@ The side that runs here, in a child process as every job; ``core.tasks.runs.remo
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +27,92 @@ from core.domain.events import (
 from core.jobs import ssh
 from core.jobs.catalogue import JobRequest
 from core.jobs.hosts import Hosts, RemoteHost
-from core.platform.atomic import make_folder
+from core.platform.atomic import atomic_write, make_folder
 from core.platform.version import code_version
+from core.tasks.runs.lifecycle import LEFT
 from core.tasks.runs.projection_file import FILE
 from core.tasks.runs.remote_worker import PACK, SentRequest, pack
 from core.tasks.runs.train_job import TrainRequest, rois_of
 
 
+class LeftOnHost(msgspec.Struct, frozen=True, kw_only=True):
+    host: str
+    handed_in_utc: str
+
+
+def read_left(folder: Path) -> LeftOnHost | None:
+    """Return the record of a run that was left on its host; None for any other run."""
+    try:
+        return msgspec.json.decode((folder / LEFT).read_bytes(), type=LeftOnHost)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
 def train_elsewhere_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
     """TrainingError where the host is not confirmed, cannot be reached, or fails; the run can then be resumed."""
     request = msgspec.convert(arguments, TrainRequest)
+    host, there = place_of(request)
+    sent = _sent(host, request, there, emit, cancelled)
+    result = _carried_out(host, sent, emit, cancelled)
+    _bring_home(host, request, there, emit, cancelled)
+    return result
+
+
+def begin_elsewhere_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
+    """Send the run and begin it on its host, where it then needs no connection. Raises: TrainingError."""
+    request = msgspec.convert(arguments, TrainRequest)
+    host, there = place_of(request)
+    sent = _sent(host, request, there, emit, cancelled)
+    job = JobRequest(job="train packed", arguments=msgspec.to_builtins(sent))
+    ssh.ask(host, "--in", there, "--left", "begin", given=msgspec.json.encode(job) + b"\n")
+    left = LeftOnHost(host=host.name, handed_in_utc=datetime.now(UTC).isoformat(timespec="seconds"))
+    atomic_write(Path(request.folder) / LEFT, msgspec.json.encode(left))
+    return {}
+
+
+def follow_elsewhere_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
+    """Follow a run that was left on its host to its end, and bring its results home. Raises: as the run itself."""
+    request = msgspec.convert(arguments, TrainRequest)
+    host, there = place_of(request)
+    asked = False
+
+    def poll() -> bool:
+        nonlocal asked
+        if cancelled() and not asked:
+            asked = True
+            halt_elsewhere(host, there)
+        return False
+
+    final = ssh.follow_there(host, there, emit=_relay(emit), cancelled=poll)
+    if isinstance(final, Succeeded):
+        _bring_home(host, request, there, emit, cancelled)
+    (Path(request.folder) / LEFT).unlink(missing_ok=True)
+    return _result_of(final)
+
+
+def halt_elsewhere(host: RemoteHost, there: str) -> None:
+    """Ask a run that was left on its host to stop after its step. Raises: TrainingError if it cannot be asked."""
+    ssh.ask(host, "--in", there, "--left", "halt")
+
+
+def place_of(request: TrainRequest) -> tuple[RemoteHost, str]:
+    """Return the host of a run and its folder there. Raises: TrainingError if the host is not confirmed."""
     host = Hosts().usable(request.host)
-    there = f"{host.folder}/{Path(request.folder).name}"
+    return host, f"{host.folder}/{Path(request.folder).name}"
+
+
+def _sent(host: RemoteHost, request: TrainRequest, there: str, emit: Emit, cancelled: IsCancelled) -> SentRequest:
     sha256 = _send(host, request, there, emit, cancelled)
-    sent = SentRequest(
+    return SentRequest(
         folder=there,
         config=request.config,
         sha256=sha256,
         code_version=code_version(),
         forgotten=request.forgotten,
     )
-    result = _carried_out(host, sent, emit, cancelled)
+
+
+def _bring_home(host: RemoteHost, request: TrainRequest, there: str, emit: Emit, cancelled: IsCancelled) -> None:
     names = ssh.fetch(host, Path(request.folder), "--in", there, "--give", emit=emit, cancelled=cancelled)
     if not {"run.json", "table.h5", "model/model.json"} <= set(names):
         raise TrainingError(f"{host.name} did not send back a complete model; resume the run.")
@@ -57,7 +123,6 @@ def train_elsewhere_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCanc
     except TrainingError as error:
         text = f"The regions of interest still lie on {host.name}, in {there}: {error} Delete that folder."
         emit(Message(level="warning", text=text))
-    return result
 
 
 def _last_epoch(request: TrainRequest) -> int:
@@ -84,13 +149,21 @@ def _send(host: RemoteHost, request: TrainRequest, there: str, emit: Emit, cance
 
 
 def _carried_out(host: RemoteHost, sent: SentRequest, emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
+    job = JobRequest(job="train sent", arguments=msgspec.to_builtins(sent))
+    return _result_of(ssh.run_there(host, job, emit=_relay(emit), cancelled=cancelled))
+
+
+def _relay(emit: Emit) -> Emit:
     def relay(event: Event) -> None:
         # pictures that lie there cannot be shown here
         if not isinstance(event, Started | Projected | Succeeded | Failed | CancelledByUser):
             emit(event)
 
-    job = JobRequest(job="train sent", arguments=msgspec.to_builtins(sent))
-    match ssh.run_there(host, job, emit=relay, cancelled=cancelled):
+    return relay
+
+
+def _result_of(final: Event) -> dict[str, object]:
+    match final:
         case Succeeded(result=result):
             return result
         case Failed(sentence=sentence, last_words=words):

@@ -8,27 +8,34 @@ the results were fetched.
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import msgspec
 import numpy as np
 
 from core.data.roi_set import RoiSet
 from core.domain.errors import ArrayLostError, BadFileError, TrainingError
-from core.domain.events import Emit, IsCancelled, Message
+from core.domain.events import Emit, IsCancelled, Message, never
 from core.domain.geometry import Affine
 from core.domain.vocabulary import Part
 from core.jobs import ssh
-from core.jobs.child import hold
-from core.jobs.detached import is_alive
+from core.jobs.catalogue import JobRequest
+from core.jobs.child import EventWriter, hold
+from core.jobs.detached import STOP, ask_to_stop, forget, is_alive, launch
+from core.jobs.detached import follow as follow_job
+from core.jobs.device_lock import PROCESSOR, card_name, one_of
+from core.platform.allocation import job_number
 from core.platform.atomic import make_folder
 from core.platform.version import code_version
 from core.store.hdf5 import Array, arrays_sha256, read_arrays, write_arrays
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 
-PACK = "sent.h5"
+PACK, LOG = "sent.h5", "log.txt"
+_STOP_S, _POLL_S = 60.0, 0.2
 _ARRAYS = ("pixels", "lesion", "fine", "has_fine", "label", "malignant")
 
 
@@ -40,6 +47,10 @@ class SentRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The SHA-256 of the file that was sent."""
     code_version: str
     forgotten: tuple[ForgottenPatch, ...] = ()
+    pack: str = ""
+    """The file of the regions of interest, where it does not lie in the folder."""
+    parts: tuple[Part, ...] = ()
+    """The part of each region of interest, where the file does not name it."""
 
 
 class _Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,16 +64,22 @@ class _Words(msgspec.Struct, frozen=True, kw_only=True):
 
 def pack(rois: RoiSet, parts: np.ndarray[Any, np.dtype[np.str_]], path: Path) -> str:
     """Write what crosses into one file; its hash."""
+    arrays = packed_arrays(rois, tuple(Part(part) for part in parts))
+    sha256 = arrays_sha256(arrays)
+    write_arrays(path, arrays, sha256=sha256)
+    return sha256
+
+
+def packed_arrays(rois: RoiSet, parts: tuple[Part, ...]) -> dict[str, Array]:
+    """Return the regions of interest as the arrays of the file that crosses."""
     words = _Words(
         lesion_ids=rois.lesion_ids, patient_ids=rois.patient_ids, image_to_input=rois.image_to_input,
-        parts=tuple(Part(part) for part in parts), synthetic=rois.synthetic,
+        parts=parts, synthetic=rois.synthetic,
     )  # fmt: skip
     arrays: dict[str, Array] = {name: getattr(rois, name) for name in _ARRAYS}
     arrays["has_fine"] = rois.has_fine.astype(np.uint8)
     arrays["words"] = np.frombuffer(msgspec.json.encode(words), dtype=np.uint8)
-    sha256 = arrays_sha256(arrays)
-    write_arrays(path, arrays, sha256=sha256)
-    return sha256
+    return arrays
 
 
 def unpack(path: Path, config: TrainingConfig, sha256: str) -> tuple[RoiSet, np.ndarray[Any, np.dtype[np.str_]]]:
@@ -130,28 +147,111 @@ def drop(folder: Path) -> None:
 
 
 def train_sent_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
+    """Train what lies in a folder of this machine, which no other job may use meanwhile."""
+    request = msgspec.convert(arguments, SentRequest)
+    folder = folder_of(request.folder)
+    if not stop_there(folder, cancelled):
+        raise TrainingError(
+            "The run still works there, since a connection that broke, and did not stop within a minute; resume "
+            "it later."
+        )
+    forget(folder)
+    held = hold(folder)
+
+    def stopped() -> bool:
+        return cancelled() or (folder / STOP).exists()
+
+    try:
+        with one_of(_devices(request.config), emit=emit, cancelled=stopped) as device:
+            _use(device)
+            return _train(request, folder, emit, stopped)
+    finally:
+        held.close()
+
+
+def stop_there(folder: Path, cancelled: IsCancelled = never) -> bool:
+    """Ask the job that works in this folder to stop, and wait for its end; False if it went on for a minute."""
+    deadline = time.monotonic() + _STOP_S
+    while is_alive(folder):
+        ask_to_stop(folder)
+        if time.monotonic() > deadline or cancelled():
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def stop_all(place: Path) -> list[str]:
+    """Stop every run that works below this folder of the machine; the names of the folders that still do."""
+    alive = [folder for folder in sorted(place.iterdir()) if is_alive(folder)] if place.is_dir() else []
+    for folder in alive:
+        ask_to_stop(folder)
+    return [folder.name for folder in alive if not stop_there(folder)]
+
+
+def _devices(config: TrainingConfig) -> list[str]:
+    """The devices that this training may use, in the order of preference."""
+    import torch
+
+    cards = torch.cuda.device_count() if config.device != "cpu" and torch.cuda.is_available() else 0
+    return [card_name(index) for index in range(cards)] or [PROCESSOR]
+
+
+def _use(device: str) -> None:
+    if device != PROCESSOR:
+        import torch
+
+        torch.cuda.set_device(int(device.rsplit(" ", 1)[1]))
+
+
+def begin(folder: Path, source: IO[bytes]) -> None:
+    """Begin the job that ``source`` holds in this folder, in a process that needs no connection.
+
+    Raises: TrainingError if another one does not end there.
+    """
+    request = msgspec.json.decode(source.readline(), type=JobRequest)
+    if not stop_there(folder):
+        raise TrainingError("The run still works there, since a connection that broke; try again in a minute.")
+    launch(request, folder, log=folder / LOG)
+
+
+def follow(folder: Path, source: IO[bytes], sink: BinaryIO) -> None:
+    """Write the events of the job in this folder to ``sink``, to its end or to that of ``source``."""
+    left = threading.Event()
+
+    def watch() -> None:
+        while source.read(1):
+            pass
+        left.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    follow_job(folder, emit=EventWriter(sink), left=left.is_set, log=folder / LOG)
+
+
+def train_packed_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
+    """Train from files alone in a folder that this process holds already: the job of a node."""
+    request = msgspec.convert(arguments, SentRequest)
+    folder = folder_of(request.folder)
+    if job_number():  # Slurm chose the devices
+        return _train(request, folder, emit, cancelled)
+    with one_of(_devices(request.config), emit=emit, cancelled=cancelled) as device:
+        _use(device)
+        return _train(request, folder, emit, cancelled)
+
+
+def _train(request: SentRequest, folder: Path, emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
     # torch is not loaded to pass files on
     from core.tasks.runs.projection_writer import PicturesOfProjection
     from core.training.trainer import train
 
-    request = msgspec.convert(arguments, SentRequest)
-    folder = folder_of(request.folder)
-    if is_alive(folder):
-        raise TrainingError(
-            "The run is still active there after a broken connection; wait a minute until it has stopped, and "
-            "resume it then."
-        )
     if request.code_version != code_version():
         text = f"The program there is {code_version()}, here {request.code_version}."
         emit(Message(level="warning", text=text))
-    rois, parts = unpack(folder / PACK, request.config, request.sha256)
-    held = hold(folder)
-    try:
-        told = PicturesOfProjection(folder, request.config, emit).keep
-        result = train(
-            rois, parts, request.config, folder, emit=emit, cancelled=cancelled, projected=told,
-            forgotten=request.forgotten,
-        )  # fmt: skip
-    finally:
-        held.close()
+    rois, parts = unpack(Path(request.pack) if request.pack else folder / PACK, request.config, request.sha256)
+    if request.parts:
+        parts = np.array([part.value for part in request.parts])
+    told = PicturesOfProjection(folder, request.config, emit).keep
+    result = train(
+        rois, parts, request.config, folder, emit=emit, cancelled=cancelled, projected=told,
+        forgotten=request.forgotten,
+    )  # fmt: skip
     return {"record": msgspec.to_builtins(result.record)}

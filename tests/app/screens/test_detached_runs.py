@@ -62,7 +62,7 @@ def answer(text: str) -> None:
 
 
 def pid_of(folder: Path) -> int:
-    return next(event.pid for event in detached._Tail(folder / EVENTS).read() if hasattr(event, "pid"))
+    return next(event.pid for event in detached.EventTail(folder / EVENTS).read() if hasattr(event, "pid"))
 
 
 def test_the_study_is_closed_the_training_goes_on_and_is_found_again(

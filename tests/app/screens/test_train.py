@@ -367,10 +367,11 @@ def test_where_a_training_runs_is_chosen_on_the_plan(qtbot: QtBot, train: MainWi
     card = Device(kind="cuda", name="A Card", memory_bytes=24_000_000_000)
     plan.show_devices((card, processor()))
     plan.show_hosts(["far"])
+    plan.show_launchers(["gpus"])
     texts = [where.itemText(place) for place in range(where.count()) if where.itemText(place)]
     assert texts == [
         "this computer, the fastest device", "this computer: A Card", "this computer: processor", "far",
-        "Add a machine…",
+        "gpus (Slurm)", "Add a machine…",
     ]  # fmt: skip
     where.setCurrentIndex(2)
     where.activated.emit(2)
@@ -381,6 +382,10 @@ def test_where_a_training_runs_is_chosen_on_the_plan(qtbot: QtBot, train: MainWi
     where.activated.emit(3)
     assert plan.host == "far"
     assert plan.device.text() == "On far, whose devices are not known here."
+    where.setCurrentIndex(4)
+    where.activated.emit(4)
+    assert where.target.launcher == "gpus" and plan.host == ""
+    assert plan.device.text() == "As jobs in Slurm, with the options of gpus. They need no window."
 
 
 def test_another_machine_is_set_up_and_confirmed_from_the_plan(

@@ -388,3 +388,17 @@ def test_one_mass_takes_at_most_ten_actions(qtbot: QtBot, opened: MainWindow) ->
     own, _ = session.reads.labels(lesion)
     assert (own.margin, own.category) == (MarginType.SPICULATED, BiradsCategory("4b"))
     assert session.image_id != "patient1-MLO"
+
+
+def test_the_hint_says_what_comes_first_where_an_image_has_no_mass(qtbot: QtBot, opened: MainWindow) -> None:
+    assert opened.annotate.hint.startswith("Drag from the centre")
+    opened.session.select("patient1-MLO")
+    wait_for_picture(qtbot, opened)
+    assert opened.session.lesion_id is None
+    assert opened.annotate.hint == "First draw the mass: 9 for a box, Shift+9 for an outline."
+    opened.actions_["tool.lesion_box"].trigger()
+    assert opened.annotate.hint == "Drag a box around the mass"
+    opened.session.select("patient0-CC")
+    wait_for_picture(qtbot, opened)
+    opened.actions_["tool.ellipse"].trigger()
+    assert opened.annotate.hint.startswith("Drag from the centre")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +88,48 @@ def test_folds_at_once_are_the_folds_one_by_one(marginalia: Run, own_study: Path
         )
         assert turns.keys() == once.keys()
         assert all(bool((turns[name] == once[name]).all()) for name in turns)
+
+
+def _team(own_study: Path, name: str) -> subprocess.Popen[str]:
+    words = ["train", str(own_study), "--name", name, "--processes", "2", *CHANGES, "--set", "epochs.joint=400"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "main.py"), *words], env=environment, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def _helpers(own_study: Path) -> list[int]:
+    """Processes of the second rank on this study: the command that helps, and its job."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if process.name.isdigit() and b"RANK=1\0" in (process / "environ").read_bytes():
+                words = (process / "cmdline").read_bytes()
+                if str(own_study).encode() in words or b"core.jobs.child" in words:
+                    found.append(int(process.name))
+    return found
+
+
+@pytest.mark.parametrize("end", ["kill", "interrupt"])
+def test_a_killed_process_of_a_team_and_ctrl_c_end_in_one_sentence(own_study: Path, end: str) -> None:
+    leader = _team(own_study, "team")
+    deadline = time.monotonic() + 600
+    while not list(own_study.glob("runs/*/history.json")) or len(list(own_study.glob("runs/*/history.json"))) < 2:
+        assert time.monotonic() < deadline and leader.poll() is None
+        time.sleep(0.2)
+    helping = _helpers(own_study)
+    assert len(helping) == 2
+    if end == "kill":
+        for pid in helping:
+            os.kill(pid, signal.SIGKILL)
+    else:
+        leader.send_signal(signal.SIGINT)
+    said, _ = leader.communicate(timeout=300)
+    assert "Traceback" not in said and "defect" not in said
+    if end == "kill":
+        assert leader.returncode == 1 and said.count("Error: ") == 1
+        assert "Another process of this training ended" in said and "was killed (signal 9)" in said
+    else:
+        assert leader.returncode == 130 and "Cancelled." in said
+    assert not _helpers(own_study)

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from core.baselines.config import ClassifierConfig
-from core.domain.errors import ModelError, StudyError
+from core.domain.errors import BadFileError, ModelError, StudyError
 from core.domain.vocabulary import Part
 from core.evaluation.repeated import Method
 from core.experiment.malignancy import reader_auroc
+from core.experiment.part_data import drop_data, read_data, write_data
 from core.experiment.parts import RECORD, Data, check_data, finished, with_few_fine
 from core.experiment.plan import IAIA, MALIGNANCY, NO_FINE_LOSS, NO_MASKS, PROTOPNET, VGG, VGG_MASKS, trials
 from core.experiment.plots import roc_figure
@@ -31,6 +32,22 @@ COMPACT = load_preset("compact")
 
 def data(**changes: object) -> Data:
     return Data.of(replace(tiny_rois(), **changes), tiny_parts())  # type: ignore[arg-type]
+
+
+def test_a_part_reads_its_data_from_files_that_equal_the_study_to_the_bit(tmp_path: Path) -> None:
+    fold = Data.of(tiny_rois(), tiny_parts(), 2, tiny_rois())
+    files = write_data(tmp_path, fold)
+    assert write_data(tmp_path, fold) == files and len(list(tmp_path.glob("data/*.h5"))) == 1
+    found = read_data(files)
+    assert found.fingerprint == fold.fingerprint and found.fold == 2 and found.drawn is not None
+    for name in ("pixels", "lesion", "fine", "has_fine", "label", "malignant"):
+        mine, theirs = getattr(fold.rois, name), getattr(found.rois, name)
+        assert mine.dtype == theirs.dtype and (mine == theirs).all(), name
+    assert (found.rois.finding_ids, found.rois.sources) == (fold.rois.finding_ids, fold.rois.sources)
+    with pytest.raises(BadFileError, match="damaged"):
+        read_data(msgspec.structs.replace(files, rois="0" * 64))
+    drop_data(tmp_path)
+    assert not list(tmp_path.glob("data/*.h5"))
 
 
 def test_all_models_share_network_data_and_epochs() -> None:

@@ -37,7 +37,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def begin(folder: Path, **arguments: object) -> int:
     """Launch a rehearsal; its process number."""
     launch(JobRequest(job="rehearsal", arguments=arguments), folder, log=folder / "log.txt")
-    for event in detached._Tail(folder / EVENTS).read():
+    for event in detached.EventTail(folder / EVENTS).read():
         if isinstance(event, Started):
             return event.pid
     raise AssertionError("it did not start")
@@ -168,7 +168,7 @@ def test_last_words_come_from_the_log(tmp_path: Path) -> None:
 
 def test_half_a_line_waits_for_its_rest_and_a_torn_one_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / EVENTS
-    tail = detached._Tail(path)
+    tail = detached.EventTail(path)
     assert list(tail.read()) == []
     whole = encode_event(Metrics(stage="A1", epoch=1, values={"loss": 1.0}))
     path.write_bytes(whole + whole[:10])

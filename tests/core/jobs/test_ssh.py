@@ -55,7 +55,7 @@ def test_a_connection_that_breaks_or_is_refused_is_told_in_a_sentence(
     monkeypatch.setenv("SSH_REFUSES", "1")
     refused = _rehearsed()[-1]
     assert isinstance(refused, Failed) and "Permission denied" in refused.last_words
-    with pytest.raises(TrainingError, match=r"gpu could not be reached, or refused: .*Permission denied"):
+    with pytest.raises(TrainingError, match=r"gpu cannot be used: it accepts no key .*Permission denied"):
         ssh.ask(HOST, "--in", "x", "--drop")
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from core.domain.events import TERMINAL, CancelledByUser, Event, Failed, Progress, Started, Succeeded
+from core.domain.events import TERMINAL, CancelledByUser, Event, Failed, Progress, Started, Succeeded, decode_event
 from core.jobs.catalogue import JobRequest
-from core.jobs.supervisor import supervise
+from core.jobs.execution_target import CHILD
+from core.jobs.supervisor import ROOT, supervise
 
 
 def run(cancelled=lambda: False, grace_s: float = 5.0, log: Path | None = None, **arguments) -> list[Event]:
@@ -128,3 +131,22 @@ def test_a_job_that_has_not_begun_ends_at_once() -> None:
     """The imports of a training take seconds; a wish to stop does not wait for them."""
     final = supervise(JobRequest(job="train", arguments={}), emit=lambda event: None, cancelled=lambda: True)
     assert final == CancelledByUser(), "one that is killed at the end of the grace period says so"
+
+
+def test_a_job_whose_follower_falls_silent_stops_and_one_that_is_followed_goes_on() -> None:
+    seen: list[Event] = []
+    followed = JobRequest(job="rehearsal", arguments={"steps": 12, "pause_s": 0.1}, heartbeat_s=0.1)
+    supervise(followed, emit=seen.append)
+    assert isinstance(seen[-1], Succeeded)  # it took longer than the silence that would have ended it
+
+    words = msgspec.json.encode(JobRequest(job="rehearsal", arguments={"end": "hang"}, heartbeat_s=0.1))
+    child = subprocess.Popen(CHILD, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(words + b"\n")
+        child.stdin.flush()  # and nothing more, while the connection stays as it is
+        last = child.stdout.read().splitlines()[-1]
+        assert isinstance(decode_event(last), CancelledByUser)
+    finally:
+        child.kill()
+        child.communicate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -197,6 +198,34 @@ def test_a_server_that_is_gone_is_one_sentence_and_work_goes_on_when_it_is_back(
         server.start()
         assert study.annotations.commit("l1", reader.id, drawing(3)).revision == 2
         assert check_study(study).good
+
+
+def _program(name: str, *arguments: object) -> dict[str, object]:
+    command = [sys.executable, "-m", f"tests.core.store.{name}", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+@pytest.mark.postgresql
+def test_readers_who_draw_at_once_lose_nothing(folder: Path) -> None:
+    """``python -m tests.benchmarks`` has the times."""
+    counted = _program("at_once", folder, 4, 25)
+    assert (counted["strokes"], counted["lost"], counted["sound"]) == (100, 0, True)
+
+
+@pytest.mark.postgresql
+def test_nothing_acknowledged_is_lost_when_programs_and_the_server_are_killed(tmp_path: Path) -> None:
+    counted = _program("killed_at_once", tmp_path / "s", 8, 3, 5)
+    assert counted["lost"] == 0 and int(str(counted["acknowledged"])) > 8
+
+
+@pytest.mark.postgresql
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_nothing_acknowledged_is_lost_in_250_kills(tmp_path: Path) -> None:
+    counted = _program("killed_at_once", tmp_path / "s", 200, 50, 7)
+    assert counted["lost"] == 0 and int(str(counted["acknowledged"])) > 200
 
 
 @pytest.mark.postgresql

@@ -58,7 +58,9 @@ def dying(way: str, last_words: list[LastWords]) -> Callable[..., None]:
         end = "deaf" if way.startswith("SIG") else way
         launch(JobRequest(job="rehearsal", arguments={"steps": 1, "end": end}), folder, log=log)
         if way.startswith("SIG"):
-            pid = next(e.pid for e in detached._Tail(folder / detached.EVENTS).read() if isinstance(e, Started))
+            pid = next(
+                e.pid for e in detached.EventTail(folder / detached.EVENTS).read() if isinstance(e, Started)
+            )
             killed_at = time.time()
             os.kill(pid, getattr(signal, way))
             last_words.append(lambda: killed_at)

@@ -176,7 +176,7 @@ def test_another_outline_of_a_known_lesion_is_a_note(study: Study, template: Pat
     made = made_of(template, [A], [1], tracking=[str(made.SegmentSequence[0].TrackingUID)])
     save(made, back / "made.dcm")
     read, lesions = new_lesions(study, back)
-    assert lesions == [] and "outlines lesion 1 otherwise" in read.issues[0].sentence
+    assert lesions == [] and "outlines lesion 1 differently" in read.issues[0].sentence
 
 
 def test_reports_and_presentation_states_of_two_images_keep_them_apart(study: Study, tmp_path: Path) -> None:

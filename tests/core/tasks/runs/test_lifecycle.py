@@ -52,9 +52,7 @@ def test_a_child_that_says_it_succeeded_and_left_no_model_is_a_failed_run_that_c
     with pytest.raises(ModelError, match=r"model\.json is missing"):
         lifecycle.carry_out(study, run, emit=lambda event: None, cancelled=lambda: False)
     failed = lifecycle.find_run(study, "x")
-    assert failed.status is RunStatus.FAILED and not lifecycle._goes_on_or_is_done(
-        failed, study.run_folder(run.id)
-    )
+    assert failed.status is RunStatus.FAILED and not lifecycle.goes_on_or_is_done(failed, study.run_folder(run.id))
 
 
 def test_a_run_is_finished_together_with_its_first_revision(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def trained(study: Study, run: Run, *, epochs: int | None = None) -> None:
         if isinstance(event, Metrics):
             seen.append(event)
 
-    _, request = lifecycle._begin(study, run, silent, lambda: False)
+    _, request = lifecycle.begin_run(study, run, silent, lambda: False)
     train_job(msgspec.to_builtins(request), note, lambda: epochs is not None and len(seen) >= epochs)
 
 
@@ -98,7 +98,7 @@ def test_a_run_that_was_paused_while_lesions_were_labelled_ends_in_the_weights_o
     for name in weights[0]:
         assert np.array_equal(weights[0][name], weights[1][name]), name
     anew = plan_again(study, paused)
-    lifecycle._begin(study, anew, silent, lambda: False)
+    lifecycle.begin_run(study, anew, silent, lambda: False)
     fresh, old = (rois_of(lifecycle.request_of(study, run), silent, lambda: False)[0] for run in (anew, paused))
     assert fresh.fingerprint() != old.fingerprint(), "a new run takes the labels as they are now"
 
@@ -111,11 +111,11 @@ def test_a_run_begins_with_the_labels_of_its_start_and_not_of_its_planning(study
 
 def test_a_lesion_that_was_removed_is_said_before_the_run_goes_on(study: Study) -> None:
     run = planned(study, "removed")
-    lifecycle._begin(study, run, silent, lambda: False)
+    lifecycle.begin_run(study, run, silent, lambda: False)
     snapshot = read_snapshot(study.run_folder(run.id))
     assert snapshot is not None
     study.lesions.remove(snapshot.lesions[0].lesion.id)
     changed = lifecycle.changes_since_start(study, run)
     assert (changed.changes.removed, changed.missing) == (1, 1)
     with pytest.raises(StudyError, match="1 lesion that the run began with is no longer in the study"):
-        lifecycle._begin(study, run, silent, lambda: False)
+        lifecycle.begin_run(study, run, silent, lambda: False)

@@ -30,7 +30,7 @@ TRUTH = Truth(
         "several margins (microlobulated, spiculated)",
         "drawn on a picture of 36 x 48 pixels and is scaled",
         "with different proportions",
-        "The folder of its mammogram is not there",
+        "The folder of its mammogram is missing",
         "A calcification, not a mass",
         "Its mask has 2 regions",
     ),

@@ -28,7 +28,7 @@ TRUTH = Truth(
         "several margins (indistinct, spiculated)",
         "no finding of that side is a mass",
         "it is not known which belongs to which",
-        "of the type 3D",
+        "has the type 3D",
         "match level 2",
         "1 of the files that EMBED_OpenData_metadata.csv lists are not in the folder",
     ),

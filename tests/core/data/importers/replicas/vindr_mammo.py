@@ -21,7 +21,7 @@ TRUTH = Truth(
     pathology=Counter[Pathology | None]({None: 3}),
     said=(
         "UIDs that are not valid in DICOM",
-        "no mass is left out: Suspicious Calcification",
+        "not a mass is left out: Suspicious Calcification",
         "each examination is treated as a separate patient",
         "drawn on a picture of 144 x 192 pixels and is scaled",
         "the image is left out",

@@ -1,0 +1,109 @@
+"""Devices of a machine on which several people train: one job for each graphics card, or for the processor.
+
+A lock is a file that every user of the machine may lock, and that the system frees when its holder dies. Trainings
+that another machine sent take one (``core.tasks.runs.remote_worker``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from core.domain.errors import Cancelled
+from core.domain.events import Emit, IsCancelled, Message
+from core.platform.system import try_lock, unlock
+
+PLACE = "MARGINALIA_DEVICES"
+"""Environment variable with the folder of the locks; all users of a machine need the same one."""
+PROCESSOR = "processor"
+_WAIT_S = 2.0
+_LONGEST = 200
+
+
+def card_name(index: int) -> str:
+    return f"graphics card {index}"
+
+
+def busy_devices(devices: Sequence[str]) -> dict[str, str]:
+    """Return the devices that are in use, each with who uses it since when."""
+    found = {}
+    for device in devices:
+        file = _opened(device)
+        if file is None:
+            continue
+        with file:
+            if try_lock(file):
+                unlock(file)
+            else:
+                found[device] = _holder(device)
+    return found
+
+
+@contextlib.contextmanager
+def one_of(devices: Sequence[str], *, emit: Emit, cancelled: IsCancelled) -> Iterator[str]:
+    """Hold the first of the devices that is free; wait for one if none is. Raises: Cancelled while it waits."""
+    told = False
+    while True:
+        for device in devices:
+            file = _opened(device)
+            if file is None:  # no place for locks: nobody else can have one either
+                yield device
+                return
+            with file:
+                if try_lock(file):
+                    _sign(file)
+                    yield device
+                    return
+        if cancelled():
+            raise Cancelled
+        if not told:
+            told = True
+            used = "; ".join(f"{device} by {holder}" for device, holder in busy_devices(devices).items())
+            emit(Message(level="info", text=f"Waiting for a free device: {used}."))
+        time.sleep(_WAIT_S)
+
+
+def _folder() -> Path:
+    named = os.environ.get(PLACE)
+    return Path(named) if named else Path(tempfile.gettempdir()) / "marginalia-devices"
+
+
+def _file(device: str) -> Path:
+    return _folder() / f"{device.replace(' ', '-')}.lock"
+
+
+def _opened(device: str) -> BinaryIO | None:
+    folder = _folder()
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o1777)
+        new = not _file(device).exists()
+        file = _file(device).open("a+b")
+        if new:
+            _file(device).chmod(0o666)
+    except OSError:
+        return None
+    return file
+
+
+def _sign(file: BinaryIO) -> None:
+    who = f"{getpass.getuser()} since {datetime.now(UTC).isoformat(timespec='minutes')}"
+    file.truncate(0)
+    file.write(who.encode())
+    file.flush()
+
+
+def _holder(device: str) -> str:
+    try:
+        text = _file(device).read_bytes()[:_LONGEST].decode("utf-8", "replace").strip()
+    except OSError:
+        text = ""
+    return text if text and text.isprintable() else "somebody else"

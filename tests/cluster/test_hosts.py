@@ -1,0 +1,89 @@
+"""Other machines through a real sshd: what `hosts test` says, a connection that dies silently, a pool."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core.domain.errors import TrainingError
+from core.jobs.detached import is_alive
+from core.jobs.device_lock import PROCESSOR, busy_devices, one_of
+from core.jobs.host_check import check_host
+from core.jobs.hosts import Hosts, RemoteHost
+from tests.cluster.conftest import CHANGES, LONG, Program, status, wait_until, weights
+from tests.cluster.real_sshd import RealSshd
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+
+def test_a_machine_reports_itself_or_the_true_cause_of_its_refusal(
+    sshd: RealSshd, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = json.loads(program("hosts", "test", "direct", "--json"))
+    assert found["cores"] >= 1 and found["free_bytes"] > 0 and found["torch"] and found["warnings"] == []
+    assert "core" in program("hosts", "test", "direct") and "free" in program("hosts", "test", "direct")
+    for name, words in (("stranger", "its key is not known here"), ("keyless", "it accepts no key")):
+        with pytest.raises(TrainingError, match=words) as refused:
+            check_host(Hosts().get(name), emit=lambda event: None, cancelled=lambda: False)
+        assert "resumed" not in str(refused.value)
+    known = Hosts().get("direct")
+    for change, words in (
+        ({"program": "/nowhere"}, "has no folder /nowhere"),
+        ({"python": "no-python"}, "no-python"),
+    ):
+        wrong = RemoteHost(**{"name": "x", "address": known.address, "program": known.program} | change)
+        with pytest.raises(TrainingError, match=words):
+            check_host(wrong, emit=lambda event: None, cancelled=lambda: False)
+
+
+def test_a_job_whose_connection_died_silently_stops_by_itself_and_goes_on_from_its_checkpoint(
+    sshd: RealSshd, program: Program, own_study: Path
+) -> None:
+    leader = program.begin("train", own_study, "--name", "cut", "--on", "frozen", *LONG)
+    there = sshd.folder / "runs-gpu"
+    wait_until(lambda: list(there.glob("*/history.json")))
+    (folder,) = there.iterdir()
+    assert is_alive(folder)
+    sshd.freeze()
+    wait_until(lambda: not is_alive(folder), seconds=90)
+    said, _ = leader.communicate(timeout=120)
+    assert leader.returncode == 1 and "connection to frozen broke" in said
+    epochs = len(json.loads((folder / "history.json").read_text()))
+    assert epochs > 0 and (folder / "state.safetensors").is_file()
+    Hosts().put(msgspec.structs.replace(Hosts().get("frozen"), address="direct"))  # by a connection that works
+    program("hosts", "confirm", "frozen", "--yes")
+    again = program.begin("train", own_study, "--resume", "cut")
+    wait_until(lambda: is_alive(folder))
+    wait_until(lambda: len(json.loads((folder / "history.json").read_text())) > epochs)
+    assert "Nothing of yours runs on frozen" in program("hosts", "stop", "frozen")
+    again.communicate(timeout=60)
+    assert not is_alive(folder) and status(own_study, "cut") == "cancelled"
+
+
+def test_folds_are_spread_over_a_pool_and_never_share_a_device(
+    sshd: RealSshd, program: Program, own_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program("launchers", "add", "lab", "--hosts", "gpu1", "stranger", "gpu2")
+    tested = program("launchers", "test", "lab")
+    assert "gpu1: " in tested and "stranger cannot be used" in tested
+    monkeypatch.setenv("MARGINALIA_DEVICES", str(sshd.folder / "devices"))
+    with one_of([PROCESSOR], emit=lambda event: None, cancelled=lambda: False):  # somebody else trains there
+        leader = program.begin(
+            "train", own_study, "--folds", "3", "--name", "spread", "--launcher", "lab", *CHANGES
+        )
+        said = ""
+        while "is in use (processor by" not in said:
+            assert leader.stdout is not None
+            line = leader.stdout.readline()
+            assert line, said
+            said += line
+        assert not list(sshd.folder.glob("runs-gpu*/*/history.json"))
+    rest, _ = leader.communicate(timeout=280)
+    assert leader.returncode == 0, said + rest
+    assert "stranger is left out" in said + rest and not busy_devices([PROCESSOR])
+    program("train", own_study, "--folds", "3", "--name", "here", "--quiet", *CHANGES)
+    for fold in (1, 2, 3):
+        assert weights(own_study, f"spread-fold{fold}") == weights(own_study, f"here-fold{fold}")

@@ -1,0 +1,166 @@
+"""Trainings through a real Slurm: equal to local ones, left alone, followed again, cancelled, lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.conftest import CHANGES, LONG, Program, status, wait_until, weights
+from tests.cluster.real_slurm import RealSlurm
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+
+def _jobs(slurm: RealSlurm) -> list[str]:
+    """Jobs that wait or run, as "number state"."""
+    return [line.strip() for line in slurm.call("squeue", "-h", "-r", "-o", "%i %T").splitlines()]
+
+
+def _handed_in(slurm: RealSlurm) -> set[str]:
+    """The numbers of all jobs that were ever handed in, array tasks one by one."""
+    return set(slurm.call("squeue", "-h", "-r", "--states=all", "-o", "%i").split())
+
+
+def _events(study: Path) -> list[Path]:
+    return list(study.glob("runs/*/events.jsonl"))
+
+
+def test_three_folds_as_an_array_equal_local_ones_and_survive_the_death_of_who_handed_them_in(
+    slurm: RealSlurm, program: Program, own_study: Path
+) -> None:
+    program("train", own_study, "--folds", "3", "--name", "here", "--quiet", *CHANGES)
+    slurm.call("scontrol", "update", f"NodeName={os.uname().nodename}", "State=DRAIN", "Reason=test")
+    leader = program.begin("train", own_study, "--folds", "3", "--name", "there", "--launcher", "slurm", *CHANGES)
+    wait_until(lambda: len(_jobs(slurm)) == 3)
+    leader.kill()
+    leader.wait()
+    listed = program("run", "list", own_study)
+    assert "waiting, job" in listed and ("Resources" in listed or "Node" in listed)
+
+    second = program.begin("train", own_study, "--resume", "there")
+    wait_until(lambda: "waits" in (second.stdout.readline() if second.stdout else ""))
+    slurm.call("scontrol", "update", f"NodeName={os.uname().nodename}", "State=RESUME")
+    wait_until(lambda: len(_events(own_study)) > 0)
+    second.kill()
+    second.wait()
+    said = program("train", own_study, "--resume", "there")
+    assert "Trained there-fold1 there-fold2 there-fold3" in said
+    assert len(_handed_in(slurm)) == 3 and not _jobs(slurm)
+    for fold in (1, 2, 3):
+        assert weights(own_study, f"there-fold{fold}") == weights(own_study, f"here-fold{fold}")
+    assert not list(own_study.glob("derived/sent-*")), "the regions of interest were left behind"
+    assert "in Slurm, ended" in program("run", "show", own_study, "there-fold2")
+
+
+def test_a_run_is_left_in_the_queue_and_cancelled_by_another_program(
+    slurm: RealSlurm, program: Program, own_study: Path
+) -> None:
+    said = program("train", own_study, "--name", "left", "--launcher", "slurm", "--detach", *LONG)
+    assert "left: job 1" in said and "--resume left" in said
+    wait_until(lambda: _events(own_study))
+    assert "running, job 1" in program("run", "list", own_study)
+    assert "left is cancelled" in program("run", "cancel", own_study, "left")
+    assert not _jobs(slurm) and status(own_study, "left") == "cancelled"
+
+    follower = program.begin("train", own_study, "--resume", "left")  # the record says where it was trained
+    wait_until(lambda: "2 RUNNING" in _jobs(slurm))
+    assert "was asked to stop" in program("run", "cancel", own_study, "left")
+    said, _ = follower.communicate(timeout=100)
+    assert follower.returncode == 130 and status(own_study, "left") == "cancelled" and not _jobs(slurm), said
+
+
+def test_ctrl_c_takes_a_waiting_job_out_even_where_squeue_hangs(
+    slurm: RealSlurm, program: Program, own_study: Path, tmp_path: Path
+) -> None:
+    slurm.call("scontrol", "update", f"NodeName={os.uname().nodename}", "State=DRAIN", "Reason=test")
+    hung = tmp_path / "bin"
+    hung.mkdir()
+    (hung / "squeue").write_text("#!/bin/sh\nexec sleep 1000\n")
+    (hung / "squeue").chmod(0o755)
+    leader = program.begin(
+        "train", own_study, "--name", "hung", "--launcher", "slurm", *CHANGES, PATH=f"{hung}:{os.environ['PATH']}"
+    )
+    wait_until(lambda: _jobs(slurm) == ["1 PENDING"])
+    os.kill(leader.pid, signal.SIGINT)
+    said, _ = leader.communicate(timeout=100)
+    assert leader.returncode == 130 and _jobs(slurm) == [], said
+    assert "squeue did not answer within 5 seconds" in said
+
+
+def test_without_squeue_nothing_is_handed_in_and_a_refusal_is_one_sentence(
+    slurm: RealSlurm, program: Program, own_study: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "bin"
+    alone.mkdir()
+    found = shutil.which("sbatch")
+    assert found is not None
+    (alone / "sbatch").symlink_to(found)
+    said = program("train", own_study, "--launcher", "slurm", *CHANGES, code=1, PATH=str(alone))
+    assert "squeue, scancel are not on the PATH" in said and "bug" not in said
+    said = program("train", own_study, "--launcher", "slurm", *CHANGES, code=1, SBATCH_PARTITION="nope")
+    assert "invalid partition specified: nope; Batch job submission failed" in said
+    assert not _handed_in(slurm)
+
+
+def test_scancel_from_outside_and_a_time_limit_that_is_too_short_are_told(
+    slurm: RealSlurm, program: Program, own_study: Path
+) -> None:
+    follower = program.begin("train", own_study, "--name", "outside", "--launcher", "slurm", *LONG)
+    wait_until(lambda: _events(own_study))
+    slurm.call("scancel", "1")
+    said, _ = follower.communicate(timeout=100)
+    assert follower.returncode == 1 and status(own_study, "outside") == "failed", said
+    assert "Job 1 was cancelled in Slurm (scancel)" in said
+
+
+def test_a_lost_node_and_a_controller_that_is_away_end_no_run(
+    slurm: RealSlurm, program: Program, own_study: Path
+) -> None:
+    follower = program.begin("train", own_study, "--name", "lost", "--launcher", "slurm", *CHANGES,
+                             "--set", "epochs.joint=12")  # fmt: skip
+    wait_until(lambda: list(own_study.glob("runs/*/history.json")))
+    _pull_the_plug(slurm)
+    slurm.kill("slurmctld")
+    slurm.start_controller()
+    slurm.start_node()
+    wait_until(lambda: any("PENDING" in line or "RUNNING" in line for line in _jobs(slurm)))
+    slurm.call("scontrol", "update", "JobId=1", "StartTime=now")
+    said, _ = follower.communicate(timeout=200)
+    assert follower.returncode == 0 and status(own_study, "lost") == "finished", said
+    assert _handed_in(slurm) == {"1"}
+
+
+def _pull_the_plug(slurm: RealSlurm) -> None:
+    """End slurmd, its steps and their children, as a loss of power does."""
+    slurm.kill("slurmd")
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and _belongs(process, str(slurm.folder)):
+            os.kill(int(process.name), signal.SIGKILL)
+
+
+def _belongs(process: Path, folder: str) -> bool:
+    """True for a step of this Slurm, or a job below one."""
+    try:
+        words = (process / "cmdline").read_bytes().decode("utf-8", "replace")
+        variables = (process / "environ").read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return False
+    ours = f"SLURM_CONF={folder}" in variables
+    return ours and ("slurmstepd" in words or "SLURM_JOB_ID=" in variables)
+
+
+@pytest.mark.parametrize("name", ['st udy\'s "q" %j 100% $HOME & %%x'])
+def test_paths_that_sbatch_and_shells_would_read_otherwise(
+    slurm: RealSlurm, program: Program, own_study: Path, name: str
+) -> None:
+    study = own_study.with_name(name)
+    own_study.rename(study)
+    said = program("train", study, "--name", "odd", "--launcher", "slurm", *CHANGES)
+    assert status(study, "odd") == "finished", said
+    assert weights(study, "odd") == weights(study, "tiny")
+    assert not stat.S_ISDIR((study / "study.db").stat().st_mode)
