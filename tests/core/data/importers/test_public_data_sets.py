@@ -55,7 +55,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Import
 
     def one(layout: str) -> Imported:
         if layout not in made:
-            made[layout] = Imported(layout, tmp_path_factory.mktemp(layout.value))
+            made[layout] = Imported(layout, tmp_path_factory.mktemp(layout))
         return made[layout]
 
     return one
@@ -64,7 +64,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Import
 @pytest.mark.parametrize("layout", REPLICAS)
 def test_a_download_is_recognised_by_its_tables(layout: str, tmp_path: Path) -> None:
     REPLICAS[layout](tmp_path)
-    assert recognised(tmp_path) is layout
+    assert recognised(tmp_path) == layout
 
 
 @pytest.mark.parametrize("layout", REPLICAS)
