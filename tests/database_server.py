@@ -94,6 +94,12 @@ class DatabaseServer:
             self._process.wait()
             self._process = None
 
+    def processor_s(self) -> float:
+        """Processor time of the server and of its connections that have ended."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(") ")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
     def address(self, *, user: str = USER, schema: str = "") -> str:
         more = f"&schema={schema}" if schema else ""
         return f"postgresql://{user}@127.0.0.1:{self.port}/postgres?tls=off{more}"

@@ -114,12 +114,15 @@ def link_lesion(session: Session, lesion_id: str, finding_id: str | None) -> Act
     return act
 
 
-def change_outline(session: Session, lesion_id: str, outline: LesionOutline) -> None:
-    """Give a lesion another box, circle or contour."""
-    lesion = session.writable_study().lesions.get(lesion_id)
+def change_outline(session: Session, shown: Lesion, outline: LesionOutline) -> None:
+    """Give a lesion another box, circle or contour.
+
+    ``shown``: the lesion as it is on the screen; ConflictError where somebody else changed its outline since.
+    """
+    lesion = session.writable_study().lesions.get(shown.id)
     if lesion.outline == outline:
         return
-    _set_outline(session, lesion, outline)
+    _set_outline(session, lesion, outline, seen=shown.outline)
     _record(
         session,
         tr("Outline of the lesion"),
@@ -183,11 +186,13 @@ def _put_back(session: Session, lesion: Lesion) -> None:
         session.select(lesion.image_id, lesion.id)
 
 
-def _set_outline(session: Session, lesion: Lesion, outline: LesionOutline) -> None:
+def _set_outline(
+    session: Session, lesion: Lesion, outline: LesionOutline, *, seen: LesionOutline | None = None
+) -> None:
     study = session.writable_study()
 
     def write() -> Change:
-        study.lesions.set_outline(lesion.id, outline)
+        study.lesions.set_outline(lesion.id, outline, seen=seen)
         return LesionsChanged(image_id=lesion.image_id)
 
     session.write(write)

@@ -86,6 +86,16 @@ class ImagesImported:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OthersChanged:
+    """Readers at other workstations changed something in the study."""
+
+    lesion_ids: frozenset[str]
+    """Lesions that were drawn, labelled or given another outline."""
+    names: tuple[str, ...]
+    """Who it was, as the audit trail names them."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StorageChanged:
     """Writing failed (a sentence) or works again (empty)."""
 
@@ -134,6 +144,7 @@ Change = (
     | AnnotationChanged
     | CheckpointNamed
     | ImagesImported
+    | OthersChanged
     | StorageChanged
     | RunsChanged
     | ModelRevised

@@ -8,7 +8,7 @@ drawing pauses meanwhile.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,12 +30,15 @@ from app.state.changes import (
     StudyOpening,
 )
 from app.state.journal import Journal
+from app.state.read_only import why_read_only
 from core.domain.errors import StorageFullError, StudyError, StudyLockedError
 from core.domain.shapes import Shape
 from core.domain.study import Labels, Reader
 from core.platform.system import give_back_freed_memory
 
 if TYPE_CHECKING:
+    from app.state.kept_strokes import KeptStrokes
+
     # the store brings its database's library, for which a window without a study need not wait
     from core.store.passwords import Passwords
     from core.store.study import Study
@@ -64,6 +67,8 @@ class Session(QObject):
         self._waiting: deque[Callable[[], Change]] = deque()
         self._refused: Callable[[], Change] | None = None
         """The last commit of shapes, where it failed and its drawer tries again."""
+        self._kept: KeptStrokes | None = None
+        """Strokes that the server of a shared study has not confirmed."""
         self._retry = QTimer(self)
         self._retry.setInterval(RETRY_MS)
         self._retry.timeout.connect(self.retry)
@@ -118,7 +123,7 @@ class Session(QObject):
         try:
             study, why = Study.open(folder), ""
         except (StudyLockedError, StorageFullError) as error:
-            study, why = Study.open(folder, writable=False), _why_read_only(error, folder)
+            study, why = Study.open(folder, writable=False), why_read_only(error, folder)
         self.close_study()
         self._take(study, why)
 
@@ -129,6 +134,9 @@ class Session(QObject):
         self.retry()
         self.changed.emit(StudyClosing())
         study, self._study = self._study, None
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
         self._waiting.clear()
         self._retry.stop()
         self.reader = self.image_id = self.lesion_id = self._passwords = None
@@ -146,6 +154,12 @@ class Session(QObject):
         self.changed.emit(StudyOpening())
         self._study, self.read_only = study, why
         self._passwords = Passwords(study.folder)
+        if study.shared and study.writable:
+            from app.state.kept_strokes import KeptStrokes
+
+            self._kept = KeptStrokes(study, self)
+            self._kept.changed.connect(self._tell_kept)
+            self._kept.sent.connect(self._tell_sent)
         self.changed.emit(
             StudyOpened(folder=study.folder, name=study.info.name, synthetic=study.info.synthetic, read_only=why)
         )
@@ -251,6 +265,7 @@ class Session(QObject):
     def commit_shapes(self, lesion_id: str, shapes: tuple[Shape, ...]) -> None:
         """The current reader's fine annotation from now on; on the disk when this returns.
 
+        Of a shared study that is this computer's disk; ``KeptStrokes`` brings it to the server.
         StorageFullError where it could not be written: the caller tries again, and where the user goes on to
         another lesion meanwhile, this session does.
         """
@@ -260,6 +275,9 @@ class Session(QObject):
             done = study.annotations.commit(lesion_id, reader.id, shapes)
             return AnnotationChanged(lesion_id=lesion_id, revision=done.revision)
 
+        if self._kept is not None:
+            self._kept.keep(lesion_id, reader.id, shapes)
+            return
         try:
             change = write()
         except (StorageFullError, StudyLockedError) as error:
@@ -271,8 +289,29 @@ class Session(QObject):
             self.changed.emit(StorageChanged(problem=""))
         self.changed.emit(change)
 
+    def states(self, lesion_id: str, past: Sequence[tuple[Shape, ...]]) -> list[tuple[Shape, ...]]:
+        """Return the states of the reader's annotation of a lesion: the study's, and what it has not got yet."""
+        kept = [] if self._kept is None or self.reader is None else self._kept.of(lesion_id, self.reader.id)
+        return [*past, *(kept[1:] if past and kept[:1] == [past[-1]] else kept)]
+
+    def _tell_kept(self) -> None:
+        waiting = 0 if self._kept is None or not self._kept.lost else self._kept.waiting
+        sentence = (
+            f"The server cannot be reached. {waiting} strokes are kept on this computer and are sent when it is "
+            "back."
+        )
+        self.changed.emit(StorageChanged(problem=translate_message(sentence) if waiting else ""))
+
+    def _tell_sent(self, lesions: tuple[str, ...]) -> None:
+        for lesion_id in lesions:
+            self.changed.emit(AnnotationChanged(lesion_id=lesion_id, revision=0))
+
     def restore_revision(self, lesion_id: str, revision: int) -> None:
         reader, study = self._writer()
+        if self._kept is not None and self._kept.waiting:  # what was drawn before comes before
+            self.commit_shapes(lesion_id, study.annotations.revision(lesion_id, reader.id, revision).shapes)
+            self.changed.emit(AnnotationChanged(lesion_id=lesion_id, revision=0, restored=True))
+            return
 
         def write() -> Change:
             done = study.annotations.restore(lesion_id, reader.id, revision)
@@ -351,14 +390,3 @@ class Session(QObject):
             return True
         self._waiting.append(write)
         return False
-
-
-def _why_read_only(error: StudyError | StorageFullError, folder: Path) -> str:
-    from core.store.write_lock import present_holder
-
-    holder = present_holder(folder)
-    if isinstance(error, StudyLockedError) and holder is not None:
-        return translate_message(
-            f"{holder} has this study open. You can look at it; nothing can be changed until it is closed there."
-        )
-    return translate_message(f"{error} You can look at it; nothing can be changed.")

@@ -38,10 +38,10 @@ from core.training.inference import device_of
 from core.training.losses import Parts
 from core.training.machine import MachineChoice, choose_machine, computing, settle_machine, write_config
 from core.training.moments import lay_out_moments, load_moments, moments_of
+from core.training.request import data_fingerprint
 from core.training.run_progress import Clock
 from core.training.stages import StageStep, adam, rate_factor, set_rates
 from core.training.standardise import standardise
-from core.training.trainer import data_fingerprint
 from core.training.validation import Validation
 
 STATE = "classifier-state.safetensors"

@@ -13,7 +13,7 @@ def run_status(line: RunLine, job: JobLine | None) -> str:
     """The status of a run, with its job where one waits or runs, or ended without being recorded."""
     if job is not None and job.state == "left":
         return f"left on {job.launcher}: train --resume"
-    if job is None or line.status != "running":
+    if job is None or line.status not in ("running", "interrupted"):
         return line.status
     if job.state == "ended":
         return f"job {job.job} ended: train --resume"

@@ -64,6 +64,7 @@ _MODULES = {
     "reader-study": "reader_study",
 }
 
+_TAKES_OPTIONS = "--slurm"
 REFUSED, INTERNAL, INTERRUPTED = 1, 3, 130
 """Exit codes beside 0 (success) and 2 (``USAGE``). 130 after Ctrl-C is what shells expect."""
 
@@ -118,10 +119,21 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, argparse.N
     """The arguments of a command line; SystemExit with code 2 where they cannot be understood."""
     named = [name for name in arguments[:1] if name in COMMANDS or name in ALIASES]
     parser = build_parser(named or COMMANDS)
-    parsed, extras = parser.parse_known_args(arguments)
+    parsed, extras = parser.parse_known_args(_with_options_as_values(arguments))
     if extras:
         unexpected(getattr(parsed, LEAF, parser), extras)
     return parser, parsed
+
+
+def _with_options_as_values(arguments: Sequence[str]) -> list[str]:
+    """``--slurm --gres=gpu:1`` as ``--slurm=--gres=gpu:1``: its value is an option of another program."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1] == _TAKES_OPTIONS:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def study_of_demo(arguments: list[str]) -> Path | None:

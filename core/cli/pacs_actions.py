@@ -343,7 +343,7 @@ def receive(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def send(arguments: argparse.Namespace, console: Console) -> int:
-    from core.pacs.sending import Origin
+    from core.pacs.sending import SendingOrigin
     from core.pacs.sending import send as send_files
 
     profile, pacs = _connected(arguments.profile)
@@ -352,7 +352,7 @@ def send(arguments: argparse.Namespace, console: Console) -> int:
             pacs,
             profile,
             arguments.files,
-            Origin(arguments.origin),
+            SendingOrigin(arguments.origin),
             emit=console.emit,
             cancelled=console.cancelled,
         )

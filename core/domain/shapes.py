@@ -6,7 +6,7 @@ lengths in millimetres where the image has a pixel spacing, else in pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Literal
 
@@ -37,8 +37,17 @@ class Role(StrEnum):
     MARGIN = "margin"  # the rest of the margin, traced
 
 
+class Origin(StrEnum):
+    """How a shape came into an annotation."""
+
+    DRAWN = "drawn"
+    PROPOSED = "proposed"  # by the program, accepted as it was
+    EDITED = "edited"  # proposed, then changed by the reader
+
+
 class _Shape(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     role: Role = Role.MARGIN
+    origin: Origin = Origin.DRAWN
     erases: bool = False
     """True where the shape takes away what earlier shapes marked (the eraser, a subtracted polygon)."""
 
@@ -116,18 +125,16 @@ def decode_shapes(data: bytes | str) -> tuple[Shape, ...]:
     return msgspec.json.decode(data, type=tuple[Shape, ...])
 
 
-def sharing_decoder() -> Callable[[str], tuple[Shape, ...]]:
-    """``decode_shapes`` for the revisions of an annotation: a shape that several have is decoded once and shared.
-    Else the revisions of a long day's drawing would take memory and time by its square."""
+def sharing_decoder() -> Callable[[Sequence[bytes]], tuple[Shape, ...]]:
+    """Return a decoder of the revisions of an annotation, each the JSON of its shapes: a shape that several have
+    is decoded once and shared. Else the revisions of a long day's drawing would take memory and time by its
+    square."""
     known: dict[bytes, Shape] = {}
 
-    def decode(document: str) -> tuple[Shape, ...]:
-        shapes = []
-        for raw in msgspec.json.decode(document, type=tuple[msgspec.Raw, ...]):
-            text = bytes(raw)
+    def decode(shapes: Sequence[bytes]) -> tuple[Shape, ...]:
+        for text in shapes:
             if text not in known:
                 known[text] = msgspec.json.decode(text, type=Shape)
-            shapes.append(known[text])
-        return tuple(shapes)
+        return tuple(map(known.__getitem__, shapes))
 
     return decode

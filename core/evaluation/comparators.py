@@ -29,7 +29,7 @@ Int = NDArray[np.int64]
 Features = Callable[[RoiSet], Float]
 """From ROIs to a row of features each; NaN in a row that cannot be measured."""
 
-PROBE, HAND_MADE = "Linear probe on the same trunk, frozen", "27 hand-made features"
+PROBE, HAND_MADE = "Linear probe on the same trunk, frozen", "72 hand-made features"
 RIDGES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
 """Multiplies half the squared norm of the weights of standardised features; the loss is a mean over lesions."""
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.data.automatic_band import rounded
 from core.data.roi_set import RoiSet
+from core.evaluation.gradient_features import GRADIENT_NAMES, gradient_features
 from core.imaging.opencv import cv2
 
 Float = NDArray[np.float64]
@@ -34,12 +35,13 @@ NAMES = (
     *(f"ridges of width {w}, ring {ring}" for w in _RIDGE_WIDTHS for ring in (1, 2, 3)),
     *("mean grey inside", "contrast to the ring around", "sd inside", "sd around"),
     *("log area", "elongation"),
+    *GRADIENT_NAMES,
 )
-"""27 features, in the order of the columns."""
+"""72 features, in the order of the columns."""
 
 
 def hand_made_features(rois: RoiSet) -> Float:
-    """Return (n, 27) features of every ROI, in the order of ``NAMES``; a row of NaN where the lesion has no
+    """Return (n, 72) features of every ROI, in the order of ``NAMES``; a row of NaN where the lesion has no
     outline.
 
     Grey values are in [0, 1], distances in units of the edge's, the area in pixels of the mammogram.
@@ -49,7 +51,8 @@ def hand_made_features(rois: RoiSet) -> Float:
         mask = rounded(rois.lesion[row])
         if mask.any():
             grey = rois.pixels[row].astype(np.float32) / 255
-            found[row] = _features(grey, mask, rois.image_to_input[row].scale)
+            shape = _features(grey, mask, rois.image_to_input[row].scale)
+            found[row] = np.concatenate([shape, gradient_features(grey, mask)])
     return found
 
 

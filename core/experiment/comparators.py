@@ -70,7 +70,7 @@ def comparators_section(judged: Sequence[Judged]) -> Section:
         title="Simple comparators",
         text=(
             "What is reached without the network's training: logistic regression on the mean features inside the "
-            "lesion of the same trunk, frozen as it was before any training, and on 27 hand-made features of "
+            "lesion of the same trunk, frozen as it was before any training, and on 72 hand-made features of "
             "edge, spiculation, brightness and size. Both are fitted on the training lesions of the model, with a "
             "patient-grouped choice of the ridge. They are given the lesion's outline.",
         ),

@@ -36,7 +36,7 @@ def keep_features(
     the training changes. Cancelled between batches.
     """
     base = config.base if isinstance(config, ClassifierConfig) else config
-    tuned = config.tuned_blocks if isinstance(config, ClassifierConfig) else 0
+    tuned = config.tuned_blocks
     if not base.frozen_backbone or base.architecture.weights == "random" or base.automatic_bands:
         return None
     path = out / FEATURES / f"{_key(base, tuned, rois)}.safetensors"

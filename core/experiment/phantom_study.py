@@ -25,8 +25,8 @@ from core.phantom.source import write_study_source
 from core.platform.atomic import make_folder
 from core.store.names import is_study
 from core.store.study import Study
+from core.store.trusted_studies import mark_trusted
 from core.tasks.runs.splits import class_names_of, split_rows
-from core.tasks.studies.trusted_studies import mark_trusted
 
 TRAINING, MARKED, UNMARKED = "phantom-training", "phantom-random-marker", "phantom-no-marker"
 """Sources of the study."""

@@ -113,6 +113,7 @@ def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[str]) -> Deco
     opened = dicom_header.open_dicom(file, name, notes)
     kind = dicom_kind.kind_of(opened.tags)
     dicom_kind.refuse_placeholder(opened.tags, name)
+    dicom_kind.refuse_wrapped_slices(opened, name)
     try:
         layout = dicom_header.pixel_layout(opened, name)
         tags = FrameAttributes(opened.tags, frame)

@@ -24,6 +24,7 @@ _JOBS = {
     "train packed": "core.tasks.runs.remote_worker:train_packed_job",
     "experiment": "core.experiment.job:experiment_job",
     "check": "core.tasks.studies.check_job:check_job",
+    "restore": "core.tasks.studies.check_job:restore_job",
     "experiment part": "core.experiment.launch:part_job",
     "report": "core.jobs.machine_report:report_job",
     "rehearsal": "core.jobs.test_job:rehearse",

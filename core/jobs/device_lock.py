@@ -25,6 +25,8 @@ PLACE = "MARGINALIA_DEVICES"
 PROCESSOR = "processor"
 _WAIT_S = 2.0
 _LONGEST = 200
+_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+"""A link in a folder that all may write could lead to a file of this user's, which would be emptied."""
 
 
 def card_name(index: int) -> str:
@@ -53,7 +55,8 @@ def one_of(devices: Sequence[str], *, emit: Emit, cancelled: IsCancelled) -> Ite
     while True:
         for device in devices:
             file = _opened(device)
-            if file is None:  # no place for locks: nobody else can have one either
+            if file is None:
+                emit(Message(level="warning", text=f"Locks cannot be kept in {_folder()}: devices may be shared."))
                 yield device
                 return
             with file:
@@ -80,23 +83,27 @@ def _file(device: str) -> Path:
 
 
 def _opened(device: str) -> BinaryIO | None:
-    folder = _folder()
+    """The lock file, made if there is none; None if this user may not have one."""
+    folder, path = _folder(), _file(device)
     try:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o1777)
-        new = not _file(device).exists()
-        file = _file(device).open("a+b")
-        if new:
-            _file(device).chmod(0o666)
+        try:
+            # without O_CREAT: in a folder that all may write, systems refuse it for the files of others
+            descriptor = os.open(path, _FLAGS)
+        except FileNotFoundError:
+            descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o666)
+            path.chmod(0o666)
     except OSError:
         return None
-    return file
+    return os.fdopen(descriptor, "r+b")
 
 
 def _sign(file: BinaryIO) -> None:
     who = f"{getpass.getuser()} since {datetime.now(UTC).isoformat(timespec='minutes')}"
-    file.truncate(0)
+    file.seek(0)
+    file.truncate()
     file.write(who.encode())
     file.flush()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 
 from core.domain.errors import Cancelled, TrainingError
@@ -12,23 +14,41 @@ from core.jobs.machine_report import MachineReport
 from core.jobs.ssh import run_there
 from core.platform.version import code_version
 
+ANSWER_S = 90.0
+"""For the whole check: ssh waits 20 s for a connection, and Python starts slowly on a network disk."""
+_MOST_EVENTS = 100
+_GRACE_S = 3.0
+
 
 def check_host(host: RemoteHost, *, emit: Emit, cancelled: IsCancelled) -> MachineReport:
     """Return what the machine reports.
 
-    Raises: TrainingError with the reason where it does not answer; Cancelled at the user's wish.
+    Raises: TrainingError with the reason where it does not answer in time; Cancelled at the user's wish.
     """
+    until, events = time.monotonic() + ANSWER_S, 0
 
     def pass_on(event: Event) -> None:
-        if not isinstance(event, TERMINAL):
+        nonlocal events
+        events += 1
+        if not isinstance(event, TERMINAL) and events <= _MOST_EVENTS:
             emit(event)
 
+    def over() -> bool:
+        return cancelled() or time.monotonic() > until or events > _MOST_EVENTS
+
     job = JobRequest(job="report", arguments={"folder": host.folder})
-    match run_there(host, job, emit=pass_on, cancelled=cancelled):
-        case Succeeded(result=result):
+    match run_there(host, job, emit=pass_on, cancelled=over, grace_s=_GRACE_S):
+        case Succeeded(result=result) if events <= _MOST_EVENTS:
             return msgspec.convert(result, MachineReport)
         case Failed(sentence=sentence):
             raise TrainingError(sentence)
+        case _ if events > _MOST_EVENTS:
+            raise TrainingError(f"{host.name} does not run this program: its events have no end.")
+        case _ if time.monotonic() > until and not cancelled():
+            raise TrainingError(
+                f"{host.name} did not answer within {ANSWER_S:g} s; log in there by hand with ssh and see if "
+                "the program there starts."
+            )
         case _:
             raise Cancelled
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -12,8 +13,12 @@ from core.domain.errors import StudyError
 from core.domain.run_groups import in_group
 from core.domain.study import Run, RunStatus
 from core.jobs import detached
+from core.jobs.attended import is_attended
+from core.jobs.slurm.submission import read_submission
 from core.store.study import Study
 
+LEFT = "left.json"
+"""In the folder of a run: it was left on its host, where it goes on without a connection."""
 CONTENTS = "contents.json"
 """In the folder of a run whose model another study shared (``core.exchange.models.archive``)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -60,6 +65,30 @@ def find_run(study: Study, name: str) -> Run:
     raise StudyError(f"This study has no run {name}; its runs are: {known}.")
 
 
+INTERRUPTED = "interrupted"
+"""Status of a run that was being trained by a process that is gone: it was killed, or the power failed."""
+
+
+def is_worked_on(study: Study, run: Run) -> bool:
+    """Return True if this run is being trained now, by whichever process, or was left on a host or in a queue."""
+    folder = study.run_folder(run.id)
+    if run.status is not RunStatus.FINISHED and (folder / LEFT).is_file():
+        return True
+    if run.status is not RunStatus.RUNNING:
+        return False
+    if detached.is_alive(folder) or is_attended(folder):
+        return True
+    known = read_submission(folder)  # a job in Slurm that has not ended
+    return known is not None and detached.final_event(Path(known.folder)) is None
+
+
+def status_word(study: Study, run: Run) -> str:
+    """Return the status of a run; ``INTERRUPTED`` for one that counts as running and that nobody trains."""
+    if run.status is RunStatus.RUNNING and not is_worked_on(study, run):
+        return INTERRUPTED
+    return run.status.value
+
+
 def find_runs(study: Study, names: Sequence[str]) -> list[Run]:
     """The runs of these names, each once; the name of a training stands for its unfinished folds and seeds.
 
@@ -80,7 +109,7 @@ def finished_run(study: Study, name: str) -> Run:
     run = find_run(study, name)
     if run.status is not RunStatus.FINISHED:
         raise StudyError(
-            f"Run {run.name} is {run.status}, not finished: resume it with train --resume {run.name}."
+            f"Run {run.name} is {status_word(study, run)}, not finished: resume it with train --resume {run.name}."
         )
     return run
 
@@ -89,7 +118,7 @@ def run_line(study: Study, run: Run) -> RunLine:
     active = study.models.active(run.id)
     return RunLine(
         name=run.name,
-        status=run.status.value,
+        status=status_word(study, run),
         created_utc=run.created_utc,
         preset=str(run.config.get("preset", "")),
         label=str(run.config.get("label", "")),
@@ -117,7 +146,7 @@ def rename_run(study: Study, run: Run, name: str) -> Run:
 
 def check_deletable(study: Study, run: Run) -> None:
     """StudyError if the run is being trained, or if a reader study shows its model."""
-    if run.status is RunStatus.RUNNING and detached.is_alive(study.run_folder(run.id)):
+    if is_worked_on(study, run):
         raise StudyError(f"Run {run.name} is being trained; stop it first.")
     readers = [made.name for made in study.reader_studies.all() if made.run_id == run.id]
     if readers:

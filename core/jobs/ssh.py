@@ -14,6 +14,9 @@ import re
 import shlex
 import shutil
 import subprocess
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -28,6 +31,7 @@ from core.jobs.hosts import RemoteHost
 from core.jobs.ssh_refusals import why_refused
 from core.jobs.supervisor import supervise
 from core.platform.atomic import atomic_write, make_folder
+from core.platform.system import kill_session
 
 OPTIONS = ("BatchMode=yes", "ConnectTimeout=20", "ServerAliveInterval=15", "ServerAliveCountMax=4")
 HEARTBEAT_S = 15.0
@@ -39,6 +43,10 @@ RESULTS = re.compile(
 _WITH_PORT = re.compile(r"[^:]+:\d{1,5}")
 _LARGEST, _LARGEST_LIST = 8 << 30, 1 << 20
 _BLOCK = 1 << 20
+SILENT_S = 600.0
+"""Time in which something must come or go on a connection: a host that hangs would keep the run for ever."""
+_LOOK_S, _JOIN_S = 0.5, 5.0
+_KEPT_LINES, _LONGEST_WORDS = 60, 2_000
 WANTED, KEPT = b"wanted\n", b"kept\n"
 
 
@@ -56,7 +64,9 @@ def command(host: RemoteHost, *arguments: str) -> tuple[str, ...]:
     return ("ssh", "-T", *options, "--", address, there)
 
 
-def run_there(host: RemoteHost, request: JobRequest, *, emit: Emit, cancelled: IsCancelled) -> Event:
+def run_there(
+    host: RemoteHost, request: JobRequest, *, emit: Emit, cancelled: IsCancelled, grace_s: float = GRACE_S
+) -> Event:
     """Carry a job out there; its terminal event, which is emitted last as every other.
 
     The job there stops about a minute after the connection died, even without a word.
@@ -75,16 +85,49 @@ def run_there(host: RemoteHost, request: JobRequest, *, emit: Emit, cancelled: I
 
     place = ExecutionTarget(command=command(host), lost=lost)
     kept = msgspec.structs.replace(request, heartbeat_s=HEARTBEAT_S)
-    final = supervise(kept, emit=watch, cancelled=cancelled, grace_s=GRACE_S, place=place)
+    final = supervise(kept, emit=watch, cancelled=cancelled, grace_s=grace_s, place=place)
     if isinstance(final, Failed) and not begun:
         final = Failed(sentence=why_refused(host, final.last_words), last_words=final.last_words)
     emit(final)
     return final
 
 
+class _Watchdog:
+    """Ends a connection on which nothing came or went for too long."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process, self.late = process, False
+        self._over = threading.Event()
+        self.heard()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def heard(self) -> None:
+        self._deadline = time.monotonic() + SILENT_S
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(_LOOK_S):
+            if time.monotonic() > self._deadline:
+                self.late = True
+                kill_session(self._process.pid)
+                return
+
+
+def _keep_words(stream: IO[bytes], words: deque[bytes]) -> None:
+    while line := stream.readline(_LONGEST_WORDS):
+        words.append(line)
+
+
 @contextlib.contextmanager
-def _talking(host: RemoteHost, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A command there with its two pipes; TrainingError where it, or the connection, fails."""
+def _talking(host: RemoteHost, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], None]]]:
+    """A command there with its two pipes, and what to call whenever something came or went.
+
+    TrainingError where the command, or the connection, fails, or where nothing comes or goes for ``SILENT_S``.
+    """
     try:
         process = subprocess.Popen(
             command(host, *arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -92,20 +135,39 @@ def _talking(host: RemoteHost, *arguments: str) -> Iterator[subprocess.Popen[byt
         )  # fmt: skip
     except OSError as error:
         raise TrainingError(f"ssh could not be started ({error.strerror}); install it, or train here.") from error
+    words: deque[bytes] = deque(maxlen=_KEPT_LINES)
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    reader = threading.Thread(target=_keep_words, args=(process.stderr, words), daemon=True)
+    reader.start()
+    watchdog = _Watchdog(process)
     try:
         broken = False
         try:
-            yield process
+            yield process, watchdog.heard
         except BrokenPipeError:
             broken = True
-        _, words = process.communicate()
-        if broken or process.returncode != 0:
-            raise TrainingError(why_refused(host, words.decode("utf-8", "replace")))
-    finally:
-        process.kill()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        # what comes behind the answer is not kept
+        while process.stdout.read(_BLOCK):
+            pass
         process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            assert stream is not None
+        reader.join(_JOIN_S)
+        if watchdog.late:
+            raise TrainingError(
+                f"{host.name} did not answer for {round(SILENT_S / 60)} minutes, or answered without an end; look "
+                "at it, and resume the run."
+            )
+        if broken or process.returncode != 0:
+            raise TrainingError(why_refused(host, b"".join(words).decode("utf-8", "replace")))
+    finally:
+        watchdog.stop()
+        if process.poll() is None:
+            kill_session(process.pid)
+        process.wait()
+        reader.join(_JOIN_S)
+        # what ssh started may keep its standard error open, and then nobody can close it here
+        for stream in (process.stdin, process.stdout, *(() if reader.is_alive() else (process.stderr,))):
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
 
@@ -133,7 +195,7 @@ def follow_there(host: RemoteHost, folder: str, *, emit: Emit, cancelled: IsCanc
 
 def ask(host: RemoteHost, *arguments: str, given: bytes = b"") -> str:
     """Return the output of a short command on the host, which reads ``given``."""
-    with _talking(host, *arguments) as process:
+    with _talking(host, *arguments) as (process, _):
         assert process.stdout is not None and process.stdin is not None
         process.stdin.write(given)
         process.stdin.flush()
@@ -144,14 +206,15 @@ def ask(host: RemoteHost, *arguments: str, given: bytes = b"") -> str:
 def send(host: RemoteHost, file: Path, *arguments: str, emit: Emit, cancelled: IsCancelled) -> None:
     """Send a file to a command on the host, which first reports if it has the file already."""
     size = file.stat().st_size
-    with _talking(host, *arguments) as process, file.open("rb") as source:
+    with _talking(host, *arguments) as (process, heard), file.open("rb") as source:
         assert process.stdin is not None and process.stdout is not None
-        if process.stdout.readline() == WANTED:
+        if process.stdout.readline(_LONGEST_WORDS) == WANTED:
             done = 0
             while block := source.read(_BLOCK):
                 if cancelled():
                     raise Cancelled
                 process.stdin.write(block)
+                heard()
                 done += len(block)
                 emit(Progress(stage="sending", done=done, total=size))
             process.stdin.flush()
@@ -159,7 +222,7 @@ def send(host: RemoteHost, file: Path, *arguments: str, emit: Emit, cancelled: I
 
 def fetch(host: RemoteHost, folder: Path, *arguments: str, emit: Emit, cancelled: IsCancelled) -> list[str]:
     """Bring the results of a run into its folder; their names. TrainingError for anything that is no result."""
-    with _talking(host, *arguments) as process:
+    with _talking(host, *arguments) as (process, heard):
         assert process.stdout is not None
         files = _list(host, process.stdout.readline(_LARGEST_LIST))
         total, done = sum(file.size for file in files), 0
@@ -167,7 +230,7 @@ def fetch(host: RemoteHost, folder: Path, *arguments: str, emit: Emit, cancelled
             if cancelled():
                 raise Cancelled
             make_folder((folder / file.name).parent)
-            _take(host, process.stdout, file, folder / file.name)
+            _take(_Heard(process.stdout, heard), host, file, folder / file.name)
             done += file.size
             emit(Progress(stage="fetching", done=done, total=total))
     return [file.name for file in files]
@@ -189,7 +252,19 @@ def _list(host: RemoteHost, line: bytes) -> list[File]:
     return files
 
 
-def _take(host: RemoteHost, source: IO[bytes], file: File, target: Path) -> None:
+class _Heard:
+    """A stream that tells of every block."""
+
+    def __init__(self, stream: IO[bytes], heard: Callable[[], None]) -> None:
+        self._stream, self._heard = stream, heard
+
+    def read(self, size: int) -> bytes:
+        block = self._stream.read(size)
+        self._heard()
+        return block
+
+
+def _take(source: _Heard, host: RemoteHost, file: File, target: Path) -> None:
     def blocks() -> Iterator[bytes]:
         left = file.size
         while left:

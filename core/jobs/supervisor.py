@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Empty, Full, Queue
 from typing import IO
 
 import msgspec
@@ -31,10 +31,17 @@ from core.domain.events import (
 )
 from core.jobs.catalogue import JobRequest
 from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget
+from core.platform.system import kill_session
 
 ROOT = Path(__file__).resolve().parents[2]
 _TICK_S = 0.05
 _KEPT_LINES = 60
+_LONGEST_WORDS = 2_000
+"""Bytes of a line of standard error that are kept as last words."""
+_LONGEST_EVENT = 64 << 20
+"""Bytes of one event; a child on another machine is foreign, and could send a line without an end."""
+_MOST_WAITING = 1_000
+"""Events that are read ahead; a child that sends more waits."""
 _SIGKILL = 9
 
 
@@ -58,10 +65,26 @@ def _start(request: JobRequest, place: ExecutionTarget) -> subprocess.Popen[byte
     return process
 
 
-def _pump_events(stream: IO[bytes], queue: Queue[bytes | None]) -> None:
-    for line in stream:
-        queue.put(line)
-    queue.put(None)
+def _pump_events(stream: IO[bytes], queue: Queue[bytes | None], over: threading.Event) -> None:
+    """Put the child's lines into the queue, and None at their end; after ``over`` they are read and dropped."""
+
+    def put(line: bytes | None) -> None:
+        while not over.is_set():
+            with contextlib.suppress(Full):
+                queue.put(line, timeout=_TICK_S)
+                return
+
+    whole = True
+    while line := stream.readline(_LONGEST_EVENT):
+        if whole and line.endswith(b"\n"):
+            put(line)
+        whole = line.endswith(b"\n")  # the rest of a line that is too long is no event
+    put(None)
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    while line := stream.readline(_LONGEST_WORDS):
+        yield line
 
 
 def _keep_last_words(stream: IO[bytes], kept: deque[str], log: Path | None) -> None:
@@ -70,7 +93,7 @@ def _keep_last_words(stream: IO[bytes], kept: deque[str], log: Path | None) -> N
         # without a log, where it cannot be written; a stream that nobody reads would stop the child
         with contextlib.suppress(OSError):
             sink = stack.enter_context(log.open("ab", buffering=0)) if log is not None else None
-        for line in stream:
+        for line in _lines(stream):
             kept.append(line.decode("utf-8", "replace").rstrip())
             if sink is not None:
                 try:
@@ -110,8 +133,9 @@ class _Stopper:
                 self._process.stdin.flush()
 
     def kill_when_overdue(self) -> None:
-        if self._asked_at is not None and time.monotonic() - self._asked_at > self.grace_s:
-            self._process.kill()
+        overdue = self._asked_at is not None and time.monotonic() - self._asked_at > self.grace_s
+        if overdue and self._process.poll() is None:
+            kill_session(self._process.pid)
 
 
 def _events(
@@ -170,10 +194,11 @@ def supervise(
     process = _start(request, place)
     assert process.stdout is not None
     assert process.stderr is not None
-    queue: Queue[bytes | None] = Queue()
+    queue: Queue[bytes | None] = Queue(_MOST_WAITING)
+    over = threading.Event()
     kept: deque[str] = deque(maxlen=_KEPT_LINES)
     threads = [
-        threading.Thread(target=_pump_events, args=(process.stdout, queue), daemon=True),
+        threading.Thread(target=_pump_events, args=(process.stdout, queue, over), daemon=True),
         threading.Thread(target=_keep_last_words, args=(process.stderr, kept, log), daemon=True),
     ]
     for thread in threads:
@@ -190,6 +215,7 @@ def supervise(
         stopped = stopper.asked
     finally:
         # a consumer that raises (Ctrl-C) must not leave the child behind
+        over.set()
         _end(process, threads, stopper)
     if final is None:
         final = verdict(process.returncode, stopped, "\n".join(kept))
@@ -206,7 +232,7 @@ def _end(process: subprocess.Popen[bytes], threads: list[threading.Thread], stop
     try:
         process.wait(timeout=stopper.grace_s)
     except subprocess.TimeoutExpired:
-        process.kill()
+        kill_session(process.pid)
         process.wait()
     for thread in threads:
         thread.join()

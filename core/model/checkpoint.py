@@ -79,6 +79,14 @@ def save_model(folder: Path, network: PrototypeNetwork, card: ModelCard) -> str:
     return sha256
 
 
+def note_in_card(folder: Path, notes: dict[str, str]) -> None:
+    """Add notes to the card of a saved model, whose weights stay as they are; ModelError where there is none."""
+    manifest = _read_manifest(folder)
+    card = msgspec.structs.replace(manifest.card, notes={**manifest.card.notes, **notes})
+    noted = msgspec.structs.replace(manifest, card=card)
+    atomic_write(folder / CARD_NAME, msgspec.json.format(msgspec.json.encode(noted), indent=1))
+
+
 def _without_paths(card: ModelCard) -> ModelCard:
     """Replace the path of the pretrained weights by the file's name, so that no path of this machine is
     shared."""

@@ -25,6 +25,8 @@ _HEADER = 6
 _P_DATA = 0x04
 _KNOWN_TYPES = range(1, 8)
 _CHUNK = 1 << 16
+_CLOSED = "Evt17"
+"""The event of a connection that was closed (PS3.8, table 9-8)."""
 _WAITING_MESSAGES = 1
 """Messages that are read ahead of the one being answered."""
 
@@ -84,6 +86,23 @@ class Guard:
         self.why = ""
         """The limit that was passed; "" while none was."""
         association.dul.socket.recv = self.recv
+        self._do_action = association.dul.state_machine.do_action
+        association.dul.state_machine.do_action = self._act
+
+    def _act(self, event: str) -> None:
+        """In the place of ``StateMachine.do_action``: a message that the library fails on ends the association.
+
+        The library ends the thread that reads instead: the caller hears nothing, and nobody hears that it broke.
+        """
+        try:
+            self._do_action(event)
+        except Exception:  # noqa: BLE001 (the library and its parser raise what they like; see the docstring)
+            self.why = "a message that cannot be understood"
+            dul = self._association.dul
+            connected = dul.socket is not None and dul.socket._is_connected
+            dul._kill_thread = event == _CLOSED or not connected
+            if not dul._kill_thread:
+                dul.socket.close()  # which puts _CLOSED into the queue, so that all are told
 
     def recv(self, count: int) -> bytearray:
         """In the place of ``AssociationSocket.recv``: ``count`` bytes, or fewer where the connection ended."""
@@ -144,9 +163,7 @@ class Guard:
         while len(found) < count:
             if time.monotonic() > deadline:
                 raise LimitError(f"a PDU that did not come within {self._limits.wait_s:g} s")
-            # bytes that TLS has unpacked already are not seen by select
-            pending = getattr(self._socket, "pending", None)
-            if not ((pending and pending()) or select.select([self._socket], [], [], 0.5)[0]):
+            if not self._has_bytes():
                 continue
             part = self._socket.recv(min(_CHUNK, count - len(found)))
             if not part:
@@ -154,6 +171,15 @@ class Guard:
             self.last_heard = time.monotonic()
             found += part
         return found
+
+    def _has_bytes(self) -> bool:
+        """Wait half a second for bytes. OSError where the connection was closed here, by another thread."""
+        # bytes that TLS has unpacked already are not seen by select
+        pending = getattr(self._socket, "pending", None)
+        try:
+            return bool((pending and pending()) or select.select([self._socket], [], [], 0.5)[0])
+        except ValueError as error:
+            raise LimitError("a connection that was closed") from error
 
     def _count(self, body: bytearray) -> None:
         """Add up the fragments of the message that is coming (PS3.8, annex E)."""

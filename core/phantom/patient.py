@@ -49,6 +49,8 @@ class PhantomView:
     """(H, W), 12 bits, MONOCHROME2, 0 = air."""
     outline: Polygon
     """The outline drawn by a reader: a tenth outside the boundary."""
+    true_margin: Polygon
+    """The boundary that the mass was drawn with."""
     fine: tuple[Shape, ...]
     truth: PhantomLesion
 
@@ -140,6 +142,7 @@ def _draw_view(
     grey = breast.grey.copy()
     grey[patch.slices] += mass * np.float32(contrast / contrast_of(mass, boundary, patch))
     outline = Polygon(points=tuple((round(x, 1), round(y, 1)) for x, y in boundary.polygon(OUTLINE_SHARE)))
+    true_margin = Polygon(points=boundary.polygon(vertices=360))
     marker = _mark(config, index, number, case=case, grey=grey, box=box_around(outline.points), breast=breast)
     fine = fine_annotation(stream(*key, 4), margin, boundary, config.spacing_mm)
     truth = PhantomLesion(
@@ -153,8 +156,11 @@ def _draw_view(
     if case.laterality is Laterality.RIGHT:
         pixels = np.ascontiguousarray(pixels[:, ::-1])
         outline = Polygon(points=tuple((round(config.width - x, 1), y) for x, y in outline.points))
+        true_margin = Polygon(points=tuple((config.width - x, y) for x, y in true_margin.points))
         fine = tuple(_mirrored(shape, config.width) for shape in fine)
-    return PhantomView(view=VIEWS[number], pixels=pixels, outline=outline, fine=fine, truth=truth)
+    return PhantomView(
+        view=VIEWS[number], pixels=pixels, outline=outline, true_margin=true_margin, fine=fine, truth=truth
+    )
 
 
 def _local_density(breast: PhantomBreast, boundary: Boundary) -> float:

@@ -180,6 +180,16 @@ def kill_process(pid: int) -> None:
         os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
+def kill_session(pid: int) -> None:
+    """End a process that began a session of its own and was not waited for, with all that it started."""
+    kill_group = getattr(os, "killpg", None)
+    if kill_group is None:
+        kill_process(pid)
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        kill_group(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
 def yield_to_others() -> None:
     """From now on this process gets what processor time the others leave; a window beside it stays smooth."""
     if sys.platform == "win32":

@@ -1,8 +1,8 @@
 """The head of the audit trail, kept outside the study: whoever rewrites the whole trail cannot rewrite that too.
 
-A head is the number and the hash of the newest record, as ``number:hash``. Every backup holds one; with
-MARGINALIA_ANCHORS a file, which can be of another owner and append-only, gets one line each time that a study is
-closed after a change.
+A head is the number and the hash of the newest record, as ``number:hash``. Every backup holds one, and so do the
+card of every model and every evaluation's page, as a line of text; with MARGINALIA_ANCHORS a file, which can be of
+another owner and append-only, gets one line each time that a study is closed after a change.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from core.domain.errors import BadFileError
 VARIABLE = "MARGINALIA_ANCHORS"
 _HEAD = re.compile(r"([1-9][0-9]{0,14}|0):([0-9a-f]{64})")
 _LARGEST = 64 << 20
+NOTE = "audit trail"
+"""Name of the line with a head, in the notes of a model's card and in the provenance of a page."""
+_WRITTEN = re.compile(rb"head of the audit trail of study ([0-9a-f-]{1,64}): ([0-9]{1,15}:[0-9a-f]{64})")
+_CARD = "model.json"
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +49,11 @@ class _BackupHead(msgspec.Struct, frozen=True):
     head: str = ""
 
 
+def anchor_text(study_id: str, head: Head) -> str:
+    """Return the line that a card or a page has, and that ``read_anchor`` finds in it."""
+    return f"head of the audit trail of study {study_id}: {head}"
+
+
 def head_of(text: str) -> Head:
     """Inverse of ``str``; BadFileError for another text."""
     found = _HEAD.fullmatch(text.strip())
@@ -54,7 +63,9 @@ def head_of(text: str) -> Head:
 
 
 def read_anchor(text: str, study_id: str) -> Head:
-    """A head that was kept of this study: itself as text, in a backup, or the last of a file of anchors.
+    """A head that was kept of this study: itself as text, in a backup, a model or a page, or in a file of anchors.
+
+    Of several, the newest is returned.
 
     Raises: BadFileError if there is none of this study.
     """
@@ -62,24 +73,38 @@ def read_anchor(text: str, study_id: str) -> Head:
     if _HEAD.fullmatch(text.strip()) or not path.is_file():
         return head_of(text)
     if zipfile.is_zipfile(path):
-        return _of_backup(path, study_id)
+        return _of_archive(path, study_id)
     if path.stat().st_size > _LARGEST:
         raise BadFileError(f"{path.name} is too large for a file of anchors.")
-    heads = []
-    for line in path.read_bytes().splitlines():
+    content = path.read_bytes()
+    heads = _written(content, study_id)
+    for line in content.splitlines():
         with contextlib.suppress(msgspec.DecodeError, BadFileError):
             anchor = msgspec.json.decode(line, type=_Line)
             if anchor.study_id == study_id:
                 heads.append(head_of(anchor.head))
     if not heads:
         raise BadFileError(f"{path.name} holds no head of this study's audit trail.")
-    return heads[-1]
+    return max(heads, key=lambda head: head.counter)
 
 
-def _of_backup(path: Path, study_id: str) -> Head:
+def _written(content: bytes, study_id: str) -> list[Head]:
+    found = _WRITTEN.findall(content)
+    return [head_of(head.decode()) for study, head in found if study.decode() == study_id]
+
+
+def _of_archive(path: Path, study_id: str) -> Head:
+    """Heads of a backup by its manifest, of a shared model by its card."""
     try:
-        with zipfile.ZipFile(path) as archive, archive.open("manifest.json") as file:
-            manifest = msgspec.json.decode(file.read(_LARGEST), type=_BackupHead)
+        with zipfile.ZipFile(path) as archive:
+            if _CARD in archive.namelist():
+                with archive.open(_CARD) as file:
+                    heads = _written(file.read(_LARGEST), study_id)
+                if not heads:
+                    raise BadFileError(f"{path.name} holds no head of this study's audit trail.")
+                return max(heads, key=lambda head: head.counter)
+            with archive.open("manifest.json") as file:
+                manifest = msgspec.json.decode(file.read(_LARGEST), type=_BackupHead)
     except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         raise BadFileError(f"{path.name} is not a backup of a study.") from error
     if manifest.study_id != study_id:

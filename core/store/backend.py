@@ -50,6 +50,15 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     """The reader of the study as whom a login of the role reader works."""
 
 
+class Bell(Protocol):
+    """Rings when another program committed something."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return True as soon as another program committed something; False after the time."""
+
+    def close(self) -> None: ...
+
+
 class Backend(Protocol):
     """An open database of a study."""
 
@@ -93,6 +102,9 @@ class Backend(Protocol):
 
     def layout_differences(self) -> tuple[LayoutDifference, ...]:
         """Return the differences between the database and its layout."""
+
+    def bell(self) -> Bell | None:
+        """Return a bell for changes by others; None where nobody else can write."""
 
     def members(self, connection: Connection) -> tuple[Member, ...]:
         """Return the logins that have rights in the study."""

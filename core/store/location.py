@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.domain.errors import StudyError
+from core.platform.places import state_folder
 from core.store.backend import Backend
 from core.store.database import Database
 from core.store.filesystem import refuse_network
 from core.store.names import DATABASE, SERVER
 from core.store.sqlite.backend import SqliteBackend
 from core.store.sqlite.copies import drop_hashes_of_copies
+from core.store.sqlite.outbox import OutboxFile
 from core.store.sqlite.upgrade import bring_up_to_date, make_database
 from core.store.write_lock import WriteLock
 
@@ -84,6 +86,11 @@ def opened_copy(snapshot: Path) -> Iterator[Database]:
 def upgrade_file(folder: Path) -> None:
     """Bring the database file of a study that nobody has open up to the present layout."""
     bring_up_to_date(folder / DATABASE, writable=True)
+
+
+def outbox_file(study_id: str) -> OutboxFile:
+    """The file of this user that keeps what the server of a study has not confirmed."""
+    return OutboxFile(state_folder() / "outbox" / f"{study_id}.db")
 
 
 def drop_hashes(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 DATABASE, RUNS = "study.db", "runs"
+FORGETTING = "forgetting.json"
 SERVER = "database.json"
 """Address of the database, in the folder of a study whose database is on a server."""
 

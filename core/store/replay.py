@@ -16,12 +16,14 @@ import msgspec
 
 from core.domain.opinion import CaseReading, Opinion, Verdict
 from core.domain.reading import StudyReading
+from core.domain.shapes import Origin
 from core.domain.study import Finding, Image, Labels, Lesion, ModelRevision, Patient, Reader, Run
 from core.store.expected_rows import ExpectedSplit, Kept, LesionRow, ReaderStudyRow, Sealed
 from core.store.schema import canonical_json
 from core.store.trail import FORGET, AuditRecord
 
 Value = TypeVar("Value")
+_DRAWN = ("origin", Origin.DRAWN.value)
 
 
 def seal(value: object) -> bytes:
@@ -30,13 +32,16 @@ def seal(value: object) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """A value of JSON in which 1.0 and 1 are the same: a database keeps a float of a whole number as either."""
+    """A value of JSON in which 1.0 and 1 are the same: a database keeps a float of a whole number as either.
+
+    An outline without an origin, as before layout 8, and one that was drawn are the same too.
+    """
     value = msgspec.to_builtins(value)
     match value:
         case float() if value.is_integer():
             return int(value)
         case dict():
-            return {key: _plain(one) for key, one in value.items()}
+            return {key: _plain(one) for key, one in value.items() if (key, one) != _DRAWN}
         case list() | tuple():
             return [_plain(one) for one in value]
         case _:

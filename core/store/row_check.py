@@ -25,6 +25,7 @@ from core.store.row_values import (
     differs,
     named_rows,
     safe_seal,
+    with_hashes,
 )
 
 Difference = tuple[str, str]
@@ -132,10 +133,8 @@ def _is_kept(content: Any, known: LesionRow) -> bool:
     try:
         lesion, rest = content["lesion"], content["rest"]
         labels = {row["reader_id"]: seal(msgspec.convert(row, Labels)) for row in rest["label"]}
-        shapes = {
-            (row["reader_id"], row["revision"]): hashlib.sha256(row["shapes"].encode()).hexdigest()
-            for row in rest["annotation"]
-        }
+        rows = sorted(rest["annotation"], key=lambda row: (row["reader_id"], row["revision"]))
+        shapes = {(row["reader_id"], row["revision"]): sha256 for row, sha256 in with_hashes(rows)}
         found = (lesion["finding_id"], lesion["image_id"], lesion["number"], lesion["frame"])
         return (
             found == (known.finding_id, known.image_id, known.number, known.frame)
@@ -173,7 +172,7 @@ def _labels(connection: Connection, expected: Expected) -> Iterator[Difference]:
 def _annotations(connection: Connection, expected: Expected) -> Iterator[Difference]:
     table = schema.annotation
     seen: dict[str, int] = {}
-    for row in all_rows(connection, table, "lesion_id", "reader_id", "revision"):
+    for row, found in with_hashes(all_rows(connection, table, "lesion_id", "reader_id", "revision")):
         lesion = expected.lesions.get(row["lesion_id"])
         key = (row["reader_id"], row["revision"])
         name = f"revision {row['revision']} of annotation {row['lesion_id']} reader {row['reader_id']}"
@@ -183,8 +182,7 @@ def _annotations(connection: Connection, expected: Expected) -> Iterator[Differe
             yield name, NOT_IN_TRAIL
             continue
         sha256, at = known
-        text = row["shapes"]
-        if not isinstance(text, str) or hashlib.sha256(text.encode()).hexdigest() != sha256:
+        if found != sha256:
             yield name, "is not what was committed"
         elif not close_in_time(row["created_utc"], at):
             yield name, "has another time than its record in the audit trail"

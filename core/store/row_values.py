@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from core.store import schema
 from core.store.expected_rows import Sealed
 from core.store.replay import Expected, seal
 from core.store.rows import fields
+from core.store.stored_shapes import StoredShapes
 
 Row = dict[str, Any]
 _BETWEEN_S = 3600.0
@@ -21,6 +23,7 @@ _BETWEEN_S = 3600.0
 ROW_ERRORS = (msgspec.MsgspecError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
 """Raised by a row that nobody could have made with this program."""
 
+_PAGE = 1000
 _UNREADABLE = object()
 """Stands for a value that is no JSON or no truth value."""
 
@@ -28,7 +31,7 @@ _UNREADABLE = object()
 def all_rows(connection: Connection, table: Table, *order: str) -> Iterator[Row]:
     """The rows, by these columns; a value that cannot be read is ``_UNREADABLE``, so that its row is named."""
     columns = [type_coerce(column, NullType()).label(column.name) for column in table.c]
-    statement = select(*columns).order_by(*(table.c[name] for name in order))
+    statement = select(*columns).order_by(*(table.c[name] for name in order)).execution_options(yield_per=_PAGE)
     readers = {column.name: _READERS.get(type(column.type), _as_is) for column in table.c}
     for row in connection.execute(statement):
         yield {name: _value(readers[name], value) for name, value in fields(row).items()}
@@ -49,6 +52,23 @@ _READERS: dict[type[Any], Callable[[Any], Any]] = {
     schema.JsonText: msgspec.json.decode,
     Boolean: {0: False, 1: True}.__getitem__,
 }
+
+
+def with_hashes(rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
+    """Rows of annotations, by lesion, reader and revision, each with the hash of its shapes as they were
+    committed; "" where it, or one that it is a change of, cannot be read."""
+    of: tuple[Any, Any] | None = None
+    stored = StoredShapes()
+    for row in rows:
+        key = (row.get("lesion_id"), row["reader_id"])
+        if key != of:
+            of, stored = key, StoredShapes()
+        try:
+            stored.read(row["shapes"])
+            yield row, hashlib.sha256(stored.text.encode()).hexdigest()
+        except (*ROW_ERRORS, AttributeError):
+            stored = StoredShapes()
+            yield row, ""
 
 
 def named_rows(connection: Connection, table: Table, name: Callable[[Row], str]) -> Iterator[tuple[Row, str]]:

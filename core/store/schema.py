@@ -183,8 +183,8 @@ annotation = Table(
     _to("lesion.id", "lesion_id", primary_key=True, index=False),
     _to("reader.id", "reader_id", primary_key=True, index=False),
     Column("revision", Integer, primary_key=True, autoincrement=False),
-    Column("shapes", Text, nullable=False),
-    Column("created_utc", String(40), nullable=False),
+    Column("shapes", Text, nullable=False),  # as ``core.store.stored_shapes`` writes them
+    Column("created_utc", String(40), nullable=False, index=True),
 )
 
 split = Table(

@@ -40,12 +40,13 @@ from core.store.counts import SourceCounts, count_by_source
 from core.store.database import Database, now_utc
 from core.store.erasure import Tombstone, forget_rows
 from core.store.file_names import FileNames
+from core.store.forgetting import ForgettingList, delete_listed, drop_list, read_list, write_list
 from core.store.identity import IDENTITY
 from core.store.images import ImageRepository
 from core.store.lesions import LesionRepository
 from core.store.location import FILES, drop_hashes, new_database, open_database, refuse_place
 from core.store.members import MemberRepository
-from core.store.names import DATABASE, RUNS, SERVER
+from core.store.names import DATABASE, FORGETTING, RUNS, SERVER
 from core.store.patients import PatientRepository
 from core.store.pseudonym_links import LinkRepository
 from core.store.reader_studies import ReaderStudyRepository
@@ -56,11 +57,13 @@ from core.store.row_check import Difference, differences
 from core.store.rows import from_row
 from core.store.runs import ModelRepository, RunRepository
 from core.store.splits import SplitRepository
+from core.store.trusted_studies import entry_of, is_known, mark_open, mark_trusted
 from core.store.upgrade import BACKUPS
+from core.store.watch import StudyWatch
 from core.store.worklist import Worklist
 from core.store.write_lock import HOLDER, LOCK, LockOwner, WriteLock, present_holder, user_name
 
-_FILES = (*FILES, IDENTITY, LOCK, HOLDER)
+_FILES = (*FILES, IDENTITY, LOCK, HOLDER, FORGETTING)
 
 
 class StudyInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +104,10 @@ class Study:
         self.file_names = FileNames(folder)
         self.info = _read_info(self._database, folder)
         self._opened_with = self.audit.head() if writable else None
+        self._entry = entry_of(folder) if writable else None
+        self._known = writable and is_known(folder)
+        if self._known:
+            mark_open(folder)
         self.unclosed = None if lock is None else lock.found
         """Last owner that had the study open and did not close it (killed, or the power failed)."""
         self.cleared = 0
@@ -162,6 +169,7 @@ class Study:
             raise
         if writable:
             study.cleared = study.arrays.clear_partial(shared=backend.shared)
+            study._finish_forgetting()
             if study.links.drop_hashes():
                 drop_hashes(folder / BACKUPS)
         return study
@@ -199,9 +207,18 @@ class Study:
         return self._database.backend.name
 
     @property
+    def backend(self) -> Backend:
+        """Return the open database, for others of this package."""
+        return self._database.backend
+
+    @property
     def shared(self) -> bool:
         """Return True if many programs may write in the study at once."""
         return self._database.backend.shared
+
+    def watch(self) -> StudyWatch:
+        """Return a watch for what other programs change; close it before the study."""
+        return StudyWatch(self._database)
 
     def snapshot(self, target: Path) -> None:
         """Write the database as of now into one new file, that of a study in a folder."""
@@ -245,20 +262,30 @@ class Study:
     def forget_patient(self, patient_id: str) -> Tombstone:
         """Delete pixels, derived arrays, old copies of the database, rows and audited values of a patient.
 
-        Files go first: after a crash the patient is still there to be forgotten again. What remains is the
-        tombstone in the audit trail. The identity file is the caller's, who has its key; models too.
+        Rows go first, as one transaction, and then the files (``core.store.forgetting``): an error or a crash
+        leaves the patient whole, or nothing. What remains is the tombstone in the audit trail. The identity file
+        is the caller's, who has its key; models too.
         """
         with self._database.read() as connection:
             self._database.backend.refuse_erasure(connection)
-        for image in self.images.of_patient(self.patients.get(patient_id).id):
-            self.arrays.delete_pixels(image.id)
-        for name in self.arrays.derived_files():
-            self.arrays.delete_derived(name)
-        for copy in (self.folder / BACKUPS).glob("*.db"):
-            copy.unlink()
+        images = self.images.of_patient(self.patients.get(patient_id).id)
+        what = ForgettingList(patient_id=patient_id, image_ids=tuple(image.id for image in images))
+        write_list(self.folder, what)
         stone = forget_rows(self._database, patient_id)
         self._database.backend.overwrite_deleted()
+        delete_listed(self.folder, self.arrays, what)
         return stone
+
+    def _finish_forgetting(self) -> None:
+        what = read_list(self.folder)
+        if what is None:
+            return
+        if any(patient.id == what.patient_id for patient in self.patients.all()):
+            # on a server another program may be about to delete the rows
+            if not self._database.backend.shared:
+                drop_list(self.folder)
+        else:
+            delete_listed(self.folder, self.arrays, what)
 
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of the run's checkpoints and reports; made if missing and the study is writable."""
@@ -273,6 +300,9 @@ class Study:
         try:
             self._anchor()
             self._database.close()
+            # known before, or marked while it was open: as it is left now
+            if self._lock is not None and (self._known or entry_of(self.folder) != self._entry):
+                mark_trusted(self.folder)
         finally:
             if self._lock is not None:
                 self._lock.release()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Connection, CursorResult, MetaData, Table, delete, insert, select
+from sqlalchemy import Column, Connection, CursorResult, MetaData, Select, Table, delete, insert, select
 
 from core.domain.errors import BadFileError
 
@@ -23,7 +23,7 @@ def copy_rows(source: Connection, target: Connection) -> None:
     for table in reversed(tables):  # a new study has a head of its trail already
         target.execute(delete(into[table.name]))
     for table in tables:
-        for page in _pages(source.execute(select(table).order_by(*_order(table)))):
+        for page in _pages(source.execute(_all_of(table))):
             target.execute(insert(into[table.name]), page)
 
 
@@ -40,7 +40,7 @@ def digests(connection: Connection) -> dict[str, tuple[int, str]]:
     found = {}
     for table in study_tables(connection):
         number, digest = 0, hashlib.sha256()
-        for page in _pages(connection.execute(select(table).order_by(*_order(table)))):
+        for page in _pages(connection.execute(_all_of(table))):
             number += len(page)
             for row in page:
                 digest.update(msgspec.json.encode(row, order="sorted") + b"\n")
@@ -54,6 +54,11 @@ def study_tables(connection: Connection) -> tuple[Table, ...]:
     metadata = MetaData()
     metadata.reflect(connection)
     return tuple(table for table in metadata.sorted_tables if table.name not in _NOT_ROWS)
+
+
+def _all_of(table: Table) -> Select[Any]:
+    """Page by page: a trail of years is larger than the memory."""
+    return select(table).order_by(*_order(table)).execution_options(yield_per=_PAGE)
 
 
 def _order(table: Table) -> list[Column[Any]]:

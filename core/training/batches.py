@@ -167,11 +167,13 @@ class Cached:
         self.rois = training
         self.config = config
         self.draws = Augmented(training, config)
-        found = fixed or fixed_draws(network, training, config, blocks=len(network.blocks()), cancelled=cancelled)
-        self.blocks, self.plain = found.blocks, found.plain
+        if fixed is None:
+            blocks = len(network.blocks()) - config.tuned_blocks
+            fixed = fixed_draws(network, training, config, blocks=blocks, cancelled=cancelled)
+        self.blocks, self.plain = fixed.blocks, fixed.plain
         self.mean = self.plain.mean((0, 2, 3)).view(1, -1, 1, 1).numpy()
-        self.features = torch.cat([self.plain.half()[None], found.drawn])
-        self.masks = found.masks
+        self.features = torch.cat([self.plain.half()[None], fixed.drawn])
+        self.masks = fixed.masks
 
     def order(self, position: int) -> list[Rows]:
         return self.draws.order(position)

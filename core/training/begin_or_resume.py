@@ -102,6 +102,11 @@ def make_network(config: TrainingConfig, *, fresh: bool) -> PrototypeNetwork:
 def check_freezing(config: TrainingConfig, network: PrototypeNetwork) -> None:
     """Raises: TrainingError where more blocks are to stay fixed than the trunk has."""
     blocks = len(network.blocks())
+    if config.tuned_blocks > blocks or (config.tuned_blocks and not config.frozen_backbone):
+        raise TrainingError(
+            f"tuned_blocks={config.tuned_blocks} asks for the last blocks of a frozen trunk: set "
+            f"frozen_backbone=true, and no more than its {blocks} blocks."
+        )
     if config.frozen_blocks >= blocks:
         raise TrainingError(
             f"frozen_blocks={config.frozen_blocks} leaves nothing of the trunk to train: it has {blocks} blocks. "

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.data.augment import AugmentParameters, apply, draw_parameters, generator
+from core.data.augment import AugmentParameters, apply, cut_masks, draw_parameters, generator
 from core.data.roi_set import RoiSet, UInt8
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
@@ -71,6 +71,22 @@ def fixed_draws(
         drawn=torch.stack(drawn) if drawn else plain.half()[None][:0],
         masks=np.stack(masks),
     )
+
+
+def masks_of_draws(training: RoiSet, config: TrainingConfig) -> UInt8:
+    """Return the masks of ``fixed_draws`` alone: those of today, where its features were computed before."""
+    found = [packed(np.concatenate([training.central(stored_masks(training, r)) for r in pieces(training)]))]
+    for version in range(config.cached_augmentations):
+        random = generator(config.seed, CACHE_POSITION, version)
+        parameters = draw_parameters(
+            random, len(training), config.augmentation, lesion_share=config.transform.lesion_share
+        )
+        cut = [
+            cut_masks(parameters.rows(rows), stored_masks(training, rows), training.transform)
+            for rows in pieces(training)
+        ]
+        found.append(packed(np.concatenate(cut)))
+    return np.stack(found)
 
 
 def features_of(

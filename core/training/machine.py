@@ -24,6 +24,7 @@ from core.model.backbones import COMPACT
 from core.model.network import Activations
 from core.model.precision import Precision, gradient_precision, resolve_precision
 from core.model.trunk import TrunkNetwork
+from core.platform.allocation import allotted_cores
 from core.platform.atomic import atomic_write
 from core.training.config import TrainingConfig
 from core.training.memory import out_of_memory
@@ -91,7 +92,9 @@ def choose_machine(
 
 
 def threads_wanted(choice: MachineChoice) -> int:
-    return choice.threads or torch.get_num_threads()
+    """The threads of the choice, but no more than this process's Slurm job was allotted."""
+    wanted = choice.threads or torch.get_num_threads()
+    return min(wanted, allotted_cores() or wanted)
 
 
 @contextmanager

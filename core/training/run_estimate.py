@@ -16,8 +16,9 @@ from core.domain.events import Emit, IsCancelled, never, silent
 from core.platform.system import peak_memory
 from core.training.config import TrainingConfig
 from core.training.machine import computing
+from core.training.request import check_request
 from core.training.stages import GRADIENT_STAGES, plan
-from core.training.trainer import Trainer, check_request
+from core.training.trainer import Trainer
 from core.training.validation import evaluate
 
 
@@ -73,7 +74,7 @@ def rehearse_run(
                 break
             took[step.stage] = time.monotonic() - began
         began = time.monotonic()
-        evaluate(trainer.network, trainer.data.validation, features=trainer.validation_features)
+        evaluate(trainer.network, trainer.data.validation, features=trainer.validation_features())
         validated = time.monotonic() - began
     count = max(1, round((config.epochs.draws or len(trainer.data.training)) / batch))
     for step in plan(config):

@@ -115,6 +115,13 @@ def prepare(
         block.requires_grad_(False).eval()
 
 
+def freezing(config: TrainingConfig, network: PrototypeNetwork, stage: StageName) -> tuple[bool, int]:
+    """Return whether a stage leaves the whole trunk as it is, and how many blocks it leaves if not."""
+    if not (config.frozen_backbone and config.tuned_blocks and stage == "A1"):
+        return config.frozen_backbone, config.frozen_blocks
+    return False, len(network.blocks()) - config.tuned_blocks
+
+
 def _feature_groups(network: PrototypeNetwork, rate: float, decay: float, frozen: int) -> list[dict[str, Any]]:
     """Return groups of the trunk's blocks that are trained; ``decay`` is the factor on the rate from each to
     the one before it."""

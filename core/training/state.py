@@ -23,7 +23,7 @@ from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 from core.training.machine import MachineChoice
 from core.training.moments import load_moments, moments_of
-from core.training.stages import StageName, make_optimiser
+from core.training.stages import StageName, freezing, make_optimiser
 from core.training.validation import Validation
 
 STATE_NAME, HISTORY_NAME = "state.safetensors", "history.json"
@@ -134,10 +134,10 @@ def restore(state: RunState, tensors: Tensors, head: nn.Conv2d | None) -> None:
 
 def optimiser_for(state: RunState, stage: StageName) -> torch.optim.Adam:
     config = state.facts.config
+    frozen, blocks = freezing(config, state.network, stage)
     return make_optimiser(
-        state.network, stage, config.rates, head=state.head, frozen_backbone=config.frozen_backbone,
-        frozen_blocks=config.frozen_blocks,
-    )  # fmt: skip
+        state.network, stage, config.rates, head=state.head, frozen_backbone=frozen, frozen_blocks=blocks
+    )
 
 
 def _under(tensors: Tensors, prefix: str) -> Tensors:

@@ -5,7 +5,6 @@ On the CPU a resumed run ends in the same bits as an uninterrupted one, with the
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.data.automatic_band import with_automatic_bands
 from core.data.roi_set import RoiSet
-from core.domain.errors import Cancelled, TrainingError
+from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
 from core.domain.study import Prototype
 from core.domain.vocabulary import Part
@@ -28,11 +26,12 @@ from core.model.precision import Precision
 from core.platform.atomic import make_folder
 from core.training import state as run_state
 from core.training.batches import Cached, Source, TrainingBatch
-from core.training.begin_or_resume import begin, check_classes, check_normalisation, head_for
+from core.training.begin_or_resume import begin, check_classes, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
-from core.training.fixed_draws import KeptFeatures, features_of
+from core.training.fixed_draws import EarlyMaps, KeptFeatures
 from core.training.forgotten_patches import Cells, ForgottenPatch, among, forgotten_cells
+from core.training.frozen_source import ParentRun, folders_of, frozen_source
 from core.training.inference import Latents
 from core.training.last_layers import malignancy_of
 from core.training.losses import Parts, cell_loss, image_loss, joint_loss
@@ -41,12 +40,22 @@ from core.training.moments import lay_out_moments
 from core.training.projection import project
 from core.training.prototype_start import start_from_kmeans
 from core.training.refit import initial_weights, refit
+from core.training.request import check_request, data_fingerprint, training_rois
 from core.training.resident import drawn_source
 from core.training.ridge import choose_ridge
 from core.training.run_progress import Clock
 from core.training.run_record import RunResult, write_outcome
 from core.training.similarity_table import SimilarityTable
-from core.training.stages import GRADIENT_STAGES, StageStep, part_hashes, plan, prepare, rate_factor, set_rates
+from core.training.stages import (
+    GRADIENT_STAGES,
+    StageStep,
+    freezing,
+    part_hashes,
+    plan,
+    prepare,
+    rate_factor,
+    set_rates,
+)
 from core.training.stalled import stalled
 from core.training.standardise import standardise
 from core.training.state import EpochRecord
@@ -70,19 +79,21 @@ def train(
     projected: OnProjection | None = None,
     forgotten: Sequence[ForgottenPatch] = (),
     kept: KeptFeatures | None = None,
+    parent: ParentRun | None = None,
 ) -> RunResult:
     """Train a model on the ROIs whose ``parts`` entry (a value of ``Part``) is training.
 
     ``folder`` receives config.json, machine.json, state.safetensors, history.json, table.h5, run.json and model/.
     No prototype starts from, or is projected onto, a ``forgotten`` patch; the record says which.
     ``kept``: features of a frozen trunk, computed before for these ROIs, this trunk and this augmentation.
+    ``parent``: the run begins with its add-on, prototypes and heads, and with its features of the frozen trunk.
     A folder that holds an unfinished run of the same configuration and data is gone on with; TrainingError where
     it holds another run, where a class has no lesion, or where the loss is not finite; Cancelled at the user's
     wish, with everything up to the last finished step kept.
     """
     check_request(rois, parts, config)
     make_folder(folder)
-    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team, kept)
+    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team, kept, parent)
     trainer.projected = projected
     trainer.forget(forgotten)
     with computing(trainer.state.facts.machine):
@@ -95,34 +106,6 @@ def assist(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig, folder
     trainer = Trainer(rois, parts, config, folder, silent, never, team)
     with computing(trainer.state.facts.machine):
         trainer.follow()
-
-
-def check_request(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig) -> None:
-    """Raise TrainingError if ROIs and configuration do not belong together."""
-    if len(parts) != len(rois):
-        raise ValueError("parts needs one entry a ROI")
-    if rois.transform != config.transform or rois.class_names != config.class_names:
-        raise TrainingError(
-            "The ROIs were made with a different input transform or different classes: extract them again."
-        )
-    check_normalisation(config)
-    if config.feature_dropout > 0 and not config.frozen_backbone:
-        raise TrainingError("feature_dropout works on the cache of a frozen backbone: set frozen_backbone=true.")
-    if config.frozen_backbone and config.table_rows == "augmented":
-        raise TrainingError(
-            "The cache of a frozen backbone holds un-augmented rows of the table only: set table_rows=unaugmented."
-        )
-
-
-def data_fingerprint(rois: RoiSet, parts: NDArray[np.str_]) -> str:
-    """Hash of the ROIs and of which part each belongs to."""
-    content = rois.fingerprint() + "|" + "|".join(str(part) for part in parts)
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
-def training_rois(rois: RoiSet, config: TrainingConfig) -> RoiSet:
-    """Return the ROIs that the gradients see: with automatic bands if the configuration asks for them."""
-    return with_automatic_bands(rois)[0] if config.automatic_bands else rois
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,8 +129,9 @@ class Trainer:
         cancelled: IsCancelled,
         team: Team = ALONE,
         kept: KeptFeatures | None = None,
+        parent: ParentRun | None = None,
     ) -> None:
-        self.team, self.kept = team, kept
+        self.team, self.kept, self.parent = team, kept, parent
         self.config, self.folder, self.emit, self.cancelled = config, folder, emit, cancelled
         self.projected: OnProjection | None = None
         self.forbidden: Cells | None = None
@@ -165,9 +149,12 @@ class Trainer:
         )
         self.device = device_here(self.state.facts.device)
         self.network = self.state.network
-        self.source, self.features, self.validation_features = self._sources()
-        if self.state.facts.position == 0:  # a resumed run has the standardisation in its state
-            standardise(self.network, self.data.training, self.features, team=team, cancelled=cancelled)
+        begins = self.state.facts.position == 0
+        if parent is not None and begins:
+            self.network.load_state_dict(parent.network.state_dict())
+        self.source, self.early, self.validation_early = self._sources()
+        if parent is None and begins:  # a resumed run has the standardisation in its state
+            standardise(self.network, self.data.training, self.features(), team=team, cancelled=cancelled)
         self._tables: dict[tuple[str, ...], SimilarityTable] = {}
         self.latents = Latents()
         """Latent cells of the training ROIs, since the layers before them changed last."""
@@ -184,17 +171,27 @@ class Trainer:
             words = "; ".join(one.words for one in self.state.facts.forgotten)
             self.emit(Message(level="info", text=f"Removed as not medically relevant: {words}."))
 
-    def _sources(self) -> tuple[Source, torch.Tensor | None, torch.Tensor | None]:
+    def features(self) -> torch.Tensor | None:
+        """Return the trunk's output (n, C0, h, w) for the un-augmented training ROIs as it is now; None where its
+        early blocks are not frozen."""
+        return None if self.early is None else self.early.features(self.network)
+
+    def validation_features(self) -> torch.Tensor | None:
+        """Return the same of the validation ROIs."""
+        return None if self.validation_early is None else self.validation_early.features(self.network)
+
+    def _sources(self) -> tuple[Source, EarlyMaps | None, EarlyMaps | None]:
         if not self.config.frozen_backbone:
             return drawn_source(self.data.training, self.config, self.device, self.emit), None, None
         if self.kept is not None:
-            fixed, plain = self.kept.of(self.data.training), self.kept.plain_of(self.data.validation)
+            fixed, held = self.kept.of(self.data.training), self.kept.early_of(self.data.validation)
             kept = Cached(self.network, self.data.training, self.config, fixed=fixed)
-            return kept, kept.plain, plain
+            return kept, EarlyMaps(blocks=kept.blocks, maps=kept.plain), held
         self.emit(Message(level="info", text="Computing the features of the frozen backbone once."))
-        cached = Cached(self.network, self.data.training, self.config, self.cancelled)
-        validation = features_of(self.network, self.data.validation, cancelled=self.cancelled)
-        return cached, cached.plain, validation
+        folders = folders_of(self.parent, self.folder if self.team.leads else None)
+        parts = (self.data.training, self.data.validation)
+        cached, held = frozen_source(self.network, *parts, self.config, folders, self.cancelled)
+        return cached, EarlyMaps(blocks=cached.blocks, maps=cached.plain), held
 
     def advance(self) -> StageStep | None:
         """Do the next step and save the state; None where the plan is done. Cancelled and errors save nothing."""
@@ -223,8 +220,7 @@ class Trainer:
 
     def run(self) -> RunResult:
         """Train all stages. Raises: TrainingError, Cancelled (see ``train``)."""
-        while self.advance() is not None:
-            pass
+        self.follow()
         return write_outcome(
             self.folder, self.state, self.data.everything, self.data.parts,
             table=self._table(), figures=self._figures(),
@@ -258,9 +254,10 @@ class Trainer:
         machine = facts.machine
         self.network.prepare_gradients(channels_last=machine.channels_last, compiled=machine.compiled)
         lay_out_moments(optimiser)
+        frozen, blocks = freezing(config, self.network, step.stage)
         prepare(
-            self.network, step.stage, frozen_backbone=config.frozen_backbone,
-            joint_last=config.rates.joint_last > 0, frozen_blocks=config.frozen_blocks,
+            self.network, step.stage, frozen_backbone=frozen, joint_last=config.rates.joint_last > 0,
+            frozen_blocks=blocks,
         )  # fmt: skip
 
         def before_batch(batch: int, batches: int) -> None:
@@ -294,7 +291,7 @@ class Trainer:
 
     def _figures(self) -> Validation:
         return evaluate(
-            self.network, self.data.validation, features=self.validation_features, cancelled=self.cancelled
+            self.network, self.data.validation, features=self.validation_features(), cancelled=self.cancelled
         )
 
     def _loss_of(self, step: StageStep) -> SharedLoss:
@@ -324,14 +321,14 @@ class Trainer:
     def _start_prototypes(self, step: StageStep) -> dict[str, float | None]:
         start_from_kmeans(
             self.network, self.data.training, seed=self.config.seed,
-            inside_masks=self.config.warm_start == "cells", forbidden=self.forbidden, features=self.features,
+            inside_masks=self.config.warm_start == "cells", forbidden=self.forbidden, features=self.features(),
             cancelled=self.cancelled,
         )  # fmt: skip
         return {}
 
     def _project(self, step: StageStep) -> dict[str, float | None]:
         records = project(
-            self.network, self.data.training, features=self.features, kept=self.latents,
+            self.network, self.data.training, features=self.features(), kept=self.latents,
             forbidden=self.forbidden, distinct=self.config.projection.distinct, cancelled=self.cancelled,
         )  # fmt: skip
         self.state.facts.prototypes = records
@@ -388,7 +385,7 @@ class Trainer:
         key = tuple(hashes[part] for part in ("features", "addon", "prototypes"))
         if key not in self._tables:
             self._tables[key] = fit_table(
-                self.network, self.data.training, self.config, source=self.source, features=self.features,
+                self.network, self.data.training, self.config, source=self.source, features=self.features(),
                 kept=self.latents, cancelled=self.cancelled,
             )  # fmt: skip
         return self._tables[key]

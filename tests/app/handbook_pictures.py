@@ -48,7 +48,7 @@ def take(study: Path, out: Path) -> None:
     from app.qt.translation import install
     from app.state.session import Session
     from app.views.main_window.window import MainWindow
-    from core.tasks.studies.trusted_studies import mark_trusted
+    from core.store.trusted_studies import mark_trusted
 
     application = QApplication([])
     install(application, "en")

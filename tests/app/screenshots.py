@@ -144,7 +144,7 @@ def make_studies(folder: Path, trained: Path | None) -> None:
         make_small_study(folder / "small", folder / "source")
         make_large_study(folder / "large", folder / "small", lesions=LESIONS)
         from core.store.study import Study
-        from core.tasks.studies.trusted_studies import mark_trusted
+        from core.store.trusted_studies import mark_trusted
 
         Study.create(folder / "empty", name="Empty study").close()
         mark_trusted(folder / "empty")
@@ -217,7 +217,7 @@ class Shots:
             time.sleep(0.005)
 
     def until(self, there: Callable[[], bool]) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 240
         while not there() and time.monotonic() < end:
             self.settle(0.02)
 
@@ -282,7 +282,7 @@ class Shots:
             self.shoot(name)
         window.actions_["workspace.review"].trigger()
         review = window.review
-        self.until(lambda: bool(review.cases.lesion_id) and not window.desk.is_opening)
+        self.until(lambda: bool(review.cases.lesion_id) and window.desk.model is not None)
         self.settle(1.0)
         self.shoot("review-blind")
         review.ask_first.setChecked(False)

@@ -16,7 +16,7 @@ from core.phantom.records import ANNOTATOR
 from core.phantom.source import write_study_source
 from core.store import schema
 from core.store.study import Study
-from core.tasks.studies.trusted_studies import mark_trusted
+from core.store.trusted_studies import mark_trusted
 
 
 def make_small_study(folder: Path, source: Path, *, patients: int = 6) -> None:

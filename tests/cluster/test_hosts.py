@@ -87,3 +87,25 @@ def test_folds_are_spread_over_a_pool_and_never_share_a_device(
     program("train", own_study, "--folds", "3", "--name", "here", "--quiet", *CHANGES)
     for fold in (1, 2, 3):
         assert weights(own_study, f"spread-fold{fold}") == weights(own_study, f"here-fold{fold}")
+
+
+def test_a_run_is_left_on_its_host_and_brought_home_by_another_program(
+    sshd: RealSshd, program: Program, own_study: Path
+) -> None:
+    said = program("train", own_study, "--name", "left", "--on", "direct", "--detach", *CHANGES)
+    assert "left: direct" in said and "--resume left" in said
+    there = sshd.folder / "runs-direct"
+    (folder,) = there.iterdir()
+    assert "left on direct" in program("run", "list", own_study)
+    follower = program.begin("train", own_study, "--resume", "left")
+    wait_until(lambda: "A1" in (follower.stdout.readline() if follower.stdout else ""))
+    follower.kill()
+    follower.wait()
+    assert "Trained left" in program("train", own_study, "--resume", "left")
+    assert weights(own_study, "left") == weights(own_study, "tiny") and not folder.exists()
+
+    program("train", own_study, "--name", "long", "--on", "direct", "--detach", *LONG)
+    (folder,) = there.iterdir()
+    wait_until((folder / "history.json").exists)
+    assert "long is cancelled" in program("run", "cancel", own_study, "long")
+    assert not is_alive(folder) and status(own_study, "long") == "cancelled"

@@ -164,3 +164,37 @@ def test_paths_that_sbatch_and_shells_would_read_otherwise(
     assert status(study, "odd") == "finished", said
     assert weights(study, "odd") == weights(study, "tiny")
     assert not stat.S_ISDIR((study / "study.db").stat().st_mode)
+
+
+def test_a_job_at_its_time_limit_keeps_its_checkpoint_and_is_queued_again(
+    slurm: RealSlurm, program: Program, own_study: Path
+) -> None:
+    program("launchers", "add", "short", "--slurm", "--time=1 --signal=B:USR1@50 --cpus-per-task=1")
+    follower = program.begin("train", own_study, "--name", "again", "--launcher", "short", *LONG)
+    wait_until(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", "1"), seconds=200)
+    (folder,) = [path.parent for path in _events(own_study)]
+    assert (folder / "state.safetensors").is_file() and b"queued again" in (folder / "events.jsonl").read_bytes()
+    epochs = (folder / "history.json").read_bytes().count(b'"stage"')
+    assert follower.poll() is None and epochs > 0
+    slurm.call("scontrol", "update", "JobId=1", "StartTime=now")
+    wait_until(lambda: (folder / "events.jsonl").read_bytes().count(b'"started"') == 2, seconds=200)
+    wait_until(lambda: (folder / "history.json").read_bytes().count(b'"stage"') > epochs)
+    os.kill(follower.pid, signal.SIGINT)
+    said, _ = follower.communicate(timeout=100)
+    assert follower.returncode == 130 and not _jobs(slurm) and status(own_study, "again") == "cancelled", said
+
+
+def test_where_nodes_do_not_see_the_study_files_go_by_a_folder_that_they_see(
+    slurm: RealSlurm, program: Program, own_study: Path, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared 100% %j"
+    program("launchers", "add", "shared", "--folder", shared, "--slurm", "--hold")
+    program("train", own_study, "--name", "far", "--launcher", "shared", "--detach", *CHANGES)
+    (request,) = shared.glob("*/*/slurm-request.json")
+    assert str(own_study).encode() not in request.read_bytes()
+    (pack,) = shared.glob("*/sent-*.h5")
+    assert stat.S_IMODE(pack.stat().st_mode) == 0o600 and stat.S_IMODE(pack.parent.stat().st_mode) == 0o700
+    slurm.call("scontrol", "release", "1")
+    assert "Trained far" in program("train", own_study, "--resume", "far")
+    assert weights(own_study, "far") == weights(own_study, "tiny")
+    assert not [path for path in shared.rglob("*") if path.is_file()]

@@ -16,7 +16,7 @@ from core.imaging.write_dicom import MammogramHeader, write_mammogram
 from core.pacs.client import connect
 from core.pacs.inbox import Inbox
 from core.pacs.profile import confirm
-from core.pacs.sending import Origin, send
+from core.pacs.sending import SendingOrigin, send
 from tests.pacs.local_pacs import LocalPacs
 from tests.pacs.namespace import Namespace
 from tests.pacs.orthanc import Orthanc, orthanc_program
@@ -109,7 +109,7 @@ def running(
         profile = confirm(server.web())
         with connect(profile, PASSWORD) as pacs:
             for examination in examinations:
-                send(pacs, profile, examination.files, Origin.SYNTHETIC)
+                send(pacs, profile, examination.files, SendingOrigin.SYNTHETIC)
     yield server
     server.kill()
 

@@ -18,7 +18,7 @@ from core.pacs.client import connect
 from core.pacs.inbox import Inbox
 from core.pacs.profile import Profile, Tls, confirm
 from core.pacs.query import Query
-from core.pacs.sending import Origin, send
+from core.pacs.sending import SendingOrigin, send
 from core.store.study import Study
 from core.tasks.studies.pacs_transfers import import_transfer, resume, retrieve, search
 from tests.pacs.certificates import write_certificates
@@ -118,7 +118,7 @@ class TestEncryption:
     ) -> None:
         profile = confirm(encrypted.web())
         with connect(profile, PASSWORD) as pacs:
-            send(pacs, profile, examinations[0].files, Origin.SYNTHETIC)
+            send(pacs, profile, examinations[0].files, SendingOrigin.SYNTHETIC)
             assert len(retrieve(pacs, profile, inbox, examinations[0].study_uid, Query()).files) == 4
         ward = encrypted.dimse()
         with connect(ward) as pacs:
@@ -153,7 +153,7 @@ def large(server: PacsServer, tmp_path: Path) -> Examination:
     examination = phantom_examination(tmp_path / "large", f"L-{tmp_path.name[-8:]}", "Large^Breast", "20240707", 7)
     profile = confirm(server.web())
     with connect(profile, PASSWORD) as pacs:
-        send(pacs, profile, examination.files, Origin.SYNTHETIC)
+        send(pacs, profile, examination.files, SendingOrigin.SYNTHETIC)
     return examination
 
 
@@ -207,7 +207,7 @@ class TestHalf:
         whole.save_as(examination.files[2])
         sender = confirm(server.web())
         with connect(sender, PASSWORD) as pacs:
-            send(pacs, sender, examination.files, Origin.SYNTHETIC)
+            send(pacs, sender, examination.files, SendingOrigin.SYNTHETIC)
         profile: Profile = server.web() if way == "dicomweb" else server.dimse()
         with connect(profile, PASSWORD) as pacs, pytest.raises(PacsError, match="1 of 4 objects arrived damaged"):
             retrieve(pacs, profile, inbox, examination.study_uid, Query())
@@ -227,7 +227,7 @@ class TestHalf:
         try:
             profile = confirm(server.web())
             with connect(profile, PASSWORD) as pacs:
-                send(pacs, profile, examinations[0].files, Origin.SYNTHETIC)
+                send(pacs, profile, examinations[0].files, SendingOrigin.SYNTHETIC)
 
                 def kill_after_two(event: object) -> None:
                     if getattr(event, "stage", "") == "retrieve" and getattr(event, "done", 0) == 2:
@@ -262,7 +262,7 @@ class TestHalf:
         try:
             sender, ward = confirm(server.web()), server.dimse()
             with connect(sender, PASSWORD) as pacs:
-                send(pacs, sender, examinations[0].files[:2], Origin.SYNTHETIC)
+                send(pacs, sender, examinations[0].files[:2], SendingOrigin.SYNTHETIC)
             monkeypatch.setattr(dimse, "copy_file", late)
             with connect(ward) as pacs:
                 assert len(retrieve(pacs, ward, inbox, examinations[0].study_uid, Query()).files) == 2

@@ -14,7 +14,7 @@ import pytest
 from core.cli.main import run_command_line
 from core.pacs.client import connect
 from core.pacs.profile import confirm
-from core.pacs.sending import Origin, send
+from core.pacs.sending import SendingOrigin, send
 from core.phantom.config import PhantomConfig
 from core.phantom.source import write_study_source
 from tests.core.cli.test_readme import COMMANDS_PAGE, documented_keys
@@ -38,7 +38,7 @@ def test_the_commands_of_the_handbook_for_a_pacs(
     files = sorted((source / "images").glob("*.dcm"))
     profile = confirm(server.web())
     with connect(profile, PASSWORD) as pacs:
-        send(pacs, profile, files, Origin.SYNTHETIC)
+        send(pacs, profile, files, SendingOrigin.SYNTHETIC)
     uid = str(pydicom.dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
     changes = [part for change in TINY for part in ("--set", change)]
     for prepared in (

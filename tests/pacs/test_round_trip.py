@@ -21,7 +21,7 @@ from core.pacs.client import Pacs, connect
 from core.pacs.inbox import Inbox
 from core.pacs.profile import Profile, confirm
 from core.pacs.query import Query
-from core.pacs.sending import Origin, send
+from core.pacs.sending import SendingOrigin, send
 from core.phantom.config import PhantomConfig
 from core.phantom.records import LesionRecord, read_annotations
 from core.phantom.source import ANNOTATIONS, write_study_source
@@ -45,7 +45,7 @@ def test_from_the_pacs_to_a_model_and_back(server: PacsServer, inbox: Inbox, tmp
     web, ward = confirm(server.web()), confirm(server.dimse())
     files = sorted((tmp_path / "phantom" / "images").glob("*.dcm"))
     with connect(ward, PASSWORD) as pacs:
-        assert len(send(pacs, ward, files, Origin.SYNTHETIC).sop_uids) == 2 * PATIENTS
+        assert len(send(pacs, ward, files, SendingOrigin.SYNTHETIC).sop_uids) == 2 * PATIENTS
     patients = sorted({record.patient_id for record in document.lesions})
     with connect(web, PASSWORD) as pacs, Study.create(tmp_path / "study", name="S", synthetic=True) as study:
         identity = IdentityFile.create(study.folder, Passphrase(lambda: "correct horse battery"))
@@ -103,7 +103,7 @@ def send_back(study: Study, identity: IdentityFile, pacs: Pacs, profile: Profile
         written = export_results(study, out / kind.value, kind, run=model, identity=identity)
         assert written.original_identifiers and len(written.files) == 2 * PATIENTS
         paths = [out / kind.value / name for name in written.files]
-        assert len(send(pacs, profile, paths, Origin.RESULT).sop_uids) == 2 * PATIENTS
+        assert len(send(pacs, profile, paths, SendingOrigin.RESULT).sop_uids) == 2 * PATIENTS
 
 
 def compare(study: Study, identity: IdentityFile, out: Path, back: Path) -> None:

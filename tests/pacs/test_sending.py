@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +20,7 @@ from core.pacs.inbox import Inbox, Transfer
 from core.pacs.listener import Listener
 from core.pacs.profile import DimseProfile, Profile, confirm
 from core.pacs.query import Query
-from core.pacs.sending import Origin, send
+from core.pacs.sending import SendingOrigin, send
 from core.store.study import Study
 from core.tasks.studies.pacs_transfers import deliver, import_transfer, receive, retrieve
 from tests.pacs.conftest import Examination, phantom_examination
@@ -30,7 +30,9 @@ MG = "1.2.840.10008.5.1.4.1.1.1.2"
 SR = "1.2.840.10008.5.1.4.1.1.88.33"
 
 
-def send_to(server: PacsServer, paths: Sequence[Path], origin: Origin, profile: Profile | None = None) -> int:
+def send_to(
+    server: PacsServer, paths: Sequence[Path], origin: SendingOrigin, profile: Profile | None = None
+) -> int:
     used = profile or confirm(server.dimse())
     with connect(used, PASSWORD) as pacs:
         return len(send(pacs, used, paths, origin).sop_uids)
@@ -64,31 +66,43 @@ class TestOrigin:
     ) -> None:
         for profile in (server.web(), server.dimse()):
             with pytest.raises(PacsError, match="before you have confirmed it"):
-                send_to(server, examinations[0].files, Origin.SYNTHETIC, profile)
+                send_to(server, examinations[0].files, SendingOrigin.SYNTHETIC, profile)
 
     def test_a_confirmation_holds_for_one_destination(
         self, server: PacsServer, examinations: tuple[Examination, ...]
     ) -> None:
         elsewhere = msgspec.structs.replace(confirm(server.dimse()), host="127.0.0.1")
         with pytest.raises(PacsError, match="before you have confirmed it"):
-            send_to(server, examinations[0].files, Origin.SYNTHETIC, elsewhere)
+            send_to(server, examinations[0].files, SendingOrigin.SYNTHETIC, elsewhere)
+
+    def test_a_transfer_that_breaks_says_how_many_objects_arrived(self, tmp_path: Path) -> None:
+        made = phantom_examination(tmp_path, "S-0002", "Synthetic^Two", "20240909", 12)
+        profile = confirm(DimseProfile(name="archive", host="127.0.0.1", port=104, called="ARCHIVE"))
+
+        class Breaking:
+            def store(self, paths: Sequence[Path]) -> Iterator[Path]:
+                yield from paths[:3]
+                raise PacsError("archive did not answer.")
+
+        with pytest.raises(PacsError, match=r"archive took 3 of 4 objects.*nothing is stored twice"):
+            send(Breaking(), profile, made.files, SendingOrigin.SYNTHETIC)  # type: ignore[arg-type]
 
     def test_synthetic_files_go_both_ways(self, server: PacsServer, tmp_path: Path) -> None:
         made = phantom_examination(tmp_path, "S-0001", "Synthetic^One", "20240909", 11)
-        assert send_to(server, made.files, Origin.SYNTHETIC) == 4
-        assert send_to(server, made.files, Origin.SYNTHETIC, confirm(server.web())) == 4
+        assert send_to(server, made.files, SendingOrigin.SYNTHETIC) == 4
+        assert send_to(server, made.files, SendingOrigin.SYNTHETIC, confirm(server.web())) == 4
 
     def test_a_patient_is_not_sent_as_synthetic_or_deidentified(
         self, server: PacsServer, examinations: tuple[Examination, ...], tmp_path: Path
     ) -> None:
         patient = changed(examinations[0].files[0], tmp_path / "patient.dcm", ImageType=["ORIGINAL", "PRIMARY"])
         with pytest.raises(PacsError, match=r"patient\.dcm is not marked as synthetic"):
-            send_to(server, [*examinations[0].files, patient], Origin.SYNTHETIC)
+            send_to(server, [*examinations[0].files, patient], SendingOrigin.SYNTHETIC)
         with pytest.raises(PacsError, match=r"patient\.dcm is not de-identified"):
-            send_to(server, [patient], Origin.DEIDENTIFIED)
+            send_to(server, [patient], SendingOrigin.DEIDENTIFIED)
         changed(patient, patient, PatientIdentityRemoved="YES")  # a claim alone is not enough
         with pytest.raises(PacsError, match="is not de-identified"):
-            send_to(server, [patient], Origin.DEIDENTIFIED)
+            send_to(server, [patient], SendingOrigin.DEIDENTIFIED)
 
     def test_deidentified_files_go(
         self, server: PacsServer, examinations: tuple[Examination, ...], tmp_path: Path
@@ -105,14 +119,14 @@ class TestOrigin:
             PatientIdentityRemoved="YES",
             DeidentificationMethodCodeSequence=Items([code]),
         )
-        assert send_to(server, [made], Origin.DEIDENTIFIED) == 1
+        assert send_to(server, [made], SendingOrigin.DEIDENTIFIED) == 1
 
     def test_a_result_goes_to_the_pacs_of_its_patient_and_is_read_back_equal(
         self, server: PacsServer, examinations: tuple[Examination, ...], inbox: Inbox, tmp_path: Path
     ) -> None:
         report = report_for(examinations[1].files[0], tmp_path / "report.dcm")
         for profile in (confirm(server.web()), confirm(server.dimse())):
-            assert send_to(server, [report], Origin.RESULT, profile) == 1
+            assert send_to(server, [report], SendingOrigin.RESULT, profile) == 1
             with connect(profile, PASSWORD) as pacs:
                 transfer = retrieve(pacs, profile, inbox, examinations[1].study_uid, Query(modality="SR"))
                 [path] = deliver(transfer, tmp_path / profile.name)
@@ -129,17 +143,17 @@ class TestOrigin:
         for path in (other, wild, unknown):
             for profile in (confirm(server.web()), confirm(server.dimse())):
                 with pytest.raises(PacsError, match="only to the PACS that the patient came from"):
-                    send_to(server, [path], Origin.RESULT, profile)
+                    send_to(server, [path], SendingOrigin.RESULT, profile)
 
     def test_an_image_is_no_result(self, server: PacsServer, examinations: tuple[Examination, ...]) -> None:
         with pytest.raises(PacsError, match="is not a result"):
-            send_to(server, examinations[0].files, Origin.RESULT)
+            send_to(server, examinations[0].files, SendingOrigin.RESULT)
 
     def test_what_is_no_dicom_is_not_sent(self, server: PacsServer, tmp_path: Path) -> None:
         (tmp_path / "note.dcm").write_text("no DICOM")
         for path in (tmp_path / "note.dcm", tmp_path / "missing.dcm"):
             with pytest.raises(BadFileError, match="is not a DICOM file"):
-                send_to(server, [path], Origin.SYNTHETIC)
+                send_to(server, [path], SendingOrigin.SYNTHETIC)
 
 
 class Receiving:

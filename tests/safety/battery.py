@@ -41,8 +41,11 @@ ROWS: dict[str, Row] = {
     ),
     "B-02": Row(
         what="power loss between any two steps of a write",
-        quick=(f"{_HERE}/test_disk.py::test_whenever_the_power_fails_a_file_is_the_old_one_or_the_new_one",),
-        note="of the one writer of files; the database's own journal is SQLite's to prove, with synchronous=FULL",
+        quick=(
+            f"{_HERE}/test_disk.py::test_whenever_the_power_fails_a_file_is_the_old_one_or_the_new_one",
+            f"{_HERE}/test_power.py::test_an_identity_file_is_the_one_before_or_the_one_after",
+        ),
+        note="upgrade, import, forgetting and pruning by name: pytest -m slow tests/safety/test_power.py (strace)",
     ),
     "B-03": Row(
         what="kill -9 while training: the weights of an uninterrupted run",
@@ -105,8 +108,14 @@ ROWS: dict[str, Row] = {
     ),
     "B-09": Row(
         what="fuzzing of parsers: tags and header budget, shapes, tables, tensors, backups, audit lines",
-        quick=(f"{_HERE}/test_mutants.py::test_nothing_but_refusals_comes_out_of_a_parser",),
+        quick=(
+            f"{_HERE}/test_mutants.py::test_nothing_but_refusals_comes_out_of_a_parser",
+            "tests/pacs/test_fuzz.py::test_mutated_calls_leave_the_receiver_as_it_was",
+            "tests/pacs/test_fuzz.py::test_mutated_answers_of_a_pacs_are_answers_or_a_sentence",
+            "tests/pacs/test_fuzz.py::test_mutated_answers_of_a_web_server_are_answers_or_a_sentence",
+        ),
         full=(
+            "tests/pacs/test_fuzz.py::test_thousands_of_mutated_messages",
             f"{_HERE}/test_mutants.py::"
             "test_nothing_but_refusals_comes_out_of_a_parser_in_a_hundred_thousand_tries",
         ),
@@ -189,7 +198,10 @@ ROWS: dict[str, Row] = {
     ),
     "B-18": Row(
         what="canaries in headers, names and identifiers",
-        quick=(f"{_HERE}/test_privacy.py::test_no_canary_leaves_the_original_files",),
+        quick=(
+            f"{_HERE}/test_privacy.py::test_no_canary_leaves_the_original_files",
+            f"{_HERE}/test_nasty_files.py::test_no_canary_of_any_kind_leaves_the_files",
+        ),
         note="the command line's features; window titles and recent files are the window's (tests/app)",
     ),
     "B-19": Row(

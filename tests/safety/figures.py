@@ -52,6 +52,7 @@ FORMS = (
     _form("B-08", "mutants of image files, in the decoder", _MUTANTS, "two_hundred_thousand"),
     _form("B-08", "mutants imported by the window", _FOREIGN, "five_thousand", "B-08-window"),
     _form("B-09", "mutants in each of six parsers", _MUTANTS, "hundred_thousand_tries", *_PARSERS),
+    _form("B-09", "mutated PDUs and answers", "tests/pacs/test_fuzz.py", "thousands_of_mutated", "B-09-messages"),
     _form("B-11", "bombs", _MUTANTS, "bombs_are_measured"),
     _form("B-13", "damaged array files", f"{_HERE}/test_hostile_arrays.py", "two_thousand_damaged"),
     _form("B-23", "two programs on one study", f"{_HERE}/test_two_programs.py", "thousand_writes"),

@@ -107,7 +107,10 @@ from core.cli.main import run_command_line
 place, source, original, how = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4]
 study = place / "study"
 size = sum(p.stat().st_size for p in original.rglob("*") if p.is_file()) // 1024 + 600
-subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "marginalia", str(place)], check=True)
+options = f"size={size}k"
+if how == "no inodes":
+    options = f"size={20 * size}k,nr_inodes={sum(1 for _ in original.rglob('*')) + 20}"
+subprocess.run(["mount", "-t", "tmpfs", "-o", options, "marginalia", str(place)], check=True)
 shutil.copytree(original, study, ignore=shutil.ignore_patterns("derived"))
 
 def run(*arguments):
@@ -119,6 +122,18 @@ def run(*arguments):
     return code
 
 ballast = place / "ballast"
+def use_up_names():
+    # all but two: there are bytes enough, and no file can be made
+    ballast.mkdir()
+    made = []
+    try:
+        while True:
+            made.append(ballast / str(len(made)))
+            made[-1].touch()
+    except OSError:
+        for path in made[-3:-1]:
+            path.unlink()
+
 def fill():
     with ballast.open("wb", buffering=0) as file:
         try:
@@ -140,6 +155,8 @@ WRITERS = [
 ]
 if how == "nearly full":
     fill()
+elif how == "no inodes":
+    use_up_names()
 else:
     subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
 for arguments in WRITERS:
@@ -149,6 +166,8 @@ for arguments in WRITERS:
         assert code == 1, arguments
 if how == "nearly full":
     ballast.unlink()
+elif how == "no inodes":
+    shutil.rmtree(ballast)
 else:
     assert run("study", "show", study) == 0
     subprocess.run(["mount", "-o", "remount,rw", str(place)], check=True)
@@ -166,7 +185,7 @@ def _can_mount() -> bool:
 
 
 @pytest.mark.skipif(not _can_mount(), reason="needs root and a mount namespace; RLIMIT_FSIZE stands in elsewhere")
-@pytest.mark.parametrize("how", ["nearly full", "read-only"])
+@pytest.mark.parametrize("how", ["nearly full", "read-only", pytest.param("no inodes", marks=pytest.mark.slow)])
 def test_every_writer_says_in_a_sentence_that_it_cannot_write(
     trained_study: Path, synthetic_source: Path, tmp_path: Path, how: str
 ) -> None:
@@ -196,5 +215,5 @@ def test_every_writer_says_in_a_sentence_that_it_cannot_write(
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     lines = [line for line in done.stdout.splitlines() if line.startswith("1 ")]
     assert lines and all("Error: " in line and "Traceback" not in line for line in lines), done.stdout
-    word = "full" if how == "nearly full" else "read-only"
+    word = "read-only" if how == "read-only" else "full"
     assert sum(word in line for line in lines) >= len(lines) - 2, done.stdout

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.domain.errors import StudyError
+from core.domain.errors import StorageFullError, StudyError
 from core.domain.study import Labels
-from core.domain.vocabulary import MarginType
+from core.domain.vocabulary import MarginType, Part
+from core.store.arrays import ArrayStore
 from core.store.audit import read_exported, verify_chain
 from core.store.check import check_study
+from core.store.database import Database
+from core.store.erasure import Tombstone
+from core.store.file_names import add_names, read_names
 from core.store.identity import IdentityFile, Passphrase, PatientLink
+from core.store.names import FORGETTING
+from core.store.patients import remove_rows
 from core.store.study import Study
+from core.tasks.review.prototypes import Pruning
+from core.tasks.runs.lifecycle import changes_since_start, request_of
 from core.tasks.studies.forget_patient import forget, planned
+from core.training.similarity_table import load_table
 from tests.core.store.helpers import add_case, drawing
 
 SECRET = "comment-canary-7261"
@@ -123,3 +134,91 @@ def test_the_link_to_the_identifier_goes_too(folder: Path) -> None:
     again = IdentityFile.open(folder, source)
     assert again.patient_of("PSEUDO1") is None
     assert again.patient_of("PSEUDO2") is not None
+
+
+def whole(folder: Path) -> bool:
+    """Patient 1 is in the study with everything: rows, pixels, link and file name."""
+    with Study.open(folder) as study:
+        assert check_study(study).good
+        there = study.patients.find_by_pseudonym("PSEUDO1") is not None
+        assert ("i1" in study.arrays.pixel_files()) == there
+    identity = IdentityFile.open(folder, Passphrase(lambda: "correct horse"))
+    assert (identity.patient_of("PSEUDO1") is not None) == there == ("i1" in read_names(folder))
+    assert not (folder / FORGETTING).exists()
+    return there
+
+
+@pytest.fixture
+def linked(folder: Path) -> Callable[[], IdentityFile]:
+    source = Passphrase(lambda: "correct horse")
+    identity = IdentityFile.create(folder, source)
+    identity.add_patient(PatientLink(pseudonym="PSEUDO1", source="made up", identifier="ID1"))
+    identity.save()
+    add_names(folder, {"i1": "anna.dcm", "i2": "berta.dcm"})
+    return lambda: IdentityFile.open(folder, source)
+
+
+def test_a_disk_that_fails_at_the_commit_leaves_the_patient_whole(
+    folder: Path, linked: Callable[[], IdentityFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, the pixels and the link were gone and the rows were there."""
+
+    def fails(database: Database, patient_id: str) -> Tombstone:
+        with database.write() as transaction:
+            remove_rows(transaction, patient_id)
+            raise StorageFullError("study.db could not be written: the disk is full or failing.")
+
+    with monkeypatch.context() as patch, Study.open(folder) as study:
+        patch.setattr("core.store.study.forget_rows", fails)
+        with pytest.raises(StorageFullError):
+            forget(study, "PSEUDO1", open_identity=linked)
+        assert "i1" in study.arrays.pixel_files()
+    assert whole(folder)
+    with Study.open(folder) as study:
+        forget(study, "PSEUDO1", open_identity=linked)
+    assert not whole(folder)
+
+
+def test_files_that_cannot_be_deleted_go_at_the_next_opening(
+    folder: Path, linked: Callable[[], IdentityFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(store: ArrayStore, image_id: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch, Study.open(folder) as study:
+        patch.setattr(ArrayStore, "delete_pixels", fails)
+        with pytest.raises(StorageFullError, match="deleted when the study is opened"):
+            forget(study, "PSEUDO1", open_identity=linked)
+        assert study.patients.find_by_pseudonym("PSEUDO1") is None and "i1" in study.arrays.pixel_files()
+    assert not whole(folder)
+
+
+def test_runs_keep_no_id_no_outline_and_no_picture(own_study: Path) -> None:
+    """Ids are computed from pixels: who has the image could find out that it was used."""
+    with Study.open(own_study) as study:
+        (run,) = study.runs.all()
+        runs = study.run_folder(run.id)
+        parts = request_of(study, run).parts
+        patient = next(study.patients.get(one) for one, part in parts.items() if part is Part.TRAINING)
+        lesions = [lesion.id for lesion in study.lesions.of_patient(patient.id)]
+        images = [image.id for image in study.images.of_patient(patient.id)]
+        findings = [lesion.finding_id for lesion in study.lesions.of_patient(patient.id)]
+        secrets = [name.encode() for name in (patient.id, *lesions, *images, *findings)]
+        files = [runs / name for name in ("request.json", "data.json", "table.h5")]
+        assert all(any(secret in path.read_bytes() for secret in secrets) for path in files)
+        assert (runs / "projected.h5").is_file()
+        before = load_table(runs / "table.h5")
+        report = forget(study, patient.pseudonym)
+        assert report.models[0].trained_on
+        # the model's card names the sources of its prototypes, and the report says so
+        for path in runs.rglob("*"):
+            if path.is_file() and path.name not in ("model.json", "state.safetensors"):
+                assert not any(secret in path.read_bytes() for secret in secrets), path.name
+        assert not (runs / "projected.h5").exists()
+        after = load_table(runs / "table.h5")
+        np.testing.assert_array_equal(after.scores, before.scores)
+        assert len(set(after.patient_ids)) == len(set(before.patient_ids))
+        assert Pruning(study, run).outcome({0}).after.kept == (1, 2, 3, 4, 5)
+        changed = changes_since_start(study, run)
+        assert changed.missing == len(lesions)
+        assert check_study(study).good

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from core.cli.main import run_command_line
 from core.domain.content import content_sha256
 from core.domain.errors import BadFileError
 from core.domain.geometry import Box
@@ -23,6 +26,7 @@ from core.exchange.models.share_model import import_model
 from core.imaging.opencv import cv2
 from core.model.checkpoint import load_model, save_model
 from core.model.memorisation import closest_picture
+from core.store.anchor import read_anchor
 from core.store.study import Study
 from core.tasks.review.model_in_study import open_model
 from core.tasks.runs.lifecycle import find_run
@@ -85,8 +89,34 @@ def test_a_shared_model_has_no_picture_and_says_that_its_prototypes_are_latents(
     assert {"README.txt", "contents.json", "model.json", "config.json", "metrics.json"} <= files.keys()
     assert len(files) == 6
     assert json.loads(files["contents.json"]) == report
+    found = report["inversion"]
+    assert found["prototypes"] == 6 and found["learned_from"] > 10 and -1 <= found["others"] <= 1
+    assert f"mean correlation {found['own']:.2f} with the source" in " ".join(files["README.txt"].decode().split())
     assert "latent vector of a patch of a training" in files["README.txt"].decode()
     assert files["metrics.json"].startswith(b"[")
+
+
+def test_a_model_and_a_page_anchor_the_audit_trail(own_study: Path, marginalia: Run, tmp_path: Path) -> None:
+    """Whoever writes the whole trail anew cannot write the cards and pages that are elsewhere."""
+    out, page = tmp_path / "tiny.marginalia-model", tmp_path / "figures"
+    marginalia("export", own_study, "--format", "model", "--run", "tiny", "--out", out)
+    marginalia("evaluate", own_study, "tiny", "--draws", "20", "--out", page)
+    with Study.open(own_study, writable=False) as study:
+        name = study.info.id
+        kept = study.folder / study.runs.all()[0].folder / "model" / "model.json"
+    places = [out, page / "index.html", kept]
+    heads = [read_anchor(str(place), name) for place in places]
+    assert heads[0].counter >= heads[2].counter > 1
+    for head in heads:
+        assert run_command_line(["check", str(own_study), "--against", str(head), "--quiet"]) == 0
+    with closing(sqlite3.connect(own_study / "study.db")) as database:
+        database.execute("DROP TRIGGER audit_no_update")
+        database.execute("UPDATE audit SET sha256 = ? WHERE counter = ?", ("0" * 64, heads[2].counter))
+        database.commit()
+    for place in places[:2]:
+        assert run_command_line(["check", str(own_study), "--against", str(place), "--quiet"]) == 1
+    with pytest.raises(BadFileError, match="no head of this study"):
+        read_anchor(str(out), "another")
 
 
 @pytest.fixture

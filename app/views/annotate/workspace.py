@@ -7,12 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from app.actions.actions import Actions
 from app.actions.catalogue import Need
@@ -28,6 +23,7 @@ from app.state.changes import (
     ImageCorrected,
     LabelsChanged,
     LesionsChanged,
+    OthersChanged,
     ReaderChanged,
     SelectionChanged,
     StorageChanged,
@@ -39,11 +35,13 @@ from app.state.session import Session
 from app.state.study_place import StudyPlace, read_place, store_place
 from app.views.annotate.hanging_controller import HangingController
 from app.views.annotate.history import AnnotateHistory
+from app.views.annotate.mask_frame import MaskFrame
 from app.views.annotate.overlays import Overlays
-from app.views.annotate.panel_controller import PanelController, mask_frame
+from app.views.annotate.panel_controller import PanelController
 from app.views.annotate.pen_strip import PenStrip
 from app.views.annotate.side_panel import WIDTH, SidePanel
 from app.views.annotate.tool_column import tool_column
+from app.views.dialogs.conflict import ask_which_stays
 from app.views.screen import History, Screen
 from app.views.worklist.panel import WorklistPanel
 from app.widgets.drawing.canvas import AnnotationCanvas
@@ -54,7 +52,7 @@ from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Display, Voi
 from core.data.roi import roi_square
 from core.data.roi_set import InputTransform
-from core.domain.errors import MarginaliaError
+from core.domain.errors import ConflictError, MarginaliaError
 from core.domain.shapes import Length, Shape
 from core.domain.study import Labels, Lesion, LesionOutline
 from core.tasks.studies.queries import HistoryEntry
@@ -77,7 +75,7 @@ class AnnotateWorkspace(Screen):
         self.canvas = AnnotationCanvas(self.view, self.document, self)
         self.overlays = Overlays(self.view)
         self.preview = MaskPreview(self.document)
-        self.panel = SidePanel(actions, mask_frame(self.preview))
+        self.panel = SidePanel(actions, MaskFrame(self.preview))
         self.details = PanelController(session, self.panel, self.preview)
         self.strip = PenStrip(actions)
         self.shown: LoadedPicture | None = None
@@ -173,6 +171,8 @@ class AnnotateWorkspace(Screen):
             case ReaderChanged() if self._session.is_open:
                 self._show_lesion()
             case LesionsChanged() if self._session.image_id is not None:
+                self._show_lesion(keep_drawing=True)
+            case OthersChanged(lesion_ids=lesions) if self._session.lesion_id in lesions:
                 self._show_lesion(keep_drawing=True)
             case LabelsChanged(image_id=image) if image == self._session.image_id:
                 self.details.show_labels()
@@ -283,7 +283,7 @@ class AnnotateWorkspace(Screen):
         else:
             self.details.past = self._session.reads.history(lesion.id)
             self.document.load(
-                [entry.shapes for entry in reversed(self.details.past)],
+                self._session.states(lesion.id, [entry.shapes for entry in reversed(self.details.past)]),
                 commit=partial(self._session.commit_shapes, lesion.id),
                 spacing_mm=spacing,
             )
@@ -327,13 +327,16 @@ class AnnotateWorkspace(Screen):
     def _take_outline(self, outline: LesionOutline) -> None:
         if self._session.image_id is not None and self._session.can_write:
             add_lesion(self._session, self._session.image_id, outline)
-            self.canvas.choose_tool("ellipse")
+            self.canvas.choose_tool("propose" if self.canvas.tool_name == "propose" else "ellipse")
 
     def _change_outline(self, outline: LesionOutline) -> None:
         if self.lesion is None:
             return
         try:
-            change_outline(self._session, self.lesion.id, outline)
+            change_outline(self._session, self.lesion, outline)
+        except ConflictError as conflict:
+            self._show_lesion(keep_drawing=True)
+            ask_which_stays(conflict, self, partial(self._change_outline, outline))
         except MarginaliaError as error:
             self.canvas.show_outline(None)
             self.refused.emit(translate_message(error))

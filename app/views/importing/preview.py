@@ -38,6 +38,7 @@ from core.domain.events import Event, Progress
 from core.store.study import Study
 
 SIZE = (860, 620)
+_LOW = 360
 
 
 class ImportPreview(QDialog):
@@ -252,6 +253,8 @@ class ImportPreview(QDialog):
         margins = " · ".join(f"{word(margin)} {number(count)}" for margin, count in found.margins.items())
         self.margins.setText(tr("Margins: {words}", words=margins))
         self.table.show_files(problems, coming=True)
+        # high only where there is something to read
+        resize_on_screen(self, self.width(), SIZE[1] if problems else _LOW)
         self.import_button.setText(tr("Import {n} images", n=number(found.images)))
 
     def _accept(self) -> None:

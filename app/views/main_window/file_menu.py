@@ -21,7 +21,7 @@ from app.views.main_window.import_menu import ImportController
 from core.domain.errors import MarginaliaError
 from core.domain.events import Emit, IsCancelled
 from core.store.names import DATABASE, is_study
-from core.tasks.studies.trusted_studies import is_known, mark_trusted
+from core.store.trusted_studies import is_known, mark_trusted
 
 if TYPE_CHECKING:
     from app.views.exporting.dialog import ExportDialog

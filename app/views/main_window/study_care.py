@@ -77,10 +77,10 @@ class StudyCare(QObject):
         """Unpack into a new or empty folder, and open the study."""
 
         def job(emit: Emit, cancelled: IsCancelled) -> object:
-            from core.store.restore import restore_archive
-            from core.tasks.studies.trusted_studies import mark_trusted
+            from core.store.trusted_studies import mark_trusted
+            from core.tasks.studies.check_job import restore_apart
 
-            manifest = restore_archive(file, folder, progress=_progress(emit, cancelled))
+            manifest = restore_apart(file, folder, emit=emit, cancelled=cancelled)
             mark_trusted(folder)
             return manifest
 

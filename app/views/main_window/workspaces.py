@@ -13,6 +13,7 @@ from app.actions.catalogue import ScreenName
 from app.actions.keymap import KeymapPreset, chosen_preset
 from app.qt import settings
 from app.qt.icons import icon
+from app.services.followed_study import FollowedStudy
 from app.services.model_service import ModelService
 from app.services.training_service import TrainingService
 from app.state.changes import Change, StudyOpening
@@ -55,6 +56,7 @@ class Workspaces(QObject):
         self.shown_name: ScreenName = ""
         """The screen that is shown; empty while the welcome page is."""
         self.training = TrainingService(session, self)
+        self.followed = FollowedStudy(session, self)
         self.desk = ModelService(session, self)
         session.changed.connect(self._follow)
         # what a training says at its end is said by its screen, also where nobody looked at that yet
@@ -157,8 +159,10 @@ class Workspaces(QObject):
         return self._annotation
 
     def _make_annotation(self) -> tuple[AnnotateWorkspace, AnnotateWiring]:
+        from app.views.annotate.live_precision import LivePrecisionLine
         from app.views.annotate.wiring import AnnotateWiring
         from app.views.annotate.workspace import AnnotateWorkspace
+        from app.views.worklist.usefulness import UsefulFirst
 
         workspace = AnnotateWorkspace(self._session, self._actions)
         wiring = AnnotateWiring(self._session, self._actions, workspace)
@@ -167,6 +171,8 @@ class Workspaces(QObject):
         workspace.undo_offered.connect(self.undo_offered)
         workspace.worklist.import_wanted.connect(self.import_wanted)
         workspace.worklist.model.failed.connect(self.search_failed)
+        LivePrecisionLine(self._session, self.desk, workspace.panel.mask_frame.precision)
+        UsefulFirst(self._session, self.desk, workspace.worklist).message.connect(self.refused)
         wall = workspace.wall.hanging_view
         wall.cursor_moved.connect(self.pointed)
         wall.announced.connect(self.refused)

@@ -62,6 +62,10 @@ _RUN: dict[str, Texts] = {
         tr("Frozen blocks"),
         tr("Blocks of the backbone, from its input, that are not trained."),
     ),
+    "tuned_blocks": lambda: (
+        tr("Late blocks"),
+        tr("Last blocks of a frozen backbone that are trained all the same. Slower."),
+    ),
     "cached_augmentations": lambda: (
         tr("Augmented copies"),
         tr("Of each lesion, computed once for a frozen backbone."),

@@ -92,6 +92,7 @@ class PlanPanel(QWidget):
         self.weights.arrived.connect(self._read)
         self.label.currentIndexChanged.connect(self._preset_chosen)
         self.split_box.currentIndexChanged.connect(self.data_wanted)
+        self.folds.valueChanged.connect(lambda folds: self.split_box.setEnabled(not folds))
         self.seed.valueChanged.connect(self._read)
         self.form.edited.connect(self._read)
         self.label_rule.rule_chosen.connect(self._read)
@@ -334,7 +335,7 @@ class PlanPanel(QWidget):
 
     def _start(self) -> None:
         if self.config is not None:
-            split = "" if self.split is None else self.split.name
+            split = "" if self.split is None or self.folds.value() else self.split.name
             self.start_wanted.emit(
                 PlanRequest(
                     config=self.config,

@@ -57,7 +57,7 @@ from core.domain.events import Event, Metrics, Projected
 from core.domain.study import Run, RunStatus
 from core.jobs.hosts import Hosts
 from core.jobs.launcher_profiles import slurm_launchers
-from core.tasks.runs.detached_runs import is_worked_on
+from core.jobs.run_records import is_worked_on
 from core.tasks.runs.projection_file import ProjectedPictures, read_projected
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ class TrainScreen(Screen):
         self.runs.open_wanted.connect(self._open_model)
         self.runs.resume_wanted.connect(self._resume)
         self.runs.withdraw_wanted.connect(self.training.withdraw)
+        self.runs.update_wanted.connect(lambda run: self._try(lambda: self.training.plan_update(run)))
         self.runs.compare_wanted.connect(self._compare)
         self.runs.validate_wanted.connect(self._validate)
         self.runs.log_wanted.connect(self._show_log)

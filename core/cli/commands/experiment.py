@@ -13,7 +13,7 @@ unless --set says otherwise.
 
 examples:
   marginalia experiment table1 --phantom --out table1-phantom
-  marginalia experiment table1 --study breast-margins --folds 5 --seeds 1 --out table1-real
+  marginalia experiment table1 --study breast-margins --folds 5 --seeds 1 --preset pretrained --out table1-real
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 
 from core.cli.console import Console
+from core.cli.text import shell_word
 
 HELP = "write synthetic mammograms that `import` reads"
 
@@ -70,6 +71,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.result(
         {"folder": str(arguments.folder), "table": str(table), "patients": config.patients, "synthetic": True},
         f"Wrote SYNTHETIC mammograms of {config.patients} patients to {arguments.folder}. Next: marginalia study "
-        f"create STUDY, then marginalia import STUDY {arguments.folder}",
+        f"create STUDY, then marginalia import STUDY {shell_word(arguments.folder)}",
     )
     return 0

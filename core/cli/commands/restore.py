@@ -26,14 +26,10 @@ def look_up(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    from core.store.restore import restore_archive
-    from core.tasks.studies.trusted_studies import mark_trusted
+    from core.store.trusted_studies import mark_trusted
+    from core.tasks.studies.check_job import restore_apart
 
-    manifest = restore_archive(
-        arguments.file,
-        arguments.folder,
-        progress=console.progress("restore"),
-    )
+    manifest = restore_apart(arguments.file, arguments.folder, emit=console.emit, cancelled=console.cancelled)
     mark_trusted(arguments.folder)
     console.result(
         {"study": str(arguments.folder), "name": manifest.study_name, "files": len(manifest.files)},

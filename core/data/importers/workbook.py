@@ -58,11 +58,11 @@ def _rows(path: Path, book: Any, required: Sequence[str]) -> list[Row]:
             continue
         refuse_twice(path, header)
         rows = []
-        for number, cells in enumerate(lines, start=start + 1):
-            texts = [_text(cell) for cell in cells]
-            if any(texts):
-                # columns without a heading are passed over
-                named = {n: t for n, t in zip(header, texts, strict=False) if n}
+        # columns without a heading are not read
+        columns = [(place, name) for place, name in enumerate(header) if name]
+        for number, cells in _with_content(lines, start=start + 1):
+            named = {name: _text(cells[place]) for place, name in columns}
+            if any(named.values()):
                 rows.append(Row(number, named, decimal_comma=True))
         return rows
     refuse_missing(path, required, headers[0] if headers else [])
@@ -71,11 +71,27 @@ def _rows(path: Path, book: Any, required: Sequence[str]) -> list[Row]:
 
 def _header(lines: Iterator[tuple[Any, ...]]) -> tuple[list[str], int]:
     """The first row that is not blank, and its number."""
-    for number, cells in enumerate(lines, start=1):
+    for number, cells in _with_content(lines, start=1):
         texts = [_text(cell) for cell in cells]
         if any(texts):
             return texts, number
     return [], 0
+
+
+def _with_content(lines: Iterator[tuple[Any, ...]], start: int) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """The rows that have cells, and their numbers.
+
+    A sheet whose last row was once formatted has a million rows between, which the library gives as one and the
+    same tuple: looking at each of its thousand cells took minutes.
+    """
+    blank: tuple[Any, ...] | None = None
+    for number, cells in enumerate(lines, start=start):
+        if cells is blank:
+            continue
+        if all(cell is None for cell in cells):
+            blank = cells
+        else:
+            yield number, cells
 
 
 def workbook_header(path: Path, *, required: Sequence[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +17,14 @@ OUTLINES, FINE = "OUTLINES", "FINE"
 """Graphic layers of a presentation state of this program."""
 MOST_POINTS = 200_000
 """The highest number of points in all regions of one file."""
+MOST_REGIONS = 5_000
+"""The highest number of regions of one file, counted once for each image that they are drawn in."""
+_LONGEST_NAME = 1_024
+"""Characters of a name that are kept of a foreign file."""
+
+
+class ShapelessError(BadFileError):
+    """A graphic that marks a place and no region."""
 
 
 class GraphicRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,20 +54,36 @@ def presentation_of(found: Dataset) -> GspsRead:
     if str(found.get("Modality") or "") != "PR":
         raise BadFileError("A file is not a presentation state.")
     graphics: list[GraphicRead] = []
-    points = passed = 0
+    points = passed = shapeless = 0
     for annotation in found.get("GraphicAnnotationSequence") or []:
         sources = _sources(annotation, found)
         outline = str(annotation.get("GraphicLayer") or "") == OUTLINES
         for graphic in annotation.get("GraphicObjectSequence") or []:
-            points += int(graphic.get("NumberOfGraphicPoints") or 0)
-            if points > MOST_POINTS:
-                raise BadFileError(f"A file draws graphics of more than {MOST_POINTS:,} points.")
+            # as many as it says, or as there are
+            points += max(
+                int(graphic.get("NumberOfGraphicPoints") or 0), len(graphic.get("GraphicData") or ()) // 2
+            )
+            if points > MOST_POINTS or len(graphics) + len(sources) > MOST_REGIONS:
+                raise BadFileError(
+                    f"A file draws more than {MOST_POINTS:,} points or {MOST_REGIONS:,} regions; it is not read."
+                )
             if str(graphic.get("GraphicAnnotationUnits") or "") != "PIXEL":
                 passed += 1
                 continue
-            graphics += [_graphic(graphic, source, outline=outline) for source in sources]
-    notes = (f"has {passed} graphics in units of a display, which have no position in the image.",)
-    return GspsRead(graphics=tuple(graphics), notes=notes if passed else ())
+            try:
+                one = _graphic(graphic, sources[0], outline=outline)
+            except ShapelessError:
+                shapeless += 1
+                continue
+            graphics += [msgspec.structs.replace(one, source_uid=source) for source in sources]
+    return GspsRead(graphics=tuple(graphics), notes=tuple(_notes(passed, shapeless)))
+
+
+def _notes(passed: int, shapeless: int) -> Iterator[str]:
+    if passed:
+        yield f"has {passed} graphics in units of a display, which have no position in the image."
+    if shapeless:
+        yield f"has {shapeless} graphics that enclose nothing (points, open lines); they are left out."
 
 
 def _sources(annotation: Dataset, found: Dataset) -> list[str]:
@@ -76,7 +101,7 @@ def _sources(annotation: Dataset, found: Dataset) -> list[str]:
 
 def _graphic(graphic: Dataset, source: str, *, outline: bool) -> GraphicRead:
     flat = [float(v) for v in graphic.GraphicData]
-    name, _, role = str(graphic.get("TrackingID") or "").rpartition(" ")
+    name, _, role = str(graphic.get("TrackingID") or "")[:_LONGEST_NAME].rpartition(" ")
     styles = graphic.get("LineStyleSequence") or []
     pen = Length(value=float(styles[0].LineThickness), unit="px") if styles else None
     uid = str(graphic.get("TrackingUID") or "")
@@ -87,13 +112,24 @@ def _graphic(graphic: Dataset, source: str, *, outline: bool) -> GraphicRead:
 
 
 def region_shape(graphic: str, flat: list[float], pen: Length | None, role: Role) -> Shape:
-    """The shape of a region with these coordinates, x and y in turn; BadFileError where it is none."""
+    """The shape of a region with these coordinates, x and y in turn.
+
+    Raises: ShapelessError for points and open lines, BadFileError for what is no region at all.
+    """
     try:
         points = tuple(zip(flat[0::2], flat[1::2], strict=True))
         if not all(map(math.isfinite, flat)) or (pen is not None and not 0 <= pen.value < 1e6):
             raise ValueError("a coordinate or a width is not a number")
         region: Any = {"graphic": graphic, "points": points, "pen": pen, "role": role}
+        if _encloses_nothing(graphic, points, pen):
+            raise ShapelessError(f"A file holds a region that encloses nothing ({graphic[:16]}).")
         kind = msgspec.convert(graphic, GraphicType)
         return shape_of(SpatialRegion(**(region | {"graphic": kind})))
     except (ValueError, msgspec.ValidationError) as error:
         raise BadFileError(f"A file holds a region of an unsupported shape ({graphic[:16]}).") from error
+
+
+def _encloses_nothing(graphic: str, points: Sequence[tuple[float, float]], pen: Length | None) -> bool:
+    if graphic in ("POINT", "MULTIPOINT"):
+        return True
+    return graphic == "POLYLINE" and pen is None and (len(points) < 4 or points[0] != points[-1])

@@ -10,6 +10,7 @@ import msgspec
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_file_meta_info
 
 from core.domain.errors import BadFileError
 from core.domain.shapes import Polygon
@@ -19,10 +20,14 @@ from core.exchange.dicom.read_gsps import GspsRead, presentation_of
 from core.exchange.dicom.read_seg import SegRead, segmentation_of
 from core.exchange.dicom.read_sr import report_of
 from core.exchange.masks.mask_shapes import count_regions, regions_of_mask, shapes_of_mask
-from core.imaging.formats.dicom_header import PARSER_ERRORS
+from core.imaging.formats.dicom_header import PARSER_ERRORS, inflated
+from core.imaging.formats.dicom_syntax import DEFLATED
 from core.imaging.sandbox import Sandbox
 
 ENTRY = "core.exchange.dicom.read_results:run"
+_LARGEST_WITHOUT_PIXELS = 64 << 20
+_META = 144
+"""Bytes before the file meta information that its group length does not count (PS3.10, 7.1)."""
 MOST_REGIONS, _MOST_CORNERS = 32, 500_000
 """The highest numbers of regions and corners of one mask; a mask of many specks does not show lesions."""
 
@@ -95,11 +100,18 @@ def run(argument: bytes) -> bytes:
         return _kind(Path(rest.decode()))
     if kind in (b"shapes", b"regions"):
         return msgspec.msgpack.encode(_polygons(kind, msgspec.msgpack.decode(rest, type=Bitmap)))
-    return msgspec.msgpack.encode(_READERS[kind](_dataset(Path(rest.decode()))))
+    path = Path(rest.decode())
+    if kind != b"seg":
+        _refuse_large(path)
+    return msgspec.msgpack.encode(_READERS[kind](_dataset(path)))
 
 
 def _dataset(path: Path, **more: Any) -> Dataset:
-    """The data set of a file, with a preamble or without one; BadFileError for what is no DICOM file."""
+    """The data set of a file, with a preamble or without one.
+
+    Raises: BadFileError for what is no DICOM file, RefusedImageError for one that unpacks to far more than it is.
+    """
+    _refuse_inflated(path)
     try:
         return dcmread(path, **more)
     except InvalidDicomError:
@@ -107,6 +119,27 @@ def _dataset(path: Path, **more: Any) -> Dataset:
         if "Modality" not in found or "SOPClassUID" not in found:
             raise
         return found
+
+
+def _refuse_inflated(path: Path) -> None:
+    """The library unpacks a deflated data set whole, whatever its size."""
+    try:
+        meta = read_file_meta_info(path)
+    except PARSER_ERRORS:
+        return
+    if str(meta.get("TransferSyntaxUID") or "") == DEFLATED:
+        with path.open("rb") as file:
+            file.seek(_META + int(meta.FileMetaInformationGroupLength))
+            inflated(file, "A file")
+
+
+def _refuse_large(path: Path) -> None:
+    """A report or a presentation state holds words and coordinates and no pixels."""
+    if path.stat().st_size > _LARGEST_WITHOUT_PIXELS:
+        raise BadFileError(
+            f"A file has more than {_LARGEST_WITHOUT_PIXELS >> 20} MB, far more than a report or a presentation "
+            "state needs; it was not read."
+        )
 
 
 def _kind(path: Path) -> bytes:

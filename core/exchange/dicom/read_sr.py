@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+import msgspec
 from pydicom.dataset import Dataset
 
 from core.domain.errors import BadFileError
-from core.domain.shapes import Length, Role, Shape
+from core.domain.shapes import Length, Origin, Role, Shape
 from core.domain.study import Labels, LesionOutline
 from core.exchange.dicom import coded
 from core.exchange.dicom.lesion_report import LesionReport, ModelFinding, PrototypeShare, ReportRead
-from core.exchange.dicom.read_gsps import MOST_POINTS, region_shape
+from core.exchange.dicom.read_gsps import MOST_POINTS, MOST_REGIONS, ShapelessError, region_shape
 
 _MEASUREMENTS, _GROUP, _TRACKING, _TRACKING_UID = "126010", "125007", "112039", "112040"
 _ALGORITHM, _VERSION, _PARAMETER = "111001", "111003", "111002"
 _DEEPEST, _MOST = 32, 100_000
+_LONGEST_TEXT, _MOST_COMMENTS = 65_536, 1_000
+"""Characters of a text and number of comments of a report; a report of a person has far fewer."""
 
 
 @dataclass(kw_only=True)
@@ -36,8 +40,12 @@ def report_of(found: Dataset) -> ReportRead:
     """The lesions of a report; BadFileError for a data set that is none, or not one of this program's."""
     if str(found.get("Modality") or "") != "SR":
         raise BadFileError("A file is not a structured report.")
-    comments = [str(i.TextValue) for i in _children(found) if _name(i) == coded.COMMENT.value]
-    groups = [_group(item) for item in _measurement_groups(found)]
+    comments = _comments(found)
+    groups: list[_Group] = []
+    for item in _measurement_groups(found):
+        if len(groups) == MOST_REGIONS:
+            raise BadFileError(f"A file holds more than {MOST_REGIONS:,} measurement groups; it is not read.")
+        groups.append(_group(item))
     if not groups:
         raise BadFileError("A file is a structured report without measurement groups; nothing in it can be read.")
     if sum(len(group.region[1]) for group in groups if group.region is not None) > 2 * MOST_POINTS:
@@ -53,6 +61,19 @@ def report_of(found: Dataset) -> ReportRead:
         comments=tuple(comments),
         notes=tuple(notes),
     )
+
+
+def _comments(found: Dataset) -> list[str]:
+    comments = [_text(str(i.TextValue)) for i in _children(found) if _name(i) == coded.COMMENT.value]
+    if len(comments) > _MOST_COMMENTS:
+        raise BadFileError(f"A file holds more than {_MOST_COMMENTS:,} comments; it is not read.")
+    return comments
+
+
+def _text(value: str) -> str:
+    if len(value) > _LONGEST_TEXT:
+        raise BadFileError(f"A file holds a text of {len(value):,} characters; it is not read.")
+    return value
 
 
 def _children(item: Dataset) -> list[Dataset]:
@@ -87,7 +108,7 @@ def _group(item: Dataset) -> _Group:
     for child in _children(item):
         name, kind = _name(child), str(child.ValueType)
         if kind in ("TEXT", "UIDREF"):
-            value = str(child.get("TextValue") or child.get("UID") or "")
+            value = _text(str(child.get("TextValue") or child.get("UID") or ""))
             group.texts.setdefault(name, []).append(value)
         elif kind == "CODE":
             group.evaluations[name] = _code(child.ConceptCodeSequence[0])
@@ -141,13 +162,14 @@ def _lesion(uid: str, groups: list[_Group]) -> LesionReport | None:
     for group in groups:
         role = group.evaluations.get(coded.REGION_ROLE.value, "")
         # reports of other programs say not what a region marks: their first closed one is the outline
-        if role == coded.OUTLINE.value or (not role and group.region is not None and outline is None):
-            shape = _shape(group, Role.MARGIN)
-            if not isinstance(shape, LesionOutline):
-                raise BadFileError("A file outlines a lesion with an open line.")
-            outline, labels = shape, _labels(group)
-        elif group.region is not None:
-            fine.append(_shape(group, _role(role)))
+        with suppress(ShapelessError):  # a point, as of a program that finds lesions: it outlines nothing
+            if role == coded.OUTLINE.value or (not role and group.region is not None and outline is None):
+                shape = _shape(group, Role.MARGIN)
+                if not isinstance(shape, LesionOutline):
+                    raise BadFileError("A file outlines a lesion with an open line.")
+                outline, labels = msgspec.structs.replace(shape, origin=_origin(group)), _labels(group)
+            elif group.region is not None:
+                fine.append(msgspec.structs.replace(_shape(group, _role(role)), origin=_origin(group)))
         if _ALGORITHM in group.texts:
             model = _model(group)
     if outline is None:
@@ -160,6 +182,11 @@ def _lesion(uid: str, groups: list[_Group]) -> LesionReport | None:
 
 def _role(code: str) -> Role:
     return next((Role(word) for word, own in coded.FINE_ROLES.items() if own.value == code), Role.MARGIN)
+
+
+def _origin(group: _Group) -> Origin:
+    code = group.evaluations.get(coded.ORIGIN.value, "")
+    return next((Origin(word) for word, own in coded.ORIGINS.items() if own.value == code), Origin.DRAWN)
 
 
 def _shape(group: _Group, role: Role) -> Shape:

@@ -138,7 +138,7 @@ def _groups(
         source,
         outlines[0],
         coded.OUTLINE,
-        evaluations=_evaluations(lesion.labels),
+        evaluations=[*_evaluations(lesion.labels), _origin(lesion.outline)],
         measurements=[] if cancer is None else [_measure(coded.CANCER, 100 * cancer, coded.PERCENT)],
     )
     if not any(shape.erases for shape in lesion.fine):
@@ -160,7 +160,12 @@ def _fine_group(
             region,
             coded.FINE_ROLES[region.role.value],
             measurements=[] if pen is None else [_measure(coded.PEN, pen.value, unit)],
+            evaluations=[_origin(shape)],
         )
+
+
+def _origin(shape: Shape) -> hd.sr.QualitativeEvaluation:
+    return hd.sr.QualitativeEvaluation(coded.ORIGIN, coded.ORIGINS[shape.origin.value])
 
 
 def _region_group(

@@ -21,6 +21,7 @@ from core.domain.vocabulary import DISCLAIMER, MarginType
 from core.exchange.collect import ExportItem, collect, each, write_export
 from core.exchange.formats import EVERYTHING, QUIET, ExportSelection, ExportTools
 from core.exchange.masks.clipping import clipped_ring
+from core.exchange.masks.mask_shapes import shapes_of_mask
 from core.exchange.masks.png import fine_mask, lesion_mask
 from core.exchange.masks.polygons import polygons_of
 from core.exchange.stored_matrix import stored_items
@@ -43,9 +44,10 @@ something was erased.
 
 
 class Rle(msgspec.Struct, frozen=True, kw_only=True):
-    """Uncompressed run lengths, down the columns, unmarked first."""
+    """Run lengths, down the columns, unmarked first."""
 
-    counts: tuple[int, ...]
+    counts: tuple[int, ...] | str
+    """Plain, or in the text that pycocotools packs them into (``unpacked_counts``)."""
     size: tuple[int, int]
     """(height, width)"""
 
@@ -81,11 +83,11 @@ class CocoAnnotation(msgspec.Struct, frozen=True, kw_only=True):
     marginalia: Original | None = None
 
     def shapes(self) -> tuple[Shape, ...]:
-        """The readers' shapes; of a foreign file its polygons."""
+        """The readers' shapes; of a foreign file its polygons, or shapes that make its bitmap to the bit."""
         if self.marginalia is not None:
             return self.marginalia.shapes
         if isinstance(self.segmentation, Rle):
-            raise BadFileError(f"Annotation {self.id} is a bitmap without shapes; only polygons can be imported.")
+            return shapes_of_mask(mask_of_rle(self.segmentation))
         return tuple(Polygon(points=tuple(zip(ring[0::2], ring[1::2], strict=True))) for ring in self.segmentation)
 
 
@@ -211,10 +213,37 @@ def run_lengths(mask: NDArray[np.uint8]) -> Rle:
 def mask_of_rle(rle: Rle) -> NDArray[np.uint8]:
     """Inverse of ``run_lengths``; BadFileError where the runs do not fill the size."""
     height, width = rle.size
-    if min(height, width) < 0 or height * width > _LARGEST or sum(rle.counts) != height * width:
+    counts = unpacked_counts(rle.counts) if isinstance(rle.counts, str) else rle.counts
+    sound = min(height, width) >= 0 and min(counts, default=0) >= 0
+    if not sound or height * width > _LARGEST or sum(counts) != height * width:
         raise BadFileError("A bitmap of the COCO file does not have the size that it declares.")
-    values = np.arange(len(rle.counts)) % 2
-    return np.repeat(values, rle.counts).astype(np.uint8).reshape(width, height).T
+    values = np.arange(len(counts)) % 2
+    return np.repeat(values, counts).astype(np.uint8).reshape(width, height).T
+
+
+def unpacked_counts(text: str) -> tuple[int, ...]:
+    """Return the run lengths of a text of pycocotools (``rleFrString``): five bits a character from "0" on, the
+    sixth says that more follow, the sign is extended; from the fourth run on differences to the last but one.
+
+    Raises: BadFileError for another text.
+    """
+    counts: list[int] = []
+    value = shift = 0
+    for letter in text:
+        bits = ord(letter) - 48
+        if not 0 <= bits < 64 or shift > 35:
+            raise BadFileError("A bitmap of the COCO file is not packed as COCO packs it.")
+        value |= (bits & 0x1F) << shift
+        shift += 5
+        if bits & 0x20:
+            continue
+        if bits & 0x10:
+            value -= 1 << shift
+        counts.append(value + counts[-2] if len(counts) > 2 else value)
+        value = shift = 0
+    if shift:
+        raise BadFileError("A bitmap of the COCO file is cut off.")
+    return tuple(counts)
 
 
 def read_coco(path: Path) -> CocoDocument:

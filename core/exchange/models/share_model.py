@@ -6,6 +6,7 @@ import hashlib
 import io
 import shutil
 import tempfile
+import textwrap
 import uuid
 from pathlib import Path
 from typing import TypeVar
@@ -28,12 +29,14 @@ from core.exchange.models.archive import (
     read_model_archive,
     write_model_archive,
 )
+from core.explain.inversion import Inversion, measure
 from core.imaging.worker import DecodeWorker
 from core.jobs.run_records import check_run_name
 from core.model.card import CONTENTS, PICTURES, ModelCard
 from core.model.checkpoint import LoadedModel, load_model, save_model
 from core.model.memorisation import LIMIT, Memorisation, closest_picture
 from core.platform.atomic import atomic_write, make_folder, storage_error
+from core.store.anchor import NOTE, anchor_text
 from core.store.study import Study
 from core.tasks.review.evaluate_runs import evaluate_runs
 from core.tasks.review.model_in_study import ModelInStudy, open_model
@@ -80,6 +83,8 @@ class SharedModel(msgspec.Struct, frozen=True, kw_only=True):
     """The source lesions of those vectors, by the study's identifiers."""
     training_patients: int
     prototypes: tuple[SharedPrototype, ...] = ()
+    inversion: Inversion | None = None
+    """Patches as rebuilt from the vectors alone; None where it could not be measured."""
 
 
 class ImportedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +131,7 @@ def share_model(
         raise ModelError(
             f"The model of run {run.name} was shared without its pictures, so it cannot be exported with them."
         )
-    card = _shared_card(opened.model.card, with_pictures)
+    card = _shared_card(opened.model.card, with_pictures, anchor_text(study.info.id, study.audit.head()))
     files: dict[str, bytes] = {}
     make_folder(path.parent)
     try:
@@ -146,6 +151,7 @@ def share_model(
         source_lesions=tuple(sorted({prototype.lesion_id for prototype in card.prototypes})),
         training_patients=len(set(training.patient_ids)),
         prototypes=_sources(study, card),
+        inversion=measure(opened.model.network, card.prototypes, opened.rois, cancelled=cancelled),
     )
     for patch in patches:
         files[f"{PICTURES}/prototype-{patch.index + 1}.png"] = _png(patch.source)
@@ -169,12 +175,12 @@ def _training_rois(opened: ModelInStudy) -> RoiSet:
     return training
 
 
-def _shared_card(card: ModelCard, with_pictures: bool) -> ModelCard:
+def _shared_card(card: ModelCard, with_pictures: bool, anchor: str) -> ModelCard:
     words = "with the pictures of its prototypes" if with_pictures else "without pictures"
     return msgspec.structs.replace(
         card,
         contains_patient_images=with_pictures,
-        notes={**card.notes, "shared": f"{words}; {CONTENTS} says what it holds"},
+        notes={**card.notes, "shared": f"{words}; {CONTENTS} says what it holds", NOTE: anchor},
     )
 
 
@@ -240,6 +246,7 @@ def _readme(shared: SharedModel, card: ModelCard) -> str:
         f"It holds {shared.latent_prototypes} prototypes. Each is the latent vector of a patch of a training",
         "image, equal to the bit to what the network computes from that patch. Who has the network can search",
         "pictures for one that gives the vector, and who has an image can find out whether it was trained on.",
+        *_inversion_lines(shared.inversion),
         "The source lesions are named by the identifiers and pseudonyms of the study that they are in.",
         f"The weights were fitted to images of {shared.training_patients} patients.",
         "",
@@ -247,6 +254,11 @@ def _readme(shared: SharedModel, card: ModelCard) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _inversion_lines(found: Inversion | None) -> list[str]:
+    text = "How much of a patch can be rebuilt was not measured: too few regions of other patients."
+    return textwrap.wrap(text if found is None else found.sentence, width=88)
 
 
 def import_model(

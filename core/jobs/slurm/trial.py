@@ -18,6 +18,7 @@ from core.jobs.slurm.follower import SlurmFollower
 from core.jobs.slurm.options import SlurmOptions
 from core.jobs.slurm.standing import number_of
 from core.jobs.slurm.submission import SlurmTask, submit
+from core.jobs.slurm.words import KEPT
 from core.platform.atomic import make_folder
 from core.platform.places import state_folder
 
@@ -50,7 +51,7 @@ def try_launcher(
     if isinstance(final, Succeeded):
         return msgspec.convert(final.result, MachineReport)
     if isinstance(final, Failed):
-        raise TrainingError(final.sentence)
+        raise TrainingError(final.sentence.removesuffix(KEPT).strip())
     if cancelled():
         raise Cancelled
     raise TrainingError(

@@ -17,7 +17,7 @@ _ENDS = {
     "": "Job {} is no longer known to Slurm, and reported no end.",
 }
 _OTHER = "Job {} ended in Slurm before it was done."
-_KEPT = "What it saved is kept, and the run can be resumed."
+KEPT = "What it saved is kept, and the run can be resumed."
 
 
 def state_words(job: str, state: QueueState) -> str:
@@ -32,4 +32,4 @@ def state_words(job: str, state: QueueState) -> str:
 def ended_words(job: str, state: QueueState, *, said: str = "") -> str:
     """How a job ended that wrote no last event, and what can be done. ``said``: what stands last in its log."""
     wrote = [f"It wrote: {said}."] if said else []
-    return " ".join([_ENDS.get(state.state, _OTHER).format(job), *wrote, _KEPT])
+    return " ".join([_ENDS.get(state.state, _OTHER).format(job), *wrote, KEPT])

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from core.domain.errors import MarginaliaError, StudyError
 from core.store.backend import LayoutDifference, Member, translated
 from core.store.postgresql import rights
 from core.store.postgresql.address import Address
+from core.store.postgresql.bell import NoticeBell
 from core.store.postgresql.engine import make_engine, sentence
 from core.store.postgresql.layout import differences
 from core.store.postgresql.upgrade import layout
@@ -35,6 +36,12 @@ class PostgresqlBackend:
         self.writable = writable
         self.name = str(address)
         self.engine = make_engine(address, writable=writable)
+        self._pids: set[int] = set()
+        """Numbers of the connections at the server."""
+
+        @event.listens_for(self.engine, "connect")
+        def note(raw: Any, record: object) -> None:
+            self._pids.add(raw.info.backend_pid)
 
     def options(self, *, writing: bool) -> Mapping[str, Any]:
         return {} if writing else _READING
@@ -96,6 +103,9 @@ class PostgresqlBackend:
     def layout_differences(self) -> tuple[LayoutDifference, ...]:
         with translated(self.sentence), self.engine.connect() as connection:
             return tuple(differences(connection))
+
+    def bell(self) -> NoticeBell:
+        return NoticeBell(self.address, self._pids)
 
     def members(self, connection: Connection) -> tuple[Member, ...]:
         return rights.members(connection)

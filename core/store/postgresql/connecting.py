@@ -14,6 +14,8 @@ from core.store.postgresql.address import Address
 from core.store.postgresql.login import login_arguments
 
 _CONNECT_S = 10
+_KNOWS_REQUIRE_AUTH = 160_000
+"""Version of the client's library."""
 _SETTINGS = {
     "synchronous_commit": "on",
     "lock_timeout": "30s",
@@ -34,6 +36,8 @@ def application_name(address: Address) -> str:
 
 def connection_arguments(address: Address, *, writable: bool) -> dict[str, Any]:
     """Return the arguments of a connection, as libpq names them."""
+    from psycopg import pq
+
     settings = _SETTINGS | {"search_path": address.schema}
     if not writable:
         settings["default_transaction_read_only"] = "on"
@@ -48,6 +52,9 @@ def connection_arguments(address: Address, *, writable: bool) -> dict[str, Any]:
         "keepalives_idle": 10,
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
+    if pq.version() >= _KNOWS_REQUIRE_AUTH:
+        # a folder from elsewhere may name a server that asks for the password in clear
+        found["require_auth"] = "scram-sha-256,none"
     own = Path("~/.postgresql/root.crt").expanduser()
     if address.tls != "off" and "PGSSLROOTCERT" not in os.environ and not own.exists():
         found["sslrootcert"] = "system"

@@ -48,6 +48,10 @@ _MEANINGS: dict[str, tuple[type[MarginaliaError], str]] = {
 }
 
 
+_BEFORE_CODES = {"authentication": "28P01", "role ": "28P01", "pg_hba.conf": "28000", 'database "': "3D000"}
+"""Parts of the sentences of a server that refuses a connection, with the code that they would have."""
+
+
 class _Shared:
     """Implements ``core.store.backend.Sharing`` for a study, whose schema's name is a part of every name held."""
 
@@ -101,6 +105,11 @@ def sentence(error: DBAPIError, address: Address) -> MarginaliaError | None:
     if kind is not None:
         return kind(words.format(address))
     first = str(error.orig).strip().partition("\n")[0]
+    if not code and "FATAL" in first:  # the server answered, before there was a connection with codes
+        for part, known in _BEFORE_CODES.items():
+            if part in first:
+                kind, words = _MEANINGS[known]
+                return kind(words.format(address))
     if code.startswith(_LOST) or error.connection_invalidated or (not code and _is_operational(error)):
         return ServerLostError(
             f"The server of {address} cannot be reached ({first[:200]}). The last change was not confirmed, "

@@ -50,6 +50,7 @@ CREATE OR REPLACE FUNCTION audit_follows() RETURNS trigger LANGUAGE plpgsql SECU
             END IF;
             UPDATE audit_head SET counter = NEW.counter, sha256 = NEW.sha256;
         END IF;
+        PERFORM pg_notify(TG_TABLE_SCHEMA, '');
         RETURN NEW; END $$;
 CREATE OR REPLACE TRIGGER audit_follows BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION audit_follows();
 """

@@ -84,6 +84,9 @@ class SqliteBackend:
     def layout_differences(self) -> tuple[LayoutDifference, ...]:
         return differences(self.path, layout(self.path))
 
+    def bell(self) -> None:
+        return None
+
     def members(self, connection: Connection) -> tuple[Member, ...]:
         return ()
 

@@ -56,6 +56,7 @@ def bring_up_to_date(path: Path, *, writable: bool) -> Path | None:
     copy = _back_up(path, version)
     with translated(partial(sentence, path=path)):
         _migrate(path, upgrade.HEAD)
+        _give_back_space(path)
     return copy
 
 
@@ -97,5 +98,18 @@ def _migrate(path: Path, version: str) -> None:
                         "that are not there. Nothing was changed; run 'check' with the version that made it."
                     )
             connection.invalidate()
+    finally:
+        engine.dispose()
+
+
+def _give_back_space(path: Path) -> None:
+    """Shrink a database that an upgrade left half empty; every backup would carry the empty pages."""
+    engine = make_engine(path, writable=True)
+    try:
+        with engine.connect() as connection:
+            run = connection.connection.cursor().execute
+            free, pages = (int(run(f"PRAGMA {name}").fetchone()[0]) for name in ("freelist_count", "page_count"))
+            if free > pages // 2:
+                run("VACUUM").close()
     finally:
         engine.dispose()

@@ -14,6 +14,7 @@ from core.evaluation.predictions import Predictions
 from core.evaluation.report import EvaluationReport, evaluate, evaluate_findings
 from core.explain.report import Provenance, provenance_of
 from core.statistics.bootstrap import DRAWS
+from core.store.anchor import NOTE, anchor_text
 from core.store.study import Study
 from core.tasks.review.evaluate_runs import judge_runs
 from core.tasks.review.evaluation_output import Evaluation
@@ -47,8 +48,16 @@ def evaluation_of_runs(
         reports=tuple(reports),
         predictions=predictions,
         rows=_of_part(lists, part) if lists else None,
-        provenance=provenance_of(model.card, model.sha256, revision=active.reason if active else ""),
+        provenance=anchored(
+            study, provenance_of(model.card, model.sha256, revision=active.reason if active else "")
+        ),
     )
+
+
+def anchored(study: Study, provenance: Provenance) -> Provenance:
+    """Return the provenance with the head of the study's audit trail, which the page keeps outside the study."""
+    line = (NOTE.capitalize(), anchor_text(study.info.id, study.audit.head()))
+    return replace(provenance, details=(*provenance.details, line))
 
 
 def evaluation_of_table(path: Path, *, part: str = "", draws: int = DRAWS) -> Evaluation:

@@ -9,10 +9,11 @@ from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled
 from core.domain.study import Run, RunStatus
 from core.jobs import detached
+from core.jobs.run_records import LEFT
 from core.jobs.slurm import commands
 from core.jobs.slurm.standing import number_of
 from core.store.study import Study
-from core.tasks.runs.lifecycle import LEFT, carry_out, request_of
+from core.tasks.runs.lifecycle import carry_out, request_of
 from core.tasks.runs.remote_submit import halt_elsewhere, place_of
 from core.tasks.runs.submitted_runs import follow_runs, with_jobs
 

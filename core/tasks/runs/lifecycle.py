@@ -16,30 +16,31 @@ from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled
 from core.domain.study import ModelRevision, Run, RunStatus
 from core.domain.vocabulary import Part
 from core.jobs import detached
+from core.jobs.attended import attended
 from core.jobs.catalogue import JobRequest
 from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget
 from core.jobs.hosts import Hosts
-from core.jobs.run_records import check_run_name
+from core.jobs.run_records import LEFT, check_run_name
 from core.jobs.run_records import find_run as find_run
 from core.jobs.run_records import finished_run as finished_run
 from core.jobs.run_records import is_imported as is_imported
 from core.jobs.supervisor import supervise
-from core.model.checkpoint import LoadedModel, load_model
+from core.model.checkpoint import LoadedModel, load_model, note_in_card
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.version import code_version
 from core.pruning.revision import apply_revision, load_revision
+from core.store.anchor import NOTE, anchor_text
 from core.store.study import Study
 from core.tasks.readers.opinions import Mark, marks_of
 from core.tasks.runs.run_data import ChangedData, changed_data, keep_snapshot, roi_request
+from core.tasks.runs.train_job import MODEL as MODEL
 from core.tasks.runs.train_job import TrainRequest
 from core.training.config import TrainingConfig
+from core.training.feature_cache import FILE
 from core.training.forgotten_patches import ForgottenPatch
 
-LEFT = "left.json"
-"""In the folder of a run: it was left on its host, where it goes on without a connection."""
 RUNS = "runs"
 REQUEST = "request.json"
-MODEL = "model"
 LOG = "log.txt"
 UNPRUNED = "As trained"
 """Reason of the first revision of a run."""
@@ -49,10 +50,18 @@ def now_utc() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, name: str, host: str = "") -> Run:
+def plan_run(
+    study: Study,
+    config: TrainingConfig,
+    parts: dict[str, Part],
+    *,
+    name: str,
+    host: str = "",
+    parent: Run | None = None,
+) -> Run:
     """A new run with its folder and request; nothing is computed yet. StudyError where the name is taken.
 
-    ``host``: name of the machine that trains it; "": this one.
+    ``host``: name of the machine that trains it; "": this one. ``parent``: the finished run that it updates.
     """
     check_run_name(name)
     if study.runs.find(name) is not None:
@@ -62,7 +71,8 @@ def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, na
     make_folder(folder)
     request = TrainRequest(
         study=str(study.folder), folder=str(folder), config=config, parts=parts,
-        forgotten=forgotten_patches(study), host=host,
+        forgotten=forgotten_patches(study), host=host, parent="" if parent is None else parent.id,
+        features="" if parent is None else features_run(study, parent),
     )  # fmt: skip
     atomic_write(folder / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
     run = Run(
@@ -75,6 +85,13 @@ def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, na
     )
     study.runs.add(run)
     return run
+
+
+def features_run(study: Study, run: Run) -> str:
+    """Return the id of the run that keeps the features for updates of this one: itself, or one that it updated."""
+    if (study.run_folder(run.id) / FILE).is_file():
+        return run.id
+    return request_of(study, run).features or run.id
 
 
 def forgotten_patches(study: Study) -> tuple[ForgottenPatch, ...]:
@@ -161,10 +178,11 @@ def carry_out(study: Study, run: Run, *, emit: Emit, cancelled: IsCancelled, way
     run, request = begin_run(study, run, emit, cancelled)
     detached.forget(folder)  # what an earlier job of the window left must not speak for this one
     try:
-        job = way.before(request)
-        final = supervise(job, emit=relay(emit), cancelled=cancelled, log=folder / LOG, place=way.place)
-        if isinstance(final, Succeeded):
-            way.after(request)
+        with attended(folder):
+            job = way.before(request)
+            final = supervise(job, emit=relay(emit), cancelled=cancelled, log=folder / LOG, place=way.place)
+            if isinstance(final, Succeeded):
+                way.after(request)
     except BaseException:
         # a second Ctrl-C, or a consumer that broke: the child was ended, and nothing runs any more
         study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
@@ -277,6 +295,9 @@ def _finished(study: Study, run: Run, result: dict[str, object]) -> Run:
     with study.batch():  # a finished run has a model, whatever happens in between
         study.runs.update(done)
         study.models.add(trained)
+    # the card leaves the study with the model, and then tells whether the trail was written anew
+    anchor = anchor_text(study.info.id, study.audit.head())
+    note_in_card(study.run_folder(run.id) / MODEL, {NOTE: anchor})
     return done
 
 

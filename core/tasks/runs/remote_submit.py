@@ -27,9 +27,9 @@ from core.domain.events import (
 from core.jobs import ssh
 from core.jobs.catalogue import JobRequest
 from core.jobs.hosts import Hosts, RemoteHost
+from core.jobs.run_records import LEFT
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.version import code_version
-from core.tasks.runs.lifecycle import LEFT
 from core.tasks.runs.projection_file import FILE
 from core.tasks.runs.remote_worker import PACK, SentRequest, pack
 from core.tasks.runs.train_job import TrainRequest, rois_of

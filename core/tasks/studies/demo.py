@@ -23,6 +23,7 @@ from core.phantom.source import write_study_source
 from core.platform.atomic import atomic_write, make_folder
 from core.statistics.estimate import Estimate
 from core.store.study import Study
+from core.store.trusted_studies import mark_trusted
 from core.tasks.readers.voices import case_facts
 from core.tasks.review.evaluate_runs import evaluate_runs
 from core.tasks.review.model_in_study import open_model, telling_lesions, write_case_pages
@@ -31,7 +32,6 @@ from core.tasks.runs.lifecycle import carry_out
 from core.tasks.runs.splits import make_split
 from core.tasks.runs.training_plan import plan_runs
 from core.tasks.studies.demo_report import write_demo_report
-from core.tasks.studies.trusted_studies import mark_trusted
 
 STUDY, SOURCE, REPORT = "study", "source", "report"
 PRESET = "compact"

@@ -10,10 +10,12 @@ from core.domain.errors import ModelError, StudyError
 from core.domain.study import Patient, Run
 from core.domain.vocabulary import Part
 from core.model.checkpoint import load_model
-from core.store.file_names import remove_names
-from core.store.identity import IdentityFile, has_identity
+from core.store.file_names import names_path, remove_names
+from core.store.identity import IDENTITY, IdentityFile, has_identity
+from core.store.outbox import forget_unknown
 from core.store.study import Study
 from core.tasks.runs.lifecycle import MODEL, request_of
+from core.tasks.studies.forget_in_runs import erase_from_runs, put_back_on_failure
 
 
 class HoldingModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,7 @@ class HoldingModel(msgspec.Struct, frozen=True, kw_only=True):
         if self.trained_on:
             parts.append("its weights were fitted to the patient's images")
         if self.table_rows:
-            parts.append("its table of similarities has rows of the patient")
+            parts.append("its table of similarities has rows of the patient, without a name")
         return f"Run {self.run}: {'; '.join(parts)}. Train again without the patient and delete the run's folder."
 
 
@@ -95,14 +97,21 @@ def forget(study: Study, name: str, *, open_identity: Callable[[], IdentityFile]
     patient = find_patient(study, name)
     plan = planned(study, patient)
     images = tuple(image.id for image in study.images.of_patient(patient.id))
+    identity = None
     if has_identity(study.folder):
         if open_identity is None:
             raise StudyError("The study keeps an identity file: open it, so that the patient's link goes too.")
         identity = open_identity()
-        identity.remove_patient(patient.pseudonym, images)
-        identity.save()
-    remove_names(study.folder, images)
-    stone = study.forget_patient(patient.id)
+    with put_back_on_failure() as keep:
+        keep(study.folder / IDENTITY, names_path(study.folder))
+        erase_from_runs(study, patient.id, keep)
+        if identity is not None:
+            identity.remove_patient(patient.pseudonym, images)
+            identity.save()
+        remove_names(study.folder, images)
+        stone = study.forget_patient(patient.id)
+    if study.shared:
+        forget_unknown(study)
     return msgspec.structs.replace(
         plan,
         images=stone.images,

@@ -388,6 +388,18 @@ def test_where_a_training_runs_is_chosen_on_the_plan(qtbot: QtBot, train: MainWi
     assert plan.device.text() == "As jobs in Slurm, with the options of gpus. They need no window."
 
 
+def test_folds_make_their_own_splits_whatever_split_was_chosen(train: MainWindow) -> None:
+    plan, asked = train.train.plan, []
+    plan.start_wanted.disconnect()
+    plan.start_wanted.connect(asked.append)
+    assert plan.split is not None
+    plan.start.click()
+    plan.folds.setValue(3)
+    assert not plan.split_box.isEnabled()
+    plan.start.click()
+    assert [(request.folds, request.split) for request in asked] == [(0, "default"), (3, "")]
+
+
 def test_another_machine_is_set_up_and_confirmed_from_the_plan(
     qtbot: QtBot, train: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

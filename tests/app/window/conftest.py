@@ -22,7 +22,7 @@ from core.domain.shapes import Rectangle
 from core.domain.study import Finding, Image, Labels, Lesion, Patient, Window
 from core.domain.vocabulary import Laterality, MarginType, ViewPosition
 from core.store.study import Study
-from core.tasks.studies.trusted_studies import mark_trusted
+from core.store.trusted_studies import mark_trusted
 
 ROWS, COLUMNS = 480, 400
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,8 +18,9 @@ from app.views.dialogs.foreign_study import ForeignStudyDialog
 from app.views.main_window.window import MainWindow
 from core.cli.main import run_command_line
 from core.store.study import Study
-from core.tasks.studies.trusted_studies import is_known, mark_trusted
+from core.store.trusted_studies import is_known, mark_trusted
 from tests.app.window.conftest import make_study, wait_for_picture
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.foreign
 
@@ -124,6 +129,47 @@ def test_commands_that_make_or_check_a_study_vouch_for_it(tmp_path: Path, foreig
     shutil.copytree(foreign, tmp_path / "damaged")
     assert run_command_line(["check", str(tmp_path / "damaged"), "--quiet"]) == 1
     assert not is_known(tmp_path / "damaged")
+
+
+def test_a_study_that_was_changed_in_place_is_not_known(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    Study.create(folder, name="a").close()
+    assert not is_known(folder)
+    mark_trusted(folder)
+    with Study.open(folder) as study:  # this program may change it
+        study.readers.ensure("Dr A")
+        assert is_known(folder)
+    assert is_known(folder)
+    with Study.open(folder, writable=False):
+        assert is_known(folder)
+    before = (folder / "study.db").stat()
+    with closing(sqlite3.connect(folder / "study.db")) as database:
+        database.execute("UPDATE reader SET name = 'Dr B'")
+        database.commit()
+    os.utime(folder / "study.db", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not is_known(folder)
+    with Study.open(folder) as study:  # a command line does not ask, and vouches for nothing
+        study.readers.ensure("Dr C")
+    assert not is_known(folder)
+    mark_trusted(folder)
+    assert is_known(folder)
+
+
+def test_a_study_stays_known_while_it_is_open_and_after_a_kill(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    Study.create(folder, name="a").close()
+    mark_trusted(folder)
+    script = (
+        "import os, sys; from pathlib import Path; from core.store.study import Study\n"
+        "study = Study.open(Path(sys.argv[1])); study.readers.ensure('Dr A'); print('open', flush=True)\n"
+        "sys.stdin.readline()"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", script, folder], stdin=pipe, stdout=pipe, cwd=ROOT) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"open\n"
+        assert is_known(folder)
+        other.kill()
+    assert is_known(folder)
 
 
 def test_the_database_of_another_is_not_the_known_one(tmp_path: Path) -> None:

@@ -272,5 +272,7 @@ def test_the_order_of_lesions_is_an_act(qtbot: QtBot, opened: MainWindow) -> Non
 
 
 def test_an_outline_that_stays_is_no_act(opened: MainWindow) -> None:
-    change_outline(opened.session, CC, Rectangle(box=Box(x0=100, y0=190, x1=200, y1=290)))
+    change_outline(
+        opened.session, opened.session.study.lesions.get(CC), Rectangle(box=Box(x0=100, y0=190, x1=200, y1=290))
+    )
     assert not opened.actions_["edit.undo"].isEnabled()

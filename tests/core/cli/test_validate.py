@@ -40,7 +40,7 @@ def test_a_run_is_judged_on_the_whole_of_another_study(
     assert (report["count"], report["patients"]) == (16, 8) and found["synthetic"]
     keys = {metric["key"] for metric in report["metrics"]}
     assert {"margin_auroc", "lesion_over_position", "fine_drawn_over_position", "abstention"} <= keys
-    assert {"margin_auroc_27_hand_made_features_gap", "malignancy_auroc_reader_s_bi_rads_category"} <= keys
+    assert {"margin_auroc_72_hand_made_features_gap", "malignancy_auroc_reader_s_bi_rads_category"} <= keys
     recalibration = found["recalibration"]
     assert 0 < recalibration["observed"] < 1
     assert recalibration["brier_after"]["value"] <= recalibration["brier_before"]["value"] + 1e-9

@@ -13,6 +13,7 @@ from core.domain.study import Labels
 from core.domain.vocabulary import BiradsCategory
 from core.evaluation.beside import slug, with_comparators
 from core.evaluation.comparators import fit_linear, linear_predictions, pooled_features
+from core.evaluation.gradient_features import BLURS
 from core.evaluation.hand_features import NAMES, hand_made_features
 from core.evaluation.report import evaluate
 from core.statistics.auroc import auroc
@@ -78,7 +79,10 @@ def _rois(*pictures: tuple[np.ndarray, np.ndarray]):  # type: ignore[no-untyped-
 def test_edges_and_spicules_are_measured_as_they_were_drawn() -> None:
     sharp, soft, spiculated = hand_made_features(_rois(_disc(1.0, 0), _disc(7.0, 0), _disc(1.0, 16)))
     at = {name: i for i, name in enumerate(NAMES)}
-    assert len(NAMES) == 27
+    assert len(NAMES) == 72
+    for blur in BLURS:
+        across = at[f"share of gradients across the rays, blur {blur:g}, ring 4"]
+        assert spiculated[across] > 0.3 and max(sharp[across], soft[across]) < 0.05, blur
     assert sharp[at["edge slope: mean"]] > 2 * soft[at["edge slope: mean"]]
     assert sharp[at["edge width"]] < soft[at["edge width"]]
     for ring in (1, 2, 3):
@@ -95,7 +99,9 @@ def test_hand_made_features_do_not_see_place_or_size() -> None:
     np.testing.assert_allclose(here, there, atol=0.02)
     larger = hand_made_features(_rois(_disc(2.6, 16, radius=36.4)))[0]
     differs = np.abs(larger - here)
-    assert np.delete(differs, NAMES.index("log area")).max() < 0.05
+    shape = [i for i, name in enumerate(NAMES) if name != "log area" and "blur" not in name]
+    assert differs[shape].max() < 0.05
+    assert differs[[i for i, name in enumerate(NAMES) if name.startswith("share")]].max() < 0.1
     assert differs[NAMES.index("log area")] == pytest.approx(2 * np.log(1.3), abs=0.02)
 
 
@@ -140,7 +146,7 @@ def test_comparators_learn_on_training_and_stand_beside_the_model() -> None:
     mine = auroc(given.malignant[known] == 1, given.malignancy[known], patients).value
     assert mine is not None and expected.value is not None
     assert report["malignancy_auroc_the_reader_gap"].value == pytest.approx(mine - expected.value)
-    assert slug("27 hand-made features") == "27_hand_made_features"
+    assert slug("72 hand-made features") == "72_hand_made_features"
 
 
 def test_the_readers_values_are_the_data_sets_or_the_mean_of_the_readers(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -78,7 +78,7 @@ def test_a_job_that_is_left_goes_on_and_is_found_again_with_all_it_said(tmp_path
 
     assert follow(tmp_path, emit=listen, left=leave.is_set) is None
     assert is_alive(tmp_path)
-    with pytest.raises(StudyError, match="already"):
+    with pytest.raises(StudyError, match="Another job is using"):
         launch(JobRequest(job="rehearsal"), tmp_path, log=tmp_path / "log.txt")
     seen = finish(tmp_path)
     assert seen[: len(first)] == first

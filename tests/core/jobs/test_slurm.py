@@ -8,21 +8,25 @@ import signal
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from core.domain.errors import MarginaliaError
+from core.domain.errors import MarginaliaError, StudyError
 from core.domain.events import CancelledByUser, Event, Failed, Message, Progress, Started, Succeeded
+from core.domain.study import RunStatus
 from core.jobs.catalogue import JobRequest
 from core.jobs.detached import STOP
+from core.jobs.run_records import delete_run, find_run
 from core.jobs.slurm import commands, follower
 from core.jobs.slurm.commands import QueueState, SlurmError
 from core.jobs.slurm.follower import SlurmFollower
 from core.jobs.slurm.options import SlurmOptions
 from core.jobs.slurm.poller import Poller
 from core.jobs.slurm.standing import in_queue, number_of
-from core.jobs.slurm.submission import RECORD, SlurmTask, output_pattern, read_submission, submit
+from core.jobs.slurm.submission import RECORD, SlurmTask, Submission, output_pattern, read_submission, submit
 from core.jobs.slurm.words import ended_words
 from core.platform.allocation import allotted_cores, allotted_memory, job_number, keep_to_allocation
+from core.store.study import Study
 from tests.core.jobs.fake_slurm import path_with, put_fake_slurm
 
 
@@ -168,3 +172,13 @@ def test_progress_of_a_job_is_seen_while_it_runs(slurm: Path, tmp_path: Path) ->
     _hand_in(tmp_path / "steps", steps=2, pause_s=0.6)
     seen = _followed(tmp_path / "steps")
     assert [event.done for event in seen if isinstance(event, Progress)] == [1, 2]
+
+
+def test_a_run_with_a_job_in_the_queue_is_not_deleted_under_it(own_study: Path) -> None:
+    with Study.open(own_study) as study:
+        run = find_run(study, "tiny")
+        study.runs.update(msgspec.structs.replace(run, status=RunStatus.RUNNING))
+        waits = Submission(name="x", job="7", task=None, handed_in_utc="", launcher="slurm", folder=str(own_study))
+        (study.run_folder(run.id) / RECORD).write_bytes(msgspec.json.encode(waits))
+        with pytest.raises(StudyError, match="stop it first"):
+            delete_run(study, find_run(study, "tiny"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from core.domain.errors import BadFileError, TrainingError
 from core.domain.events import CancelledByUser, Event, Failed, Progress, Started, Succeeded, never, silent
-from core.jobs import ssh
+from core.jobs import host_check, ssh
 from core.jobs.catalogue import JobRequest
 from core.jobs.hosts import Hosts, RemoteHost, confirm, is_confirmed
 from core.jobs.supervisor import ROOT
@@ -56,6 +57,57 @@ def test_a_connection_that_breaks_or_is_refused_is_told_in_a_sentence(
     refused = _rehearsed()[-1]
     assert isinstance(refused, Failed) and "Permission denied" in refused.last_words
     with pytest.raises(TrainingError, match=r"gpu cannot be used: it accepts no key .*Permission denied"):
+        ssh.ask(HOST, "--in", "x", "--drop")
+
+
+_ENDLESS = """exec {python} -c 'import sys
+line = b"{line}" * 500
+while True: sys.std{where}.buffer.write(line)'
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("exec sleep 600", "did not answer within"),
+        ("sleep 600 & wait", "did not answer within"),
+        (_ENDLESS.format(python=sys.executable, line="x" * 50, where="out"), "did not answer within"),
+        (_ENDLESS.format(python=sys.executable, line="x" * 50, where="err"), "did not answer within"),
+        (
+            _ENDLESS.format(
+                python=sys.executable,
+                line=r"{\"event\":\"message\",\"level\":\"info\",\"text\":\"x\"}\n",
+                where="out",
+            ),
+            "its events have no end",
+        ),
+    ],
+    ids=["silent", "silent with a child", "a line without end", "words without end", "events without end"],
+)
+def test_a_host_that_is_silent_or_endless_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    put_fake_ssh(tmp_path / "bin")
+    (tmp_path / "bin" / "ssh").write_text(f"#!/bin/sh\n{script}\n")
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    monkeypatch.setattr(host_check, "ANSWER_S", 0.7)
+    monkeypatch.setattr(host_check, "_GRACE_S", 0.1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(TrainingError, match=said):
+        host_check.check_host(HOST, emit=silent, cancelled=never)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+@pytest.mark.parametrize("script", ["exec sleep 600", "exec yes", "exec yes >&2"])
+def test_a_host_that_hangs_in_a_transfer_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    put_fake_ssh(tmp_path / "bin")
+    (tmp_path / "bin" / "ssh").write_text(f"#!/bin/sh\n{script}\n")
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    monkeypatch.setattr(ssh, "SILENT_S", 0.5)
+    monkeypatch.setattr(ssh, "_LOOK_S", 0.05)
+    with pytest.raises(TrainingError, match="did not answer for"):
         ssh.ask(HOST, "--in", "x", "--drop")
 
 

@@ -29,6 +29,7 @@ def work(folder: Path, name: str, strokes: int) -> None:
         reader = study.readers.ensure(name)
         lesions = [lesion.id for lesion in study.lesions.all()]
         sys.stdin.readline()  # all begin at once
+        busy = time.process_time()
         for number in range(strokes):
             lesion = lesions[number % len(lesions)]
             began = time.perf_counter()
@@ -39,6 +40,7 @@ def work(folder: Path, name: str, strokes: int) -> None:
             )
             labelled = time.perf_counter()
             os.write(1, f"{number} {1000 * (drawn - began):.3f} {1000 * (labelled - drawn):.3f}\n".encode())
+        os.write(1, f"{1000 * (time.process_time() - busy):.3f}\n".encode())
 
 
 def compete(folder: Path, readers: int, strokes: int) -> dict[str, object]:
@@ -58,6 +60,7 @@ def compete(folder: Path, readers: int, strokes: int) -> dict[str, object]:
     outputs = [worker.communicate()[0].decode().splitlines() for worker in workers]
     seconds = time.perf_counter() - began
     assert all(worker.returncode == 0 for worker in workers), "a reader's program ended with an error"
+    busy = sum(float(output.pop()) for output in outputs)
     drawn = sorted(float(line.split()[1]) for output in outputs for line in output)
     labelled = sorted(float(line.split()[2]) for output in outputs for line in output)
     with Study.open(folder) as study:
@@ -72,6 +75,7 @@ def compete(folder: Path, readers: int, strokes: int) -> dict[str, object]:
         "seconds": round(seconds, 1),
         "stroke p50 ms": round(drawn[len(drawn) // 2], 2),
         "stroke p95 ms": round(drawn[int(0.95 * len(drawn))], 2),
+        "processor ms of a program per commit": round(busy / (2 * len(drawn)), 2),
         "labels p95 ms": round(labelled[int(0.95 * len(labelled))], 2),
     }
 

@@ -229,6 +229,19 @@ def test_nothing_acknowledged_is_lost_in_250_kills(tmp_path: Path) -> None:
 
 
 @pytest.mark.postgresql
+def test_a_login_that_is_not_accepted_is_no_lost_server(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_server: DatabaseServer
+) -> None:
+    monkeypatch.setenv("MARGINALIA_STATE", str(tmp_path / "state"))
+    assert run_command_line(["study", "login", str(folder), "--user", "nobody", "--no-password"]) == 0
+    with pytest.raises(StudyError, match="does not accept the login"):
+        Study.open(folder)
+    with pytest.raises(StudyError, match="no such database"):
+        Study.create(tmp_path / "x", name="x", server=shared_server.address().replace("/postgres?", "/nothing?"))
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.postgresql
 def test_what_is_changed_by_hand_on_the_server_is_found(folder: Path, shared_server: DatabaseServer) -> None:
     schema = read_address(folder).schema
     run = shared_server.run_sql

@@ -22,8 +22,9 @@ from core.training.fixed_draws import KeptFeatures, features_of, fixed_draws
 from core.training.inference import infer_one
 from core.training.losses import cell_targets, without_corners
 from core.training.presets import PRESETS, default_preset, load_preset, read_preset
+from core.training.request import check_request
 from core.training.stages import make_optimiser, part_hashes
-from core.training.trainer import Trainer, check_request, train
+from core.training.trainer import Trainer, train
 from tests.core.training.tiny import CONFIG, changed, tiny_network, tiny_parts, tiny_rois
 
 FROZEN = changed(
@@ -59,7 +60,7 @@ def test_a_frozen_trunk_stays_and_the_warm_start_trains_the_add_on_alone(tmp_pat
 
 def test_features_are_standardised_over_the_training_rois(tmp_path: Path) -> None:
     trainer = _trainer(tmp_path)
-    layer, features = trainer.network.standardise, trainer.features
+    layer, features = trainer.network.standardise, trainer.features()
     assert features is not None
     out = layer(features)
     torch.testing.assert_close(out.mean((0, 2, 3)), torch.zeros(out.shape[1]), atol=1e-4, rtol=0)
@@ -211,6 +212,27 @@ def test_blocks_that_are_fixed_keep_their_weights_and_statistics(tmp_path: Path)
     after = trainer.network.features.state_dict()
     changed_names = {name.split(".")[0] for name, value in after.items() if not torch.equal(value, before[name])}
     assert changed_names == set(with_weights[2:])
+
+
+def test_late_blocks_of_a_frozen_trunk_are_trained_in_a1_and_projection_sees_them_so(tmp_path: Path) -> None:
+    config = changed(FROZEN, tuned_blocks=2, rates=Rates(joint_features=1e-2, layer_decay=0.5))
+    trainer = _trainer(tmp_path, config)
+    last = {id(p) for block in trainer.network.blocks()[-2:] for p in block.parameters()}
+    before = {name: value.clone() for name, value in trainer.network.features.named_parameters()}
+    seen = set()
+    while (step := trainer.advance()) is not None:
+        moved = {n for n, p in trainer.network.features.named_parameters() if not torch.equal(p, before[n])}
+        seen |= {step.stage} if moved else set()
+        assert moved <= {n for n, p in trainer.network.features.named_parameters() if id(p) in last}
+        if step.stage == "A2":
+            known = trainer.features()
+            assert known is not None and torch.equal(known, features_of(trainer.network, trainer.data.training))
+    assert "warm start" not in seen and "A1" in seen
+
+
+def test_late_blocks_of_a_trunk_that_is_not_frozen_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="frozen_backbone=true"):
+        train(tiny_rois(), tiny_parts(), changed(tuned_blocks=1), tmp_path)
 
 
 def test_rates_fall_from_the_end_of_the_trunk_to_its_input() -> None:

@@ -13,7 +13,7 @@ from core.domain.geometry import Box
 from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Shape, Stroke, circle
 from core.domain.vocabulary import DISCLAIMER
 from core.exchange.collect import collect
-from core.exchange.masks.coco import Rle, export_coco, mask_of_rle, read_coco, run_lengths
+from core.exchange.masks.coco import CocoAnnotation, Rle, export_coco, mask_of_rle, read_coco, run_lengths
 from core.exchange.masks.png import fine_mask, lesion_mask
 from core.exchange.masks.polygons import polygons_of
 from core.imaging.raster import rasterise
@@ -101,6 +101,55 @@ def test_run_lengths_go_down_the_columns_and_begin_unmarked() -> None:
 def test_run_lengths_lose_nothing(seed: int, height: int, width: int) -> None:
     mask = np.random.default_rng(seed).integers(0, 2, (height, width)).astype(np.uint8)
     np.testing.assert_array_equal(mask_of_rle(run_lengths(mask)), mask)
+
+
+def packed(counts: tuple[int, ...]) -> str:
+    """Run lengths as pycocotools writes them (``rleToString``)."""
+    text = ""
+    for place, count in enumerate(counts):
+        value = count - counts[place - 2] if place > 2 else count
+        more = True
+        while more:
+            bits = value & 0x1F
+            value >>= 5
+            more = value != -1 if bits & 0x10 else value != 0
+            text += chr((bits | 0x20 if more else bits) + 48)
+    return text
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), height=st.integers(1, 90), width=st.integers(1, 90), share=st.floats(0, 1))
+def test_packed_run_lengths_lose_nothing_and_are_shapes(seed: int, height: int, width: int, share: float) -> None:
+    mask = (np.random.default_rng(seed).random((height, width)) < share).astype(np.uint8)
+    plain = run_lengths(mask)
+    assert not isinstance(plain.counts, str)
+    rle = Rle(counts=packed(plain.counts), size=plain.size)
+    np.testing.assert_array_equal(mask_of_rle(rle), mask)
+
+
+def test_a_foreign_bitmap_is_shapes_that_make_it_again() -> None:
+    mask = np.zeros((40, 60), np.uint8)
+    mask[5:30, 10:50] = 1
+    mask[12:18, 20:30] = 0  # a hole
+    mask[33:38, 2:9] = 1  # and a second region
+    plain = run_lengths(mask)
+    assert not isinstance(plain.counts, str)
+    for counts in (plain.counts, packed(plain.counts)):
+        one = CocoAnnotation(
+            id=1,
+            image_id=1,
+            category_id=1,
+            segmentation=Rle(counts=counts, size=(40, 60)),
+            bbox=(0, 0, 1, 1),
+            area=1,
+        )
+        np.testing.assert_array_equal(rasterise(one.shapes(), width=60, height=40), mask)
+
+
+@pytest.mark.parametrize("text", ["é", "\x1f", "P", "PPPPPPPPPPPP1", "4\x7f"])
+def test_text_that_is_no_packed_bitmap_is_refused(text: str) -> None:
+    with pytest.raises(BadFileError, match="COCO"):
+        mask_of_rle(Rle(counts=text, size=(2, 2)))
 
 
 def test_runs_that_do_not_fill_the_image_are_refused() -> None:

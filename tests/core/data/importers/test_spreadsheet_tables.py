@@ -170,6 +170,18 @@ class TestWorkbooks:
         place = self.workbook(tmp_path, {"Notes": [("to do",)], "Data": table, "More": [("Image",)]})
         assert box(planned(place)) == (40.5, 100.25, 0.1)
 
+    @pytest.mark.timeout(60)
+    def test_a_cell_in_the_last_row_of_the_sheet_is_read_too(self, tmp_path: Path) -> None:
+        """Looking at every cell between took minutes."""
+        row = ("im0.png", 1, 1, 3, 3, "spiculated", 0.1)
+        place = self.workbook(tmp_path, {"Data": [HEADER, row]})
+        book = openpyxl.load_workbook(place / "Lesions.xlsx")
+        for column, value in enumerate(("im0.png", 4, 4, 7, 7, "spiculated", 0.1), start=1):
+            book["Data"].cell(row=1_048_576, column=column, value=value)
+        book.save(place / "Lesions.xlsx")
+        (image,) = planned(place).images
+        assert len(image.lesions) == 2
+
     def test_no_sheet_has_them(self, tmp_path: Path) -> None:
         with pytest.raises(BadTableError, match="lacks the column image"):
             planned(self.workbook(tmp_path, {"Data": [("picture",), ("im0.png",)]}))
