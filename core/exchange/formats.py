@@ -84,7 +84,7 @@ class Exported:
     document: Mapping[str, object] = field(default_factory=dict)
     """More for ``--json``."""
     sentences: tuple[str, ...] = ()
-    """What a person should know beside the number of items and what the files carry."""
+    """Notes for a person beside the number of items and what the files carry."""
 
 
 @dataclass(frozen=True, kw_only=True)
