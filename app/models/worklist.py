@@ -196,7 +196,7 @@ class WorklistModel(QAbstractTableModel):
         return reason_text(self.reasons.get(row.lesion_id or "", ""))
 
     def explained(self, row: WorklistRow) -> str:
-        """What the entry is, with the data set and the file that it came from."""
+        """Description of the entry, with the data set and the file that it came from."""
         lines = [spoken(row), tr("Data set: {name}", name=row.source)]
         try:
             name = self._session.reads.file_name(row.image_id)

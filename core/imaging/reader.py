@@ -28,8 +28,8 @@ from core.imaging.zipped import open_file
 _EXECUTABLES = (b"MZ", b"\x7fELF", b"\xfe\xed\xfa", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 _RAW_VALUES = (
-    "it is an image FOR PROCESSING: the raw values of the detector, which look unlike what readers see; get the "
-    "one FOR PRESENTATION if there is one"
+    "it is an image FOR PROCESSING: the raw values of the detector, which do not look like the images that "
+    "readers see; use the image FOR PRESENTATION if it exists"
 )
 
 

@@ -27,7 +27,7 @@ FILE = "features.safetensors"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunFeatures:
-    """What a run computes with its frozen trunk, on the CPU (``core.training.fixed_draws``)."""
+    """Computations of a run with its frozen trunk, on the CPU (``core.training.fixed_draws``)."""
 
     plain: Tensor
     """(n, C0, h, w) float32, of the un-augmented training ROIs."""

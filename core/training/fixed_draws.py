@@ -1,4 +1,4 @@
-"""What the early, frozen blocks of a trunk make of ROIs and of fixed augmentations of them, computed once."""
+"""Features of ROIs and of fixed augmentations after the early, frozen blocks of a trunk, computed once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CACHE_POSITION = 1 << 20
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FixedDraws:
-    """What the first ``blocks`` blocks of a trunk make of ``n`` ROIs and of ``v`` augmentations of each."""
+    """Features after the first ``blocks`` blocks of a trunk, of ``n`` ROIs and of ``v`` augmentations of each."""
 
     blocks: int
     plain: torch.Tensor
@@ -174,7 +174,7 @@ class KeptFeatures:
 
     fixed: FixedDraws
     lesion_ids: tuple[str, ...]
-    """Of the rows of ``fixed``."""
+    """Features of the rows of ``fixed``."""
 
     def of(self, rois: RoiSet) -> FixedDraws:
         """Return the draws of these ROIs, all of which are in the set."""
@@ -195,11 +195,11 @@ class KeptFeatures:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KnownFeatures:
-    """What frozen blocks make of the ROIs that a model is evaluated on, where that was computed before."""
+    """Features after frozen blocks of the ROIs that a model is evaluated on, where that was computed before."""
 
     plain: KeptFeatures | None = None
     drawn: KeptFeatures | None = None
-    """Of the same lesions in ROIs with random centre and scale."""
+    """Features of the same lesions in ROIs with random centre and scale."""
 
     def of(self, rois: RoiSet, *, drawn: bool = False) -> EarlyMaps | None:
         """Return what is known of the ROIs, or None."""

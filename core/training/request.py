@@ -20,8 +20,7 @@ def check_request(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig)
         raise ValueError("parts needs one entry a ROI")
     if rois.transform != config.transform or rois.class_names != config.class_names:
         raise TrainingError(
-            "The ROIs were made with another input transform or other classes than the configuration says: "
-            "extract them again."
+            "The ROIs were made with a different input transform or different classes: extract them again."
         )
     check_normalisation(config)
     if config.feature_dropout > 0 and not config.frozen_backbone:

@@ -169,7 +169,7 @@ class Trainer:
         if self.state.facts.forgotten:
             self.forbidden = forgotten_cells(patches, self.data.training, self.network.grid)
             words = "; ".join(one.words for one in self.state.facts.forgotten)
-            self.emit(Message(level="info", text=f"Forgotten, as not medically relevant: {words}."))
+            self.emit(Message(level="info", text=f"Removed as not medically relevant: {words}."))
 
     def features(self) -> torch.Tensor | None:
         """Return the trunk's output (n, C0, h, w) for the un-augmented training ROIs as it is now; None where its
@@ -276,7 +276,7 @@ class Trainer:
         finally:
             self.network.prepare_inference()
         if memory.halvings > facts.halvings:
-            text = f"The memory did not suffice: {memory.at_once} images at a time from now on."
+            text = f"Not enough memory: continuing with {memory.at_once} images at a time."
             self.emit(Message(level="warning", text=text))
             facts.at_once, facts.halvings = memory.at_once, memory.halvings
         sentence = stalled(step, losses, config)

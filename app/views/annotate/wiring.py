@@ -177,7 +177,7 @@ class AnnotateWiring(QObject):
         measuring = isinstance(workspace.view.tool, Caliper)
         name = "caliper" if measuring else workspace.canvas.tool_name
         first = "" if name in WITHOUT_LESION else workspace.document.nothing_to_draw_on
-        hint = first or hint_of(name)
+        hint = "" if self._session.image_id is None else first or hint_of(name)
         if hint != workspace.hint:
             workspace.show_hint(hint)
 

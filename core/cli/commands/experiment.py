@@ -78,6 +78,7 @@ def look_up(arguments: argparse.Namespace) -> None:
         lookup.check_runs_to_compare(arguments.study, arguments.runs)
         return
     lookup.check_preset(arguments.preset)
+    lookup.check_settings(arguments.set)
     if arguments.split and arguments.study is not None:
         lookup.check_split(arguments.study, arguments.split)
 

@@ -122,8 +122,10 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "--on",
         default=None,
         metavar="HOST",
-        help="train on this machine that you set up and confirmed (marginalia hosts); a resumed run stays on its "
-        "machine, unless this names another, or `here`, where it begins anew",
+        help=(
+            "train on this machine that you set up and confirmed (marginalia hosts); a resumed run stays on "
+            "its machine unless this names another, or `here`, where it starts again"
+        ),
     )
     parser.add_argument(
         "--resume",
@@ -140,6 +142,7 @@ def look_up(arguments: argparse.Namespace) -> None:
         lookup.check_input(arguments.config)
     elif arguments.preset:
         lookup.check_preset(arguments.preset)
+    lookup.check_settings(arguments.set)
     if arguments.show_config:
         return
     lookup.check_study(arguments.study)

@@ -78,7 +78,7 @@ def read_results(
     error, none. A file that cannot be used is an issue. BadFileError where there is none at all.
     """
     if not reader.strip():
-        raise StudyError("Say whose annotations these become: --reader NAME.")
+        raise StudyError("Name the reader whose annotations these are: --reader NAME.")
     paths = [place] if place.is_file() else sorted(_files_in(place))
     with ResultReader() as child:
         results, passed_over = _read_files(study, paths, child, identity, emit, cancelled)
@@ -129,7 +129,7 @@ def _read_files(
         emit(Progress(stage="read results", done=done, total=len(paths)))
     if passed_over:
         named = ", ".join(passed_over[:_MOST_NAMED]) + (", ..." if len(passed_over) > _MOST_NAMED else "")
-        sentence = f"{len(passed_over)} files are no DICOM files and were passed over: {named}."
+        sentence = f"{len(passed_over)} files are not DICOM files and were skipped: {named}."
         results.issue("", sentence, Severity.LEFT_OUT)
     return results, passed_over
 
@@ -177,7 +177,9 @@ class _Matching:
         lesion = self._by_uid.get(told.tracking_uid)
         if lesion is not None and lesion.image_id == told.image.id:
             if told.outline_bitmap not in (None, self._outlined(lesion, told.image)):
-                sentence = f"{told.name} outlines lesion {lesion.number} otherwise; the study's outline was kept."
+                sentence = (
+                    f"{told.name} outlines lesion {lesion.number} differently; the study's outline was kept."
+                )
                 self._results.issue(told.name, sentence, Severity.NOTE)
             yield self._change(told, lesion, new=False)
             return
@@ -186,7 +188,7 @@ class _Matching:
             sentence = f"{told.name} describes a lesion without an outline; it is left out."
             self._results.issue(told.name, sentence, Severity.LEFT_OUT)
         if len(outlines) > 1:
-            sentence = f"{told.name} has {len(outlines)} separate regions; each is a lesion of its own."
+            sentence = f"{told.name} has {len(outlines)} separate regions; each becomes a separate lesion."
             self._results.issue(told.name, sentence, Severity.NOTE)
         told_of = _of_regions(told, [bitmap for _, bitmap in outlines])
         for told, (outline, bitmap) in zip(told_of, outlines, strict=True):

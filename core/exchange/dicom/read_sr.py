@@ -138,7 +138,7 @@ def _lesions(groups: list[_Group], notes: list[str]) -> Iterator[tuple[str, Lesi
         source = group.source or image_of.get(uid, "")
         order.setdefault((source, uid or f"group {number}"), []).append(group)
     if further := sum(group.further for group in groups):
-        notes.append(f"has {further} further regions in its groups, of which the first ones alone are read.")
+        notes.append(f"has {further} further regions in its groups; only the first of each group was read.")
     left_out = 0
     for (source, uid), own in order.items():
         lesion = _lesion(uid if _tracking_uid(own[0]) else "", own)

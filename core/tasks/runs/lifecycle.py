@@ -121,7 +121,7 @@ def request_of(study: Study, run: Run) -> TrainRequest:
     try:
         request = msgspec.json.decode((folder / REQUEST).read_bytes(), type=TrainRequest)
     except (OSError, msgspec.MsgspecError) as error:
-        raise ModelError(f"The request of run {run.name} is lost or damaged: train again.") from error
+        raise ModelError(f"The request of run {run.name} is missing or damaged: train again.") from error
     return msgspec.structs.replace(request, study=str(study.folder), folder=str(folder))
 
 
