@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -179,6 +180,24 @@ def test_an_older_schema_is_upgraded_by_one_program_after_a_copy(
     monkeypatch.undo()
     with pytest.raises(StudyError, match="newer version"):
         Study.open(folder)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("version", [f"{number:04d}" for number in range(6, int(upgrade.HEAD))])
+def test_a_study_of_every_layout_that_servers_had_is_upgraded_there(
+    tmp_path: Path, shared_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    folder = Path(shutil.copytree(ROOT / f"tests/core/store/fixtures/layout-{version}", tmp_path / "old"))
+    with monkeypatch.context() as older:
+        older.setattr(upgrade, "HEAD", version)
+        move_study(folder, shared_server.address())
+    with Study.open(folder) as study:
+        assert study.shared and check_study(study).problems == ()
+        reader = study.readers.find("Dr A")
+        assert reader is not None
+        history = [one.shapes for one in study.annotations.history("l1", reader.id)]
+        assert history == [drawing(1), drawing(2), drawing(1)]
+    assert any(path.name.startswith(f"study-{version}-") for path in (folder / "backup").iterdir())
 
 
 @pytest.mark.postgresql
