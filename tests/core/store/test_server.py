@@ -234,6 +234,15 @@ def test_readers_who_draw_at_once_lose_nothing(folder: Path) -> None:
 
 
 @pytest.mark.postgresql
+def test_every_kind_of_change_at_once_leaves_a_sound_study(folder: Path) -> None:
+    with Study.open(folder) as study:
+        add_case(study, 3)
+        study.lesions.put_back("l2")
+    counted = _program("mixed_at_once", folder, 4, 40)
+    assert counted["sound"] and int(str(counted["records"])) > 100
+
+
+@pytest.mark.postgresql
 def test_nothing_acknowledged_is_lost_when_programs_and_the_server_are_killed(tmp_path: Path) -> None:
     counted = _program("killed_at_once", tmp_path / "s", 8, 3, 5)
     assert counted["lost"] == 0 and int(str(counted["acknowledged"])) > 8
