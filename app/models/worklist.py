@@ -25,6 +25,8 @@ _PAGES_WAITING = 3
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 """The ``WorklistRow`` of an entry; None where it is gone, or not read yet (``dataChanged`` follows)."""
 
+REASON_ROLE = Qt.ItemDataRole.UserRole + 2
+"""Why the entry stands where it stands, for the user; "" in most orders."""
 _ROLES = (
     ROW_ROLE,
     Qt.ItemDataRole.DisplayRole,
@@ -53,6 +55,8 @@ class WorklistModel(QAbstractTableModel):
         self._reader = Background(self, name="worklist rows", most=_PAGES_WAITING)
         self._reader.done.connect(self._take_page)
         self._at_once = 0
+        self.reasons: dict[str, str] = {}
+        """By lesion, most useful first, why it stands there; {} in the other orders."""
         self.busy = False
         """Flag: a query is under way."""
 
@@ -173,17 +177,26 @@ class WorklistModel(QAbstractTableModel):
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if not index.isValid() or not 0 <= index.row() < len(self._keys):
             return None
+        if role == REASON_ROLE:
+            row = self.row_to_paint(index.row())
+            return "" if row is None else self._reason(row)
         if role not in _ROLES:
             return None
         if role == ROW_ROLE:
             return self.row_to_paint(index.row())
         row = self.row_at(index.row())
+        if row is None:
+            return ""
         if role == Qt.ItemDataRole.ToolTipRole:
-            return "" if row is None else tip(self.explained(row))
-        return "" if row is None else spoken(row)
+            return tip(self.explained(row))
+        reason = self._reason(row)
+        return f"{spoken(row)}, {reason}" if reason else spoken(row)
+
+    def _reason(self, row: WorklistRow) -> str:
+        return reason_text(self.reasons.get(row.lesion_id or "", ""))
 
     def explained(self, row: WorklistRow) -> str:
-        """What the entry is, with the data set and the file that it came from."""
+        """Description of the entry, with the data set and the file that it came from."""
         lines = [spoken(row), tr("Data set: {name}", name=row.source)]
         try:
             name = self._session.reads.file_name(row.image_id)
@@ -197,14 +210,27 @@ def title(row: WorklistRow) -> str:
     return f"{row.pseudonym}  {view}" if view else row.pseudonym
 
 
-def subtitle(row: WorklistRow) -> str:
+def reason_text(reason: str) -> str:
+    """A ``core.tasks.review.useful_order.UsefulReason`` in the user's language; "" for none."""
+    return {
+        "model unsure": tr("model unsure"),
+        "model disagrees with the label": tr("contradicts the label"),
+        "unlike every prototype": tr("unlike prototypes"),
+        "no precedent": tr("no precedent"),
+        "drawn at random": tr("random"),
+        "annotated already": tr("annotated"),
+        "not seen by the model": tr("unseen by the model"),
+    }.get(reason, "")
+
+
+def subtitle(row: WorklistRow, reason: str = "") -> str:
     if row.lesion_id is None:
         return tr("no lesion yet")
     # what the data set says stays hidden until the reader has said it
     hidden = row.margin is None or not (row.labelled_by_me or shows_others_first())
     margin = tr("not labelled") if hidden or row.margin is None else word(row.margin)
     # the margin first: it is what is left where the list is narrow
-    return margin + " · " + tr("lesion {number}", number=row.lesion_number)
+    return margin + " · " + (reason or tr("lesion {number}", number=row.lesion_number))
 
 
 def spoken(row: WorklistRow) -> str:

@@ -23,7 +23,7 @@ def prune(session: Session, pruning: Pruning, outcome: PruneOutcome, reason: str
     """The outcome becomes the run's active revision. StudyError without a reason."""
     session.writable_study()
     if not reason.strip():
-        raise StudyError("Say in a few words why these prototypes go: the reason stays with the revision.")
+        raise StudyError("Give a short reason for removing these prototypes: the reason stays with the revision.")
     made = pruning.commit(outcome, reason=reason.strip())
     session.changed.emit(ModelRevised(run_id=pruning.run.id))
     return made

@@ -34,8 +34,10 @@ from core.domain.events import Progress
 from core.domain.study import Run, RunStatus
 
 if TYPE_CHECKING:
+    from core.domain.shapes import Shape
     from core.explain.panel import Panel
     from core.tasks.review.case_list import ReviewCase
+    from core.tasks.review.live_precision import LivePrecision
     from core.tasks.review.prototype_survey import Survey
 
 _KEPT = 24
@@ -87,6 +89,8 @@ class ModelService(QObject):
     surveyed = Signal()
     surveying = Signal(object)
     """A ``Progress``: how many prototypes are looked at."""
+    precision_measured = Signal(object)
+    """The ``LivePrecision`` of an annotation; None where it marks nothing that the model sees."""
     refused = Signal(str)
     """Why the lesion that was asked for last cannot be explained."""
 
@@ -242,6 +246,19 @@ class ModelService(QObject):
 
         self._network.submit(_ModelKey(what="explain", turn=state.turn, lesion_id=lesion_id), work)
 
+    def measure_precision(self, lesion_id: str, shapes: tuple[Shape, ...], spacing_mm: float | None) -> None:
+        """Measure every prototype's precision in an annotation; ``precision_measured`` follows."""
+        model, stop = self._state.model, self._stop
+        if model is None or self._state.is_opening:
+            return
+
+        def work() -> LivePrecision | None:
+            from core.tasks.review.live_precision import precision_in
+
+            return precision_in(model.opened, lesion_id, shapes, spacing_mm, stop.is_set)
+
+        self._network.submit(_ModelKey(what="precision", turn=self._state.turn, lesion_id=lesion_id), work)
+
     def survey(self) -> None:
         """Look at every prototype over all lesions, unless that is done; ``surveyed`` follows."""
         self._state.survey_wanted = True
@@ -287,6 +304,7 @@ class ModelService(QObject):
             "explain": self._take_panel,
             "cases": self._take_cases,
             "survey": self._take_survey,
+            "precision": self._take_precision,
         }
         take[key.what](key, outcome)
 
@@ -315,6 +333,9 @@ class ModelService(QObject):
                 self._soon.start()
             else:
                 self.refused.emit(outcome.sentence)
+
+    def _take_precision(self, _key: _ModelKey, outcome: WorkResult) -> None:
+        self.precision_measured.emit(outcome.value)
 
     def _take_cases(self, key: _ModelKey, outcome: WorkResult) -> None:
         if outcome.error is None and self._state.model is not None:

@@ -32,7 +32,7 @@ def open_run(
     ModelError or StudyError, one sentence, where the run, its files or its classes are not as they must be."""
     run = study.runs.get(run_id)
     if run.status is not RunStatus.FINISHED:
-        raise StudyError(f"Run {run.name} is {run.status}, not finished: there is no model to look at yet.")
+        raise StudyError(f"Run {run.name} is {run.status}, not finished: it has no model yet.")
     emit(Progress(stage="the model and the lesions", done=0, total=0))
     pruning = Pruning(study, run)
     if former is None:
@@ -42,7 +42,7 @@ def open_run(
     card, rois = opened.model.card, opened.rois
     if card.class_names != rois.class_names:
         raise ModelError(
-            f"The model of run {run.name} knows the classes {', '.join(card.class_names)}, but its configuration "
+            f"The model of run {run.name} has the classes {', '.join(card.class_names)}, but its configuration "
             f"names {', '.join(rois.class_names)}: it is not the model of this run; train again."
         )
     if not card.prototypes:

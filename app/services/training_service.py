@@ -119,6 +119,18 @@ class TrainingService(QObject):
         self._planning = self._begin(job, "planning", self._take_plan)
         self.changed.emit()
 
+    def plan_update(self, run: Run) -> None:
+        """Make a new run that trains this one further on the data as they are now (``planned`` follows)."""
+        study = self.session.writable_study()
+
+        def job(emit: Emit, cancelled: IsCancelled) -> object:
+            from core.tasks.runs.training_plan import plan_update
+
+            return [plan_update(study, run)]
+
+        self._planning = self._begin(job, "planning", self._take_plan)
+        self.changed.emit()
+
     def enqueue(self, runs: Sequence[Run]) -> None:
         """New runs, or ones to go on with; one that is there already is not taken twice."""
         self.session.writable_study()

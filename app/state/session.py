@@ -373,7 +373,7 @@ class Session(QObject):
         if not self.study.writable:
             raise StudyError(self.read_only or "This study is open for reading only.")
         if self.reader is None:
-            raise StudyError("Sign in first, so that the study knows who says so.")
+            raise StudyError("Sign in first, so that the study records who did this.")
         return self.reader, self.study
 
     def write(self, write: Callable[[], Change]) -> bool:

@@ -18,7 +18,7 @@ CLASSIFIER = "classifier.safetensors"
 
 
 class ClassifierCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What stands beside the weights."""
+    """Card beside the weights."""
 
     config: ClassifierConfig
     data_fingerprint: str
@@ -75,7 +75,7 @@ def load_classifier(folder: Path) -> LoadedClassifier:
     network = make_classifier(card.config, fresh=False)
     wanted = network.state_dict()
     if tensors.keys() != wanted.keys() or any(tensors[name].shape != wanted[name].shape for name in wanted):
-        raise ModelError(f"{path} is of another architecture than its card says: train it again.")
+        raise ModelError(f"{path} does not have the architecture that its card describes: train it again.")
     network.load_state_dict(tensors)
     return LoadedClassifier(
         network=network.eval(), card=card, sha256=hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""What a baseline classifier is trained with: the data, augmentation and trunk of a prototype network's run.
+"""Configuration of a baseline classifier: the data, augmentation and trunk of a prototype network's run.
 
 A classifier is always derived from a configuration of the prototype network, so that the same trunk, input
 transform, draws and number of epochs lie under every model of a comparison.
@@ -18,7 +18,7 @@ Target = Literal["margin", "malignancy"]
 RATE_STEP, RATE_STEPS = 3.0, 2
 PATIENCE = 12
 TUNED_BLOCKS, TUNED_DECAY, TUNED_PATIENCE = 3, 0.5, 3
-"""Of a black box on a trunk whose early blocks are frozen."""
+"""Settings of a black box on a trunk whose early blocks are frozen."""
 MOST_EPOCHS = 4
 OUTCOMES = ("benign", "malignant")
 """Classes of the end-to-end classifier of malignancy."""

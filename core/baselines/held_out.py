@@ -23,7 +23,7 @@ class HeldOut:
 
     rois: RoiSet
     early: EarlyMaps | None = None
-    """What the blocks that the training does not change make of the ROIs; None where none are frozen."""
+    """Features of the ROIs after the blocks that the training does not change; None where none are frozen."""
 
     @staticmethod
     def of(

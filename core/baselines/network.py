@@ -38,7 +38,7 @@ class ClassifierNetwork(TrunkNetwork):
         Raises: ModelError for fewer than two classes.
         """
         if len(class_names) < 2:
-            raise ModelError("A model tells classes apart: name two or more.")
+            raise ModelError("A model needs at least two classes.")
         if backbone is None:
             backbone = make_backbone(
                 architecture.backbone, weights=architecture.weights, input_size=input_size

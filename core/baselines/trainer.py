@@ -38,10 +38,10 @@ from core.training.inference import device_of
 from core.training.losses import Parts
 from core.training.machine import MachineChoice, choose_machine, computing, settle_machine, write_config
 from core.training.moments import lay_out_moments, load_moments, moments_of
+from core.training.request import data_fingerprint
 from core.training.run_progress import Clock
 from core.training.stages import StageStep, adam, rate_factor, set_rates
 from core.training.standardise import standardise
-from core.training.trainer import data_fingerprint
 from core.training.validation import Validation
 
 STATE = "classifier-state.safetensors"
@@ -105,8 +105,7 @@ def train_classifier(
     base = config.base
     if rois.transform != base.transform or rois.class_names != base.class_names:
         raise TrainingError(
-            "The ROIs were made with another input transform or other classes than the configuration says: "
-            "extract them again."
+            "The ROIs were made with a different input transform or different classes: extract them again."
         )
     make_folder(folder)
     training = target_rois(rois.rows(parts == Part.TRAINING.value), config.target)
@@ -161,7 +160,8 @@ def _begin(
         facts = _facts(meta, folder)
         if facts.config != config or facts.fingerprint != fingerprint:
             raise TrainingError(
-                f"The folder {folder} holds a run of another configuration or of other data: choose a new folder."
+                f"The folder {folder} holds a run with a different configuration or different data: choose a "
+                "new folder."
             )
         network = make_classifier(config, fresh=False).to(device_here(facts.device))
     else:
@@ -291,7 +291,7 @@ def _one_epoch(
     finally:
         network.prepare_inference()
     if memory.halvings:
-        text = f"The memory did not suffice: {memory.at_once} images at a time from now on."
+        text = f"Not enough memory: continuing with {memory.at_once} images at a time."
         emit(Message(level="warning", text=text))
         facts.at_once = memory.at_once
     return losses

@@ -10,7 +10,7 @@ from core.cli.parsing import PROGRAM
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class CompletionPage:
     """The completions that can follow one command."""
 
     path: tuple[str, ...]
@@ -21,7 +21,7 @@ class Page:
     """Option to the values that it takes."""
 
 
-def pages(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[Page]:
+def pages(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[CompletionPage]:
     """The page of the parser and of every command below it."""
     words: list[str] = []
     values: dict[str, tuple[str, ...]] = {}
@@ -39,7 +39,7 @@ def pages(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterat
                 values |= dict.fromkeys(action.option_strings, names)
             else:
                 words += names
-    yield Page(path=path, words=tuple(words), values=values)
+    yield CompletionPage(path=path, words=tuple(words), values=values)
     for name, sub in below:
         yield from pages(sub, (*path, name))
 
@@ -52,52 +52,53 @@ def script(shell: str, parser: argparse.ArgumentParser) -> str:
     return _bash(found) if shell == "bash" else _zsh(found)
 
 
-def _cases(found: list[Page], *, indent: str) -> str:
-    """Shell cases that set ``words`` for the path of commands and the word before."""
+def _cases(found: list[CompletionPage], *, indent: str) -> str:
+    """Shell cases that set ``choices`` for the path of commands and the word before."""
     lines = []
     for page in found:
         for option, names in page.values.items():
-            lines.append(f'{indent}"{" ".join(page.path)}|{option}") words="{" ".join(names)}" ;;')
+            lines.append(f'{indent}"{" ".join(page.path)}|{option}") choices="{" ".join(names)}" ;;')
     for page in found:
-        lines.append(f'{indent}"{" ".join(page.path)}|"*) words="{" ".join(page.words)}" ;;')
+        lines.append(f'{indent}"{" ".join(page.path)}|"*) choices="{" ".join(page.words)}" ;;')
     return "\n".join(lines)
 
 
-def _walk(found: list[Page]) -> str:
+def _walk(found: list[CompletionPage]) -> str:
     known = " ".join(f'"{" ".join(page.path)}"' for page in found if page.path)
     return f"known=({known})"
 
 
 _BASH = """# completion of {program} for bash
 _{program}() {{
-  local path="" word words candidate current="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}"
-  local known
+  local place="" choices word candidate known
+  local current="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}"
   {walk}
-  for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
+  for word in "${{COMP_WORDS[@]:1:$((COMP_CWORD-1))}}"; do
     for candidate in "${{known[@]}}"; do
-      if [[ "$candidate" == "${{path:+$path }}$word" ]]; then path="$candidate"; break; fi
+      if [[ "$candidate" == "${{place:+$place }}$word" ]]; then place="$candidate"; break; fi
     done
   done
   [[ "$before" == -* ]] || before=""
-  case "$path|$before" in
+  case "$place|$before" in
 {cases}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  COMPREPLY=($(compgen -W "$choices" -- "$current"))
   if [[ ${{#COMPREPLY[@]}} -eq 0 ]]; then COMPREPLY=($(compgen -f -- "$current")); fi
 }}
 complete -o filenames -F _{program} {program}"""
+"""Avoids names that are special in zsh (path, words)."""
 
 
-def _bash(found: list[Page]) -> str:
+def _bash(found: list[CompletionPage]) -> str:
     return _BASH.format(program=PROGRAM, walk=_walk(found), cases=_cases(found, indent="    "))
 
 
-def _zsh(found: list[Page]) -> str:
+def _zsh(found: list[CompletionPage]) -> str:
     """zsh runs the bash script by its own emulation."""
     return f"#compdef {PROGRAM}\nautoload -Uz bashcompinit && bashcompinit\n{_bash(found)}"
 
 
-def _fish(found: list[Page]) -> str:
+def _fish(found: list[CompletionPage]) -> str:
     lines = [f"# completion of {PROGRAM} for fish"]
     for page in found:
         seen = " and ".join(f"__fish_seen_subcommand_from {name}" for name in page.path)

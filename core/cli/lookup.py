@@ -75,6 +75,19 @@ def check_preset(name: str) -> None:
         raise TrainingError(f"There is no preset {name}{near(name, known)}")
 
 
+def check_settings(changes: list[str]) -> None:
+    """TrainingError for the first of the changes NAME=VALUE whose name is not a setting of a training."""
+    if not changes:
+        return
+    from core.training.config_file import setting_names, unknown_setting
+
+    known = set(setting_names())
+    for change in changes:
+        name = change.partition("=")[0]
+        if name not in known:
+            raise TrainingError(f"--set {change}: {unknown_setting(name)}")
+
+
 def check_input(path: Path) -> None:
     """BadFileError if there is neither a file nor a folder at ``path``."""
     if not path.exists():

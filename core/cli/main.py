@@ -86,7 +86,7 @@ def _command(name: str) -> CliCommand:
     return cast(CliCommand, import_module(f"core.cli.commands.{_MODULES.get(name, name)}"))
 
 
-class _Version(argparse.Action):
+class _VersionAction(argparse.Action):
     """The action that prints the version; it looks the version up only on request."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
@@ -103,7 +103,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
         "them, and review and prune what it has learned. Without a command the window opens.",
         epilog=f"Add --help to any command for all options. {DISCLAIMER}",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
+    parser.add_argument("--version", action=_VersionAction, nargs=0, help="print the version and stop")
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Parser)
     for name in names:
         command = _command(name)

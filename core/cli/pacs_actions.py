@@ -155,7 +155,7 @@ def profile_confirm(arguments: argparse.Namespace, console: Console) -> int:
     profile = profiles.get(arguments.name)
     if not arguments.yes:
         if not sys.stdin.isatty():
-            raise PacsError("A destination is confirmed by a person: answer on the terminal, or say --yes.")
+            raise PacsError("A destination is confirmed by a person: answer on the terminal, or add --yes.")
         sys.stderr.write(f"Results and de-identified images may be sent to {destination(profile)}. yes/no: ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() != "yes":
@@ -343,7 +343,7 @@ def receive(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def send(arguments: argparse.Namespace, console: Console) -> int:
-    from core.pacs.sending import Origin
+    from core.pacs.sending import SendingOrigin
     from core.pacs.sending import send as send_files
 
     profile, pacs = _connected(arguments.profile)
@@ -352,7 +352,7 @@ def send(arguments: argparse.Namespace, console: Console) -> int:
             pacs,
             profile,
             arguments.files,
-            Origin(arguments.origin),
+            SendingOrigin(arguments.origin),
             emit=console.emit,
             cancelled=console.cancelled,
         )

@@ -141,6 +141,11 @@ def apply(
     return grey * np.float32(1 / 255), _warped(masks, matrices, transform, nearest=True)
 
 
+def cut_masks(parameters: AugmentParameters, masks: UInt8, transform: InputTransform) -> UInt8:
+    """The masks (B, k, I, I) of ``apply`` alone."""
+    return _warped(masks, parameters.matrices(transform), transform, nearest=True)
+
+
 def augment(
     random: np.random.Generator,
     pixels: UInt8,

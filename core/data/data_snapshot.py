@@ -114,7 +114,7 @@ def refuse_missing(study: Study, snapshot: DataSnapshot) -> None:
     missing = missing_lesions(study, snapshot)
     if missing:
         what = "lesion that the run began with is" if missing == 1 else "lesions that the run began with are"
-        raise StudyError(f"{missing} {what} no longer in the study: start the training anew.")
+        raise StudyError(f"{missing} {what} no longer in the study: start a new training.")
 
 
 def changes_between(then: DataSnapshot, now: DataSnapshot, patients: Collection[str]) -> DataChanges:

@@ -23,7 +23,7 @@ PAPER_CONTEXT = 100.0
 """Mammogram pixels added on each side of the lesion box (the authors' code)."""
 COMPACT_CONTEXT = 2.0
 """Side of the compact ROI over the larger side of the lesion box."""
-NO_SPACING = "its image does not say how large a pixel is, which a context in millimetres needs"
+NO_SPACING = "its image has no pixel spacing, which a context in millimetres needs"
 SMALLEST_SIDE = 8.0
 """A lesion box smaller than this, in mammogram pixels, is taken to be this large."""
 

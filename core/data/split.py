@@ -112,7 +112,7 @@ def check_split(rows: Sequence[SplitRow], parts: Sequence[Part | int]) -> None:
     for row, part in zip(rows, parts, strict=True):
         if patient_part.setdefault(row.patient_id, part) != part:
             raise StudyError(
-                f"Patient {row.patient_id} stands in two parts of the split ({patient_part[row.patient_id]} and "
+                f"Patient {row.patient_id} is in two parts of the split ({patient_part[row.patient_id]} and "
                 f"{part}); put all lesions of a patient in one part."
             )
         for digest in row.content:
@@ -150,7 +150,8 @@ def _checked_fractions(fractions: tuple[float, float, float]) -> NDArray[np.floa
     shares = np.asarray(fractions, dtype=np.float64)
     if shares.shape != (len(PARTS),) or not np.isfinite(shares).all() or (shares < 0).any() or shares[0] <= 0:
         raise StudyError(
-            "A split needs three shares that are not negative, and one for training: 0.73, 0.12 and 0.15, say."
+            "A split needs three shares of 0 or more, and a positive one for training, such as 0.73, 0.12 "
+            "and 0.15."
         )
     normalised: NDArray[np.float64] = shares / shares.sum()
     return normalised

@@ -101,7 +101,7 @@ def build_drawn_rois(
     item_of = {item.lesion.id: item for item in _collected(study, request)[0]}
     lost = [lesion for lesion in lesion_ids if lesion not in item_of]
     if lost:
-        raise StudyError(f"Lesion {lost[0][:8]} cannot be judged any more: its labels or its outline changed.")
+        raise StudyError(f"Lesion {lost[0][:8]} cannot be evaluated any more: its labels or its outline changed.")
     items = [_drawn(item_of[lesion], seed) for lesion in lesion_ids]
     if not pixels:
         found = no_rois([_key(item) for item in items], request.transform)

@@ -44,7 +44,7 @@ def rewritten(frame: bytes) -> bytes:
             return b"".join(_jpeg_2000(frame[at:]))
     except (struct.error, IndexError) as error:
         raise CodestreamError("a codestream is cut short") from error
-    raise CodestreamError("a frame is of a coding that is not known")
+    raise CodestreamError("a frame has an unknown coding")
 
 
 def _jpeg(frame: bytes) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from core.domain.geometry import Point
-from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Role, Shape, Stroke
+from core.domain.shapes import Ellipse, Length, Line, Origin, Polygon, Rectangle, Role, Shape, Stroke
 
 _QUARTER_STEPS = 16
 """Pieces that stand for a quarter of a circle: off by less than 0.13% of the radius."""
@@ -23,7 +23,7 @@ _SMALLEST_AREA = 0.25
 def united(shapes: Sequence[Shape], spacing_mm: float | None = None) -> tuple[Polygon, ...]:
     """Return the area that the shapes cover together, with erasing shapes taken away in their order.
 
-    One polygon for each connected part; the role is the first shape's.
+    One polygon for each connected part; the role is the first shape's. It counts as edited if one was proposed.
     Raises: ValueError if widths in mm meet an image without a spacing.
     """
     from shapely.geometry import Polygon as Area
@@ -32,7 +32,7 @@ def united(shapes: Sequence[Shape], spacing_mm: float | None = None) -> tuple[Po
     for shape in shapes:
         area = _area(shape, spacing_mm)
         covered = covered.difference(area) if shape.erases else covered.union(area)
-    return _polygons(covered, shapes[0].role) if shapes else ()
+    return _polygons(covered, shapes[0].role, _origin(shapes)) if shapes else ()
 
 
 def subtracted(shape: Shape, others: Iterable[Shape], spacing_mm: float | None = None) -> tuple[Polygon, ...]:
@@ -40,7 +40,11 @@ def subtracted(shape: Shape, others: Iterable[Shape], spacing_mm: float | None =
     rest = _area(shape, spacing_mm)
     for other in others:
         rest = rest.difference(_area(other, spacing_mm))
-    return _polygons(rest, shape.role)
+    return _polygons(rest, shape.role, _origin((shape,)))
+
+
+def _origin(sources: Sequence[Shape]) -> Origin:
+    return Origin.DRAWN if all(shape.origin is Origin.DRAWN for shape in sources) else Origin.EDITED
 
 
 def _area(shape: Shape, spacing_mm: float | None) -> Any:
@@ -80,10 +84,10 @@ def _dabs(points: Sequence[Point], radii: Sequence[float]) -> Any:
     return union_all([a.union(b).convex_hull for a, b in pairwise(discs)])
 
 
-def _polygons(area: Any, role: Role) -> tuple[Polygon, ...]:
+def _polygons(area: Any, role: Role, origin: Origin) -> tuple[Polygon, ...]:
     parts = [part for part in getattr(area, "geoms", [area]) if part.geom_type == "Polygon"]
     return tuple(
-        Polygon(points=_one_ring(part), role=role)
+        Polygon(points=_one_ring(part), role=role, origin=origin)
         for part in parts
         if not part.is_empty and part.area >= _SMALLEST_AREA
     )

@@ -9,18 +9,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.geometry import Box, Point, box_around
-from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Role, Shape, Stroke, bounds
+from core.domain.shapes import Ellipse, Length, Line, Origin, Polygon, Rectangle, Role, Shape, Stroke, bounds
 
 Shapes = tuple[Shape, ...]
 _ELLIPSE_PIECES = 72
 """Number of sides of the polygon that replaces the edge of an ellipse: within 0.1% of its radius."""
-_replace = msgspec.structs.replace
+S = TypeVar("S", bound=Shape)
+
+
+def _replace(shape: S, **changes: object) -> S:
+    """The shape with some fields changed; one that was proposed is an edited one then."""
+    changed = msgspec.structs.replace(shape, **changes)
+    if shape.origin is not Origin.PROPOSED or changed == shape:
+        return changed
+    return msgspec.structs.replace(changed, origin=Origin.EDITED)
 
 
 def moved(shape: Shape, dx: float, dy: float) -> Shape:

@@ -66,7 +66,7 @@ class Failed(_Event, frozen=True, kw_only=True, tag="failed"):
 
 
 class CancelledByUser(_Event, frozen=True, kw_only=True, tag="cancelled"):
-    sentence: str = "Cancelled; what was finished is kept."
+    sentence: str = "Cancelled. Finished work is kept."
 
 
 Event = Started | Progress | Metrics | Projected | Message | Succeeded | Failed | CancelledByUser

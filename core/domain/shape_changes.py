@@ -60,6 +60,8 @@ def compare_shapes(before: Shapes, after: Shapes) -> ChangedShapes:
 def _kind(before: Shape, after: Shape) -> ShapeChange:
     if type(before) is not type(after):
         return ShapeChange.REPLACED
+    # a change makes an edited shape of a proposed one
+    before = msgspec.structs.replace(before, origin=after.origin)
     if msgspec.structs.replace(before, role=after.role) == after:
         return ShapeChange.ROLE
     if _without_width(before) == _without_width(after):

@@ -37,8 +37,17 @@ class Role(StrEnum):
     MARGIN = "margin"  # the rest of the margin, traced
 
 
+class Origin(StrEnum):
+    """How a shape came into an annotation."""
+
+    DRAWN = "drawn"
+    PROPOSED = "proposed"  # by the program, accepted as it was
+    EDITED = "edited"  # proposed, then changed by the reader
+
+
 class _Shape(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     role: Role = Role.MARGIN
+    origin: Origin = Origin.DRAWN
     erases: bool = False
     """True where the shape takes away what earlier shapes marked (the eraser, a subtracted polygon)."""
 

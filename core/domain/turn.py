@@ -30,7 +30,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, code: str) -> Turn:
         """From the letters of ``code``. ValueError for any other text."""
         if set(code) - set("TMF") or len(set(code)) != len(code):
-            raise ValueError(f"{code[:20]!r} is no turn of a picture")
+            raise ValueError(f"{code[:20]!r} is not a turn of an image")
         return cls(transpose="T" in code, mirror="M" in code, flip="F" in code)
 
     @property

@@ -37,7 +37,7 @@ def _of_margins(predictions: Predictions, others: Mapping[str, Predictions]) -> 
     label, names, patients = predictions.label, predictions.class_names, predictions.patient_ids
     for name, other in others.items():
         if other.lesion_ids != predictions.lesion_ids:
-            raise ValueError(f"{name} was judged on other lesions")
+            raise ValueError(f"{name} was evaluated on different lesions")
         areas = multiclass_auroc(label, other.probabilities, names, patients)
         gap = compare_multiclass(label, predictions.probabilities, other.probabilities, names, patients)
         key = f"margin_auroc_{slug(name)}"

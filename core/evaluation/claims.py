@@ -29,8 +29,8 @@ def localisation_claims(estimates: Mapping[str, Estimate], model: str = "the mod
         if own is None or alone is None or gap is None or gap.value is None:
             continue
         found.append(
-            f"{_WHERE[scale]}: activation precision of {model} {own.text()}, of a constant map that knows "
-            f"positions alone {alone.text()}, paired difference {gap.text()}: {conclusion(gap)}."
+            f"{_WHERE[scale]}: activation precision of {model} {own.text()}, of a constant map of position "
+            f"only {alone.text()}, paired difference {gap.text()}: {conclusion(gap)}."
         )
     return found
 
@@ -42,5 +42,5 @@ def conclusion(gap: Estimate) -> str:
     if gap.low > 0:
         return "the maps follow the image, beyond what position explains"
     if gap.high < 0:
-        return "position alone does better, so that this figure does not show where the model looks"
-    return "no difference is shown, so that this figure does not show where the model looks"
+        return "position alone does better, so this figure does not show where the model looks"
+    return "no difference is shown, so this figure does not show where the model looks"

@@ -141,10 +141,10 @@ def compare_gains(first: MapRecord, second: MapRecord, *, draws: int = DRAWS) ->
     """Return gains over a random order, first minus second, paired over the same lesions; by "deletion",
     "insertion".
 
-    MarginaliaError where the records were measured on other lesions.
+    MarginaliaError where the records were measured on different lesions.
     """
     if first.lesion_ids != second.lesion_ids:
-        raise MarginaliaError(f"{first.model} and {second.model} were measured on other lesions.")
+        raise MarginaliaError(f"{first.model} and {second.model} were measured on different lesions.")
     _check(first)
     found = resample(first.patient_ids, len(first.lesion_ids), draws=draws)
     a, b = _gains(first), _gains(second)
@@ -166,7 +166,9 @@ def _gains(record: MapRecord) -> dict[str, Float]:
 
 def _check(record: MapRecord) -> None:
     if not record.lesion_ids:
-        raise MarginaliaError("No lesion with a trained class was measured: maps have nothing to hold still on.")
+        raise MarginaliaError(
+            "No lesion with a trained class was measured, so the stability of the maps is unknown."
+        )
 
 
 def _array(values: Numbers) -> Float:

@@ -65,7 +65,7 @@ class Explainer:
 
 
 class MapRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured of one model on a sample of lesions; undefined values are null."""
+    """Measurements of one model on a sample of lesions; undefined values are null."""
 
     model: str
     lesion_ids: tuple[str, ...]

@@ -1,7 +1,7 @@
-"""What a model said of a set of lesions, as plain arrays: everything that the metrics are computed from.
+"""Predictions of a model for a set of lesions, as plain arrays: the input of every metric.
 
 One model on one test part gives one ``Predictions``; the parts of a cross-validation are joined by ``pooled``
-into out-of-fold predictions, in which every lesion was judged by a model that never saw its patient.
+into out-of-fold predictions, in which every lesion was predicted by a model that never saw its patient.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ScalePrecision:
     attainable: Float
     """(n,) the largest precision that any map could have; NaN where the image has no mask."""
     blob: Float
-    """(n,) precision of a blob in the middle of the ROI; NaN where the image has no mask."""
+    """(n,) precision of a map that peaks in the centre; NaN where the image has no mask."""
     energy: Float | None = None
     """(r,) share of each pair's map that lies inside the mask (``core.statistics.activation.energy_inside``); None
     where it was not measured."""

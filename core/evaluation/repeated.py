@@ -118,7 +118,8 @@ def check_same_lesions(first: Predictions, second: Predictions) -> None:
         differ = set(first.patient_ids) ^ set(second.patient_ids)
         what = f"{len(differ)} of their test patients differ" if differ else "their test lesions differ"
         raise MarginaliaError(
-            f"{first.model} and {second.model} were trained on other splits ({what}): only models that are tested "
+            f"{first.model} and {second.model} were trained on different splits ({what}): only models that "
+            "are tested "
             "on the same patients can be compared."
         )
 

@@ -212,7 +212,7 @@ def _precision(
     for class_name, estimate in summary.per_class.items():
         yield Metric(key=f"{key}_precision_{class_name}", label=f"{name}, {class_name}", estimate=estimate)
     for suffix, text, values in (
-        ("blob", "of a blob in the middle of the ROI", scale.blob),
+        ("blob", "of a centred map", scale.blob),
         ("chance", "by chance", scale.chance),
         ("attainable", "best attainable value", scale.attainable),
     ):
@@ -220,7 +220,7 @@ def _precision(
     margin = scale.pairs.value - scale.blob[scale.pairs.image]
     yield Metric(
         key=f"{key}_over_blob",
-        label=f"{name}, difference from a central blob",
+        label=f"{name}, difference from a centred map",
         estimate=mean_estimate(margin, resamples, resamples.cluster[scale.pairs.image]),
     )
     yield from _over_position(key, name, scale, resamples)
@@ -286,9 +286,9 @@ def with_maps(report: EvaluationReport, record: MapRecord, *, draws: int = DRAWS
             metrics.append(Metric(key=f"stability_{one.key}{suffix}", label=label, estimate=estimate))
     found = faithfulness(record, draws=draws)
     for key, label, estimate in (
-        ("deletion", "Deletion, area under the curve (less is better)", found.deletion),
+        ("deletion", "Deletion, area under the curve (lower is better)", found.deletion),
         ("deletion_gain", "Deletion, random order minus map", found.deletion_gain),
-        ("insertion", "Insertion, area under the curve (more is better)", found.insertion),
+        ("insertion", "Insertion, area under the curve (higher is better)", found.insertion),
         ("insertion_gain", "Insertion, map minus random order", found.insertion_gain),
     ):
         metrics.append(Metric(key=key, label=label, estimate=estimate))

@@ -75,7 +75,7 @@ def load_predictions(path: Path) -> Predictions:
     try:
         saved = msgspec.json.decode(path.read_bytes(), type=_Saved)
     except (OSError, msgspec.MsgspecError) as error:
-        raise ModelError(f"{path} is lost or damaged: delete its folder and repeat this part.") from error
+        raise ModelError(f"{path} is missing or damaged: delete its folder and repeat this part.") from error
     values: dict[str, Any] = {name: getattr(saved, name) for name in _TEXT}
     earlier = {"lesion": saved.lesion_scale, "fine": saved.fine_scale}
     scales: dict[str, _Scale | None] = {**earlier, **saved.scales}

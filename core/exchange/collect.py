@@ -79,7 +79,7 @@ def collect(
                 )
             )
     if not items:
-        raise StudyError("There is nothing to export: no lesion of the study belongs to what was chosen.")
+        raise StudyError("There is nothing to export: the selection holds no lesion of the study.")
     return tuple(items)
 
 
@@ -184,8 +184,9 @@ def readme(what: str, layout: str, items: Sequence[ExportItem], *, table: bool =
     if not table:
         return "\n".join(lines)
     lines += [
-        f"{LESIONS}: one row a lesion. margin to pathology: as the data set says; label: the word that training",
-        "takes for true (readers before the data set). Text that a spreadsheet could run begins with a quote.",
+        f"{LESIONS}: one row a lesion. margin to pathology: as the data set says; label: the label that training",
+        "uses as ground truth (readers before the data set). Text that a spreadsheet could run begins with a "
+        "quote.",
         "",
     ]
     return "\n".join(lines)

@@ -43,8 +43,8 @@ def where_the_maps_lie(experiment: Experiment) -> Section:
     return Section(
         title="Where the maps lie",
         text=(
-            "Activation precision is the share of the top 5% of a map that lies inside the mask. Chance is what a "
-            "map that knows nothing would have, the attainable maximum what a map that marks nothing but the mask "
+            "Activation precision is the share of the top 5% of a map that lies inside the mask. Chance is "
+            "what a random map would have, the attainable maximum what a map that marks nothing but the mask "
             "would have. Maps of the true class only.",
             "Position only is one constant map that never sees an image: the mean mask of the training lesions. "
             "In ROIs of one context the lesion always lies at the same place, so that this map scores high. A "
@@ -73,8 +73,8 @@ def precision_by_class(judged: Judged, scale: str) -> Table | None:
     position = first[0].position
     for name, values in (
         *(((POSITION_ROWS[position.source], position.precision),) if position is not None else ()),
-        ("Attainable at the most", first[0].attainable),
-        ("Blob in the middle", first[0].blob),
+        ("Attainable maximum", first[0].attainable),
+        ("Central blob", first[0].blob),
         ("Chance", first[0].chance),
     ):
         each = [_mean(values[label == c]) for c in range(len(names))]

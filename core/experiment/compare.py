@@ -42,7 +42,7 @@ def compare_runs(
         run = finished_run(study, name)
         if not active_model(study, run).card.prototypes:
             raise ModelError(
-                f"Run {run.name} was never projected (stage A2): its prototypes are no patches of any image, and "
+                f"Run {run.name} was never projected (stage A2): its prototypes are not patches of an image, and "
                 "its maps cannot be compared with those of a projected one."
             )
         found = predictions_of(study, run, part=Part.TEST, cancelled=cancelled)

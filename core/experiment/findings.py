@@ -17,8 +17,8 @@ def findings_section(judged: Sequence[Judged]) -> tuple[Section, ...]:
     if not tables:
         return ()
     text = (
-        "The margin scores of the views of one mass are averaged, as are their malignancy scores. Where a model "
-        "looks is judged per image only.",
+        "The margin scores of the views of one mass are averaged, as are their malignancy scores. Where a "
+        "model looks is evaluated per image only.",
     )
     return (Section(title="Per finding (all views of one mass)", text=text, tables=tables),)
 

@@ -54,7 +54,7 @@ def launch_parts(
 ) -> None:
     """Train every part that is not finished. TrainingError names those that failed, after all of them ended."""
     if launcher.hosts:
-        raise TrainingError("An experiment runs here or in Slurm: name a launcher that is no pool of hosts.")
+        raise TrainingError("An experiment runs here or in Slurm: name a launcher that is not a pool of hosts.")
     files = {fold.fold: write_data(request.out, fold) for fold in data}
     parts: dict[str, tuple[PartRequest, Path]] = {}
     for seed in range(1, request.seeds + 1):

@@ -67,7 +67,7 @@ def malignancy_section(model: LoadedModel, judged: list[Judged], readers: list[d
     for one, reader in zip(judged, readers, strict=True):
         found = risks(one)
         if not found:
-            text = (*text, f"{one.test_set.title}: no lesion with a biopsy result, so that nothing can be judged.")
+            text = (*text, f"{one.test_set.title}: no lesion with a biopsy result, so nothing can be evaluated.")
             continue
         tables += [_table(one, reader), risk_table(one, found)]
         pictures.append(risk_picture(one, found))

@@ -1,4 +1,4 @@
-"""What is measured of the maps of finished models: stability and faithfulness. Kept beside the model."""
+"""Measurements of the maps of finished models: stability and faithfulness. Kept beside the model."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def map_records(
 def _of_part(
     done: FinishedPart, data: Data, most: int, emit: Emit, cancelled: IsCancelled
 ) -> dict[str, MapRecord]:
-    """Of at most ``most`` test ROIs of each data set."""
+    """Up to ``most`` test ROIs of each data set."""
     path = done.folder / MAPS
     known = _read(path)
     if known is not None and known.data_fingerprint == data.fingerprint:

@@ -63,7 +63,7 @@ _PAPER = Table(
 
 
 class ExperimentOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command prints as JSON."""
+    """Result of the command, printed as JSON."""
 
     page: str
     markdown: str
@@ -139,7 +139,7 @@ def _sections(
         _pruning(experiment),
         _ablations(experiment),
         Section(title="Other seeds", tables=tuple(seeds_table(one) for one in judged)) if experiment.seeds > 1
-        else Section(title="Other seeds", text=("One training each: nothing here says what another seed does.",)),
+        else Section(title="Other seeds", text=("One training each: the effect of the seed is not known.",)),
         _made_of(experiment),
     )  # fmt: skip
 
@@ -155,7 +155,7 @@ def _lead(experiment: Experiment) -> str:
     several = f"{experiment.seeds} seeds each" if experiment.seeds > 1 else "one seed each"
     return (
         f"All models on the same data ({how}, {several}), from the same network at the start, epochs chosen on "
-        "validation and never on test, judged by the same code."
+        "validation and never on test, evaluated by the same code."
     )
 
 

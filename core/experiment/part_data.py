@@ -24,7 +24,7 @@ _WORDS = "words"
 
 
 class _RoiWords(msgspec.Struct, frozen=True, kw_only=True):
-    """What is no array of a set of regions."""
+    """Parts of a set of regions that are not arrays."""
 
     transform: InputTransform
     class_names: tuple[str, ...]

@@ -36,9 +36,10 @@ from core.pruning.revision import apply_revision, make_revision
 from core.pruning.suggest import removable, suggest
 from core.training.config import TrainingConfig
 from core.training.fixed_draws import KnownFeatures
+from core.training.request import data_fingerprint
 from core.training.similarity_table import load_table
 from core.training.state import STATE_NAME
-from core.training.trainer import data_fingerprint, train
+from core.training.trainer import train
 
 RECORD = "part.json"
 Parts = NDArray[np.str_]

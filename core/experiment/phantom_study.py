@@ -43,7 +43,10 @@ def confounded(
 ) -> PhantomConfig:
     """Return the study with the marker at random in its test part; StudyError for odd numbers."""
     if not 1 <= test_patients < patients:
-        raise StudyError(f"{test_patients} of {patients} patients cannot be the test part; choose fewer of more.")
+        raise StudyError(
+            f"{test_patients} of {patients} patients cannot be the test part; choose fewer test patients or "
+            "more patients."
+        )
     try:
         return phantom.confounded(
             patients=patients, test_patients=test_patients, seed=seed, test="random", height=height, width=width
@@ -58,7 +61,7 @@ def make_confounded_study(folder: Path, config: PhantomConfig, *, emit: Emit, ca
     if is_study(folder):
         return folder
     if folder.exists() and any(folder.iterdir()):
-        raise StudyError(f"{folder} exists and is no study; choose another folder, or delete it.")
+        raise StudyError(f"{folder} exists and is not a study; choose another folder, or delete it.")
     making = folder.parent / f".{folder.name}.making"
     shutil.rmtree(making, ignore_errors=True)
     make_folder(making)

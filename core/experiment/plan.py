@@ -1,4 +1,4 @@
-"""What the experiment trains: the models of the paper's Table 1, and the ablations."""
+"""Models that the experiment trains: those of the paper's Table 1, and the ablations."""
 
 from __future__ import annotations
 

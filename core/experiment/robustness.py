@@ -23,7 +23,7 @@ def stability_section(experiment: Experiment) -> Section:
     for judged, records in _by_set(experiment):
         tables.append(stability_table(judged, records))
     return Section(
-        title="Do the maps hold still?",
+        title="Are the maps stable?",
         text=(
             "The same lesion with a little noise, recompressed, and a little shifted (the map is shifted back). "
             f"First training of each model, at most {SAMPLE} lesions of each test set, drawn at random.",
@@ -45,7 +45,7 @@ def faithfulness_section(experiment: Experiment) -> Section:
             )
         )  # fmt: skip
     return Section(
-        title="Does what the maps mark matter?",
+        title="Do the marked regions matter to the model?",
         text=(
             "Deletion blurs the image away in the order of the map, insertion brings it back out of the blur; the "
             "curve is the probability of the true class. The random order is as coarse as the map and is the same "
@@ -86,7 +86,7 @@ def stability_table(judged: Judged, records: Sequence[MapRecord]) -> Table:
         rows=tuple(rows),
         note="Overlap: intersection over union of the top 5% before and after, mean over pairs of image and "
         "prototype. Class kept: share of the lesions with the same predicted class."
-        + (f" Undefined (a map that says nothing): {', '.join(undefined)} maps." if undefined else ""),
+        + (f" Undefined (a constant map): {', '.join(undefined)} maps." if undefined else ""),
     )
 
 

@@ -60,7 +60,7 @@ def table1(study: Study, request: TableRequest, *, emit: Emit, cancelled: IsCanc
             done[trial.key].append(folds)
     drop_features(request.out)
     maps = _maps(done, data, emit, cancelled)
-    emit(Message(level="info", text="Judging the models and writing the page."))
+    emit(Message(level="info", text="Evaluating the models and writing the page."))
     experiment = replace(_judged(study, request, chosen, done, data), maps=maps)
     iaia = _method("IAIA-BL", done[IAIA], "model")
     others = comparator_methods(request.config, data, runs=request.seeds, emit=emit, cancelled=cancelled)

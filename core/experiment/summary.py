@@ -1,4 +1,4 @@
-"""What the experiment shows and what it cannot show, in words made from its figures."""
+"""Sentences on what the experiment shows and cannot show, made from its figures."""
 
 from __future__ import annotations
 
@@ -96,7 +96,10 @@ def _caveats(experiment: Experiment) -> list[str]:
             "The images are synthetic and the misleading marker was put there on purpose: the figures show that "
             "the method does what it claims where it is known what there is to find, and nothing about patients."
         )
-    said.append("Intervals and tests speak of other patients, not of other trainings: see run by run for those.")
+    said.append(
+        "Intervals and tests describe the variation between patients, not between trainings: see run by run "
+        "for those."
+    )
     return said
 
 
@@ -119,10 +122,7 @@ def limits(experiment: Experiment) -> Section:
             "models are equally accurate here, or that they differ, does not show that pretrained ones would."
         )
     if not experiment.synthetic:
-        text.append(
-            "None of it says how a model would do on other scanners, readers or patients than those of these data "
-            "sets."
-        )
+        text.append("None of it shows how a model performs on other scanners, readers or patients.")
     return Section(title="What this study can and cannot show", text=tuple(text), tables=(_counts(experiment),))
 
 
@@ -164,7 +164,7 @@ def _of_set(judged: Judged) -> str:
     area = figures.estimates.get("margin_auroc")
     if area is None or area.value is None or area.low is None or area.high is None:
         why = area.reason if area is not None and area.reason else "not computed"
-        said.append(f"Margin AUROC has no interval ({why}), so that nothing can be said of it.")
+        said.append(f"Margin AUROC has no interval ({why}), so it cannot be interpreted.")
     else:
         said.append(f"IAIA-BL's margin AUROC is known to within {(area.high - area.low) / 2:.2f} either way.")
     seen = _smallest_difference(judged)
@@ -176,7 +176,7 @@ def _of_set(judged: Judged) -> str:
     few = [f"{count} with {name} margins" for name, count in holders.items() if count < _FEW_PATIENTS]
     if few:
         said.append(
-            f"Few patients show some classes ({', '.join(few)}): figures of such a class alone say little."
+            f"Few patients show some classes ({', '.join(few)}): figures of such a class alone mean little."
         )
     precision = figures.estimates.get("lesion_precision")
     if precision is not None and precision.low is not None and precision.high is not None:
@@ -187,7 +187,7 @@ def _of_set(judged: Judged) -> str:
     rarer = min((len(set(patients[first.malignant == outcome])) for outcome in (0, 1)), default=0)
     if 0 < rarer < _FEW_PATIENTS:
         people = "one patient" if rarer == 1 else f"{rarer} patients"
-        said.append(f"Only {people} of the rarer biopsy result: malignancy cannot be judged here.")
+        said.append(f"Only {people} of the rarer biopsy result: malignancy cannot be evaluated here.")
     return " ".join(said)
 
 
@@ -221,8 +221,8 @@ def _confounding(experiment: Experiment) -> list[str]:
     return [
         f"Class and data set go together ({shares[:, c].max():.0%} of the lesions of {most} are "
         f"{first.class_names[c]}, {shares[:, c].min():.0%} of those of {least}): a model that only tells the data "
-        "sets apart scores above chance on the pooled lesions. The figures of each data set stand alone; those of "
-        "all say little."
+        "sets apart scores above chance on the pooled lesions. The figures of each data set stand alone; "
+        "those of all data sets together mean little."
     ]
 
 

@@ -263,9 +263,23 @@ def verdicts(judged: Judged, found: Sequence[Against]) -> list[str]:
         )
         said.append(
             f"Against {one.other}: {name}'s lesion-scale activation precision is {short(ratio, 2)} times as high, "
-            f"and {accuracy} (difference {short(gap.difference)})."
+            f"and {accuracy} (difference {short(gap.difference)})." + _placed_at_random(one)
         )
     return said
+
+
+def _placed_at_random(one: Against) -> str:
+    """State the difference in ROIs where position alone tells nothing; "" where it was not measured."""
+    drawn = one.comparisons.get("lesion_drawn_precision")
+    if drawn is None or drawn.difference.value is None:
+        return ""
+    low, high = drawn.difference.low, drawn.difference.high
+    shown = "its maps lie in the lesion more often"
+    if low is None or high is None or low <= 0 <= high:
+        shown = "no difference is shown"
+    elif high < 0:
+        shown = "its maps lie in the lesion less often"
+    return f" In ROIs with random centre and scale {shown} (difference {short(drawn.difference)})."
 
 
 def agreement_table(judged: Judged) -> Table:

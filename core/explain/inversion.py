@@ -37,7 +37,7 @@ Float64 = NDArray[np.float64]
 
 
 class Inversion(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back of the patches of a model's prototypes."""
+    """Reconstruction of the patches of a model's prototypes."""
 
     prototypes: int
     """Prototypes whose source was there to compare with."""

@@ -62,7 +62,7 @@ def prototype_patches(
     missing, or where its pixels are no longer those that the prototype was taken from.
     """
     if not card.prototypes:
-        raise ModelError("The model's prototypes come from no image yet: it was never projected (stage A2).")
+        raise ModelError("The model's prototypes do not come from images: it was never projected (stage A2).")
     by_id = {lesion: row for row, lesion in enumerate(training.lesion_ids)}
     sources: dict[str, NDArray[np.uint8]] = {}
     for lesion_id in sorted({p.lesion_id for p in card.prototypes}):

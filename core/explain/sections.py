@@ -48,7 +48,7 @@ def prototype_section(card: ModelCard, patches: Sequence[PrototypePatch], galler
     return Section(
         title="Prototypes",
         text=(
-            "Each prototype is one patch of one training lesion. The colours show where it finds itself on that "
+            "Each prototype is one patch of one training lesion. The colours show its activation on that "
             "lesion, the box the top 5% of the map.",
         ),
         pictures=tuple(pictures),

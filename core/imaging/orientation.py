@@ -111,8 +111,8 @@ def decide(
         )
     if asked.mirror:
         return _NO_TURN, (
-            f"Patient Orientation ({words}) says that it is stored {_description(asked)}, which the picture "
-            "contradicts; it was not turned"
+            f"Patient Orientation ({words}) states that it is stored {_description(asked)}, which the "
+            "picture contradicts; it was not turned"
         )
     place = f"its chest wall is on the {wall}, the wrong side for a {_EXPECTED[side]} breast"
     if image.mirrored_by_device:

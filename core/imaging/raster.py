@@ -62,10 +62,18 @@ def rasterise(
     pixels in which its points (its centre) lie.
     """
     mask = np.zeros((height, width), np.uint8)
+    draw_onto(mask, shapes, spacing_mm=spacing_mm, image_to_grid=image_to_grid)
+    return mask
+
+
+def draw_onto(
+    mask: UInt8, shapes: Iterable[Shape], *, spacing_mm: float | None = None, image_to_grid: Affine = IDENTITY
+) -> None:
+    """Draw further shapes onto the mask of those before them, in place; the same as ``rasterise`` of all."""
+    height, width = mask.shape
     grid = _Grid(width=width, height=height, forward=image_to_grid, backward=image_to_grid.inverse())
     for shape in shapes:
         _draw(mask, shape, grid, spacing_mm)
-    return mask
 
 
 def rasterise_outline(

@@ -28,8 +28,8 @@ from core.imaging.zipped import open_file
 _EXECUTABLES = (b"MZ", b"\x7fELF", b"\xfe\xed\xfa", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 _RAW_VALUES = (
-    "it is an image FOR PROCESSING: the raw values of the detector, which look unlike what readers see; get the "
-    "one FOR PRESENTATION if there is one"
+    "it is an image FOR PROCESSING: the raw values of the detector, which do not look like the images that "
+    "readers see; use the image FOR PRESENTATION if it exists"
 )
 
 
@@ -113,6 +113,7 @@ def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[str]) -> Deco
     opened = dicom_header.open_dicom(file, name, notes)
     kind = dicom_kind.kind_of(opened.tags)
     dicom_kind.refuse_placeholder(opened.tags, name)
+    dicom_kind.refuse_wrapped_slices(opened, name)
     try:
         layout = dicom_header.pixel_layout(opened, name)
         tags = FrameAttributes(opened.tags, frame)

@@ -28,7 +28,7 @@ _last: tuple[tuple[str, int], bytes] | None = None
 """The member that was read last: the slices of a tomosynthesis are asked for one by one."""
 
 
-class Member:
+class ZipMember:
     """A file in an archive: its path, and its first bytes or the reason why it cannot be read."""
 
     def __init__(self, path: Path, head: bytes = b"", reason: str = "") -> None:
@@ -37,7 +37,7 @@ class Member:
         self.reason = reason
 
 
-def members(archive: Path) -> Iterator[Member]:
+def members(archive: Path) -> Iterator[ZipMember]:
     """Every file in an archive and in archives in it, in the order of the archive.
 
     RefusedImageError for an archive that is damaged, has too many members, or unpacks to far more than it holds.
@@ -52,7 +52,7 @@ def members(archive: Path) -> Iterator[Member]:
         ) from error
 
 
-def _members(file: BinaryIO, place: Path, *, depth: int) -> Iterator[Member]:
+def _members(file: BinaryIO, place: Path, *, depth: int) -> Iterator[ZipMember]:
     with zipfile.ZipFile(file) as archive:
         refuse_bomb(archive, place.name, file.seek(0, 2))
         seen: set[PurePosixPath] = set()
@@ -65,26 +65,26 @@ def _members(file: BinaryIO, place: Path, *, depth: int) -> Iterator[Member]:
             reason = "its name occurs twice in the archive" if name in seen else _reason(info)
             seen.add(name)
             if reason:
-                yield Member(path, reason=reason)
+                yield ZipMember(path, reason=reason)
                 continue
             with archive.open(info) as member:
                 head = member.read(HEAD_BYTES)
             if format_of(head) != ZIP:
-                yield Member(path, head)
+                yield ZipMember(path, head)
             elif depth >= DEEPEST or info.file_size > _LARGEST_NESTED:
-                yield Member(path, reason="an archive within archives; unpack it first")
+                yield ZipMember(path, reason="an archive within archives; unpack it first")
             else:
                 yield from _nested(_content(archive, info, _LARGEST_NESTED), path, depth=depth + 1)
 
 
-def _nested(content: bytes, path: Path, *, depth: int) -> Iterator[Member]:
+def _nested(content: bytes, path: Path, *, depth: int) -> Iterator[ZipMember]:
     """The members of an archive within an archive; one that cannot be read is a member with a reason."""
     try:
         yield from _members(BytesIO(content), path, depth=depth)
     except RefusedImageError as refused:
-        yield Member(path, reason=str(refused))
+        yield ZipMember(path, reason=str(refused))
     except ZIP_ERRORS:
-        yield Member(path, reason="a damaged archive")
+        yield ZipMember(path, reason="a damaged archive")
 
 
 def refuse_bomb(archive: zipfile.ZipFile, name: str, size: int) -> None:
@@ -110,7 +110,7 @@ def _safe(name: str) -> bool:
 def _reason(info: zipfile.ZipInfo) -> str:
     """Why a member cannot be read; "" where it can."""
     if not _safe(info.filename):
-        return "its name leads out of the archive"
+        return "its path leads outside the archive"
     if info.flag_bits & 1:
         return "encrypted; unpack the archive with its password first"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):

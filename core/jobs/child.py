@@ -87,7 +87,7 @@ def _outcome(request: JobRequest, emit_event: EventWriter, watcher: _Watcher, st
         traceback.print_exc()
         if isinstance(error, RuntimeError | OSError) and any(words in str(error) for words in _NO_MEMORY):
             return Failed(sentence=OUT_OF_MEMORY)
-        return Failed(sentence=f"The job stopped because of a defect of the program ({type(error).__name__}).")
+        return Failed(sentence=f"The job stopped because of an internal error ({type(error).__name__}).")
 
 
 AfterJob = Callable[[Event, Emit], Event | None]
@@ -146,7 +146,7 @@ def hold(folder: Path) -> BinaryIO:
     deadline = time.monotonic() + _LOCK_S
     while not try_lock(file):
         if time.monotonic() > deadline:
-            sys.stderr.write(f"another job works in {folder} already\n")
+            sys.stderr.write(f"another job is using {folder}\n")
             sys.exit(3)
         time.sleep(0.01)
     return file

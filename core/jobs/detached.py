@@ -84,7 +84,7 @@ def launch(request: JobRequest, folder: Path, *, log: Path) -> None:
     ``log`` receives its standard error. Raises: StudyError if a job works in the folder already.
     """
     if is_alive(folder):
-        raise StudyError(f"A job works in {folder.name} already; wait for it, or stop it first.")
+        raise StudyError(f"Another job is using {folder.name}; wait for it, or stop it first.")
     forget(folder)
     with log.open("ab") as words:
         process = subprocess.Popen(
@@ -177,7 +177,7 @@ class _Follower:
             self.heard_at = None
             minutes = round(self.silent_s / 60)
             said = f"for {minutes} minutes" if minutes > 1 else f"for {self.silent_s:.0f} seconds"
-            text = f"The job has said nothing {said}: it may hang. Stop it and resume from its checkpoint."
+            text = f"The job has not reported {said}: it may hang. Stop it and resume from its checkpoint."
             self.emit(Message(level="warning", text=text))
 
     def _verdict(self) -> Event:

@@ -52,7 +52,7 @@ def checked(host: RemoteHost) -> RemoteHost:
         raise TrainingError(f"{host.address} is not an address for ssh, such as gpu.example.org or me@gpu.")
     for what, text in (("program", host.program), ("python", host.python), ("folder", host.folder)):
         if not text or not text.isprintable() or text.startswith("-") or len(text) > _LONGEST_PATH:
-            raise TrainingError(f"The host {host.name} needs a --{what} that is a path there.")
+            raise TrainingError(f"The host {host.name} needs --{what}: a path on that machine.")
     return host
 
 

@@ -1,4 +1,4 @@
-"""What a machine, or a job on it, has for a training: version, cores, memory, graphics cards, free space."""
+"""Resources of a machine, or of a job on it, for training: version, cores, memory, graphics cards, free space."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.platform.version import code_version
 _GIGABYTE = 1e9
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
+class GraphicsCard(msgspec.Struct, frozen=True, kw_only=True):
     """A graphics card that torch can use."""
 
     name: str
@@ -26,7 +26,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MachineReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a machine has for a training."""
+    """Resources of a machine for a training."""
 
     node: str
     code_version: str
@@ -34,7 +34,7 @@ class MachineReport(msgspec.Struct, frozen=True, kw_only=True):
     """Version of torch; "" where it is not installed."""
     cores: int
     memory_bytes: int | None
-    cards: tuple[Card, ...]
+    cards: tuple[GraphicsCard, ...]
     free_bytes: int
     """Free space for the files of runs."""
     busy: dict[str, str] = {}
@@ -88,7 +88,7 @@ def _torch() -> str:
         return ""
 
 
-def _cards() -> tuple[Card, ...]:
+def _cards() -> tuple[GraphicsCard, ...]:
     if not has_cuda_driver() or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
         return ()
     import torch
@@ -96,4 +96,4 @@ def _cards() -> tuple[Card, ...]:
     if not torch.cuda.is_available():
         return ()
     facts = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-    return tuple(Card(name=one.name, memory_bytes=one.total_memory) for one in facts)
+    return tuple(GraphicsCard(name=one.name, memory_bytes=one.total_memory) for one in facts)

@@ -242,13 +242,13 @@ def _list(host: RemoteHost, line: bytes) -> list[File]:
     try:
         files = msgspec.json.decode(line, type=list[File])
     except msgspec.MsgspecError as error:
-        raise TrainingError(f"What {host.name} sent back are no results of a run.") from error
+        raise TrainingError(f"{host.name} did not send back the results of a run.") from error
     names = [file.name for file in files]
     sizes = [file.size for file in files]
     if not all(RESULTS.fullmatch(name) for name in names) or len(set(names)) != len(names):
-        raise TrainingError(f"{host.name} sent a file back that is no result of a run; nothing was taken.")
+        raise TrainingError(f"{host.name} sent back a file that is not a result of a run; nothing was kept.")
     if any(size < 0 for size in sizes) or sum(sizes) > _LARGEST:
-        raise TrainingError(f"{host.name} announces more than the results of a run; nothing was taken.")
+        raise TrainingError(f"{host.name} sends back more than the results of a run; nothing was kept.")
     return files
 
 
@@ -271,7 +271,8 @@ def _take(source: _Heard, host: RemoteHost, file: File, target: Path) -> None:
             block = source.read(min(left, _BLOCK))
             if not block:
                 raise TrainingError(
-                    f"The connection to {host.name} broke while results came; resume the run to fetch them."
+                    f"The connection to {host.name} broke while results were fetched; resume the run to "
+                    "fetch them."
                 )
             left -= len(block)
             yield block
@@ -283,7 +284,7 @@ def _take(source: _Heard, host: RemoteHost, file: File, target: Path) -> None:
                 digest.update(block)
                 sink.write(block)
         if digest.hexdigest() != file.sha256:
-            raise TrainingError(f"{file.name} did not come from {host.name} as it was sent; resume the run.")
+            raise TrainingError(f"{file.name} was damaged on its way from {host.name}; resume the run.")
 
     atomic_write(target, write)
 

@@ -166,7 +166,7 @@ def verdict(exit_code: int | None, stopped: bool, last_words: str) -> Event:
     if stopped:
         return CancelledByUser(sentence="The job did not stop in time and was ended; its last checkpoint is kept.")
     if exit_code is None:
-        how = "ended without a word (it was killed, or the computer was restarted)"
+        how = "ended without a message (it was killed, or the computer was restarted)"
     elif exit_code == -_SIGKILL:
         how = "was killed (signal 9; the system does this where the memory is used up)"
     else:

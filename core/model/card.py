@@ -1,4 +1,4 @@
-"""What stands beside the weights of a model: everything needed to use it and to know where it comes from."""
+"""Card beside the weights of a model: everything needed to use it and to trace its origin."""
 
 from __future__ import annotations
 

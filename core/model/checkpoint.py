@@ -106,7 +106,7 @@ def _check_card(network: PrototypeNetwork, card: ModelCard) -> None:
         network.architecture,
     )
     if facts != own or len(card.prototypes) not in (0, len(card.prototype_class)):
-        raise ModelError("The model was not saved: its card describes another network.")
+        raise ModelError("The model was not saved: its card describes a different network.")
 
 
 def load_model(folder: Path) -> LoadedModel:
@@ -169,7 +169,9 @@ def _first_line(error: BaseException) -> str:
 def _skeleton(folder: Path, card: ModelCard) -> PrototypeNetwork:
     """Return the network that the card describes, without memory for its weights."""
     if len(card.prototypes) not in (0, len(card.prototype_class)):
-        raise ModelError(f"The card of the model in {folder} lists other prototypes than it counts.")
+        raise ModelError(
+            f"The card of the model in {folder} lists a different number of prototypes than it states."
+        )
     bare = msgspec.structs.replace(card.architecture, weights="random")
     try:
         with torch.device("meta"):
@@ -191,12 +193,12 @@ def _check_fit(path: Path, header: TensorFileHeader, network: PrototypeNetwork) 
     extra = sorted(header.entries.keys() - wanted.keys())
     if missing or extra:
         what = f"lacks {missing[0]}" if missing else f"holds {extra[0][:80]}, which the network has no place for"
-        raise ModelError(f"{path.name} is of another architecture than its card says: it {what}.")
+        raise ModelError(f"{path.name} does not have the architecture that its card describes: it {what}.")
     for name, tensor in wanted.items():
         entry = header.entries[name]
         if entry.shape != tuple(tensor.shape) or _DTYPES.get(entry.dtype) != tensor.dtype:
             raise ModelError(
-                f"{path.name} is of another architecture than its card says: {name} is {entry.dtype} "
+                f"{path.name} does not have the architecture that its card describes: {name} is {entry.dtype} "
                 f"{list(entry.shape)} instead of {list(tensor.shape)}."
             )
 
@@ -206,4 +208,4 @@ def _check_values(path: Path, tensors: Tensors, card: ModelCard) -> None:
     if bad is not None:
         raise ModelError(f"{path.name} holds weights that are not finite numbers ({bad}): use an earlier model.")
     if tuple(tensors["prototype_class"].tolist()) != card.prototype_class:
-        raise ModelError(f"{path.name} gives its prototypes other classes than its card does.")
+        raise ModelError(f"{path.name} assigns its prototypes to different classes than its card.")

@@ -127,8 +127,8 @@ def _recognised(path: Path) -> tuple[str, str, str, Tensors]:
         stem = Path(published_name("vgg16")).stem
         return "vgg16", "Oxford's VGG-16, converted to this program's input", stem, _for_our_input(oxford)
     raise WeightsUnavailableError(
-        f"{path.name} is none of the published files that this program knows (its hash begins with "
-        f"{sha256[:12]}), and nothing says how its input must be normalised: import a file that "
+        f"{path.name} is not a published file that this program knows (its hash begins with {sha256[:12]}), "
+        "so the normalisation of its input is unknown: import a file that "
         "`marginalia weights list` names, or set architecture.weights to the path of weights trained on this "
         "program's input."
     )
@@ -200,7 +200,9 @@ def _from_npz(path: Path) -> list[NDArray[np.float32]]:
         with np.load(path, allow_pickle=False) as archive:
             return [np.asarray(archive[key], np.float32) for key in sorted(archive.files, key=_natural)]
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise WeightsUnavailableError(f"{path.name} is not a whole archive of arrays: fetch it again.") from error
+        raise WeightsUnavailableError(
+            f"{path.name} is not a complete archive of arrays: download it again."
+        ) from error
 
 
 def _from_keras(path: Path) -> list[NDArray[np.float32]]:
@@ -211,7 +213,7 @@ def _from_keras(path: Path) -> list[NDArray[np.float32]]:
         with h5py.File(path, "r", locking=False) as file:
             _collect(file, "", found)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise WeightsUnavailableError(f"{path.name} is not a whole HDF5 file: fetch it again.") from error
+        raise WeightsUnavailableError(f"{path.name} is not a complete HDF5 file: download it again.") from error
     return [found[name] for name in sorted(found, key=_natural)]
 
 
@@ -247,7 +249,7 @@ def _from_onnx(path: Path) -> list[NDArray[np.float32]]:
     try:
         graph = onnx.load(path).graph
     except Exception as error:  # protobuf's own class is not part of its interface
-        raise WeightsUnavailableError(f"{path.name} is not a whole ONNX file: fetch it again.") from error
+        raise WeightsUnavailableError(f"{path.name} is not a complete ONNX file: download it again.") from error
     known = {item.name: item for item in graph.initializer}
     return [
         np.asarray(numpy_helper.to_array(known[name]), np.float32)
@@ -279,5 +281,5 @@ def _check_finite(tensors: Mapping[str, torch.Tensor], name: str) -> None:
     for key, value in tensors.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise WeightsUnavailableError(
-                f"{name} holds weights that are not finite numbers in {key}: fetch it again."
+                f"{name} holds weights that are not finite numbers in {key}: download it again."
             )

@@ -21,7 +21,7 @@ from core.model.trunk import TrunkNetwork, addon_block
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Activations:
-    """What one forward pass computes for B images; every explanation takes its numbers from here."""
+    """Results of one forward pass for B images; every explanation takes its numbers from here."""
 
     latent: Tensor
     """(B, C, H, W), values in (0, 1)."""
@@ -133,7 +133,7 @@ def without_prototypes(network: PrototypeNetwork, remove: set[int]) -> Prototype
 
 def _check_classes(class_names: Sequence[str], prototype_class: Sequence[int]) -> None:
     if len(class_names) < 2:
-        raise ModelError("A model tells classes apart: name two or more.")
+        raise ModelError("A model needs at least two classes.")
     present = set(prototype_class)
     for index, name in enumerate(class_names):
         if index not in present:

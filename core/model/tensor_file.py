@@ -104,7 +104,7 @@ def _parse(path: Path, raw: bytes) -> TensorFileHeader:
         metadata = {} if described is None else msgspec.json.decode(described, type=dict[str, str])
         entries = {name: msgspec.json.decode(part, type=TensorEntry) for name, part in parts.items()}
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path.name} is no file of tensors: its header cannot be read.") from error
+        raise ModelError(f"{path.name} is not a file of tensors: its header cannot be read.") from error
     return TensorFileHeader(entries=entries, metadata=metadata)
 
 
@@ -117,7 +117,9 @@ def _check_extent(path: Path, header: TensorFileHeader, data_bytes: int) -> None
             raise ModelError(f"{path.name} holds a tensor of a kind that is not used here ({entry.dtype[:16]}).")
         begin, end = entry.data_offsets
         if begin != at or end - begin != math.prod(entry.shape) * item:
-            raise ModelError(f"{path.name} is damaged: tensor {name[:80]} is not where its shape puts it.")
+            raise ModelError(
+                f"{path.name} is damaged: tensor {name[:80]} is not at the position that its shape requires."
+            )
         at = end
     if at != data_bytes:
         what = "was cut short: copy or download it again" if at > data_bytes else "holds more than its tensors"
@@ -129,7 +131,7 @@ def decode(name: str, content: bytes) -> Tensors:
     try:
         return safetensors.torch.load(content)
     except SafetensorError as error:
-        raise ModelError(f"{name} is no whole file of tensors: copy or download it again.") from error
+        raise ModelError(f"{name} is not a complete file of tensors: copy or download it again.") from error
 
 
 def first_not_finite(tensors: Tensors) -> str | None:

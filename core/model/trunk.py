@@ -1,4 +1,4 @@
-"""What every network here begins with: backbone and add-on, in one layout for gradients and one for results."""
+"""First layers of every network: backbone and add-on, in one layout for gradients and one for results."""
 
 from __future__ import annotations
 

@@ -141,14 +141,14 @@ def read_weights(path: Path) -> Tensors:
     named = _HASH_IN_NAME.search(path.name)
     if named and not hashlib.sha256(content).hexdigest().startswith(named[1]):
         raise WeightsUnavailableError(
-            f"{path.name} does not have the hash in its name: it was cut short or altered; fetch it again."
+            f"{path.name} does not have the hash in its name: it was cut short or altered; download it again."
         )
     if path.suffix == ".safetensors":
         try:
             return safetensors.torch.load(content)
         except SafetensorError as error:
             raise WeightsUnavailableError(
-                f"{path.name} is not a whole safetensors file: it was cut short or altered; fetch it again."
+                f"{path.name} is not a complete safetensors file: it was cut short or altered; download it again."
             ) from error
     return _read_pickle(path)
 

@@ -25,7 +25,7 @@ from core.domain.events import IsCancelled, never
 from core.imaging.decoded import MAX_FILE_BYTES
 from core.pacs.connection import PathOf
 from core.pacs.dicom_json import rows
-from core.pacs.http import Session
+from core.pacs.http import HttpSession
 from core.pacs.multipart import half, take_part
 from core.pacs.profile import DicomwebProfile
 from core.pacs.query import MOST_STUDIES, Found, FoundImage, FoundStudy, Query, image_from, matches, study_from
@@ -57,7 +57,7 @@ class Dicomweb:
 
     def __init__(self, profile: DicomwebProfile, secret: str = "") -> None:
         self._profile = profile
-        self._session = Session(profile, secret)
+        self._session = HttpSession(profile, secret)
         self._base = profile.url.rstrip("/")
         try:
             # whole files in one piece: not every server takes chunks
@@ -261,7 +261,7 @@ def _status_sentence(where: str, response: requests.Response, login: str) -> str
     code = response.status_code
     if code == 401:
         if login == "none":
-            return f"{where} wants a login; give the profile a user or a token."
+            return f"{where} requires a login; give the profile a user or a token."
         return f"{where} does not accept this {'token' if login == 'token' else 'user or password'}; check it."
     if code == 403:
         return f"{where} does not allow this to the user of the profile; ask who runs the PACS."

@@ -34,6 +34,8 @@ _VERIFICATION = "1.2.840.10008.1.1"
 _FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 _MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 _UNKNOWN_DESTINATION = 0xA801
+_NO_SUB_OPERATION = 0xA702
+"""Unable to perform sub-operations (PS3.4, table C.4-2): pynetdicom answers so if none of them succeeded."""
 _LONGEST_ANSWER = 1 << 20
 """Bytes of one answer to a search."""
 _MOST_ANSWERS, _SEARCH_S = 50_000, 55.0
@@ -128,7 +130,7 @@ class Dimse:
         code = self._asked(image, listener)
         if path.is_file():
             return
-        if code & 0xF000 in (0xB000, 0xC000):
+        if code & 0xF000 in (0xB000, 0xC000) or code == _NO_SUB_OPERATION:
             # it did not wait for our answer, or its connection to us broke: once more, alone
             code = self._asked(image, listener)
         if path.is_file():
@@ -219,10 +221,12 @@ class Dimse:
         if association.is_rejected:
             answer = association.acceptor.primitive
             reason = getattr(answer, "diagnostic", None) if getattr(answer, "result_source", None) == 1 else None
-            words = _REJECTIONS.get(reason or 0, "does not accept our call now; try later, or ask who runs it")
+            words = _REJECTIONS.get(
+                reason or 0, "does not accept the connection now; try later, or ask who runs it"
+            )
             return PacsError(f"{where} {words.format(called=profile.called, calling=profile.calling)}.")
         return PacsError(
-            f"{where} closed the connection without an answer: it is no DICOM service, or one that "
+            f"{where} closed the connection without an answer: it is not a DICOM service, or one that "
             f"{'is not encrypted' if profile.tls.on else 'wants an encrypted connection'}; check port and "
             "encryption in the profile."
         )
@@ -251,7 +255,7 @@ class Dimse:
             association.abort()
             self._open = None
             if len(known) <= most:
-                raise PacsError(f"{self._profile.name} does not come to an end of its answers; ask for less.")
+                raise PacsError(f"{self._profile.name} sends answers without end; narrow the search.")
             return list(known.values())
         if code is None:
             raise self._lost()
@@ -262,8 +266,8 @@ class Dimse:
     def _lost(self) -> PacsError:
         self._open = None
         return PacsError(
-            f"The connection to {self._profile.name} broke; what came whole is kept. Try again: what is there "
-            "already is not sent twice."
+            f"The connection to {self._profile.name} broke; complete images are kept. Try again: they are "
+            "not sent twice."
         )
 
 

@@ -99,7 +99,7 @@ def _tracked(pool: Any, sockets: list[Any]) -> Any:
     return type("TrackedPool", (pool,), {"ConnectionCls": Connection})
 
 
-class Session(requests.Session):
+class HttpSession(requests.Session):
     """A session for one profile. Use from one thread at a time."""
 
     def __init__(self, profile: DicomwebProfile, secret: str = "") -> None:

@@ -25,7 +25,7 @@ from core.platform.system import try_lock, unlock
 _JOURNAL, _LOCK, _ENDING = "journal.json", "lock", ".dcm"
 
 
-class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TransferJournal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Objects expected of one examination, without names; UIDs are needed to request missing objects."""
 
     profile: str
@@ -46,7 +46,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Transfer:
     """One examination in the inbox."""
 
-    def __init__(self, folder: Path, journal: Journal) -> None:
+    def __init__(self, folder: Path, journal: TransferJournal) -> None:
         self.folder = folder
         self.journal = journal
 
@@ -77,7 +77,7 @@ class Transfer:
         whole = self.journal.whole if whole is None else whole
         self._write(msgspec.structs.replace(self.journal, stopped=stopped, whole=whole))
 
-    def _write(self, journal: Journal) -> None:
+    def _write(self, journal: TransferJournal) -> None:
         self.journal = journal
         atomic_write(self.folder / _JOURNAL, msgspec.json.encode(journal))
 
@@ -105,7 +105,7 @@ class Inbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, journal: Journal) -> Transfer:
+    def begin(self, journal: TransferJournal) -> Transfer:
         """The transfer of an examination, new or taken up again: what is there of it stays."""
         folder = self._folder(_hashed(f"{journal.profile}\n{journal.study_uid}\n{journal.modality}"))
         for left in folder.glob(".*.part"):
@@ -118,7 +118,7 @@ class Inbox:
         """A transfer for what one association of a PACS brings."""
         stamp = now()
         folder = self._folder(_hashed(f"push\n{profile}\n{stamp}\n{number}"))
-        transfer = Transfer(folder, Journal(profile=profile, source=source, begun=stamp))
+        transfer = Transfer(folder, TransferJournal(profile=profile, source=source, begun=stamp))
         transfer._write(transfer.journal)
         return transfer
 
@@ -127,7 +127,7 @@ class Inbox:
         found = []
         for path in self.folder.glob(f"*/{_JOURNAL}"):
             try:
-                journal = msgspec.json.decode(path.read_bytes(), type=Journal)
+                journal = msgspec.json.decode(path.read_bytes(), type=TransferJournal)
             except (OSError, msgspec.DecodeError):
                 continue
             found.append(Transfer(path.parent, journal))
@@ -152,8 +152,8 @@ class Inbox:
 
 def expected_journal(
     images: Iterable[FoundImage], *, profile: str, source: str, study_uid: str, modality: str
-) -> Journal:
-    return Journal(
+) -> TransferJournal:
+    return TransferJournal(
         profile=profile, source=source, study_uid=study_uid, modality=modality, expected=tuple(images), begun=now()
     )
 

@@ -84,7 +84,7 @@ Ended = Callable[[int, bool], None]
 
 
 @dataclass(frozen=True)
-class Address:
+class PeerAddress:
     title: str
     host: str
     port: int
@@ -100,7 +100,7 @@ class Listener:
         """``folder``: where objects are written while they come, in a folder of its own."""
         self._profile, self._folder = profile, folder
         self._take, self._ended = take, ended
-        self.address = Address(profile.calling, profile.listen_address, profile.listen_port)
+        self.address = PeerAddress(profile.calling, profile.listen_address, profile.listen_port)
         self.problem: MarginaliaError | None = None
         """Local problem with an object, such as a full disk."""
         self._server: ThreadedAssociationServer | None = None
@@ -143,9 +143,9 @@ class Listener:
         except OSError as error:
             shutil.rmtree(self._incoming, ignore_errors=True)
             why = (
-                "another program listens there"
+                "another program uses it"
                 if error.errno == errno.EADDRINUSE
-                else "it is none of this computer"
+                else "it is not an address of this computer"
             )
             raise PacsError(
                 f"Images cannot be received at {profile.listen_address}:{profile.listen_port}, because {why}; "

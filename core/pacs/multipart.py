@@ -14,8 +14,8 @@ _HEADER_ROOM = 16_384
 
 def half(name: str) -> PacsError:
     return PacsError(
-        f"{name} broke off in the middle of an image; nothing of that image is kept. Get the examination again: "
-        "what is there already is not sent twice."
+        f"{name} broke off in the middle of an image; nothing of that image is kept. Get the examination "
+        "again: complete images are not sent twice."
     )
 
 

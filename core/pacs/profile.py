@@ -136,8 +136,8 @@ def _check_dimse(profile: DimseProfile) -> None:
         ip_address(profile.listen_address)
     except ValueError as error:
         raise PacsError(
-            f"The profile {profile.name} receives at {profile.listen_address}, which is no IP address of this "
-            "computer."
+            f"The profile {profile.name} receives at {profile.listen_address}, which is not an IP address of "
+            "this computer."
         ) from error
 
 
@@ -147,7 +147,7 @@ def _check_tls(profile: Profile) -> None:
         raise PacsError(f"The profile {profile.name} needs both a certificate and its key, or neither.")
     for file in (tls.ca_file, tls.certificate, tls.key):
         if file and not Path(file).is_file():
-            raise PacsError(f"The profile {profile.name} names {file}, which is no file.")
+            raise PacsError(f"The profile {profile.name} names {file}, which is not a file.")
 
 
 def _fingerprint(profile: Profile) -> str:

@@ -101,14 +101,14 @@ def checked(query: Query) -> Query:
         except ValueError as error:
             raise PacsError(f"{clean_text(day)} is not a date of the form YYYY-MM-DD.") from error
     if query.since and query.until and query.since > query.until:
-        raise PacsError(f"No day is both from {query.since} and until {query.until}.")
+        raise PacsError(f"The dates from {query.since} to {query.until} hold no day.")
     return query
 
 
 def refuse_without_criteria(query: Query) -> None:
     """A search for everybody burdens a PACS and shows people whom nobody asked for."""
     if not (query.patient_id or query.patient_name or query.since or query.until):
-        raise PacsError("Say whom or when to search for: a patient identifier, a name or a date.")
+        raise PacsError("Give a patient identifier, a name or a date to search for.")
 
 
 def is_uid(text: str) -> bool:

@@ -96,7 +96,8 @@ def check_whole(
             emit(Progress(stage="check", done=done, total=len(files)))
     if broken:
         sentence = (
-            f"{len(broken)} of {len(files)} objects came damaged or cut short ({broken[0].reason.value}) and were "
+            f"{len(broken)} of {len(files)} objects arrived damaged or cut short ({broken[0].reason.value}) "
+            "and were "
             "deleted."
         )
         transfer.mark(stopped=sentence, whole=False)
@@ -106,7 +107,7 @@ def check_whole(
 def _half_sentence(transfer: Transfer) -> str:
     there, total = len(transfer.files), len(transfer.journal.expected)
     count = f" ({there} of {total} objects)" if total else ""
-    return f"The examination is half there{count}; nothing of it was imported, and it can be resumed."
+    return f"The examination is incomplete{count}; nothing of it was imported, and it can be resumed."
 
 
 def _why(error: BaseException) -> str:

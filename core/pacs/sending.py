@@ -1,6 +1,6 @@
 """Sending of files: only to a confirmed destination, and only files with a stated permission.
 
-``Origin`` is the caller's claim; each file is checked against the claim before the first is sent.
+``SendingOrigin`` is the caller's claim; each file is checked against the claim before the first is sent.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TAGS = [
 ]
 
 
-class Origin(StrEnum):
+class SendingOrigin(StrEnum):
     """Why a file may be sent."""
 
     DEIDENTIFIED = "de-identified"
@@ -50,7 +50,7 @@ class Origin(StrEnum):
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
     destination: str
-    origin: Origin
+    origin: SendingOrigin
     sop_uids: tuple[str, ...]
 
 
@@ -58,7 +58,7 @@ def send(
     pacs: Pacs,
     profile: Profile,
     paths: Sequence[Path],
-    origin: Origin,
+    origin: SendingOrigin,
     *,
     emit: Emit = silent,
     cancelled: IsCancelled = never,
@@ -72,7 +72,7 @@ def send(
     headers = [_header(path) for path in paths]
     for path, header in zip(paths, headers, strict=True):
         _refuse_other(path, header, origin)
-    if origin is Origin.RESULT:
+    if origin is SendingOrigin.RESULT:
         _refuse_strangers(pacs, profile, headers)
     emit(Progress(stage="send", done=0, total=len(paths)))
     done = 0
@@ -109,11 +109,11 @@ def _header(path: Path) -> Dataset:
     return header
 
 
-def _refuse_other(path: Path, header: Dataset, origin: Origin) -> None:
-    if origin is Origin.RESULT:
+def _refuse_other(path: Path, header: Dataset, origin: SendingOrigin) -> None:
+    if origin is SendingOrigin.RESULT:
         if str(header.SOPClassUID) not in _RESULT_CLASSES:
-            raise PacsError(f"{path.name} is no result (SEG, SR or presentation state) and is not sent as one.")
-    elif origin is Origin.SYNTHETIC:
+            raise PacsError(f"{path.name} is not a result (SEG, SR or presentation state) and is not sent as one.")
+    elif origin is SendingOrigin.SYNTHETIC:
         if not _is_synthetic(header):
             raise PacsError(f"{path.name} is not marked as synthetic; de-identify it before it is sent.")
     elif not _is_deidentified(header):

@@ -83,8 +83,8 @@ def refusal(profile: Profile, where: str, error: BaseException) -> PacsError:
         )
     if any(isinstance(one, ssl.SSLError) for one in known):
         return PacsError(
-            f"No encrypted connection to {name} could be made: it does not speak TLS at this port, or wants a "
-            "certificate of ours. Check encryption and port in the profile."
+            f"No encrypted connection to {name} could be made: it does not speak TLS at this port, or "
+            "requires a certificate of this computer. Check encryption and port in the profile."
         )
     if any(isinstance(one, ConnectionRefusedError) for one in known):
         return PacsError(

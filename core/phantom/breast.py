@@ -39,7 +39,7 @@ class Anatomy:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Breast:
+class PhantomBreast:
     """The tissue of one view before the mass is added."""
 
     grey: Float
@@ -133,7 +133,9 @@ def _fibres(rng: np.random.Generator, config: PhantomConfig, nipple: tuple[float
     return ridge
 
 
-def draw_breast(config: PhantomConfig, anatomy: Anatomy, view: ViewPosition, key: tuple[int, ...]) -> Breast:
+def draw_breast(
+    config: PhantomConfig, anatomy: Anatomy, view: ViewPosition, key: tuple[int, ...]
+) -> PhantomBreast:
     """The tissue of one view; ``key`` begins the random streams of this image."""
     x, y = _grid(config)
     distance, nipple = _outline(config, anatomy, view)
@@ -159,7 +161,7 @@ def draw_breast(config: PhantomConfig, anatomy: Anatomy, view: ViewPosition, key
     grey += _SKIN * np.exp(-(((distance - 0.9) / 0.7) ** 2))
     grey *= 1 - np.exp(-np.maximum(distance, 0) / 0.8 - np.maximum(distance, 0) ** 2 / 40)
     grey[distance <= 0] = 0
-    return Breast(
+    return PhantomBreast(
         grey=grey.astype(np.float32),
         skin_mm=distance,
         muscle=muscle,

@@ -13,7 +13,7 @@ from core.domain.study import Labels
 from core.domain.vocabulary import BreastComposition, Laterality, Part, ViewPosition
 from core.phantom.annotate import fine_annotation
 from core.phantom.boundary import Boundary, draw_boundary
-from core.phantom.breast import Anatomy, Breast, draw_anatomy, draw_breast
+from core.phantom.breast import Anatomy, PhantomBreast, draw_anatomy, draw_breast
 from core.phantom.config import CLASSES, PhantomConfig, confounder_of, part_of, patient_id
 from core.phantom.confounder import add_marker, draw_marker, place_marker
 from core.phantom.labels import PhantomCase, draw_case
@@ -49,6 +49,8 @@ class PhantomView:
     """(H, W), 12 bits, MONOCHROME2, 0 = air."""
     outline: Polygon
     """The outline drawn by a reader: a tenth outside the boundary."""
+    true_margin: Polygon
+    """The boundary that the mass was drawn with."""
     fine: tuple[Shape, ...]
     truth: PhantomLesion
 
@@ -66,7 +68,11 @@ class PhantomPatient:
 
 
 def _place(
-    rng: np.random.Generator, config: PhantomConfig, breast: Breast, radius_mm: float, wish: tuple[float, float]
+    rng: np.random.Generator,
+    config: PhantomConfig,
+    breast: PhantomBreast,
+    radius_mm: float,
+    wish: tuple[float, float],
 ) -> Point:
     """A centre (px) near the wished depth from the nipple and height (mm), with tissue on all sides."""
     depth, height = wish
@@ -102,7 +108,7 @@ def _mirrored(shape: Shape, width: int) -> Shape:
     raise ValueError("the phantom draws circles, lines and polygons only")
 
 
-def _finish(rng: np.random.Generator, grey: Float, breast: Breast) -> NDArray[np.uint16]:
+def _finish(rng: np.random.Generator, grey: Float, breast: PhantomBreast) -> NDArray[np.uint16]:
     noisy = rng.standard_normal(grey.shape, dtype=np.float32)
     noisy *= np.float32(_NOISE)
     noisy += grey
@@ -136,6 +142,7 @@ def _draw_view(
     grey = breast.grey.copy()
     grey[patch.slices] += mass * np.float32(contrast / contrast_of(mass, boundary, patch))
     outline = Polygon(points=tuple((round(x, 1), round(y, 1)) for x, y in boundary.polygon(OUTLINE_SHARE)))
+    true_margin = Polygon(points=boundary.polygon(vertices=360))
     marker = _mark(config, index, number, case=case, grey=grey, box=box_around(outline.points), breast=breast)
     fine = fine_annotation(stream(*key, 4), margin, boundary, config.spacing_mm)
     truth = PhantomLesion(
@@ -149,17 +156,27 @@ def _draw_view(
     if case.laterality is Laterality.RIGHT:
         pixels = np.ascontiguousarray(pixels[:, ::-1])
         outline = Polygon(points=tuple((round(config.width - x, 1), y) for x, y in outline.points))
+        true_margin = Polygon(points=tuple((config.width - x, y) for x, y in true_margin.points))
         fine = tuple(_mirrored(shape, config.width) for shape in fine)
-    return PhantomView(view=VIEWS[number], pixels=pixels, outline=outline, fine=fine, truth=truth)
+    return PhantomView(
+        view=VIEWS[number], pixels=pixels, outline=outline, true_margin=true_margin, fine=fine, truth=truth
+    )
 
 
-def _local_density(breast: Breast, boundary: Boundary) -> float:
+def _local_density(breast: PhantomBreast, boundary: Boundary) -> float:
     rows, columns = patch_around(boundary, breast.gland.shape, reach=1.0).slices
     return float(breast.gland[rows, columns].mean())
 
 
 def _mark(
-    config: PhantomConfig, index: int, number: int, *, case: PhantomCase, grey: Float, box: Box, breast: Breast
+    config: PhantomConfig,
+    index: int,
+    number: int,
+    *,
+    case: PhantomCase,
+    grey: Float,
+    box: Box,
+    breast: PhantomBreast,
 ) -> str | None:
     """Draw this image's marker, if any; its own stream leaves everything else as it is without one."""
     rng = stream(config.seed, 15, index, number)

@@ -58,4 +58,4 @@ def read_annotations(path: Path) -> AnnotationFile:
     try:
         return msgspec.json.decode(path.read_bytes(), type=AnnotationFile)
     except (OSError, msgspec.DecodeError) as error:
-        raise BadFileError(f"{path.name} is no annotation file of a synthetic study: {error}.") from error
+        raise BadFileError(f"{path.name} is not an annotation file of a synthetic study: {error}.") from error

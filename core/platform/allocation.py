@@ -1,4 +1,4 @@
-"""What Slurm allotted to this process, from the variables that it sets in a job; a node usually has more."""
+"""Resources that Slurm allotted to this process, from variables that it sets in a job; a node may have more."""
 
 from __future__ import annotations
 

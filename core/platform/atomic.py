@@ -26,13 +26,13 @@ def storage_error(error: OSError, path: Path) -> StorageFullError | None:
     """The sentence for a full or read-only disk, or for a place that holds no files; None for other errors."""
     if error.errno in _NO_ROOM:
         return StorageFullError(
-            f"{path.name} could not be written to {path.parent}: the disk is full. What was there before is "
-            "untouched; make room and try again."
+            f"{path.name} could not be written to {path.parent}: the disk is full. The file that was there "
+            "is unchanged; make room and try again."
         )
     if error.errno in _NO_WRITING:
         return StorageFullError(
-            f"{path.name} could not be written: {path.parent} is read-only for you. What was there before is "
-            "untouched; change the permissions or choose another folder."
+            f"{path.name} could not be written: {path.parent} is read-only for you. The file that was there "
+            "is unchanged; change the permissions or choose another folder."
         )
     if _is_about(error, path):
         if error.errno in _NO_NAME:

@@ -53,7 +53,7 @@ def refuse_strange(folder: Path, files: tuple[str, ...], folders: tuple[str, ...
 
 
 def _strange(path: Path) -> BadFileError:
-    what = "a link to another place" if path.is_symlink() else "no regular file or folder"
+    what = "a link to another place" if path.is_symlink() else "not a regular file or folder"
     return BadFileError(
         f"{path.name} in {path.parent} is {what}; nothing behind it was read or written. A study holds its files "
         "itself: put the file or folder there, or restore the study from a backup."

@@ -87,7 +87,7 @@ def make_revision(
     started = outcome.before.kept
     expected = tuple(range(len(base.card.prototype_class))) if parent is None else parent.record.prototype_indices
     if started != expected:
-        raise ModelError("The pruning was worked out on another revision of the model: look at it again first.")
+        raise ModelError("The pruning was computed on another revision of the model: preview it again first.")
     after = outcome.after
     malignancy = after.heads.malignancy
     classes = len(after.class_names)
@@ -198,7 +198,7 @@ def load_revision(run_folder: Path, revision_id: str) -> Revision:
         raise ModelError(f"Revision {revision_id[:8]} was altered after it was saved: go back to its parent.")
     tensors = decode(_HEADS, content)
     if set(tensors) != {"last.weight", "malignancy.weight", "malignancy.bias"} or first_not_finite(tensors):
-        raise ModelError(f"{path.name} of revision {revision_id[:8]} does not hold the heads of a model.")
+        raise ModelError(f"{path.name} of revision {revision_id[:8]} does not hold the last layers of a model.")
     return Revision(
         record=document.revision,
         model_sha256=document.model_sha256,

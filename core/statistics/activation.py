@@ -144,5 +144,5 @@ def _pair(maps: ArrayLike, relevant: ArrayLike) -> tuple[NDArray[np.generic], ND
     """Both as (n, H, W), one mask repeated without a copy; ValueError where the sizes differ."""
     a, r = np.asarray(maps), _as_mask(relevant)
     if a.ndim != 3 or r.shape not in (a.shape, a.shape[1:]):
-        raise ValueError(f"maps {a.shape} do not go with masks {r.shape}")
+        raise ValueError(f"maps {a.shape} do not match masks {r.shape}")
     return a, np.broadcast_to(r, a.shape)

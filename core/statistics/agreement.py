@@ -94,7 +94,7 @@ def agreement(
     return Agreement(
         overall=estimate(float(kappa_of(table)), draws.overall, "reader and model name one class only"),
         per_class={
-            name: estimate(float(each[k]), draws.per_class[:, k], f"neither reader nor model tells {name} apart")
+            name: estimate(float(each[k]), draws.per_class[:, k], f"neither reader nor model distinguishes {name}")
             for k, name in enumerate(names)
         },
         accuracy=estimate(float(np.trace(table) / table.sum()), draws.accuracy, "no images"),

@@ -41,7 +41,7 @@ class Components:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class AurocSpread:
     """Variance of a sum of areas with its degrees of freedom; None where it cannot be estimated."""
 
     variance: float | None
@@ -56,7 +56,7 @@ def checked(positive: ArrayLike, scores: ArrayLike) -> tuple[Bool, Float]:
     s = s[:, None] if s.ndim == 1 else s
     y = np.broadcast_to(y[:, None], s.shape) if y.ndim == 1 and len(y) == len(s) else y
     if y.shape != s.shape:
-        raise ValueError(f"labels {y.shape} do not go with scores {s.shape}")
+        raise ValueError(f"labels {y.shape} do not match scores {s.shape}")
     if np.isnan(s).any():
         raise ValueError("an area under the curve needs scores without NaN")
     return y, s
@@ -83,7 +83,7 @@ def components(positive: ArrayLike, scores: ArrayLike) -> Components:
     return Components(auroc=area, influence=influence, is_positive=y)
 
 
-def spread(parts: Components, code: Int, weights: Float) -> Spread:
+def spread(parts: Components, code: Int, weights: Float) -> AurocSpread:
     """Variance of ``weights @ auroc``, where images of one cluster (``code``) may depend on each other.
 
     With every image its own cluster and one column this is DeLong's variance, with clusters Obuchowski's:
@@ -97,12 +97,12 @@ def spread(parts: Components, code: Int, weights: Float) -> Spread:
     sums = np.bincount(cell, weights=parts.influence @ weights, minlength=count * kinds).reshape(count, kinds)
     holders = (np.bincount(cell, minlength=count * kinds).reshape(count, kinds) > 0).sum(axis=0)
     if holders.min() < 2:
-        return Spread(variance=None, reason="one patient or image holds all of a class")
+        return AurocSpread(variance=None, reason="one patient or image holds all of a class")
     raw = (sums**2).sum(axis=0)
     own = raw * holders / (holders - 1)
     cross = float((sums.sum(axis=1) ** 2).sum() - raw.sum()) * count / (count - 1)
     pieces = float((own**2 / (holders - 1)).sum())
-    return Spread(
+    return AurocSpread(
         variance=max(float(own.sum()) + cross, 0.0),
         freedom=float(own.sum()) ** 2 / pieces if pieces > 0 else np.inf,
     )
@@ -285,7 +285,7 @@ def _compare_without_variance(
     return Comparison(difference=_replaced(difference, None, None, reason=reason), p_value=None)
 
 
-def _quantile(s: Spread, estimate: Estimate) -> float:
+def _quantile(s: AurocSpread, estimate: Estimate) -> float:
     tail = (1 + estimate.level) / 2
     return float(stats.norm.ppf(tail) if estimate.clusters is None else stats.t.ppf(tail, s.freedom))
 

@@ -177,7 +177,7 @@ def reliability(
 def _checked(positive: ArrayLike, probability: ArrayLike) -> tuple[Bool, Float]:
     y, p = yes_or_no(positive), np.asarray(probability, dtype=np.float64)
     if y.shape != p.shape or y.ndim != 1 or not y.size:
-        raise ValueError(f"labels {y.shape} do not go with probabilities {p.shape}")
+        raise ValueError(f"labels {y.shape} do not match probabilities {p.shape}")
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError("probabilities lie in [0, 1]")
     return y, p

@@ -76,7 +76,7 @@ def _checked(positive: ArrayLike, probability: ArrayLike, thresholds: ArrayLike)
     y, p = yes_or_no(positive), np.asarray(probability, dtype=np.float64)
     t = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
     if y.shape != p.shape or y.ndim != 1 or not y.size:
-        raise ValueError(f"labels {y.shape} do not go with probabilities {p.shape}")
+        raise ValueError(f"labels {y.shape} do not match probabilities {p.shape}")
     if not ((t > 0) & (t < 1)).all() or not ((p >= 0) & (p <= 1)).all():
         raise ValueError("thresholds lie inside (0, 1) and probabilities in [0, 1]")
     return y, p, t

@@ -38,7 +38,7 @@ def area_under(curves: ArrayLike, shares: ArrayLike = SHARES) -> Float:
     """(n,) area under curves (n, S) over the shares (S,) by trapezoids, in units of the score."""
     c, s = np.asarray(curves, dtype=np.float64), _shares(shares)
     if c.ndim != 2 or c.shape[1] != len(s):
-        raise ValueError(f"curves {c.shape} do not go with {len(s)} shares")
+        raise ValueError(f"curves {c.shape} do not match {len(s)} shares")
     area: Float = np.asarray(np.trapezoid(c, s, axis=1))
     return area
 

@@ -108,7 +108,7 @@ def _checked(labels: ArrayLike, scores: ArrayLike, names: Sequence[str]) -> tupl
     y = np.asarray(labels, dtype=np.int64)
     s = np.asarray(scores, dtype=np.float64)
     if s.shape != (len(y), len(names)):
-        raise ValueError(f"{len(y)} labels of {len(names)} classes do not go with scores {s.shape}")
+        raise ValueError(f"{len(y)} labels of {len(names)} classes do not match scores {s.shape}")
     return y, s
 
 

@@ -51,7 +51,7 @@ def operating_point(positive: ArrayLike, called: ArrayLike, clusters: Clusters |
     """Sensitivity and specificity of yes-or-no calls (n,), of a reader or of a model at one threshold."""
     y, c = yes_or_no(positive), yes_or_no(called)
     if y.shape != c.shape or y.ndim != 1:
-        raise ValueError(f"labels {y.shape} do not go with calls {c.shape}")
+        raise ValueError(f"labels {y.shape} do not match calls {c.shape}")
     ids = None if clusters is None else np.asarray(clusters)
     return OperatingPoint(
         sensitivity=proportion(c[y], None if ids is None else ids[y]),

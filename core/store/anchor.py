@@ -44,7 +44,7 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     head: str
 
 
-class _Manifest(msgspec.Struct, frozen=True):
+class _BackupHead(msgspec.Struct, frozen=True):
     study_id: str
     head: str = ""
 
@@ -58,7 +58,7 @@ def head_of(text: str) -> Head:
     """Inverse of ``str``; BadFileError for another text."""
     found = _HEAD.fullmatch(text.strip())
     if found is None:
-        raise BadFileError(f"{text[:80]!r} is no head of an audit trail: it has the form NUMBER:SHA256.")
+        raise BadFileError(f"{text[:80]!r} is not a head of an audit trail: a head has the form NUMBER:SHA256.")
     return Head(counter=int(found[1]), sha256=found[2])
 
 
@@ -94,7 +94,7 @@ def _written(content: bytes, study_id: str) -> list[Head]:
 
 
 def _of_archive(path: Path, study_id: str) -> Head:
-    """Of a backup by its manifest, of a shared model by its card."""
+    """Heads of a backup by its manifest, of a shared model by its card."""
     try:
         with zipfile.ZipFile(path) as archive:
             if _CARD in archive.namelist():
@@ -104,7 +104,7 @@ def _of_archive(path: Path, study_id: str) -> Head:
                     raise BadFileError(f"{path.name} holds no head of this study's audit trail.")
                 return max(heads, key=lambda head: head.counter)
             with archive.open("manifest.json") as file:
-                manifest = msgspec.json.decode(file.read(_LARGEST), type=_Manifest)
+                manifest = msgspec.json.decode(file.read(_LARGEST), type=_BackupHead)
     except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         raise BadFileError(f"{path.name} is not a backup of a study.") from error
     if manifest.study_id != study_id:

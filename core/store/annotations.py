@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, insert, select
 
 from core.domain.errors import StudyError
-from core.domain.shapes import Shape, decode_shapes, encode_shapes, sharing_decoder
+from core.domain.shapes import Origin, Shape, decode_shapes, encode_shapes, sharing_decoder
 from core.domain.study import FineAnnotation
 from core.store import schema
 from core.store.database import Database, now_utc
@@ -86,6 +87,14 @@ class AnnotationRepository:
         with self._database.read() as connection:
             return tuple(connection.execute(statement).scalars())
 
+    def latest_of(self, reader_id: str, count: int) -> tuple[FineAnnotation, ...]:
+        """The current annotations of the ``count`` lesions that the reader drew on last, the newest first."""
+        drawn = select(_T.c.lesion_id).where(_T.c.reader_id == reader_id).group_by(_T.c.lesion_id)
+        with self._database.read() as connection:
+            lesions = connection.execute(drawn.order_by(func.max(_T.c.created_utc).desc()).limit(count)).scalars()
+            found = [self.current(lesion, reader_id) for lesion in lesions.all()]
+        return tuple(one for one in found if one is not None)
+
     def all_current(self, *, reader_id: str | None = None) -> tuple[FineAnnotation, ...]:
         """The current annotation of each lesion and reader (or of one reader), by lesion in the order of entry."""
         whole = (
@@ -155,7 +164,7 @@ class AnnotationRepository:
                 )
             )  # fmt: skip
             self._newest = (lesion_id, reader_id, revision, now), stored
-            transaction.record(action, subject, old=old, new=_seal(revision, text) | note)
+            transaction.record(action, subject, old=old, new=_seal(revision, text) | _origins(shapes) | note)
         return FineAnnotation(lesion_id=lesion_id, reader_id=reader_id, revision=revision, shapes=shapes)
 
 
@@ -166,6 +175,12 @@ def annotation_subject(lesion_id: str, reader_id: str) -> str:
 
 def _seal(revision: int, text: str) -> dict[str, int | str]:
     return {"revision": revision, "shapes_sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _origins(shapes: tuple[Shape, ...]) -> dict[str, int]:
+    """The number of shapes that the program proposed, by whether the reader changed them; {} if none was."""
+    counts = Counter(shape.origin for shape in shapes if shape.origin is not Origin.DRAWN)
+    return {origin.value: count for origin, count in sorted(counts.items())}
 
 
 def _newest(

@@ -47,7 +47,7 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGN
 Progress = Callable[[int, int], None]
 
 
-class Member(msgspec.Struct, frozen=True, kw_only=True):
+class ArchiveMember(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     sha256: str
 
@@ -57,7 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     study_id: str
     study_name: str
     created_utc: str
-    files: dict[str, Member]
+    files: dict[str, ArchiveMember]
     head: str = ""
     """Head of the audit trail (``core.store.anchor``); "" in backups of earlier versions."""
 
@@ -88,7 +88,9 @@ def write_archive(study: Study, target: Path, *, progress: Progress | None = Non
         with zipfile.ZipFile(temporary) as archive:
             for name, member in made[0].files.items():
                 if _digest(archive, name) != member.sha256:
-                    raise BadFileError(f"The backup {target} did not come back as it was written; check the disk.")
+                    raise BadFileError(
+                        f"The backup {target} could not be read back as it was written; check the disk."
+                    )
 
     atomic_write(target, write)
     return made[0]
@@ -115,7 +117,7 @@ def _members(study: Study, snapshot: Path, images: tuple[Image, ...]) -> Iterato
 
 
 def _fill(study: Study, snapshot: Path, target: Path, progress: Progress | None) -> Manifest:
-    files: dict[str, Member] = {}
+    files: dict[str, ArchiveMember] = {}
     # of the copy: others may be working in the study meanwhile
     with opened_copy(snapshot) as copy:
         images, head = ImageRepository(copy).all(), AuditRepository(copy).head()
@@ -125,7 +127,7 @@ def _fill(study: Study, snapshot: Path, target: Path, progress: Progress | None)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
         for done, (name, path) in enumerate(members, start=1):
             archive.write(path, name)
-            files[name] = Member(size=path.stat().st_size, sha256=_digest_file(path))
+            files[name] = ArchiveMember(size=path.stat().st_size, sha256=_digest_file(path))
             if progress is not None:
                 progress(done, len(members))
         manifest = Manifest(
@@ -202,7 +204,7 @@ def check_members(
 def _check_member(path: Path, member: zipfile.ZipInfo, allowed: Callable[[str], bool], what: str) -> None:
     name = member.orig_filename
     if name != member.filename or not (name == MANIFEST or allowed(name)):
-        raise _refusal(path, f"it holds {name[:80]!r}, which is no place in a {_PLACE.get(what, what)}", what)
+        raise _refusal(path, f"it holds {name[:80]!r}, which does not belong in a {_PLACE.get(what, what)}", what)
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
         raise _refusal(path, f"{name[:80]} is a link or a device", what)
     encrypted = member.flag_bits & 0x1

@@ -45,14 +45,16 @@ def vet(request: ArrayCheckRequest) -> ArrayCheck:
         if request.kind != PIXELS:
             arrays.read_derived(request.name)
             return ArrayCheck(readable=True)
-        pixels = arrays.read_pixels(request.name)
     except (ArrayLostError, ValueError) as error:
         return ArrayCheck(readable=False, sentence=str(error))
     try:
-        arrays.read_pyramid(request.name)
-        whole = True
-    except ArrayLostError:
+        pixels, whole = arrays.read_pyramid(request.name)[0], True
+    except (ArrayLostError, ValueError):
         whole = False
+        try:
+            pixels = arrays.read_pixels(request.name)
+        except (ArrayLostError, ValueError) as error:
+            return ArrayCheck(readable=False, sentence=str(error))
     return ArrayCheck(readable=True, sha256=content_sha256(pixels), shape=pixels.shape, pyramid=whole)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,16 +22,16 @@ from core.imaging.decoded import VoiLut
 from core.platform.atomic import make_folder
 from core.platform.regular import is_regular
 from core.store.hdf5 import Array, arrays_sha256, read_arrays, write_arrays
+from core.store.packed import PIXEL_TYPES, pack, unpack
 from core.store.page_buffer import PageBuffers
 
 PIXELS, DERIVED = "pixels", "derived"
 TOP_LEVEL_BELOW = 512
 _ATTRIBUTES = "attributes.json"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
-_VOI_LUTS = "voi_luts"
+_VOI_LUTS, _PACKED = "voi_luts", "packed"
 _ABANDONED_S = 86_400.0
 """Age at which a temporary file counts as left by a killed writer, where others may be writing."""
-_PIXEL_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16))
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ class ArrayStore:
         Raises StudyError where the image has these pixels already, ValueError for another type or shape.
         """
         path = self._path(PIXELS, frame_name(image_id, frame), writing=True)
-        if pixels.ndim != 2 or pixels.dtype not in _PIXEL_TYPES or not pixels.size:
+        if pixels.ndim != 2 or pixels.dtype not in PIXEL_TYPES or not pixels.size:
             raise ValueError(
                 f"pixels must be (rows, columns) of uint8, uint16 or int16, not {pixels.dtype} {pixels.shape}"
             )
@@ -77,9 +77,9 @@ class ArrayStore:
 
     def read_pixels(self, image_id: str, level: int = 0, *, frame: int = 0) -> Array:
         """``(rows, columns)`` of one level of the pyramid; ArrayLostError where the file is lost or damaged."""
-        name = f"level{level}"
-        arrays, _ = read_arrays(self._path(PIXELS, frame_name(image_id, frame)), (name,))
-        return arrays[name]
+        path = self._path(PIXELS, frame_name(image_id, frame))
+        arrays, _ = read_arrays(path, optional=_names_of(level), names=())
+        return _level_of(arrays, level, path)
 
     def levels(self, image_id: str) -> int:
         """Return the number of levels of the pyramid, at least 1."""
@@ -88,12 +88,31 @@ class ArrayStore:
 
     def read_pyramid(self, image_id: str, *, frame: int = 0) -> list[Array]:
         """Every level, level 0 first."""
-        file = frame_name(image_id, frame)
-        arrays, _ = read_arrays(self._path(PIXELS, file))
-        names = [f"level{level}" for level in range(int(arrays.get("levels", 0)))]
-        if not names or any(name not in arrays for name in names):
-            raise ArrayLostError(f"{PIXELS}/{file}.h5 lacks a level of its pyramid; rebuild it.")
-        return [arrays[name] for name in names]
+        path = self._path(PIXELS, frame_name(image_id, frame))
+        arrays, _ = read_arrays(path)
+        levels = int(arrays.get("levels", 0))
+        if not levels:
+            raise _lacks_a_level(path)
+        return [_level_of(arrays, level, path) for level in range(levels)]
+
+    def pack_pixels(self, file: str) -> int:
+        """Write a file of pixels of an earlier version (its name as ``pixel_files`` gives it) anew, packed.
+
+        Returns the bytes that this saved; 0 where nothing is to be done. ArrayLostError where the file is damaged:
+        it stays as it is.
+        """
+        path = self._path(PIXELS, file, writing=True)
+        arrays, sha256 = read_arrays(path)
+        levels = [_level_of(arrays, level, path) for level in range(int(arrays.get("levels", 0)))]
+        if not levels or any(name.startswith(_PACKED) for name in arrays):
+            return 0
+        if content_sha256(levels[0]) != sha256:
+            raise ArrayLostError(f"{PIXELS}/{path.name} does not match its own hash; restore it from a backup.")
+        before, kept = path.stat().st_size, {name: arrays[name] for name in (_VOI_LUTS,) if name in arrays}
+        if not any(pack(level) for level in levels):
+            return 0
+        self._write_levels(path, levels, sha256, kept)
+        return before - path.stat().st_size
 
     def rebuild_pyramid(self, image_id: str, *, frame: int = 0, shown: Shown = _PLAIN) -> None:
         """Write the file anew from its level 0, where another level is damaged."""
@@ -166,14 +185,23 @@ class ArrayStore:
 
     def _put_pixels(self, path: Path, pixels: Array, sha256: str, shown: Shown) -> str:
         sha256 = sha256 or content_sha256(pixels)
-        levels = pyramid(pixels, shown)
-        arrays: dict[str, Array] = {f"level{i}": level for i, level in enumerate(levels)}
+        more: dict[str, Array] = {}
         if shown.voi_luts:
-            arrays[_VOI_LUTS] = np.frombuffer(msgspec.msgpack.encode(shown.voi_luts), np.uint8)
+            more[_VOI_LUTS] = np.frombuffer(msgspec.msgpack.encode(shown.voi_luts), np.uint8)
         make_folder(path.parent)
-        arrays["levels"] = np.array(len(levels), dtype=np.int64)
-        write_arrays(path, arrays, sha256=sha256, hashed="level0", buffers=self._buffers)
+        self._write_levels(path, pyramid(pixels, shown), sha256, more)
         return sha256
+
+    def _write_levels(self, path: Path, levels: Sequence[Array], sha256: str, more: Mapping[str, Array]) -> None:
+        arrays: dict[str, Array] = {}
+        for level, pixels in enumerate(levels):
+            plain, packed, form = _names_of(level)
+            found = pack(pixels)
+            arrays |= {plain: pixels} if found is None else {packed: found[0], form: found[1]}
+        arrays |= more
+        arrays["levels"] = np.array(len(levels), dtype=np.int64)
+        hashed = "level0" if "level0" in arrays else ""
+        write_arrays(path, arrays, sha256=sha256, hashed=hashed, buffers=self._buffers)
 
     def _names(self, kind: str) -> tuple[str, ...]:
         return tuple(sorted(path.stem for path in (self._folder / kind).glob("*.h5") if path.name[0] != "."))
@@ -184,6 +212,27 @@ class ArrayStore:
         if writing and not self._writable:
             raise StudyError("This study is open for reading only; open it for writing to change it.")
         return self._folder / kind / f"{name}.h5"
+
+
+def _names_of(level: int) -> tuple[str, str, str]:
+    """Names in the file of a level as it is, packed, and of the packed one's form."""
+    return f"level{level}", f"{_PACKED}{level}", f"form{level}"
+
+
+def _level_of(arrays: Mapping[str, Array], level: int, path: Path) -> Array:
+    plain, packed, form = _names_of(level)
+    if plain in arrays:
+        return arrays[plain]
+    if packed not in arrays or form not in arrays:
+        raise _lacks_a_level(path)
+    try:
+        return unpack(arrays[packed], arrays[form])
+    except (ValueError, MemoryError) as error:
+        raise ArrayLostError(f"{PIXELS}/{path.name} is damaged: {error}; rebuild or restore it.") from error
+
+
+def _lacks_a_level(path: Path) -> ArrayLostError:
+    return ArrayLostError(f"{PIXELS}/{path.name} lacks a level of its pyramid; rebuild it.")
 
 
 def _age_s(path: Path) -> float:

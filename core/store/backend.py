@@ -1,4 +1,4 @@
-"""What the store needs of a database, whichever kind it is.
+"""Requirements of the store on a database of any kind.
 
 ``core.store.sqlite`` and ``core.store.postgresql`` are the two kinds; ``core.store.location`` chooses, and nothing
 else knows which one a study has.
@@ -140,7 +140,7 @@ def translated(sentence: Callable[[DBAPIError], MarginaliaError | None]) -> Iter
 
 
 class Sharing(Protocol):
-    """What writing transactions need that are not alone in the database."""
+    """Requirements of writing transactions that are not alone in the database."""
 
     def hold(self, connection: Connection, name: str) -> None:
         """Wait until no other transaction holds this name, and hold it to the end of this one."""

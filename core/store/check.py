@@ -7,6 +7,8 @@ from collections.abc import Callable
 import msgspec
 
 from core.domain.content import frames_sha256
+from core.domain.errors import Cancelled
+from core.domain.events import IsCancelled, never
 from core.domain.study import Image, RunStatus
 from core.imaging.decoded import MAX_FRAMES
 from core.store.anchor import Head
@@ -16,6 +18,7 @@ from core.store.audit import AuditReport
 from core.store.replay import Expected
 from core.store.row_values import ROW_ERRORS
 from core.store.study import Study
+from core.store.trail import AuditRecord
 
 _MOST_NAMED = 20
 """Rows that are named; more are counted."""
@@ -45,7 +48,11 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_study(
-    study: Study, *, progress: Callable[[int, int], None] | None = None, against: Head | None = None
+    study: Study,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    against: Head | None = None,
+    cancelled: IsCancelled = never,
 ) -> CheckReport:
     """Read everything and compare it with its hashes; changes nothing.
 
@@ -53,7 +60,10 @@ def check_study(
     chain and with ``against``, a head that was kept outside the study (``core.store.anchor``).
 
     Array files are read in a child process with limits, so that a study from elsewhere can be checked before it is
-    used. ``progress`` is called with the number of images done and their total.
+    used. ``progress`` is called with the number of images done and their total. ``cancelled`` is asked between
+    images, derived files, records of the trail and rows.
+
+    Raises: Cancelled.
     """
     problems = [
         Problem(subject=study.database, sentence=f"{study.database} is damaged: {text}. Restore it from a copy.")
@@ -64,15 +74,16 @@ def check_study(
     images = _images(study, problems)
     with ArrayChecker(study.folder) as vetter:
         for done, image in enumerate(images, start=1):
+            _stop_if(cancelled)
             _check_pixels(study, vetter, image, problems, rebuild)
             if progress is not None:
                 progress(done, len(images))
-        _check_derived(study, vetter, rebuild)
+        _check_derived(study, vetter, rebuild, cancelled)
     try:
         _check_runs(study, problems)
     except ROW_ERRORS:
         problems.append(Problem(subject="run", sentence="The table of runs cannot be read."))
-    audit = _check_rows(study, problems, against)
+    audit = _check_rows(study, problems, against, cancelled)
     known = {frame_name(image.id, frame) for image in images for frame in range(min(image.frames, MAX_FRAMES))}
     unused = [
         f"pixels/{name}.h5 belongs to no image of the study and can be deleted."
@@ -87,6 +98,11 @@ def check_study(
         lesions=study.lesions.count(),
         audit=audit,
     )
+
+
+def _stop_if(cancelled: IsCancelled) -> None:
+    if cancelled():
+        raise Cancelled
 
 
 def _check_pixels(
@@ -119,8 +135,9 @@ def _check_pixels(
         problem(f"{file} does not hold the pixels that were imported; restore it from a copy.")
 
 
-def _check_derived(study: Study, vetter: ArrayChecker, rebuild: list[str]) -> None:
+def _check_derived(study: Study, vetter: ArrayChecker, rebuild: list[str], cancelled: IsCancelled) -> None:
     for name in study.arrays.derived_files():
+        _stop_if(cancelled)
         if not vetter.vet(DERIVED, name).readable:
             rebuild.append(f"derived/{name}.h5 is damaged and would be computed again when it is needed.")
 
@@ -153,23 +170,31 @@ def _images(study: Study, problems: list[Problem]) -> tuple[Image, ...]:
         return ()
 
 
-def _check_rows(study: Study, problems: list[Problem], against: Head | None) -> AuditReport:
+def _check_rows(
+    study: Study, problems: list[Problem], against: Head | None, cancelled: IsCancelled
+) -> AuditReport:
     """Verify the chain, and compare every row with its records."""
     expected = Expected()
-    audit = study.audit.verify(against=against, each=expected.apply)
+
+    def apply(record: AuditRecord) -> None:
+        _stop_if(cancelled)
+        expected.apply(record)
+
+    audit = study.audit.verify(against=against, each=apply)
     if not audit.good:
-        sentence = f"The audit trail is not as it was written: {audit.reason}."
+        sentence = f"The audit trail was changed: {audit.reason}."
         problems.append(Problem(subject="audit", sentence=sentence))
     for counter in expected.unreadable[:_MOST_NAMED]:
         sentence = f"Record {counter} of the audit trail cannot be read; restore the study from a copy."
         problems.append(Problem(subject="audit", sentence=sentence))
     found = 0
     for subject, what in study.row_differences(expected):
+        _stop_if(cancelled)
         found += 1
         if found <= _MOST_NAMED:
             sentence = f"{subject[:1].upper()}{subject[1:]} {what}; restore the study from a copy."
             problems.append(Problem(subject=subject, sentence=sentence))
     if found > _MOST_NAMED:
-        sentence = f"{found - _MOST_NAMED} more rows are not as the audit trail tells."
+        sentence = f"{found - _MOST_NAMED} more rows differ from the audit trail."
         problems.append(Problem(subject="rows", sentence=sentence))
     return audit

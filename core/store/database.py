@@ -69,7 +69,7 @@ class Transaction:
         """StorageFullError after the database took the transaction back: nothing more may go into it."""
         if self.lost:
             raise StorageFullError(
-                "The changes that belong together were taken back, because the disk is full or failing; make room "
+                "The changes that belong together were undone, because the disk is full or failing; make room "
                 "and repeat them."
             )
 

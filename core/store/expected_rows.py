@@ -51,7 +51,7 @@ class LesionRow:
 
 
 @dataclass(kw_only=True)
-class SplitRow:
+class ExpectedSplit:
     name: str
     seed: int
     parts: dict[str, str]

@@ -1,4 +1,4 @@
-"""What is still to be deleted of a patient whose rows are gone: a list beside the database.
+"""Remains to be deleted of a patient whose rows are gone: a list beside the database.
 
 The commit of the rows decides. Before it the list is written; after it the files go, and then the list. Whatever
 happens in between, the next opening for writing finds the list: it deletes the files if the patient is gone, and

@@ -35,9 +35,9 @@ from core.store.page_buffer import PageBuffers, Parts, write_parts
 
 Array = NDArray[Any]
 
-SCHEMA = 2
+SCHEMA = 3
 """1: chunked, with the library's checksum a chunk. 2: each array in one piece, its CRC-32 among the attributes
-(of the pixels of an image their content hash)."""
+(of the pixels of an image their content hash). 3: large pixels may be packed (``core.store.packed``)."""
 _CHECKED_BY_LIBRARY = 1
 _CHECKS = "crc32"
 _NO_HASH = b"0" * 64
@@ -82,7 +82,7 @@ def _guard(file: h5py.File) -> None:
             raise HostileArrayError(f"{name} is a link to somewhere else")
         array = file[name]
         if not isinstance(array, h5py.Dataset):
-            raise HostileArrayError(f"{name} is no array")
+            raise HostileArrayError(f"{name} is not an array")
         _guard_array(name, array)
 
 
@@ -113,7 +113,7 @@ def write_arrays(
     times as long, and on synthetic pictures lzf and gzip 1 saved half the space and took 5 to 20 times as long.
     """
     if len(sha256) != len(_NO_HASH):
-        raise ValueError(f"{sha256!r} is no SHA-256")
+        raise ValueError(f"{sha256!r} is not a SHA-256")
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     checks = {name: zlib.crc32(_bytes_of(array)) for name, array in whole.items() if name != hashed}
     layout = _layout(tuple((name, array.dtype.str, array.shape) for name, array in whole.items()), hashed)
@@ -206,8 +206,13 @@ def _bytes_of(array: Array) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> tuple[dict[str, Array], str]:
-    """The arrays of these names (all) and the stored hash; ArrayLostError where any of it cannot be had."""
+def read_arrays(
+    path: Path, names: tuple[str, ...] | None = None, *, optional: tuple[str, ...] = ()
+) -> tuple[dict[str, Array], str]:
+    """The arrays of these names (all), those ``optional`` ones that the file has, and the stored hash.
+
+    ArrayLostError where any of it cannot be had.
+    """
     if not is_regular(path):
         raise ArrayLostError(f"{path.parent.name}/{path.name} is missing from the study; rebuild or restore it.")
     try:
@@ -217,13 +222,13 @@ def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> tuple[dict[
                 raise ArrayLostError(
                     f"{path.parent.name}/{path.name} was written by a newer version of Marginalia."
                 )
-            chosen = tuple(file) if names is None else names
+            chosen = tuple(file) if names is None else (*names, *(name for name in optional if name in file))
             arrays, sha256 = {name: file[name][()] for name in chosen}, str(file.attrs["sha256"])
             if schema > _CHECKED_BY_LIBRARY:
                 _check(arrays, sha256, str(file.attrs[_CHECKS]))
             return arrays, sha256
     except PermissionError as error:
-        sentence = f"{path.parent.name}/{path.name} may not be read by you; change its permissions."
+        sentence = f"{path.parent.name}/{path.name} cannot be read with your permissions; change them."
         raise ArrayLostError(sentence) from error
     except HostileArrayError as error:
         raise ArrayLostError(

@@ -120,7 +120,7 @@ class LesionRepository:
             transaction.hold(f"finding {lesion.finding_id}")
             others = self.of_finding(finding.id)
             if any((other.image_id, other.frame) == (lesion.image_id, lesion.frame) for other in others):
-                raise StudyError("Both lesions lie in one picture; a finding is seen once in a picture.")
+                raise StudyError("Both lesions are in one image; a finding has one lesion in an image.")
             run = transaction.connection.execute
             if not others and run(select(_F.c.id).where(_F.c.id == finding.id)).first() is None:
                 self.add_finding(finding)

@@ -28,7 +28,7 @@ class MemberRepository:
         StudyError for another role, for a reader without a name, and for a study whose database is in its folder.
         """
         if role not in ROLES:
-            raise StudyError(f"{role} is no role; choose one of {', '.join(ROLES)}.")
+            raise StudyError(f"{role} is not a role; choose one of {', '.join(ROLES)}.")
         if (role == "reader") != bool(reader.strip()):
             raise StudyError("A login of the role reader needs the name of a reader, and only such a login.")
         with self._database.write() as transaction:

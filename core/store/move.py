@@ -26,7 +26,7 @@ from core.store.upgrade import BACKUPS
 
 
 class MoveReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was copied and compared."""
+    """Tables and rows that were copied and compared."""
 
     place: str
     """Name of the new database."""

@@ -31,7 +31,7 @@ class KeptShapes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outbox:
-    """What is kept of one study; usable from any thread."""
+    """Kept changes of one study; usable from any thread."""
 
     def __init__(self, study_id: str) -> None:
         self._file = outbox_file(study_id)

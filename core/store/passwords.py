@@ -70,5 +70,5 @@ class Passwords:
             return msgspec.json.decode(self._path.read_bytes(), type=dict[str, _PasswordEntry])
         except (OSError, msgspec.MsgspecError) as error:
             raise BadFileError(
-                f"{FILE} of the study cannot be read; restore it, or delete it to start anew."
+                f"{FILE} of the study cannot be read; restore it, or delete it to start again."
             ) from error

@@ -139,8 +139,9 @@ class PseudonymSession:
         if self._new and self._identity is None:
             found.append(
                 f"{len(self._new)} patients were entered as new ones: the study keeps no link to identifiers, so "
-                "patients of an earlier import are not recognised. Where the same people came before, put both "
-                "entries into one part of a split; keep an identity file from the first import on to avoid this."
+                "patients of an earlier import are not recognised. If they were imported before, put both "
+                "entries into one part of a split; keep an identity file from the first import on to avoid "
+                "this."
             )
         if self._doubled:
             found.append(

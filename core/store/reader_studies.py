@@ -68,7 +68,7 @@ class ReaderStudyRepository:
                 if (one.lesion_id, one.reader_id) == (reading.lesion_id, reading.reader_id)
             }
             if reading.condition in known:
-                raise StudyError("This lesion was read already; what was said of it stays.")
+                raise StudyError("This lesion was read already; its reading cannot be changed.")
             if reading.condition is Condition.WITH_MODEL and Condition.ALONE not in known:
                 raise StudyError("A lesion is read alone before it is read with the model.")
             insert_in_order(transaction.connection, _R, [to_row(reading)])

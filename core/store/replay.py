@@ -16,12 +16,14 @@ import msgspec
 
 from core.domain.opinion import CaseReading, Opinion, Verdict
 from core.domain.reading import StudyReading
+from core.domain.shapes import Origin
 from core.domain.study import Finding, Image, Labels, Lesion, ModelRevision, Patient, Reader, Run
-from core.store.expected_rows import Kept, LesionRow, ReaderStudyRow, Sealed, SplitRow
+from core.store.expected_rows import ExpectedSplit, Kept, LesionRow, ReaderStudyRow, Sealed
 from core.store.schema import canonical_json
 from core.store.trail import FORGET, AuditRecord
 
 Value = TypeVar("Value")
+_DRAWN = ("origin", Origin.DRAWN.value)
 
 
 def seal(value: object) -> bytes:
@@ -30,13 +32,16 @@ def seal(value: object) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """A value of JSON in which 1.0 and 1 are the same: a database keeps a float of a whole number as either."""
+    """A value of JSON in which 1.0 and 1 are the same: a database keeps a float of a whole number as either.
+
+    An outline without an origin, as before layout 8, and one that was drawn are the same too.
+    """
     value = msgspec.to_builtins(value)
     match value:
         case float() if value.is_integer():
             return int(value)
         case dict():
-            return {key: _plain(one) for key, one in value.items()}
+            return {key: _plain(one) for key, one in value.items() if (key, one) != _DRAWN}
         case list() | tuple():
             return [_plain(one) for one in value]
         case _:
@@ -63,7 +68,7 @@ class Expected:
     """Lesions that can be put back."""
     removed_findings: dict[str, Sealed] = field(default_factory=dict)
     readers: dict[str, Sealed] = field(default_factory=dict)
-    splits: dict[str, SplitRow] = field(default_factory=dict)
+    splits: dict[str, ExpectedSplit] = field(default_factory=dict)
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     models: dict[str, Sealed] = field(default_factory=dict)
     active: dict[str, str] = field(default_factory=dict)
@@ -252,7 +257,7 @@ def _annotate(expected: Expected, record: AuditRecord) -> None:
 
 def _add_split(expected: Expected, record: AuditRecord) -> None:
     new = msgspec.json.decode(record.new or "")
-    expected.splits[new["id"]] = SplitRow(
+    expected.splits[new["id"]] = ExpectedSplit(
         name=new["name"], seed=new["seed"], parts=dict(new["parts"]), at_utc=record.at_utc, counter=record.counter
     )
     expected.enter("split", new["id"])

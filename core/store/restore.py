@@ -15,7 +15,7 @@ from core.domain.errors import BadFileError, StorageFullError, StudyError
 from core.platform.atomic import atomic_write, make_folder, storage_error
 from core.platform.regular import open_regular
 from core.platform.system import free_bytes, sync_folder, try_lock, unlock
-from core.store.archive import Manifest, Member, Progress, read_manifest
+from core.store.archive import ArchiveMember, Manifest, Progress, read_manifest
 from core.store.arrays import DERIVED, PIXELS
 from core.store.check import check_study
 from core.store.filesystem import refuse_network
@@ -117,7 +117,7 @@ def _is_held(lock: Path) -> bool:
         return False
 
 
-def _extract(archive: zipfile.ZipFile, name: str, member: Member, target: Path, path: Path) -> None:
+def _extract(archive: zipfile.ZipFile, name: str, member: ArchiveMember, target: Path, path: Path) -> None:
     def write(temporary: Path) -> None:
         digest, left = hashlib.sha256(), member.size
         with archive.open(name) as source, temporary.open("wb") as file:

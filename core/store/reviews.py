@@ -66,7 +66,7 @@ class ReviewRepository:
         StudyError for a comment without words.
         """
         if opinion.verdict is Verdict.COMMENT and not opinion.comment.strip():
-            raise StudyError("A comment needs words; type some.")
+            raise StudyError("A comment cannot be empty; type some words.")
         who, at = self._database.who, now_utc()
         with self._database.write() as transaction:
             transaction.hold(f"opinion {opinion.lesion_id} {opinion.run_id} {who}")
@@ -86,7 +86,7 @@ class ReviewRepository:
             transaction.hold(f"opinion {opinion_id}")
             found = self._opinions(_O.c.id == opinion_id)
             if not found:
-                raise StudyError("This verdict is no longer there.")
+                raise StudyError("This verdict no longer exists.")
             if found[0].who != self._database.who:
                 raise StudyError(f"This verdict is {found[0].who}'s; only they can take it back.")
             self._withdraw(transaction, found[0], now_utc())

@@ -30,8 +30,8 @@ from core.store.row_values import (
 
 Difference = tuple[str, str]
 """The row, as ``thing id``, and what is wrong with it: the end of a sentence that begins with the row."""
-NOT_IN_TRAIL = "is not in the audit trail: no record tells that it was made"
-MISSING = "is missing, though the audit trail tells that it was made"
+NOT_IN_TRAIL = "is not in the audit trail: no record shows that it was made"
+MISSING = "is missing, though the audit trail shows that it was made"
 
 
 def differences(connection: Connection, expected: Expected) -> Iterator[Difference]:
@@ -62,13 +62,13 @@ def _info(connection: Connection, expected: Expected) -> Iterator[Difference]:
     rows = list(all_rows(connection, schema.info))
     row = {key: rows[0][key] for key in ("id", "name", "synthetic", "created_utc")} if len(rows) == 1 else None
     if row is None or expected.info is None or safe_seal(row) != expected.info.seal:
-        yield "study", "has another name or identifier, or another mark as synthetic, than the audit trail tells"
+        yield "study", "has another name or identifier, or another mark as synthetic, than in the audit trail"
         return
     secret = rows[0]["link_salt"]
     if expected.secret_sha256 != "" and expected.secret_sha256 != (
         hashlib.sha256(secret).hexdigest() if isinstance(secret, bytes) else secret
     ):
-        yield "study", "has another secret for UIDs than the audit trail tells"
+        yield "study", "has another secret for UIDs than in the audit trail"
 
 
 def _plain(
@@ -111,7 +111,7 @@ def _lesions(connection: Connection, expected: Expected) -> Iterator[Difference]
         }
         wrong = [what for what, (found, wanted) in pairs.items() if found != wanted]
         if wrong:
-            yield name, f"has another {', '.join(wrong)} than record {known.counter} of the audit trail tells"
+            yield name, f"has another {', '.join(wrong)} than record {known.counter} of the audit trail"
         elif (place := places.differs(row)) is not None:
             yield name, place
     for key in expected.lesions.keys() - seen:
@@ -125,7 +125,7 @@ def _removed(connection: Connection, expected: Expected) -> Iterator[Difference]
         if known is None:
             yield name, NOT_IN_TRAIL
         elif not _is_kept(row["content"], known):
-            yield name, f"is not as record {known.counter} and others of the audit trail tell"
+            yield name, f"differs from record {known.counter} and others of the audit trail"
     # a removal before layout 0005 kept nothing, so that what is missing says nothing
 
 
@@ -213,9 +213,9 @@ def _splits(connection: Connection, expected: Expected) -> Iterator[Difference]:
         elif (row["name"], row["seed"]) != (known.name, known.seed) or not close_in_time(
             row["created_utc"], known.at_utc
         ):
-            yield name, f"is not as record {known.counter} of the audit trail tells"
+            yield name, f"differs from record {known.counter} of the audit trail"
         elif parts.get(row["id"], {}) != known.parts:
-            yield name, f"has other patients or parts than record {known.counter} of the audit trail tells"
+            yield name, f"has other patients or parts than record {known.counter} of the audit trail"
         elif (wrong := places.differs(row)) is not None:
             yield name, wrong
     for key in expected.splits.keys() - seen:
@@ -239,7 +239,7 @@ def _runs(connection: Connection, expected: Expected) -> Iterator[Difference]:
             continue
         wrong = [key for key in value if seal(value[key]) != seal(wanted.get(key))]
         if wrong:
-            yield name, f"has another {', '.join(wrong)} than the audit trail tells"
+            yield name, f"has another {', '.join(wrong)} than in the audit trail"
         elif (place := places.differs(row)) is not None:
             yield name, place
     for key in expected.runs.keys() - seen:
@@ -247,7 +247,7 @@ def _runs(connection: Connection, expected: Expected) -> Iterator[Difference]:
     active = {row.run_id: row.revision_id for row in connection.execute(select(schema.active_revision))}
     for key in sorted(active.keys() | expected.active.keys()):
         if active.get(key) != expected.active.get(key):
-            yield f"run {key}", "has another active model than the audit trail tells"
+            yield f"run {key}", "has another active model than in the audit trail"
 
 
 def _reader_studies(connection: Connection, expected: Expected) -> Iterator[Difference]:
@@ -263,11 +263,11 @@ def _reader_studies(connection: Connection, expected: Expected) -> Iterator[Diff
             yield name, NOT_IN_TRAIL
             continue
         if safe_seal({key: row.get(key) for key in known.row}) != seal(known.row):
-            yield name, f"is not as record {known.counter} of the audit trail tells"
+            yield name, f"differs from record {known.counter} of the audit trail"
         for place, lesion_id in cases.get(row["id"], []):
             inside = isinstance(place, int) and 0 <= place < known.lesions
             if not inside or (known.cases and known.cases[place] != case_hash(row["id"], lesion_id)):
-                yield name, f"has a lesion at place {place} of which the audit trail does not tell"
+                yield name, f"has a lesion at place {place} that is not in the audit trail"
         if (wrong := places.differs(row)) is not None:
             yield name, wrong
     for key in expected.reader_studies.keys() - seen:
@@ -289,7 +289,7 @@ def _readings(connection: Connection, expected: Expected) -> Iterator[Difference
             yield name, wrong
     wanted = sum(len(lesion.readings) for lesion in expected.lesions.values())
     if found < wanted:
-        yield "readings of reader studies", f"are fewer than the audit trail tells ({found} of {wanted})"
+        yield "readings of reader studies", f"are fewer than in the audit trail ({found} of {wanted})"
 
 
 def _kept(
@@ -326,10 +326,10 @@ def _kept_differs(row: Row, kind: type[msgspec.Struct], known: Kept) -> str | No
     if wrong is not None:
         return wrong
     if "who" in row and row["who"] != known.who:
-        return f"is by another person than record {known.counter} of the audit trail tells"
+        return f"is by another person than record {known.counter} of the audit trail"
     if "who" in row and not close_in_time(row["created_utc"], known.at_utc):
         return "has another time than its record in the audit trail"
     taken_back, told = row["withdrawn_utc"], known.withdrawn_utc
     if (taken_back is None) != (told is None) or (told is not None and not close_in_time(taken_back, told)):
-        return "was taken back, or was not, otherwise than the audit trail tells"
+        return "was taken back, or was not, otherwise than in the audit trail"
     return None

@@ -94,7 +94,7 @@ def differs(row: Row, kind: type[msgspec.Struct], known: Sealed) -> str | None:
         value = msgspec.convert(row, kind)
     except ROW_ERRORS as error:
         return f"cannot be read ({type(error).__name__})"
-    return None if seal(value) == known.seal else f"is not as record {known.counter} of the audit trail tells"
+    return None if seal(value) == known.seal else f"differs from record {known.counter} of the audit trail"
 
 
 class Places:
@@ -110,7 +110,7 @@ class Places:
             return None  # it was put back, to where there was room
         wrong = place <= self._last or not isinstance(row["seq"], int) or not 0 < row["seq"] <= place
         self._last = max(self._last, place)
-        return "is not in the place in which the audit trail tells of it" if wrong else None
+        return "is not at the place that the audit trail records" if wrong else None
 
 
 def close_in_time(utc: object, other: object) -> bool:

@@ -14,7 +14,7 @@ WHOLE, NOTHING = "[", "[]"
 """How the text of a whole revision begins, and that of one without shapes, which is always whole."""
 
 
-class _Change(msgspec.Struct, frozen=True):
+class _ShapeChange(msgspec.Struct, frozen=True):
     change: list[msgspec.Raw]
 
 
@@ -46,7 +46,7 @@ class StoredShapes:
         return self.shapes
 
     def write(self, text: str) -> str:
-        """What the row of the next revision holds, from its JSON array of shapes."""
+        """Content of the row of the next revision, from its JSON array of shapes."""
         shapes, change = _parts(text), ""
         if _joined(shapes) == text and shapes and self.shapes:
             shapes, change = _change(self.shapes, shapes)
@@ -66,7 +66,7 @@ def _joined(shapes: list[bytes]) -> str:
 
 def _changed(before: list[bytes], stored: str) -> list[bytes]:
     """The shapes after a change, which must be written exactly as ``_change`` writes it."""
-    items = [bytes(item) for item in msgspec.json.decode(stored, type=_Change).change]
+    items = [bytes(item) for item in msgspec.json.decode(stored, type=_ShapeChange).change]
     if _document(items) != stored:
         raise ValueError("the change was not written by this program")
     found: list[bytes] = []

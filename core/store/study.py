@@ -349,7 +349,7 @@ def _read_info(database: Database, folder: Path) -> StudyInfo:
         raise
     if row is None:
         database.close()
-        raise StudyError(f"The study in {folder} was not finished being made; make it anew.")
+        raise StudyError(f"The study in {folder} was not created completely; create it again.")
     return from_row(row, StudyInfo)
 
 

@@ -28,7 +28,7 @@ _MOST = 1000
 
 
 class KnownStudy(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a study on this computer."""
+    """Record of a study on this computer."""
 
     study_id: str
     inode: int

@@ -1,4 +1,4 @@
-"""What other programs change in a study that many have open, as the audit trail tells of it."""
+"""Changes by other programs in a study that many have open, from the audit trail."""
 
 from __future__ import annotations
 

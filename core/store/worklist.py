@@ -40,6 +40,7 @@ class WorklistOrder(StrEnum):
     PATIENT = "patient"
     MARGIN = "margin"
     NEWEST = "newest"
+    RANKING = "ranking"  # that of the query
 
 
 class WorklistQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,8 @@ class WorklistQuery(msgspec.Struct, frozen=True, kw_only=True):
     part: Part | None = None
     """Part of the split ``split_id``."""
     order: WorklistOrder = WorklistOrder.ENTRY
+    ranking: tuple[str, ...] = ()
+    """Ids of lesions for the order RANKING; other entries come after them."""
 
 
 WorklistKey = tuple[int, int]
@@ -129,7 +132,8 @@ class Worklist:
                 through &= _passes(entries, said, drawn, query)
             if query.split_id and query.part is not None:
                 through &= entries.of_patients(numbers_of(connection, _of_part(query.split_id, query.part)))
-        places = _ordered(entries, said, np.flatnonzero(through), query)
+            ranks = _ranks(connection, entries, query.ranking) if query.order is WorklistOrder.RANKING else None
+        places = _ordered(entries, said, np.flatnonzero(through), query, ranks)
         return WorklistKeys(entries.image[places], entries.lesion[places])
 
     def rows(self, keys: Sequence[WorklistKey], *, reader_id: str) -> list[WorklistRow | None]:
@@ -264,10 +268,28 @@ def _margin(entries: Entries, said: Said, query: WorklistQuery) -> Numbers:
     return np.where(said.margin == NO_MARGIN, entries.margin, said.margin)
 
 
-def _ordered(entries: Entries, said: Said, places: Numbers, query: WorklistQuery) -> Numbers:
+def _ranks(connection: Connection, entries: Entries, ranking: Sequence[str]) -> Numbers:
+    """Place of each entry in the ranking; entries that it does not name share the place after the last one."""
+    place = {lesion: rank for rank, lesion in enumerate(ranking)}
+    ranks = np.full(len(entries.lesion), len(place), np.int64)
+    of_number = {int(row.seq): place.get(row.id) for row in connection.execute(select(_L.c.id, _L.c.seq))}
+    for row, number in enumerate(entries.lesion.tolist()):
+        rank = of_number.get(number)
+        if rank is not None:
+            ranks[row] = rank
+    return ranks
+
+
+def _ordered(
+    entries: Entries, said: Said, places: Numbers, query: WorklistQuery, ranks: Numbers | None = None
+) -> Numbers:
     match query.order:
         case WorklistOrder.ENTRY:
             return places
+        case WorklistOrder.RANKING:
+            if ranks is None:
+                return places
+            by = ranks
         case WorklistOrder.NEWEST:
             by = -entries.image
         case WorklistOrder.PATIENT:

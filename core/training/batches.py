@@ -82,7 +82,7 @@ class TrainingBatch:
 
 
 class Source(Protocol):
-    """What the gradient stages draw from."""
+    """Data that the gradient stages draw from."""
 
     def order(self, position: int) -> list[Rows]:
         """Return the rows of each batch of the epoch at this position of the plan."""

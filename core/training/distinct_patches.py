@@ -25,14 +25,14 @@ class NearestPatches:
 
 
 @dataclass(frozen=True)
-class Patch:
+class TrainingPatch:
     row: int
     cell: int
 
 
 def assign_patches(
     nearest: NearestPatches, prototype_class: NDArray[np.int64], rois: RoiSet, distinct: Distinct
-) -> list[Patch]:
+) -> list[TrainingPatch]:
     """Return a patch for each prototype; the sum of distances within a class is the smallest that distinct
     ones allow.
 
@@ -40,7 +40,7 @@ def assign_patches(
     lesions (patients) than prototypes is held to distinct patches only; with fewer patches each takes its
     nearest. Ties resolve by (lesion id, cell).
     """
-    chosen: list[Patch | None] = [None] * len(prototype_class)
+    chosen: list[TrainingPatch | None] = [None] * len(prototype_class)
     for c in sorted(set(prototype_class.tolist())):
         mine = np.flatnonzero(prototype_class == c)
         ranked = [_ranked(nearest, int(j), rois) for j in mine]
@@ -51,20 +51,20 @@ def assign_patches(
     return [patch for patch in chosen if patch is not None]
 
 
-def _ranked(nearest: NearestPatches, prototype: int, rois: RoiSet) -> list[tuple[float, Patch]]:
+def _ranked(nearest: NearestPatches, prototype: int, rois: RoiSet) -> list[tuple[float, TrainingPatch]]:
     """Return the candidates of one prototype, the nearest first."""
     distance, cell = nearest.distance[:, prototype], nearest.cell[:, prototype]
     rows, places = np.nonzero(np.isfinite(distance))
     found = [
-        (float(distance[row, place]), Patch(int(row), int(cell[row, place])))
+        (float(distance[row, place]), TrainingPatch(int(row), int(cell[row, place])))
         for row, place in zip(rows, places, strict=True)
     ]
     return sorted(found, key=lambda item: (item[0], rois.lesion_ids[item[1].row], item[1].cell))
 
 
 def _assigned(
-    ranked: Sequence[Sequence[tuple[float, Patch]]], rois: RoiSet, distinct: Distinct
-) -> list[Patch] | None:
+    ranked: Sequence[Sequence[tuple[float, TrainingPatch]]], rois: RoiSet, distinct: Distinct
+) -> list[TrainingPatch] | None:
     """Return one patch a prototype, of different patches, lesions or patients; None where there are too few."""
     # scipy.optimize takes a while to load, for which the start of the window should not wait
     from scipy.optimize import linear_sum_assignment
@@ -86,10 +86,10 @@ def _assigned(
 
 
 def _nearest_of_each(
-    candidates: Sequence[tuple[float, Patch]], rois: RoiSet, distinct: Distinct, count: int
-) -> dict[tuple[str, int], tuple[float, Patch]]:
+    candidates: Sequence[tuple[float, TrainingPatch]], rois: RoiSet, distinct: Distinct, count: int
+) -> dict[tuple[str, int], tuple[float, TrainingPatch]]:
     """Return the nearest candidate of each of the ``count`` nearest patches, lesions or patients."""
-    found: dict[tuple[str, int], tuple[float, Patch]] = {}
+    found: dict[tuple[str, int], tuple[float, TrainingPatch]] = {}
     for distance, patch in candidates:
         if len(found) == count:
             break

@@ -37,7 +37,7 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EpochTask:
-    """What an epoch needs beside its batches."""
+    """Inputs of an epoch beside its batches."""
 
     name: str
     """Named in errors: "epoch 3 of A1"."""
@@ -124,12 +124,12 @@ def _halve(task: EpochTask, size: int) -> None:
     current = min(task.memory.at_once, size)
     if current <= 1:
         raise TrainingError(
-            "The memory does not suffice for a single image: choose a smaller input size or backbone, or free "
+            "There is not enough memory for a single image: choose a smaller input size or backbone, or free "
             "memory."
         )
     if task.team.size > 1:  # the others are in the middle of an exchange
         raise TrainingError(
-            f"The memory of one of the processes does not suffice for {current} images at once: go on with "
+            f"One of the processes has too little memory for {current} images at once: go on with "
             f"machine.images_at_once={current // 2}."
         )
     task.memory.at_once = (current + 1) // 2
@@ -143,7 +143,7 @@ def _grads(optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:
 
 def _not_finite(task: EpochTask, batch: TrainingBatch, index: int) -> TrainingError:
     return TrainingError(
-        f"Training stopped: the loss is no finite number in {task.name}, batch {index + 1} (lesions "
+        f"Training stopped: the loss is not a finite number in {task.name}, batch {index + 1} (lesions "
         f"{describe_lesions(_culprits(batch))}). The last finite state is kept; check the images named, or lower "
         "the learning rates."
     )

@@ -1,4 +1,4 @@
-"""What the early, frozen blocks of a trunk make of ROIs and of fixed augmentations of them, computed once."""
+"""Features of ROIs and of fixed augmentations after the early, frozen blocks of a trunk, computed once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.data.augment import AugmentParameters, apply, draw_parameters, generator
+from core.data.augment import AugmentParameters, apply, cut_masks, draw_parameters, generator
 from core.data.roi_set import RoiSet, UInt8
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
@@ -26,7 +26,7 @@ CACHE_POSITION = 1 << 20
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FixedDraws:
-    """What the first ``blocks`` blocks of a trunk make of ``n`` ROIs and of ``v`` augmentations of each."""
+    """Features after the first ``blocks`` blocks of a trunk, of ``n`` ROIs and of ``v`` augmentations of each."""
 
     blocks: int
     plain: torch.Tensor
@@ -71,6 +71,22 @@ def fixed_draws(
         drawn=torch.stack(drawn) if drawn else plain.half()[None][:0],
         masks=np.stack(masks),
     )
+
+
+def masks_of_draws(training: RoiSet, config: TrainingConfig) -> UInt8:
+    """Return the masks of ``fixed_draws`` alone: those of today, where its features were computed before."""
+    found = [packed(np.concatenate([training.central(stored_masks(training, r)) for r in pieces(training)]))]
+    for version in range(config.cached_augmentations):
+        random = generator(config.seed, CACHE_POSITION, version)
+        parameters = draw_parameters(
+            random, len(training), config.augmentation, lesion_share=config.transform.lesion_share
+        )
+        cut = [
+            cut_masks(parameters.rows(rows), stored_masks(training, rows), training.transform)
+            for rows in pieces(training)
+        ]
+        found.append(packed(np.concatenate(cut)))
+    return np.stack(found)
 
 
 def features_of(
@@ -158,7 +174,7 @@ class KeptFeatures:
 
     fixed: FixedDraws
     lesion_ids: tuple[str, ...]
-    """Of the rows of ``fixed``."""
+    """Features of the rows of ``fixed``."""
 
     def of(self, rois: RoiSet) -> FixedDraws:
         """Return the draws of these ROIs, all of which are in the set."""
@@ -179,11 +195,11 @@ class KeptFeatures:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KnownFeatures:
-    """What frozen blocks make of the ROIs that a model is evaluated on, where that was computed before."""
+    """Features after frozen blocks of the ROIs that a model is evaluated on, where that was computed before."""
 
     plain: KeptFeatures | None = None
     drawn: KeptFeatures | None = None
-    """Of the same lesions in ROIs with random centre and scale."""
+    """Features of the same lesions in ROIs with random centre and scale."""
 
     def of(self, rois: RoiSet, *, drawn: bool = False) -> EarlyMaps | None:
         """Return what is known of the ROIs, or None."""

@@ -253,7 +253,7 @@ def _fastest(ways: list[MachineChoice], timing: _Timing) -> MachineChoice:
                 least[index] = min(took, least.get(index, took))
     if not least:
         raise TrainingError(
-            "The memory does not suffice for a step: choose a smaller batch, input size or backbone, or free "
+            "There is not enough memory for a step: choose a smaller batch, input size or backbone, or free "
             "memory."
         )
     best = min(least, key=lambda index: least[index])

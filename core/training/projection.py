@@ -21,7 +21,7 @@ from core.domain.geometry import Box
 from core.domain.study import Prototype
 from core.model.distances import distances
 from core.model.network import PrototypeNetwork
-from core.training.distinct_patches import Distinct, NearestPatches, Patch, assign_patches
+from core.training.distinct_patches import Distinct, NearestPatches, TrainingPatch, assign_patches
 from core.training.forgotten_patches import Cells
 from core.training.inference import INFERENCE_BATCH, Latents, exact, infer_one, stream_latents
 
@@ -112,7 +112,7 @@ def _shortlist(nearest: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def _nearest_alone(
     network: PrototypeNetwork, training: RoiSet, shortlist: NDArray[np.bool_], forbidden: Cells | None
-) -> tuple[list[Patch], torch.Tensor]:
+) -> tuple[list[TrainingPatch], torch.Tensor]:
     """Return the exact comparison on the shortlisted ROIs, in the order of their lesion ids."""
     m = shortlist.shape[1]
     best: list[tuple[float, int, int]] = [(np.inf, -1, -1)] * m  # distance, row, flat cell
@@ -129,17 +129,17 @@ def _nearest_alone(
             if flat[j, at] < best[j][0]:
                 best[j] = (float(flat[j, at]), row, at)
                 patches[j] = latent[:, at].clone()
-    return [Patch(row, cell) for _, row, cell in best], torch.stack([p for p in patches if p is not None])
+    return [TrainingPatch(row, cell) for _, row, cell in best], torch.stack([p for p in patches if p is not None])
 
 
-def _patches_of(network: PrototypeNetwork, training: RoiSet, chosen: Sequence[Patch]) -> torch.Tensor:
+def _patches_of(network: PrototypeNetwork, training: RoiSet, chosen: Sequence[TrainingPatch]) -> torch.Tensor:
     """Return (m, C): the latent cells, each as the network computes it for its ROI alone."""
     latents = {row: infer_one(network, training, row).latent[0].flatten(1) for row in {p.row for p in chosen}}
     return torch.stack([latents[patch.row][:, patch.cell] for patch in chosen])
 
 
 def _move(
-    network: PrototypeNetwork, training: RoiSet, chosen: Sequence[Patch], patches: torch.Tensor
+    network: PrototypeNetwork, training: RoiSet, chosen: Sequence[TrainingPatch], patches: torch.Tensor
 ) -> tuple[Prototype, ...]:
     """Put the prototypes on these patches (m, C) and record where each comes from."""
     patches = patches.reshape(network.prototypes.shape)

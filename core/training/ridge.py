@@ -20,7 +20,7 @@ DEFAULT_RIDGE = 1e-2
 
 @dataclass(frozen=True, kw_only=True)
 class RidgeChoice:
-    """What cross-validation said of each strength of the grid; ``chosen`` is kept for every later refit."""
+    """Cross-validated results for each strength of the grid; ``chosen`` is kept for every later refit."""
 
     chosen: float
     grid: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""What a finished run leaves behind: the model, its table, its history and the record of how it was made."""
+"""Files of a finished run: the model, its table, its history and the record of how it was made."""
 
 from __future__ import annotations
 

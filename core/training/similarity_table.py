@@ -98,7 +98,7 @@ def load_table(path: Path) -> SimilarityTable:
     try:
         with open_guarded(path) as file:
             if file.attrs.get("schema") != SCHEMA:
-                raise ModelError(f"{path.name} is no similarity table that this version can read.")
+                raise ModelError(f"{path.name} is not a similarity table that this version can read.")
             text = {name: tuple(file[name].asstr()[:].tolist()) for name in _TEXT}
             return SimilarityTable(
                 scores=file["scores"][:].astype(np.float32),

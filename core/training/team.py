@@ -149,7 +149,7 @@ def meeting_point(*, host: bool) -> Any:
 
 
 class _Together(nn.Module):
-    """What DistributedDataParallel wraps: the trained layers, called through their loss."""
+    """Module for DistributedDataParallel: the trained layers, called through their loss."""
 
     def __init__(self, layers: dict[str, nn.Module], loss: Callable[[Any], dict[str, Tensor]]) -> None:
         super().__init__()

@@ -5,7 +5,6 @@ On the CPU a resumed run ends in the same bits as an uninterrupted one, with the
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.data.automatic_band import with_automatic_bands
 from core.data.roi_set import RoiSet
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
@@ -31,8 +29,9 @@ from core.training.batches import Cached, Source, TrainingBatch
 from core.training.begin_or_resume import begin, check_classes, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
-from core.training.fixed_draws import EarlyMaps, KeptFeatures, features_of
+from core.training.fixed_draws import EarlyMaps, KeptFeatures
 from core.training.forgotten_patches import Cells, ForgottenPatch, among, forgotten_cells
+from core.training.frozen_source import ParentRun, folders_of, frozen_source
 from core.training.inference import Latents
 from core.training.last_layers import malignancy_of
 from core.training.losses import Parts, cell_loss, image_loss, joint_loss
@@ -41,7 +40,7 @@ from core.training.moments import lay_out_moments
 from core.training.projection import project
 from core.training.prototype_start import start_from_kmeans
 from core.training.refit import initial_weights, refit
-from core.training.request import check_request
+from core.training.request import check_request, data_fingerprint, training_rois
 from core.training.resident import drawn_source
 from core.training.ridge import choose_ridge
 from core.training.run_progress import Clock
@@ -80,19 +79,21 @@ def train(
     projected: OnProjection | None = None,
     forgotten: Sequence[ForgottenPatch] = (),
     kept: KeptFeatures | None = None,
+    parent: ParentRun | None = None,
 ) -> RunResult:
     """Train a model on the ROIs whose ``parts`` entry (a value of ``Part``) is training.
 
     ``folder`` receives config.json, machine.json, state.safetensors, history.json, table.h5, run.json and model/.
     No prototype starts from, or is projected onto, a ``forgotten`` patch; the record says which.
     ``kept``: features of a frozen trunk, computed before for these ROIs, this trunk and this augmentation.
+    ``parent``: the run begins with its add-on, prototypes and heads, and with its features of the frozen trunk.
     A folder that holds an unfinished run of the same configuration and data is gone on with; TrainingError where
     it holds another run, where a class has no lesion, or where the loss is not finite; Cancelled at the user's
     wish, with everything up to the last finished step kept.
     """
     check_request(rois, parts, config)
     make_folder(folder)
-    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team, kept)
+    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team, kept, parent)
     trainer.projected = projected
     trainer.forget(forgotten)
     with computing(trainer.state.facts.machine):
@@ -105,17 +106,6 @@ def assist(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig, folder
     trainer = Trainer(rois, parts, config, folder, silent, never, team)
     with computing(trainer.state.facts.machine):
         trainer.follow()
-
-
-def data_fingerprint(rois: RoiSet, parts: NDArray[np.str_]) -> str:
-    """Hash of the ROIs and of which part each belongs to."""
-    content = rois.fingerprint() + "|" + "|".join(str(part) for part in parts)
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
-def training_rois(rois: RoiSet, config: TrainingConfig) -> RoiSet:
-    """Return the ROIs that the gradients see: with automatic bands if the configuration asks for them."""
-    return with_automatic_bands(rois)[0] if config.automatic_bands else rois
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,8 +129,9 @@ class Trainer:
         cancelled: IsCancelled,
         team: Team = ALONE,
         kept: KeptFeatures | None = None,
+        parent: ParentRun | None = None,
     ) -> None:
-        self.team, self.kept = team, kept
+        self.team, self.kept, self.parent = team, kept, parent
         self.config, self.folder, self.emit, self.cancelled = config, folder, emit, cancelled
         self.projected: OnProjection | None = None
         self.forbidden: Cells | None = None
@@ -158,8 +149,11 @@ class Trainer:
         )
         self.device = device_here(self.state.facts.device)
         self.network = self.state.network
+        begins = self.state.facts.position == 0
+        if parent is not None and begins:
+            self.network.load_state_dict(parent.network.state_dict())
         self.source, self.early, self.validation_early = self._sources()
-        if self.state.facts.position == 0:  # a resumed run has the standardisation in its state
+        if parent is None and begins:  # a resumed run has the standardisation in its state
             standardise(self.network, self.data.training, self.features(), team=team, cancelled=cancelled)
         self._tables: dict[tuple[str, ...], SimilarityTable] = {}
         self.latents = Latents()
@@ -175,7 +169,7 @@ class Trainer:
         if self.state.facts.forgotten:
             self.forbidden = forgotten_cells(patches, self.data.training, self.network.grid)
             words = "; ".join(one.words for one in self.state.facts.forgotten)
-            self.emit(Message(level="info", text=f"Forgotten, as not medically relevant: {words}."))
+            self.emit(Message(level="info", text=f"Removed as not medically relevant: {words}."))
 
     def features(self) -> torch.Tensor | None:
         """Return the trunk's output (n, C0, h, w) for the un-augmented training ROIs as it is now; None where its
@@ -194,12 +188,10 @@ class Trainer:
             kept = Cached(self.network, self.data.training, self.config, fixed=fixed)
             return kept, EarlyMaps(blocks=kept.blocks, maps=kept.plain), held
         self.emit(Message(level="info", text="Computing the features of the frozen backbone once."))
-        cached = Cached(self.network, self.data.training, self.config, self.cancelled)
-        blocks = cached.blocks
-        validation = features_of(self.network, self.data.validation, blocks=blocks, cancelled=self.cancelled)
-        return (
-            cached, EarlyMaps(blocks=blocks, maps=cached.plain), EarlyMaps(blocks=blocks, maps=validation)
-        )  # fmt: skip
+        folders = folders_of(self.parent, self.folder if self.team.leads else None)
+        parts = (self.data.training, self.data.validation)
+        cached, held = frozen_source(self.network, *parts, self.config, folders, self.cancelled)
+        return cached, EarlyMaps(blocks=cached.blocks, maps=cached.plain), held
 
     def advance(self) -> StageStep | None:
         """Do the next step and save the state; None where the plan is done. Cancelled and errors save nothing."""
@@ -228,8 +220,7 @@ class Trainer:
 
     def run(self) -> RunResult:
         """Train all stages. Raises: TrainingError, Cancelled (see ``train``)."""
-        while self.advance() is not None:
-            pass
+        self.follow()
         return write_outcome(
             self.folder, self.state, self.data.everything, self.data.parts,
             table=self._table(), figures=self._figures(),
@@ -285,7 +276,7 @@ class Trainer:
         finally:
             self.network.prepare_inference()
         if memory.halvings > facts.halvings:
-            text = f"The memory did not suffice: {memory.at_once} images at a time from now on."
+            text = f"Not enough memory: continuing with {memory.at_once} images at a time."
             self.emit(Message(level="warning", text=text))
             facts.at_once, facts.halvings = memory.at_once, memory.halvings
         sentence = stalled(step, losses, config)

@@ -113,7 +113,7 @@ def status(study: Path, name: str) -> str:
         return find_run(opened, name).status.value
 
 
-def wait_until(ready: Callable[[], object], seconds: float = 120) -> None:
+def wait_until(ready: Callable[[], object], seconds: float = 400) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, "it did not come to this"

@@ -98,7 +98,7 @@ def test_a_run_is_left_on_its_host_and_brought_home_by_another_program(
     (folder,) = there.iterdir()
     assert "left on direct" in program("run", "list", own_study)
     follower = program.begin("train", own_study, "--resume", "left")
-    wait_until(lambda: "A1" in (follower.stdout.readline() if follower.stdout else ""))
+    wait_until((folder / "history.json").exists)
     follower.kill()
     follower.wait()
     assert "Trained left" in program("train", own_study, "--resume", "left")

@@ -1,10 +1,11 @@
-"""One Orthanc for all tests of the PACS, with phantom examinations in it."""
+"""One PACS for all tests: Orthanc where it is installed, else one in Python; with phantom examinations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -15,9 +16,11 @@ from core.imaging.write_dicom import MammogramHeader, write_mammogram
 from core.pacs.client import connect
 from core.pacs.inbox import Inbox
 from core.pacs.profile import confirm
-from core.pacs.sending import Origin, send
+from core.pacs.sending import SendingOrigin, send
+from tests.pacs.local_pacs import LocalPacs
 from tests.pacs.namespace import Namespace
-from tests.pacs.orthanc import PASSWORD, Orthanc, orthanc_program
+from tests.pacs.orthanc import Orthanc, orthanc_program
+from tests.pacs.server import PASSWORD, PacsServer
 
 ROWS, COLUMNS = 300, 200
 EVIL_NAME = "=cmd|calc!A0^../../etc/passwd"
@@ -91,24 +94,28 @@ def examinations(tmp_path_factory: pytest.TempPathFactory) -> tuple[Examination,
     )
 
 
+def new_server(folder: Path, **more: Any) -> PacsServer:
+    """Orthanc where it is installed, else the PACS in Python."""
+    return Orthanc(folder=folder, **more) if orthanc_program() else LocalPacs(folder=folder, **more)
+
+
 @pytest.fixture(scope="session")
 def running(
     namespace: Namespace, tmp_path_factory: pytest.TempPathFactory, examinations: tuple[Examination, ...]
-) -> Iterator[Orthanc]:
-    orthanc_program()
+) -> Iterator[PacsServer]:
     with namespace.entered():
-        server = Orthanc(folder=tmp_path_factory.mktemp("orthanc"))
+        server = new_server(tmp_path_factory.mktemp("pacs"))
         server.start()
         profile = confirm(server.web())
         with connect(profile, PASSWORD) as pacs:
             for examination in examinations:
-                send(pacs, profile, examination.files, Origin.SYNTHETIC)
+                send(pacs, profile, examination.files, SendingOrigin.SYNTHETIC)
     yield server
     server.kill()
 
 
 @pytest.fixture
-def orthanc(running: Orthanc) -> Orthanc:
+def server(running: PacsServer) -> PacsServer:
     return running
 
 

@@ -1,106 +1,32 @@
-"""A real PACS: Debian's Orthanc with its DICOMweb plugin, on loopback and, where it can be had, in a namespace."""
+"""A real PACS: Debian's Orthanc with its DICOMweb plugin."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import signal
-import socket
-import subprocess
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
-from core.pacs.profile import DicomwebProfile, DimseProfile, Tls
+from tests.pacs.server import AE_TITLE, PASSWORD, USER, PacsServer
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-USER, PASSWORD = "reader", "a secret of the tests"
-AE_TITLE = "ORTHANC"
-_START_S = 120.0
 
 
-def orthanc_program() -> str:
-    """Its path; skips the test with the reason where it is not installed."""
+def orthanc_program() -> str | None:
+    """Return its path; None if Debian's packages orthanc and orthanc-dicomweb are missing, or not to be used."""
+    if os.environ.get("MARGINALIA_TEST_PACS") == "local":
+        return None
     found = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
-    if found is None or not PLUGIN.is_file():
-        pytest.skip("Orthanc with its DICOMweb plugin is not installed (apt-get install orthanc orthanc-dicomweb)")
-    return found
+    return found if found is not None and PLUGIN.is_file() else None
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@dataclass(kw_only=True)
-class Orthanc:
-    """``start``, ``kill`` and ``start`` again keep what it stores."""
-
-    folder: Path
-    tls: Path | None = None
-    """Folder with ca.pem, server.pem and server.key."""
-    http_port: int = field(default_factory=free_port)
-    dicom_port: int = field(default_factory=free_port)
-    receive_port: int = field(default_factory=free_port)
-    """At which it believes us to listen."""
-    https_port: int = 0
-    """Of a front server with TLS: Debian's Orthanc itself dies of its first encrypted call by HTTP."""
-    patience_s: int = 90
-    """How long it waits for us to acknowledge an object that it sends; its own choice is 10."""
-    _process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        program = orthanc_program()  # may skip the test: before anything is opened
-        self.folder.mkdir(exist_ok=True)
+class Orthanc(PacsServer):
+    def command(self) -> list[str]:
+        program = orthanc_program()
+        assert program is not None
         file = self.folder / "orthanc.json"
         file.write_text(json.dumps(self._configuration()))
-        log = (self.folder / "log").open("ab")
-        self._process = subprocess.Popen(
-            [program, str(file)], stdout=log, stderr=log, cwd=self.folder, start_new_session=True
-        )
-        log.close()
-        deadline = time.monotonic() + _START_S
-        while not (_answers(self.http_port) and _answers(self.dicom_port)):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                pytest.fail(f"Orthanc did not start: {(self.folder / 'log').read_text()[-2000:]}")
-            time.sleep(0.05)
-
-    def kill(self) -> None:
-        """As a power failure does."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def web(self, name: str = "archive", **more: object) -> DicomwebProfile:
-        scheme = "http" if self.tls is None else "https"
-        given = {"name": name, "login": "password", "user": USER, "timeout_s": 90.0} | more
-        given.setdefault("tls", self._client_tls())
-        port = self.http_port if self.tls is None else self.https_port
-        url = given.pop("url", f"{scheme}://localhost:{port}/dicom-web")
-        return DicomwebProfile(url=url, **given)  # type: ignore[arg-type]
-
-    def dimse(self, name: str = "ward", **more: object) -> DimseProfile:
-        given = {
-            "name": name,
-            "host": "localhost",
-            "port": self.dicom_port,
-            "called": AE_TITLE,
-            "listen_port": self.receive_port,
-            "timeout_s": 90.0,
-            "tls": self._client_tls(),
-        }
-        return DimseProfile(**given | more)  # type: ignore[arg-type]
-
-    def _client_tls(self) -> Tls:
-        if self.tls is None:
-            return Tls()
-        own = {"certificate": str(self.tls / "server.pem"), "key": str(self.tls / "server.key")}
-        return Tls(on=True, ca_file=str(self.tls / "ca.pem"), **own)
+        return [program, str(file)]
 
     def _configuration(self) -> dict[str, object]:
         storage = self.folder / "storage"
@@ -141,11 +67,3 @@ class Orthanc:
                 "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
             }
         )
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True

@@ -13,7 +13,7 @@ import pytest
 from core.cli.main import run_command_line
 from core.store.study import Study
 from tests.pacs.conftest import Examination, phantom_examination
-from tests.pacs.orthanc import PASSWORD, Orthanc
+from tests.pacs.server import PASSWORD, PacsServer
 
 Run = Callable[..., Any]
 
@@ -38,11 +38,11 @@ def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def set_up(typed: Run, orthanc: Orthanc) -> Run:
-    url = f"http://localhost:{orthanc.http_port}/dicom-web"
+def set_up(typed: Run, server: PacsServer) -> Run:
+    url = f"http://localhost:{server.http_port}/dicom-web"
     made = typed("profile", "add", "archive", "--url", url, "--user", "reader")
     assert made["secret_kept"] is False and made["confirmed"] is None
-    ports = ("--port", orthanc.dicom_port, "--listen", f"127.0.0.1:{orthanc.receive_port}")
+    ports = ("--port", server.dicom_port, "--listen", f"127.0.0.1:{server.receive_port}")
     typed("profile", "add", "ward", "--host", "localhost", "--called", "ORTHANC", *ports)
     return typed
 
@@ -66,7 +66,7 @@ def test_files_go_where_the_user_confirmed(set_up: Run, tmp_path: Path) -> None:
     made = phantom_examination(tmp_path / "new", "C-0001", "Command^Line", "20240606", 21)
     send = ("send", "archive", *made.files, "--as", "synthetic")
     assert "before you have confirmed it" in set_up(*send)
-    assert "answer on the terminal, or say --yes" in set_up("profile", "confirm", "archive")
+    assert "answer on the terminal, or add --yes" in set_up("profile", "confirm", "archive")
     assert set_up("profile", "confirm", "archive", "--yes")["confirmed"]
     assert len(set_up(*send)["sop_uids"]) == 4
     out = set_up("get", "ward", made.study_uid, "--out", tmp_path / "back")["examinations"][0]["files"]
@@ -87,7 +87,7 @@ def test_profiles_are_listed_without_secrets_and_removed(set_up: Run, own_profil
 def test_what_is_wrong_is_one_sentence(set_up: Run, tmp_path: Path) -> None:
     assert "does not accept this user or password" in set_up("echo", "archive", secret="wrong")
     assert "nothing was given" in set_up("echo", "archive", secret="")
-    assert "whom or when" in set_up("find", "archive")
+    assert "a name or a date" in set_up("find", "archive")
     assert "either --url" in set_up("profile", "add", "new")
     assert "no object of modality MG" in set_up("get", "archive", "1.2.3", "--study", tmp_path)
     assert "either --study" in set_up("get", "archive", "1.2.3")

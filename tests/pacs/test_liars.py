@@ -210,7 +210,7 @@ def test_a_find_that_answers_once_an_instance_lists_each_examination_once() -> N
 
     from core.pacs.dimse import Dimse
     from core.pacs.profile import DimseProfile
-    from tests.pacs.orthanc import free_port
+    from tests.pacs.server import free_port
 
     def find(event: evt.Event):  # type: ignore[no-untyped-def]
         for instance in range(14):

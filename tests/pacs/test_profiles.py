@@ -11,7 +11,7 @@ import pytest
 
 from core.domain.errors import BadFileError, MarginaliaError, PacsError
 from core.pacs.credentials import forget_secret, keep_secret, secret_of
-from core.pacs.inbox import Inbox, Journal, now
+from core.pacs.inbox import Inbox, TransferJournal, now
 from core.pacs.profile import DicomwebProfile, DimseProfile, Profile, Profiles, Tls, confirm, is_confirmed
 from core.pacs.query import Query, checked, is_uid, matches
 from tests.core.store.test_identity import MemoryKeyring
@@ -63,8 +63,8 @@ def test_a_change_of_the_destination_takes_the_confirmation_away(change: dict[st
         (msgspec.structs.replace(WARD, called=""), "AE title of the PACS"),
         (msgspec.structs.replace(WARD, port=70_000), "is not a port"),
         (msgspec.structs.replace(WARD, host="a/b"), "not the name or address"),
-        (msgspec.structs.replace(WARD, listen_address="somewhere"), "no IP address"),
-        (msgspec.structs.replace(WARD, tls=Tls(on=True, ca_file="/no/such.pem")), "is no file"),
+        (msgspec.structs.replace(WARD, listen_address="somewhere"), "not an IP address"),
+        (msgspec.structs.replace(WARD, tls=Tls(on=True, ca_file="/no/such.pem")), "is not a file"),
         (msgspec.structs.replace(WARD, tls=Tls(on=True, certificate="/no/such.pem")), "both a certificate"),
         (msgspec.structs.replace(WARD, timeout_s=0.0), "time limit"),
     ],
@@ -156,7 +156,7 @@ class TestQuery:
 class TestInbox:
     def test_it_is_for_its_user_only_and_says_what_waits(self, tmp_path: Path) -> None:
         inbox = Inbox(tmp_path / "inbox")
-        transfer = inbox.begin(Journal(profile="archive", source="site", study_uid="1.2.3", begun=now()))
+        transfer = inbox.begin(TransferJournal(profile="archive", source="site", study_uid="1.2.3", begun=now()))
         assert stat.S_IMODE(inbox.folder.stat().st_mode) == 0o700
         assert [one.id for one in inbox.transfers()] == [transfer.id]
         assert inbox.get(transfer.id[:6]).journal == transfer.journal
@@ -167,11 +167,11 @@ class TestInbox:
 
     def test_a_damaged_journal_is_no_transfer(self, tmp_path: Path) -> None:
         inbox = Inbox(tmp_path / "inbox")
-        transfer = inbox.begin(Journal(profile="archive", source="site", study_uid="1.2.3", begun=now()))
+        transfer = inbox.begin(TransferJournal(profile="archive", source="site", study_uid="1.2.3", begun=now()))
         (transfer.folder / "journal.json").write_text("{")
         assert inbox.transfers() == ()
 
     def test_two_programs_do_not_work_on_one_examination(self, tmp_path: Path) -> None:
-        transfer = Inbox(tmp_path).begin(Journal(profile="a", source="s", study_uid="1.2.3", begun=now()))
+        transfer = Inbox(tmp_path).begin(TransferJournal(profile="a", source="s", study_uid="1.2.3", begun=now()))
         with transfer.held(), pytest.raises(MarginaliaError, match="by another program"), transfer.held():
             pass

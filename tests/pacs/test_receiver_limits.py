@@ -25,7 +25,7 @@ from core.pacs.listener import Listener
 from core.pacs.profile import DimseProfile, Tls
 from core.pacs.sockets import MOST_CONNECTIONS, Sockets
 from tests.pacs.certificates import write_certificates
-from tests.pacs.orthanc import free_port
+from tests.pacs.server import free_port
 
 HEADER = MammogramHeader(
     patient_id="P1", laterality=Laterality.LEFT, view=ViewPosition.CC, spacing_mm=0.1, synthetic=True

@@ -21,7 +21,7 @@ from core.pacs.client import Pacs, connect
 from core.pacs.inbox import Inbox
 from core.pacs.profile import Profile, confirm
 from core.pacs.query import Query
-from core.pacs.sending import Origin, send
+from core.pacs.sending import SendingOrigin, send
 from core.phantom.config import PhantomConfig
 from core.phantom.records import LesionRecord, read_annotations
 from core.phantom.source import ANNOTATIONS, write_study_source
@@ -29,7 +29,7 @@ from core.store.identity import IdentityFile, Passphrase
 from core.store.study import Study
 from core.tasks.runs.lifecycle import finished_run
 from core.tasks.studies.pacs_transfers import deliver, import_transfer, retrieve, search
-from tests.pacs.orthanc import PASSWORD, Orthanc
+from tests.pacs.server import PASSWORD, PacsServer
 from tests.trained_study import TINY
 
 PATIENTS = 12
@@ -37,15 +37,15 @@ PATIENTS = 12
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_from_the_pacs_to_a_model_and_back(orthanc: Orthanc, inbox: Inbox, tmp_path: Path) -> None:
+def test_from_the_pacs_to_a_model_and_back(server: PacsServer, inbox: Inbox, tmp_path: Path) -> None:
     config = PhantomConfig(patients=PATIENTS, seed=5, height=480, width=440)
     write_study_source(tmp_path / "phantom", config, workers=1)
     document = read_annotations(tmp_path / "phantom" / ANNOTATIONS)
     # images come by DICOMweb and results go by it; the other way round by DIMSE
-    web, ward = confirm(orthanc.web()), confirm(orthanc.dimse())
+    web, ward = confirm(server.web()), confirm(server.dimse())
     files = sorted((tmp_path / "phantom" / "images").glob("*.dcm"))
     with connect(ward, PASSWORD) as pacs:
-        assert len(send(pacs, ward, files, Origin.SYNTHETIC).sop_uids) == 2 * PATIENTS
+        assert len(send(pacs, ward, files, SendingOrigin.SYNTHETIC).sop_uids) == 2 * PATIENTS
     patients = sorted({record.patient_id for record in document.lesions})
     with connect(web, PASSWORD) as pacs, Study.create(tmp_path / "study", name="S", synthetic=True) as study:
         identity = IdentityFile.create(study.folder, Passphrase(lambda: "correct horse battery"))
@@ -103,7 +103,7 @@ def send_back(study: Study, identity: IdentityFile, pacs: Pacs, profile: Profile
         written = export_results(study, out / kind.value, kind, run=model, identity=identity)
         assert written.original_identifiers and len(written.files) == 2 * PATIENTS
         paths = [out / kind.value / name for name in written.files]
-        assert len(send(pacs, profile, paths, Origin.RESULT).sop_uids) == 2 * PATIENTS
+        assert len(send(pacs, profile, paths, SendingOrigin.RESULT).sop_uids) == 2 * PATIENTS
 
 
 def compare(study: Study, identity: IdentityFile, out: Path, back: Path) -> None:

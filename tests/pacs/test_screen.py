@@ -16,24 +16,24 @@ from core.store.identity import IdentityFile, Passphrase
 from core.store.study import Study
 from tests.app.window.conftest import own_settings, window
 from tests.pacs.conftest import Examination
-from tests.pacs.orthanc import PASSWORD, Orthanc
+from tests.pacs.server import PASSWORD, PacsServer
 
 __all__ = ["own_settings", "window"]
 
 
-def set_up(screen: PacsDialog, qtbot: QtBot, orthanc: Orthanc, *, ward: bool = False) -> None:
+def set_up(screen: PacsDialog, qtbot: QtBot, server: PacsServer, *, ward: bool = False) -> None:
     screen.new.click()
     [dialog] = screen.findChildren(ProfileDialog)
     if ward:
         dialog.kind.setCurrentIndex(dialog.kind.findData("dimse"))
         dialog.name.setText("ward")
         dialog.host.setText("localhost")
-        dialog.port.setValue(orthanc.dicom_port)
+        dialog.port.setValue(server.dicom_port)
         dialog.called.setText("ORTHANC")
-        dialog.listen_port.setValue(orthanc.receive_port)
+        dialog.listen_port.setValue(server.receive_port)
     else:
         dialog.name.setText("archive")
-        dialog.url.setText(f"http://localhost:{orthanc.http_port}/dicom-web")
+        dialog.url.setText(f"http://localhost:{server.http_port}/dicom-web")
         dialog.login.setCurrentIndex(dialog.login.findData("password"))
         dialog.user.setText("reader")
     dialog.confirmed.setChecked(True)
@@ -66,12 +66,12 @@ def test_from_the_welcome_page_to_images_in_the_study(
     qtbot: QtBot,
     window: MainWindow,
     screen: PacsDialog,
-    orthanc: Orthanc,
+    server: PacsServer,
     examinations: tuple[Examination, ...],
     tmp_path: Path,
 ) -> None:
     assert "No PACS is set up yet" in screen.text.text() and not screen.search.button.isEnabled()
-    set_up(screen, qtbot, orthanc)
+    set_up(screen, qtbot, server)
     [profile] = Profiles().all()
     assert is_confirmed(profile)
     screen.search.name.setText("Müller")
@@ -96,11 +96,11 @@ def test_the_link_to_the_patients_is_kept_under_a_passphrase(
     qtbot: QtBot,
     window: MainWindow,
     screen: PacsDialog,
-    orthanc: Orthanc,
+    server: PacsServer,
     examinations: tuple[Examination, ...],
     tmp_path: Path,
 ) -> None:
-    set_up(screen, qtbot, orthanc, ward=True)
+    set_up(screen, qtbot, server, ward=True)
     window.studies.create(tmp_path / "study", "New", synthetic=True)
     assert not screen.passphrase.isVisible()
     screen.keep_link.click()
@@ -127,9 +127,9 @@ def test_the_link_to_the_patients_is_kept_under_a_passphrase(
 
 
 def test_wrong_words_are_asked_for_again_and_a_search_for_everybody_is_refused(
-    qtbot: QtBot, screen: PacsDialog, orthanc: Orthanc
+    qtbot: QtBot, screen: PacsDialog, server: PacsServer
 ) -> None:
-    set_up(screen, qtbot, orthanc)
+    set_up(screen, qtbot, server)
     screen.test.click()
     type_password(screen, qtbot, "wrong")
     qtbot.waitUntil(lambda: "does not accept" in screen.text.text(), timeout=90_000)
@@ -137,18 +137,18 @@ def test_wrong_words_are_asked_for_again_and_a_search_for_everybody_is_refused(
     type_password(screen, qtbot)
     qtbot.waitUntil(lambda: screen.text.text() == "The PACS answers.", timeout=90_000)
     screen.search.button.click()
-    qtbot.waitUntil(lambda: "Say whom or when" in screen.text.text(), timeout=90_000)
+    qtbot.waitUntil(lambda: "Give a patient identifier" in screen.text.text(), timeout=90_000)
 
 
 def test_what_is_half_there_is_shown_and_goes_on(
     qtbot: QtBot,
     window: MainWindow,
     screen: PacsDialog,
-    orthanc: Orthanc,
+    server: PacsServer,
     examinations: tuple[Examination, ...],
     tmp_path: Path,
 ) -> None:
-    set_up(screen, qtbot, orthanc, ward=True)
+    set_up(screen, qtbot, server, ward=True)
     window.studies.create(tmp_path / "study", "New", synthetic=True)
     screen.search.patient_id.setText("P-0002")
     screen.search.button.click()
@@ -169,9 +169,9 @@ def test_what_is_half_there_is_shown_and_goes_on(
 
 
 def test_closing_the_window_ends_what_runs(
-    qtbot: QtBot, window: MainWindow, screen: PacsDialog, orthanc: Orthanc, tmp_path: Path
+    qtbot: QtBot, window: MainWindow, screen: PacsDialog, server: PacsServer, tmp_path: Path
 ) -> None:
-    set_up(screen, qtbot, orthanc, ward=True)
+    set_up(screen, qtbot, server, ward=True)
     Study.create(tmp_path / "study", name="S").close()
     screen.search.since.setText("2020-01-01")
     screen.search.button.click()

@@ -20,18 +20,20 @@ from core.pacs.inbox import Inbox, Transfer
 from core.pacs.listener import Listener
 from core.pacs.profile import DimseProfile, Profile, confirm
 from core.pacs.query import Query
-from core.pacs.sending import Origin, send
+from core.pacs.sending import SendingOrigin, send
 from core.store.study import Study
 from core.tasks.studies.pacs_transfers import deliver, import_transfer, receive, retrieve
 from tests.pacs.conftest import Examination, phantom_examination
-from tests.pacs.orthanc import AE_TITLE, PASSWORD, Orthanc, free_port
+from tests.pacs.server import AE_TITLE, PASSWORD, PacsServer, free_port
 
 MG = "1.2.840.10008.5.1.4.1.1.1.2"
 SR = "1.2.840.10008.5.1.4.1.1.88.33"
 
 
-def send_to(orthanc: Orthanc, paths: Sequence[Path], origin: Origin, profile: Profile | None = None) -> int:
-    used = profile or confirm(orthanc.dimse())
+def send_to(
+    server: PacsServer, paths: Sequence[Path], origin: SendingOrigin, profile: Profile | None = None
+) -> int:
+    used = profile or confirm(server.dimse())
     with connect(used, PASSWORD) as pacs:
         return len(send(pacs, used, paths, origin).sop_uids)
 
@@ -60,18 +62,18 @@ def report_for(source: Path, target: Path, **more: object) -> Path:
 
 class TestOrigin:
     def test_nothing_goes_to_a_destination_that_is_not_confirmed(
-        self, orthanc: Orthanc, examinations: tuple[Examination, ...]
+        self, server: PacsServer, examinations: tuple[Examination, ...]
     ) -> None:
-        for profile in (orthanc.web(), orthanc.dimse()):
+        for profile in (server.web(), server.dimse()):
             with pytest.raises(PacsError, match="before you have confirmed it"):
-                send_to(orthanc, examinations[0].files, Origin.SYNTHETIC, profile)
+                send_to(server, examinations[0].files, SendingOrigin.SYNTHETIC, profile)
 
     def test_a_confirmation_holds_for_one_destination(
-        self, orthanc: Orthanc, examinations: tuple[Examination, ...]
+        self, server: PacsServer, examinations: tuple[Examination, ...]
     ) -> None:
-        elsewhere = msgspec.structs.replace(confirm(orthanc.dimse()), host="127.0.0.1")
+        elsewhere = msgspec.structs.replace(confirm(server.dimse()), host="127.0.0.1")
         with pytest.raises(PacsError, match="before you have confirmed it"):
-            send_to(orthanc, examinations[0].files, Origin.SYNTHETIC, elsewhere)
+            send_to(server, examinations[0].files, SendingOrigin.SYNTHETIC, elsewhere)
 
     def test_a_transfer_that_breaks_says_how_many_objects_arrived(self, tmp_path: Path) -> None:
         made = phantom_examination(tmp_path, "S-0002", "Synthetic^Two", "20240909", 12)
@@ -83,27 +85,27 @@ class TestOrigin:
                 raise PacsError("archive did not answer.")
 
         with pytest.raises(PacsError, match=r"archive took 3 of 4 objects.*nothing is stored twice"):
-            send(Breaking(), profile, made.files, Origin.SYNTHETIC)  # type: ignore[arg-type]
+            send(Breaking(), profile, made.files, SendingOrigin.SYNTHETIC)  # type: ignore[arg-type]
 
-    def test_synthetic_files_go_both_ways(self, orthanc: Orthanc, tmp_path: Path) -> None:
+    def test_synthetic_files_go_both_ways(self, server: PacsServer, tmp_path: Path) -> None:
         made = phantom_examination(tmp_path, "S-0001", "Synthetic^One", "20240909", 11)
-        assert send_to(orthanc, made.files, Origin.SYNTHETIC) == 4
-        assert send_to(orthanc, made.files, Origin.SYNTHETIC, confirm(orthanc.web())) == 4
+        assert send_to(server, made.files, SendingOrigin.SYNTHETIC) == 4
+        assert send_to(server, made.files, SendingOrigin.SYNTHETIC, confirm(server.web())) == 4
 
     def test_a_patient_is_not_sent_as_synthetic_or_deidentified(
-        self, orthanc: Orthanc, examinations: tuple[Examination, ...], tmp_path: Path
+        self, server: PacsServer, examinations: tuple[Examination, ...], tmp_path: Path
     ) -> None:
         patient = changed(examinations[0].files[0], tmp_path / "patient.dcm", ImageType=["ORIGINAL", "PRIMARY"])
         with pytest.raises(PacsError, match=r"patient\.dcm is not marked as synthetic"):
-            send_to(orthanc, [*examinations[0].files, patient], Origin.SYNTHETIC)
+            send_to(server, [*examinations[0].files, patient], SendingOrigin.SYNTHETIC)
         with pytest.raises(PacsError, match=r"patient\.dcm is not de-identified"):
-            send_to(orthanc, [patient], Origin.DEIDENTIFIED)
+            send_to(server, [patient], SendingOrigin.DEIDENTIFIED)
         changed(patient, patient, PatientIdentityRemoved="YES")  # a claim alone is not enough
         with pytest.raises(PacsError, match="is not de-identified"):
-            send_to(orthanc, [patient], Origin.DEIDENTIFIED)
+            send_to(server, [patient], SendingOrigin.DEIDENTIFIED)
 
     def test_deidentified_files_go(
-        self, orthanc: Orthanc, examinations: tuple[Examination, ...], tmp_path: Path
+        self, server: PacsServer, examinations: tuple[Examination, ...], tmp_path: Path
     ) -> None:
         code = Dataset()
         code.CodeValue, code.CodingSchemeDesignator = "113100", "DCM"
@@ -117,14 +119,14 @@ class TestOrigin:
             PatientIdentityRemoved="YES",
             DeidentificationMethodCodeSequence=Items([code]),
         )
-        assert send_to(orthanc, [made], Origin.DEIDENTIFIED) == 1
+        assert send_to(server, [made], SendingOrigin.DEIDENTIFIED) == 1
 
     def test_a_result_goes_to_the_pacs_of_its_patient_and_is_read_back_equal(
-        self, orthanc: Orthanc, examinations: tuple[Examination, ...], inbox: Inbox, tmp_path: Path
+        self, server: PacsServer, examinations: tuple[Examination, ...], inbox: Inbox, tmp_path: Path
     ) -> None:
         report = report_for(examinations[1].files[0], tmp_path / "report.dcm")
-        for profile in (confirm(orthanc.web()), confirm(orthanc.dimse())):
-            assert send_to(orthanc, [report], Origin.RESULT, profile) == 1
+        for profile in (confirm(server.web()), confirm(server.dimse())):
+            assert send_to(server, [report], SendingOrigin.RESULT, profile) == 1
             with connect(profile, PASSWORD) as pacs:
                 transfer = retrieve(pacs, profile, inbox, examinations[1].study_uid, Query(modality="SR"))
                 [path] = deliver(transfer, tmp_path / profile.name)
@@ -133,25 +135,25 @@ class TestOrigin:
             assert path.stem not in (sent.SOPInstanceUID, sent.PatientID)
 
     def test_a_result_does_not_go_to_a_pacs_that_does_not_know_the_patient(
-        self, orthanc: Orthanc, examinations: tuple[Examination, ...], tmp_path: Path
+        self, server: PacsServer, examinations: tuple[Examination, ...], tmp_path: Path
     ) -> None:
         other = report_for(examinations[1].files[0], tmp_path / "a.dcm", PatientID="P-0001")
         wild = report_for(examinations[1].files[0], tmp_path / "b.dcm", PatientID="*")
         unknown = report_for(examinations[1].files[0], tmp_path / "c.dcm", StudyInstanceUID="1.2.3")
         for path in (other, wild, unknown):
-            for profile in (confirm(orthanc.web()), confirm(orthanc.dimse())):
+            for profile in (confirm(server.web()), confirm(server.dimse())):
                 with pytest.raises(PacsError, match="only to the PACS that the patient came from"):
-                    send_to(orthanc, [path], Origin.RESULT, profile)
+                    send_to(server, [path], SendingOrigin.RESULT, profile)
 
-    def test_an_image_is_no_result(self, orthanc: Orthanc, examinations: tuple[Examination, ...]) -> None:
-        with pytest.raises(PacsError, match="is no result"):
-            send_to(orthanc, examinations[0].files, Origin.RESULT)
+    def test_an_image_is_no_result(self, server: PacsServer, examinations: tuple[Examination, ...]) -> None:
+        with pytest.raises(PacsError, match="is not a result"):
+            send_to(server, examinations[0].files, SendingOrigin.RESULT)
 
-    def test_what_is_no_dicom_is_not_sent(self, orthanc: Orthanc, tmp_path: Path) -> None:
+    def test_what_is_no_dicom_is_not_sent(self, server: PacsServer, tmp_path: Path) -> None:
         (tmp_path / "note.dcm").write_text("no DICOM")
         for path in (tmp_path / "note.dcm", tmp_path / "missing.dcm"):
             with pytest.raises(BadFileError, match="is not a DICOM file"):
-                send_to(orthanc, [path], Origin.SYNTHETIC)
+                send_to(server, [path], SendingOrigin.SYNTHETIC)
 
 
 class Receiving:
@@ -201,9 +203,9 @@ def push(
 
 class TestReception:
     def test_what_is_pushed_is_imported(
-        self, orthanc: Orthanc, examinations: tuple[Examination, ...], inbox: Inbox, tmp_path: Path
+        self, server: PacsServer, examinations: tuple[Examination, ...], inbox: Inbox, tmp_path: Path
     ) -> None:
-        ward = orthanc.dimse(listen_port=free_port())
+        ward = server.dimse(listen_port=free_port())
         with Receiving(ward, inbox) as receiving:
             assert push(ward, examinations[0].files) == [0, 0, 0, 0]
         [transfer] = receiving.arrived
@@ -212,34 +214,34 @@ class TestReception:
         assert inbox.transfers() == ()
 
     def test_an_unknown_caller_is_not_heard(
-        self, orthanc: Orthanc, examinations: tuple[Examination, ...], inbox: Inbox
+        self, server: PacsServer, examinations: tuple[Examination, ...], inbox: Inbox
     ) -> None:
-        ward = orthanc.dimse(listen_port=free_port())
+        ward = server.dimse(listen_port=free_port())
         with Receiving(ward, inbox) as receiving:
             assert push(ward, examinations[0].files[:1], calling="STRANGER") == []
             assert push(msgspec.structs.replace(ward, calling="OTHER"), examinations[0].files[:1]) == []
         assert receiving.arrived == [] and inbox.transfers() == ()
 
     def test_a_push_that_breaks_off_is_marked_and_not_imported(
-        self, orthanc: Orthanc, examinations: tuple[Examination, ...], inbox: Inbox, tmp_path: Path
+        self, server: PacsServer, examinations: tuple[Examination, ...], inbox: Inbox, tmp_path: Path
     ) -> None:
-        ward = orthanc.dimse(listen_port=free_port())
+        ward = server.dimse(listen_port=free_port())
         with Receiving(ward, inbox) as receiving:
             push(ward, examinations[0].files[:2], abort=True)
         [transfer] = receiving.arrived
         assert not transfer.complete and transfer.journal.stopped == "The PACS broke off."
         with Study.create(tmp_path / "study", name="S", synthetic=True) as study:
-            with pytest.raises(PacsError, match="is half there"):
+            with pytest.raises(PacsError, match="is incomplete"):
                 import_transfer(study, transfer)
             assert study.images.count() == 0
 
     def test_a_file_that_is_pushed_half_is_marked_and_not_imported(
-        self, orthanc: Orthanc, examinations: tuple[Examination, ...], inbox: Inbox, tmp_path: Path
+        self, server: PacsServer, examinations: tuple[Examination, ...], inbox: Inbox, tmp_path: Path
     ) -> None:
         half = pydicom.dcmread(examinations[0].files[0])
         half.PixelData = half.PixelData[:1000]
         half.save_as(tmp_path / "half.dcm")
-        ward = orthanc.dimse(listen_port=free_port())
+        ward = server.dimse(listen_port=free_port())
         with Receiving(ward, inbox) as receiving:
             push(ward, [tmp_path / "half.dcm", examinations[0].files[1]])
         [transfer] = receiving.arrived
@@ -259,12 +261,12 @@ class TestReception:
             del event
         assert ended == list(range(20))
 
-    def test_a_port_that_is_taken_is_a_sentence(self, orthanc: Orthanc, inbox: Inbox) -> None:
-        taken = orthanc.dimse(listen_port=orthanc.http_port)
-        with pytest.raises(PacsError, match="another program listens there"):
+    def test_a_port_that_is_taken_is_a_sentence(self, server: PacsServer, inbox: Inbox) -> None:
+        taken = server.dimse(listen_port=server.http_port)
+        with pytest.raises(PacsError, match="another program uses it"):
             receive(taken, inbox)
-        elsewhere = orthanc.dimse(listen_address="203.0.113.7")
-        with pytest.raises(PacsError, match="none of this computer"):
+        elsewhere = server.dimse(listen_address="203.0.113.7")
+        with pytest.raises(PacsError, match="not an address of this computer"):
             receive(elsewhere, inbox)
         with pytest.raises(PacsError, match="pushes nothing"):
-            receive(orthanc.web(), inbox)
+            receive(server.web(), inbox)

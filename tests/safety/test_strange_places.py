@@ -63,7 +63,7 @@ def test_a_link_within_the_runs_is_not_packed(folder: Path, tmp_path: Path) -> N
 def test_a_pipe_in_the_place_of_a_file_does_not_hang(folder: Path, name: str) -> None:
     (folder / name).unlink(missing_ok=True)
     os.mkfifo(folder / name)
-    with pytest.raises(BadFileError, match="no regular file"):
+    with pytest.raises(BadFileError, match="not a regular file"):
         Study.open(folder)
     assert read_holder(folder) is None
 

@@ -23,5 +23,8 @@ def hint_of(tool: str) -> str:
         "box": tr("Drag from corner to corner"),
         "lesion_box": tr("Drag a box around the mass"),
         "lesion_outline": tr("Drag once around the mass; the outline closes by itself"),
+        "propose": tr(
+            "Enter accepts · drag along what is right accepts that part · click sets an anchor · Esc refuses"
+        ),
         "caliper": tr("Drag measures · Esc ends measuring"),
     }.get(tool, "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer
-from PySide6.QtWidgets import QFrame, QSizePolicy, QVBoxLayout
 
 from app.models.pictures import LoadedPicture
 from app.qt.translation import tr
@@ -13,7 +12,6 @@ from app.views.annotate.finding_menu import place_of
 from app.views.annotate.lesion_list import Listed
 from app.views.annotate.side_panel import SidePanel
 from app.widgets.drawing.mask_preview import MaskPreview
-from app.widgets.label import Label
 from app.widgets.viewer.picture import Display
 from core.domain.study import Labels, Lesion
 from core.tasks.studies.queries import HistoryEntry
@@ -91,19 +89,3 @@ def answered(own: Labels, given: Labels) -> Labels:
     fields = ("margin", "shape", "density", "category", "pathology")
     shown = {name: getattr(given, name) for name in fields if getattr(own, name) is not None}
     return Labels(**shown)
-
-
-def mask_frame(preview: MaskPreview) -> QFrame:
-    """The preview under its heading."""
-    frame = QFrame()
-    box = QVBoxLayout(frame)
-    box.setContentsMargins(10, 6, 10, 6)
-    # as high as the panel leaves it, whatever its width
-    preview.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-    preview.setMinimumHeight(64)
-    preview.setMaximumHeight(190)
-    heading = Label(tr("Mask as the network sees it"))
-    heading.setObjectName("heading")
-    box.addWidget(heading)
-    box.addWidget(preview, 1)
-    return frame

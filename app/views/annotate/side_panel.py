@@ -26,6 +26,7 @@ from app.qt.translation import tr
 from app.views.annotate.history_list import HistoryList
 from app.views.annotate.label_form import LabelForm
 from app.views.annotate.lesion_list import LesionList
+from app.views.annotate.mask_frame import MaskFrame
 from app.widgets.label import Elided, Label
 
 WIDTH = 300
@@ -37,7 +38,7 @@ _HISTORY = 110
 
 
 class SidePanel(QScrollArea):
-    def __init__(self, actions: Actions, preview: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(self, actions: Actions, mask: MaskFrame, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
         self.setWidgetResizable(True)
@@ -51,7 +52,8 @@ class SidePanel(QScrollArea):
         self.author = Elided()
         self.author.setObjectName("faint")
         self.author.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.foot = _Foot(self.history, preview)
+        self.mask_frame = mask
+        self.foot = _Foot(self.history, mask)
         inner = QWidget()
         inner.setObjectName("panel")
         layout = QVBoxLayout(inner)

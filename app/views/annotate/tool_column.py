@@ -9,7 +9,7 @@ from app.actions.actions import Actions
 
 _TOOLS = (
     "select", "freehand", "polyline", "ellipse", "livewire", "brush", "eraser", "polygon", "box", "",
-    "lesion_box", "lesion_outline", "caliper", "",
+    "lesion_box", "lesion_outline", "propose", "caliper", "",
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from app.views.annotate.context_menu import ContextMenu
 from app.views.annotate.finding_menu import FindingMenu
 from app.views.annotate.hints import WITHOUT_LESION, hint_of
 from app.views.annotate.lesion_removal import LesionRemoval
+from app.views.annotate.proposing import ProposalController
 from app.views.annotate.removed_menu import RemovedMenu
 from app.views.annotate.workspace import AnnotateWorkspace
 from app.widgets.drawing import operations
@@ -53,6 +54,7 @@ class AnnotateWiring(QObject):
         self._removal = LesionRemoval(session, workspace, removed=self._offer_undo, refused=workspace.refused.emit)
         self._lesion_window: Voi | None = None
         self._before_lesion: Voi | None = None
+        ProposalController(session, workspace.canvas)
         self._connect_drawing()
         self._connect_view()
         self._connect_cases()
@@ -175,7 +177,7 @@ class AnnotateWiring(QObject):
         measuring = isinstance(workspace.view.tool, Caliper)
         name = "caliper" if measuring else workspace.canvas.tool_name
         first = "" if name in WITHOUT_LESION else workspace.document.nothing_to_draw_on
-        hint = first or hint_of(name)
+        hint = "" if self._session.image_id is None else first or hint_of(name)
         if hint != workspace.hint:
             workspace.show_hint(hint)
 

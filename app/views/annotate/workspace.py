@@ -7,12 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
 from app.actions.actions import Actions
 from app.actions.catalogue import Need
@@ -40,8 +35,9 @@ from app.state.session import Session
 from app.state.study_place import StudyPlace, read_place, store_place
 from app.views.annotate.hanging_controller import HangingController
 from app.views.annotate.history import AnnotateHistory
+from app.views.annotate.mask_frame import MaskFrame
 from app.views.annotate.overlays import Overlays
-from app.views.annotate.panel_controller import PanelController, mask_frame
+from app.views.annotate.panel_controller import PanelController
 from app.views.annotate.pen_strip import PenStrip
 from app.views.annotate.side_panel import WIDTH, SidePanel
 from app.views.annotate.tool_column import tool_column
@@ -79,7 +75,7 @@ class AnnotateWorkspace(Screen):
         self.canvas = AnnotationCanvas(self.view, self.document, self)
         self.overlays = Overlays(self.view)
         self.preview = MaskPreview(self.document)
-        self.panel = SidePanel(actions, mask_frame(self.preview))
+        self.panel = SidePanel(actions, MaskFrame(self.preview))
         self.details = PanelController(session, self.panel, self.preview)
         self.strip = PenStrip(actions)
         self.shown: LoadedPicture | None = None
@@ -331,7 +327,7 @@ class AnnotateWorkspace(Screen):
     def _take_outline(self, outline: LesionOutline) -> None:
         if self._session.image_id is not None and self._session.can_write:
             add_lesion(self._session, self._session.image_id, outline)
-            self.canvas.choose_tool("ellipse")
+            self.canvas.choose_tool("propose" if self.canvas.tool_name == "propose" else "ellipse")
 
     def _change_outline(self, outline: LesionOutline) -> None:
         if self.lesion is None:

@@ -1,4 +1,4 @@
-"""What the user chooses for this computer, in one place; every choice counts at once."""
+"""Settings of this computer, in one place; every choice counts at once."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class SettingsDialog(QDialog):
         form = QFormLayout()
         form.addRow(tr("Theme"), self.theme)
         form.addRow(tr("Language"), self.language)
-        note = Label(tr("Another language opens the window anew, on the same study."))
+        note = Label(tr("Another language opens the window again, on the same study."))
         note.setObjectName("faint")
         form.addRow("", note)
         return form

@@ -93,7 +93,7 @@ class ImportDialog(QDialog):
             tr("{n} lesions", n=result.lesions),
             tr("{n} fine annotations", n=result.annotations),
         ]
-        begin = tr("Cancelled; what was finished is kept:") + " " if result.cancelled else ""
+        begin = tr("Cancelled. Finished work is kept:") + " " if result.cancelled else ""
         sentence = begin + ", ".join(parts if not result.cancelled else parts[:1]) + "."
         noted = sum(found.fate in TO_READ for found in result.files)
         if noted:

@@ -35,7 +35,7 @@ class ImportResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportChoices:
-    """What the user decides before an import."""
+    """Choices of the user before an import."""
 
     source: str = ""
     """Name of the data set; "": as the plan has it."""
@@ -47,7 +47,7 @@ class ImportChoices:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundFiles:
-    """What would be imported, and what not and why; nothing is imported yet."""
+    """Preview of an import, with what is left out and why; nothing is imported yet."""
 
     plan: ImportPlan
     layout: Layout

@@ -97,7 +97,7 @@ class StudyCare(QObject):
         def job(emit: Emit, cancelled: IsCancelled) -> object:
             from core.store.check import check_study
 
-            return check_study(study, progress=_progress(emit, cancelled))
+            return check_study(study, progress=_progress(emit, cancelled), cancelled=cancelled)
 
         self._work(tr("Check the study"), tr("Comparing every file with its hash …"), job, check_words)
 

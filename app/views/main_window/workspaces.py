@@ -159,8 +159,10 @@ class Workspaces(QObject):
         return self._annotation
 
     def _make_annotation(self) -> tuple[AnnotateWorkspace, AnnotateWiring]:
+        from app.views.annotate.live_precision import LivePrecisionLine
         from app.views.annotate.wiring import AnnotateWiring
         from app.views.annotate.workspace import AnnotateWorkspace
+        from app.views.worklist.usefulness import UsefulFirst
 
         workspace = AnnotateWorkspace(self._session, self._actions)
         wiring = AnnotateWiring(self._session, self._actions, workspace)
@@ -169,6 +171,8 @@ class Workspaces(QObject):
         workspace.undo_offered.connect(self.undo_offered)
         workspace.worklist.import_wanted.connect(self.import_wanted)
         workspace.worklist.model.failed.connect(self.search_failed)
+        LivePrecisionLine(self._session, self.desk, workspace.panel.mask_frame.precision)
+        UsefulFirst(self._session, self.desk, workspace.worklist).message.connect(self.refused)
         wall = workspace.wall.hanging_view
         wall.cursor_moved.connect(self.pointed)
         wall.announced.connect(self.refused)

@@ -30,7 +30,7 @@ from app.state.session import Session
 from app.views.pacs.jobs import (
     ImportedExamination,
     KeepLink,
-    Login,
+    PacsLogin,
     SecretNeededError,
     resume_job,
     retrieve_job,
@@ -48,7 +48,7 @@ from core.pacs.inbox import Inbox, Transfer
 from core.pacs.profile import Profile, Profiles, destination, inbox_folder
 from core.pacs.query import Found, FoundStudy, Query
 
-MakeJob = Callable[[Login], Job]
+MakeJob = Callable[[PacsLogin], Job]
 
 
 class PacsDialog(QDialog):
@@ -204,7 +204,7 @@ class PacsDialog(QDialog):
             return
         self._again = lambda: self._start(name, make, say)
         self._running_profile = name
-        self._run(make(Login(profile=profile, typed=self._typed.get(name, ""))), say)
+        self._run(make(PacsLogin(profile=profile, typed=self._typed.get(name, ""))), say)
 
     def _run(self, job: Job, say: str) -> None:
         self.text.setText(say)

@@ -24,8 +24,8 @@ class SecretNeededError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Login:
-    """Login of a job to a PACS."""
+class PacsLogin:
+    """PacsLogin of a job to a PACS."""
 
     profile: Profile
     typed: str = ""
@@ -61,7 +61,7 @@ class ImportedExamination:
     """Why objects were not imported, a sentence each."""
 
 
-def test_job(login: Login) -> Job:
+def test_job(login: PacsLogin) -> Job:
     def job(emit: Emit, cancelled: IsCancelled) -> bool:
         del emit, cancelled
         from core.pacs.client import connect
@@ -73,7 +73,7 @@ def test_job(login: Login) -> Job:
     return job
 
 
-def search_job(login: Login, query: Query) -> Job:
+def search_job(login: PacsLogin, query: Query) -> Job:
     def job(emit: Emit, cancelled: IsCancelled) -> Found:
         del emit
         from core.pacs.client import connect
@@ -86,7 +86,7 @@ def search_job(login: Login, query: Query) -> Job:
 
 
 def retrieve_job(
-    login: Login,
+    login: PacsLogin,
     inbox: Inbox,
     wanted: Sequence[FoundStudy],
     query: Query,
@@ -117,7 +117,7 @@ def retrieve_job(
     return job
 
 
-def resume_job(login: Login | None, transfer: Transfer, study: Study, *, keep_link: KeepLink | None) -> Job:
+def resume_job(login: PacsLogin | None, transfer: Transfer, study: Study, *, keep_link: KeepLink | None) -> Job:
     """Gets the rest of a transfer and imports it; without a login what is there is imported as it is."""
 
     def job(emit: Emit, cancelled: IsCancelled) -> ImportedExamination:

@@ -30,7 +30,7 @@ from app.widgets.explain.numbers import MISSING, class_text, number, percent, si
 from app.widgets.explain.pictures import PatchPictures
 from app.widgets.label import Label
 from core.tasks.readers.opinions import Mark
-from core.tasks.review.prototype_history import Happening, Turn, history_of
+from core.tasks.review.prototype_history import Happening, PrototypeEvent, history_of
 
 if TYPE_CHECKING:
     from core.data.roi_set import RoiSet
@@ -147,13 +147,13 @@ def _moved(distance: float) -> str:
 
 def _sentence(one: Happening) -> str:
     match one.turn:
-        case Turn.LEARNED:
+        case PrototypeEvent.LEARNED:
             said = tr("learned")
-        case Turn.PRUNED:
+        case PrototypeEvent.PRUNED:
             said = tr("pruned: {reason}", reason=tr(one.words))
-        case Turn.BROUGHT_BACK:
+        case PrototypeEvent.BROUGHT_BACK:
             said = tr("brought back")
-        case Turn.MARKED:
+        case PrototypeEvent.MARKED:
             said = tr("marked: {mark}", mark=tr(one.words))
     return f"{local_time(one.at_utc)}, {one.who}: {said}"
 

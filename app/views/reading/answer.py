@@ -27,7 +27,7 @@ class Answer:
     """Since the lesion was shown under this condition."""
 
 
-class AnswerPanel(QWidget):
+class ReadingForm(QWidget):
     """Asks by keyboard or mouse: a digit for the margin, a digit for the tens of the probability, Enter."""
 
     answered = Signal(object)

@@ -29,7 +29,7 @@ from app.services.model_service import ModelService
 from app.state.changes import Change, StudyClosing
 from app.state.session import Session
 from app.views.case_pair import CasePair
-from app.views.reading.answer import Answer, AnswerPanel
+from app.views.reading.answer import Answer, ReadingForm
 from app.views.reading.setup import NewReaderStudy, SetupPage
 from app.widgets.explain.evidence_strip import EvidenceStrip
 from app.widgets.explain.heat import HeatLook
@@ -61,7 +61,7 @@ class ReadingWindow(QDialog):
         self.session, self.desk = session, desk
         self.made: ReaderStudy | None = None
         self.step: ReadingStep | None = None
-        self.setup, self.answer, self.verdict = SetupPage(), AnswerPanel(), VerdictPanel()
+        self.setup, self.answer, self.verdict = SetupPage(), ReadingForm(), VerdictPanel()
         self.library = PatchLibrary()
         self.pair = CasePair(session, desk, self.library, self)
         self.evidence = EvidenceStrip(self.library)

@@ -14,7 +14,7 @@ from core.domain.opinion import CaseReading, GivenOpinion, Opinion
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadingStep:
+class ReviewStep:
     """The reader's own call was given."""
 
     reading: CaseReading
@@ -48,7 +48,7 @@ class OpinionStep:
         return tr("verdict taken back")
 
 
-Step = ReadingStep | OpinionStep
+Step = ReviewStep | OpinionStep
 
 
 class ReviewHistory:
@@ -100,7 +100,7 @@ class ReviewHistory:
         """Undo or repeat the step; return True if it succeeded."""
         self._show(step.lesion_id)
         try:
-            if isinstance(step, ReadingStep):
+            if isinstance(step, ReviewStep):
                 (models.withdraw_reading if back else models.give_reading)(self._session, step.reading)
             else:
                 wanted, present = (step.before, step.after) if back else (step.after, step.before)

@@ -26,7 +26,7 @@ from app.views.review.case_list import CaseList
 from app.views.review.exporting import CaseExport
 from app.views.review.given import opinion_of, reading_of
 from app.views.review.handlers import review_handlers
-from app.views.review.history import OpinionStep, ReadingStep, ReviewHistory
+from app.views.review.history import OpinionStep, ReviewHistory, ReviewStep
 from app.views.review.page import Page, page_of
 from app.views.review.verdict_bar import verdict_of
 from app.views.review.voices_bar import model_call
@@ -335,7 +335,7 @@ class ReviewScreen(ModelScreen):
         except MarginaliaError as error:
             self.refused.emit(translate_message(error))
             return
-        self.steps.add(ReadingStep(reading=reading))
+        self.steps.add(ReviewStep(reading=reading))
 
     def _skip_call(self) -> None:
         self._shown_without_call.add(self.cases.lesion_id)

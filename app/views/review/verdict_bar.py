@@ -31,7 +31,7 @@ class VerdictBar(QWidget):
             Verdict.AGREE: tr("You agree with the class and with the reasons"),
             Verdict.DISAGREE: tr("You disagree with the class"),
             Verdict.WRONG_REGION: tr("The model looks at the wrong place"),
-            Verdict.WRONG_PROTOTYPE: tr("The chosen prototype is no fair comparison"),
+            Verdict.WRONG_PROTOTYPE: tr("The chosen prototype is not a fair comparison"),
         }
         choices = [
             Choice(value=verdict.value, text=_capital(tr(verdict.value)), key=key, tip=tips[verdict])

@@ -24,6 +24,14 @@ _FIGURES: dict[str, Callable[[], str]] = {
 }
 
 
+_CHANGES: dict[str, Callable[[], str]] = {
+    "auroc": lambda: tr("AUROC, change by update"),
+    "lesion_precision": lambda: tr("In lesion, change by update"),
+    "fine_precision": lambda: tr("In margin, change by update"),
+}
+"""Paired differences between an update and its parent on the validation part."""
+
+
 class RunComparisonView(QDialog):
     def __init__(self, runs: Sequence[Run], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,6 +61,9 @@ def _results(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     lines = [(tr("State"), [tr(run.status.value) for run in runs])]
     for key, name in _FIGURES.items():
         lines.append((name(), [_number(figures_of(run).get(key)) for run in runs]))
+    changes = [_mapping(run.metrics.get("change")) for run in runs]
+    for key, words in _CHANGES.items():
+        lines.append((words(), [_interval(_mapping(one.get(key))) for one in changes]))
     for part in Part:
         counts = [
             tr("{lesions} of {patients} patients", lesions=lesions, patients=patients)
@@ -77,6 +88,15 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 def _number(value: object) -> str:
     return number(value, 4) if isinstance(value, float) else MISSING
+
+
+def _interval(estimate: Mapping[str, object]) -> str:
+    value, low, high = (estimate.get(name) for name in ("value", "low", "high"))
+    if not isinstance(value, float):
+        return MISSING
+    if not (isinstance(low, float) and isinstance(high, float)):
+        return number(value, 3)
+    return tr("{value} ({low} to {high})", value=number(value, 3), low=number(low, 3), high=number(high, 3))
 
 
 def _time(record: Mapping[str, object]) -> str:

@@ -53,7 +53,7 @@ class DeviationList(QScrollArea):
 
 
 def _shown(value: str) -> str:
-    return {"True": tr("yes"), "False": tr("no")}.get(value, value)
+    return {"True": tr("yes"), "False": tr("no")}.get(value) or translate_message(value)
 
 
 def sentence(text: str) -> str:

@@ -40,7 +40,7 @@ _RUN: dict[str, Texts] = {
     ),
     "project": lambda: (
         tr("Project the prototypes"),
-        tr("Off: prototypes are no patch of any image, and the model has no cases to show."),
+        tr("Off: prototypes are not patches of an image, and the model has no cases to show."),
     ),
     "automatic_bands": lambda: (
         tr("Automatic bands"),
@@ -152,7 +152,7 @@ _AUGMENTATION: dict[str, Texts] = {
     "smallest_crop": lambda: (tr("Smallest crop"), tr("Side of the crop over the side of the picture.")),
     "centre_jitter": lambda: (
         tr("Moved centre"),
-        tr("By this share of the side, so that the middle is no evidence."),
+        tr("By this share of the side, so that the middle is not evidence."),
     ),
     "random_context": lambda: (tr("Random surroundings"), tr("Share of the draws with random scale and place.")),
 }
@@ -193,7 +193,7 @@ def field_name(path: str) -> str:
 
 
 def field_explained(path: str) -> str:
-    """What the value does, in a sentence; "" for a field without one."""
+    """Effect of the value, in a sentence; "" for a field without one."""
     return NAMED[path]()[1] if path in NAMED else ""
 
 

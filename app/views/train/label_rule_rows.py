@@ -94,5 +94,5 @@ def summary_of(data: TrainingData) -> str:
     ]
     if data.against_data_set:
         parts.append(tr("{count} of them differ from the data set.", count=data.against_data_set))
-    parts.append(tr("Readings in Review and in reader studies are no labels."))
+    parts.append(tr("Readings in Review and in reader studies are not labels."))
     return " ".join(parts)

@@ -28,7 +28,7 @@ from app.views.train.deviation_list import DeviationList
 from app.views.train.job_panel import duration
 from app.views.train.label_rule_rows import LabelRuleRows
 from app.views.train.weights_notice import WeightsNotice
-from app.views.train.where import Target, WhereBox
+from app.views.train.where import TrainingTarget, WhereBox
 from app.widgets.label import Label
 from app.widgets.number import NumberField
 from core.domain.errors import MarginaliaError
@@ -110,7 +110,7 @@ class PlanPanel(QWidget):
             self._read()
 
     def _changes(self) -> list[str]:
-        """What was changed of the preset, as ``configure`` takes it."""
+        """Changes to the preset, as ``configure`` takes it."""
         changes = self.form.changes()
         if self._more_classes:
             names = [*read_preset(self.preset.currentText()).config.class_names, *self._more_classes]
@@ -191,7 +191,7 @@ class PlanPanel(QWidget):
         """Confirmed machines beside this computer; ``chosen``: the one to train on, if another than now."""
         self.where.show_hosts(names)
         if chosen:
-            self.where.show_target(Target(host=chosen))
+            self.where.show_target(TrainingTarget(host=chosen))
         self._show_device()
 
     @property
@@ -204,7 +204,7 @@ class PlanPanel(QWidget):
         self.where.show_launchers(names)
         self._show_device()
 
-    def _take_target(self, target: Target) -> None:
+    def _take_target(self, target: TrainingTarget) -> None:
         device = self.form.fields["device"]
         assert isinstance(device, QComboBox)
         device.setCurrentText(target.device)
@@ -283,7 +283,7 @@ class PlanPanel(QWidget):
         self.weights.show_for(self.config.architecture, elsewhere=self.where.is_elsewhere)
         self._show_deviations(self.config)
         if not self.where.is_elsewhere:
-            self.where.show_target(Target(device=self.config.device))
+            self.where.show_target(TrainingTarget(device=self.config.device))
         self._show_device()
         self._show_estimate()
         self._enable()

@@ -76,7 +76,7 @@ class Resuming(QObject):
         box.setWindowTitle(tr("Resume {name}", name=run.name))
         box.setText(tr("Since {name} began: {changes}.", name=run.name, changes=change_words(changed)))
         box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
-        anew = box.addButton(tr("Train anew with the new ones"), QMessageBox.ButtonRole.ActionRole)
+        anew = box.addButton(tr("Train a new run with the new ones"), QMessageBox.ButtonRole.ActionRole)
         anew.clicked.connect(lambda: self._start_anew(run))
         if changed.missing:
             box.setInformativeText(

@@ -37,6 +37,8 @@ class RunsTable(QWidget):
     open_wanted = Signal(object)
     """A ``Run`` whose model is to be the current one."""
     resume_wanted = Signal(object)
+    update_wanted = Signal(object)
+    """A finished ``Run`` that is to be trained further with the annotations of today, as a new run."""
     withdraw_wanted = Signal(object)
     """A ``Run`` that is not to wait for its turn any more."""
     compare_wanted = Signal(object)
@@ -70,6 +72,10 @@ class RunsTable(QWidget):
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setStretchLastSection(True)
         self.open, self.resume = QPushButton(tr("Open its model")), QPushButton(tr("Resume"))
+        self.update_ = QPushButton(tr("Update"))
+        self.update_.setToolTip(
+            tr("Train its prototypes further with the annotations of today, as a new run (fixed features only)")
+        )
         self.log, self.archive = QPushButton(tr("Log")), QPushButton(tr("Archive"))
         self.compare = QPushButton(tr("Compare…"))
         self.compare.setToolTip(tr("Tick two runs or more to lay their figures and configurations side by side"))
@@ -79,7 +85,8 @@ class RunsTable(QWidget):
         # on a second line where the window is narrow
         foot = QWidget()
         line = FlowLayout(foot, gap=6)
-        for part in (self.open, self.resume, self.compare, self.validate, self.log, self.archive, self.archived):
+        buttons = (self.open, self.resume, self.update_, self.compare, self.validate, self.log, self.archive)
+        for part in (*buttons, self.archived):
             line.addWidget(part)
         self.archived.setMinimumHeight(self.archive.sizeHint().height())
         # always there, so that no button moves when runs are ticked
@@ -94,6 +101,7 @@ class RunsTable(QWidget):
         self.table.itemChanged.connect(self._item_changed)
         self.open.clicked.connect(lambda: self.open_wanted.emit(self.selected[0]))
         self.resume.clicked.connect(self._resume)
+        self.update_.clicked.connect(lambda: self.update_wanted.emit(self.selected[0]))
         self.compare.clicked.connect(lambda: self.compare_wanted.emit(self.compared))
         self.validate.clicked.connect(lambda: self.validate_wanted.emit(self.selected[0]))
         self.log.clicked.connect(lambda: self.log_wanted.emit(self.selected[0]))
@@ -165,6 +173,7 @@ class RunsTable(QWidget):
         live = one is not None and one.id == self._live
         self.open.setEnabled(one is not None and one.status is RunStatus.FINISHED)
         self.validate.setEnabled(self.open.isEnabled())
+        self.update_.setEnabled(self.open.isEnabled() and bool(one and one.config.get("frozen_backbone")))
         waits = one is not None and one.id in self._waiting
         self.resume.setEnabled(one is not None and not live and (waits or one.status in _RESUMABLE))
         self.resume.setText(tr("Remove from the queue") if waits else tr("Resume"))

@@ -135,6 +135,7 @@ class TrainScreen(Screen):
         self.runs.open_wanted.connect(self._open_model)
         self.runs.resume_wanted.connect(self._resume)
         self.runs.withdraw_wanted.connect(self.training.withdraw)
+        self.runs.update_wanted.connect(lambda run: self._try(lambda: self.training.plan_update(run)))
         self.runs.compare_wanted.connect(self._compare)
         self.runs.validate_wanted.connect(self._validate)
         self.runs.log_wanted.connect(self._show_log)

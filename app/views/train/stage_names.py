@@ -28,7 +28,7 @@ _LOSSES: dict[str, Callable[[], str]] = {
     "cluster": lambda: tr("cluster"),
     "separation": lambda: tr("separation"),
     "fine": lambda: tr("fine annotation"),
-    "cells": lambda: tr("cells of the mask"),
+    "cells": lambda: tr("latent cells in the mask"),
     "background": lambda: tr("background"),
 }
 LOSSES = tuple(_LOSSES)

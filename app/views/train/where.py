@@ -13,7 +13,7 @@ from core.tasks.runs.devices import Device, chosen, processor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class TrainingTarget:
     """A place to train on."""
 
     host: str = ""
@@ -26,7 +26,7 @@ class Target:
 
 class WhereBox(QComboBox):
     target_chosen = Signal(object)
-    """The ``Target`` that the user chose."""
+    """The ``TrainingTarget`` that the user chose."""
     add_wanted = Signal()
     """Another machine is to be set up."""
 
@@ -35,8 +35,8 @@ class WhereBox(QComboBox):
         self._devices: tuple[Device, ...] = (processor(),)
         self._hosts: tuple[str, ...] = ()
         self._launchers: tuple[str, ...] = ()
-        self._targets: list[Target] = []
-        self._target = Target()
+        self._targets: list[TrainingTarget] = []
+        self._target = TrainingTarget()
         self.setAccessibleName(tr("Train on"))
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(12)
@@ -44,7 +44,7 @@ class WhereBox(QComboBox):
         self._fill()
 
     @property
-    def target(self) -> Target:
+    def target(self) -> TrainingTarget:
         return self._target
 
     @property
@@ -60,26 +60,26 @@ class WhereBox(QComboBox):
         """Machines that the user set up and confirmed."""
         self._hosts = tuple(names)
         if self._target.host not in ("", *names):
-            self._target = Target()
+            self._target = TrainingTarget()
         self._fill()
 
     def show_launchers(self, names: Sequence[str]) -> None:
         """Launchers of Slurm that the user set up."""
         self._launchers = tuple(names)
         if self._target.launcher not in ("", *names):
-            self._target = Target()
+            self._target = TrainingTarget()
         self._fill()
 
-    def show_target(self, target: Target) -> None:
+    def show_target(self, target: TrainingTarget) -> None:
         self._target = target
         self._show_target()
 
     def _fill(self) -> None:
         cards = any(one.kind == "cuda" for one in self._devices)
         here = ("auto", "cuda", "cpu") if cards else ("auto",)
-        self._targets = [Target(device=device) for device in here]
-        self._targets += [Target(host=name) for name in self._hosts]
-        self._targets += [Target(launcher=name) for name in self._launchers]
+        self._targets = [TrainingTarget(device=device) for device in here]
+        self._targets += [TrainingTarget(host=name) for name in self._hosts]
+        self._targets += [TrainingTarget(launcher=name) for name in self._launchers]
         self.clear()
         for target in self._targets:
             self.addItem(self._words(target))
@@ -87,7 +87,7 @@ class WhereBox(QComboBox):
         self.addItem(tr("Add a machine…"))
         self._show_target()
 
-    def _words(self, target: Target) -> str:
+    def _words(self, target: TrainingTarget) -> str:
         if target.launcher:
             return tr("{name} (Slurm)", name=target.launcher)
         if target.host:

@@ -7,7 +7,7 @@ from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPalette
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from app.models.thumbnails import Thumbnails
-from app.models.worklist import ROW_ROLE, subtitle, title
+from app.models.worklist import REASON_ROLE, ROW_ROLE, subtitle, title
 from app.qt.colours import LESION, PROMINENT
 from app.qt.icons import pixmap
 from app.qt.theme import faint
@@ -43,7 +43,7 @@ class WorklistDelegate(QStyledItemDelegate):
             painter.fillRect(rect, palette.color(QPalette.ColorRole.Button))
         if row is not None:
             self._picture(painter, rect, row)
-            self._texts(painter, rect, row, palette, option.font)
+            self._texts(painter, option, row, index.data(REASON_ROLE))
             self._signs(painter, rect, row, light=palette.color(QPalette.ColorRole.Base).lightness() > 128)
         painter.restore()
 
@@ -57,7 +57,8 @@ class WorklistDelegate(QStyledItemDelegate):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawPixmap(QRect(corner, size), picture)
 
-    def _texts(self, painter: QPainter, rect: QRect, row: WorklistRow, palette: QPalette, font: QFont) -> None:
+    def _texts(self, painter: QPainter, option: QStyleOptionViewItem, row: WorklistRow, reason: str) -> None:
+        rect, palette, font = option.rect, option.palette, option.font
         left = rect.left() + 2 * _GAP + 4 + PICTURE
         width = rect.right() - left - _GAP - _SIGN - 4
         middle = rect.center().y()
@@ -71,7 +72,7 @@ class WorklistDelegate(QStyledItemDelegate):
         painter.setFont(font)
         painter.setPen(faint(palette))
         metrics = QFontMetrics(font)
-        text = metrics.elidedText(subtitle(row), Qt.TextElideMode.ElideRight, width)
+        text = metrics.elidedText(subtitle(row, reason), Qt.TextElideMode.ElideRight, width)
         painter.drawText(left, middle + metrics.ascent() + 3, text)
 
     def _signs(self, painter: QPainter, rect: QRect, row: WorklistRow, *, light: bool) -> None:

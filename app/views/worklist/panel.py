@@ -110,6 +110,9 @@ class WorklistPanel(QWidget):
                 self._choose(row)
                 return
 
+    def search_again(self) -> None:
+        self._search()
+
     def stop(self) -> None:
         """Before the window goes."""
         self.model.stop()
@@ -134,6 +137,7 @@ class WorklistPanel(QWidget):
             (tr("Newest first"), WorklistOrder.NEWEST),
             (tr("By patient"), WorklistOrder.PATIENT),
             (tr("By margin"), WorklistOrder.MARGIN),
+            (tr("Most useful first"), WorklistOrder.RANKING),
         ):
             self.order.addItem(text, order.value)
         self._name_order()
@@ -229,6 +233,7 @@ class WorklistPanel(QWidget):
             case StudyClosing():
                 self.thumbnails.clear()
                 self.model.clear()
+                self.model.reasons = {}
             case _:
                 pass
 
@@ -255,8 +260,11 @@ class WorklistPanel(QWidget):
     def with_filters(self, place: StudyPlace) -> StudyPlace:
         """The place with filter and order as they are now."""
         split_id, part = self.part.currentData() or ("", "")
+        # a ranking rests on the model that is open, and goes with it
+        chosen = self.order.currentData()
+        order = WorklistOrder.ENTRY.value if chosen == WorklistOrder.RANKING.value else chosen
         return msgspec.structs.replace(
-            place, only=self.only.currentData(), order=self.order.currentData(), split_id=split_id, part=part
+            place, only=self.only.currentData(), order=order, split_id=split_id, part=part
         )
 
     def _clear_filters(self) -> None:
@@ -287,6 +295,7 @@ class WorklistPanel(QWidget):
             text=self.search.text().strip(),
             only=WorklistFilter(self.only.currentData()),
             order=WorklistOrder(self.order.currentData()),
+            ranking=tuple(self.model.reasons),
             own_margins=not shows_others_first(),
         )
         if (chosen := self.part.currentData()) is not None:

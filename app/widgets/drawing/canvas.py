@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Qt, Signal
 
@@ -13,6 +13,7 @@ from app.widgets.drawing.pen import Pen
 from app.widgets.drawing.tool_context import DrawingTool, ToolContext
 from app.widgets.drawing.tools.areas import BoxTool, EllipseTool, LesionBoxTool
 from app.widgets.drawing.tools.live_wire import LiveWireTool
+from app.widgets.drawing.tools.proposal import ProposalTool
 from app.widgets.drawing.tools.select import Select
 from app.widgets.drawing.tools.strokes import Brush, Eraser, Freehand, LesionOutlineTool
 from app.widgets.drawing.tools.vertices import PolygonTool, Polyline
@@ -22,7 +23,7 @@ from app.widgets.viewer.picture import Picture, UInt8
 from app.widgets.viewer.pointing import Tool
 from core.domain.edits import Shapes
 from core.domain.geometry import Box
-from core.domain.shapes import Role, Shape, bounds
+from core.domain.shapes import Length, Role, Shape, bounds
 from core.domain.study import LesionOutline
 
 TOOLS: dict[str, Callable[[ToolContext], Tool]] = {
@@ -37,8 +38,19 @@ TOOLS: dict[str, Callable[[ToolContext], Tool]] = {
     "box": BoxTool,
     "lesion_box": LesionBoxTool,
     "lesion_outline": LesionOutlineTool,
+    "propose": ProposalTool,
 }
 """By name, in the order of a tool bar."""
+
+
+@dataclass(kw_only=True)
+class ProposalRules:
+    """Answers of the study to a tool that proposes; set by whoever knows the study."""
+
+    why_not: Callable[[], str] = str
+    """Reason why nothing may be proposed now, as a sentence; "" if it may."""
+    width: Callable[[], Length | None] = lambda: None
+    """Width of the reader's last lines, if there are any."""
 
 
 _HANDLES = 12.0
@@ -54,6 +66,8 @@ class AnnotationCanvas(QObject):
     """A finished ``LesionOutline`` of a new lesion; whoever keeps lesions sets it with ``set_outline``."""
     outline_changed = Signal(object)
     """The new ``LesionOutline`` of the chosen lesion; shown until ``set_outline`` is called."""
+    proposal_refused = Signal()
+    """A proposed margin was shown and nothing of it was accepted."""
     refused = Signal(str)
     """Why nothing can be drawn just now, as a sentence."""
 
@@ -71,6 +85,7 @@ class AnnotationCanvas(QObject):
         self._name = ""
         self.takes_outlines = True
         """Flag: the owner of the lesions can take a new one."""
+        self.proposal_rules = ProposalRules()
         document.shapes_changed.connect(self._refresh)
         document.selection_changed.connect(self._repaint_selection)
         self._refresh()
@@ -100,6 +115,7 @@ class AnnotationCanvas(QObject):
             self._document.select(frozenset())
         self._name = name
         self.tool_chosen.emit(name)
+        self._tools[name].chosen()
 
     def move_to(self, view: MammogramView) -> None:
         """Draw on another view; what is begun on this one is cancelled."""
@@ -137,6 +153,9 @@ class AnnotationCanvas(QObject):
 
     def set_outline(self, outline: LesionOutline | None) -> None:
         """That of the chosen lesion, as it is stored."""
+        if outline != self._stored_outline:
+            # a proposal belongs to one outline
+            self._tools["propose"].cancel()
         self._stored_outline = outline
         self.show_outline(None)
 
@@ -191,6 +210,24 @@ class AnnotationCanvas(QObject):
         if not self.takes_outlines:
             self.refused.emit(tr("No lesion can be added now: sign in to a study that can be changed."))
         return self.takes_outlines
+
+    def may_propose(self, *, new: bool) -> bool:
+        if not (self.may_outline() if new else self.may_draw()):
+            return False
+        reason = self.proposal_rules.why_not()
+        if reason:
+            self.refused.emit(reason)
+        return not reason
+
+    @property
+    def line_width(self) -> Length:
+        return self.proposal_rules.width() or self.pen.width
+
+    def say(self, sentence: str) -> None:
+        self.refused.emit(sentence)
+
+    def refuse_proposal(self) -> None:
+        self.proposal_refused.emit()
 
     def set_live(self, shapes: Shapes) -> None:
         self._layer.set_live(shapes)

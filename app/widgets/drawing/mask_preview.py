@@ -19,7 +19,8 @@ from app.widgets.viewer.picture import Picture
 from core.data.roi import extract_pixels, image_to_input, roi_square
 from core.data.roi_set import InputTransform
 from core.domain.geometry import Box
-from core.imaging.raster import rasterise
+from core.domain.shapes import Shape
+from core.imaging.raster import draw_onto
 
 UInt8 = NDArray[np.uint8]
 _TINT = 0.45
@@ -44,6 +45,10 @@ class MaskPreview(QWidget):
         self._square: Box | None = None
         self._grey: UInt8 | None = None
         self._mask: UInt8 | None = None
+        self._drawn: tuple[Shape, ...] = ()
+        """The shapes of the mask."""
+        self._drawn_for: tuple[Box | None, float | None] = (None, None)
+        """The square and the pixel spacing that it was drawn for."""
         self._image: QImage | None = None
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -58,6 +63,7 @@ class MaskPreview(QWidget):
         """The picture, its display table (as the network's window makes it) and the lesion's box."""
         if picture is None or table is None or box is None:
             self._square = self._grey = self._mask = self._image = None
+            self._drawn, self._drawn_for = (), (None, None)
             self._describe()
             self.update()
             return
@@ -116,14 +122,20 @@ class MaskPreview(QWidget):
     def _rasterise(self) -> None:
         if self._square is None:
             return
-        size = self._transform.input_size
-        self._mask = rasterise(
-            self._document.shapes,
-            width=size,
-            height=size,
+        size, shapes = self._transform.input_size, self._document.shapes
+        before, key = self._drawn, (self._square, self._document.spacing_mm)
+        # a stroke that was only added is drawn onto the mask of those before it
+        added = len(before) if self._drawn_for == key and starts_with(shapes, before) else 0
+        # another array: the one before may be on the screen
+        whole = self._mask is None or not added
+        self._mask = np.zeros((size, size), np.uint8) if self._mask is None or whole else self._mask.copy()
+        draw_onto(
+            self._mask,
+            shapes[added:],
             spacing_mm=self._document.spacing_mm,
             image_to_grid=image_to_input(self._square, self._transform),
         )
+        self._drawn, self._drawn_for = shapes, key
         self._compose()
         self._describe()
         self.update()
@@ -152,3 +164,8 @@ class MaskPreview(QWidget):
 
     def _describe(self) -> None:
         self.setAccessibleDescription(self.caption)
+
+
+def starts_with(shapes: tuple[Shape, ...], first: tuple[Shape, ...]) -> bool:
+    """True if the first shapes are these very objects: what is equal and another one is drawn again."""
+    return len(first) <= len(shapes) and all(a is b for a, b in zip(shapes, first, strict=False))

@@ -46,6 +46,20 @@ class ToolContext(Protocol):
     def may_outline(self) -> bool:
         """The same for outlines of lesions, for which nothing need be drawn yet."""
 
+    def may_propose(self, *, new: bool) -> bool:
+        """Return True if the program may propose a margin, or the outline of a ``new`` lesion; else the user sees
+        the reason."""
+
+    @property
+    def line_width(self) -> Length:
+        """Width of the reader's last lines, in the unit of the image."""
+
+    def say(self, sentence: str) -> None:
+        """Show the user why nothing happened."""
+
+    def refuse_proposal(self) -> None:
+        """A proposal was shown and nothing of it was accepted."""
+
     def set_live(self, shapes: Shapes) -> None: ...
     def add_live(self, piece: Shape) -> None: ...
     def hide(self, indices: frozenset[int]) -> None: ...

@@ -15,7 +15,7 @@ from core.explain.panel import Outline
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class MapLine:
     """A closed line over the picture, in pixels of the network's input."""
 
     corners: Outline
@@ -38,7 +38,7 @@ class MapLayer:
         self._to_input: Affine = IDENTITY
         self._side = 1
         self.heat: QImage | None = None
-        self.lines: Sequence[Line] = ()
+        self.lines: Sequence[MapLine] = ()
         self.frames: Sequence[Frame] = ()
         self.cross: QPointF | None = None
 

@@ -11,7 +11,7 @@ from app.qt.translation import tr
 from app.widgets.explain.colour_bar import ColourBar
 from app.widgets.explain.heat import RECEPTIVE, RELEVANT, HeatLook, coloured
 from app.widgets.explain.lesion_view import LesionView
-from app.widgets.explain.map_layer import Frame, Line
+from app.widgets.explain.map_layer import Frame, MapLine
 from app.widgets.explain.pictures import CasePictures, PatchPictures
 from app.widgets.label import Elided
 
@@ -27,7 +27,7 @@ class SelfScale(StrEnum):
     FULL = "to its highest value"
 
 
-class Pane(QWidget):
+class ExplainPane(QWidget):
     """A picture with a line of words over it and its colour scale under it; of one size whatever is shown."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
@@ -50,7 +50,7 @@ class Pane(QWidget):
         layout.addLayout(self.foot)
 
 
-class LesionPane(Pane):
+class LesionPane(ExplainPane):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(tr("This lesion"), parent)
         self._pictures: CasePictures | None = None
@@ -84,12 +84,12 @@ class LesionPane(Pane):
         layer.heat, layer.lines, layer.frames = None, (), ()
         self.bar.setVisible(row is not None)
         if pictures is not None and not self._blind and look.annotation:
-            layer.lines = [Line(corners=line, colour=MASK) for line in pictures.panel.fine]
+            layer.lines = [MapLine(corners=line, colour=MASK) for line in pictures.panel.fine]
         if pictures is not None and row is not None:
             shown = pictures.panel.rows[row]
             layer.heat = coloured(pictures.map_of(row, common=look.common), look)
             if look.contour:
-                layer.lines = [*layer.lines, *(Line(corners=line, colour=RELEVANT) for line in shown.outlines)]
+                layer.lines = [*layer.lines, *(MapLine(corners=line, colour=RELEVANT) for line in shown.outlines)]
             if look.receptive:
                 layer.frames = [Frame(box=shown.row.receptive_box, colour=RECEPTIVE, dashed=True)]
             if look.receptive or not look.contour:
@@ -99,7 +99,7 @@ class LesionPane(Pane):
         self.view.update()
 
 
-class SourcePane(Pane):
+class SourcePane(ExplainPane):
     """The prototype's own lesion with the part boxed and its map, whose scale is chosen and named."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

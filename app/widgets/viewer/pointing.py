@@ -34,6 +34,9 @@ class Tool:
         """True if something is begun that Esc would cancel."""
         return False
 
+    def chosen(self) -> None:
+        """The user chose the tool, or chose it again."""
+
     def press(self, pointer: Pointer) -> None: ...
 
     def move(self, pointer: Pointer) -> None:

@@ -99,7 +99,7 @@ def _rectangle(text: str) -> BlackOut:
         left, top, right, bottom = (int(part) for part in text.split(","))
         return msgspec.convert({"left": left, "top": top, "right": right, "bottom": bottom}, BlackOut)
     except (ValueError, msgspec.ValidationError) as error:
-        raise StudyError(f"{text!r} is no rectangle; give LEFT,TOP,RIGHT,BOTTOM in pixels.") from error
+        raise StudyError(f"{text!r} is not a rectangle; give LEFT,TOP,RIGHT,BOTTOM in pixels.") from error
 
 
 def _rules(path: Path | None) -> tuple[BlackOut, ...]:
@@ -113,4 +113,4 @@ def _rules(path: Path | None) -> tuple[BlackOut, ...]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=tuple[BlackOut, ...])
     except (OSError, msgspec.MsgspecError) as error:
-        raise BadFileError(f"{path.name} is no list of rules for black-out: {error}.") from error
+        raise BadFileError(f"{path.name} is not a list of rules for black-out: {error}.") from error

@@ -1,14 +1,14 @@
-"""Evaluate trained models on the test part: margin AUROC, kappa, accuracy, precision of the heat maps at both
-scales beside a blob in the middle, malignancy AUROC and calibration, each with an interval clustered by patient.
+"""Evaluate trained models on the test part: margin AUROC, kappa, accuracy, precision of the activation maps
+at both scales beside a centred map, malignancy AUROC and calibration, each with an interval clustered by patient.
 
 About a dozen figures are printed; --all prints every one, prototype by prototype too. --out writes all of them as
 CSV, the predictions, the confusion matrix, ROC, calibration and decision curves (SVG and PNG), and one page to
 open.
 
-Several runs are taken for the folds of one cross-validation and pooled; a lesion that two of them tested is
+Several runs are read as the folds of one cross-validation and pooled; a lesion that two of them tested is
 refused. Figures are given for each data set. --predictions evaluates a table that `predict` wrote, or another
 program: columns patient, lesion, labelled, p_CLASS for each class; optional finding, source, part, malignant,
-malignancy. It has no heat maps, so their figures are missing.
+malignancy. It has no maps, so their figures are missing.
 
 examples:
   marginalia evaluate breast-margins compact-1

@@ -13,7 +13,7 @@ unless --set says otherwise.
 
 examples:
   marginalia experiment table1 --phantom --out table1-phantom
-  marginalia experiment table1 --study breast-margins --folds 5 --seeds 1 --out table1-real
+  marginalia experiment table1 --study breast-margins --folds 5 --seeds 1 --preset pretrained --out table1-real
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ def look_up(arguments: argparse.Namespace) -> None:
         lookup.check_runs_to_compare(arguments.study, arguments.runs)
         return
     lookup.check_preset(arguments.preset)
+    lookup.check_settings(arguments.set)
     if arguments.split and arguments.study is not None:
         lookup.check_split(arguments.study, arguments.split)
 

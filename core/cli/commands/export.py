@@ -2,7 +2,8 @@
 
 Masks and shapes, with pseudonyms only: `authors` (the layout of the paper's code: .npy arrays of ROI and mask,
 0 = relevant), `png` and `nifti` (lesion and fine masks at full size), `coco` (instances; circles and open lines
-keep their shape and come back as they were), `csv` (the columns that this program imports).
+keep their shape and come back as they were), `csv` (the columns that this program imports; with --own-file-names
+the table makes the same lesions in another study, beside your own files).
 
 DICOM objects, one an image: `seg` (masks as a binary Segmentation), `sr` (a TID 1500 structured report with the
 BI-RADS description and, with --run, the model's findings and its prototypes' contributions; a reader stands in it
@@ -13,6 +14,7 @@ Models: `model` and `onnx`, as `model export` writes them.
 
 examples:
   marginalia export breast-margins --format coco --out masks
+  marginalia export breast-margins --format csv --own-file-names --out table
   marginalia export breast-margins --format authors --split default --out npy
   marginalia export breast-margins --format seg --identity --out for-the-archive
   marginalia export breast-margins --format sr --run compact-1 --out reports
@@ -57,6 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--with-pictures", action="store_true", help="model: with the prototypes' pictures, which show patients"
     )
+    parser.add_argument(
+        "--own-file-names",
+        action="store_true",
+        help="csv: with your own file names (import --keep-file-names), so that the table can be imported again",
+    )
     add_overwrite(parser)
 
 
@@ -83,6 +90,8 @@ def _check_options(arguments: argparse.Namespace) -> None:
         raise StudyError(f"An export as {kind} never carries identifiers; --identity is for {', '.join(OBJECTS)}.")
     if arguments.with_pictures and kind != "model":
         raise StudyError(f"--format {kind} holds no prototypes; leave out --with-pictures.")
+    if arguments.own_file_names and kind != "csv":
+        raise StudyError(f"--format {kind} holds no file names; leave out --own-file-names.")
     if arguments.split and kind in MODELS:
         raise StudyError(f"--format {kind} has no parts; leave out --split.")
 
@@ -104,6 +113,7 @@ def _masks(study: Study, arguments: argparse.Namespace, console: Console) -> int
     from core.exchange.masks.csv_table import export_csv
     from core.exchange.masks.nifti import export_nifti
     from core.exchange.masks.png import export_png_masks
+    from core.store.file_names import read_names
     from core.tasks.runs.splits import find_split
 
     folder = arguments.out
@@ -115,6 +125,8 @@ def _masks(study: Study, arguments: argparse.Namespace, console: Console) -> int
 
         lesions = export_authors(study, folder, roi_request(load_preset(arguments.preset)), **asked)
     else:
+        if arguments.own_file_names:
+            asked["file_names"] = read_names(study.folder)
         writers: dict[str, Callable[..., int]] = {
             "coco": export_coco,
             "png": export_png_masks,
@@ -122,9 +134,10 @@ def _masks(study: Study, arguments: argparse.Namespace, console: Console) -> int
             "csv": export_csv,
         }
         lesions = writers[arguments.format](study, folder, **asked)
+    carried = "YOUR OWN FILE NAMES" if arguments.own_file_names else "the study's pseudonyms only"
     console.result(
         {"folder": str(folder), "format": arguments.format, "lesions": lesions},
-        f"Wrote {count(lesions, 'lesion')} to {folder}, with the study's pseudonyms only.",
+        f"Wrote {count(lesions, 'lesion')} to {folder}, with {carried}.",
     )
     return 0
 
@@ -133,14 +146,18 @@ def _objects(study: Study, arguments: argparse.Namespace, console: Console) -> i
     import msgspec
 
     from core.exchange.dicom.export_results import ResultKind, export_results
-    from core.tasks.runs.lifecycle import finished_run
     from core.tasks.runs.splits import find_split
 
+    run = None
+    if arguments.run:  # only a model needs torch
+        from core.tasks.runs.lifecycle import finished_run
+
+        run = finished_run(study, arguments.run)
     written = export_results(
         study,
         arguments.out,
         ResultKind(arguments.format),
-        run=finished_run(study, arguments.run) if arguments.run else None,
+        run=run,
         identity=open_identity(study) if arguments.identity else None,
         split=find_split(study, arguments.split) if arguments.split else None,
         emit=console.emit,
@@ -149,7 +166,7 @@ def _objects(study: Study, arguments: argparse.Namespace, console: Console) -> i
     carried = "THE ORIGINAL IDENTIFIERS" if written.original_identifiers else "the study's pseudonyms only"
     verified = f" {written.verified} are verified by a reader." if arguments.format == "sr" else ""
     console.result(
-        msgspec.to_builtins(written),
+        msgspec.to_builtins(written) | {"files": len(written.files)},
         "".join(f"left out: {sentence}\n" for sentence in written.left_out)
         + f"Wrote {count(len(written.files), 'object')} with {count(written.lesions, 'lesion')} to "
         f"{arguments.out}.{verified} They carry {carried}.",

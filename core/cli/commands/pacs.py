@@ -126,7 +126,9 @@ def _add_get(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     resume = add_action(actions, "resume", "get the rest of an unfinished transfer, and import it")
     resume.add_argument("transfer", metavar="ID", help="its beginning, as `inbox` lists it")
     _add_target(resume)
-    resume.add_argument("--incomplete", action="store_true", help="import what there is, without the rest")
+    resume.add_argument(
+        "--incomplete", action="store_true", help="import the images that arrived, without the rest"
+    )
     receive = add_action(actions, "receive", "receive what a PACS sends and import it, until Ctrl-C")
     receive.add_argument("profile")
     _add_target(receive)

@@ -12,19 +12,24 @@ examples:
   marginalia study grant breast-margins anna --role reader --reader "Dr Anna"
   marginalia study show breast-margins
   marginalia study lesions breast-margins
+  marginalia study annotators breast-margins     # time and proposals of each reader
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from core.cli import lookup
 from core.cli.console import Console
 from core.cli.parsing import add_action, add_actions
 from core.cli.text import shell_word
 
-HELP = "create a study, show what is in it, or list its lesions"
+if TYPE_CHECKING:
+    from core.store.study import Study
+
+HELP = "create a study, show what is in it, list its lesions, or show how readers annotate"
 
 
 _ADDRESS = "address of the database server, without a password: postgresql://HOST/DATABASE"
@@ -67,7 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     grant.add_argument("study", type=Path, help="folder of the study")
     grant.add_argument("login", help="name of the login at the server")
-    grant.add_argument("--role", required=True, choices=("reader", "lead", "trainer", "auditor"))
+    grant.add_argument(
+        "--role", required=True, choices=("reader", "lead", "trainer", "auditor"), help="what the login may do"
+    )
     grant.add_argument("--reader", default="", metavar="NAME", help="the reader of the study that the login is")
     revoke = add_action(actions, "revoke", "take all rights in a study from a login")
     revoke.add_argument("study", type=Path, help="folder of the study")
@@ -82,6 +89,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(import --keep-file-names), your own file names.",
     )
     lesions.add_argument("study", type=Path, help="folder of the study")
+    _add_annotators(actions)
+
+
+def _add_annotators(actions: Any) -> None:
+    annotators = add_action(
+        actions,
+        "annotators",
+        "show how each reader annotates: time for each case and shape, proposals accepted",
+        "Show how each reader annotates. The time of a case is that between the strokes on it, without pauses of "
+        "more than two minutes and without the time before the first stroke.",
+    )
+    annotators.add_argument("study", type=Path, help="folder of the study")
 
 
 def look_up(arguments: argparse.Namespace) -> None:
@@ -102,12 +121,25 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.tasks.studies.overview import lesion_lines, lesions_text, overview, overview_text
 
     with Study.open(arguments.study, writable=False) as study:
+        if arguments.action == "annotators":
+            return _annotators(study, console)
         if arguments.action == "lesions":
             lines = lesion_lines(study)
             console.result({"lesions": lines}, lesions_text(lines))
             return 0
         found = overview(study)
     console.result(found, overview_text(found))
+    return 0
+
+
+def _annotators(study: Study, console: Console) -> int:
+    import msgspec
+
+    from core.tasks.readers.annotation_figures import annotator_figures, figures_text
+
+    figures = annotator_figures(study)
+    rows = [msgspec.structs.asdict(one) | {"accepted_share": one.accepted_share} for one in figures]
+    console.result({"annotators": rows}, figures_text(figures))
     return 0
 
 

@@ -26,6 +26,7 @@ examples:
   marginalia train breast-margins --folds 5 --launcher gpus --detach   # leave it to Slurm (marginalia launchers)
   marginalia train breast-margins --resume real-fold2 real-fold3        # go on with runs, or follow their jobs
   marginalia train breast-margins --final compact-1         # with the epoch that validation chose
+  marginalia train breast-margins --update pretrained-1     # with the annotations made since
   marginalia train breast-margins --preset paper --processes 2          # one run on two GPUs of this machine
   torchrun --nproc-per-node 2 main.py train breast-margins --preset paper     # the same, also over machines
 """
@@ -82,6 +83,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "validation epoch; without validation lesions the model has no threshold of evidence and never abstains",
     )
     parser.add_argument(
+        "--update",
+        default="",
+        metavar="RUN",
+        help="train add-on, prototypes and heads of this run (preset pretrained or frozen) further on the labels "
+        "and annotations as they are now, as a new run; seconds from the second update on",
+    )
+    parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change a value of the configuration"
     )
     _add_places(parser)
@@ -114,8 +122,10 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "--on",
         default=None,
         metavar="HOST",
-        help="train on this machine that you set up and confirmed (marginalia hosts); a resumed run stays on its "
-        "machine, unless this names another, or `here`, where it begins anew",
+        help=(
+            "train on this machine that you set up and confirmed (marginalia hosts); a resumed run stays on "
+            "its machine unless this names another, or `here`, where it starts again"
+        ),
     )
     parser.add_argument(
         "--resume",
@@ -132,13 +142,15 @@ def look_up(arguments: argparse.Namespace) -> None:
         lookup.check_input(arguments.config)
     elif arguments.preset:
         lookup.check_preset(arguments.preset)
+    lookup.check_settings(arguments.set)
     if arguments.show_config:
         return
     lookup.check_study(arguments.study)
     for name in arguments.resume:
         lookup.check_run(arguments.study, name, group=True)
-    if arguments.final:
-        lookup.check_run(arguments.study, arguments.final, finished=True)
+    for parent in (arguments.final, arguments.update):
+        if parent:
+            lookup.check_run(arguments.study, parent, finished=True)
     if arguments.split:
         lookup.check_split(arguments.study, arguments.split)
 
@@ -201,15 +213,17 @@ def _configured(arguments: argparse.Namespace) -> TrainingConfig:
     """The configuration that was asked for. TrainingError for options that contradict each other."""
     from core.tasks.runs.configure import configure
 
-    taken = arguments.final or arguments.resume
+    taken = arguments.final or arguments.resume or arguments.update
     if taken and (arguments.folds or arguments.split or arguments.set or arguments.config or arguments.seeds):
-        option = "--final" if arguments.final else "--resume"
+        option = "--final" if arguments.final else "--resume" if arguments.resume else "--update"
         raise TrainingError(
             f"{option} takes split and configuration from its run: leave out --folds, --split, --set, --config "
             "and --seeds."
         )
     if arguments.final and arguments.resume:
         raise TrainingError("--final starts a new run and --resume goes on with one: leave out one of them.")
+    if arguments.update and (arguments.final or arguments.resume or arguments.on):
+        raise TrainingError("--update begins from a run of this computer: leave out --final, --resume and --on.")
     if arguments.seeds and arguments.seed is not None:
         raise TrainingError("--seed and --seeds cannot be used together.")
     device = [f"device={arguments.device}"] if arguments.device else []
@@ -234,7 +248,7 @@ def _show_config(config: TrainingConfig, console: Console) -> int:
 def _planned(study: Study, config: TrainingConfig, arguments: argparse.Namespace) -> list[Run]:
     from core.jobs.run_records import find_runs
     from core.tasks.runs.lifecycle import finished_run, move_run
-    from core.tasks.runs.training_plan import plan_final, plan_seeds
+    from core.tasks.runs.training_plan import plan_final, plan_seeds, plan_update
 
     host = "" if arguments.on in (None, HERE) else arguments.on
     if arguments.resume:
@@ -244,6 +258,8 @@ def _planned(study: Study, config: TrainingConfig, arguments: argparse.Namespace
         return runs
     if arguments.final:
         return [plan_final(study, finished_run(study, arguments.final), name=arguments.name, host=host)]
+    if arguments.update:
+        return [plan_update(study, finished_run(study, arguments.update), name=arguments.name)]
     return plan_seeds(
         study,
         config,

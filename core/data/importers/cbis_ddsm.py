@@ -155,7 +155,7 @@ class _CbisDdsmTables:
             known = self._where_of.setdefault(path, where)
             film = self.films.setdefault(known, _Film(path=path, row=row, lesions=[]))
             if film.row["patient_id"] != row["patient_id"]:
-                raise ValueError(f"its mammogram has another patient_id here than in {known}.")
+                raise ValueError(f"its mammogram has a different patient_id in {known}.")
         except ValueError as error:
             self.notes.wrong(where, str(error))
             return
@@ -188,7 +188,7 @@ class _CbisDdsmTables:
         files = self.files.get(named.parts[0], [])
         if not files:
             what = "mammogram" if column == "image file path" else "mask"
-            raise _MissingError(f"The folder of its {what} is not there")
+            raise _MissingError(f"The folder of its {what} is missing")
         of_series = [path for path in files if named.parts[-2] in path.parts]
         return of_series or files
 
@@ -207,7 +207,7 @@ class _CbisDdsmTables:
         if outline is None:
             raise _MissingError("Its mask is empty")
         if regions > 1:
-            self.notes.note(where, f"Its mask has {regions} regions; the largest is taken for the mass.")
+            self.notes.note(where, f"Its mask has {regions} regions; the largest is used as the mass.")
         if doubt:
             self.notes.note(where, f"Of the mass: {doubt}.")
         return PlannedLesion(
@@ -229,7 +229,7 @@ class _CbisDdsmTables:
             mask = _black_and_white(self.read_mask(path))
             if mask is not None:
                 if place and candidates[0].name == named:
-                    self.notes.note(where, "Its cut-out and its mask are swapped; the pixels say which is which.")
+                    self.notes.note(where, "Its cut-out and its mask are swapped; their pixels told them apart.")
                 return mask
         raise _MissingError("None of its files is a mask")
 

@@ -108,7 +108,7 @@ def read_cdd_cesm(
     images = [image for row in rows if row.where not in left_out if (image := reader.image(row)) is not None]
     if doubled:
         sentence = (
-            f"{len(doubled)} images are there in two sizes (same patient, side and view); the full size is used."
+            f"{len(doubled)} images exist in two sizes (same patient, side and view); the full size is used."
         )
         reader.say("", sentence, Severity.LEFT_OUT)
     reader.note_unused_choices()
@@ -279,7 +279,7 @@ def _via_outline(shape: _ViaPolygon | _ViaPolyline | _ViaEllipse | _ViaCircle) -
     if isinstance(shape, _ViaCircle):
         return Ellipse(centre=(shape.cx, shape.cy), radius_x=shape.r, radius_y=shape.r, role=Role.MARGIN)
     if len(shape.all_points_x) != len(shape.all_points_y):
-        raise ValueError("a contour has more of one coordinate than of the other.")
+        raise ValueError("a contour has different numbers of x and y coordinates.")
     points: list[Point] = list(zip(shape.all_points_x, shape.all_points_y, strict=True))
     if len(points) > 1 and points[0] == points[-1]:
         points.pop()

@@ -80,10 +80,10 @@ def _take(row: Row, there: set[str], sides: dict[str, set[str]], notes: Notes) -
     if not _PATIENT.fullmatch(patient) or side not in _SIDES or abnormality not in _ABNORMALITIES:
         raise ValueError("it needs an ID1 such as D1-0001, L or R, and calcification, mass or both.")
     if side in sides.setdefault(patient, set()):
-        notes.note(row.where, f"The {_SIDES[side]} breast of this row's patient has an earlier row too.")
+        notes.note(row.where, f"An earlier row describes the {_SIDES[side]} breast of this patient too.")
     sides[patient].add(side)
     if patient not in there and "" not in there:
-        notes.left_out(row.where, "No image of this row's patient is there; the row is left out.")
+        notes.left_out(row.where, "This row's patient has no image; the row is left out.")
         return
     if abnormality == "calcification":
         return

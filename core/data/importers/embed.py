@@ -165,7 +165,7 @@ def _clinical(clinical: Path, notes: Notes) -> _Clinical:
         examination, side = _whole(row["acc_anon"]), row["side"].upper()
         if side not in ("", "B", "L", "R"):
             notes.wrong(
-                f"{clinical.name}, {row.where}", f"{side[:20]!r} is no side; L, R, B or nothing is expected."
+                f"{clinical.name}, {row.where}", f"{side[:20]!r} is not a side; use L, R or B, or leave it empty."
             )
             continue
         said.density.setdefault(examination, row.get("tissueden"))
@@ -182,7 +182,7 @@ def _clinical(clinical: Path, notes: Notes) -> _Clinical:
 def _image(path: Path, row: Row, where: str, said: _Clinical, notes: Notes) -> PlannedImage | None:
     kind = row["finalimagetype"].upper()
     if kind not in _TWO_DIMENSIONAL:
-        notes.left_out(where, f"{path.name} is of the type {kind[:20] or 'unknown'}, not a 2D or C-view image.")
+        notes.left_out(where, f"{path.name} has the type {kind[:20] or 'unknown'}, not a 2D or C-view image.")
         return None
     side = row["imagelateralityfinal"].upper()
     if side not in ("L", "R"):
@@ -209,12 +209,12 @@ def _boxes(row: Row) -> list[Box]:
     numbers = [float(text) for text in _NUMBER.findall(row.get("roi_coords"))]
     count = _whole(row.get("num_roi"))
     if len(numbers) % 4 or (count and int(count) * 4 != len(numbers)):
-        raise ValueError("its ROI_coords are not as many boxes as num_roi says.")
+        raise ValueError("its ROI_coords and num_roi give different numbers of boxes.")
     boxes = []
     for at in range(0, len(numbers), 4):
         y0, x0, y1, x1 = numbers[at : at + 4]
         if not (0 <= x0 < x1 and 0 <= y0 < y1):
-            raise ValueError("one of its ROI_coords is no box (ymin, xmin, ymax, xmax).")
+            raise ValueError("one of its ROI_coords is not a box (ymin, xmin, ymax, xmax).")
         boxes.append(Box(x0=x0, y0=y0, x1=x1, y1=y1))
     return boxes
 
@@ -234,7 +234,7 @@ def _lesions(
         finding = " ".join((_whole(row["acc_anon"]), row["imagelateralityfinal"], of_side[0].row["numfind"]))
     else:
         sentence = f"It has {len(boxes)} box(es) and {len(of_side)} finding(s) of its side"
-        notes.note(where, f"{sentence}; which belongs to which is not known, so that the labels are left open.")
+        notes.note(where, f"{sentence}; it is not known which belongs to which, so no labels were taken.")
     secondary = any(_whole(level) == "2" for level in re.split(r"[\s,\[\]()]+", row.get("match_level")) if level)
     if secondary:
         notes.note(where, "A box was carried over from another image of the same view (match level 2).")

@@ -26,7 +26,8 @@ def fitted(planned: PlannedLesion, width: int, height: int) -> tuple[PlannedLesi
     to_image = box_to_box(Box(x0=0, y0=0, x1=drawn_width, y1=drawn_height), Box(x0=0, y0=0, x1=width, y1=height))
     if abs(to_image.a / to_image.e - 1) > MOST_DISTORTED:
         return None, (
-            f"The lesion was drawn on a picture of {theirs} pixels and its image has {ours}, of other proportions."
+            f"The lesion was drawn on a picture of {theirs} pixels and its image has {ours}, with different "
+            "proportions."
         )
     scaled = msgspec.structs.replace(
         planned,

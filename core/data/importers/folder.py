@@ -113,7 +113,7 @@ def _table(table: Path) -> tuple[Iterator[Row], tuple[str, ...]]:
     if suffix in WORKBOOKS:
         return read_workbook(table, required=("image",)), workbook_header(table, required=("image",))
     if suffix in (".xls", ".ods", ".numbers"):
-        raise BadTableError(f"{table.name} is a kind of workbook that is not read; save it as XLSX or CSV.")
+        raise BadTableError(f"{table.name} is a kind of workbook that cannot be read; save it as XLSX or CSV.")
     return read_table(table, required=("image",)), header_of(table)
 
 
@@ -130,7 +130,7 @@ def _take(images: dict[Path, PlannedImage], folder: Path, row: Row, reader: str)
         )
         if twin is not None or (lesion is None and not known.lesions):
             first = known.where if twin is None else twin.where
-            sentence = f"It repeats {first} and is passed over."
+            sentence = f"It repeats {first} and was ignored."
             return [Issue(where=row.where, sentence=sentence, severity=Severity.NOTE)]
         if lesion is not None:
             images[image.path] = replace(known, lesions=(*known.lesions, lesion))
@@ -167,7 +167,7 @@ def _image(folder: Path, row: Row) -> PlannedImage:
 def _refuse_contradiction(known: PlannedImage, again: PlannedImage) -> None:
     for name, word in (("patient", "patient_id"), ("laterality", "laterality"), ("view", "view")):
         if getattr(known, name) != getattr(again, name):
-            raise ValueError(f"{known.path.name} has another {word} here than in {known.where}.")
+            raise ValueError(f"{known.path.name} has a different {word} in {known.where}.")
 
 
 def _lesion(row: Row, reader: str) -> PlannedLesion | None:

@@ -39,7 +39,8 @@ class Headers:
             first, where = known.setdefault(word, (value, name))
             if first != value:
                 raise LeftOutError(
-                    f"{name} is left out: it has the patient identifier of {where} but another {word}; give two "
+                    f"{name} is left out: it has the patient identifier of {where} but a different {word}; "
+                    "give two "
                     "different patients different identifiers in the table.",
                     Severity.WRONG,
                 )
@@ -55,7 +56,7 @@ class Headers:
         """Report the notes that concern the whole import."""
         if self._invalid_uids:
             count = f"{self._invalid_uids} file{'s have' if self._invalid_uids > 1 else ' has'}"
-            sentence = "UIDs that are none of DICOM's (VinDr-Mammo has digests in their place)"
+            sentence = "UIDs that are not valid in DICOM (VinDr-Mammo has digests in their place)"
             say("", f"{count} {sentence}; they are dropped, and no result can refer to them.", Severity.NOTE)
 
 

@@ -34,7 +34,7 @@ _NAMED = 5
 
 
 @dataclass(kw_only=True)
-class Found:
+class FolderFiles:
     """The files below a folder or in an archive."""
 
     images: list[tuple[Path, str]] = field(default_factory=list)
@@ -55,9 +55,9 @@ def holds_images(folder: Path) -> bool:
     return False
 
 
-def find_files(paths: Iterable[Path], root: Path) -> Found:
+def find_files(paths: Iterable[Path], root: Path) -> FolderFiles:
     """Sort files into images and skipped files; names are relative to ``root``."""
-    found = Found()
+    found = FolderFiles()
     for path in paths:
         name = _name(path, root)
         if path.is_symlink():
@@ -75,7 +75,7 @@ def find_files(paths: Iterable[Path], root: Path) -> Found:
     return found
 
 
-def _take_archive(found: Found, path: Path, root: Path) -> None:
+def _take_archive(found: FolderFiles, path: Path, root: Path) -> None:
     try:
         for member in members(path):
             name = _name(member.path, root)
@@ -87,7 +87,7 @@ def _take_archive(found: Found, path: Path, root: Path) -> None:
         found.pass_over(_name(path, root), str(refused).removeprefix(f"{path.name} ").rstrip("."))
 
 
-def _take(found: Found, path: Path, name: str, head: bytes, *, zipped: bool = False) -> None:
+def _take(found: FolderFiles, path: Path, name: str, head: bytes, *, zipped: bool = False) -> None:
     kind = format_of(head)
     if path.name.upper() == _DIRECTORY:
         found.pass_over(name, "the directory of a medium, not an image")
@@ -107,7 +107,7 @@ def read_images(folder: Path, *, source: str) -> ImportPlan:
 
 def read_files(paths: Sequence[Path], *, source: str) -> ImportPlan:
     """The plan for single image files and archives."""
-    found = Found()
+    found = FolderFiles()
     for path in paths:
         one = find_files([path], path.parent)
         found.images += one.images
@@ -115,11 +115,11 @@ def read_files(paths: Sequence[Path], *, source: str) -> ImportPlan:
         found.tables += one.tables
         if len(paths) == 1 and not one.images and not _is_archive(path):
             # a single file that is no image is refused by the decoder, in its own words
-            return _plan(Found(images=[(path, "")]), None, source)
+            return _plan(FolderFiles(images=[(path, "")]), None, source)
     return _plan(found, paths[0].parent if len(paths) == 1 and _is_archive(paths[0]) else None, source)
 
 
-def _plan(found: Found, folder: Path | None, source: str) -> ImportPlan:
+def _plan(found: FolderFiles, folder: Path | None, source: str) -> ImportPlan:
     images, unknown = [], 0
     for path, kind in found.images:
         where = _name(path, folder) if folder is not None else _inner_name(path)
@@ -177,18 +177,18 @@ def _of_nobody(unknown: int) -> tuple[Issue, ...]:
     return (Issue(where="", sentence=sentence, severity=Severity.NOTE),)
 
 
-def _passed_over(found: Found) -> tuple[Issue, ...]:
+def _passed_over(found: FolderFiles) -> tuple[Issue, ...]:
     """Return one note that counts the skipped files, and one that names the tables among them."""
     issues = []
     if found.tables:
         sentence = (
-            f"A table is there that was not read: {listed(found.tables)}. If it describes the images, name it "
+            f"A table was found but not read: {listed(found.tables)}. If it describes the images, name it "
             "with --table, or call it lesions.csv."
         )
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     if found.passed_over:
         reasons = listed([f"{one.name} ({one.reason})" for one in found.passed_over])
-        sentence = f"Files that were passed over ({len(found.passed_over)}): {reasons}."
+        sentence = f"Files that were skipped ({len(found.passed_over)}): {reasons}."
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     return tuple(issues)
 

@@ -84,7 +84,7 @@ def _image(folder: Path, row: Row, there: dict[str, list[Path]], notes: Notes) -
             return None
         parts = found[0].stem.split("_")
         if len(found) > 1 or len(parts) < 2 or not parts[1]:
-            raise ValueError(f"{found[0].name} does not say whose it is, or has a twin of the same number.")
+            raise ValueError(f"{found[0].name} names no patient, or another file has the same number.")
         return PlannedImage(
             path=found[0],
             patient=parts[1],
@@ -112,13 +112,13 @@ def _lesions(folder: Path, number: str, row: Row, notes: Notes) -> tuple[Planned
     others = Counter(name or "unnamed" for name, _ in regions if name != "mass" and name not in _SPICULATED)
     if others:
         counted = ", ".join(f"{count} x {name[:30]}" for name, count in sorted(others.items()))
-        notes.left_out(row.where, f"Regions of {path.name} that are no masses are left out: {counted}.")
+        notes.left_out(row.where, f"Regions of {path.name} that are not masses are left out: {counted}.")
     lesions = []
     for mass in masses:
         spicules = any(other is not None and _overlap(mass, other) for other in spiculated)
         if spicules:
             notes.note(
-                row.where, f"A mass of {path.name} overlaps a spiculated region and is taken for spiculated."
+                row.where, f"A mass of {path.name} overlaps a spiculated region and was labelled spiculated."
             )
         lesions.append(_lesion(mass, row, spiculated=spicules, alone=len(masses) == 1))
     return tuple(lesions)
@@ -153,7 +153,7 @@ def _regions(path: Path) -> list[_Region]:
         decoded: Any = plistlib.loads(path.read_bytes(), fmt=plistlib.FMT_XML)
         found = msgspec.convert(decoded, _RegionList)
     except (plistlib.InvalidFileException, ExpatError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise BadFileError(f"{path.name} is no property list of OsiriX ({type(error).__name__}).") from error
+        raise BadFileError(f"{path.name} is not a property list of OsiriX ({type(error).__name__}).") from error
     return [region for picture in found.pictures for region in picture.regions]
 
 
@@ -171,7 +171,7 @@ def _point(text: str, path: Path) -> Point:
     try:
         x, y = (float(part) for part in text.strip("() ").split(","))
     except ValueError as error:
-        raise BadFileError(f"{path.name} has the corner {text[:40]!r}, which is no pair of numbers.") from error
+        raise BadFileError(f"{path.name} has the corner {text[:40]!r}, which is not a pair of numbers.") from error
     if not (abs(x) <= _FARTHEST and abs(y) <= _FARTHEST):
         raise BadFileError(f"{path.name} has a corner far outside any image.")
     return x, y

@@ -88,7 +88,7 @@ def recognised(folder: Path) -> Layout:
         f"{folder} holds neither images nor a table of a known layout: {usual}. Name the table, or choose another "
         "folder."
     )
-    raise BadFileError(sentence + (f" Passed over: {files}." if files else ""))
+    raise BadFileError(sentence + (f" Skipped: {files}." if files else ""))
 
 
 def lesion_tables(folder: Path) -> list[Path]:
@@ -106,7 +106,7 @@ def the_table(folder: Path) -> Path:
     tables = lesion_tables(folder)
     if len(tables) > 1:
         names = " and ".join(path.name for path in tables)
-        raise BadTableError(f"{folder.name} holds {names}; say with --table which of them counts.")
+        raise BadTableError(f"{folder.name} holds {names}; choose one with --table.")
     return tables[0] if tables else folder / DEFAULT_TABLE
 
 

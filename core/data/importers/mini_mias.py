@@ -130,7 +130,7 @@ def _lesion(row: _Row, issues: list[Issue]) -> PlannedLesion | None:
         return None
     x, y, radius = row.circle
     if radius < 1 or x >= SIZE or y >= SIZE:
-        sentence = f"The circle of {row.name} ({x}, {y}, radius {radius}) does not lie in the film."
+        sentence = f"The circle of {row.name} ({x}, {y}, radius {radius}) lies outside the film."
         issues.append(_issue(row.where, sentence, Severity.LEFT_OUT))
         return None
     # column x and, counted from below, row y: their pixel's centre

@@ -21,7 +21,7 @@ def the_file(folder: Path, row: Row, column: str = "image") -> Path:
         if path.is_relative_to(folder.resolve()) and path.is_file():
             return path
     except (OSError, ValueError) as error:
-        raise ValueError(f"{name[:80]!r} is no file name.") from error
+        raise ValueError(f"{name[:80]!r} is not a file name.") from error
     # Windows' rules take both kinds of slashes
     written = PureWindowsPath(name)
     parts = written.parts[1:] if written.anchor else written.parts
@@ -33,7 +33,7 @@ def the_file(folder: Path, row: Row, column: str = "image") -> Path:
         if len(found) == 1:
             return found[0]
         if found:
-            raise ValueError(f"{name[:80]!r} may be any of {len(found)} files; name it as it is written there.")
+            raise ValueError(f"{name[:80]!r} matches {len(found)} files; give the exact name of the file.")
     if written.anchor:
         raise ValueError(f"{name[:80]!r} lies outside the folder {folder.name}, and no file in it has that name.")
     raise ValueError(f"{name[:80]!r} is not in the folder {folder.name}.")

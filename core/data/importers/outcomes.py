@@ -84,7 +84,7 @@ def file_results(
             )
         )
     files += [
-        FileResult(name=one.name, fate=ImportOutcome.LEFT_OUT, sentences=(f"Passed over: {one.reason}.",))
+        FileResult(name=one.name, fate=ImportOutcome.LEFT_OUT, sentences=(f"Skipped: {one.reason}.",))
         for one in plan.passed_over
     ]
     for place, rest in by_place.items():

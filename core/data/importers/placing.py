@@ -45,7 +45,7 @@ def placed(planned: PlannedLesion, image: Image, breast: Breast | None) -> tuple
         sentence = f"The outline lies outside the image of {image.width} x {image.height} pixels."
         raise LeftOutError(sentence, Severity.WRONG)
     if inside != box:
-        notes.append("The outline reaches beyond the edge of the image; what lies outside shows nothing.")
+        notes.append("The outline reaches beyond the edge of the image; the part outside has no pixels.")
     if breast is not None and _on_background(lesion.outline, breast):
         notes.append(
             "The outline lies on the background, where no breast is; check its coordinates and the image's side."

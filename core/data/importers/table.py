@@ -200,4 +200,6 @@ def parsed_number(row: Row, column: str, *, smallest: float, largest: float) -> 
         if comma and not row.decimal_comma
         else ""
     )
-    raise ValueError(f"{text[:40]!r} is no {column}; a number from {smallest:g} to {largest:g} is expected.{why}")
+    raise ValueError(
+        f"{text[:40]!r} is not a valid {column}; give a number from {smallest:g} to {largest:g}.{why}"
+    )

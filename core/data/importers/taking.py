@@ -31,8 +31,8 @@ def kind_note(decoded: DecodedImage, name: str, *, by_table: bool) -> str:
         return ""
     if not kind.mammogram and not (by_table and kind.uncertain):
         raise LeftOutError(f"{sentence(kind, name)} It is left out.")
-    why = "its header speaks of a breast" if kind.breast else "the table names it"
-    return f"{name} has another Modality than MG; it was taken for a mammogram, since {why}."
+    why = "its header names a breast" if kind.breast else "the table names it"
+    return f"{name} has a Modality other than MG; it was imported as a mammogram because {why}."
 
 
 def patient_key(planned: PlannedImage, decoded: DecodedImage, sha256: str, name: str) -> tuple[str, str]:
@@ -44,8 +44,8 @@ def patient_key(planned: PlannedImage, decoded: DecodedImage, sha256: str, name:
     if planned.patient or decoded.identity.patient_id:
         return planned.patient or decoded.identity.patient_id, ""
     return f"image {sha256}", (
-        f"{name} has no Patient ID and is taken for a patient of its own; give a table with patient_id where that "
-        "is wrong, or a split may part a patient."
+        f"{name} has no Patient ID and is treated as a separate patient; if that is wrong, give a table with "
+        "patient_id, or a split may divide a patient."
     )
 
 
@@ -72,10 +72,10 @@ def contradictions(planned: PlannedImage, decoded: DecodedImage, image: Image) -
     ):
         if table is not None and header is not None and table != header:
             sentence = f"The {word} of {planned.path.name} is {table} in the table and {header} in its header."
-            yield f"{sentence} The table is followed."
+            yield f"{sentence} The value of the table was used."
     missing = [word for word, value in (("side", image.laterality), ("view", image.view)) if value is None]
     if missing and decoded.format == "DICOM":
-        yield f"{planned.path.name}: neither table nor header tells its {' and its '.join(missing)}."
+        yield f"{planned.path.name}: neither the table nor the header gives its {' and its '.join(missing)}."
 
 
 def image_of(writing: Writing, patient: Patient, sha256: str) -> Image:

@@ -62,7 +62,7 @@ def read_vindr_mammo(folder: Path, *, skip_bad_rows: bool = False) -> ImportPlan
     ]
     refuse_wrong(notes.issues, None, skip=skip_bad_rows)
     if images:
-        notes.note("", "VinDr-Mammo names no patients: every examination is taken for a patient of its own.")
+        notes.note("", "VinDr-Mammo names no patients: each examination is treated as a separate patient.")
     return ImportPlan(source=SOURCE, images=tuple(images), issues=tuple(notes.issues))
 
 
@@ -97,9 +97,9 @@ def _lesion(row: Row, where: str, notes: Notes) -> PlannedLesion | None:
     if words == ["No Finding"]:
         return None
     if not words:
-        raise ValueError(f"{row['finding_categories'][:40]!r} is no list of finding categories.")
+        raise ValueError(f"{row['finding_categories'][:40]!r} is not a list of finding categories.")
     if "Mass" not in words:
-        notes.left_out(where, f"A finding that is no mass is left out: {', '.join(words)[:80]}.")
+        notes.left_out(where, f"A finding that is not a mass is left out: {', '.join(words)[:80]}.")
         return None
     edges = [parsed_number(row, name, smallest=-1e5, largest=1e5) for name in ("xmin", "ymin", "xmax", "ymax")]
     size = [parsed_number(row, name, smallest=1, largest=1e5) for name in ("width", "height")]

@@ -46,7 +46,7 @@ def one_margin(words: list[str], known: Mapping[str, MarginType]) -> tuple[Margi
         raise ValueError(f"{strange[0][:40]!r} is not a known margin; use one of {', '.join(known)}.")
     margins = list(dict.fromkeys(known[word] for word in words))
     if len(margins) > 1:
-        return None, f"it has several margins ({', '.join(margins)}), so that its margin is left open"
+        return None, f"it has several margins ({', '.join(margins)}), so no margin was taken"
     return (margins[0] if margins else None), ""
 
 

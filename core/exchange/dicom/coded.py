@@ -45,6 +45,12 @@ FINE_ROLES = {
     "prominent": Code("fine-prominent", OWN, "Fine annotation: prominent feature"),
     "margin": Code("fine-margin", OWN, "Fine annotation: margin"),
 }
+ORIGIN = Code("origin", OWN, "How the shape came into the annotation")
+ORIGINS = {
+    "drawn": Code("drawn", OWN, "Drawn by the reader"),
+    "proposed": Code("proposed", OWN, "Proposed by the program, accepted as it was"),
+    "edited": Code("edited", OWN, "Proposed by the program, changed by the reader"),
+}
 ONE, PERCENT = Code("1", "UCUM", "no units"), Code("%", "UCUM", "Percent")
 MILLIMETRE, PIXELS = Code("mm", "UCUM", "mm"), Code("{pixels}", "UCUM", "pixels")
 

@@ -29,15 +29,14 @@ from core.exchange.dicom.seg import FINE, LESION, MaskOfLesion, make_seg
 from core.exchange.dicom.sr import make_sr
 from core.exchange.masks.png import fine_mask, lesion_mask
 from core.exchange.stored_matrix import stored_items
-from core.explain.explanation import Explanation
-from core.model.accelerator import resolve_device
 from core.platform.atomic import atomic_write
 from core.store.study import Study
 from core.tasks.readers.opinions import opinions_of
-from core.tasks.review.model_in_study import ModelInStudy, open_model
 
 if TYPE_CHECKING:
+    from core.explain.explanation import Explanation
     from core.store.identity import IdentityFile
+    from core.tasks.review.model_in_study import ModelInStudy
 
 
 class ResultKind(StrEnum):
@@ -112,6 +111,10 @@ def export_results(
         raise StudyError("There is nothing to export: no lesion encloses anything inside its image.")
     opened = None
     if run is not None and kind is ResultKind.SR:
+        # torch is loaded for a model alone
+        from core.model.accelerator import resolve_device
+        from core.tasks.review.model_in_study import open_model
+
         opened = open_model(study, run, device=resolve_device("auto"), emit=emit, cancelled=cancelled)
     names: list[str] = []
     verified = 0

@@ -81,7 +81,7 @@ def presentation_of(found: Dataset) -> GspsRead:
 
 def _notes(passed: int, shapeless: int) -> Iterator[str]:
     if passed:
-        yield f"has {passed} graphics in units of a display, which belong to no place in the image."
+        yield f"has {passed} graphics in units of a display, which have no position in the image."
     if shapeless:
         yield f"has {shapeless} graphics that enclose nothing (points, open lines); they are left out."
 
@@ -119,14 +119,14 @@ def region_shape(graphic: str, flat: list[float], pen: Length | None, role: Role
     try:
         points = tuple(zip(flat[0::2], flat[1::2], strict=True))
         if not all(map(math.isfinite, flat)) or (pen is not None and not 0 <= pen.value < 1e6):
-            raise ValueError("a coordinate or a width is no number")
+            raise ValueError("a coordinate or a width is not a number")
         region: Any = {"graphic": graphic, "points": points, "pen": pen, "role": role}
         if _encloses_nothing(graphic, points, pen):
             raise ShapelessError(f"A file holds a region that encloses nothing ({graphic[:16]}).")
         kind = msgspec.convert(graphic, GraphicType)
         return shape_of(SpatialRegion(**(region | {"graphic": kind})))
     except (ValueError, msgspec.ValidationError) as error:
-        raise BadFileError(f"A file holds a region that is no shape of this program ({graphic[:16]}).") from error
+        raise BadFileError(f"A file holds a region of an unsupported shape ({graphic[:16]}).") from error
 
 
 def _encloses_nothing(graphic: str, points: Sequence[tuple[float, float]], pen: Length | None) -> bool:

@@ -157,7 +157,7 @@ def _polygons(kind: bytes, bitmap: Bitmap) -> tuple[Polygon, ...]:
     mask = bitmap.cut()
     regions = count_regions(mask)
     if kind == b"regions" and regions > MOST_REGIONS:
-        raise BadFileError(f"A file has {regions:,} separate regions, more than {MOST_REGIONS}; none is a lesion.")
+        raise BadFileError(f"A file has {regions:,} separate regions, more than {MOST_REGIONS}; none was read.")
     make = shapes_of_mask if kind == b"shapes" else regions_of_mask
     shapes = make(mask, left=bitmap.left, top=bitmap.top)
     if sum(len(shape.points) for shape in shapes) > _MOST_CORNERS:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import msgspec
 from pydicom.dataset import Dataset
 
 from core.domain.errors import BadFileError
-from core.domain.shapes import Length, Role, Shape
+from core.domain.shapes import Length, Origin, Role, Shape
 from core.domain.study import Labels, LesionOutline
 from core.exchange.dicom import coded
 from core.exchange.dicom.lesion_report import LesionReport, ModelFinding, PrototypeShare, ReportRead
@@ -137,7 +138,7 @@ def _lesions(groups: list[_Group], notes: list[str]) -> Iterator[tuple[str, Lesi
         source = group.source or image_of.get(uid, "")
         order.setdefault((source, uid or f"group {number}"), []).append(group)
     if further := sum(group.further for group in groups):
-        notes.append(f"has {further} further regions in its groups, of which the first ones alone are read.")
+        notes.append(f"has {further} further regions in its groups; only the first of each group was read.")
     left_out = 0
     for (source, uid), own in order.items():
         lesion = _lesion(uid if _tracking_uid(own[0]) else "", own)
@@ -166,9 +167,9 @@ def _lesion(uid: str, groups: list[_Group]) -> LesionReport | None:
                 shape = _shape(group, Role.MARGIN)
                 if not isinstance(shape, LesionOutline):
                     raise BadFileError("A file outlines a lesion with an open line.")
-                outline, labels = shape, _labels(group)
+                outline, labels = msgspec.structs.replace(shape, origin=_origin(group)), _labels(group)
             elif group.region is not None:
-                fine.append(_shape(group, _role(role)))
+                fine.append(msgspec.structs.replace(_shape(group, _role(role)), origin=_origin(group)))
         if _ALGORITHM in group.texts:
             model = _model(group)
     if outline is None:
@@ -181,6 +182,11 @@ def _lesion(uid: str, groups: list[_Group]) -> LesionReport | None:
 
 def _role(code: str) -> Role:
     return next((Role(word) for word, own in coded.FINE_ROLES.items() if own.value == code), Role.MARGIN)
+
+
+def _origin(group: _Group) -> Origin:
+    code = group.evaluations.get(coded.ORIGIN.value, "")
+    return next((Origin(word) for word, own in coded.ORIGINS.items() if own.value == code), Origin.DRAWN)
 
 
 def _shape(group: _Group, role: Role) -> Shape:

@@ -90,7 +90,7 @@ def shape_of(region: SpatialRegion) -> Shape:
         case "POLYLINE" if len(points) > 3 and points[0] == points[-1]:
             return _box_or_polygon(points[:-1], region.role)
         case _:
-            raise ValueError(f"a region of type {region.graphic} with {len(points)} points is no shape")
+            raise ValueError(f"a region of type {region.graphic} with {len(points)} points is not a shape")
 
 
 def _ellipse_from(ends: tuple[Point, ...], role: Role) -> Shape:

@@ -61,12 +61,12 @@ class ReturnedResults:
         names = {source: images.get(source) for source in _sources(read)}
         if not any(names.values()):
             raise BadFileError(
-                f"{where} refers to an image that this study does not know; where the file carries original "
+                f"{where} refers to an image that is not in this study; where the file carries original "
                 "identifiers, the identity file is needed (--identity)."
             )
         unknown = [source for source, image in names.items() if image is None]
         if unknown:
-            sentence = f"{where} refers to {len(unknown)} images that this study does not know; the rest was read."
+            sentence = f"{where} refers to {len(unknown)} images that are not in this study; the rest was read."
             self.issue(where, sentence, Severity.NOTE)
         for note in read.notes:
             self.issue(where, f"{where} {note}", Severity.NOTE)

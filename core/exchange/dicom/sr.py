@@ -7,6 +7,7 @@ of it. The model's findings are measurement groups of their own with the identif
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import highdicom as hd
 from pydicom.dataset import Dataset
@@ -30,7 +31,7 @@ from core.exchange.dicom.references import (
 from core.exchange.dicom.regions import SpatialRegion, graphic_data, is_cut, region_of, regions_of
 
 CUT = "Parts of it lie outside the image and are left out here; the study keeps them."
-ONLY_MASK = "Parts of its fine annotation (strokes, erased areas) can only be said by the Segmentation object."
+ONLY_MASK = "Parts of its fine annotation (strokes, erased areas) can only be stored in the Segmentation object."
 
 
 def make_sr(
@@ -66,9 +67,9 @@ def make_sr(
         root.ContentSequence.append(
             hd.sr.TextContentItem(coded.COMMENT, text, hd.sr.RelationshipTypeValues.CONTAINS)
         )
-    made = hd.sr.ComprehensiveSR(
+    made = _document(
+        root,
         evidence=[reference],
-        content=root,
         series_instance_uid=uids[0],
         series_number=102,
         sop_instance_uid=uids[1],
@@ -85,6 +86,20 @@ def make_sr(
     finish(made, source)
     del made.ImageComments  # of images only; the report says it in its content
     return written(made)
+
+
+def _document(root: Dataset, **options: Any) -> hd.sr.ComprehensiveSR:
+    """Wrap the content tree in a document.
+
+    highdicom copies the whole tree and searches it twice, which takes most of an export's time. Both serve checks
+    that hold here by construction: the only image referred to is the evidence, and no region is three-dimensional.
+    The document is therefore made of the root alone, and receives its content items afterwards.
+    """
+    items = root.ContentSequence
+    root.ContentSequence = []
+    made = hd.sr.ComprehensiveSR(content=root, **options)
+    made.ContentSequence = items
+    return made
 
 
 def _person(name: str) -> str:
@@ -108,7 +123,7 @@ def _comments(lesions: tuple[LesionReport, ...], source: SourceImage) -> Iterato
         if any(is_cut(shape, source.box) for shape in (lesion.outline, *lesion.fine)):
             yield f"{lesion.tracking_id}: {CUT}"
         if lesion.model is not None and not lesion.model.has_precedent:
-            yield f"{lesion.tracking_id}: the model knows no precedent of this lesion and makes no prediction."
+            yield f"{lesion.tracking_id}: the model found no precedent for this lesion and makes no prediction."
 
 
 def _groups(
@@ -123,7 +138,7 @@ def _groups(
         source,
         outlines[0],
         coded.OUTLINE,
-        evaluations=_evaluations(lesion.labels),
+        evaluations=[*_evaluations(lesion.labels), _origin(lesion.outline)],
         measurements=[] if cancer is None else [_measure(coded.CANCER, 100 * cancer, coded.PERCENT)],
     )
     if not any(shape.erases for shape in lesion.fine):
@@ -145,7 +160,12 @@ def _fine_group(
             region,
             coded.FINE_ROLES[region.role.value],
             measurements=[] if pen is None else [_measure(coded.PEN, pen.value, unit)],
+            evaluations=[_origin(shape)],
         )
+
+
+def _origin(shape: Shape) -> hd.sr.QualitativeEvaluation:
+    return hd.sr.QualitativeEvaluation(coded.ORIGIN, coded.ORIGINS[shape.origin.value])
 
 
 def _region_group(

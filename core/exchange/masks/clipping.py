@@ -46,7 +46,7 @@ def clipped(shape: Shape, box: Box) -> tuple[Shape, ...]:
 
 def _polygon(points: Ring, box: Box, shape: Shape) -> tuple[Shape, ...]:
     ring = clipped_ring(points, box)
-    return (Polygon(points=ring, role=shape.role, erases=shape.erases),) if ring else ()
+    return (Polygon(points=ring, role=shape.role, origin=shape.origin, erases=shape.erases),) if ring else ()
 
 
 def clipped_ring(ring: Ring, box: Box) -> Ring:

@@ -46,7 +46,7 @@ def read_nifti(path: Path) -> NDArray[np.uint8]:
         image = nib.nifti1.Nifti1Image.from_bytes(content)
         data = np.asanyarray(image.dataobj)
     except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise BadFileError(f"{path.name} is no NIfTI file that can be read.") from error
+        raise BadFileError(f"{path.name} is not a readable NIfTI file.") from error
     if data.ndim != 3 or data.shape[2] != 1 or data.dtype != np.uint8 or data.max(initial=0) > 1:
         raise BadFileError(f"{path.name} is not a mask: uint8 of the shape (columns, rows, 1) was expected.")
     return np.ascontiguousarray(data[..., 0].T)

@@ -17,7 +17,7 @@ from core.domain.errors import BadFileError, StudyError
 from core.domain.vocabulary import DISCLAIMER
 from core.model.card import CONTENTS, PICTURES
 from core.platform.atomic import atomic_write
-from core.store.archive import MANIFEST, Member, check_members
+from core.store.archive import MANIFEST, ArchiveMember, check_members
 from core.store.restore import ZIP_ERRORS
 
 SUFFIX = ".marginalia-model"
@@ -39,7 +39,7 @@ _LARGEST = 4 << 30
 class ModelManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: int
     disclaimer: str = DISCLAIMER
-    files: dict[str, Member]
+    files: dict[str, ArchiveMember]
 
 
 def allowed(name: str) -> bool:
@@ -54,7 +54,7 @@ def write_model_archive(path: Path, files: dict[str, bytes]) -> None:
     if not files.keys() >= _NEEDED or not all(map(allowed, files)):
         raise ValueError("not the members of a shared model")
     members = {
-        name: Member(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+        name: ArchiveMember(size=len(content), sha256=hashlib.sha256(content).hexdigest())
         for name, content in files.items()
     }
     manifest = ModelManifest(format=FORMAT, files=members)
@@ -96,7 +96,7 @@ def read_model_archive(path: Path) -> dict[str, bytes]:
         raise BadFileError(f"{path.name} is not a Marginalia model, or is damaged.") from error
 
 
-def _content(archive: zipfile.ZipFile, path: Path, name: str, member: Member) -> bytes:
+def _content(archive: zipfile.ZipFile, path: Path, name: str, member: ArchiveMember) -> bytes:
     content = archive.read(name)
     if len(content) != member.size or hashlib.sha256(content).hexdigest() != member.sha256:
         raise _refusal(path, f"{name} is not what was written")

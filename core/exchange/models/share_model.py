@@ -84,7 +84,7 @@ class SharedModel(msgspec.Struct, frozen=True, kw_only=True):
     training_patients: int
     prototypes: tuple[SharedPrototype, ...] = ()
     inversion: Inversion | None = None
-    """What can be rebuilt of the patches by the vectors alone; None where it could not be measured."""
+    """Patches as rebuilt from the vectors alone; None where it could not be measured."""
 
 
 class ImportedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,7 +250,7 @@ def _readme(shared: SharedModel, card: ModelCard) -> str:
         "The source lesions are named by the identifiers and pseudonyms of the study that they are in.",
         f"The weights were fitted to images of {shared.training_patients} patients.",
         "",
-        "No licence is given with it: who shared it says what may be done with it.",
+        "No licence is given with it: ask the person who shared it what you may do with it.",
         "",
     ]
     return "\n".join(lines)
@@ -331,7 +331,7 @@ def _decoded(path: Path, content: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BadFileError(f"{path.name} is no shared model: a part of it cannot be read.") from error
+        raise BadFileError(f"{path.name} is not a shared model: a part of it cannot be read.") from error
 
 
 def _unpacked(path: Path, files: dict[str, bytes], folder: Path, config: TrainingConfig) -> LoadedModel:
@@ -345,7 +345,7 @@ def _unpacked(path: Path, files: dict[str, bytes], folder: Path, config: Trainin
             atomic_write(folder / member, content)
     loaded = load_model(folder / MODEL)
     if loaded.card.transform != config.transform or loaded.card.class_names != config.class_names:
-        raise ModelError(f"{path.name} holds a model of another configuration than it says.")
+        raise ModelError(f"{path.name} holds a model with a different configuration than it names.")
     pictures = [name for name in files if name.startswith(PICTURES)]
     if pictures:
         make_folder(folder / PICTURES)

@@ -65,7 +65,7 @@ def _starts(
     if sound and (len(begins) != frames or starts == begins):
         return starts
     if offsets:
-        notes.append("its offset table is wrong; the frames were told apart by where codestreams begin")
+        notes.append("its offset table is wrong; the frames were separated at the start of each codestream")
     return begins
 
 

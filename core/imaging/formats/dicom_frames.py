@@ -20,6 +20,7 @@ _GROUP_OF = {
     "RescaleSlope": "PixelValueTransformationSequence",
     "RescaleIntercept": "PixelValueTransformationSequence",
     "FrameLaterality": "FrameAnatomySequence",
+    "PatientOrientation": "PatientOrientationInFrameSequence",
 }
 _RENAMED = {"ImageLaterality": "FrameLaterality"}
 

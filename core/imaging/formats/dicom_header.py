@@ -26,7 +26,7 @@ from core.imaging.formats.dicom_syntax import (
     DEFLATED,
     NATIVE,
     PACKED_UNKNOWN,
-    Encoding,
+    SyntaxEncoding,
     encoding_announced,
     encoding_of,
 )
@@ -213,7 +213,7 @@ def open_dicom(file: BinaryIO, name: str, notes: list[str]) -> OpenedDicom:
     )
 
 
-def _data_set(file: BinaryIO, start: int, syntax: str, name: str) -> tuple[BinaryIO, Encoding]:
+def _data_set(file: BinaryIO, start: int, syntax: str, name: str) -> tuple[BinaryIO, SyntaxEncoding]:
     """The file at its data set, unpacked where that is deflated, and the encoding."""
     file.seek(start)
     # deflated bytes may look like anything, and are tried first where they are announced
@@ -235,7 +235,7 @@ def _data_set(file: BinaryIO, start: int, syntax: str, name: str) -> tuple[Binar
     return file, found or encoding_announced(syntax)
 
 
-def _syntax_in_use(announced: str, found: Encoding, *, packed: bool, notes: list[str]) -> str:
+def _syntax_in_use(announced: str, found: SyntaxEncoding, *, packed: bool, notes: list[str]) -> str:
     """Return the Transfer Syntax of the bytes. The compression is determined later, from the codestreams."""
     if not announced:
         return PACKED_UNKNOWN if packed else found.syntax
@@ -364,8 +364,8 @@ def _check_layout(layout: PixelLayout, name: str) -> None:
         )
     if not (1 <= layout.bits_stored <= layout.high_bit + 1 <= layout.bits_allocated):
         raise RefusedImageError(
-            f"{name} says that {layout.bits_stored} bits up to bit {layout.high_bit} are stored in "
-            f"{layout.bits_allocated}, which cannot be.",
+            f"{name} declares that {layout.bits_stored} bits up to bit {layout.high_bit} are stored in "
+            f"{layout.bits_allocated}, which is impossible.",
             Refusal.CONTRADICTORY,
         )
 

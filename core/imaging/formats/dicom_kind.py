@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import SEEK_END
 
 from core.imaging.decoded import Refusal, RefusedImageError
-from core.imaging.formats.dicom_header import Attributes
+from core.imaging.formats.dicom_header import Attributes, OpenedDicom
 
 MAMMOGRAPHIC = frozenset(("MG",))
 _PERHAPS = frozenset(("", "CR", "DX", "RG", "DF", "OT", "SC"))
@@ -67,6 +68,8 @@ _FIRST_RECORD = (0x0004, 0x1200)
 """Offset of the First Directory Record; the directory of a medium has it, and no SOP Class UID in its data set."""
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _HOLOGIC = "HOLOGIC"
+_PRIVATE_BYTES, _PRIVATE_SHARE = 2 << 20, 4
+"""A capture with more bytes beside its picture than this, and so many times those of the picture, wraps others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +134,27 @@ def refuse_placeholder(tags: Attributes, name: str) -> None:
         raise RefusedImageError(
             f"{name} is a Secondary Capture Object of Hologic: its slices lie compressed in private attributes, "
             "and its own picture is a placeholder. Ask for the tomosynthesis in the form BTO (Breast "
+            "Tomosynthesis Image Storage).",
+            Refusal.OTHER_OBJECT,
+        )
+
+
+def refuse_wrapped_slices(opened: OpenedDicom, name: str) -> None:
+    """RefusedImageError for a Secondary Capture most of whose bytes are not its picture, whoever made it.
+
+    Other makers keep slices in private attributes too, before or behind a small picture; their blocks need not be
+    known for that.
+    """
+    if not opened.tags.text("SOPClassUID").startswith(_SECONDARY_CAPTURE) or opened.pixel_bytes is None:
+        return
+    at = opened.file.tell()
+    total = opened.file.seek(0, SEEK_END)
+    opened.file.seek(at)
+    beside = total - opened.pixel_bytes
+    if beside > _PRIVATE_BYTES and beside > _PRIVATE_SHARE * opened.pixel_bytes:
+        raise RefusedImageError(
+            f"{name} is a Secondary Capture of which {beside / 1e6:.0f} of {total / 1e6:.0f} MB are not its "
+            "picture: slices in a private form of its maker. Ask for the tomosynthesis in the form BTO (Breast "
             "Tomosynthesis Image Storage).",
             Refusal.OTHER_OBJECT,
         )

@@ -103,7 +103,7 @@ def _how_packed(data: bytes, layout: PixelLayout, name: str, notes: list[str]) -
             Refusal.UNSUPPORTED,
         )
     if found != announced:
-        notes.append(f"its pixels are packed as {found}, which its Transfer Syntax does not say")
+        notes.append(f"its pixels are packed as {found}, not as its Transfer Syntax states")
     return found
 
 
@@ -136,7 +136,7 @@ def _native(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str) -> 
         )
     if length is None:
         raise RefusedImageError(
-            f"{name} says that its pixels are not packed, but gives them no length.", Refusal.CONTRADICTORY
+            f"{name} declares pixels that are not packed, but not their length.", Refusal.CONTRADICTORY
         )
     file.seek(start + frame * layout.frame_bytes)
     data = bytearray(file.read(layout.frame_bytes))

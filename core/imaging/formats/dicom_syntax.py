@@ -27,7 +27,7 @@ _FIRST_GROUPS = frozenset(range(0x0030)) - {0x0002}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoding:
+class SyntaxEncoding:
     """One of the native encodings (PS3.5, annex A)."""
 
     implicit: bool
@@ -43,7 +43,7 @@ class Encoding:
         return IMPLICIT_LITTLE if self.implicit else EXPLICIT_LITTLE
 
 
-def encoding_of(data: bytes, *, announced: str) -> Encoding | None:
+def encoding_of(data: bytes, *, announced: str) -> SyntaxEncoding | None:
     """The encoding of a data set that begins with ``data``; None where it begins like none that is not deflated.
 
     ``announced``: Transfer Syntax UID, which decides where the bytes allow for several.
@@ -55,16 +55,16 @@ def encoding_of(data: bytes, *, announced: str) -> Encoding | None:
     little_fits, big_fits = group_little in _FIRST_GROUPS, group_big in _FIRST_GROUPS
     if little_fits and (not big_fits or announced != EXPLICIT_BIG):
         if explicit:
-            return Encoding(implicit=False, little=True)
-        return Encoding(implicit=True, little=True) if _implicit_fits(data) else None
+            return SyntaxEncoding(implicit=False, little=True)
+        return SyntaxEncoding(implicit=True, little=True) if _implicit_fits(data) else None
     if big_fits:
-        return Encoding(implicit=not explicit, little=False)
+        return SyntaxEncoding(implicit=not explicit, little=False)
     return None
 
 
-def encoding_announced(syntax: str) -> Encoding:
+def encoding_announced(syntax: str) -> SyntaxEncoding:
     """The encoding that a Transfer Syntax stands for; explicit little endian for those of packed pixels."""
-    return Encoding(implicit=syntax == IMPLICIT_LITTLE, little=syntax != EXPLICIT_BIG)
+    return SyntaxEncoding(implicit=syntax == IMPLICIT_LITTLE, little=syntax != EXPLICIT_BIG)
 
 
 def _implicit_fits(data: bytes) -> bool:

@@ -75,7 +75,7 @@ def call(*words: str, limit_s: float = ASK_S) -> str:
 
 
 def _said(name: str, text: str) -> str:
-    """What a command wrote, as one sentence without its own prefixes."""
+    """Output of a command, as one sentence without its own prefixes."""
     lines = [line.removeprefix(f"{name}: ").removeprefix("error: ").strip() for line in text.splitlines()]
     return "; ".join(line.rstrip(".") for line in lines if line)
 

@@ -1,4 +1,4 @@
-"""What a site's Slurm is asked for: resources, account, container; options of sbatch as a person writes them."""
+"""Requests to a site's Slurm: resources, account, container; options of sbatch as a person writes them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SlurmOptions(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="slurm"
 ):
     name: str = "slurm"
-    """Of the launcher."""
+    """Name of the launcher."""
     slurm: str = ""
     """Options of sbatch, such as "--gres=gpu:1 --cpus-per-task=8 --time=12:00:00 -A radiology"."""
     prefix: str = ""

@@ -74,7 +74,7 @@ def parse_address(text: str) -> tuple[Address, str]:
     host = options.get("host") or (parts["host"].strip("[]") if parts else "")
     port = int(parts["port"] or 5432) if parts else 0
     if parts is None or options.keys() - {"schema", "tls", "host"} or not host or not 0 < port < 65536:
-        raise StudyError(f"{text[:80]} is no address of a database server; write it as {EXAMPLE}.")
+        raise StudyError(f"{text[:80]} is not an address of a database server; write it as {EXAMPLE}.")
     raw = {
         "host": host,
         "port": port,
@@ -110,7 +110,7 @@ def read_address(folder: Path) -> Address:
         with open_regular(path) as file:
             address = msgspec.json.decode(file.read(_LARGEST), type=Address)
     except (OSError, msgspec.DecodeError) as error:
-        raise BadFileError(f"{path} is no address of a study's database; restore it from a copy.") from error
+        raise BadFileError(f"{path} is not an address of a study's database; restore it from a copy.") from error
     if address.format > _FORMAT:
         raise BadFileError(f"{path} was written by a newer version of Marginalia; open it with that one.")
     return checked(address)

@@ -149,7 +149,7 @@ class PostgresqlBackend:
                     alone.exec_driver_sql(f'VACUUM (FULL) "{table.name}"')
         except DBAPIError as error:
             raise StudyError(
-                f"The rows were deleted, but {self.name} could not be written anew, so that rests of them stay on "
+                f"The rows were deleted, but {self.name} could not be rewritten, so remains of them stay on "
                 "the server's disk. Let the administrator run VACUUM FULL when nobody works in the study."
             ) from error
 

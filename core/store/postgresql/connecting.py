@@ -1,4 +1,4 @@
-"""What a connection to a server is made with.
+"""Options of a connection to a server.
 
 A commit that returned is on the server's disk: ``synchronous_commit`` is set for every connection, whatever the
 server's own choice.

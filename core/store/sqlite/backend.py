@@ -40,8 +40,9 @@ class SqliteBackend:
     def refuse_exchanged(self) -> None:
         if self._file != _file_of(self.path):
             raise StorageFullError(
-                f"{self.path.name} in {self.path.parent} was deleted or exchanged while it was open, so that "
-                "nothing more can be kept in it. Nothing was changed; close the study and restore it from a "
+                f"{self.path.name} in {self.path.parent} was deleted or exchanged while it was open, so "
+                "nothing more can be saved in it. Nothing was changed; close the study and restore it from "
+                "a "
                 "backup."
             )
 

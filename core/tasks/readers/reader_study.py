@@ -87,7 +87,7 @@ def find_reader_study(study: Study, name: str) -> ReaderStudy:
     found = study.reader_studies.find(name)
     if found is None:
         known = ", ".join(one.name for one in study.reader_studies.all()) or "none yet"
-        raise StudyError(f"This study has no reader study {name}; there are: {known}.")
+        raise StudyError(f"This study has no reader study {name}; its reader studies are: {known}.")
     return found
 
 

@@ -153,8 +153,9 @@ def refuse_training_patients(home: Study, run: Run, study: Study) -> None:
     if shared:
         count = f"{len(shared)} patient{'s' if len(shared) > 1 else ''}"
         raise StudyError(
-            f"{study.info.name} is no external study for {run.name}: it holds {count} that the model was trained "
-            "or validated on. Judge it on its own test part, or on a study without these patients."
+            f"{study.info.name} is not an external study for {run.name}: it holds {count} that the model was "
+            "trained "
+            "or validated on. Evaluate it on its own test part, or on a study without these patients."
         )
 
 
@@ -206,7 +207,7 @@ def _shift_warnings(shift: Sequence[Shift]) -> list[str]:
     ]
     if all(one.training is None for one in shift):
         found.append(
-            "The inputs that the model was trained on are not known here: a shift of them cannot be judged."
+            "The inputs that the model was trained on are not known here: a shift of them cannot be measured."
         )
     return found
 
@@ -214,7 +215,9 @@ def _shift_warnings(shift: Sequence[Shift]) -> list[str]:
 def _synthetic_model(synthetic: bool, study: Study) -> list[str]:
     """Return the note for a model of computed images: it is not a model of patients, on any study."""
     if synthetic and not study.is_synthetic:
-        return ["The model was trained on synthetic images; nothing here says what one of patients would do."]
+        return [
+            "The model was trained on synthetic images; the figures say nothing about a model trained on patients."
+        ]
     return []
 
 

@@ -12,7 +12,7 @@ from core.store.study import Study
 from core.tasks.readers.opinions import PROTOTYPE, PrototypeMark
 
 
-class Turn(StrEnum):
+class PrototypeEvent(StrEnum):
     LEARNED = "learned"
     PRUNED = "pruned"
     BROUGHT_BACK = "brought back"
@@ -21,7 +21,7 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Happening:
-    turn: Turn
+    turn: PrototypeEvent
     at_utc: str
     who: str = ""
     words: str = ""
@@ -45,14 +45,20 @@ def history_of(study: Study, run: Run, index: int) -> tuple[Happening, ...]:
         if new is None:
             continue
         here, before = index in new.prototype_indices, old is None or index in old.prototype_indices
-        turn = Turn.LEARNED if old is None else Turn.PRUNED if before else Turn.BROUGHT_BACK
+        turn = (
+            PrototypeEvent.LEARNED
+            if old is None
+            else PrototypeEvent.PRUNED
+            if before
+            else PrototypeEvent.BROUGHT_BACK
+        )
         if old is None or here != before:
-            words = new.reason if turn is Turn.PRUNED else ""
+            words = new.reason if turn is PrototypeEvent.PRUNED else ""
             happening = Happening(turn=turn, at_utc=record.at_utc, who=record.who, words=words)
             found.append((record.counter, happening))
     for record in study.audit.of(PROTOTYPE, f"run {run.id} prototype {index + 1}"):
         mark = msgspec.json.decode(record.new or "{}", type=PrototypeMark).mark
-        happening = Happening(turn=Turn.MARKED, at_utc=record.at_utc, who=record.who, words=mark.value)
+        happening = Happening(turn=PrototypeEvent.MARKED, at_utc=record.at_utc, who=record.who, words=mark.value)
         found.append((record.counter, happening))
     return tuple(happening for _, happening in sorted(found, key=lambda one: one[0]))
 

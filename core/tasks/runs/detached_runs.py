@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.domain.study import Run, RunStatus
 from core.jobs import detached
+from core.jobs.run_records import LEFT
 from core.jobs.slurm.submission import read_submission
 from core.store.study import Study
 
@@ -17,4 +18,4 @@ def unsettled(study: Study) -> tuple[Run, ...]:
 
 
 def _had_job(folder: Path) -> bool:
-    return detached.was_here(folder) or read_submission(folder) is not None
+    return detached.was_here(folder) or read_submission(folder) is not None or (folder / LEFT).is_file()

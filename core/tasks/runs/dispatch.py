@@ -12,6 +12,7 @@ from core.domain.events import Emit, Failed, IsCancelled, Succeeded
 from core.domain.study import Run, RunStatus
 from core.jobs.catalogue import JobRequest
 from core.jobs.launcher import Launcher, launcher_of
+from core.jobs.run_records import LEFT
 from core.jobs.slurm.submission import read_submission
 from core.jobs.supervisor import supervise
 from core.store.study import Study
@@ -65,7 +66,8 @@ def carry_out_for_window(
 
     A run that was handed to Slurm stays there. ``found`` as in ``carry_out_alone``. Raises: as ``carry_out``.
     """
-    known = read_submission(study.run_folder(run.id))
+    folder = study.run_folder(run.id)
+    known, found = read_submission(folder), found and not (folder / LEFT).is_file()
     if known is None or run.status is RunStatus.FINISHED:
         return carry_out_alone(
             study, run, emit=told.emit, cancelled=told.cancelled, left=left, found=found

@@ -33,13 +33,14 @@ from core.store.anchor import NOTE, anchor_text
 from core.store.study import Study
 from core.tasks.readers.opinions import Mark, marks_of
 from core.tasks.runs.run_data import ChangedData, changed_data, keep_snapshot, roi_request
+from core.tasks.runs.train_job import MODEL as MODEL
 from core.tasks.runs.train_job import TrainRequest
 from core.training.config import TrainingConfig
+from core.training.feature_cache import FILE
 from core.training.forgotten_patches import ForgottenPatch
 
 RUNS = "runs"
 REQUEST = "request.json"
-MODEL = "model"
 LOG = "log.txt"
 UNPRUNED = "As trained"
 """Reason of the first revision of a run."""
@@ -49,10 +50,18 @@ def now_utc() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, name: str, host: str = "") -> Run:
+def plan_run(
+    study: Study,
+    config: TrainingConfig,
+    parts: dict[str, Part],
+    *,
+    name: str,
+    host: str = "",
+    parent: Run | None = None,
+) -> Run:
     """A new run with its folder and request; nothing is computed yet. StudyError where the name is taken.
 
-    ``host``: name of the machine that trains it; "": this one.
+    ``host``: name of the machine that trains it; "": this one. ``parent``: the finished run that it updates.
     """
     check_run_name(name)
     if study.runs.find(name) is not None:
@@ -62,7 +71,8 @@ def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, na
     make_folder(folder)
     request = TrainRequest(
         study=str(study.folder), folder=str(folder), config=config, parts=parts,
-        forgotten=forgotten_patches(study), host=host,
+        forgotten=forgotten_patches(study), host=host, parent="" if parent is None else parent.id,
+        features="" if parent is None else features_run(study, parent),
     )  # fmt: skip
     atomic_write(folder / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
     run = Run(
@@ -75,6 +85,13 @@ def plan_run(study: Study, config: TrainingConfig, parts: dict[str, Part], *, na
     )
     study.runs.add(run)
     return run
+
+
+def features_run(study: Study, run: Run) -> str:
+    """Return the id of the run that keeps the features for updates of this one: itself, or one that it updated."""
+    if (study.run_folder(run.id) / FILE).is_file():
+        return run.id
+    return request_of(study, run).features or run.id
 
 
 def forgotten_patches(study: Study) -> tuple[ForgottenPatch, ...]:
@@ -104,7 +121,7 @@ def request_of(study: Study, run: Run) -> TrainRequest:
     try:
         request = msgspec.json.decode((folder / REQUEST).read_bytes(), type=TrainRequest)
     except (OSError, msgspec.MsgspecError) as error:
-        raise ModelError(f"The request of run {run.name} is lost or damaged: train again.") from error
+        raise ModelError(f"The request of run {run.name} is missing or damaged: train again.") from error
     return msgspec.structs.replace(request, study=str(study.folder), folder=str(folder))
 
 

@@ -115,7 +115,7 @@ def _sent(host: RemoteHost, request: TrainRequest, there: str, emit: Emit, cance
 def _bring_home(host: RemoteHost, request: TrainRequest, there: str, emit: Emit, cancelled: IsCancelled) -> None:
     names = ssh.fetch(host, Path(request.folder), "--in", there, "--give", emit=emit, cancelled=cancelled)
     if not {"run.json", "table.h5", "model/model.json"} <= set(names):
-        raise TrainingError(f"{host.name} sent no whole model back; resume the run.")
+        raise TrainingError(f"{host.name} did not send back a complete model; resume the run.")
     if FILE in names:
         emit(Projected(epoch=_last_epoch(request), file=FILE))
     try:
@@ -137,7 +137,10 @@ def _send(host: RemoteHost, request: TrainRequest, there: str, emit: Emit, cance
     try:
         sha256 = pack(rois, parts, file)
         emit(
-            Message(level="info", text=f"{len(rois)} regions of interest and the configuration go to {host.name}.")
+            Message(
+                level="info",
+                text=f"{len(rois)} regions of interest and the configuration are sent to {host.name}.",
+            )
         )
         ssh.send(host, file, "--in", there, "--take", sha256, emit=emit, cancelled=cancelled)
     finally:

@@ -101,7 +101,7 @@ def _verified(path: Path, sha256: str) -> dict[str, Array]:
         arrays, _ = read_arrays(path)
     except ArrayLostError as error:
         raise BadFileError(
-            "The regions of interest did not come whole; resume the run to send them again."
+            "The regions of interest arrived incomplete; resume the run to send them again."
         ) from error
     if arrays_sha256(arrays) != sha256 or not arrays.keys() >= {*_ARRAYS, "words"}:
         raise BadFileError("The regions of interest are not those that were sent; resume the run.")

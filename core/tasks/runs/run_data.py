@@ -46,7 +46,7 @@ def read_snapshot(folder: Path) -> DataSnapshot | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
-        raise ModelError(f"{folder / FILE} is damaged: start the training anew.") from error
+        raise ModelError(f"{folder / FILE} is damaged: start a new training.") from error
 
 
 def keep_snapshot(study: Study, config: TrainingConfig, folder: Path) -> DataSnapshot:

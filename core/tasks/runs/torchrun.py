@@ -50,7 +50,7 @@ def leading() -> Iterator[Execution]:
         nonlocal told
         if request.host:
             raise TrainingError(
-                "This run is trained by another machine: go on without torchrun, or say --on here."
+                "This run is trained by another machine: go on without torchrun, or add --on here."
             )
         point.set(f"run/{told}", msgspec.json.encode(request))
         told += 1

@@ -19,13 +19,21 @@ from core.data.training_set import build_roi_set, roi_split_rows
 from core.domain.errors import TrainingError
 from core.domain.events import Emit, IsCancelled, Message, silent
 from core.domain.vocabulary import Part
+from core.evaluation.update_change import UpdateChange, change_by_update
+from core.model.checkpoint import load_model
 from core.store.study import Study
 from core.tasks.runs.projection_writer import PicturesOfProjection
 from core.tasks.runs.run_data import read_snapshot, roi_request
 from core.training.config import TrainingConfig
+from core.training.feature_cache import key_of, read_features
+from core.training.fixed_draws import EarlyMaps
 from core.training.forgotten_patches import ForgottenPatch
+from core.training.frozen_source import ParentRun
+from core.training.request import training_rois
 from core.training.team import Team, team_of
 from core.training.trainer import assist, train
+
+MODEL = "model"
 
 
 class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +47,10 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Patient id to part; patients that it does not name are left out."""
     forgotten: tuple[ForgottenPatch, ...] = ()
     """Patches of earlier runs' prototypes that were marked as not medically relevant when this run was planned."""
+    parent: str = ""
+    """Id of the run that this one updates; "": none."""
+    features: str = ""
+    """Id of the run that keeps the features of the frozen trunk, for an update."""
     host: str = ""
     """Name of the machine that trains it (``core.jobs.hosts``); "": this one."""
 
@@ -65,11 +77,41 @@ def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled
         return {}
     folder = Path(request.folder)
     told = PicturesOfProjection(folder, config, emit).keep
+    parent = _parent_of(request)
     result = train(
         rois, parts, config, folder, emit=emit, cancelled=cancelled, team=team, projected=told,
-        forgotten=request.forgotten,
+        forgotten=request.forgotten, parent=parent,
     )  # fmt: skip
-    return {"record": msgspec.to_builtins(result.record)}
+    found: dict[str, object] = {"record": msgspec.to_builtins(result.record)}
+    if parent is not None:
+        found |= {"parent": request.parent, "change": msgspec.to_builtins(_change(request, parent, rois, parts))}
+    return found
+
+
+def _change(
+    request: TrainRequest, parent: ParentRun, rois: RoiSet, parts: np.ndarray[Any, np.dtype[np.str_]]
+) -> UpdateChange | None:
+    """The paired change on the validation part; None without one."""
+    updated = load_model(Path(request.folder) / MODEL).network
+    known = rois.label >= 0
+    training, validation = (rois.rows((parts == p.value) & known) for p in (Part.TRAINING, Part.VALIDATION))
+    if len(validation) == 0:
+        return None
+    key = key_of(updated, training_rois(training, request.config), validation, request.config)
+    kept = read_features(parent.features, key) or read_features(Path(request.folder), key)
+    features = None
+    if kept is not None:
+        features = EarlyMaps(blocks=len(updated.blocks()), maps=kept.validation).features(updated)
+    return change_by_update(parent.network, updated, validation, features)
+
+
+def _parent_of(request: TrainRequest) -> ParentRun | None:
+    """ModelError where the parent's model is gone."""
+    if not request.parent:
+        return None
+    runs = Path(request.folder).parent
+    network = load_model(runs / request.parent / MODEL).network
+    return ParentRun(network=network, features=runs / (request.features or request.parent))
 
 
 def rois_of(

@@ -185,8 +185,8 @@ def _bands(seen: Sequence[_Seen]) -> list[str]:
     if not bands:
         return []
     return [
-        f"An automatic band along the outline of {bands} of the lesions to train on stands in place of a fine "
-        "annotation; it counts as none."
+        f"An automatic band along the outline of {bands} of the lesions to train on is used instead of a "
+        "fine annotation; it is never counted as one."
     ]
 
 
@@ -203,8 +203,8 @@ def _scanners(seen: Sequence[_Seen]) -> list[str]:
         total = sum(classes.values())
         if total >= _ENOUGH and count >= _TELLING * total:
             said.append(
-                f"{count} of {total} lesions of the scanner {scanner} are {name}: the model may learn the scanner "
-                "in the place of the margin."
+                f"{count} of {total} lesions of the scanner {scanner} are {name}: the model may learn the "
+                "scanner instead of the margin."
             )
     return said
 

@@ -116,6 +116,35 @@ def plan_again(study: Study, run: Run) -> Run:
     )
 
 
+UPDATE_EPOCHS = 4
+"""Joint epochs of an update: it begins from a trained model."""
+
+
+def plan_update(study: Study, run: Run, *, name: str = "") -> Run:
+    """A new run that begins with the add-on, prototypes and heads of a finished one and trains them on the labels
+    and annotations as they are now. It keeps the features of the frozen trunk: the next update takes seconds.
+
+    TrainingError where the run trained its trunk: its features are not fixed.
+    """
+    request = request_of(study, run)
+    if not request.config.frozen_backbone:
+        raise TrainingError(
+            f"Run {run.name} trained its whole network: only runs on fixed features can be updated (preset "
+            "pretrained or frozen). Train it again instead."
+        )
+    epochs = msgspec.structs.replace(
+        request.config.epochs, warm_start=0, warm_up=0, joint=UPDATE_EPOCHS, project_every=UPDATE_EPOCHS
+    )
+    config = msgspec.structs.replace(request.config, epochs=epochs, prototype_start="random")
+    return plan_run(study, config, request.parts, name=name or _update_name(study, run), parent=run)
+
+
+def _update_name(study: Study, run: Run) -> str:
+    stem = run.name.rpartition("-update")[0] or run.name
+    taken = {one.name for one in (*study.runs.all(), *study.runs.all(archived=True))}
+    return next(name for n in range(1, len(taken) + 2) if (name := f"{stem}-update{n}") not in taken)
+
+
 def _split(study: Study, name: str, config: TrainingConfig) -> Split:
     if name:
         return find_split(study, name)

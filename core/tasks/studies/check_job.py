@@ -77,7 +77,9 @@ def check_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> 
     with Study.open(Path(arguments["study"]), writable=False) as study:
         asked = str(arguments.get("against", ""))
         against = read_anchor(asked, study.info.id) if asked else None
-        report = check_study(study, progress=_progress(CHECK, emit, cancelled), against=against)
+        report = check_study(
+            study, progress=_progress(CHECK, emit, cancelled), against=against, cancelled=cancelled
+        )
         head = str(study.audit.head())
     return dict(msgspec.to_builtins(CheckVerdict(report=report, head=head)))
 

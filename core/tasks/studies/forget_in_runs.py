@@ -1,4 +1,4 @@
-"""What runs keep of a patient beside their models: ids, outlines and labels, pictures of prototypes.
+"""Data of a patient in runs beside their models: ids, outlines and labels, pictures of prototypes.
 
 Ids of a study are computed from pixels, so that whoever has an image can find out by its id whether it was used.
 They are replaced by random ones, which keep the counts of a run as they were; outlines, labels and pictures go.

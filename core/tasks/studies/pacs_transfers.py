@@ -106,8 +106,8 @@ def import_transfer(
         raise PacsError("Nothing of this examination has arrived; get it again.")
     if not (transfer.complete or incomplete):
         raise PacsError(
-            f"The examination {transfer.id[:8]} is half there ({transfer.journal.stopped or 'still coming'}) and "
-            "was not imported; resume it, or say that what there is shall be imported."
+            f"The examination {transfer.id[:8]}is incomplete ({transfer.journal.stopped or 'still coming'}) "
+            "and was not imported; resume it, or import the images that arrived."
         )
     plan = ImportPlan(
         source=transfer.journal.source, images=tuple(PlannedImage(path=path, patient="") for path in files)

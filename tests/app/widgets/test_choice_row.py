@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.qt.theme import Theme, apply_theme
-from app.views.reading.answer import AnswerPanel, margin_choices
+from app.views.reading.answer import ReadingForm, margin_choices
 from app.widgets.chance_field import ChanceField
 from app.widgets.choice_row import ChoiceRow
 from core.domain.reading import Condition
@@ -165,7 +165,7 @@ def test_a_probability_is_given_by_keys_from_an_end_of_the_scale(qtbot: QtBot, q
 
 
 def test_the_answers_of_a_reader_study_are_those_that_the_widgets_show(qtbot: QtBot, themed: QApplication) -> None:
-    panel = AnswerPanel()
+    panel = ReadingForm()
     _dialog = in_dialog(qtbot, panel)
     answers: list[object] = []
     panel.answered.connect(answers.append)

@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.widgets.drawing import operations
+from app.widgets.drawing import mask_preview, operations
 from app.widgets.drawing.canvas import TOOLS, AnnotationCanvas
 from app.widgets.drawing.document import AnnotationDocument
 from app.widgets.drawing.mask_preview import MaskPreview
@@ -20,11 +20,13 @@ from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Picture
 from app.widgets.viewer.pointing import Pointer
 from app.widgets.viewer.viewport import Viewport
+from core.data.roi import image_to_input, roi_square
+from core.data.roi_set import InputTransform
 from core.domain.edits import Shapes
 from core.domain.errors import StorageFullError
 from core.domain.geometry import Box
 from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Role, Stroke, circle
-from core.imaging.raster import rasterise
+from core.imaging.raster import draw_onto, rasterise
 from tests.app.conftest import picture_of
 
 Left = Qt.MouseButton.LeftButton
@@ -427,6 +429,36 @@ def test_preview_shows_the_mask_of_the_roi_and_its_share(qtbot: QtBot, desk: Des
     qtbot.waitUntil(lambda: preview.has_picture)
     preview.stop()
     assert preview.grab().toImage().pixelColor(40, 100) != preview.grab().toImage().pixelColor(200, 100)
+
+
+def test_the_preview_draws_what_was_added_only_and_is_the_mask_of_all(
+    qtbot: QtBot, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+
+    def counting(mask: np.ndarray, shapes: Shapes, **options: object) -> None:
+        drawn.append(len(shapes))
+        draw_onto(mask, shapes, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(mask_preview, "draw_onto", counting)
+    preview, box = MaskPreview(desk.document), Box(x0=250, y0=150, x1=350, y1=250)
+    qtbot.addWidget(preview)
+    preview.set_lesion(desk.view.picture, desk.view.table, box)
+    size, to_input = (
+        InputTransform().input_size,
+        image_to_input(roi_square(box, InputTransform()), InputTransform()),
+    )
+    one, two = circle((300, 200), 40), circle((330, 200), 30)
+    states = [(one,), (one, two), (one, two, circle((300, 210), 20)), (two,), (two, one), (), (one,)]
+    for shapes in states:
+        before, count = preview.network_mask, len(drawn)
+        desk.document.replace(shapes, "step")
+        qtbot.waitUntil(lambda count=count: len(drawn) > count)
+        expected = rasterise(shapes, width=size, height=size, spacing_mm=0.1, image_to_grid=to_input)
+        np.testing.assert_array_equal(preview.network_mask, expected)
+        assert preview.network_mask is not before
+    preview.stop()
+    assert drawn == [0, 1, 1, 1, 1, 1, 0, 1]
 
 
 def test_width_keys_and_alt_drag_change_the_pen(desk: Desk) -> None:

@@ -402,3 +402,5 @@ def test_the_hint_says_what_comes_first_where_an_image_has_no_mass(qtbot: QtBot,
     wait_for_picture(qtbot, opened)
     opened.actions_["tool.ellipse"].trigger()
     assert opened.annotate.hint.startswith("Drag from the centre")
+    opened.session.select(None)
+    assert opened.annotate.hint == ""

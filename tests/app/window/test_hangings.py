@@ -230,14 +230,20 @@ def test_where_there_is_no_prior_the_picture_hangs_alone_and_a_sentence_says_why
     assert "no earlier examination" in hung.status.message
 
 
-def test_a_lost_picture_says_so_in_its_own_place(qtbot: QtBot, hung: MainWindow) -> None:
-    (hung.session.study.folder / "pixels" / f"{name('L', 'MLO')}.h5").unlink()
-    hung.actions_["hanging.views"].trigger()
-    wall = hung.annotate.wall.hanging_view
+def test_a_lost_picture_says_so_in_its_own_place(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    folder = make_examinations(tmp_path / "twice")
+    # before the study is opened: pictures of the same patient are read ahead
+    (folder / "pixels" / f"{name('L', 'MLO')}.h5").unlink()
+    window.open_study(folder)
+    qtbot.waitUntil(lambda: window.session.image_id is not None, timeout=10_000)
+    window.session.select(name("L", "CC"))
+    wait(qtbot, window)
+    window.actions_["hanging.views"].trigger()
+    wall = window.annotate.wall.hanging_view
     qtbot.waitUntil(lambda: "cannot be shown" in wall.views[1].message, timeout=10_000)
-    assert hung.annotate.shown is not None
-    circle(qtbot, hung, hung.annotate.view)
-    assert len(hung.annotate.document.shapes) == 1
+    assert window.annotate.shown is not None
+    circle(qtbot, window, window.annotate.view)
+    assert len(window.annotate.document.shapes) == 1
 
 
 def test_tab_goes_from_picture_to_picture(qtbot: QtBot, hung: MainWindow) -> None:

@@ -44,7 +44,15 @@ def forms_in_the_source() -> set[str]:
                 parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
                 found.add("".join(map(str, parts)).strip())
     presets = (ROOT / "resources/presets").glob("*.json")
-    return found | {json.loads(path.read_text("utf-8"))["description"] for path in presets}
+    return found.union(*(texts_in(json.loads(path.read_text("utf-8"))) for path in presets))
+
+
+def texts_in(document: object) -> set[str]:
+    """Every text in a JSON document: descriptions of presets, and why they depart from the paper."""
+    if isinstance(document, str):
+        return {document}
+    parts = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    return set().union(*map(texts_in, parts))
 
 
 def test_every_form_is_said_somewhere_and_keeps_what_is_put_in() -> None:

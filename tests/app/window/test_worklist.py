@@ -120,3 +120,13 @@ def test_very_many_lesions_are_listed_filtered_and_scrolled(
     panel.show_whose_labels()
     qtbot.waitUntil(lambda: panel.model.rowCount() == many // 4, timeout=20_000)
     qtbot.waitUntil(lambda: not panel.model.busy)
+
+
+def test_most_useful_first_without_a_model_is_a_random_order_and_says_so(qtbot: QtBot, opened: MainWindow) -> None:
+    said: list[str] = []
+    opened.workspaces.refused.connect(said.append)
+    worklist = opened.annotate.worklist
+    worklist.order.setCurrentIndex(worklist.order.findData(WorklistOrder.RANKING.value))
+    qtbot.waitUntil(lambda: bool(worklist.model.reasons) and not worklist.model.busy)
+    assert "No model has been trained yet" in said[-1]
+    assert set(worklist.model.reasons.values()) == {"drawn at random"}

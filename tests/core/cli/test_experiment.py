@@ -66,7 +66,7 @@ def test_table_one_is_made_then_gone_on_with(confounded_study: Path, tmp_path: P
         "What this study can and cannot show",
         "prototype by prototype",
         "Distance moved",
-        "Do the maps hold still?",
+        "Are the maps stable?",
         "gain over random",
         "Per finding",
         "calibration slope",
@@ -176,7 +176,7 @@ def test_runs_of_other_splits_are_refused(own_study: Path, marginalia: Run, refu
     more = [part for change in (*TINY, "epochs.joint=1") for part in ("--set", change)]
     marginalia("train", own_study, "--name", "elsewhere", "--split", "second", *more)
     said = refused("experiment", "compare", "--study", own_study, "--runs", "tiny", "elsewhere")
-    assert "trained on other splits" in said
+    assert "trained on different splits" in said
     assert "test patients differ" in said
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,6 +100,8 @@ def test_names_and_paths_are_looked_up_before_anything_heavy_is_loaded(trained_s
         ["explain", study, "tiny", "zzz"],
         ["train", study, "--preset", "compakt"],
         ["train", study, "--resume", "nope"],
+        ["train", study, "--set", "epochs.joints=3"],
+        ["experiment", "table1", "--study", study, "--set", "epochs.joints=3"],
         ["prune", study, "nope", "--history"],
         ["export", study, "--format", "model", "--out", "x"],
         ["model", "import", study, "missing.marginalia-model"],
@@ -132,3 +136,42 @@ def test_bash_completes(tmp_path: Path) -> None:
     )
     done = subprocess.run(["bash", "-c", lines], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["train", "create", "validation", "--run"]
+
+
+TYPED = (
+    "marginalia tra",
+    "marginalia study cr",
+    "marginalia evaluate --part va",
+    "marginalia reader-study make --ru",
+)
+COMPLETED = ("train", "create", "validation", "--run")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes(tmp_path: Path) -> None:
+    file = tmp_path / "marginalia.fish"
+    file.write_text(script("fish", build_parser()))
+    lines = f"source {file}\n" + "".join(f"complete -C '{typed}'\n" for typed in TYPED)
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", lines], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.split() == list(COMPLETED)
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_completes(tmp_path: Path) -> None:
+    """As a person types it: words and Tab go to a zsh on a pseudo terminal, which echoes what it completes."""
+    file = tmp_path / "_marginalia"
+    file.write_text(script("zsh", build_parser()))
+    steps = (
+        "zmodload zsh/zpty; zpty z zsh -f -i\n"
+        f"zpty -w z \"autoload -Uz compinit && compinit -u -D; source {file}; print RE''ADY\"\n"
+        "zpty -r -m z seen '*READY*'\n"
+    )
+    for typed, completed in zip(TYPED, COMPLETED, strict=True):
+        whole = f"{typed.rpartition(' ')[0]} {completed}"
+        steps += f"zpty -n -w z '{typed}'$'\\t'; zpty -r -m z seen '*{whole}*'\n"
+        steps += f"zpty -n -w z $'\\x15'; print -- '{completed}'\n"
+    done = subprocess.run(["zsh", "-f", "-c", steps], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == list(COMPLETED)

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from core.cli.main import run_command_line
+from core.domain.vocabulary import MassShape
 from core.phantom.config import PhantomConfig
 from core.phantom.source import write_study_source
 from core.store.study import Study
@@ -76,6 +78,46 @@ def test_what_is_there_is_left_out_and_its_labels_are_updated_on_request(
         path.relative_to(source).as_posix() for path in source.glob("images/*")
     }
     assert {(row["lesions"], row["patient"]) for row in rows} == set(listed.items())
+
+
+def test_an_exported_table_makes_the_same_lesions_beside_the_files_that_they_were_drawn_on(
+    source: Path, marginalia: Run, refused: Run, tmp_path: Path
+) -> None:
+    first, second, out = tmp_path / "first", tmp_path / "second", tmp_path / "out"
+    marginalia("study", "create", first)
+    marginalia("import", first, source)
+    export = ("export", first, "--format", "csv", "--out", out)
+    assert "--keep-file-names" in refused(*export, "--own-file-names")
+    marginalia("import", first, source, "--keep-file-names")
+    with Study.open(first) as opened:
+        lesion = opened.lesions.all()[0]
+        labels = msgspec.structs.replace(lesion.labels, probability_of_malignancy=0.25, shape=MassShape.OVAL)
+        opened.lesions.set_labels(lesion.id, labels, reader_id=None)
+    assert marginalia(*export, "--own-file-names")["lesions"] == 6
+    assert "YOUR OWN FILE NAMES" in (out / "README.txt").read_text("utf-8")
+    marginalia("study", "create", second)
+    report = marginalia("import", second, source, "--table", out / "annotations.csv")
+    assert (report["lesions"], report["fine_annotations"]) == (6, 6)
+    assert everything_of(first) == everything_of(second)
+
+
+def everything_of(folder: Path) -> list[tuple[object, ...]]:
+    """Every lesion with what a table can hold; findings by the images that they are seen in."""
+    with Study.open(folder, writable=False) as study:
+        images = {image.id: image for image in study.images.all()}
+        seen: dict[str, set[str]] = {}
+        for lesion in study.lesions.all():
+            seen.setdefault(lesion.finding_id, set()).add(images[lesion.image_id].content_sha256)
+        fine = {one.lesion_id: one.shapes for one in study.annotations.all_current()}
+        return sorted(
+            (
+                image.content_sha256, str(image.laterality), str(image.view), image.pixel_spacing_mm,
+                repr(lesion.outline), lesion.frame, repr(lesion.labels), repr(fine.get(lesion.id)),
+                sorted(seen[lesion.finding_id]),
+            )
+            for lesion in study.lesions.all()
+            for image in [images[lesion.image_id]]
+        )  # fmt: skip
 
 
 def test_a_forgotten_patient_comes_back_on_request_only(source: Path, marginalia: Run, tmp_path: Path) -> None:

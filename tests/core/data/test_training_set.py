@@ -308,7 +308,7 @@ def test_drawn_rois_are_the_same_again_alone_and_without_pixels(study: Study) ->
     np.testing.assert_array_equal(masks.lesion, both.lesion)
     assert not masks.pixels.any()
     assert not np.array_equal(build_drawn_rois(study, REQUEST, ("l0",), seed=2).lesion[0], both.lesion[0])
-    with pytest.raises(StudyError, match="cannot be judged"):
+    with pytest.raises(StudyError, match="cannot be evaluated"):
         build_drawn_rois(study, REQUEST, ("l0", "gone"))
 
 
@@ -320,7 +320,7 @@ def test_a_context_in_millimetres_leaves_out_images_of_unknown_spacing(study: St
     assert unknown not in built.rois.lesion_ids
     assert built.rois.lesion_ids == (known,)
     assert [e.reason for e in built.exclusions if e.lesion_id == unknown] == [
-        "its image does not say how large a pixel is, which a context in millimetres needs"
+        "its image has no pixel spacing, which a context in millimetres needs"
     ]
 
 

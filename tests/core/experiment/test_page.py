@@ -70,9 +70,9 @@ def test_precision_by_class_stands_beside_chance_and_the_attainable_maximum() ->
     table = precision_by_class(one, "lesion")
     assert table is not None
     rows = {row[0]: row[1:] for row in table.rows}
-    assert list(rows)[-3:] == ["Attainable at the most", "Blob in the middle", "Chance"]
+    assert list(rows)[-3:] == ["Attainable maximum", "Central blob", "Chance"]
     assert rows["Chance"][:4] == ("0.200",) * 4
-    assert rows["Attainable at the most"][0] == "1.000"
+    assert rows["Attainable maximum"][0] == "1.000"
     assert rows["IAIA-BL"][3] == short(one.figures[0].estimates["lesion_precision"])
     assert "60 of 60 images have a mask" in table.note
     assert precision_by_class(one, "fine") is None

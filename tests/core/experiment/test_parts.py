@@ -184,6 +184,15 @@ def test_the_verdict_gives_ratio_and_difference_with_intervals() -> None:
     assert ratio is not None
     assert ratio.value == pytest.approx(4.0)
     assert "4.00 [4.00, 4.00] times as high" in sentence
+    assert "random centre" not in sentence  # nothing was drawn anew here
+    one = found[0]
+    for value, words in ((0.3, "more often"), (0.0, "no difference is shown"), (-0.3, "less often")):
+        shift = msgspec.structs.replace(
+            one.comparisons["lesion_precision"].difference, value=value, low=value - 0.1, high=value + 0.1
+        )
+        drawn = msgspec.structs.replace(one.comparisons["lesion_precision"], difference=shift)
+        placed = replace(one, comparisons={**one.comparisons, "lesion_drawn_precision": drawn})
+        assert words in verdicts(judged, [placed])[0]
     assert len(paired_table(judged, found).rows) == 1
 
 

@@ -532,6 +532,30 @@ class TestOtherObjects:
         else:
             np.testing.assert_array_equal(read_image(path).pixels, texture())
 
+    @pytest.mark.parametrize("group", [0x0029, 0x7FE1])
+    @pytest.mark.parametrize(
+        ("sop_class", "size", "refuses"),
+        [
+            ("1.2.840.10008.5.1.4.1.1.7", 5 << 20, True),
+            ("1.2.840.10008.5.1.4.1.1.7.3", 5 << 20, True),
+            ("1.2.840.10008.5.1.4.1.1.7", 1 << 20, False),
+            ("1.2.840.10008.5.1.4.1.1.1.2", 5 << 20, False),
+        ],
+    )
+    def test_slices_in_private_attributes_of_any_maker(
+        self, tmp_path: Path, group: int, sop_class: str, size: int, refuses: bool
+    ) -> None:
+        """Before and behind the pixels; the picture itself is some kB."""
+        found = dataset(tmp_path, SOPClassUID=sop_class)
+        found.add_new((group, 0x10), "LO", "ACME TOMO")
+        found.add_new((group, 0x1010), "OB", bytes(size))
+        path = save(found, tmp_path / "a.dcm")
+        if refuses:
+            error = refused(path)
+            assert error.reason is Refusal.OTHER_OBJECT and "BTO" in str(error) and "5 of 5 MB" in str(error)
+        else:
+            np.testing.assert_array_equal(read_image(path).pixels, texture())
+
     def test_the_directory_of_a_medium(self) -> None:
         path = Path(pydicom.__file__).parent / "data" / "test_files" / "dicomdirtests" / "DICOMDIR"
         assert "directory of a medium" in str(refused(path))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from core.domain.study import Window
 from core.domain.vocabulary import Laterality, ViewPosition
@@ -49,6 +49,21 @@ def test_what_stands_in_functional_groups_is_found(tmp_path: Path) -> None:
     assert (found.pixel_spacing_mm, found.spacing_source) == (0.1, "Pixel Spacing")
     assert (found.laterality, found.view) == (Laterality.RIGHT, ViewPosition.MLO)
     assert [(w.centre, w.width) for w in found.windows] == [(2000.0, 1500.0)]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_orientation_of_a_frame_is_that_of_its_group(tmp_path: Path, own: bool) -> None:
+    """PS3.3 C.7.6.16.2.15: a tomosynthesis names it there, and not in the data set."""
+    write_tomosynthesis(tmp_path / "a.dcm", slices(), HEADER)
+    whole = dcmread(tmp_path / "a.dcm")
+    del whole.PatientOrientation
+    groups = whole.PerFrameFunctionalGroupsSequence if own else whole.SharedFunctionalGroupsSequence
+    for group in groups:
+        item = Dataset()
+        item.PatientOrientation = ["A", "FR"]
+        group.PatientOrientationInFrameSequence = [item]
+    whole.save_as(tmp_path / "a.dcm")
+    assert read_image(tmp_path / "a.dcm", frame=2).identity.patient_orientation == ("A", "FR")
 
 
 def test_a_frame_of_its_own_goes_before_what_is_shared(tmp_path: Path) -> None:

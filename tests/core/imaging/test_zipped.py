@@ -55,7 +55,7 @@ def test_members_are_read_where_they_lie(tmp_path: Path, dicom: bytes) -> None:
     reasons = {one.name: one.reason for one in plan.passed_over}
     assert reasons["study.zip/in.zip/notes.txt"] == "text"
     assert "unpack it to have it read" in reasons["study.zip/lesions.csv"]
-    assert any("Files that were passed over (2)" in issue.sentence for issue in plan.issues)
+    assert any("Files that were skipped (2)" in issue.sentence for issue in plan.issues)
     folder = tmp_path / "folder" / "b"
     folder.mkdir(parents=True)
     path.rename(folder / "x.bin")

@@ -78,7 +78,7 @@ def test_a_job_that_is_left_goes_on_and_is_found_again_with_all_it_said(tmp_path
 
     assert follow(tmp_path, emit=listen, left=leave.is_set) is None
     assert is_alive(tmp_path)
-    with pytest.raises(StudyError, match="already"):
+    with pytest.raises(StudyError, match="Another job is using"):
         launch(JobRequest(job="rehearsal"), tmp_path, log=tmp_path / "log.txt")
     seen = finish(tmp_path)
     assert seen[: len(first)] == first
@@ -114,7 +114,7 @@ def test_a_killed_job_is_a_failed_one(tmp_path: Path, ours: bool, monkeypatch: p
     final = finish(tmp_path)[-1]
     child.wait()
     assert isinstance(final, Failed)
-    assert ("signal 9" if ours else "without a word") in final.sentence
+    assert ("signal 9" if ours else "without a message") in final.sentence
 
 
 def test_cancelling_ends_the_job_and_says_so(tmp_path: Path) -> None:

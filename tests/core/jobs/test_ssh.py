@@ -142,13 +142,13 @@ def test_only_results_are_taken_and_only_as_they_were_sent(fake: Path, tmp_path:
     assert fetched() == ["run.json"] and (home / "run.json").read_bytes() == good
     (home / "run.json").unlink()
     for head, body, why in (
-        ([{**entry, "name": "../run.json"}], good, "no result"),
-        ([{**entry, "name": "request.json"}], good, "no result"),
-        ([entry, entry], good * 2, "no result"),
-        ([{**entry, "size": 1 << 40}], good, "announces more"),
-        ([entry], b"[]", "as it was sent"),
-        ([{**entry, "size": 9}], good, "broke while results came"),
-        ({"run.json": 2}, good, "no results"),
+        ([{**entry, "name": "../run.json"}], good, "not a result"),
+        ([{**entry, "name": "request.json"}], good, "not a result"),
+        ([entry, entry], good * 2, "not a result"),
+        ([{**entry, "size": 1 << 40}], good, "more than the results"),
+        ([entry], b"[]", "was damaged on its way"),
+        ([{**entry, "size": 9}], good, "broke while results were fetched"),
+        ({"run.json": 2}, good, "did not send back"),
     ):
         _answering(fake, head, body)
         with pytest.raises(TrainingError, match=why):

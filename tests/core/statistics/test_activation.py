@@ -127,7 +127,7 @@ def test_firing_inside_needs_one_of_the_top_pixels() -> None:
 
 
 def test_other_sizes_and_nan_are_refused() -> None:
-    with pytest.raises(ValueError, match="do not go with"):
+    with pytest.raises(ValueError, match="do not match"):
         activation_precision(np.zeros((1, 4, 4)), np.zeros((1, 5, 4)))
     with pytest.raises(ValueError, match="NaN"):
         activation_precision(np.full((1, 4, 4), np.nan), np.ones((4, 4)))

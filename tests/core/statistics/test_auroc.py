@@ -225,7 +225,7 @@ def test_constant_scores_have_area_one_half_and_no_interval() -> None:
 def test_nan_scores_and_wrong_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="NaN"):
         auroc(np.arange(4) < 2, np.array([0, 1, np.nan, 2]))
-    with pytest.raises(ValueError, match="do not go with"):
+    with pytest.raises(ValueError, match="do not match"):
         auroc(np.arange(4) < 2, np.zeros(5))
     with pytest.raises(ValueError, match="cluster identifiers"):
         auroc(np.arange(4) < 2, np.array([0.0, 1, 2, 0.5]), ["a"])

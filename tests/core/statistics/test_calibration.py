@@ -89,7 +89,7 @@ def test_reliability_diagram_is_that_of_scikit_learn(strategy: str) -> None:
 def test_values_that_are_no_probabilities_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         reliability([1, 0], [0.5, 1.2])
-    with pytest.raises(ValueError, match="do not go with"):
+    with pytest.raises(ValueError, match="do not match"):
         reliability([1, 0], [0.5])
 
 

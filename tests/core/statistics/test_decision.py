@@ -37,5 +37,5 @@ def test_threshold_itself_leads_to_a_biopsy() -> None:
 def test_thresholds_of_zero_and_one_are_refused() -> None:
     with pytest.raises(ValueError, match="thresholds"):
         net_benefit(Y, P, [1.0])
-    with pytest.raises(ValueError, match="do not go with"):
+    with pytest.raises(ValueError, match="do not match"):
         net_benefit(Y, P[:3], [0.1])

@@ -60,7 +60,7 @@ def test_area_is_that_of_the_trapezoids() -> None:
     curves = rng.random((4, 21))
     assert area_under(curves) == pytest.approx([auc(SHARES, c) for c in curves])
     assert area_under([[1.0, 0.0]], [0, 1]) == pytest.approx([0.5])
-    with pytest.raises(ValueError, match="do not go with"):
+    with pytest.raises(ValueError, match="do not match"):
         area_under(curves, [0, 1])
     with pytest.raises(ValueError, match="rise"):
         area_under([[1.0, 0.0]], [1, 0])

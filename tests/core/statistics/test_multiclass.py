@@ -106,5 +106,5 @@ def test_comparison_of_a_model_with_itself_is_exactly_zero_and_with_a_worse_one_
 def test_labels_outside_the_classes_are_refused() -> None:
     with pytest.raises(ValueError, match="without a class"):
         multiclass_auroc(np.array([0, -1]), np.eye(2, 3), NAMES)
-    with pytest.raises(ValueError, match="do not go with"):
+    with pytest.raises(ValueError, match="do not match"):
         multiclass_auroc(np.array([0, 1]), np.eye(2, 2), NAMES)

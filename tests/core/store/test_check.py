@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from core.domain.errors import Cancelled
 from core.domain.study import Run, RunStatus
 from core.store.check import check_study
 from core.store.study import Study
@@ -38,6 +40,28 @@ def test_a_whole_study_is_good(folder: Path) -> None:
     assert (report.images, report.lesions) == (3, 2)
     assert report.audit.records > 10
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_check_can_be_cancelled_at_any_step_up_to_the_last_row(folder: Path) -> None:
+    asked = 0
+
+    def after(steps: int) -> Callable[[], bool]:
+        def cancelled() -> bool:
+            nonlocal asked
+            asked += 1
+            return asked > steps
+
+        return cancelled
+
+    with Study.open(folder, writable=False) as study:
+        check_study(study, cancelled=after(10**9))
+        steps, records = asked, study.audit.count()
+        assert steps > records + 3  # images, derived files and each record of the trail
+        for stop in (0, 2, steps - records, steps - 1):
+            asked = 0
+            with pytest.raises(Cancelled):
+                check_study(study, cancelled=after(stop))
+            assert asked == stop + 1
 
 
 def test_lost_damaged_and_exchanged_pixels_are_told_apart(folder: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_verdict_takes_the_place_of_the_readers_earlier_one(study: Study) -> N
     ]
     study.reviews.withdraw(given.id)
     assert ("l1", "wrong prototype", "Dr A") not in verdicts(study)
-    with pytest.raises(StudyError, match="no longer there"):
+    with pytest.raises(StudyError, match="no longer exists"):
         study.reviews.withdraw(given.id)
     assert study.audit.verify().good
 

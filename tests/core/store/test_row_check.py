@@ -12,6 +12,7 @@ import pytest
 
 from core.cli.main import run_command_line
 from core.domain.errors import BadFileError
+from core.domain.events import never
 from core.domain.opinion import CaseReading, Opinion, Verdict
 from core.domain.reading import Condition, ReaderStudy, StudyReading
 from core.domain.shapes import circle
@@ -107,7 +108,7 @@ def row_problems(folder: Path) -> list[Problem]:
     """What ``check_study`` finds beside the pixels, for which it starts a child process."""
     problems: list[Problem] = []
     with Study.open(folder, writable=False) as study:
-        _check_rows(study, problems, None)
+        _check_rows(study, problems, None, never)
     return problems
 
 

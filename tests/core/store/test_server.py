@@ -298,15 +298,15 @@ def test_what_is_changed_by_hand_on_the_server_is_found(folder: Path, shared_ser
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("mysql://host/database", "is no address"),
+        ("mysql://host/database", "is not an address"),
         ("postgresql://me:secret@host/database", "Leave the password out"),
-        ("postgresql://host/", "is no address"),
+        ("postgresql://host/", "is not an address"),
         ("postgresql://host/database?tls=off", "must be encrypted"),
         ("postgresql://host/database?tls=maybe", "verify-full, verify-ca or off"),
-        ("postgresql://host/database?sslmode=disable", "is no address"),
+        ("postgresql://host/database?sslmode=disable", "is not an address"),
         ("postgresql://host/database?schema=Drop%20it", "cannot name a study"),
-        ("postgresql://host:x/database", "is no address"),
-        ("postgresql://host:99999/database", "is no address"),
+        ("postgresql://host:x/database", "is not an address"),
+        ("postgresql://host:99999/database", "is not an address"),
     ],
 )
 def test_addresses_that_cannot_be_used_are_refused(text: str, words: str) -> None:

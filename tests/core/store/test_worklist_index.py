@@ -135,6 +135,15 @@ def test_a_study_without_images_has_an_empty_list(tmp_path: Path) -> None:
             assert len(empty.worklist.keys(query)) == 0
 
 
+def test_a_ranking_orders_the_lesions_that_it_names_and_leaves_the_others_behind(study: Study) -> None:
+    ranking = ("lp1-CC2", "lp3-CC1", "gone", "lp0-CC1")
+    keys = study.worklist.keys(WorklistQuery(order=WorklistOrder.RANKING, ranking=ranking))
+    rows = [row for row in study.worklist.rows(keys[:], reader_id="") if row is not None]
+    assert [row.lesion_id for row in rows[:3]] == ["lp1-CC2", "lp3-CC1", "lp0-CC1"]
+    rest = [key for key in study.worklist.keys(WorklistQuery())[:] if key not in keys[:3]]
+    assert keys[3:1000] == rest
+
+
 def test_words_are_found_in_file_names_and_margins_of_the_data_set_do_not_order(study: Study) -> None:
     add_lesion(study, "p0-MLO", "p0", 3, MarginType.SPICULATED)
     add_lesion(study, "p1-MLO", "p1", 3, MarginType.CIRCUMSCRIBED)

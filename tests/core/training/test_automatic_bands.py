@@ -13,7 +13,8 @@ from core.evaluation.judge import judge
 from core.explain.report import provenance_of
 from core.model.card import AUTOMATIC_BAND
 from core.model.checkpoint import load_model
-from core.training.trainer import data_fingerprint, train
+from core.training.request import data_fingerprint
+from core.training.trainer import train
 from tests.core.training.tiny import CONFIG, changed, tiny_parts, tiny_rois
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.training.distinct_patches import NearestPatches, Patch, assign_patches
+from core.training.distinct_patches import NearestPatches, TrainingPatch, assign_patches
 from core.training.inference import infer_one
 from core.training.projection import project
 from tests.core.training.tiny import tiny_network, tiny_rois
@@ -71,4 +71,4 @@ def test_ties_go_to_the_first_lesion_id_and_cell() -> None:
     nearest = NearestPatches(
         distance=np.ones((3, 1, 1), np.float32), cell=np.array([4, 7, 2], np.int64).reshape(3, 1, 1)
     )
-    assert assign_patches(nearest, np.zeros(1, np.int64), rois, "patch") == [Patch(1, 7)]
+    assert assign_patches(nearest, np.zeros(1, np.int64), rois, "patch") == [TrainingPatch(1, 7)]

@@ -138,7 +138,7 @@ def test_an_allocation_that_fails_halves_the_batch_and_is_told(
     result = train(tiny_rois(), tiny_parts(), SHORT, tmp_path, emit=events.append)
     assert result.record.memory_halvings == 1 and result.record.images_at_once == 4
     told = [one.text for one in events if isinstance(one, Message) and "memory" in one.text]
-    assert told == ["The memory did not suffice: 4 images at a time from now on."]
+    assert told == ["Not enough memory: continuing with 4 images at a time."]
 
 
 def test_streamed_rois_reach_the_device_that_was_chosen_from_any_thread(device: Log) -> None:

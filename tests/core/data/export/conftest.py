@@ -8,7 +8,7 @@ import pytest
 
 from core.domain.content import content_sha256
 from core.domain.geometry import Box
-from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Shape, Stroke, circle
+from core.domain.shapes import Ellipse, Length, Line, Origin, Polygon, Rectangle, Shape, Stroke, circle
 from core.domain.study import Finding, Image, Labels, Lesion, LesionOutline, Patient, Split, Window
 from core.domain.vocabulary import Laterality, MarginType, Part, Pathology, ViewPosition
 from core.store.study import Study
@@ -18,13 +18,17 @@ CANARY = "KOWALSKI"
 OUTLINES: tuple[LesionOutline, ...] = (
     Rectangle(box=Box(x0=80, y0=40, x1=130, y1=90)),
     circle((100.0, 70.0), 25.0),
-    Polygon(points=((80.0, 45.0), (125.0, 50.0), (120.0, 95.0), (85.0, 85.0))),
+    Polygon(points=((80.0, 45.0), (125.0, 50.0), (120.0, 95.0), (85.0, 85.0)), origin=Origin.PROPOSED),
     Ellipse(centre=(100.0, 70.0), radius_x=30.0, radius_y=20.0, angle_deg=30.0),
 )
 MARGINS = (MarginType.CIRCUMSCRIBED, MarginType.SPICULATED, MarginType.INDISTINCT, MarginType.OBSCURED)
 HALF_A_MM = Length(value=0.5, unit="mm")
 FINE: tuple[tuple[Shape, ...], ...] = (
-    (circle((82.0, 45.0), 6.0), Line(points=((85.0, 40.0), (110.0, 42.0), (128.0, 60.0)), width=HALF_A_MM)),
+    (
+        circle((82.0, 45.0), 6.0),
+        Line(points=((85.0, 40.0), (110.0, 42.0), (128.0, 60.0)), width=HALF_A_MM, origin=Origin.PROPOSED),
+        Line(points=((90.0, 85.0), (100.0, 88.0)), width=HALF_A_MM, origin=Origin.EDITED),
+    ),
     (
         Stroke(points=((90.0, 50.0), (100.0, 48.0), (112.0, 55.0)), widths=(4.0, 6.0, 3.0)),
         Line(points=((100.0, 45.0), (100.0, 60.0)), width=Length(value=3.0, unit="px"), erases=True),

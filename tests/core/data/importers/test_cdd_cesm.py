@@ -114,7 +114,7 @@ def test_wrong_choices_are_refused(tmp_path: Path) -> None:
         _read(tmp_path, _row("full/a.jpg", "spiculated", STAR), choices={"full/a.jpg": RegionChoice(region=3)})
     table = tmp_path / "choices.csv"
     table.write_text("image,region\nfull/a.jpg,first\n")
-    with pytest.raises(BadTableError, match="'first' is no region"):
+    with pytest.raises(BadTableError, match="'first' is not a valid region"):
         read_choices(table)
 
 
@@ -131,7 +131,7 @@ def test_an_image_in_two_sizes_is_imported_once(tmp_path: Path) -> None:
         _row("half/b.jpg", "indistinct", view="MLO"),
     )
     assert [image.path.parent.name for image in plan.images] == ["full", "half"]
-    assert "1 images are there in two sizes" in plan.issues[0].sentence
+    assert "1 images exist in two sizes" in plan.issues[0].sentence
 
 
 def test_several_margin_words_leave_the_margin_open(tmp_path: Path) -> None:

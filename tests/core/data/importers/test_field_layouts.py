@@ -68,9 +68,9 @@ def test_files_are_known_by_their_content(tmp_path: Path) -> None:
         ({"Modality": ""}, True, ""),
         ({"Modality": "MR", "BodyPartExamined": "BREAST"}, False, "MR image"),
         ({"Modality": "CT"}, False, "CT image"),
-        ({"Modality": "CR", "BodyPartExamined": "BREAST"}, True, "another Modality"),
+        ({"Modality": "CR", "BodyPartExamined": "BREAST"}, True, "a Modality other"),
         ({"Modality": "OT", "BodyPartExamined": "", "ViewPosition": "", "ViewCodeSequence": []}, False, "another"),
-        ({"Modality": "OT"}, True, "another Modality"),
+        ({"Modality": "OT"}, True, "a Modality other"),
         ({"Modality": "SEG"}, False, "segmentation"),
     ],
 )

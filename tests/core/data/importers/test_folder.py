@@ -83,7 +83,7 @@ def test_circles_and_boxes_have_columns_of_their_own(tmp_path: Path) -> None:
         ("a.png,P,,X,CC", "'X' is not a known laterality; use one of L, R"),
         ("a.png,P,,L,CC,fuzzy", "'fuzzy' is not a known margin"),
         ("a.png,P,,L,CC,spiculated", "no outline"),
-        ("a.png,P,,L,CC,,,,,,1.5", "'1.5' is no probability"),
+        ("a.png,P,,L,CC,,,,,,1.5", "'1.5' is not a valid probability"),
         ("a.png,P,,L,CC,,,,,,,{", "the outline cannot be read"),
         (
             'a.png,P,,L,CC,,,,,,,"{""kind"":""line"",""points"":[],""width"":{""value"":1,""unit"":""px""}}"',
@@ -94,7 +94,7 @@ def test_circles_and_boxes_have_columns_of_their_own(tmp_path: Path) -> None:
         ('a.png,P,,L,CC,,,,,,,"{""kind"":""polygon"",""points"":[[1,1],[2,2],[3,3]]}"', "encloses nothing"),
         ('a.png,P,,L,CC,,,,,,,"{""kind"":""ellipse"",""centre"":[1,1],""radius_x"":0,""radius_y"":1}"', "radius"),
         ('a.png,P,,L,CC,,,,,,,"{""kind"":""ellipse"",""centre"":[1,1],""radius_x"":1,""radius_y"":1}",x', "fine"),
-        ("a.png,Q,,,", "another patient_id here than in row 2"),
+        ("a.png,Q,,,", "a different patient_id in row 2"),
     ],
 )
 def test_the_wrong_row_is_named_and_the_rest_imported_only_if_asked(tmp_path: Path, line: str, words: str) -> None:

@@ -86,7 +86,7 @@ def test_originals_are_followed_by_the_identity_file_alone(study: Study, tmp_pat
     export_results(study, tmp_path / "seg", ResultKind.SEG, identity=identity)
     without = read_results(study, tmp_path / "seg", reader="Dr. B")
     assert without.files == 0 and len(without.issues) == 4
-    assert "does not know" in without.issues[0].sentence
+    assert "is not in this study" in without.issues[0].sentence
     assert read_results(study, tmp_path / "seg", reader="Dr. B", identity=identity).fine_annotations == 2
 
 

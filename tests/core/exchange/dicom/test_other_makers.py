@@ -91,7 +91,7 @@ def test_one_file_speaks_of_several_images(study: Study, template: Path, back: P
     made.PerFrameFunctionalGroupsSequence[1].SegmentIdentificationSequence[0].ReferencedSegmentNumber = 2
     save(made, back / "made.dcm")
     [issue] = read_results(study, back, reader="Dr. B").issues
-    assert "1 images that this study does not know" in issue.sentence
+    assert "1 images that are not in this study" in issue.sentence
 
 
 def test_two_regions_of_a_segment_are_two_lesions_and_a_note(study: Study, template: Path, back: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_file_is_known_by_its_content(study: Study, template: Path, back: Path
     (back / "README.txt").write_text("ours")
     read, lesions = new_lesions(study, back)
     assert (read.files, len(lesions), read.passed_over) == (1, 1, ("notes.txt",))
-    assert ["1 files are no DICOM files" in issue.sentence for issue in read.issues] == [True]
+    assert ["1 files are not DICOM files" in issue.sentence for issue in read.issues] == [True]
 
 
 def test_a_lesion_gets_the_next_free_number(study: Study, template: Path, back: Path) -> None:
@@ -176,7 +176,7 @@ def test_another_outline_of_a_known_lesion_is_a_note(study: Study, template: Pat
     made = made_of(template, [A], [1], tracking=[str(made.SegmentSequence[0].TrackingUID)])
     save(made, back / "made.dcm")
     read, lesions = new_lesions(study, back)
-    assert lesions == [] and "outlines lesion 1 otherwise" in read.issues[0].sentence
+    assert lesions == [] and "outlines lesion 1 differently" in read.issues[0].sentence
 
 
 def test_reports_and_presentation_states_of_two_images_keep_them_apart(study: Study, tmp_path: Path) -> None:

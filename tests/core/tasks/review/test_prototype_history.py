@@ -10,7 +10,7 @@ from core.domain.opinion import Opinion, Verdict
 from core.domain.study import ModelRevision, Run
 from core.store.study import Study
 from core.tasks.readers.opinions import Mark, mark_prototype, opinions_of
-from core.tasks.review.prototype_history import Turn, history_of
+from core.tasks.review.prototype_history import PrototypeEvent, history_of
 from tests.core.store.helpers import add_case
 
 RUN = Run(id="r", name="first", created_utc="2026-01-01T00:00:00+00:00")
@@ -35,13 +35,13 @@ def test_pruning_undo_and_marks_are_told_in_order_of_the_prototypes_that_they_co
         mark_prototype(study, RUN, 0, Mark.KEEP)
         told = [[(one.turn, one.words) for one in history_of(study, RUN, index)] for index in range(3)]
     assert told[1] == [
-        (Turn.LEARNED, ""),
-        (Turn.MARKED, "not medically relevant"),
-        (Turn.PRUNED, "a vessel"),
-        (Turn.BROUGHT_BACK, ""),
+        (PrototypeEvent.LEARNED, ""),
+        (PrototypeEvent.MARKED, "not medically relevant"),
+        (PrototypeEvent.PRUNED, "a vessel"),
+        (PrototypeEvent.BROUGHT_BACK, ""),
     ]
-    assert told[0] == [(Turn.LEARNED, ""), (Turn.MARKED, "keep")]
-    assert told[2] == [(Turn.LEARNED, "")]
+    assert told[0] == [(PrototypeEvent.LEARNED, ""), (PrototypeEvent.MARKED, "keep")]
+    assert told[2] == [(PrototypeEvent.LEARNED, "")]
 
 
 def test_opinions_of_a_forgotten_patient_are_gone_and_the_others_stay(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ TRUTH = Truth(
         "cut-out and its mask are swapped",
         "several margins (microlobulated, spiculated)",
         "drawn on a picture of 36 x 48 pixels and is scaled",
-        "of other proportions",
-        "The folder of its mammogram is not there",
+        "with different proportions",
+        "The folder of its mammogram is missing",
         "A calcification, not a mass",
         "Its mask has 2 regions",
     ),
@@ -55,7 +55,7 @@ def build(folder: Path) -> Truth:
     test = [
         # several margins in one field
         _case(images, "P_00004", "LEFT", "CC", 1, "OVAL", "MICROLOBULATED-SPICULATED", "MALIGNANT", seed=4),
-        # a mask of other proportions fits nowhere
+        # a mask with different proportions fits nowhere
         _case(images, "P_00005", "LEFT", "CC", 1, "OVAL", "OBSCURED", "BENIGN", seed=5, mask_size=(ROWS, ROWS)),
     ]
     test = [row.replace("Mass-Training", "Mass-Test") for row in test]

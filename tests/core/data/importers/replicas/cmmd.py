@@ -19,7 +19,7 @@ TRUTH = Truth(
         "The mass of the left breast (malignant Luminal A) has no region",
         "The mass of the right breast (benign) has no region",
         "no row of this image's patient",
-        "No image of this row's patient",
+        "This row's patient has no image",
     ),
 )
 

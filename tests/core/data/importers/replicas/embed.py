@@ -27,8 +27,8 @@ TRUTH = Truth(
     said=(
         "several margins (indistinct, spiculated)",
         "no finding of that side is a mass",
-        "which belongs to which is not known",
-        "of the type 3D",
+        "it is not known which belongs to which",
+        "has the type 3D",
         "match level 2",
         "1 of the files that EMBED_OpenData_metadata.csv lists are not in the folder",
     ),

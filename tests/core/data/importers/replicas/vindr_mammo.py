@@ -20,9 +20,9 @@ TRUTH = Truth(
     margins=Counter[MarginType | None]({None: 3}),
     pathology=Counter[Pathology | None]({None: 3}),
     said=(
-        "UIDs that are none of DICOM's",
-        "no mass is left out: Suspicious Calcification",
-        "every examination is taken for a patient",
+        "UIDs that are not valid in DICOM",
+        "not a mass is left out: Suspicious Calcification",
+        "each examination is treated as a separate patient",
         "drawn on a picture of 144 x 192 pixels and is scaled",
         "the image is left out",
     ),

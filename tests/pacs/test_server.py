@@ -18,34 +18,34 @@ from core.store.study import Study
 from core.tasks.studies.pacs_transfers import import_transfer, retrieve, search
 from tests.pacs.conftest import Examination
 from tests.pacs.namespace import Namespace, interfaces
-from tests.pacs.orthanc import PASSWORD, Orthanc
+from tests.pacs.server import PASSWORD, PacsServer
 
 WAYS = ("dicomweb", "dimse")
 
 
-def way_of(orthanc: Orthanc, way: str) -> tuple[Profile, Pacs]:
-    profile: Profile = orthanc.web() if way == "dicomweb" else orthanc.dimse()
+def way_of(server: PacsServer, way: str) -> tuple[Profile, Pacs]:
+    profile: Profile = server.web() if way == "dicomweb" else server.dimse()
     return profile, connect(profile, PASSWORD)
 
 
-def test_the_server_is_alone_in_its_network(orthanc: Orthanc, namespace: Namespace) -> None:
+def test_the_server_is_alone_in_its_network(server: PacsServer, namespace: Namespace) -> None:
     if not namespace.private:
         pytest.skip("a private network namespace needs root")
     assert interfaces() == ["lo"]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_profile_that_is_right_answers(way: str, orthanc: Orthanc) -> None:
-    with way_of(orthanc, way)[1] as pacs:
+def test_a_profile_that_is_right_answers(way: str, server: PacsServer) -> None:
+    with way_of(server, way)[1] as pacs:
         pacs.test()
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_examinations_are_found_by_patient_and_date(
-    way: str, orthanc: Orthanc, examinations: tuple[Examination, ...]
+    way: str, server: PacsServer, examinations: tuple[Examination, ...]
 ) -> None:
     first, second, _ = examinations
-    with way_of(orthanc, way)[1] as pacs:
+    with way_of(server, way)[1] as pacs:
         [by_id] = search(pacs, Query(patient_id="P-0001")).studies
         [by_name] = search(pacs, Query(patient_name="Nowak")).studies
         [by_date] = search(pacs, Query(since="2024-02-01", until="2024-03-31")).studies
@@ -57,10 +57,10 @@ def test_examinations_are_found_by_patient_and_date(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_side_and_view_are_asked_of_the_images(
-    way: str, orthanc: Orthanc, examinations: tuple[Examination, ...]
+    way: str, server: PacsServer, examinations: tuple[Examination, ...]
 ) -> None:
     query = Query(patient_id="P-0002", laterality=Laterality.LEFT, view=ViewPosition.MLO)
-    with way_of(orthanc, way)[1] as pacs:
+    with way_of(server, way)[1] as pacs:
         [found] = search(pacs, query).studies
     [image] = found.matching
     assert (image.laterality, image.view) == ("L", "MLO")
@@ -70,10 +70,10 @@ def test_side_and_view_are_asked_of_the_images(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_an_examination_comes_into_the_study_pixel_for_pixel(
-    way: str, orthanc: Orthanc, examinations: tuple[Examination, ...], inbox: Inbox, tmp_path: Path
+    way: str, server: PacsServer, examinations: tuple[Examination, ...], inbox: Inbox, tmp_path: Path
 ) -> None:
     examination = examinations[0]
-    profile, pacs = way_of(orthanc, way)
+    profile, pacs = way_of(server, way)
     with pacs:
         transfer = retrieve(pacs, profile, inbox, examination.study_uid, Query())
     with Study.create(tmp_path / "study", name="S", synthetic=True) as study:
@@ -93,9 +93,9 @@ def test_an_examination_comes_into_the_study_pixel_for_pixel(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_only_the_view_that_is_wanted_is_retrieved(
-    way: str, orthanc: Orthanc, examinations: tuple[Examination, ...], inbox: Inbox
+    way: str, server: PacsServer, examinations: tuple[Examination, ...], inbox: Inbox
 ) -> None:
-    profile, pacs = way_of(orthanc, way)
+    profile, pacs = way_of(server, way)
     with pacs:
         query = Query(view=ViewPosition.CC)
         transfer = retrieve(pacs, profile, inbox, examinations[0].study_uid, query)
@@ -103,9 +103,9 @@ def test_only_the_view_that_is_wanted_is_retrieved(
     assert views == {("L", "CC"), ("R", "CC")}
 
 
-def test_an_unknown_examination_is_a_sentence(orthanc: Orthanc, inbox: Inbox) -> None:
+def test_an_unknown_examination_is_a_sentence(server: PacsServer, inbox: Inbox) -> None:
     for way in WAYS:
-        profile, pacs = way_of(orthanc, way)
+        profile, pacs = way_of(server, way)
         with pacs, pytest.raises(PacsError, match=r"no object of modality MG|no such exam"):
             retrieve(pacs, profile, inbox, "1.2.3.4", Query())
     assert inbox.transfers() == ()
