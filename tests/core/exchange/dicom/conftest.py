@@ -43,7 +43,7 @@ VALIDATOR = "dciodvfy"
 def errors_of() -> Validate:
     """Errors that the independent validator of the package dicom3tools finds in a DICOM object.
 
-    Without it nothing is validated, and everything else of a test is still tested; one test is skipped and says so.
+    Without it nothing is validated and the rest of a test still runs; one test is skipped and says so.
     """
     program = shutil.which(VALIDATOR)
     if program is None:
