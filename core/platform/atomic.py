@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from core.domain.errors import StorageFullError
@@ -99,9 +100,16 @@ def _copied(source: Path, target: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and those above it; StorageFullError where there is no room or no permission."""
+    """Make the folder and those above it; StorageFullError where there is no room or no permission.
+
+    Their names are on the disk when this returns: what is written into a folder is lost with its name.
+    """
     try:
+        new = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for place in new:
+            with suppress(PermissionError):  # a folder that one may write and not read
+                sync_folder(place.parent)
     except (FileExistsError, NotADirectoryError) as error:
         taken = next(path for path in (folder, *folder.parents) if path.exists())
         raise StorageFullError(f"{taken} is a file, not a folder; choose another name.") from error

@@ -24,7 +24,7 @@ from core.domain.study import ModelRevision
 from core.model.checkpoint import LoadedModel
 from core.model.network import without_prototypes
 from core.model.tensor_file import Tensors, decode, encode, first_not_finite, read_header
-from core.platform.atomic import atomic_write, storage_error
+from core.platform.atomic import atomic_write, make_folder
 from core.pruning.prune import PrunableState, PruneOutcome, prunable_state
 from core.training.last_layers import Heads
 from core.training.refit import Malignancy
@@ -168,10 +168,7 @@ def save_revision(run_folder: Path, revision: Revision) -> Path:
     folder = run_folder / FOLDER / revision.record.id
     if (folder / _RECORD).exists():
         raise ModelError(f"Revision {revision.record.id[:8]} exists already, and revisions never change.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise storage_error(error, folder) or error from error
+    make_folder(folder)
     heads = revision._heads()
     atomic_write(folder / _HEADS, heads)
     document = _RevisionDocument(

@@ -1,6 +1,7 @@
 """Every benchmark of the engine as one table, each figure as a ratio to its reference in the same run, and a file.
 
     python -m tests.benchmarks [--json FILE] [--quick]
+    python -m tests.benchmarks growth [--quick]
 
 Processor time where the row does not say otherwise, so that what else the machine does counts little. ``--quick``
 leaves VGG-16 out. The references are the bare backbone, or the naive implementation of ``tests/benchmarks/naive``.
@@ -23,6 +24,7 @@ from core.data.roi_set import InputTransform
 from core.training.machine import cpu_computes_bfloat16
 from tests.benchmarks import (
     bench_bootstrap,
+    bench_growth,
     bench_import,
     bench_parts,
     bench_projection,
@@ -119,6 +121,9 @@ def machine() -> str:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["growth"]:
+        bench_growth.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="file for the record")
     parser.add_argument("--quick", action="store_true")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from tests.benchmarks import bench_frozen
+import pytest
+
+from tests.benchmarks import bench_frozen, bench_growth
 from tests.benchmarks.bench_prune import measure
 from tests.core.training.tiny import CONFIG, changed
 
@@ -12,6 +14,14 @@ def test_the_benchmark_of_the_frozen_preset_runs() -> None:
     )  # fmt: skip
     assert found["rois"] == 30 and found["training"] == 21
     assert {"A2", "A3", "joint"} & set(found["stages_s"])  # type: ignore[call-overload]
+
+
+def test_the_benchmark_of_growth_fits_exponents() -> None:
+    assert bench_growth.exponent([10, 100, 1000], [2.0, 20.0, 200.0]) == pytest.approx(1)
+    assert bench_growth.exponent([10, 100], [3.0, 300.0]) == pytest.approx(2)
+    found = bench_growth.measure((3, 6))
+    assert {one.what for one in found} >= {"commit of one more stroke", "check", "database"}
+    assert bench_growth.table(found).count("\n") == len(found) + 1
 
 
 def test_the_benchmark_of_pruning_runs() -> None:

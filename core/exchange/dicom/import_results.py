@@ -8,7 +8,7 @@ shapes that make the mask to the bit. A model's findings stay in the report and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.shapes import Shape
 from core.domain.study import Finding, Image, Labels, Lesion, LesionOutline, Reader
 from core.exchange.dicom.bitmaps import Bitmap
+from core.exchange.dicom.fine_of_regions import shared_out
 from core.exchange.dicom.read_results import NotDicomError, ResultReader
 from core.exchange.dicom.references import Naming
 from core.exchange.dicom.returned_lesions import NOTHING, ReturnedLesion, ReturnedResults
@@ -189,14 +190,14 @@ class _Matching:
         if len(outlines) > 1:
             sentence = f"{told.name} has {len(outlines)} separate regions; each becomes a separate lesion."
             self._results.issue(told.name, sentence, Severity.NOTE)
-        for number, (outline, bitmap) in enumerate(outlines):
+        told_of = _of_regions(told, [bitmap for _, bitmap in outlines])
+        for told, (outline, bitmap) in zip(told_of, outlines, strict=True):
             lesion = self._same_outline(told.image, bitmap)
             new = lesion is None
             if lesion is None:
                 lesion = self._new_lesion(told, outline, bitmap)
             if lesion is not None:
-                # a fine annotation of several regions stays in one piece, with the largest
-                yield self._change(told, lesion, new=new, with_fine=number == 0)
+                yield self._change(told, lesion, new=new)
 
     def _outlines_of(self, told: ReturnedLesion) -> list[tuple[LesionOutline, Bitmap]]:
         if told.outline_bitmap is not None:
@@ -242,8 +243,8 @@ class _Matching:
         own.append(lesion)
         return lesion
 
-    def _change(self, told: ReturnedLesion, lesion: Lesion, *, new: bool, with_fine: bool = True) -> _Change:
-        fine = self._new_fine(told, lesion, new=new) if with_fine else ()
+    def _change(self, told: ReturnedLesion, lesion: Lesion, *, new: bool) -> _Change:
+        fine = self._new_fine(told, lesion, new=new)
         labels = told.labels if told.labels != NOTHING else None
         person = None if new else self._person
         if person is not None and labels == self._study.lesions.labels(lesion.id, reader_id=person.id):
@@ -267,6 +268,16 @@ class _Matching:
             if any(Bitmap.of(_drawn(own, told.image)) == bitmap for own in (current.shapes, cut)):
                 return ()
         return shapes or self._child.shapes(bitmap)
+
+
+def _of_regions(told: ReturnedLesion, regions: Sequence[Bitmap]) -> list[ReturnedLesion]:
+    """The lesion once for each region, with the part of its fine annotation that marks it."""
+    if len(regions) < 2 or not (told.shapes or told.bitmap):
+        return [told] * len(regions)
+    height, width = told.image.height, told.image.width
+    fine = told.bitmap.mask(height, width) if told.bitmap else _drawn(told.shapes, told.image)
+    parts = shared_out(fine, [region.mask(height, width) for region in regions])
+    return [replace(told, shapes=(), bitmap=Bitmap.of(part) if part.any() else None) for part in parts]
 
 
 def _drawn(shapes: tuple[Shape, ...], image: Image) -> Mask:

@@ -41,3 +41,13 @@ def test_a_name_that_is_too_long_is_a_sentence(tmp_path: Path) -> None:
 def test_what_is_missing_for_the_content_is_not_said_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         atomic_write(tmp_path / "a", lambda path: (tmp_path.parent / "not there").read_bytes() and None)
+
+
+def test_the_names_of_new_folders_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a power loss left of a pruning was a row in the database, and no folder with its model."""
+    synced: list[Path] = []
+    monkeypatch.setattr("core.platform.atomic.sync_folder", synced.append)
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert set(synced) == {tmp_path, tmp_path / "a", tmp_path / "a" / "b"}
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert len(synced) == 3
