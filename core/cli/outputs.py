@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 from core.domain.errors import StudyError
 from core.store.names import is_study
+
+EXPORTED = "exported by Marginalia"
+"""In the first line of the README of every export."""
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
@@ -24,3 +28,14 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise StudyError(f"{path} exists already; choose another name, or add --overwrite to replace it.")
     if is_study(path):
         raise StudyError(f"{path} is a study and is not replaced; choose another name.")
+
+
+def remove_output(path: Path) -> None:
+    """Remove an earlier result, which ``--overwrite`` replaces. StudyError for a folder that is not an export."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+    elif any(path.iterdir()):
+        readme = path / "README.txt"
+        if not readme.is_file() or EXPORTED not in readme.read_text("utf-8", errors="replace"):
+            raise StudyError(f"{path} holds other files than an export and is not replaced; choose another name.")
+        shutil.rmtree(path)

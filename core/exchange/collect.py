@@ -15,10 +15,11 @@ from typing import TypeVar
 
 from core.data.labels import LabelName, LesionTruth, Opinions
 from core.domain.errors import Cancelled, StudyError
-from core.domain.events import Emit, IsCancelled, Progress
+from core.domain.events import Progress
 from core.domain.spreadsheet import Cell, csv_document
-from core.domain.study import Image, Lesion, Patient, Split
+from core.domain.study import Image, Lesion, Patient
 from core.domain.vocabulary import DISCLAIMER
+from core.exchange.formats import EVERYTHING, ExportSelection, ExportTools
 from core.platform.atomic import atomic_write, make_folder, storage_error
 from core.platform.system import sync_folder
 from core.store.study import Study
@@ -47,21 +48,13 @@ class ExportItem:
 
 
 def collect(
-    study: Study,
-    *,
-    label: LabelName = "margin",
-    readers: Sequence[str] | None = None,
-    sources: Sequence[str] | None = None,
-    split: Split | None = None,
+    study: Study, selection: ExportSelection = EVERYTHING, *, label: LabelName = "margin"
 ) -> tuple[ExportItem, ...]:
-    """The lesions of a study in its order; StudyError where there are none.
-
-    ``readers``: whose labels and annotations count (``core.data.labels``). A lesion whose patient is in no part
-    of ``split`` is left out.
-    """
+    """The lesions of a study in its order; StudyError where there are none."""
+    split, sources = selection.split, selection.sources
     patients = {patient.id: patient for patient in study.patients.all()}
     images = {image.id: image for image in study.images.all()}
-    opinions = Opinions(study, label=label, readers=readers)
+    opinions = Opinions(study, label=label, readers=selection.readers)
     items = []
     for lesion in study.lesions.all():
         image = images[lesion.image_id]
@@ -90,13 +83,13 @@ def _name(patient: Patient, image: Image, lesion: Lesion) -> str:
     return "_".join(_UNSAFE.sub("-", part) for part in parts if part)
 
 
-def each(items: Sequence[T], emit: Emit, cancelled: IsCancelled) -> Iterator[T]:
+def each(items: Sequence[T], tools: ExportTools) -> Iterator[T]:
     """The items one by one, with progress after each; Cancelled between two."""
     for done, item in enumerate(items, start=1):
-        if cancelled():
+        if tools.cancelled():
             raise Cancelled
         yield item
-        emit(Progress(stage="export", done=done, total=len(items)))
+        tools.emit(Progress(stage="export", done=done, total=len(items)))
 
 
 def write_export(folder: Path, what: str, layout: str, write: Callable[[Path], Sequence[ExportItem]]) -> int:

@@ -95,9 +95,17 @@ class AuditRepository:
 
     def export(self, path: Path) -> int:
         """Write the trail as JSON lines; the number of records. ``read_exported`` reads them for a verifier."""
-        lines = [msgspec.json.encode(record) for record in self.records()]
-        atomic_write(path, b"".join(line + b"\n" for line in lines))
-        return len(lines)
+        count = 0
+
+        def write(temporary: Path) -> None:
+            nonlocal count
+            with temporary.open("wb") as file:  # record by record: a long trail is never whole in memory
+                for record in self.records():
+                    file.write(msgspec.json.encode(record) + b"\n")
+                    count += 1
+
+        atomic_write(path, write)
+        return count
 
 
 def head_in(connection: Connection) -> Head:

@@ -58,7 +58,7 @@ class ImageRepository:
             run(update(_T).where(_T.c.id == image_id).values(patient_id=patient_id))
             moved = msgspec.structs.replace(old, patient_id=patient_id)
             transaction.record("image.update", f"image {image_id}", old=old, new=moved)
-            for row in run(select(lesion).where(lesion.c.image_id == image_id)).all():
+            for row in run(select(lesion).where(lesion.c.image_id == image_id).with_for_update()).all():
                 beside = select(lesion.c.id).where(
                     lesion.c.finding_id == row.finding_id, lesion.c.image_id != image_id
                 )

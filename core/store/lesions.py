@@ -15,6 +15,7 @@ from core.store.database import Database, Transaction
 from core.store.removed_lesions import RemovedLesion, keep_removed, removed_from, restore_removed
 from core.store.rows import count, fields, from_row, in_ids, insert_in_order, to_row, values
 
+_FEW = 20
 _F, _L, _S = schema.finding, schema.lesion, schema.label
 
 
@@ -40,7 +41,11 @@ class LesionRepository:
     def add_many(self, lesions: Iterable[Lesion]) -> None:
         """Add lesions in this order, with the data set's labels; StudyError where patients would be mixed."""
         lesions = tuple(lesions)
+        images = sorted({lesion.image_id for lesion in lesions})
         with self._database.write() as transaction:
+            # an import brings more images than names can be held, and nobody else knows them yet
+            for image_id in images if len(images) <= _FEW else ():
+                transaction.hold(f"image {image_id}")
             _refuse_mixed_patients(transaction, lesions)
             rows = [to_row(lesion) for lesion in lesions]
             labels = [row.pop("labels") | {"lesion_id": row["id"], "reader_id": None} for row in rows]
@@ -112,6 +117,7 @@ class LesionRepository:
             lesion = self.get(lesion_id)
             if lesion.finding_id == finding.id:
                 return
+            transaction.hold(f"finding {lesion.finding_id}")
             others = self.of_finding(finding.id)
             if any((other.image_id, other.frame) == (lesion.image_id, lesion.frame) for other in others):
                 raise StudyError("Both lesions are in one image; a finding has one lesion in an image.")
@@ -178,6 +184,10 @@ class LesionRepository:
         """Number the lesions of an image 1, 2, 3 in this order; StudyError where they are not all its lesions."""
         with self._database.write() as transaction:
             transaction.hold(f"image {image_id}")
+            # whoever takes one of them out ends before, or waits
+            transaction.connection.execute(
+                select(_L.c.id).where(_L.c.image_id == image_id).with_for_update()
+            ).all()
             old = [lesion.id for lesion in sorted(self.of_image(image_id), key=lambda lesion: lesion.number)]
             if sorted(old) != sorted(lesion_ids):
                 raise StudyError("The order must name every lesion of the image once; nothing was changed.")
@@ -195,11 +205,14 @@ class LesionRepository:
         lesion is part of a reader study.
         """
         with self._database.write() as transaction:
+            # a lesion stays in its image, so that this much is known before anything is held
+            transaction.hold(f"image {self.get(lesion_id).image_id}")
             transaction.hold(f"lesion {lesion_id}")
             run = transaction.connection.execute
             # whoever labels or draws it now ends before it is copied, or is refused
             run(select(_L.c.id).where(_L.c.id == lesion_id).with_for_update()).all()
             lesion = self.get(lesion_id)
+            transaction.hold(f"finding {lesion.finding_id}")
             _refuse_in_reader_study(transaction, lesion)
             keep_removed(transaction, lesion_id)
             for table in schema.OF_LESION:

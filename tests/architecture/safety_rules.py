@@ -31,6 +31,7 @@ MAY_WRITE = {
     "core/store/page_buffer.py": "arrays, under the temporary name that the one writer gives",
     "core/store/archive.py": "a backup, written under the temporary name that the one writer gives",
     "core/store/restore.py": "members of a backup, in the same way",
+    "core/store/audit.py": "the records of an exported trail, in the same way",
     "core/pacs/dicomweb.py": "an object from a PACS, in the same way",
     "core/pacs/multipart.py": "the one part of such an object's body, in the same way",
     "core/jobs/ssh.py": "a result from another machine, in the same way",

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from core.domain.geometry import Box
-from core.domain.shapes import Rectangle
+from core.domain.shapes import Rectangle, bounds
 from core.domain.study import LesionOutline
 from core.imaging.margin.frame import ring_of
 from core.imaging.margin.proposal import DEFAULT, ProposalSettings, propose_margin
@@ -116,17 +116,20 @@ def jittered(box: Box, rng: np.random.Generator) -> Box:
     return Box(x0=box.x0 + x[0], y0=box.y0 + y[0], x1=box.x1 + x[1], y1=box.y1 + y[1])
 
 
-INPUTS = ("box", "box moved by 10%", "reader's outline")
+INPUTS = ("box", "box moved by 10%", "reader's outline", "box of the reader's outline")
 
 
-def measure(masses: Sequence[Mass], settings: ProposalSettings = DEFAULT, *, inputs: int = 3) -> Floats:
+def measure(masses: Sequence[Mass], settings: ProposalSettings = DEFAULT, *, inputs: int = 4) -> Floats:
     """(masses, inputs, 2): distance of the proposal and of the ellipse (or of the outline itself)."""
     rng = np.random.default_rng(0)
     rows = []
     for mass in masses:
         starts: list[LesionOutline] = [
-            Rectangle(box=mass.box), Rectangle(box=jittered(mass.box, rng)), mass.outline
-        ][:inputs]  # fmt: skip
+            Rectangle(box=mass.box),
+            Rectangle(box=jittered(mass.box, rng)),
+            mass.outline,
+            Rectangle(box=bounds(mass.outline)),
+        ][:inputs]
         rows.append(
             [
                 [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 
@@ -29,44 +31,48 @@ from app.widgets.label import Label
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, Event, IsCancelled, Progress
 from core.domain.study import RunStatus
-from core.exchange.export import FILES, OBJECTS, OF_A_RUN, ExportRequest, Format, export
+from core.exchange.export import export
+from core.exchange.formats import ExportFormat, ExportRequest, format_ids, format_of
+from core.platform.plugins import PluginError
 from core.store.identity import IdentityFile, KeyStore, Passphrase, has_identity, identity_key_kind
 from core.store.study import Study
 
 
-def format_name(kind: Format) -> str:
-    return {
-        Format.SEG: tr("DICOM segmentations (SEG)"),
-        Format.SR: tr("DICOM structured reports (SR)"),
-        Format.GSPS: tr("DICOM presentation states (GSPS)"),
-        Format.COCO: tr("COCO annotations"),
-        Format.PNG: tr("PNG masks"),
-        Format.NIFTI: tr("NIfTI masks"),
-        Format.CSV: tr("Table (CSV)"),
-        Format.AUTHORS: tr("Layout of the paper's code (.npy)"),
-        Format.MODEL: tr("Model for another study"),
-        Format.ONNX: tr("Network as ONNX"),
-    }[kind]
+def format_name(kind: str) -> str:
+    """Return the title of a format in the language of the window; of a plug-in its own."""
+    titles = {
+        "seg": tr("DICOM segmentations (SEG)"),
+        "sr": tr("DICOM structured reports (SR)"),
+        "gsps": tr("DICOM presentation states (GSPS)"),
+        "coco": tr("COCO annotations"),
+        "png": tr("PNG masks"),
+        "nifti": tr("NIfTI masks"),
+        "csv": tr("Table (CSV)"),
+        "authors": tr("Layout of the paper's code (.npy)"),
+        "model": tr("Model for another study"),
+        "onnx": tr("Network as ONNX"),
+    }
+    return titles.get(kind) or format_of(kind).title
 
 
-def what_leaves(kind: Format, *, identifiers: bool, pictures: bool) -> str:
+def what_leaves(kind: ExportFormat, *, identifiers: bool, pictures: bool) -> str:
     """Return a description of the patient data in the files."""
     if identifiers:
         return tr(
             "These files carry the ORIGINAL IDENTIFIERS of patients. They are for the archive that the images "
             "came from and for nowhere else."
         )
-    if kind is Format.MODEL and pictures:
+    if "pictures" in kind.options and pictures:
         return tr(
             "The file contains IMAGES OF PATIENTS: the lesions that the prototypes come from. Pass it on only as "
             "their source and your ethics approval allow."
         )
-    if kind in FILES:
+    if kind.content == "vectors":
         return tr(
             "The file contains no pictures. Its prototypes are latent vectors of patches of training "
             "images: anyone who has such an image can find out whether the model was trained on it."
         )
-    if kind is Format.AUTHORS:
+    if kind.content == "regions":
         return tr(
             "The files contain cut-outs of the mammograms. They carry only the study's pseudonyms, "
             "and are still personal data."
@@ -77,6 +83,15 @@ def what_leaves(kind: Format, *, identifiers: bool, pictures: bool) -> str:
     )
 
 
+def usable_formats() -> tuple[ExportFormat, ...]:
+    """Return the built-in formats, and those of the plug-ins that can be loaded."""
+    found = []
+    for name in format_ids():
+        with suppress(PluginError):  # the command line names it, with the reason
+            found.append(format_of(name))
+    return tuple(found)
+
+
 class ExportDialog(QDialog):
     def __init__(self, study: Study, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -84,8 +99,8 @@ class ExportDialog(QDialog):
         self._study = study
         self.task: LongTask | None = None
         self.kind, self.run = QComboBox(), QComboBox()
-        for one in Format:
-            self.kind.addItem(format_name(one), one)
+        for one in usable_formats():
+            self.kind.addItem(format_name(one.id), one.id)
         self.identifiers = QCheckBox(tr("With the original identifiers, for the archive"))
         self.pictures = QCheckBox(tr("With the pictures of the prototypes"))
         self.passphrase = QLineEdit()
@@ -130,53 +145,53 @@ class ExportDialog(QDialog):
         self.resize(560, 240)
 
     @property
-    def format(self) -> Format:
-        return Format(self.kind.currentData())
+    def format(self) -> ExportFormat:
+        return format_of(str(self.kind.currentData()))
 
     def _refresh(self) -> None:
         kind, chosen = self.format, self.run.currentText()
         self.run.clear()
-        if kind is Format.SR:
+        if not kind.needs_run:
             self.run.addItem(tr("without a model's findings"), "")
         for run in self._study.runs.all():
             if run.status is RunStatus.FINISHED:
                 self.run.addItem(run.name, run.name)
         self.run.setCurrentIndex(max(0, self.run.findText(chosen)))
-        self._form.setRowVisible(self.run, kind in OF_A_RUN)
-        possible = kind in OBJECTS and has_identity(self._study.folder)
+        self._form.setRowVisible(self.run, "run" in kind.options)
+        possible = "identity" in kind.options and has_identity(self._study.folder)
         self.identifiers.setVisible(possible)
         asked = possible and self.identifiers.isChecked()
         self.passphrase.setVisible(asked and identity_key_kind(self._study.folder) == "passphrase")
-        self.pictures.setVisible(kind is Format.MODEL)
+        self.pictures.setVisible("pictures" in kind.options)
         self.leaves.setText(what_leaves(kind, identifiers=asked, pictures=self.pictures.isChecked()))
-        self.start_button.setEnabled(kind not in FILES or self.run.count() > 0)
+        self.start_button.setEnabled(not kind.needs_run or self.run.count() > 0)
         self.said.setText("")
 
     def _ask_target(self) -> None:
         kind = self.format
-        if kind not in FILES:
+        if not kind.file_name:
             folder = QFileDialog(self, tr("Folder for the files"), str(self._study.folder.parent))
             folder.setFileMode(QFileDialog.FileMode.Directory)
             folder.setOption(QFileDialog.Option.ShowDirsOnly)
-            folder.fileSelected.connect(lambda chosen: self.write(target_in(Path(chosen), kind)))
+            folder.fileSelected.connect(lambda chosen: self.write(target_in(Path(chosen), kind.id)))
             open_dialog(folder)
             return
         dialog = QFileDialog(self, tr("New file"), str(self._study.folder.parent))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setFileMode(QFileDialog.FileMode.AnyFile)
-        dialog.selectFile("model.marginalia-model" if kind is Format.MODEL else "network.onnx")
+        dialog.selectFile(kind.file_name)
         dialog.fileSelected.connect(lambda chosen: self.write(Path(chosen)))
         open_dialog(dialog)
 
     def write(self, target: Path) -> None:
         """Start writing to a new folder or file."""
-        self._target = target
+        self._target, kind = target, self.format
         self.show_button.hide()
         request = ExportRequest(
-            format=self.format,
+            format=kind.id,
             target=target,
-            run=str(self.run.currentData() or "") if self.format in OF_A_RUN else "",
-            with_pictures=self.pictures.isChecked(),
+            run=str(self.run.currentData() or "") if "run" in kind.options else "",
+            pictures="pictures" in kind.options and self.pictures.isChecked(),
         )
         wanted = self.identifiers.isVisibleTo(self) and self.identifiers.isChecked()
         self.task = LongTask(_job(self._study, request, wanted, self.passphrase.text()), self, name="export")
@@ -222,11 +237,11 @@ class ExportDialog(QDialog):
             super().reject()
 
 
-def target_in(folder: Path, kind: Format) -> Path:
+def target_in(folder: Path, kind: str) -> Path:
     """The chosen folder where it is empty or new, else a new one in it that is named for the format."""
     if not folder.exists() or not any(folder.iterdir()):
         return folder
-    names = chain((kind.value,), (f"{kind.value}-{number}" for number in count(2)))
+    names = chain((kind,), (f"{kind}-{number}" for number in count(2)))
     return next(folder / name for name in names if not (folder / name).exists())
 
 
@@ -240,6 +255,7 @@ def _job(study: Study, request: ExportRequest, identifiers: bool, passphrase: st
                 identity = IdentityFile.open(study.folder, Passphrase(lambda: passphrase))
             else:
                 identity = IdentityFile.open(study.folder, KeyStore(study.info.id))
-        return export(study, request, identity=identity, emit=emit, cancelled=cancelled)
+        wanted = replace(request, identity=identity)
+        return export(study, wanted, emit=emit, cancelled=cancelled).items
 
     return job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from PySide6.QtCore import Signal
@@ -19,34 +20,39 @@ from app.qt.dialogs import open_dialog
 from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.widgets.label import Label
-from core.data.importers.layouts import Layout
+from core.data.importers.layouts import FOLDER, IMAGES, layout_ids, layout_of
+from core.platform.plugins import PluginError
 
 
-def layout_name(layout: Layout | None) -> str:
-    return {
-        None: tr("as its files show"),
-        Layout.FOLDER: tr("Images with a lesions.csv"),
-        Layout.MINI_MIAS: "mini-MIAS",
-        Layout.CDD_CESM: "CDD-CESM",
-        Layout.CBIS_DDSM: "CBIS-DDSM",
-        Layout.INBREAST: "INbreast",
-        Layout.VINDR_MAMMO: "VinDr-Mammo",
-        Layout.CMMD: "CMMD",
-        Layout.EMBED: "EMBED",
-        Layout.IMAGES: tr("Images alone, without tables"),
-    }[layout]
+def layout_name(layout: str) -> str:
+    """Return the title of a layout in the language of the window; "": recognised from the files."""
+    titles = {
+        "": tr("as its files show"),
+        FOLDER: tr("Images with a lesions.csv"),
+        IMAGES: tr("Images alone, without tables"),
+    }
+    return titles.get(layout) or layout_of(layout).title
+
+
+def usable_layouts() -> tuple[str, ...]:
+    """Return the ids of the built-in layouts, and of the plug-ins that can be loaded."""
+    found = []
+    for name in layout_ids():
+        with suppress(PluginError):  # the command line names it, with the reason
+            found.append(layout_of(name).id)
+    return tuple(found)
 
 
 class DataSetDialog(QDialog):
     wanted = Signal(object, object)
-    """The folder and its ``Layout``, or None for the one it has."""
+    """The folder and the id of its layout, or "" for the one it has."""
 
     def __init__(self, place: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Import a data set"))
         self._place = place
         self.layout_choice = QComboBox()
-        for one in (None, *Layout):
+        for one in ("", *usable_layouts()):
             self.layout_choice.addItem(layout_name(one), one)
         note = Label(
             tr(
@@ -80,5 +86,5 @@ class DataSetDialog(QDialog):
 
     def _take(self, folder: str) -> None:
         chosen = self.layout_choice.currentData()
-        self.wanted.emit(Path(folder), None if chosen is None else Layout(chosen))
+        self.wanted.emit(Path(folder), chosen)
         self.accept()

@@ -27,11 +27,11 @@ from app.qt.geometry import resize_on_screen
 from app.qt.spacing import dialog_column
 from app.qt.task import LongTask
 from app.qt.translation import tr
-from app.views.importing.data_set_dialog import layout_name
+from app.views.importing.data_set_dialog import layout_name, usable_layouts
 from app.views.importing.outcome_table import OutcomeTable, problems_first
 from app.views.importing.results import FoundFiles, ImportChoices, Search, check_files, look_at
 from app.widgets.label import Elided, Label
-from core.data.importers.layouts import Layout
+from core.data.importers.layouts import layout_of
 from core.data.importers.outcomes import ImportOutcome
 from core.domain.errors import Cancelled
 from core.domain.events import Event, Progress
@@ -47,7 +47,7 @@ class ImportPreview(QDialog):
     wanted = Signal(object, object)
 
     def __init__(
-        self, paths: Sequence[Path], study: Study, layout: Layout | None = None, parent: QWidget | None = None
+        self, paths: Sequence[Path], study: Study, layout: str = "", parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Before the import"))
@@ -60,8 +60,8 @@ class ImportPreview(QDialog):
         self._place = Elided()
         self._place.say(self._named_place())
         self.layout_choice = QComboBox()
-        self.layout_choice.addItem(tr("as its files show"), None)
-        for one in Layout:
+        self.layout_choice.addItem(tr("as its files show"), "")
+        for one in usable_layouts():
             self.layout_choice.addItem(layout_name(one), one)
         self.layout_choice.setCurrentIndex(max(self.layout_choice.findData(layout), 0))
         self.text, self.progress = Label(), QProgressBar()
@@ -176,8 +176,7 @@ class ImportPreview(QDialog):
     # what it does
 
     def _look(self) -> None:
-        chosen = self.layout_choice.currentData()
-        layout = None if chosen is None else Layout(chosen)
+        layout = str(self.layout_choice.currentData())
         self._run(look_at(self._paths, layout, self._regions), tr("Looking at the files …"))
 
     def _ask_regions(self) -> None:
@@ -240,15 +239,15 @@ class ImportPreview(QDialog):
         self.table.setVisible(bool(problems))
         self.nothing.setVisible(found is not None and not problems)
         self.margins.setVisible(found is not None and bool(found.margins))
-        self.source.setEnabled(found is not None and not found.layout.is_public)
+        self.source.setEnabled(found is not None and not layout_of(found.layout).is_public)
         self.import_button.setText(tr("Import"))
-        self.regions_button.setVisible(found is not None and found.layout is Layout.CDD_CESM)
+        self.regions_button.setVisible(found is not None and found.layout == "cdd-cesm")
         if found is None:
             return
         self.layout_choice.setVisible(len(self._paths) == 1 and self._paths[0].is_dir())
-        if first or found.layout.is_public:
+        if first or layout_of(found.layout).is_public:
             self.source.setText(found.plan.source)
-            self.names.setChecked(found.layout.is_public)
+            self.names.setChecked(layout_of(found.layout).is_public)
         self.layout_choice.setItemText(0, tr("{layout}, as its files show", layout=layout_name(found.layout)))
         self.figures.show_found(found)
         margins = " · ".join(f"{word(margin)} {number(count)}" for margin, count in found.margins.items())

@@ -13,7 +13,7 @@ from core.data.importers.images import read_files
 from core.data.importers.importing import run_import
 from core.data.importers.kept_names import keep_names
 from core.data.importers.known_images import KnownImages
-from core.data.importers.layouts import Layout, PlanOptions, make_plan, recognised
+from core.data.importers.layouts import IMAGES, PlanOptions, make_plan, recognised
 from core.data.importers.outcomes import FileResult, ImportReport, file_results
 from core.data.importers.plan import ImportPlan
 from core.data.importers.preview import preview_import
@@ -50,7 +50,7 @@ class FoundFiles:
     """Preview of an import, with what is left out and why; nothing is imported yet."""
 
     plan: ImportPlan
-    layout: Layout
+    layout: str
     folder: Path
     files: tuple[FileResult, ...]
     images: int
@@ -67,8 +67,8 @@ Job = Callable[[Emit, IsCancelled], ImportResult]
 Search = Callable[[Emit, IsCancelled], FoundFiles]
 
 
-def look_at(paths: Sequence[Path], layout: Layout | None = None, regions: Path | None = None) -> Search:
-    """The job that finds what a folder of this layout (None: the one that it has), or these files, would bring.
+def look_at(paths: Sequence[Path], layout: str = "", regions: Path | None = None) -> Search:
+    """The job that finds what a folder of this layout ("": the one that it has), or these files, would bring.
 
     ``regions``: table in which a person chose regions, for CDD-CESM.
     """
@@ -78,12 +78,12 @@ def look_at(paths: Sequence[Path], layout: Layout | None = None, regions: Path |
             used = layout or recognised(paths[0])
             return found_files(plan_of(paths[0], used, regions), used, paths[0])
         folder = paths[0].resolve().parent
-        return found_files(read_files(paths, source=folder.name), Layout.IMAGES, folder)
+        return found_files(read_files(paths, source=folder.name), IMAGES, folder)
 
     return search
 
 
-def found_files(plan: ImportPlan, layout: Layout, folder: Path) -> FoundFiles:
+def found_files(plan: ImportPlan, layout: str, folder: Path) -> FoundFiles:
     lesions = [lesion for image in plan.images for lesion in image.lesions]
     margins = Counter(lesion.labels.margin for lesion in lesions if lesion.labels.margin is not None)
     named = {image.patient for image in plan.images}
@@ -124,7 +124,7 @@ def import_found(found: FoundFiles, study: Study, choices: ImportChoices) -> Job
     return _job(lambda: plan, study, choices, found.folder)
 
 
-def import_folder(folder: Path, study: Study, layout: Layout | None = None) -> Job:
+def import_folder(folder: Path, study: Study, layout: str = "") -> Job:
     """The job that imports a folder of this layout; of None, of the one it has, or else every image file in it."""
     return _job(lambda: plan_of(folder, layout), study, ImportChoices(), folder)
 
@@ -152,7 +152,7 @@ def _job(make: Callable[[], ImportPlan], study: Study, choices: ImportChoices, f
     return job
 
 
-def plan_of(folder: Path, layout: Layout | None = None, regions: Path | None = None) -> ImportPlan:
+def plan_of(folder: Path, layout: str = "", regions: Path | None = None) -> ImportPlan:
     """By the folder's table, or of its images alone."""
     options = PlanOptions(layout=layout or recognised(folder), choices=regions, skip_bad_rows=True)
     return make_plan(folder, options)

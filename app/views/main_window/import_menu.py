@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from app.views.importing.dialog import ImportDialog
     from app.views.importing.preview import ImportPreview
     from app.views.importing.results import FoundFiles, ImportChoices, ImportResult
-    from core.data.importers.layouts import Layout
 
 _PLACE = "folders/images"
 
@@ -75,7 +74,7 @@ class ImportController(QObject):
         dialog.wanted.connect(lambda folder, layout: self.offer([folder], layout))
         open_dialog(dialog)
 
-    def offer(self, paths: Sequence[Path], layout: Layout | None = None) -> None:
+    def offer(self, paths: Sequence[Path], layout: str = "") -> None:
         """Show what one folder, or these files, would bring into the open study."""
         from app.views.importing.preview import ImportPreview
 
@@ -85,7 +84,7 @@ class ImportController(QObject):
         self.preview.wanted.connect(self._import)
         self.preview.open()
 
-    def import_from(self, folder: Path, layout: Layout | None = None) -> None:
+    def import_from(self, folder: Path, layout: str = "") -> None:
         """Import a folder at once."""
         from app.views.importing.results import import_folder
 

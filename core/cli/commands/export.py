@@ -12,6 +12,8 @@ with --identity the original identifiers, to go back to the archive that the ima
 
 Models: `model` and `onnx`, as `model export` writes them.
 
+Installed packages can add formats (entry points of the group marginalia.exporters); --format lists them too.
+
 examples:
   marginalia export breast-margins --format coco --out masks
   marginalia export breast-margins --format csv --own-file-names --out table
@@ -23,32 +25,25 @@ examples:
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.cli import lookup
 from core.cli.console import Console
 from core.cli.identity_prompt import open_identity
-from core.cli.outputs import add_overwrite, check_output
+from core.cli.outputs import add_overwrite, check_output, remove_output
 from core.cli.text import count
-from core.domain.errors import StudyError
+from core.exchange.formats import ExportRequest, ExportSelection, Option, check_options, format_ids, format_of
 
 if TYPE_CHECKING:
-    from core.domain.study import Run
-    from core.store.study import Study
+    from core.exchange.formats import Exported
 
 HELP = "write masks, shapes, reports or a model for others"
-MASKS = ("authors", "png", "coco", "nifti", "csv")
-OBJECTS = ("seg", "sr", "gsps")
-MODELS = ("model", "onnx")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="folder of the study")
-    parser.add_argument(
-        "--format", choices=(*MASKS, *OBJECTS, *MODELS), required=True, help="what is written; see above"
-    )
+    parser.add_argument("--format", choices=format_ids(), required=True, help="what is written; see above")
     parser.add_argument("--out", type=Path, required=True, help="new folder; model, onnx: new file")
     parser.add_argument("--split", default="", help="name of a split whose parts are written apart")
     parser.add_argument("--run", default="", help="model, onnx, sr: name of the run")
@@ -69,151 +64,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def look_up(arguments: argparse.Namespace) -> None:
     lookup.check_study(arguments.study)
-    _check_options(arguments)
+    given: dict[Option, bool] = {
+        "split": bool(arguments.split),
+        "run": bool(arguments.run),
+        "preset": arguments.preset != "paper",
+        "identity": arguments.identity,
+        "pictures": arguments.with_pictures,
+        "own file names": arguments.own_file_names,
+    }
+    check_options(format_of(arguments.format), frozenset(option for option, is_given in given.items() if is_given))
     if arguments.run:
         lookup.check_run(arguments.study, arguments.run, finished=True)
     if arguments.split:
         lookup.check_split(arguments.study, arguments.split)
-    if arguments.format == "authors":
-        lookup.check_preset(arguments.preset)
+    lookup.check_preset(arguments.preset)
     check_output(arguments.out, overwrite=arguments.overwrite)
 
 
-def _check_options(arguments: argparse.Namespace) -> None:
-    """StudyError for an option that the format needs, or that it would ignore."""
-    kind = arguments.format
-    if kind in MODELS and not arguments.run:
-        raise StudyError(f"--format {kind} needs --run: the run whose model is written.")
-    if arguments.run and kind not in (*MODELS, "sr"):
-        raise StudyError(f"--format {kind} holds nothing of a run; leave out --run.")
-    if arguments.identity and kind not in OBJECTS:
-        raise StudyError(f"An export as {kind} never carries identifiers; --identity is for {', '.join(OBJECTS)}.")
-    if arguments.with_pictures and kind != "model":
-        raise StudyError(f"--format {kind} holds no prototypes; leave out --with-pictures.")
-    if arguments.own_file_names and kind != "csv":
-        raise StudyError(f"--format {kind} holds no file names; leave out --own-file-names.")
-    if arguments.split and kind in MODELS:
-        raise StudyError(f"--format {kind} has no parts; leave out --split.")
-
-
 def run(arguments: argparse.Namespace, console: Console) -> int:
+    return export_and_show(arguments, console)
+
+
+def export_and_show(arguments: argparse.Namespace, console: Console) -> int:
+    """Export as the options of ``export`` describe. Shared with ``model export``."""
+    from core.exchange.export import export
     from core.store.study import Study
-
-    if arguments.format in MODELS:
-        return write_model(arguments, console, onnx=arguments.format == "onnx")
-    with Study.open(arguments.study, writable=False) as study:
-        if arguments.format in OBJECTS:
-            return _objects(study, arguments, console)
-        return _masks(study, arguments, console)
-
-
-def _masks(study: Study, arguments: argparse.Namespace, console: Console) -> int:
-    from core.exchange.masks.authors import export_authors
-    from core.exchange.masks.coco import export_coco
-    from core.exchange.masks.csv_table import export_csv
-    from core.exchange.masks.nifti import export_nifti
-    from core.exchange.masks.png import export_png_masks
-    from core.store.file_names import read_names
     from core.tasks.runs.splits import find_split
-
-    folder = arguments.out
-    asked: dict[str, Any] = {"emit": console.emit, "cancelled": console.cancelled}
-    asked["split"] = find_split(study, arguments.split) if arguments.split else None
-    if arguments.format == "authors":
-        from core.tasks.runs.run_data import roi_request
-        from core.training.presets import load_preset
-
-        lesions = export_authors(study, folder, roi_request(load_preset(arguments.preset)), **asked)
-    else:
-        if arguments.own_file_names:
-            asked["file_names"] = read_names(study.folder)
-        writers: dict[str, Callable[..., int]] = {
-            "coco": export_coco,
-            "png": export_png_masks,
-            "nifti": export_nifti,
-            "csv": export_csv,
-        }
-        lesions = writers[arguments.format](study, folder, **asked)
-    carried = "YOUR OWN FILE NAMES" if arguments.own_file_names else "the study's pseudonyms only"
-    console.result(
-        {"folder": str(folder), "format": arguments.format, "lesions": lesions},
-        f"Wrote {count(lesions, 'lesion')} to {folder}, with {carried}.",
-    )
-    return 0
-
-
-def _objects(study: Study, arguments: argparse.Namespace, console: Console) -> int:
-    import msgspec
-
-    from core.exchange.dicom.export_results import ResultKind, export_results
-    from core.tasks.runs.splits import find_split
-
-    run = None
-    if arguments.run:  # only a model needs torch
-        from core.tasks.runs.lifecycle import finished_run
-
-        run = finished_run(study, arguments.run)
-    written = export_results(
-        study,
-        arguments.out,
-        ResultKind(arguments.format),
-        run=run,
-        identity=open_identity(study) if arguments.identity else None,
-        split=find_split(study, arguments.split) if arguments.split else None,
-        emit=console.emit,
-        cancelled=console.cancelled,
-    )
-    carried = "THE ORIGINAL IDENTIFIERS" if written.original_identifiers else "the study's pseudonyms only"
-    verified = f" {written.verified} are verified by a reader." if arguments.format == "sr" else ""
-    console.result(
-        msgspec.to_builtins(written) | {"files": len(written.files)},
-        "".join(f"left out: {sentence}\n" for sentence in written.left_out)
-        + f"Wrote {count(len(written.files), 'object')} with {count(written.lesions, 'lesion')} to "
-        f"{arguments.out}.{verified} They carry {carried}.",
-    )
-    return 0
-
-
-def write_model(arguments: argparse.Namespace, console: Console, *, onnx: bool) -> int:
-    """Write the model of ``arguments.run`` to ``arguments.out``. Shared with ``model export``."""
-    import msgspec
-
-    from core.exchange.models.share_model import share_model
-    from core.store.study import Study
-    from core.tasks.runs.lifecycle import finished_run
 
     if arguments.overwrite:
-        arguments.out.unlink(missing_ok=True)
+        remove_output(arguments.out)
     with Study.open(arguments.study, writable=False) as study:
-        run = finished_run(study, arguments.run)
-        if onnx:
-            return _write_onnx(study, run, arguments.out, console)
-        shared = share_model(
-            study,
-            run,
-            arguments.out,
-            with_pictures=arguments.with_pictures,
-            emit=console.emit,
-            cancelled=console.cancelled,
+        request = ExportRequest(
+            format=arguments.format,
+            target=arguments.out,
+            selection=ExportSelection(split=find_split(study, arguments.split) if arguments.split else None),
+            run=arguments.run,
+            preset=arguments.preset,
+            pictures=arguments.with_pictures,
+            own_file_names=arguments.own_file_names,
+            identity=open_identity(study) if arguments.identity else None,
         )
-    pictures = (
-        "WITH THE PICTURES of its prototypes, which show patients" if shared.pictures else "without pictures"
-    )
-    console.result(
-        msgspec.to_builtins(shared),
-        f"Wrote the model of run {run.name} to {arguments.out}, {pictures} (closest weights to a training crop: "
-        f"correlation {shared.closest.correlation:.2f}). Its {shared.latent_prototypes} prototypes are latent "
-        "vectors of training patches: README.txt in it says what that means.",
-    )
+        written = export(study, request, emit=console.emit, cancelled=console.cancelled)
+    _show(request, written, console)
     return 0
 
 
-def _write_onnx(study: Study, run: Run, out: Path, console: Console) -> int:
-    from core.exchange.models.onnx import write_onnx
-    from core.tasks.runs.lifecycle import active_model
-
-    model = active_model(study, run)
-    write_onnx(out, model.network, model.card)
-    document = {"file": str(out), "run": run.name, "model_sha256": model.sha256}
-    console.result(document, f"Wrote the network of run {run.name} to {out} as ONNX.")
-    return 0
+def _show(request: ExportRequest, written: Exported, console: Console) -> None:
+    if request.identity is not None:
+        carried = ", with THE ORIGINAL IDENTIFIERS"
+    elif request.pictures:
+        carried = ", WITH THE PICTURES of its prototypes, which show patients"
+    elif request.own_file_names:
+        carried = ", with YOUR OWN FILE NAMES"
+    else:
+        labels = format_of(request.format).content == "labels"
+        carried = ", with the study's pseudonyms only" if labels else ""
+    what = f" of run {request.run}" if written.noun == "prototype" else ""
+    lines = [f"Wrote {count(written.items, written.noun)}{what} to {request.target}{carried}.", *written.sentences]
+    document = {"folder": str(request.target), "format": request.format, f"{written.noun}s": written.items}
+    console.result(written.document or document, "\n".join(lines))

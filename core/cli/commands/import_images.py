@@ -7,6 +7,8 @@ their content; files that are not images are counted and listed. `results` reads
 of images that the study holds back, as annotations and labels of --reader; where they carry original identifiers,
 with the --identity file that the study has.
 
+Installed packages can add layouts (entry points of the group marginalia.layouts); --layout takes them too.
+
 Columns of lesions.csv: image (required), patient_id, finding, laterality, view, margin, shape, density, category,
 pathology, probability, outline (JSON, or x,y,radius, or x0,y0,x1,y1), frame (slice of a tomosynthesis, from 1),
 fine (JSON), reader, spacing_mm, comment.
@@ -46,6 +48,7 @@ from core.cli import lookup
 from core.cli.console import Console
 from core.cli.identity_prompt import IdentityPrompt
 from core.cli.text import count
+from core.platform.plugins import plugin_names
 
 if TYPE_CHECKING:
     from core.data.importers.known_images import KnownImages
@@ -64,7 +67,7 @@ LAYOUTS = (
     "embed",
     "images",
 )
-"""The values of ``core.data.importers.layouts.Layout``, which printing help need not import."""
+"""The built-in ids of ``core.data.importers.layouts``, which printing help need not import."""
 RESULTS = "results"
 """Annotations are read back; the images are in the study already."""
 HELP = "bring images and lesions into a study"
@@ -79,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--layout",
-        choices=(*LAYOUTS, RESULTS),
+        choices=(*LAYOUTS, *plugin_names("marginalia.layouts"), RESULTS),
         metavar="LAYOUT",
         help="layout, one of those above (default: detected from the files)",
     )
@@ -139,13 +142,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.data.importers.folder import DEFAULT_READER
     from core.data.importers.kept_names import keep_names, own_names
     from core.data.importers.known_images import KnownImages
-    from core.data.importers.layouts import Layout, PlanOptions, make_plan
+    from core.data.importers.layouts import PlanOptions, make_plan
     from core.store.study import Study
 
     if arguments.layout == RESULTS:
         return _results(arguments, console)
     options = PlanOptions(
-        layout=Layout(arguments.layout) if arguments.layout else None,
+        layout=arguments.layout or "",
         table=arguments.table,
         source=arguments.source,
         reader=arguments.reader or DEFAULT_READER,

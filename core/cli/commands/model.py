@@ -78,9 +78,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         case "import":
             return run_import(arguments, console)
         case _:
-            from core.cli.commands.export import write_model
+            from core.cli.commands.export import export_and_show
 
-            return write_model(arguments, console, onnx=arguments.onnx)
+            arguments.format = "onnx" if arguments.onnx else "model"
+            arguments.split, arguments.preset = "", "paper"
+            arguments.identity = arguments.own_file_names = False
+            return export_and_show(arguments, console)
 
 
 def run_import(arguments: argparse.Namespace, console: Console) -> int:

@@ -1,11 +1,14 @@
-"""Which layout a folder has, and the plan of its import."""
+"""The registry of import layouts: which one a folder has, and the plan of its import.
+
+A plug-in is a package with an entry point in the group ``marginalia.layouts`` that names an ``ImportLayout``.
+Window and command line list it like the built-in ones, and a folder is recognised by its tables.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +22,18 @@ from core.data.importers.mini_mias import read_mini_mias
 from core.data.importers.plan import ImportPlan
 from core.domain.errors import BadFileError, BadTableError
 from core.imaging.worker import DecodeWorker
+from core.platform.plugins import load_plugin, plugin_names
 
-
-class Layout(StrEnum):
-    FOLDER = "folder"
-    MINI_MIAS = "mini-mias"
-    CDD_CESM = "cdd-cesm"
-    CBIS_DDSM = "cbis-ddsm"
-    INBREAST = "inbreast"
-    VINDR_MAMMO = "vindr-mammo"
-    CMMD = "cmmd"
-    EMBED = "embed"
-    IMAGES = "images"
-    """Images alone, without a table."""
-
-    @property
-    def is_public(self) -> bool:
-        """True for a published data set: anybody can know the names of its files."""
-        return self not in (Layout.FOLDER, Layout.IMAGES)
+GROUP = "marginalia.layouts"
+"""Entry points of plug-ins: each names an ``ImportLayout``."""
+FOLDER, IMAGES = "folder", "images"
+"""Images with a table of lesions in the program's own columns; images alone, without a table."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions:
-    layout: Layout | None = None
-    """Layout of the folder; None = recognised from the files."""
+    layout: str = ""
+    """Id of the folder's layout; "" = recognised from the files."""
     table: Path | None = None
     """Table of the layout ``folder``; None = ``lesions.csv`` in the folder."""
     source: str = ""
@@ -54,34 +45,120 @@ class PlanOptions:
     skip_bad_rows: bool = False
 
 
-_TABLES: dict[Layout, tuple[str, ...]] = {
-    Layout.MINI_MIAS: ("Info.txt",),
-    Layout.CDD_CESM: ("index.csv",),
-    Layout.CBIS_DDSM: (*cbis_ddsm.MASSES, *(f"csv/{name}" for name in cbis_ddsm.MASSES)),
-    Layout.INBREAST: (inbreast.TABLE,),
-    Layout.VINDR_MAMMO: (vindr_mammo.FINDINGS,),
-    Layout.CMMD: cmmd.TABLES,
-    Layout.EMBED: tuple(f"{place}{name}" for place in ("tables/", "") for name in embed.METADATA),
-}
-"""Files by which a layout is recognised; the first is the usual one."""
+@dataclass(frozen=True, kw_only=True)
+class ImportLayout:
+    """A way in which a data set lies in a folder: how it is recognised and read."""
+
+    id: str
+    title: str
+    """English name for lists."""
+    tables: tuple[str, ...]
+    """Paths of its tables below the folder, by any of which it is recognised; the first is the usual one."""
+    plan: Callable[[Path, PlanOptions], ImportPlan]
+    """Reads the tables. Raises: BadFileError, BadTableError."""
+    is_public: bool = False
+    """True for a published data set: anybody can know the names of its files."""
+
+    def is_in(self, folder: Path) -> bool:
+        return any((folder / table).is_file() for table in self.tables)
 
 
-def recognised(folder: Path) -> Layout:
-    """BadFileError where the folder has none of the layouts. A single file is images alone."""
+def _by_tables(read: Callable[..., ImportPlan]) -> Callable[[Path, PlanOptions], ImportPlan]:
+    """Return the plan function of a layout that needs nothing but its tables."""
+    return lambda folder, options: read(folder, skip_bad_rows=options.skip_bad_rows)
+
+
+def _plan_cdd_cesm(folder: Path, options: PlanOptions) -> ImportPlan:
+    choices = None if options.choices is None else read_choices(options.choices)
+    with mask_reader() as read_mask:
+        return read_cdd_cesm(folder, read_mask=read_mask, choices=choices, skip_bad_rows=options.skip_bad_rows)
+
+
+def _plan_cbis_ddsm(folder: Path, options: PlanOptions) -> ImportPlan:
+    with mask_reader() as read_mask:
+        return cbis_ddsm.read_cbis_ddsm(folder, read_mask=read_mask, skip_bad_rows=options.skip_bad_rows)
+
+
+def _plan_folder(folder: Path, options: PlanOptions) -> ImportPlan:
+    return read_folder(
+        folder,
+        options.table or the_table(folder),
+        source=options.source or folder.resolve().name,
+        reader=options.reader,
+        skip_bad_rows=options.skip_bad_rows,
+    )
+
+
+def _plan_images(folder: Path, options: PlanOptions) -> ImportPlan:
+    return read_images(folder, source=options.source or folder.resolve().name)
+
+
+BUILT_IN = (
+    ImportLayout(id=FOLDER, title="Images with a lesions.csv", tables=(DEFAULT_TABLE,), plan=_plan_folder),
+    ImportLayout(
+        id="mini-mias", title="mini-MIAS", tables=("Info.txt",), plan=_by_tables(read_mini_mias), is_public=True
+    ),
+    ImportLayout(id="cdd-cesm", title="CDD-CESM", tables=("index.csv",), plan=_plan_cdd_cesm, is_public=True),
+    ImportLayout(
+        id="cbis-ddsm",
+        title="CBIS-DDSM",
+        tables=(*cbis_ddsm.MASSES, *(f"csv/{name}" for name in cbis_ddsm.MASSES)),
+        plan=_plan_cbis_ddsm,
+        is_public=True,
+    ),
+    ImportLayout(
+        id="inbreast",
+        title="INbreast",
+        tables=(inbreast.TABLE,),
+        plan=_by_tables(inbreast.read_inbreast),
+        is_public=True,
+    ),
+    ImportLayout(
+        id="vindr-mammo",
+        title="VinDr-Mammo",
+        tables=(vindr_mammo.FINDINGS,),
+        plan=_by_tables(vindr_mammo.read_vindr_mammo),
+        is_public=True,
+    ),
+    ImportLayout(id="cmmd", title="CMMD", tables=cmmd.TABLES, plan=_by_tables(cmmd.read_cmmd), is_public=True),
+    ImportLayout(
+        id="embed",
+        title="EMBED",
+        tables=tuple(f"{place}{name}" for place in ("tables/", "") for name in embed.METADATA),
+        plan=_by_tables(embed.read_embed),
+        is_public=True,
+    ),
+    ImportLayout(id=IMAGES, title="Images alone, without tables", tables=(), plan=_plan_images),
+)
+_BY_ID = {one.id: one for one in BUILT_IN}
+
+
+def layout_ids() -> tuple[str, ...]:
+    """Ids of the built-in layouts, then those of plug-ins; a plug-in cannot replace a built-in layout."""
+    return (*_BY_ID, *(name for name in plugin_names(GROUP) if name not in _BY_ID))
+
+
+def layout_of(name: str) -> ImportLayout:
+    """The layout with this id. Raises: PluginError if there is none, or if a plug-in cannot be loaded."""
+    return _BY_ID[name] if name in _BY_ID else load_plugin(GROUP, name, ImportLayout)
+
+
+def recognised(folder: Path) -> str:
+    """The id of the folder's layout; a single file is images alone. Raises: BadFileError if it has none."""
     if folder.is_file():
-        return Layout.IMAGES
+        return IMAGES
     if not folder.is_dir():
         raise BadFileError(
             f"{folder} is neither a folder nor a file; choose an image, or the folder that holds the images."
         )
     if lesion_tables(folder):
-        return Layout.FOLDER
-    for layout, tables in _TABLES.items():
-        if any((folder / table).is_file() for table in tables):
-            return layout
+        return FOLDER
+    for name in layout_ids():
+        if layout_of(name).is_in(folder):
+            return name
     if holds_images(folder):
-        return Layout.IMAGES
-    usual = ", ".join((DEFAULT_TABLE, *(tables[0] for tables in _TABLES.values())))
+        return IMAGES
+    usual = ", ".join(one.tables[0] for one in BUILT_IN if one.tables)
     found = find_files(walk(folder), folder).passed_over
     files = listed([f"{one.name} ({one.reason})" for one in found])
     sentence = (
@@ -116,41 +193,10 @@ def make_plan(folder: Path, options: PlanOptions | None = None) -> ImportPlan:
     BadFileError and BadTableError as the layout's own reader raises them.
     """
     options = options or PlanOptions()
-    layout = options.layout or (Layout.FOLDER if options.table is not None else recognised(folder))
+    name = options.layout or (FOLDER if options.table is not None else recognised(folder))
     if folder.is_file():
         return read_files([folder], source=options.source or folder.resolve().parent.name)
-    if layout is Layout.IMAGES:
-        return read_images(folder, source=options.source or folder.resolve().name)
-    if layout in _READERS:
-        return _READERS[layout](folder, skip_bad_rows=options.skip_bad_rows)
-    if layout in (Layout.CDD_CESM, Layout.CBIS_DDSM):
-        return _with_masks(folder, layout, options)
-    return read_folder(
-        folder,
-        options.table or the_table(folder),
-        source=options.source or folder.resolve().name,
-        reader=options.reader,
-        skip_bad_rows=options.skip_bad_rows,
-    )
-
-
-_READERS: dict[Layout, Callable[..., ImportPlan]] = {
-    Layout.MINI_MIAS: read_mini_mias,
-    Layout.INBREAST: inbreast.read_inbreast,
-    Layout.VINDR_MAMMO: vindr_mammo.read_vindr_mammo,
-    Layout.CMMD: cmmd.read_cmmd,
-    Layout.EMBED: embed.read_embed,
-}
-"""Layouts that need nothing but their tables."""
-
-
-def _with_masks(folder: Path, layout: Layout, options: PlanOptions) -> ImportPlan:
-    skip = options.skip_bad_rows
-    choices = None if options.choices is None else read_choices(options.choices)
-    with mask_reader() as read_mask:
-        if layout is Layout.CBIS_DDSM:
-            return cbis_ddsm.read_cbis_ddsm(folder, read_mask=read_mask, skip_bad_rows=skip)
-        return read_cdd_cesm(folder, read_mask=read_mask, choices=choices, skip_bad_rows=skip)
+    return layout_of(name).plan(folder, options)
 
 
 @contextmanager

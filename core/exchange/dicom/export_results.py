@@ -18,7 +18,7 @@ import numpy as np
 from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled, never, silent
 from core.domain.opinion import Verdict
-from core.domain.study import Run, Split
+from core.domain.study import Run
 from core.domain.vocabulary import DISCLAIMER
 from core.exchange.collect import README, ExportItem, collect, each, new_folder, readme
 from core.exchange.dicom.gsps import make_gsps
@@ -27,6 +27,7 @@ from core.exchange.dicom.references import Naming, SourceImage, source_image
 from core.exchange.dicom.regions import regions_of
 from core.exchange.dicom.seg import FINE, LESION, MaskOfLesion, make_seg
 from core.exchange.dicom.sr import make_sr
+from core.exchange.formats import EVERYTHING, ExportSelection, ExportTools
 from core.exchange.masks.png import fine_mask, lesion_mask
 from core.exchange.stored_matrix import stored_items
 from core.platform.atomic import atomic_write
@@ -89,12 +90,10 @@ def export_results(
     study: Study,
     folder: Path,
     kind: ResultKind,
+    selection: ExportSelection = EVERYTHING,
     *,
     run: Run | None = None,
     identity: IdentityFile | None = None,
-    readers: Sequence[str] | None = None,
-    sources: Sequence[str] | None = None,
-    split: Split | None = None,
     emit: Emit = silent,
     cancelled: IsCancelled = never,
 ) -> ResultsWritten:
@@ -104,7 +103,7 @@ def export_results(
     StudyError where there is nothing to write, the folder is not empty or the identity file lacks an image.
     """
     naming = Naming(study)
-    items = stored_items(collect(study, readers=readers, sources=sources, split=split))
+    items = stored_items(collect(study, selection))
     left_out: list[str] = []
     cases = tuple(_cases(_drawable(items, left_out), naming, identity))
     if not cases:
@@ -121,7 +120,7 @@ def export_results(
 
     def fill(target: Path) -> None:
         nonlocal verified
-        for case in each(cases, emit, cancelled):
+        for case in each(cases, ExportTools(emit=emit, cancelled=cancelled)):
             verifier = _verifier(study, opened, case)
             verified += verifier is not None
             name = f"{case.items[0].name.rsplit('_', 1)[0]}.{kind.value}.dcm"

@@ -7,7 +7,7 @@ irrelevant. Its loader takes classes from the folders' names, in alphabetical or
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from core.data.roi_set import RoiSet
 from core.data.training_set import RoiRequest, build_roi_set
 from core.domain.errors import BadFileError
-from core.domain.events import Emit, IsCancelled, never, silent
-from core.domain.study import Split
 from core.exchange.collect import ExportItem, collect, each, write_export
+from core.exchange.formats import EVERYTHING, QUIET, ExportSelection, ExportTools
 from core.imaging.raster import irrelevant
 from core.platform.atomic import atomic_write
 from core.store.study import Study
@@ -50,24 +49,25 @@ def export_authors(
     study: Study,
     folder: Path,
     request: RoiRequest,
-    *,
-    split: Split | None = None,
-    emit: Emit = silent,
-    cancelled: IsCancelled = never,
+    selection: ExportSelection = EVERYTHING,
+    tools: ExportTools = QUIET,
 ) -> int:
     """Write the lesions of the trained classes into a new folder; returns their number.
 
+    Readers and data sets are those of ``request``; of ``selection`` the split counts.
+
     StudyError where there are none or the folder is not empty; Cancelled leaves no folder.
     """
-    rois = build_roi_set(study, request, emit=emit, cancelled=cancelled).rois
+    rois = build_roi_set(study, request, emit=tools.emit, cancelled=tools.cancelled).rois
     row_of = {lesion: row for row, lesion in enumerate(rois.lesion_ids)}
-    collected = collect(study, label=request.label, readers=request.readers, sources=request.sources, split=split)
+    wanted = replace(selection, readers=request.readers, sources=request.sources)
+    collected = collect(study, wanted, label=request.label)
     items = tuple(
         item for item in collected if item.lesion.id in row_of and rois.label[row_of[item.lesion.id]] >= 0
     )
 
     def write(target: Path) -> tuple[ExportItem, ...]:
-        for item in each(items, emit, cancelled):
+        for item in each(items, tools):
             _write_one(target, rois, row_of[item.lesion.id], item)
         return items
 

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import BadFileError
-from core.domain.events import Emit, IsCancelled, never, silent
 from core.domain.shapes import Polygon, Shape
-from core.domain.study import Split
 from core.domain.vocabulary import DISCLAIMER, MarginType
 from core.exchange.collect import ExportItem, collect, each, write_export
+from core.exchange.formats import EVERYTHING, QUIET, ExportSelection, ExportTools
 from core.exchange.masks.clipping import clipped_ring
 from core.exchange.masks.mask_shapes import shapes_of_mask
 from core.exchange.masks.png import fine_mask, lesion_mask
@@ -108,23 +107,19 @@ class CocoDocument(msgspec.Struct, frozen=True, kw_only=True):
 def export_coco(
     study: Study,
     folder: Path,
-    *,
-    readers: Sequence[str] | None = None,
-    sources: Sequence[str] | None = None,
-    split: Split | None = None,
-    emit: Emit = silent,
-    cancelled: IsCancelled = never,
+    selection: ExportSelection = EVERYTHING,
+    tools: ExportTools = QUIET,
 ) -> int:
     """Write all lesions into a new folder as one COCO document; returns their number.
 
     StudyError where there are none or the folder is not empty; Cancelled leaves no folder.
     """
-    items = stored_items(collect(study, readers=readers, sources=sources, split=split))
+    items = stored_items(collect(study, selection))
 
     def write(target: Path) -> tuple[ExportItem, ...]:
         annotations: list[CocoAnnotation] = []
         images = _images(items)
-        for item in each(items, emit, cancelled):
+        for item in each(items, tools):
             image_id = images[item.image.id].id
             annotations.append(_outline(item, len(annotations) + 1, image_id))
             if item.truth.fine:

@@ -9,11 +9,10 @@ import msgspec
 
 from core.data.importers.folder import COLUMNS
 from core.domain.errors import StudyError
-from core.domain.events import Emit, IsCancelled, never, silent
 from core.domain.shapes import encode_shapes
 from core.domain.spreadsheet import Cell, csv_document
-from core.domain.study import Split
 from core.exchange.collect import ExportItem, collect, each, write_export
+from core.exchange.formats import EVERYTHING, QUIET, ExportSelection, ExportTools
 from core.exchange.stored_matrix import stored_items
 from core.platform.atomic import atomic_write
 from core.store.study import Study
@@ -39,13 +38,10 @@ makes the same lesions in another study: marginalia import STUDY FOLDER --table 
 def export_csv(
     study: Study,
     folder: Path,
+    selection: ExportSelection = EVERYTHING,
+    tools: ExportTools = QUIET,
     *,
-    readers: Sequence[str] | None = None,
-    sources: Sequence[str] | None = None,
-    split: Split | None = None,
     file_names: Mapping[str, str] | None = None,
-    emit: Emit = silent,
-    cancelled: IsCancelled = never,
 ) -> int:
     """Write all lesions into a new folder as one table; returns their number.
 
@@ -55,11 +51,11 @@ def export_csv(
     Raises: StudyError if there are no lesions, the folder is not empty or an image has no file name; Cancelled,
     which leaves no folder.
     """
-    items = stored_items(collect(study, readers=readers, sources=sources, split=split))
+    items = stored_items(collect(study, selection))
     _refuse_unnamed(items, file_names)
 
     def write(target: Path) -> tuple[ExportItem, ...]:
-        rows = [_row(item, file_names) for item in each(items, emit, cancelled)]
+        rows = [_row(item, file_names) for item in each(items, tools)]
         atomic_write(target / FILE, csv_document((*COLUMNS, "reader", "spacing_mm", "frame"), rows))
         return items
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from core.domain.events import Emit, IsCancelled, never, silent
-from core.domain.study import Split
 from core.exchange.collect import ExportItem, collect, each, write_export
+from core.exchange.formats import EVERYTHING, QUIET, ExportSelection, ExportTools
 from core.exchange.stored_matrix import stored_items
 from core.imaging.raster import rasterise, rasterise_outline
 from core.platform.atomic import atomic_write
@@ -45,24 +44,21 @@ class MaskFiles:
 def export_masks(
     study: Study,
     folder: Path,
+    selection: ExportSelection = EVERYTHING,
+    tools: ExportTools = QUIET,
     *,
     files: MaskFiles,
-    readers: Sequence[str] | None = None,
-    sources: Sequence[str] | None = None,
-    split: Split | None = None,
-    emit: Emit = silent,
-    cancelled: IsCancelled = never,
 ) -> int:
     """Write the masks of all lesions into a new folder; returns the number of lesions.
 
     StudyError where there are none or the folder is not empty; Cancelled leaves no folder.
     """
-    items = stored_items(collect(study, readers=readers, sources=sources, split=split))
+    items = stored_items(collect(study, selection))
 
     def write(target: Path) -> tuple[ExportItem, ...]:
         for kind in (LESION, FINE):
             (target / kind).mkdir()
-        for item in each(items, emit, cancelled):
+        for item in each(items, tools):
             name, spacing = f"{item.name}{files.suffix}", item.image.pixel_spacing_mm
             atomic_write(target / LESION / name, files.encode(lesion_mask(item), spacing))
             if item.truth.fine:

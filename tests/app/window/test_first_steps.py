@@ -18,7 +18,6 @@ from app.views.importing.outcome_table import problems_first
 from app.views.main_window.window import MainWindow
 from app.widgets.label import Label
 from core.data.importers.outcomes import FileResult, ImportOutcome
-from core.exchange.export import Format
 from tests.app.window.conftest import press_import, wait_for_picture
 
 
@@ -129,10 +128,10 @@ def test_an_export_goes_into_the_chosen_folder_where_it_is_empty_and_beside_what
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert target_in(empty, Format.COCO) == empty
+    assert target_in(empty, "coco") == empty
     (tmp_path / "coco").mkdir()
-    assert target_in(tmp_path, Format.COCO) == tmp_path / "coco-2"
-    assert target_in(tmp_path, Format.PNG) == tmp_path / Format.PNG.value
+    assert target_in(tmp_path, "coco") == tmp_path / "coco-2"
+    assert target_in(tmp_path, "png") == tmp_path / "png"
 
 
 def test_what_went_wrong_comes_first_in_the_report_of_an_import() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -182,6 +183,24 @@ def test_an_older_schema_is_upgraded_by_one_program_after_a_copy(
 
 
 @pytest.mark.postgresql
+@pytest.mark.parametrize("version", [f"{number:04d}" for number in range(6, int(upgrade.HEAD))])
+def test_a_study_of_every_layout_that_servers_had_is_upgraded_there(
+    tmp_path: Path, shared_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    folder = Path(shutil.copytree(ROOT / f"tests/core/store/fixtures/layout-{version}", tmp_path / "old"))
+    with monkeypatch.context() as older:
+        older.setattr(upgrade, "HEAD", version)
+        move_study(folder, shared_server.address())
+    with Study.open(folder) as study:
+        assert study.shared and check_study(study).problems == ()
+        reader = study.readers.find("Dr A")
+        assert reader is not None
+        history = [one.shapes for one in study.annotations.history("l1", reader.id)]
+        assert history == [drawing(1), drawing(2), drawing(1)]
+    assert any(path.name.startswith(f"study-{version}-") for path in (folder / "backup").iterdir())
+
+
+@pytest.mark.postgresql
 def test_a_server_that_is_gone_is_one_sentence_and_work_goes_on_when_it_is_back(tmp_path: Path) -> None:
     with (
         database_server() as server,
@@ -212,6 +231,15 @@ def test_readers_who_draw_at_once_lose_nothing(folder: Path) -> None:
     """``python -m tests.benchmarks`` has the times."""
     counted = _program("at_once", folder, 4, 25)
     assert (counted["strokes"], counted["lost"], counted["sound"]) == (100, 0, True)
+
+
+@pytest.mark.postgresql
+def test_every_kind_of_change_at_once_leaves_a_sound_study(folder: Path) -> None:
+    with Study.open(folder) as study:
+        add_case(study, 3)
+        study.lesions.put_back("l2")
+    counted = _program("mixed_at_once", folder, 4, 40)
+    assert counted["sound"] and int(str(counted["records"])) > 100
 
 
 @pytest.mark.postgresql

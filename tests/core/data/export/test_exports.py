@@ -13,6 +13,7 @@ from core.domain.errors import BadFileError, Cancelled, StudyError
 from core.domain.study import Split
 from core.domain.vocabulary import DISCLAIMER
 from core.exchange.collect import collect
+from core.exchange.formats import ExportSelection, ExportTools
 from core.exchange.masks.authors import export_authors, read_authors
 from core.exchange.masks.png import export_png_masks, fine_mask, lesion_mask
 from core.store.study import Study
@@ -27,7 +28,7 @@ REQUEST = RoiRequest(
 def test_the_authors_layout_comes_back_with_its_polarity_turned(
     study: Study, tmp_path: Path, split: Split
 ) -> None:
-    assert export_authors(study, tmp_path / "out", REQUEST, split=split) == 3
+    assert export_authors(study, tmp_path / "out", REQUEST, ExportSelection(split=split)) == 3
     rois = build_roi_set(study, REQUEST).rois
     back = read_authors(tmp_path / "out")
     assert [(one.part, one.class_name) for one in back] == [
@@ -53,7 +54,7 @@ def test_in_the_authors_files_zero_is_relevant(study: Study, tmp_path: Path) -> 
 def test_finely_annotated_lesions_stand_in_a_folder_of_their_own(
     study: Study, tmp_path: Path, split: Split
 ) -> None:
-    export_authors(study, tmp_path / "out", REQUEST, split=split)
+    export_authors(study, tmp_path / "out", REQUEST, ExportSelection(split=split))
     finer = sorted(
         path.relative_to(tmp_path / "out").parts[:3] for path in (tmp_path / "out").rglob("finer/*/*/*.npy")
     )
@@ -117,9 +118,13 @@ def test_every_export_carries_disclaimer_and_the_word_synthetic_and_no_comment_o
 
 
 def test_only_the_chosen_part_and_source_is_exported(study: Study, split: Split) -> None:
-    assert [item.part for item in collect(study, split=split)] == ["training", "validation", "test"]
+    assert [item.part for item in collect(study, ExportSelection(split=split))] == [
+        "training",
+        "validation",
+        "test",
+    ]
     with pytest.raises(StudyError, match="nothing to export"):
-        collect(study, sources=("elsewhere",))
+        collect(study, ExportSelection(sources=("elsewhere",)))
 
 
 def test_a_folder_with_something_in_it_is_left_alone(study: Study, tmp_path: Path) -> None:
@@ -133,7 +138,7 @@ def test_a_folder_with_something_in_it_is_left_alone(study: Study, tmp_path: Pat
 def test_cancelling_leaves_nothing(study: Study, tmp_path: Path) -> None:
     calls = iter([False, False])
     with pytest.raises(Cancelled):
-        export_png_masks(study, tmp_path / "out", cancelled=lambda: next(calls, True))
+        export_png_masks(study, tmp_path / "out", tools=ExportTools(cancelled=lambda: next(calls, True)))
     assert [path.name for path in tmp_path.iterdir()] == ["study"]
 
 

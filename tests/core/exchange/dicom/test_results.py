@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -41,13 +42,18 @@ from core.imaging.raster import rasterise
 from core.store.identity import IDENTITY, IdentityFile, ImageLink, Passphrase, PatientLink
 from core.store.study import Study
 from tests.core.data.export.conftest import CANARY, FINE, OUTLINES
-from tests.core.exchange.dicom.conftest import Validate
+from tests.core.exchange.dicom.conftest import VALIDATOR, Validate
 
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[ResultReader]:
     with ResultReader() as made:
         yield made
+
+
+def test_dicom_objects_are_validated_here() -> None:
+    if shutil.which(VALIDATOR) is None:
+        pytest.skip("dciodvfy is not installed (package dicom3tools): no DICOM object was validated")
 
 
 def masks_of(study: Study) -> dict[tuple[str, str], np.ndarray]:
