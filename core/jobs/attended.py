@@ -1,15 +1,18 @@
-"""A run that a process of this program attends to, from its start to its end: a lock that ends with the process.
+"""The lock of a run that a process of this program is training; it ends with the process.
 
-A training that was started with the command line ends when that is killed, and nobody is left to record it.
-Whoever looks at the run later tells by the lock whether it is being trained.
+A training that was started with the command line ends when that is killed, and nothing records the end.
+The lock shows later whether the run is still being trained.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.domain.errors import BadFileError
+from core.platform.regular import open_regular
 from core.platform.system import try_lock, unlock
 
 LOCK = "attended.lock"
@@ -18,7 +21,7 @@ LOCK = "attended.lock"
 @contextlib.contextmanager
 def attended(folder: Path) -> Iterator[None]:
     """Inside, ``is_attended`` is true of this folder in every process."""
-    with (folder / LOCK).open("ab") as file:
+    with open_regular(folder / LOCK, os.O_RDWR | os.O_APPEND | os.O_CREAT, mode="ab+") as file:
         try_lock(file)
         try:
             yield
@@ -29,10 +32,10 @@ def attended(folder: Path) -> Iterator[None]:
 def is_attended(folder: Path) -> bool:
     """Return True if a process attends to the run of this folder now."""
     try:
-        with (folder / LOCK).open("r+b") as file:
+        with open_regular(folder / LOCK, os.O_RDWR | os.O_APPEND, mode="ab+") as file:
             if not try_lock(file):
                 return True
             unlock(file)
-    except OSError:
+    except (OSError, BadFileError):
         return False
     return False

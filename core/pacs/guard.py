@@ -90,14 +90,14 @@ class Guard:
         association.dul.state_machine.do_action = self._act
 
     def _act(self, event: str) -> None:
-        """In the place of ``StateMachine.do_action``: a message that the library fails on ends the association.
+        """Replaces ``StateMachine.do_action``: a message that the library fails on ends the association.
 
-        The library ends the thread that reads instead: the caller hears nothing, and nobody hears that it broke.
+        The library alone ends the thread that reads: the caller gets no answer, and nothing reports the error.
         """
         try:
             self._do_action(event)
-        except Exception:  # noqa: BLE001 (the library and its parser raise what they like; see the docstring)
-            self.why = "a message that cannot be understood"
+        except Exception as error:  # noqa: BLE001 (the library and its parser raise what they like; see the docstring)
+            self.why = f"a message that cannot be understood ({type(error).__name__})"
             dul = self._association.dul
             connected = dul.socket is not None and dul.socket._is_connected
             dul._kill_thread = event == _CLOSED or not connected

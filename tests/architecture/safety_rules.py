@@ -37,6 +37,7 @@ MAY_WRITE = {
     "core/jobs/ssh.py": "a result from another machine, in the same way",
     "core/tasks/studies/crash_log.py": "the trace that the interpreter writes while it dies",
     "core/jobs/child.py": "the lock that says that it lives, and the log of its events, a line at a time",
+    "core/jobs/attended.py": "the lock of a run: it is held, and holds nothing",
     "core/jobs/device_lock.py": "the lock of a device and who holds it, in a folder that all users share",
     "core/jobs/slurm/task.py": "the log of a job, to which lines are added while it runs",
     "core/jobs/detached.py": "the log of a job, and asking whether its lock is held",

@@ -26,7 +26,7 @@ from core.pacs.profile import DicomwebProfile, DimseProfile
 from core.pacs.query import FoundImage, Query
 from tests.core.imaging.test_worker import mutated
 from tests.pacs.liars import object_row, study_row
-from tests.pacs.orthanc import free_port
+from tests.pacs.server import free_port
 from tests.pacs.test_receiver_limits import Receiver, image
 from tests.safety.kept import go_on
 

@@ -70,7 +70,9 @@ def found_in(groups: Mapping[str, Sequence[tuple[str, str]]], search: str) -> di
 
 
 def sheet_html(groups: Mapping[str, Sequence[tuple[str, str]]], faint: str) -> str:
-    """Return the groups in columns, none of them much longer than the others."""
+    """Return the groups in columns, none of them much longer than the others; a sentence if there are none."""
+    if not groups:
+        return f"<p style='color:{faint}'>{escape(tr('No key does this.'))}</p>"
     columns: list[list[str]] = [[] for _ in range(_COLUMNS)]
     lengths = [0] * _COLUMNS
     wide = (tr("Mouse and pen"), tr("Draw with keys"))
@@ -135,9 +137,7 @@ class ShortcutSheet(QDialog):
 
     def _show(self) -> None:
         left = found_in(self._groups, self.search.text())
-        faint = self.palette().placeholderText().color().name()
-        nothing = f"<p style='color:{faint}'>{escape(tr('No key does this.'))}</p>"
-        self.text.setHtml(sheet_html(left, faint) if left else nothing)
+        self.text.setHtml(sheet_html(left, self.palette().placeholderText().color().name()))
 
     def _change(self) -> None:
         self.accept()
