@@ -39,8 +39,8 @@ class RunFeatures:
 
 def key_of(network: PrototypeNetwork, training: RoiSet, validation: RoiSet, config: TrainingConfig) -> str:
     """Return the hash of everything that the features depend on."""
-    settings = (config.transform, config.augmentation, config.cached_augmentations, config.seed, config.precision)
-    digest = hashlib.sha256(msgspec.json.encode(settings))
+    settings = (config.transform, config.augmentation, config.cached_augmentations, config.tuned_blocks)
+    digest = hashlib.sha256(msgspec.json.encode((*settings, config.seed, config.precision)))
     digest.update(part_hashes(network)["features"].encode())
     for rois in (training, validation):
         digest.update(np.ascontiguousarray(rois.pixels).tobytes())

@@ -48,7 +48,7 @@ def frozen_source(
     """The training draws, and the features of the validation ROIs. ``folders``: None where nothing is kept."""
     key = "" if folders is None else key_of(network, training, validation, config)
     found = None if folders is None else read_features(folders.read, key)
-    blocks = len(network.blocks())
+    blocks = len(network.blocks()) - config.tuned_blocks
     if found is not None:
         masks = masks_of_draws(training, config)
         fixed = FixedDraws(blocks=blocks, plain=found.plain, drawn=found.drawn, masks=masks)

@@ -148,7 +148,7 @@ def refused(path: Path, tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("name", [name for name in BAD_NAMES if "\0" not in name and name])
 def test_an_archive_writes_nothing_outside_its_folder(backup: Path, tmp_path: Path, name: str) -> None:
-    assert "no place in a study" in refused(rewritten(backup, with_member(name)), tmp_path)
+    assert "does not belong in a study" in refused(rewritten(backup, with_member(name)), tmp_path)
 
 
 @pytest.mark.parametrize("mode", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFDIR])

@@ -340,7 +340,7 @@ def test_a_model_of_another_class_list_is_one_sentence_in_place(
     request = own_study / run.folder / "request.json"
     request.write_text(request.read_text("utf-8").replace('"indistinct"', '"obscured"'), "utf-8")
     said = refused_model(qtbot, window, own_study)
-    assert said.startswith("The model of run tiny knows the classes circumscribed, indistinct, spiculated, but")
+    assert said.startswith("The model of run tiny has the classes circumscribed, indistinct, spiculated, but")
     assert said.endswith("train again.")
 
 

@@ -161,7 +161,7 @@ def test_the_choice_of_how_to_compute_is_the_one_that_the_steps_take(
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     train_classifier(tiny_rois(), tiny_parts(), MALIGNANCY, tmp_path)
-    with pytest.raises(TrainingError, match="another configuration"):
+    with pytest.raises(TrainingError, match="a different configuration"):
         train_classifier(tiny_rois(), tiny_parts(), VGG, tmp_path)
 
 

@@ -49,5 +49,5 @@ def test_a_shape_turns_with_its_mask(code: str, shape: Rectangle) -> None:
 
 def test_other_letters_are_no_turn() -> None:
     for code in ("X", "MM", "m"):
-        with pytest.raises(ValueError, match="no turn"):
+        with pytest.raises(ValueError, match="not a turn"):
             Turn.of(code)

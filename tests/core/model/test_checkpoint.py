@@ -166,7 +166,7 @@ def test_refuses_to_save_weights_that_are_not_finite(tmp_path: Path) -> None:
 
 
 def test_refuses_to_save_under_another_networks_card(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="another network"):
+    with pytest.raises(ModelError, match="a different network"):
         save_model(tmp_path, network_of(), card_of(network_of((0, 1, 1, 2))))
     assert not (tmp_path / "model.json").exists()
 
@@ -252,14 +252,14 @@ def test_refuses_a_card_that_is_none(tmp_path: Path, content: bytes) -> None:
 def test_refuses_weights_of_another_architecture(tmp_path: Path, changes: dict[str, object]) -> None:
     saved(tmp_path)
     edit_card(tmp_path, **changes)
-    with pytest.raises(ModelError, match="another architecture"):
+    with pytest.raises(ModelError, match="does not have the architecture"):
         load_model(tmp_path)
 
 
 def test_refuses_prototypes_of_other_classes(tmp_path: Path) -> None:
     saved(tmp_path)
     edit_card(tmp_path, prototype_class=[0, 1, 1, 2])
-    with pytest.raises(ModelError, match="other classes"):
+    with pytest.raises(ModelError, match="different classes"):
         load_model(tmp_path)
 
 
