@@ -77,7 +77,7 @@ def test_impossible_fractions_are_refused() -> None:
 
 def test_a_patient_in_two_parts_is_refused() -> None:
     rows = [SplitRow(patient_id="A"), SplitRow(patient_id="A")]
-    with pytest.raises(StudyError, match="Patient A stands in two parts"):
+    with pytest.raises(StudyError, match="Patient A is in two parts"):
         check_split(rows, [Part.TRAINING, Part.TEST])
     check_split(rows, [Part.TEST, Part.TEST])
 

@@ -178,7 +178,7 @@ def test_the_sample_is_of_every_source_and_the_same_again() -> None:
 def test_nothing_to_measure_and_other_lesions_are_refused() -> None:
     rois = tiny_rois(4)
     record = measure(model(), rois)
-    with pytest.raises(MarginaliaError, match="other lesions"):
+    with pytest.raises(MarginaliaError, match="different lesions"):
         compare_gains(record, measure(model(), rois.rows([0, 1])), draws=20)
     with pytest.raises(MarginaliaError, match="No lesion"):
         faithfulness(of_sources(record, []), draws=20)
