@@ -38,7 +38,8 @@ def test_a_lesion_of_the_other_view_is_linked_by_keys_and_separated(qtbot: QtBot
     before = findings(opened)
     assert before[0] != before[1]
     menu = menu_of(qtbot, opened)
-    assert [choice.text() for choice in menu.choices] == ["L MLO · lesion 1 · spiculated · 20 mm"]
+    # the data set's word stays hidden until the reader has labelled the lesion
+    assert [choice.text() for choice in menu.choices] == ["L MLO · lesion 1 · not labelled · 20 mm"]
     qtbot.keyClick(menu, Qt.Key.Key_Down)
     qtbot.keyClick(menu, Qt.Key.Key_Return)
     assert findings(opened) == (before[0], before[0])

@@ -55,7 +55,7 @@ def test_a_run_is_judged_on_the_whole_of_another_study(
 def test_a_study_with_a_training_patient_is_refused(trained_study: Path, refused: Run) -> None:
     sentence = refused("validate", trained_study, "tiny", "--on", trained_study)
     assert (
-        "no external study for tiny" in sentence
+        "is not an external study for tiny" in sentence
         and "18 patients that the model was trained or validated on" in sentence
     )
 

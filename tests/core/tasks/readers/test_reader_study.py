@@ -101,7 +101,7 @@ def test_what_was_said_stays_and_the_model_never_comes_first(own_study: Path) ->
             study.reader_studies.read(early)
         with pytest.raises(StudyError, match="named pilot already"):
             make(study)
-        with pytest.raises(StudyError, match="there are: pilot"):
+        with pytest.raises(StudyError, match="its reader studies are: pilot"):
             find_reader_study(study, "other")
 
 
