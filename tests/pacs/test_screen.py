@@ -156,7 +156,7 @@ def test_what_is_half_there_is_shown_and_goes_on(
     screen.table.selectRow(0)
     screen.get.click()
     # cancelled while images come: what came whole waits
-    qtbot.waitUntil(lambda: "images have come" in screen.text.text(), timeout=90_000)
+    qtbot.waitUntil(lambda: "images received" in screen.text.text(), timeout=90_000)
     screen.close_button.click()
     idle(screen, qtbot)
     assert "can be resumed" in screen.text.text()

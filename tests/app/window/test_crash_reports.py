@@ -120,7 +120,7 @@ def test_a_crash_of_native_code_is_offered_at_the_next_start_until_it_is_deleted
     assert len(left_reports(crash_folder())) == 1
     for _ in range(2):  # looked at and kept, it is offered again
         stop = _watch(window)
-        assert "ended without being closed" in window.banner.text
+        assert "ended unexpectedly last time" in window.banner.text
         dialog = report_shown(window)
         text = dialog.text.toPlainText()
         assert "Segmentation fault" in text and "ctypes/__init__.py" in text and " crash" in text
@@ -150,7 +150,7 @@ def test_after_a_kill_the_study_says_what_was_recovered(
         process.kill()
     window.open_study(study_folder)
     wait_for_picture(qtbot, window)
-    assert "was not closed last time" in window.banner.text
+    assert "was not closed properly last time" in window.banner.text
     window.banner._act()
     [dialog] = [found for found in window.findChildren(RecoveryDialog) if found.isVisible()]
     words = " ".join(label.text() for label in dialog.findChildren(Label))
