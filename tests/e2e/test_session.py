@@ -61,9 +61,20 @@ def x_server() -> Iterator[str]:
             number = told.readline().strip()
         try:
             assert number, "Xvfb did not start"
+            if not qt_starts(f":{number}"):
+                pytest.skip(
+                    "Qt does not start under an X server: libraries such as libxcb-cursor0 are missing"
+                )
             yield f":{number}"
         finally:
             server.terminate()
+
+
+def qt_starts(display: str) -> bool:
+    """Return True if Qt finds its system's libraries for an X server."""
+    command = [sys.executable, "-c", "from PySide6.QtGui import QGuiApplication; QGuiApplication([])"]
+    environment = os.environ | {"QT_QPA_PLATFORM": "xcb", "DISPLAY": display}
+    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
 
 
 def session(name: str, folder: Path, **environment: str) -> Report:

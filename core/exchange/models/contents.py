@@ -1,4 +1,4 @@
-"""What a shared model holds of patients, and its card in words."""
+"""The contents of a shared model that concern patients, and its card in words."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_missing_weights_are_named_and_can_be_imported(qtbot: QtBot, panel: Plan
     assert QGuiApplication.clipboard().text() == INSTALL
     (tmp_path / "other.npz").write_bytes(b"no weights")
     panel.weights.import_file(tmp_path / "other.npz")
-    qtbot.waitUntil(lambda: "other.npz is not a whole archive" in panel.weights.sentence.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "other.npz is not a complete archive" in panel.weights.sentence.text(), timeout=20_000)
     panel.weights.import_file(tmp_path / "lite.pth")
     qtbot.waitUntil(lambda: not panel.weights.missing, timeout=20_000)
     assert not panel.weights.isVisible()

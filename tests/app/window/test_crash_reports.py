@@ -154,7 +154,7 @@ def test_after_a_kill_the_study_says_what_was_recovered(
     window.banner._act()
     [dialog] = [found for found in window.findChildren(RecoveryDialog) if found.isVisible()]
     words = " ".join(label.text() for label in dialog.findChildren(Label))
-    assert "changes of annotations of that sitting are there" in words
+    assert "annotation changes of that session are saved" in words
     dialog.reject()
     window.studies.close()
     window.open_study(study_folder)

@@ -69,7 +69,7 @@ def test_drawing_waits_while_the_disk_takes_nothing_and_goes_on_by_itself(tmp_pa
     assert "Traceback" not in done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["acknowledged"] >= 1
-    assert "drawing waits" in seen["said"] and ("full" in seen["said"] or "read-only" in seen["said"])
+    assert "drawing is paused" in seen["said"] and ("full" in seen["said"] or "read-only" in seen["said"])
     assert seen["paused"] and seen["waited"] and seen["unsaved"] == 1 and not seen["modal"]
     # the stroke that was refused is there, and the next one after it
     assert seen["kept"] and seen["resumed"] == seen["acknowledged"] + 1

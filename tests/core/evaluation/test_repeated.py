@@ -72,9 +72,9 @@ def test_equal_logits_do_not_differ() -> None:
 
 def test_other_test_patients_are_refused() -> None:
     other = predictions(prefix="x")
-    with pytest.raises(MarginaliaError, match=r"other splits \(60 of their test patients differ"):
+    with pytest.raises(MarginaliaError, match=r"different splits \(60 of their test patients differ"):
         compare_methods(Method(name="a", runs=(predictions(),)), Method(name="b", runs=(other,)), draws=10)
-    with pytest.raises(MarginaliaError, match="other splits"):
+    with pytest.raises(MarginaliaError, match="different splits"):
         Method(name="a", runs=(predictions(), other))
 
 
@@ -121,5 +121,5 @@ def test_predictions_come_back_from_disk_to_the_bit(tmp_path: Path) -> None:
 
 def test_damaged_predictions_are_refused(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_bytes(b"{")
-    with pytest.raises(ModelError, match="lost or damaged"):
+    with pytest.raises(ModelError, match="missing or damaged"):
         load_predictions(tmp_path / "p.json")

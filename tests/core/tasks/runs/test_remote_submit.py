@@ -61,7 +61,7 @@ def test_a_run_breaks_is_resumed_and_ends_as_it_would_have_here(
         here = {path.name for path in study.run_folder(run.id).iterdir()}
     crossed = (kept / "sent.h5").read_bytes()
     assert pseudonyms and not any(word.encode() in crossed for word in (*pseudonyms, *sources))
-    assert here == {"request.json", "data.json", "log.txt"}
+    assert here == {"request.json", "data.json", "log.txt", "attended.lock"}
 
     monkeypatch.delenv("SSH_BREAKS_AT")
     assert run_command_line([*train, "--resume", "there"]) == 0, capsys.readouterr().err
