@@ -62,9 +62,7 @@ def x_server() -> Iterator[str]:
         try:
             assert number, "Xvfb did not start"
             if not qt_starts(f":{number}"):
-                pytest.skip(
-                    "Qt does not start under an X server: libraries such as libxcb-cursor0 are missing"
-                )
+                pytest.skip("Qt does not start under an X server: libraries such as libxcb-cursor0 are missing")
             yield f":{number}"
         finally:
             server.terminate()
