@@ -51,7 +51,8 @@ def cut_words(window: QWidget) -> set[str]:
     found = set()
     for widget in shown(window):
         if isinstance(widget, Elided):
-            cut = widget.text() != widget.sentence
+            # a path can be of any length; it is whole in its tip
+            cut = widget.text() != widget.sentence and not Path(widget.sentence).is_absolute()
         elif isinstance(widget, QLabel) and not widget.wordWrap() and widget.pixmap().isNull():
             cut = widget.sizeHint().width() > widget.width() + _SLACK and bool(widget.text())
         elif isinstance(widget, QPushButton | QCheckBox):
