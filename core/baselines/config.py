@@ -48,8 +48,8 @@ class ClassifierConfig(msgspec.Struct, frozen=True, kw_only=True):
     mask_warm_start: Count = 0
     """Epochs in which the trunk first learns, cell by cell inside the masks, what IAIA-BL's trunk learns there."""
     tuned_blocks: Count = 0
-    """Where ``base`` freezes its trunk: the last blocks of it that are trained all the same; the output of the
-    blocks before them is computed once."""
+    """Number of last blocks that are trained although ``base`` freezes its trunk; the output of the blocks before
+    them is computed once."""
     layer_decay: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     """Factor on ``rate_trunk`` for each of these blocks further from the end."""
     rate_trunk: Rate = 2e-4

@@ -157,3 +157,15 @@ def add_action(
     parser = add_leaf(actions, name, text=text, description=description, hidden=hidden)
     add_output(parser, inner=True)
     return parser
+
+
+def add_named_actions(
+    parser: argparse.ArgumentParser, texts: dict[str, str]
+) -> dict[str, argparse.ArgumentParser]:
+    """Add the sub-commands of a group of named things by their help; each but ``list`` takes the name of one."""
+    actions = add_actions(parser)
+    made = {name: add_action(actions, name, text) for name, text in texts.items()}
+    for name, action in made.items():
+        if name != "list":
+            action.add_argument("name")
+    return made

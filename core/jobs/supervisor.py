@@ -128,7 +128,7 @@ class _Stopper:
         if self._asked_at is None and now - self._beat_at >= every_s:
             self._beat_at = now
             assert self._process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):  # a child that died is told of by the end of its output
+            with contextlib.suppress(BrokenPipeError):  # the end of its output reports a child that died
                 self._process.stdin.write(b"\n")
                 self._process.stdin.flush()
 

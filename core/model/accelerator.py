@@ -45,7 +45,7 @@ def device_here(kind: str) -> torch.device:
 
 
 def is_accelerator(device: torch.device) -> bool:
-    """Whether the processor has to wait for what this device computes."""
+    """Return True if the processor has to wait for what this device computes."""
     return device.type != "cpu"
 
 

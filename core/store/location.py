@@ -1,4 +1,4 @@
-"""Where a study has its database: in a file of its folder, or on a server whose address the folder holds."""
+"""The location of a study's database: in a file of its folder, or on a server whose address the folder holds."""
 
 from __future__ import annotations
 

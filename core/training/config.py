@@ -127,8 +127,8 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Blocks of the trunk, from its input, that no stage changes while the others are trained; blocks are the
     children of the trunk that have weights."""
     tuned_blocks: Annotated[Count, in_unit("blocks")] = 0
-    """Where the trunk is frozen: its last blocks that stage A1 trains all the same, at ``rates.joint_features``
-    and ``rates.layer_decay``; the output of the blocks before them is computed once."""
+    """Number of last blocks of a frozen trunk that stage A1 trains nevertheless, at ``rates.joint_features`` and
+    ``rates.layer_decay``; the output of the blocks before them is computed once."""
     cached_augmentations: Annotated[int, msgspec.Meta(ge=0, le=100), in_unit("a lesion")] = 4
     """Fixed augmentations of each training ROI in that cache, beside the un-augmented one."""
     feature_dropout: Annotated[float, msgspec.Meta(ge=0, le=0.9), in_unit("of the channels")] = 0.0

@@ -25,7 +25,7 @@ class ParentRun:
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureFolders:
-    """Where an update reads features, and where it keeps those that it had to compute."""
+    """Folders that an update reads features from, and writes those to that it had to compute."""
 
     read: Path
     write: Path | None
@@ -53,13 +53,13 @@ def frozen_source(
         masks = masks_of_draws(training, config)
         fixed = FixedDraws(blocks=blocks, plain=found.plain, drawn=found.drawn, masks=masks)
         held_out = found.validation
-        return Cached(network, training, config, cancelled, fixed=fixed), EarlyMaps(blocks=blocks, maps=held_out)
-    fixed = fixed_draws(network, training, config, blocks=blocks, cancelled=cancelled)
-    held_out = features_of(network, validation, blocks=blocks, cancelled=cancelled)
-    if folders is not None:
-        # in the layout in which they are read again: sums over another layout end in other bits
-        plain, drawn, held_out = (one.contiguous() for one in (fixed.plain, fixed.drawn, held_out))
-        fixed = replace(fixed, plain=plain, drawn=drawn)
-        if folders.write is not None:
-            keep_features(folders.write, key, RunFeatures(plain=plain, drawn=drawn, validation=held_out))
+    else:
+        fixed = fixed_draws(network, training, config, blocks=blocks, cancelled=cancelled)
+        held_out = features_of(network, validation, blocks=blocks, cancelled=cancelled)
+        if folders is not None:
+            # in the layout in which they are read again: sums over another layout end in other bits
+            plain, drawn, held_out = (one.contiguous() for one in (fixed.plain, fixed.drawn, held_out))
+            fixed = replace(fixed, plain=plain, drawn=drawn)
+            if folders.write is not None:
+                keep_features(folders.write, key, RunFeatures(plain=plain, drawn=drawn, validation=held_out))
     return Cached(network, training, config, cancelled, fixed=fixed), EarlyMaps(blocks=blocks, maps=held_out)

@@ -23,7 +23,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from core.cli.console import Console
-from core.cli.parsing import add_action, add_actions
+from core.cli.parsing import add_named_actions
 
 if TYPE_CHECKING:
     from core.jobs.hosts import Hosts, RemoteHost
@@ -32,7 +32,6 @@ HELP = "set up, confirm and test other machines to train on"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = add_actions(parser)
     texts = {
         "add": "set up a machine, or change the one of the same name",
         "list": "list the machines",
@@ -41,10 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "stop": "stop your runs there, such as those of a connection that broke",
         "remove": "remove a machine",
     }
-    made = {name: add_action(actions, name, text) for name, text in texts.items()}
-    for name, one in made.items():
-        if name != "list":
-            one.add_argument("name")
+    made = add_named_actions(parser, texts)
     add = made["add"]
     add.add_argument("--address", required=True, help="what ssh is given: host, user@host or a name it knows")
     add.add_argument("--program", required=True, help="folder of this program there, from the home folder")

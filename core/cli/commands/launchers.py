@@ -31,7 +31,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from core.cli.console import Console
-from core.cli.parsing import add_action, add_actions
+from core.cli.parsing import add_named_actions
 
 if TYPE_CHECKING:
     from core.jobs.launcher_profiles import StoredLauncher
@@ -40,17 +40,13 @@ HELP = "set up and test Slurm clusters and pools of hosts for trainings"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = add_actions(parser)
     texts = {
         "add": "set up a launcher, or change the one of the same name",
         "list": "list the launchers",
         "test": "hand in a job that reports what it was given",
         "remove": "remove a launcher",
     }
-    made = {name: add_action(actions, name, text) for name, text in texts.items()}
-    for name, one in made.items():
-        if name != "list":
-            one.add_argument("name")
+    made = add_named_actions(parser, texts)
     add = made["add"]
     add.add_argument("--slurm", default="", metavar="OPTIONS", help="options of sbatch, in one pair of quotes")
     add.add_argument("--prefix", default="", metavar="WORDS", help="words before the program, such as a container")

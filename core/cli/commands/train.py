@@ -97,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
-    """Where it is trained, and what goes on there."""
+    """Add the options that choose the machine of a training, and whether it goes on alone there."""
     parser.add_argument(
         "--launcher",
         default="",

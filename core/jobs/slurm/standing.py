@@ -1,4 +1,4 @@
-"""Where the job of a folder stands: never handed in, in the queue, or ended."""
+"""The state of a folder's job: never submitted, in the queue, or ended."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from core.tasks.runs.submitted_runs import follow_runs, with_jobs
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """Who is told of events, and who may cancel."""
+    """Callbacks for events and for cancelling."""
 
     emit: Emit
     cancelled: IsCancelled

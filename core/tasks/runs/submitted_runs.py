@@ -1,4 +1,4 @@
-"""Runs in a Slurm queue: handed in together, left alone, followed again by any program, cancelled.
+"""Runs in a Slurm queue: submitted together, detached, followed again by any program, cancelled.
 
 The program that has the study open prepares the files of each run and records the outcome; the nodes see folders
 only. A run never has two jobs: before one is handed in, its record and Slurm are asked about the last.
