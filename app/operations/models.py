@@ -43,6 +43,24 @@ def redo_pruning(session: Session, run: Run) -> None:
     session.changed.emit(ModelRevised(run_id=run.id))
 
 
+def undo_steering(session: Session, run: Run) -> Run:
+    """Archive a steered run; returns its parent."""
+    from core.tasks.runs.steering import undo_steering
+
+    parent = undo_steering(session.writable_study(), run)
+    session.changed.emit(RunsChanged(run_id=run.id))
+    return parent
+
+
+def redo_steering(session: Session, run: Run) -> Run:
+    """Take back the run that was steered from this one."""
+    from core.tasks.runs.steering import redo_steering
+
+    taken = redo_steering(session.writable_study(), run)
+    session.changed.emit(RunsChanged(run_id=taken.id))
+    return taken
+
+
 def activate(session: Session, revision: ModelRevision) -> None:
     """Make any revision of the tree the one in use."""
     session.writable_study().models.activate(revision.id)

@@ -23,7 +23,9 @@ from core.domain.events import Emit, Event, IsCancelled, Message, Metrics, Progr
 from core.domain.study import Run
 
 if TYPE_CHECKING:
+    from core.store.study import Study
     from core.training.config import TrainingConfig
+    from core.training.steering import SteeredPlace
 
 
 @dataclass(kw_only=True)
@@ -109,26 +111,25 @@ class TrainingService(QObject):
 
     def plan_again(self, run: Run) -> None:
         """Make a new run of the same plan on the data as they are now (``planned`` follows)."""
-        study = self.session.writable_study()
+        from core.tasks.runs import training_plan
 
-        def job(emit: Emit, cancelled: IsCancelled) -> object:
-            from core.tasks.runs.training_plan import plan_again
-
-            return [plan_again(study, run)]
-
-        self._planning = self._begin(job, "planning", self._take_plan)
-        self.changed.emit()
+        self._plan_one(lambda study: training_plan.plan_again(study, run))
 
     def plan_update(self, run: Run) -> None:
         """Make a new run that trains this one further on the data as they are now (``planned`` follows)."""
+        from core.tasks.runs import training_plan
+
+        self._plan_one(lambda study: training_plan.plan_update(study, run))
+
+    def plan_steering(self, run: Run, places: Sequence[SteeredPlace]) -> None:
+        """Make a new run whose prototypes look at these places (``planned`` follows)."""
+        from core.tasks.runs import steering
+
+        self._plan_one(lambda study: steering.plan_steering(study, run, places))
+
+    def _plan_one(self, plan: Callable[[Study], Run]) -> None:
         study = self.session.writable_study()
-
-        def job(emit: Emit, cancelled: IsCancelled) -> object:
-            from core.tasks.runs.training_plan import plan_update
-
-            return [plan_update(study, run)]
-
-        self._planning = self._begin(job, "planning", self._take_plan)
+        self._planning = self._begin(lambda _emit, _cancelled: [plan(study)], "planning", self._take_plan)
         self.changed.emit()
 
     def enqueue(self, runs: Sequence[Run]) -> None:

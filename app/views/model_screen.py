@@ -11,6 +11,7 @@ from app.services.model_service import ModelService
 from app.services.opened_model import OpenedModel
 from app.state.session import Session
 from app.views.screen import Screen
+from app.views.steering.controller import SteeringController
 from app.widgets.explain.run_bar import RunBar
 from app.widgets.label import Label
 from app.widgets.notice import Notice
@@ -32,6 +33,8 @@ class ModelScreen(Screen):
         self.missing.setObjectName("badge")
         self.missing.setMargin(4)
         self.missing.hide()
+        self.steering = SteeringController(session, desk, self)
+        self.steering.refused.connect(self.refused)
         self._stale = True
         self._frame()
         desk.model_changed.connect(self.refresh)

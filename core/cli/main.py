@@ -37,6 +37,7 @@ COMMANDS = (
     "explain",
     "prototypes",
     "prune",
+    "steer",
     "reader-study",
     "experiment",
     "export",

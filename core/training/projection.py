@@ -146,24 +146,28 @@ def _move(
     with exact(network):
         moved = (patches.double() - network.prototypes.double()).square().flatten(1).sum(1).cpu().numpy()
         network.prototypes.copy_(patches)
-    own = network.prototype_class.cpu().numpy()
     records = []
     for index, patch in enumerate(chosen):
-        row, cell = patch.row, divmod(patch.cell, network.grid[1])
-        box = _cell_box(cell, network.grid, training.transform.input_size)
-        records.append(
-            Prototype(
-                index=index,
-                class_name=training.class_names[int(own[index])],
-                lesion_id=training.lesion_ids[row],
-                roi_sha256=training.roi_sha256(row),
-                cell=cell,
-                patch_box_roi=box,
-                patch_box_image=training.image_to_input[row].inverse().of_box(box),
-                distance_moved=float(moved[index]),
-            )
-        )
+        cell = divmod(patch.cell, network.grid[1])
+        records.append(patch_record(network, training, patch.row, cell, index=index, moved=float(moved[index])))
     return tuple(records)
+
+
+def patch_record(
+    network: PrototypeNetwork, rois: RoiSet, row: int, cell: tuple[int, int], *, index: int, moved: float
+) -> Prototype:
+    """Record that prototype ``index`` (from 0) is this cell (row, column); ``moved``: squared distance."""
+    box = _cell_box(cell, network.grid, rois.transform.input_size)
+    return Prototype(
+        index=index,
+        class_name=rois.class_names[int(network.prototype_class[index])],
+        lesion_id=rois.lesion_ids[row],
+        roi_sha256=rois.roi_sha256(row),
+        cell=cell,
+        patch_box_roi=box,
+        patch_box_image=rois.image_to_input[row].inverse().of_box(box),
+        distance_moved=moved,
+    )
 
 
 def _cell_box(cell: tuple[int, int], grid: tuple[int, int], input_size: int) -> Box:

@@ -64,6 +64,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     forgotten: tuple[str, ...] = ()
     """Prototypes of earlier runs that were marked as not medically relevant and whose patches were left out of the
     start and the projection of prototypes."""
+    steered: tuple[str, ...] = ()
+    """Prototypes that a reader placed, and where; the others are those of the parent run."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,6 +143,7 @@ def _record(
         seconds=facts.seconds,
         automatic_bands=_automatic_bands(config, rois.rows(chosen[Part.TRAINING.value])),
         forgotten=tuple(one.words for one in facts.forgotten),
+        steered=facts.steered,
     )
 
 
@@ -164,6 +167,8 @@ def _card(state: RunState, rois: RoiSet, record: RunRecord, figures: Validation)
         )
     if record.forgotten:
         notes["forgotten"] = "; ".join(record.forgotten)
+    if record.steered:
+        notes["steered"] = "; ".join(record.steered)
     return ModelCard(
         synthetic=rois.synthetic,
         method=config.method,

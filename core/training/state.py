@@ -58,6 +58,8 @@ class Facts(msgspec.Struct, kw_only=True):
     """Prototypes of the last projection."""
     forgotten: tuple[ForgottenPatch, ...] = ()
     """Patches that no prototype may start from or become."""
+    steered: tuple[str, ...] = ()
+    """Prototypes that a reader placed (``core.training.steering``)."""
     best_prototypes: tuple[Prototype, ...] = ()
     best_epoch: int | None = None
     """Joint epoch whose projected network is kept."""

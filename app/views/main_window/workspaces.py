@@ -15,10 +15,11 @@ from app.qt import settings
 from app.qt.icons import icon
 from app.services.followed_study import FollowedStudy
 from app.services.model_service import ModelService
-from app.services.training_service import TrainingService
+from app.services.training_service import JobState, TrainingService
 from app.state.changes import Change, StudyOpening
 from app.state.session import Session
 from app.views.screen import Screen
+from core.domain.study import RunStatus
 
 if TYPE_CHECKING:
     from app.views.annotate.wiring import AnnotateWiring
@@ -61,6 +62,7 @@ class Workspaces(QObject):
         session.changed.connect(self._follow)
         # what a training says at its end is said by its screen, also where nobody looked at that yet
         self.training.changed.connect(self._make_train)
+        self.training.ended.connect(self._show_steered)
         if session.is_open:
             self.page("annotate")
 
@@ -192,7 +194,16 @@ class Workspaces(QObject):
 
     def _of_model(self, screen: _ModelScreen) -> _ModelScreen:
         screen.train_wanted.connect(self._actions["workspace.train"].trigger)
+        screen.steering.wanted.connect(self.training.plan_steering)
         return self._add(screen)
+
+    def _show_steered(self, job: JobState) -> None:
+        """Open the model of a steered run that is finished."""
+        from core.tasks.runs.steering import steered_places
+
+        run = self._session.study.runs.get(job.run.id)
+        if run.status is RunStatus.FINISHED and steered_places(self._session.study, run):
+            self.desk.open(run.id)
 
     def _add(self, screen: _Screen) -> _Screen:
         self._pages.addWidget(screen)

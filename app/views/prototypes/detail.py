@@ -70,6 +70,9 @@ class PrototypeDetail(QScrollArea):
             button.clicked.connect(lambda _checked=False, mark=mark: self.marked.emit(self.index, mark))
             self.buttons[mark] = button
             marks.addWidget(button)
+        self.look_here = QPushButton(tr("Look here instead…"))
+        self.look_here.setToolTip(tr("Another place becomes this prototype, in a new run"))
+        marks.addWidget(self.look_here)
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(2, 8, 8, 8)
@@ -114,6 +117,7 @@ class PrototypeDetail(QScrollArea):
         self.reasons.setVisible(facts is not None and bool(facts.suggestions))
         for value, button in self.buttons.items():
             button.setChecked(value is mark)
+        self.look_here.setEnabled(index in model.pruning.state.kept)
         known = facts is not None or index not in model.pruning.state.kept
         self.training.show_patches(model, () if facts is None else facts.training, known=known)
         self.test.show_patches(model, () if facts is None else facts.test, known=known)
@@ -155,6 +159,8 @@ def _sentence(one: Happening) -> str:
             said = tr("brought back")
         case PrototypeEvent.MARKED:
             said = tr("marked: {mark}", mark=tr(one.words))
+        case PrototypeEvent.PLACED:
+            said = tr("placed by a reader: {reason}", reason=one.words)
     return f"{local_time(one.at_utc)}, {one.who}: {said}"
 
 

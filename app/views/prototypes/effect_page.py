@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
-from app.views.prototypes.effect import EffectTable
+from app.widgets.explain.effect_table import EffectTable
 from app.widgets.label import Label
 
 

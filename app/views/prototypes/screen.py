@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
@@ -74,6 +75,7 @@ class PrototypesScreen(ModelScreen):
             "prototypes.mark": self._toggle_current,
             "prototypes.keep": lambda: self._toggle_mark(Mark.KEEP),
             "prototypes.irrelevant": lambda: self._toggle_mark(Mark.NOT_RELEVANT),
+            "prototypes.look_here": lambda: self.steering.open(self.grid.current),
         }
 
     # made once
@@ -114,6 +116,7 @@ class PrototypesScreen(ModelScreen):
         self.revisions.wanted.connect(self._activate)
         self.revisions.compare_wanted.connect(self._compare)
         self.detail.marked.connect(self._mark)
+        self.detail.look_here.clicked.connect(lambda: self.steering.open(self.detail.index))
 
     # what is shown
 
@@ -129,6 +132,7 @@ class PrototypesScreen(ModelScreen):
 
     def _show_model(self, model: OpenedModel) -> None:
         self.desk.survey()
+        self.steering.look()
         study, run = self.session.study, model.run
         self.grid.show_model(model)
         self._show_facts(model)
@@ -256,10 +260,10 @@ class PrototypesScreen(ModelScreen):
         self.prune.setEnabled(able and self.outcome is not None and bool(self.reason.text().strip()))
         self.prune.setToolTip("" if self.reason.text().strip() else tr("Give a reason first"))
         revisions = () if model is None else self.session.study.models.of_run(model.run.id)
-        self.undo.setEnabled(able and model is not None and model.revision.parent_id is not None)
-        self.redo.setEnabled(
-            able and any(m.parent_id == model.revision.id for m in revisions if model is not None)
-        )
+        pruned = model is not None and model.revision.parent_id is not None
+        self.undo.setEnabled(able and (pruned or self.steering.can_undo))
+        later = model is not None and any(m.parent_id == model.revision.id for m in revisions)
+        self.redo.setEnabled(able and (later or self.steering.can_redo))
         self.actions_changed.emit()
 
     def _follow(self, change: Change) -> None:
@@ -299,11 +303,15 @@ class PrototypesScreen(ModelScreen):
 
     def _undo(self) -> None:
         if (model := self.desk.model) is not None:
-            self._try(lambda: models.undo_pruning(self.session, model.run))
+            steered = self.steering.can_undo
+            undo = self.steering.undo if steered else partial(models.undo_pruning, self.session)
+            self._try(lambda: undo(model.run))
 
     def _redo(self) -> None:
         if (model := self.desk.model) is not None:
-            self._try(lambda: models.redo_pruning(self.session, model.run))
+            steered = self.steering.can_redo
+            redo = self.steering.redo if steered else partial(models.redo_pruning, self.session)
+            self._try(lambda: redo(model.run))
 
     def _bring_back(self, index: int) -> None:
         """Take back the pruning that removed it, where that is the last one; else show the revisions."""

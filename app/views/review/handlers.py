@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication
 
 from app.views.case_pair import CasePair
 from app.views.review.work_area import WorkArea
+from app.views.steering.controller import SteeringController
 from core.domain.opinion import Verdict
 
 WORDS = range(1, 6)
@@ -21,9 +22,12 @@ class Reviewed(Protocol):
 
     pair: CasePair
     work: WorkArea
+    steering: SteeringController
 
     @property
     def lesion_shown(self) -> str: ...
+    @property
+    def chosen_prototype(self) -> int | None: ...
     def step(self, by: int) -> None: ...
     def switch_chosen(self) -> None: ...
 
@@ -64,6 +68,8 @@ def review_handlers(screen: Reviewed) -> Mapping[str, Callable[[], object]]:
         "review.zoom_out": partial(pair.zoom, -1),
         "review.what_if": read(screen.work.tabs.toggle_what_if),
         "review.leave_out": read(screen.switch_chosen),
+        "review.look_here": read(lambda: screen.steering.open(screen.chosen_prototype, screen.lesion_shown)),
+        "review.not_this": read(lambda: screen.steering.toggle_not_this(screen.chosen_prototype)),
     }
 
 

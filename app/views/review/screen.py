@@ -311,6 +311,14 @@ class ReviewScreen(ModelScreen):
         if line is not None:
             self._switch(line.index, line.off)
 
+    @property
+    def chosen_prototype(self) -> int | None:
+        """Return the index of the chosen prototype in the unpruned model; None if none is chosen."""
+        line, pictures = self.answer.strip.line, self.pair.pictures
+        if line is None or pictures is None:
+            return None
+        return pictures.panel.explanation.rows[line.index].number - 1
+
     def _set_score(self, class_index: int, score: float) -> None:
         scores = {**self._supposition.scores, class_index: score}
         self._supposition = replaced(self._supposition, scores=scores)

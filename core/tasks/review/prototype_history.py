@@ -10,6 +10,7 @@ import msgspec
 from core.domain.study import ModelRevision, Run
 from core.store.study import Study
 from core.tasks.readers.opinions import PROTOTYPE, PrototypeMark
+from core.tasks.runs.steering import STEERED, Steering
 
 
 class PrototypeEvent(StrEnum):
@@ -17,6 +18,7 @@ class PrototypeEvent(StrEnum):
     PRUNED = "pruned"
     BROUGHT_BACK = "brought back"
     MARKED = "marked"
+    PLACED = "placed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,7 @@ class Happening:
     at_utc: str
     who: str = ""
     words: str = ""
-    """The reason of the revision that left it out, or the mark (``opinions.Mark``)."""
+    """The reason of the revision that left it out or of the place, or the mark (``opinions.Mark``)."""
 
 
 class _Flip(msgspec.Struct, frozen=True):
@@ -59,6 +61,12 @@ def history_of(study: Study, run: Run, index: int) -> tuple[Happening, ...]:
     for record in study.audit.of(PROTOTYPE, f"run {run.id} prototype {index + 1}"):
         mark = msgspec.json.decode(record.new or "{}", type=PrototypeMark).mark
         happening = Happening(turn=PrototypeEvent.MARKED, at_utc=record.at_utc, who=record.who, words=mark.value)
+        found.append((record.counter, happening))
+    for record in study.audit.all_of(STEERED):
+        if record.new is None or not record.subject.endswith(f" run {run.id} prototype {index + 1}"):
+            continue
+        reason = msgspec.json.decode(record.new, type=Steering).reason
+        happening = Happening(turn=PrototypeEvent.PLACED, at_utc=record.at_utc, who=record.who, words=reason)
         found.append((record.counter, happening))
     return tuple(happening for _, happening in sorted(found, key=lambda one: one[0]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,15 @@ class Precision:
 
     def _of(self, kept: tuple[int, ...]) -> PairTable:
         return self.pairs.rows(np.isin(self.pairs.prototype, kept))
+
+
+class HasPrecision(Protocol):
+    """Whatever the activation precision of prototypes was measured for."""
+
+    @property
+    def lesion_precision(self) -> Precision | None: ...
+    @property
+    def fine_precision(self) -> Precision | None: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -162,11 +172,11 @@ def remarked(survey: Survey, opened: ModelInStudy, pruning: Pruning) -> Survey:
 
 
 def precision_differences(
-    survey: Survey, outcome: PruneOutcome, cancelled: IsCancelled = never
+    survey: HasPrecision, outcome: PruneOutcome, cancelled: IsCancelled = never
 ) -> tuple[Difference, ...]:
-    """Return the differences of activation precision at both scales, over validation and test lesions together.
+    """Return the differences of activation precision at both scales, over all lesions of the survey together.
 
-    They are therefore the same for both parts. Raises: Cancelled between the scales."""
+    They are therefore the same for all parts. Raises: Cancelled between the scales."""
     states = outcome.before.kept, outcome.after.kept
     found = []
     for key in ("lesion_precision", "fine_precision"):

@@ -32,12 +32,14 @@ from core.pruning.revision import apply_revision, load_revision
 from core.store.anchor import NOTE, anchor_text
 from core.store.study import Study
 from core.tasks.readers.opinions import Mark, marks_of
+from core.tasks.runs.pruned_again import prune_as_parent
 from core.tasks.runs.run_data import ChangedData, changed_data, keep_snapshot, roi_request
 from core.tasks.runs.train_job import MODEL as MODEL
 from core.tasks.runs.train_job import TrainRequest
 from core.training.config import TrainingConfig
 from core.training.feature_cache import FILE
 from core.training.forgotten_patches import ForgottenPatch
+from core.training.steering import SteeredPlace
 
 RUNS = "runs"
 REQUEST = "request.json"
@@ -58,10 +60,13 @@ def plan_run(
     name: str,
     host: str = "",
     parent: Run | None = None,
+    steered: tuple[SteeredPlace, ...] = (),
+    pruned: tuple[int, ...] = (),
 ) -> Run:
     """A new run with its folder and request; nothing is computed yet. StudyError where the name is taken.
 
-    ``host``: name of the machine that trains it; "": this one. ``parent``: the finished run that it updates.
+    ``host``: name of the machine that trains it; "": this one. ``parent``: the finished run that it updates, or
+    whose prototypes were placed (``steered``) without those that are ``pruned``.
     """
     check_run_name(name)
     if study.runs.find(name) is not None:
@@ -72,7 +77,7 @@ def plan_run(
     request = TrainRequest(
         study=str(study.folder), folder=str(folder), config=config, parts=parts,
         forgotten=forgotten_patches(study), host=host, parent="" if parent is None else parent.id,
-        features="" if parent is None else features_run(study, parent),
+        features="" if parent is None else features_run(study, parent), steered=steered, pruned=pruned,
     )  # fmt: skip
     atomic_write(folder / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
     run = Run(
@@ -295,6 +300,7 @@ def _finished(study: Study, run: Run, result: dict[str, object]) -> Run:
     with study.batch():  # a finished run has a model, whatever happens in between
         study.runs.update(done)
         study.models.add(trained)
+        prune_as_parent(study, done, request_of(study, done), trained)
     # the card leaves the study with the model, and then tells whether the trail was written anew
     anchor = anchor_text(study.info.id, study.audit.head())
     note_in_card(study.run_folder(run.id) / MODEL, {NOTE: anchor})

@@ -17,7 +17,7 @@ from core.data.roi_set import RoiSet
 from core.data.split import check_split
 from core.data.training_set import build_roi_set, roi_split_rows
 from core.domain.errors import TrainingError
-from core.domain.events import Emit, IsCancelled, Message, silent
+from core.domain.events import Emit, IsCancelled, Message, Progress, silent
 from core.domain.vocabulary import Part
 from core.evaluation.update_change import UpdateChange, change_by_update
 from core.model.checkpoint import load_model
@@ -30,6 +30,8 @@ from core.training.fixed_draws import EarlyMaps
 from core.training.forgotten_patches import ForgottenPatch
 from core.training.frozen_source import ParentRun
 from core.training.request import training_rois
+from core.training.run_record import RunResult
+from core.training.steering import SteeredFrom, SteeredPlace, steer
 from core.training.team import Team, team_of
 from core.training.trainer import assist, train
 
@@ -51,6 +53,10 @@ class TrainRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the run that this one updates; "": none."""
     features: str = ""
     """Id of the run that keeps the features of the frozen trunk, for an update."""
+    steered: tuple[SteeredPlace, ...] = ()
+    """Prototypes of the parent that were placed elsewhere; such a run trains nothing else."""
+    pruned: tuple[int, ...] = ()
+    """Prototypes (from 0) that the parent's active revision had lost; a steered run loses them too."""
     host: str = ""
     """Name of the machine that trains it (``core.jobs.hosts``); "": this one."""
 
@@ -73,19 +79,43 @@ def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled
     config = request.config
     rois, parts = rois_of(request, emit, cancelled)
     if not team.leads:
+        if request.steered:
+            return {}
         assist(rois, parts, config, Path(request.folder), team=team)
         return {}
     folder = Path(request.folder)
-    told = PicturesOfProjection(folder, config, emit).keep
     parent = _parent_of(request)
-    result = train(
-        rois, parts, config, folder, emit=emit, cancelled=cancelled, team=team, projected=told,
-        forgotten=request.forgotten, parent=parent,
-    )  # fmt: skip
+    if request.steered:
+        result = _steered(request, rois, parts, emit, cancelled)
+    else:
+        told = PicturesOfProjection(folder, config, emit).keep
+        result = train(
+            rois, parts, config, folder, emit=emit, cancelled=cancelled, team=team, projected=told,
+            forgotten=request.forgotten, parent=parent,
+        )  # fmt: skip
     found: dict[str, object] = {"record": msgspec.to_builtins(result.record)}
     if parent is not None:
         found |= {"parent": request.parent, "change": msgspec.to_builtins(_change(request, parent, rois, parts))}
     return found
+
+
+def _steered(
+    request: TrainRequest,
+    rois: RoiSet,
+    parts: np.ndarray[Any, np.dtype[np.str_]],
+    emit: Emit,
+    cancelled: IsCancelled,
+) -> RunResult:
+    folder = Path(request.folder)
+    emit(Progress(stage="A3", done=0, total=1))
+    origin = SteeredFrom(
+        model=load_model(folder.parent / request.parent / MODEL),
+        features=folder.parent / (request.features or request.parent),
+    )
+    return steer(
+        rois, parts, request.config, folder, parent=origin, places=request.steered, forgotten=request.forgotten,
+        cancelled=cancelled,
+    )  # fmt: skip
 
 
 def _change(

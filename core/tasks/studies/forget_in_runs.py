@@ -99,7 +99,11 @@ def _erase_request(path: Path, patient_id: str, lesions: set[str], other: _Rando
         msgspec.structs.replace(one, lesion_id=other.of(one.lesion_id)) if one.lesion_id in lesions else one
         for one in request.forgotten
     )
-    erased = msgspec.structs.replace(request, parts=parts, forgotten=forgotten)
+    steered = tuple(
+        msgspec.structs.replace(one, lesion_id=other.of(one.lesion_id)) if one.lesion_id in lesions else one
+        for one in request.steered
+    )
+    erased = msgspec.structs.replace(request, parts=parts, forgotten=forgotten, steered=steered)
     atomic_write(path, msgspec.json.format(msgspec.json.encode(erased)))
 
 

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.qt.translation import tr
-from app.views.prototypes.figure_bar import FigureBar
+from app.widgets.explain.figure_bar import FigureBar
 from app.widgets.explain.numbers import MISSING, optional, signed
 from app.widgets.label import Label
 from core.domain.vocabulary import Part
