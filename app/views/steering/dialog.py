@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
@@ -25,8 +26,15 @@ from app.widgets.label import Label
 from core.domain.vocabulary import Part
 
 if TYPE_CHECKING:
+    from core.pruning.compare import Difference
     from core.tasks.review.steering_preview import SteeringOutcome, SteeringPreview
     from core.training.steering import SteeredPlace
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    outcome: SteeringOutcome
+    changes: tuple[Difference, ...]
 
 
 class SteeringDialog(QDialog):
@@ -156,11 +164,11 @@ class SteeringDialog(QDialog):
         self._say(tr("Computing figures …"))
         self._enable()
 
-        def work() -> tuple[SteeringOutcome, object]:
+        def work() -> _Found:
             if self._preview is None:
                 self._preview = SteeringPreview(model.pruning.study, model.opened, model.pruning)
             found = self._preview.outcome([wanted], lambda: turn != self._turn)
-            return found, found.differences(lambda: turn != self._turn)
+            return _Found(outcome=found, changes=found.differences(lambda: turn != self._turn))
 
         self._work.submit(turn, work)
 
@@ -172,7 +180,9 @@ class SteeringDialog(QDialog):
             self._say(result.sentence)
             self._enable()
             return
-        found, changes = result.value  # type: ignore[misc]
+        if not isinstance(result.value, _Found):
+            return
+        found, changes = result.value.outcome, result.value.changes
         self.outcome = found
         titles = {case.lesion_id: case.title for case in self._model.cases}
         self.effect.show_outcome(found.outcome, found, titles)
