@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from core.pruning.compare import Difference
     from core.pruning.figures import PartFigures
     from core.pruning.prune import PruneOutcome
-    from core.tasks.review.prototype_survey import Survey
+    from core.tasks.review.prototype_survey import HasPrecision
 
 _PARTS = (Part.VALIDATION, Part.TEST)
 
@@ -85,12 +85,14 @@ class EffectTable(QWidget):
         layout.addStretch()
         self._unfold(False)
         self._outcome: PruneOutcome | None = None
-        self._survey: Survey | None = None
+        self._survey: HasPrecision | None = None
         self._differences: Sequence[Difference] = ()
         self._titles: dict[str, str] = {}
         self.part.currentIndexChanged.connect(self._fill)
 
-    def show_outcome(self, outcome: PruneOutcome | None, survey: Survey | None, titles: dict[str, str]) -> None:
+    def show_outcome(
+        self, outcome: PruneOutcome | None, survey: HasPrecision | None, titles: dict[str, str]
+    ) -> None:
         """``titles``: what lesions are called, by their id. The intervals of another outcome go."""
         self._outcome, self._survey, self._titles, self._differences = outcome, survey, titles, ()
         self._fill()
