@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
 
@@ -25,6 +26,9 @@ from core.domain.edits import Shapes
 from core.domain.geometry import Box
 from core.domain.shapes import Length, Role, Shape, bounds
 from core.domain.study import LesionOutline
+
+if TYPE_CHECKING:
+    from core.imaging.margin.proposal import ProposalSettings
 
 TOOLS: dict[str, Callable[[ToolContext], Tool]] = {
     "select": Select,
@@ -51,6 +55,8 @@ class ProposalRules:
     """Reason why nothing may be proposed now, as a sentence; "" if it may."""
     width: Callable[[], Length | None] = lambda: None
     """Width of the reader's last lines, if there are any."""
+    settings: Callable[[], ProposalSettings | None] = lambda: None
+    """Settings learned from the reader's own margins; None for the default ones."""
 
 
 _HANDLES = 12.0
@@ -218,6 +224,10 @@ class AnnotationCanvas(QObject):
         if reason:
             self.refused.emit(reason)
         return not reason
+
+    @property
+    def proposal_settings(self) -> ProposalSettings | None:
+        return self.proposal_rules.settings()
 
     @property
     def line_width(self) -> Length:

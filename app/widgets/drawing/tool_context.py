@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPainter, QPen
@@ -16,6 +16,9 @@ from core.domain.edits import Shapes
 from core.domain.geometry import Box, Point
 from core.domain.shapes import Length, Role, Shape
 from core.domain.study import LesionOutline
+
+if TYPE_CHECKING:
+    from core.imaging.margin.proposal import ProposalSettings
 
 
 class ToolContext(Protocol):
@@ -49,6 +52,10 @@ class ToolContext(Protocol):
     def may_propose(self, *, new: bool) -> bool:
         """Return True if the program may propose a margin, or the outline of a ``new`` lesion; else the user sees
         the reason."""
+
+    @property
+    def proposal_settings(self) -> ProposalSettings | None:
+        """Settings learned from the reader's own margins; None for the default ones."""
 
     @property
     def line_width(self) -> Length:

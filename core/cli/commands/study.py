@@ -101,6 +101,14 @@ def _add_annotators(actions: Any) -> None:
         "more than two minutes and without the time before the first stroke.",
     )
     annotators.add_argument("study", type=Path, help="folder of the study")
+    learned = add_action(
+        actions,
+        "learn-margins",
+        "fit the proposed margin to each reader's own margins",
+        "Fit the proposed margin to each reader's own margins of this study. The parameters are used where they are "
+        "better than the default ones on patients that they were not fitted to.",
+    )
+    learned.add_argument("study", type=Path, help="folder of the study")
 
 
 def look_up(arguments: argparse.Namespace) -> None:
@@ -120,7 +128,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from core.store.study import Study
     from core.tasks.studies.overview import lesion_lines, lesions_text, overview, overview_text
 
-    with Study.open(arguments.study, writable=False) as study:
+    with Study.open(arguments.study, writable=arguments.action == "learn-margins") as study:
+        if arguments.action == "learn-margins":
+            return _learn_margins(study, console)
         if arguments.action == "annotators":
             return _annotators(study, console)
         if arguments.action == "lesions":
@@ -140,6 +150,25 @@ def _annotators(study: Study, console: Console) -> int:
     figures = annotator_figures(study)
     rows = [msgspec.structs.asdict(one) | {"accepted_share": one.accepted_share} for one in figures]
     console.result({"annotators": rows}, figures_text(figures))
+    return 0
+
+
+def _learn_margins(study: Study, console: Console) -> int:
+    import msgspec
+
+    from core.tasks.studies.learned_margin import keep_learned, learn_of_reader, learned_text
+
+    found, lines = [], []
+    for reader in study.readers.all():
+        learned = learn_of_reader(study, reader.id, cancelled=console.cancelled)
+        if learned.lesions == 0:
+            continue
+        if learned.change_mm is not None:
+            keep_learned(study, reader.id, learned)
+        found.append({"reader": reader.name} | msgspec.structs.asdict(learned))
+        lines.append(f"{reader.name}: {learned_text(learned)}")
+    text = "\n".join(lines) or "Nobody has drawn a margin in this study that can be learned from."
+    console.result({"readers": found}, text)
     return 0
 
 

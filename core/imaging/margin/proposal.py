@@ -53,6 +53,9 @@ class ProposalSettings(msgspec.Struct, frozen=True, kw_only=True):
     outwards: float = 0.4
     """Shift outwards for each unit by which the fall is wider than ``sharp``."""
     sharp: float = 0.05
+    beside: float = 0.0
+    """Shift of the whole line outwards, in pixels of the mammogram: a reader's habit
+    (``core.tasks.studies.learned_margin``)."""
     rounds: int = 2
     """Searches, each in the ellipse of what the one before found."""
     smooth: float = 2.0
@@ -76,10 +79,11 @@ def propose_margin(
     ``anchors``: places that the reader set; the line passes through them. ValueError if the outline has no area.
     """
     frame = frame_of(outline)
+    unshifted = msgspec.structs.replace(settings, beside=0.0)
     for _ in range(settings.rounds - 1):
         # the outline's box may be off: what was found lies in the middle of its own ellipse; without the anchors,
         # so that far from them the line stays where it is
-        frame = frame.ellipse(_shares(pixels, frame, inverted=inverted, anchors=(), settings=settings))
+        frame = frame.ellipse(_shares(pixels, frame, inverted=inverted, anchors=(), settings=unshifted))
     return frame.points(_shares(pixels, frame, inverted=inverted, anchors=anchors, settings=settings))
 
 
@@ -99,6 +103,8 @@ def _shares(
     if settings.outwards:
         width = _fall_width(brightness, shares, settings)
         shares = shares + settings.outwards * np.maximum(width - settings.sharp, 0)
+    if settings.beside:
+        shares = np.maximum(shares + settings.beside / frame.radius, 0.02)
     return _bent(shares, held)
 
 

@@ -17,6 +17,7 @@ from core.domain.reading import Condition, ReaderStudy, StudyReading
 from core.domain.shapes import Length, Line, Origin
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType
+from core.tasks.studies.learned_margin import LearnedMargin, keep_learned
 from core.tasks.studies.proposals import why_no_proposal
 from tests.app.window.conftest import wait_for_picture
 from tests.app.window.test_window import drag
@@ -234,3 +235,26 @@ def test_a_proposal_goes_with_its_lesion(qtbot: QtBot, unlabelled: MainWindow) -
     assert tool.line == ()
     key(qtbot, unlabelled, Qt.Key.Key_Return)
     assert unlabelled.annotate.document.shapes == ()
+
+
+def test_a_learned_habit_moves_the_proposal_and_is_said(qtbot: QtBot, unlabelled: MainWindow) -> None:
+    key(qtbot, unlabelled, Qt.Key.Key_A)
+    usual = np.asarray(tool_of(unlabelled).line)
+    key(qtbot, unlabelled, Qt.Key.Key_Escape)
+    session = unlabelled.session
+    assert session.reader is not None and session.image_id is not None
+    spacing = session.reads.image(session.image_id).pixel_spacing_mm
+    assert spacing is not None
+    learned = LearnedMargin(
+        outwards=0.4, shift_mm=8 * spacing, lesions=12, patients=9, change_mm=-0.5, low_mm=-0.7, high_mm=-0.3
+    )
+    said: list[str] = []
+    unlabelled.annotate.canvas.refused.connect(said.append)
+    for used, expected in ((False, 0.0), (True, 8.0)):
+        keep_learned(session.study, session.reader.id, msgspec.structs.replace(learned, used=used))
+        key(qtbot, unlabelled, Qt.Key.Key_A)
+        line = np.asarray(tool_of(unlabelled).line)
+        key(qtbot, unlabelled, Qt.Key.Key_Escape)
+        away = np.hypot(*(line - CENTRE).T).mean() - np.hypot(*(usual - CENTRE).T).mean()
+        assert away == pytest.approx(expected, abs=0.5)
+        assert any("follow your own margins" in one for one in said) is used

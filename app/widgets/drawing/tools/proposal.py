@@ -153,14 +153,19 @@ class ProposalTool(DrawingTool):
     def _propose(self, outline: LesionOutline) -> None:
         # scipy takes its time to load, for which a window that proposes nothing need not wait
         from core.imaging.margin.frame import as_points
-        from core.imaging.margin.proposal import propose_margin
+        from core.imaging.margin.proposal import DEFAULT, propose_margin
 
         picture = self.host.picture
         if picture is None:
             return
+        settings = self.host.proposal_settings or DEFAULT
         try:
             ring = propose_margin(
-                picture.levels[0], outline, inverted=picture.inverted, anchors=tuple(self._anchors)
+                picture.levels[0],
+                outline,
+                inverted=picture.inverted,
+                anchors=tuple(self._anchors),
+                settings=settings,
             )
         except ValueError:
             self.host.say(tr("No margin can be proposed here; draw the outline larger."))
