@@ -59,13 +59,16 @@ class SteeredPlace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SteeredFrom:
-    """The run whose prototypes are steered."""
+class Steering:
+    """The model whose prototypes are steered, and where they are to look."""
 
     model: LoadedModel
-    """As trained."""
+    """The parent's model as trained."""
     features: Path
     """Folder of the run that keeps the features of the frozen trunk, if one does."""
+    places: tuple[SteeredPlace, ...]
+    forgotten: tuple[ForgottenPatch, ...] = ()
+    """Patches that no prototype may become."""
 
 
 def steer(
@@ -73,10 +76,7 @@ def steer(
     parts: NDArray[np.str_],
     config: TrainingConfig,
     folder: Path,
-    *,
-    parent: SteeredFrom,
-    places: Sequence[SteeredPlace],
-    forgotten: Sequence[ForgottenPatch] = (),
+    steering: Steering,
     cancelled: IsCancelled = never,
 ) -> RunResult:
     """Write the model, table and record of a steered run into ``folder``; it takes one pass over the ROIs.
@@ -85,20 +85,22 @@ def steer(
     (``move_prototypes``) or where the parent's last layer was never fitted; Cancelled leaves nothing that counts.
     """
     check_request(rois, parts, config)
-    if parent.model.card.ridge is None:
+    if steering.model.card.ridge is None:
         raise TrainingError("The model's last layer was never fitted (stage A3): train it to the end before this.")
     make_folder(folder)
     write_config(config, folder)
     device = device_here(resolve_device(config.device).type)
-    network = copy.deepcopy(parent.model.network).to(device).eval()
+    network = copy.deepcopy(steering.model.network).to(device).eval()
     known = rois.label >= 0
     training, validation = (rois.rows((parts == part.value) & known) for part in (Part.TRAINING, Part.VALIDATION))
-    records = move_prototypes(network, parent.model.card.prototypes, training, places, forgotten)
-    plain, held_out = _features(network, training, validation, config, parent.features)
+    records = move_prototypes(
+        network, steering.model.card.prototypes, training, steering.places, steering.forgotten
+    )
+    plain, held_out = _features(network, training, validation, config, steering.features)
     table = fit_table(network, training, config, features=plain, kept=Latents(), cancelled=cancelled)
     own = network.prototype_class.tolist()
     heads = fit_heads(
-        table, own, len(config.class_names), malignancy_fit=config.malignancy_fit, ridge=parent.model.card.ridge
+        table, own, len(config.class_names), malignancy_fit=config.malignancy_fit, ridge=steering.model.card.ridge
     )
     _set_heads(network, heads)
     figures = evaluate(network, validation, features=held_out, cancelled=cancelled)
@@ -106,7 +108,7 @@ def steer(
         raise Cancelled
     facts = Facts(
         config=config, fingerprint=data_fingerprint(rois, parts), device=device.type, ridge=heads.ridge,
-        prototypes=records, steered=tuple(one.words for one in places), best_epoch=0,
+        prototypes=records, steered=tuple(one.words for one in steering.places), best_epoch=0,
         history=[EpochRecord(stage="A3", epoch=0, values=figures.values())],
     )  # fmt: skip
     if heads.malignancy is not None:

@@ -38,7 +38,7 @@ class ProposalController(QObject):
         self._shown = 0
         """Proposals since the reader was chosen or the study opened."""
         self._said: LearnedMargin | None = None
-        """What the user was last informed of."""
+        """The parameters that the user was last informed of."""
         self.learning = Background(self, name="margins", most=1)
         self.learning.done.connect(self._take_learned)
         canvas.proposal_rules = ProposalRules(

@@ -105,8 +105,8 @@ def _add_annotators(actions: Any) -> None:
         actions,
         "learn-margins",
         "fit the proposed margin to each reader's own margins",
-        "Fit the proposed margin to each reader's own margins of this study. The parameters are used where they are "
-        "better than the default ones on patients that they were not fitted to.",
+        "Fit the proposed margin to each reader's own margins of this study. The parameters are used where they "
+        "are better than the default ones on patients that they were not fitted to.",
     )
     learned.add_argument("study", type=Path, help="folder of the study")
 

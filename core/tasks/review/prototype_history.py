@@ -10,7 +10,7 @@ import msgspec
 from core.domain.study import ModelRevision, Run
 from core.store.study import Study
 from core.tasks.readers.opinions import PROTOTYPE, PrototypeMark
-from core.tasks.runs.steering import STEERED, Steering
+from core.tasks.runs.steering import STEERED, SteeringRecord
 
 
 class PrototypeEvent(StrEnum):
@@ -65,7 +65,7 @@ def history_of(study: Study, run: Run, index: int) -> tuple[Happening, ...]:
     for record in study.audit.all_of(STEERED):
         if record.new is None or not record.subject.endswith(f" run {run.id} prototype {index + 1}"):
             continue
-        reason = msgspec.json.decode(record.new, type=Steering).reason
+        reason = msgspec.json.decode(record.new, type=SteeringRecord).reason
         happening = Happening(turn=PrototypeEvent.PLACED, at_utc=record.at_utc, who=record.who, words=reason)
         found.append((record.counter, happening))
     return tuple(happening for _, happening in sorted(found, key=lambda one: one[0]))

@@ -1,4 +1,4 @@
-"""What a model would be if a prototype looked at another place, before and after on the validation part.
+"""Previews a model whose prototype looks at another place, before and after on the validation part.
 
 Both sides are measured anew on the ROIs and labels as they are now. The test part is left out, because a choice
 made with its figures in view would make them too good.
@@ -92,7 +92,7 @@ class SteeringPreview:
     def _precisions(
         self, network: PrototypeNetwork, moved: PrototypeNetwork, indices: list[int], cancelled: IsCancelled
     ) -> tuple[Precision | None, Precision | None]:
-        """Of all prototypes and, numbered behind them, of the placed ones, over the validation lesions."""
+        """Return the precision of all prototypes and, numbered behind them, of the placed ones."""
         rois, kept = self._rows[Part.VALIDATION], self._latents[Part.VALIDATION]
         if len(rois) == 0:
             return None, None

@@ -52,6 +52,16 @@ def now_utc() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ParentOfRun:
+    """The finished run that a new one updates, or whose prototypes are steered."""
+
+    run: Run
+    steered: tuple[SteeredPlace, ...] = ()
+    pruned: tuple[int, ...] = ()
+    """Prototypes (from 0) that its active revision has lost, and that a steered run loses too."""
+
+
 def plan_run(
     study: Study,
     config: TrainingConfig,
@@ -59,14 +69,12 @@ def plan_run(
     *,
     name: str,
     host: str = "",
-    parent: Run | None = None,
-    steered: tuple[SteeredPlace, ...] = (),
-    pruned: tuple[int, ...] = (),
+    parent: ParentOfRun | None = None,
 ) -> Run:
     """A new run with its folder and request; nothing is computed yet. StudyError where the name is taken.
 
-    ``host``: name of the machine that trains it; "": this one. ``parent``: the finished run that it updates, or
-    whose prototypes were placed (``steered``) without those that are ``pruned``.
+    ``host``: name of the machine that trains it; "": this one. ``parent``: the finished run that it begins
+    from.
     """
     check_run_name(name)
     if study.runs.find(name) is not None:
@@ -76,8 +84,9 @@ def plan_run(
     make_folder(folder)
     request = TrainRequest(
         study=str(study.folder), folder=str(folder), config=config, parts=parts,
-        forgotten=forgotten_patches(study), host=host, parent="" if parent is None else parent.id,
-        features="" if parent is None else features_run(study, parent), steered=steered, pruned=pruned,
+        forgotten=forgotten_patches(study), host=host, parent="" if parent is None else parent.run.id,
+        features="" if parent is None else features_run(study, parent.run),
+        steered=() if parent is None else parent.steered, pruned=() if parent is None else parent.pruned,
     )  # fmt: skip
     atomic_write(folder / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
     run = Run(

@@ -14,7 +14,7 @@ from core.domain.geometry import Point
 from core.domain.study import Run
 from core.domain.vocabulary import Part
 from core.store.study import Study
-from core.tasks.runs.lifecycle import plan_run, request_of
+from core.tasks.runs.lifecycle import ParentOfRun, plan_run, request_of
 from core.training.steering import SteeredPlace
 
 STEERED = "prototype.steered"
@@ -22,7 +22,7 @@ STEERED = "prototype.steered"
 forgotten."""
 
 
-class Steering(msgspec.Struct, frozen=True, kw_only=True):
+class SteeringRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Record that the audit trail keeps of a placed prototype."""
 
     run_id: str
@@ -42,7 +42,7 @@ def plan_steering(study: Study, run: Run, places: Sequence[SteeredPlace], *, nam
     """
     request = request_of(study, run)
     if not request.config.project:
-        raise TrainingError(f"The prototypes of run {run.name} are no patches: it was trained without stage A2.")
+        raise TrainingError(f"The prototypes of run {run.name} are not patches: it was trained without stage A2.")
     if not all(one.reason.strip() for one in places):
         raise StudyError("Give a short reason for moving this prototype: the reason stays with the run.")
     active = study.models.active(run.id)
@@ -61,11 +61,11 @@ def plan_steering(study: Study, run: Run, places: Sequence[SteeredPlace], *, nam
             )
     with study.batch():
         made = plan_run(
-            study, request.config, request.parts, name=name or _free_name(study, run), parent=run,
-            steered=tuple(places), pruned=pruned,
+            study, request.config, request.parts, name=name or _free_name(study, run),
+            parent=ParentOfRun(run=run, steered=tuple(places), pruned=pruned),
         )  # fmt: skip
         for one in places:
-            said = Steering(
+            said = SteeringRecord(
                 run_id=made.id, parent_id=run.id, number=one.number, place=one.place, reason=one.reason
             )
             study.audit.record(STEERED, f"lesion {one.lesion_id} run {made.id} prototype {one.number}", new=said)
@@ -111,7 +111,8 @@ def undone_steering(study: Study, run: Run) -> Run | None:
     steered = {
         said.run_id
         for record in study.audit.all_of(STEERED)
-        if record.new is not None and (said := msgspec.json.decode(record.new, type=Steering)).parent_id == run.id
+        if record.new is not None
+        and (said := msgspec.json.decode(record.new, type=SteeringRecord)).parent_id == run.id
     }
     archived = [one for one in study.runs.all(archived=True) if one.archived and one.id in steered]
     return next((one for one in reversed(archived) if study.models.active(one.id) is not None), None)

@@ -31,7 +31,7 @@ from core.training.forgotten_patches import ForgottenPatch
 from core.training.frozen_source import ParentRun
 from core.training.request import training_rois
 from core.training.run_record import RunResult
-from core.training.steering import SteeredFrom, SteeredPlace, steer
+from core.training.steering import SteeredPlace, Steering, steer
 from core.training.team import Team, team_of
 from core.training.trainer import assist, train
 
@@ -108,14 +108,13 @@ def _steered(
 ) -> RunResult:
     folder = Path(request.folder)
     emit(Progress(stage="A3", done=0, total=1))
-    origin = SteeredFrom(
+    steering = Steering(
         model=load_model(folder.parent / request.parent / MODEL),
         features=folder.parent / (request.features or request.parent),
+        places=request.steered,
+        forgotten=request.forgotten,
     )
-    return steer(
-        rois, parts, request.config, folder, parent=origin, places=request.steered, forgotten=request.forgotten,
-        cancelled=cancelled,
-    )  # fmt: skip
+    return steer(rois, parts, request.config, folder, steering, cancelled)
 
 
 def _change(

@@ -12,7 +12,7 @@ from core.domain.study import Run, Split
 from core.domain.vocabulary import Part
 from core.jobs.hosts import Hosts
 from core.store.study import Study
-from core.tasks.runs.lifecycle import plan_run, request_of
+from core.tasks.runs.lifecycle import ParentOfRun, plan_run, request_of
 from core.tasks.runs.splits import check_sources, find_split, make_folds, make_split
 from core.training.config import TrainingConfig
 
@@ -136,7 +136,9 @@ def plan_update(study: Study, run: Run, *, name: str = "") -> Run:
         request.config.epochs, warm_start=0, warm_up=0, joint=UPDATE_EPOCHS, project_every=UPDATE_EPOCHS
     )
     config = msgspec.structs.replace(request.config, epochs=epochs, prototype_start="random")
-    return plan_run(study, config, request.parts, name=name or _update_name(study, run), parent=run)
+    return plan_run(
+        study, config, request.parts, name=name or _update_name(study, run), parent=ParentOfRun(run=run)
+    )
 
 
 def _update_name(study: Study, run: Run) -> str:

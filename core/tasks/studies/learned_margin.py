@@ -37,7 +37,7 @@ _DEFAULT = OUTWARDS.index(DEFAULT.outwards)
 
 
 class LearnedMargin(msgspec.Struct, frozen=True, kw_only=True):
-    """What was learned, and whether it is better than the default."""
+    """Parameters learned from a reader, and whether they are better than the default ones."""
 
     outwards: float
     shift_mm: float
