@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from core.data.roi_set import RoiSet
 from core.domain.events import IsCancelled, never
@@ -48,7 +49,9 @@ def change_by_update(
     before, after = (
         infer(n, judged, keep_maps=True, features=kept, cancelled=cancelled) for n in (parent, updated)
     )
-    area = compare_multiclass(judged.label, after.logits, before.logits, judged.class_names, judged.patient_ids)
+    # the areas are those that a run records: of the classes' probabilities, not of their logits
+    shares = softmax(after.logits.astype(np.float64), axis=1), softmax(before.logits.astype(np.float64), axis=1)
+    area = compare_multiclass(judged.label, *shares, judged.class_names, judged.patient_ids)
     resamples = resample(judged.patient_ids, len(judged))
     new, old = (_precisions(judged, n, maps.maps) for n, maps in ((updated, after), (parent, before)))
     lesion, fine = (mean_estimate(new[scale] - old[scale], resamples) for scale in ("lesion", "fine"))
