@@ -216,6 +216,7 @@ def reason_text(reason: str) -> str:
         "model unsure": tr("model unsure"),
         "model disagrees with the label": tr("contradicts the label"),
         "unlike every prototype": tr("unlike prototypes"),
+        "unlike the annotated lesions": tr("unlike the annotated"),
         "no precedent": tr("no precedent"),
         "drawn at random": tr("random"),
         "annotated already": tr("annotated"),

@@ -9,8 +9,8 @@ k-means of the cells in the mask of their class, moved to the nearest such cell,
 program's own refit. It is the update without its gradient steps; figures of real trainings are higher.
 
 Each seed draws its own test part (a third of the patients) and its own first 12 lesions. Arms: ``useful`` (the
-program's order, from the model of the step), ``random``, and ``bad model`` (the same order from random
-probabilities). Precision: share of the top 5% of a cell map of the true class in the mask of a test lesion (fine
+program's order, from the features of the lesions), ``random``, and ``bad model`` (the same order from random
+features and probabilities). Precision: share of the top 5% of a cell map of the true class in the mask of a test lesion (fine
 annotation, or automatic band). Target: the mean of the random arm at 60. Intervals: 95%, bootstrap over seeds.
 """
 
@@ -35,6 +35,7 @@ from core.data.training_set import build_roi_set
 from core.statistics.activation import activation_precision
 from core.statistics.auroc import auroc
 from core.store.study import Study
+from core.tasks.review.lesion_features import mean_inside, reduced
 from core.tasks.review.useful_order import Candidate, useful_order
 from core.tasks.runs.run_data import roi_request
 from core.training.begin_or_resume import make_network
@@ -60,6 +61,8 @@ class Pool:
     patients: tuple[str, ...]
     classes: int
     grid: int
+    features: NDArray[np.float64]
+    """(n, F) ``core.tasks.review.lesion_features``."""
 
 
 def pool_of(study: Path, most: int = 0) -> Pool:
@@ -86,6 +89,7 @@ def pool_of(study: Path, most: int = 0) -> Pool:
         patients=rois.patient_ids,
         classes=len(rois.class_names),
         grid=height,
+        features=reduced(mean_inside(features, banded.central(banded.lesion))),
     )
 
 
@@ -190,29 +194,44 @@ def useful(pool: Pool, model: Fitted, left: NDArray[np.int64], done: NDArray[np.
     own = model.prototype_class[None, :] == logits.argmax(1)[:, None]
     evidence = np.where(own, scores, -np.inf).max(1)
     known = scores_of(model.maps(pool.cells[done])).max(1)
-    return _first(pool, left, shares, evidence, float(np.percentile(known, 5)), seed)
+    return _first(pool, left, done, Seen(shares, evidence, float(np.percentile(known, 5)), pool.features), seed)
 
 
 def bad(pool: Pool, model: Fitted, left: NDArray[np.int64], done: NDArray[np.int64], seed: int) -> list[int]:
     rng = np.random.default_rng(seed)
     shares = rng.dirichlet(np.ones(pool.classes), len(left))
-    return _first(pool, left, shares, rng.random(len(left)), 0.05, seed)
+    features = np.random.default_rng(5).normal(size=pool.features.shape)
+    return _first(pool, left, done, Seen(shares, rng.random(len(left)), 0.05, features), seed)
 
 
 def at_random(pool: Pool, model: Fitted, left: NDArray[np.int64], done: NDArray[np.int64], seed: int) -> list[int]:
     return np.random.default_rng(seed).permutation(left)[:STEP].tolist()
 
 
-def _first(
-    pool: Pool, left: NDArray[np.int64], shares: NDArray[Any], evidence: NDArray[Any], limit: float, seed: int
-) -> list[int]:
+@dataclass(frozen=True)
+class Seen:
+    """What a model makes of the open lesions."""
+
+    shares: NDArray[Any]
+    evidence: NDArray[Any]
+    limit: float
+    features: NDArray[np.float64]
+    """(n, F) of the whole pool."""
+
+
+def _first(pool: Pool, left: NDArray[np.int64], done: NDArray[np.int64], seen: Seen, seed: int) -> list[int]:
     candidates = [
         Candidate(
-            lesion_id=str(row), patient_id=pool.patients[row], probabilities=shares[i],
-            evidence=float(evidence[i]), has_precedent=bool(evidence[i] >= limit),
+            lesion_id=str(row), patient_id=pool.patients[row], probabilities=seen.shares[i],
+            evidence=float(seen.evidence[i]), has_precedent=bool(seen.evidence[i] >= seen.limit),
+            features=seen.features[row],
         )
         for i, row in enumerate(left.tolist())
     ]  # fmt: skip
+    candidates += [
+        Candidate(lesion_id=str(row), patient_id=pool.patients[row], annotated=True, features=seen.features[row])
+        for row in done.tolist()
+    ]
     return [int(one.lesion_id) for one in useful_order(candidates, seed=seed)[:STEP]]
 
 

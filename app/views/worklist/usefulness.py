@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
+from app.qt.background import Background, WorkResult
 from app.qt.translation import tr
 from app.services.model_service import ModelService
+from app.state.changes import Change, StudyClosing
 from app.state.preferences import shows_others_first
 from app.state.session import Session
 from app.views.worklist.panel import WorklistPanel
 from core.store.worklist import WorklistOrder
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from app.services.opened_model import OpenedModel
     from core.tasks.review.case_list import ReviewCase
     from core.tasks.review.useful_order import Candidate
 
@@ -29,6 +36,13 @@ class UsefulFirst(QObject):
         self._session, self._models, self._panel = session, models, panel
         self._ranked: tuple[str, int] | None = None
         """Revision and number of the predictions that the shown ranking was made from."""
+        self._features: dict[str, NDArray[np.float64]] = {}
+        """By lesion; of the run ``_features_of``."""
+        self._features_of = ""
+        self._stop = threading.Event()
+        self.work = Background(self, name="features", most=1)
+        self.work.done.connect(self._take_features)
+        session.changed.connect(self._close)
         panel.order.currentIndexChanged.connect(self._begin)
         models.model_changed.connect(self._follow)
         models.cases_changed.connect(self._follow)
@@ -61,6 +75,34 @@ class UsefulFirst(QObject):
         if basis != self._ranked:
             self._ranked = basis
             self._show(model.cases)
+        self._ask_for_features(model)
+
+    def _ask_for_features(self, model: OpenedModel) -> None:
+        """Compute the features of the lesions once for each run; the order follows them when they are there."""
+        if self._features_of == model.run.id:
+            return
+        self._features_of, self._features = model.run.id, {}
+        stop = self._stop = threading.Event()
+
+        def work() -> dict[str, NDArray[np.float64]]:
+            from core.tasks.review.lesion_features import lesion_features
+
+            return lesion_features(model.opened, stop.is_set)
+
+        self.work.submit(model.run.id, work)
+
+    def _take_features(self, result: WorkResult) -> None:
+        if result.key != self._features_of or not isinstance(result.value, dict):
+            return
+        self._features = result.value
+        self._ranked = None
+        self._follow()
+
+    def _close(self, change: Change) -> None:
+        if isinstance(change, StudyClosing):
+            self._stop.set()
+            self.work.stop()
+            self._features_of, self._features = "", {}
 
     def _show(self, cases: tuple[ReviewCase, ...]) -> None:
         from core.tasks.review.useful_order import useful_order
@@ -93,6 +135,7 @@ class UsefulFirst(QObject):
                     label=names.index(said) if said in names else None,
                     evidence=None if case is None else case.evidence,
                     has_precedent=case is None or case.has_precedent,
+                    features=self._features.get(lesion.id),
                     annotated=lesion.id in drawn and bool(drawn[lesion.id].shapes),
                 )
             )

@@ -1,10 +1,15 @@
 """Which lesion to annotate next: those first from which a model would learn most.
 
-A lesion is useful where the model is unsure, where it contradicts the label, where it resembles no prototype, or
-where it has no precedent. Each reason is a rank among the lesions that are left, so that no reason outweighs
-another by its scale. The list takes every patient once before it takes one again, and the predicted classes in
-turn. Every fifth place is drawn at random: figures on these lesions are not biased by the choice, and a bad model
-cannot make the order worse than a random one by more than that leaves.
+Where the features of the lesions are known, that lesion comes next which is least like all that are annotated or
+come before it (farthest-first traversal: Gonzalez 1985; as a choice of what to annotate: Sener and Savarese 2018).
+
+Without features a lesion is useful where the model is unsure, where it contradicts the label, where it resembles no
+prototype, or where it has no precedent. Each reason is a rank among the lesions that are left, so that no reason
+outweighs another by its scale. The list takes every patient once before it takes one again, and the predicted
+classes in turn.
+
+In both, every fifth place is drawn at random: figures on these lesions are not biased by the choice, and a bad
+model cannot make the order worse than a random one by more than that leaves.
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ class UsefulReason(StrEnum):
     DISAGREES = "model disagrees with the label"
     FAR = "unlike every prototype"
     NO_PRECEDENT = "no precedent"
+    UNLIKE = "unlike the annotated lesions"
     RANDOM = "drawn at random"
     DONE = "annotated already"
     UNKNOWN = "not seen by the model"
@@ -49,6 +55,8 @@ class Candidate:
     """Largest similarity to a prototype of the predicted class."""
     has_precedent: bool = True
     annotated: bool = False
+    features: Floats | None = None
+    """(F,) ``core.tasks.review.lesion_features``; None where they are not known (yet)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +78,12 @@ def useful_order(candidates: Sequence[Candidate], *, seed: int = 0) -> tuple[Use
         ordered = [_at_random(one) for one in open_ones]
     else:
         blind = [UsefulLesion(lesion_id=o.lesion_id, reason=UsefulReason.UNKNOWN, usefulness=0.0) for o in unseen]
-        ordered = [*_interleaved(seen, _valued(seen)), *blind]
+        done_features = [o.features for o in candidates if o.annotated and o.features is not None]
+        if all(one.features is not None for one in seen):
+            chosen = _farthest_first(seen, done_features)
+        else:
+            chosen = _spread(seen, _valued(seen))
+        ordered = [*_interleaved(seen, chosen), *blind]
     done = [one for one in candidates if one.annotated]
     last = [UsefulLesion(lesion_id=o.lesion_id, reason=UsefulReason.DONE, usefulness=0.0) for o in done]
     return (*ordered, *last)
@@ -119,9 +132,29 @@ def _valued(seen: Sequence[Candidate]) -> list[UsefulLesion]:
     ]
 
 
-def _interleaved(seen: Sequence[Candidate], valued: Sequence[UsefulLesion]) -> list[UsefulLesion]:
-    """By usefulness in rounds of patients, classes in turn, a random lesion at every fifth place."""
-    chosen = _spread(seen, valued)
+def _farthest_first(seen: Sequence[Candidate], annotated: Sequence[Floats]) -> list[UsefulLesion]:
+    """Each time the lesion that is farthest from its nearest among the annotated and the chosen ones; without any
+    the most typical one begins."""
+    at = np.array([one.features for one in seen], np.float64)
+    if annotated:
+        known = np.array(annotated, np.float64)
+        away = np.min([np.square(at - one).sum(axis=1) for one in known], axis=0)
+    else:
+        away = -np.square(at - at.mean(axis=0)).sum(axis=1)
+    left = np.ones(len(seen), np.bool_)
+    found: list[UsefulLesion] = []
+    for place in range(len(seen)):
+        nearest = int(np.argmax(np.where(left, away, -np.inf)))
+        left[nearest] = False
+        reached = np.square(at - at[nearest]).sum(axis=1)
+        away = reached if place == 0 and not annotated else np.minimum(away, reached)
+        value = 1 - place / len(seen)
+        found.append(UsefulLesion(lesion_id=seen[nearest].lesion_id, reason=UsefulReason.UNLIKE, usefulness=value))
+    return found
+
+
+def _interleaved(seen: Sequence[Candidate], chosen: Sequence[UsefulLesion]) -> list[UsefulLesion]:
+    """In the order of ``chosen``, with a random lesion at every fifth place."""
     at_random = deque(seen)  # already in a random order
     taken: set[str] = set()
     ordered: list[UsefulLesion] = []
@@ -141,6 +174,7 @@ def _interleaved(seen: Sequence[Candidate], valued: Sequence[UsefulLesion]) -> l
 
 
 def _spread(seen: Sequence[Candidate], valued: Sequence[UsefulLesion]) -> list[UsefulLesion]:
+    """By usefulness in rounds of patients, classes in turn."""
     by_value = sorted(range(len(seen)), key=lambda i: -valued[i].usefulness)
     rounds: list[list[int]] = []
     times: dict[str, int] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.tasks.review.lesion_features import mean_inside, reduced
 from core.tasks.review.useful_order import RANDOM_EVERY, Candidate, UsefulReason, useful_order
 
 
@@ -69,3 +70,34 @@ def test_without_a_model_the_order_is_random() -> None:
 def test_what_is_annotated_or_unseen_comes_last() -> None:
     rows = [_lesion(0, SURE, annotated=True), Candidate(lesion_id="x", patient_id="x"), _lesion(1, SURE)]
     assert [one.reason for one in useful_order(rows)][1:] == [UsefulReason.UNKNOWN, UsefulReason.DONE]
+
+
+def test_with_features_the_least_alike_lesion_comes_next() -> None:
+    rng = np.random.default_rng(8)
+    groups = [rng.normal(centre, 0.1, size=(10, 2)) for centre in ((0, 0), (9, 0), (0, 9), (9, 9))]
+    rows = [
+        _lesion(10 * g + i, SURE, features=at, annotated=g == 0 and i < 3)
+        for g, group in enumerate(groups)
+        for i, at in enumerate(group)
+    ]
+    order = [one for one in useful_order(rows) if one.reason is UsefulReason.UNLIKE]
+    assert {int(one.lesion_id[1:]) // 10 for one in order[:3]} == {1, 2, 3}
+    assert int(order[0].lesion_id[1:]) // 10 == 3, "the farthest from what is annotated"
+    assert len({one.lesion_id for one in useful_order(rows)}) == len(rows)
+    begun = useful_order([_lesion(i, SURE, features=at) for i, at in enumerate(groups[0])])
+    assert begun[0].reason is UsefulReason.UNLIKE
+    typical = np.square(groups[0] - groups[0].mean(0)).sum(1).argmin()
+    assert begun[0].lesion_id == f"l{typical}"
+
+
+def test_features_are_the_mean_over_the_lesion() -> None:
+    maps = np.zeros((1, 2, 2, 2), np.float32)
+    maps[0, :, 0, 0], maps[0, :, 1, 1] = (3, 5), (7, 9)
+    lesion = np.zeros((1, 4, 4), np.uint8)
+    lesion[0, :2, :2] = 1
+    assert mean_inside(maps, lesion).tolist() == [[3, 5]]
+    lesion[0, 2:, 2:] = 1
+    assert mean_inside(maps, lesion).tolist() == [[5, 7]]
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=(30, 6)) * (1, 10, 100, 1, 1, 1)
+    assert reduced(values, 6).std(0)[0] < 3, "no channel outweighs another by its scale"
