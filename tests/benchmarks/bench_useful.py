@@ -10,8 +10,9 @@ program's own refit. It is the update without its gradient steps; figures of rea
 
 Each seed draws its own test part (a third of the patients) and its own first 12 lesions. Arms: ``useful`` (the
 program's order, from the features of the lesions), ``random``, and ``bad model`` (the same order from random
-features and probabilities). Precision: share of the top 5% of a cell map of the true class in the mask of a test lesion (fine
-annotation, or automatic band). Target: the mean of the random arm at 60. Intervals: 95%, bootstrap over seeds.
+features and probabilities). Precision: share of the top 5% of a cell map of the true class in the mask of a test
+lesion (fine annotation, or automatic band). Target: the mean of the random arm at 60. Intervals: 95%, bootstrap
+over seeds.
 """
 
 from __future__ import annotations
