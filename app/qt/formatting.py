@@ -63,6 +63,7 @@ VOCABULARY = (
     "impure",
     "never inside the margin",
     "As trained",
+    "Pruned in the parent run",
     "planned",
     "running",
     "finished",

@@ -4,7 +4,7 @@ Where the features of the lesions are known, that lesion comes next which is lea
 come before it (farthest-first traversal: Gonzalez 1985; as a choice of what to annotate: Sener and Savarese 2018).
 
 Without features a lesion is useful where the model is unsure, where it contradicts the label, where it resembles
-no prototype, or where it has no precedent. Each reason is a rank among the lesions that are left, so that no reason
+no prototype, or where it has no precedent. Each reason is a rank among the lesions that are left, so that none
 outweighs another by its scale. The list takes every patient once before it takes one again, and the predicted
 classes in turn.
 
