@@ -309,7 +309,7 @@ def copy_checked(source: Path, sha256: str, target: Path) -> None:
         shutil.copyfileobj(stream, sink, _BLOCK)
     with target.open("rb") as written:
         if hashlib.file_digest(written, "sha256").hexdigest() != sha256:
-            raise TrainingError(f"{source.name} did not come whole from {source.parent}; resume the run.")
+            raise TrainingError(f"{source.name} was not copied completely from {source.parent}; resume the run.")
 
 
 def results_in(folder: Path) -> list[File]:

@@ -132,7 +132,7 @@ class OnDevice(Augmented):
         """Return the batch on the device. ``begin_epoch`` must have settled this epoch."""
         epoch = self._epoch
         if epoch is None or epoch.position != position:
-            raise ValueError("begin_epoch settles an epoch before its batches are loaded")
+            raise ValueError("call begin_epoch before loading the batches of an epoch")
         index = epoch.index[batch]
         source = torch.from_numpy(rows[share]) if self.home == "streamed" else index
         grey, masks = cut(

@@ -71,7 +71,7 @@ def packed_job(
 def bring_home(source: Path, home: Path) -> None:
     """Copy the results and the log of a job into the folder of its run, and delete the job's folder.
 
-    Nothing happens if they are the same. Raises: TrainingError if a result did not come whole.
+    Nothing happens if they are the same. Raises: TrainingError if a result was not copied completely.
     """
     if source.resolve() == home.resolve():
         return
