@@ -130,9 +130,12 @@ def _talking(host: RemoteHost, *arguments: str) -> Iterator[tuple[subprocess.Pop
     """
     try:
         process = subprocess.Popen(
-            command(host, *arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            command(host, *arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
-        )  # fmt: skip
+        )
     except OSError as error:
         raise TrainingError(f"ssh could not be started ({error.strerror}); install it, or train here.") from error
     words: deque[bytes] = deque(maxlen=_KEPT_LINES)

@@ -125,14 +125,17 @@ def export_coco(
             if item.truth.fine:
                 annotations.append(_fine(item, len(annotations) + 1, image_id))
         document = CocoDocument(
-            info={"description": "Lesions and fine annotations, exported by Marginalia", "disclaimer": DISCLAIMER,
-                  "synthetic": any(item.image.synthetic for item in items)},
+            info={
+                "description": "Lesions and fine annotations, exported by Marginalia",
+                "disclaimer": DISCLAIMER,
+                "synthetic": any(item.image.synthetic for item in items),
+            },
             images=tuple(images.values()),
             annotations=tuple(annotations),
             categories=tuple(
                 CocoCategory(id=k + 1, name=name, supercategory="breast") for k, name in enumerate(CATEGORIES)
             ),
-        )  # fmt: skip
+        )
         atomic_write(target / FILE, msgspec.json.encode(document))
         return items
 

@@ -62,9 +62,14 @@ def packed_job(
         write_arrays(pack, arrays, sha256=sha256)
         pack.chmod(0o600)
     sent = SentRequest(
-        folder=str(folder.resolve()), config=request.config, sha256=sha256, code_version=code_version(),
-        forgotten=request.forgotten, pack=str(pack.resolve()), parts=tuple(Part(part) for part in parts),
-    )  # fmt: skip
+        folder=str(folder.resolve()),
+        config=request.config,
+        sha256=sha256,
+        code_version=code_version(),
+        forgotten=request.forgotten,
+        pack=str(pack.resolve()),
+        parts=tuple(Part(part) for part in parts),
+    )
     return JobRequest(job="train packed", arguments=msgspec.to_builtins(sent))
 
 
