@@ -112,9 +112,7 @@ def test_no_file_is_over_400_lines_and_no_function_over_60() -> None:
     assert long_files + [offender for path in paths for offender in functions_over(path, 60)] == []
 
 
-def test_no_function_takes_more_than_six_arguments_by_position_and_no_class_of_the_engine_is_over_300_lines() -> (
-    None
-):
+def test_no_function_has_over_six_positional_arguments_and_no_class_of_the_engine_over_300_lines() -> None:
     """Arguments given by name read well in any number; those given by position are mixed up."""
     offenders = []
     for path in sources("core", "app"):
