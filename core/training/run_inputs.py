@@ -1,4 +1,4 @@
-"""What a run trains and validates on: its regions, what is drawn from them, and the features of a frozen trunk."""
+"""The regions that a run trains and validates on, its draws of them, and the features of a frozen trunk."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from core.training.resident import drawn_source
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunStart:
-    """What a run begins with besides its regions and its configuration."""
+    """Everything that a run begins with besides its regions and its configuration."""
 
     kept: KeptFeatures | None = None
     """Features of a frozen trunk, computed before for these regions, this trunk and this augmentation."""
