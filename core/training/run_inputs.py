@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,25 +19,10 @@ from core.training.begin_or_resume import check_classes
 from core.training.config import TrainingConfig
 from core.training.fixed_draws import EarlyMaps, KeptFeatures
 from core.training.forgotten_patches import ForgottenPatch
-from core.training.frozen_source import FeatureFolders, ParentRun, frozen_source
+from core.training.frozen_source import ParentRun, folders_of, frozen_source
 from core.training.inference import device_of
 from core.training.request import training_rois
 from core.training.resident import drawn_source
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RunStart:
-    """Everything that a run begins with besides its regions and its configuration."""
-
-    kept: KeptFeatures | None = None
-    """Features of a frozen trunk, computed before for these regions, this trunk and this augmentation."""
-    parent: ParentRun | None = None
-    """Run whose add-on, prototypes, heads and features the run begins with."""
-    forgotten: Sequence[ForgottenPatch] = ()
-    """Patches that no prototype starts from or is projected onto."""
-
-
-FROM_NOTHING = RunStart()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,27 +68,44 @@ class RunInputs:
         return None if self.validation_early is None else self.validation_early.features(network)
 
 
-def run_inputs(
-    network: PrototypeNetwork,
-    regions: RunRegions,
-    config: TrainingConfig,
-    start: RunStart,
-    folders: FeatureFolders | None,
-    *,
-    emit: Emit,
-    cancelled: IsCancelled,
-) -> RunInputs:
-    """Return what the run draws from; features of a frozen trunk are computed where they are not known.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunStart:
+    """Everything that a run begins with besides its regions and its configuration."""
 
-    ``folders``: where an update reads and writes features. Cancelled between batches.
-    """
-    if not config.frozen_backbone:
-        return RunInputs(source=drawn_source(regions.training, config, device_of(network), emit))
-    if start.kept is not None:
-        cached = Cached(regions.training, config, start.kept.of(regions.training))
-        held_out = start.kept.early_of(regions.validation)
-    else:
-        emit(Message(level="info", text="Computing the features of the frozen backbone once."))
-        cached, held_out = frozen_source(network, regions.training, regions.validation, config, folders, cancelled)
-    early = EarlyMaps(blocks=cached.blocks, maps=cached.plain)
-    return RunInputs(source=cached, early=early, validation_early=held_out)
+    kept: KeptFeatures | None = None
+    """Features of a frozen trunk, computed before for these regions, this trunk and this augmentation."""
+    parent: ParentRun | None = None
+    """Run whose add-on, prototypes, heads and features the run begins with."""
+    forgotten: Sequence[ForgottenPatch] = ()
+    """Patches that no prototype starts from or is projected onto."""
+
+    def inputs(
+        self,
+        network: PrototypeNetwork,
+        regions: RunRegions,
+        config: TrainingConfig,
+        own: Path | None,
+        *,
+        emit: Emit,
+        cancelled: IsCancelled,
+    ) -> RunInputs:
+        """Return what the run draws from; features of a frozen trunk are computed where they are not known.
+
+        ``own``: folder of the run, which keeps the features of an update; None in a process that does not lead.
+        Cancelled between batches.
+        """
+        if not config.frozen_backbone:
+            return RunInputs(source=drawn_source(regions.training, config, device_of(network), emit))
+        if self.kept is not None:
+            cached = Cached(regions.training, config, self.kept.of(regions.training))
+            held_out = self.kept.early_of(regions.validation)
+        else:
+            emit(Message(level="info", text="Computing the features of the frozen backbone once."))
+            cached, held_out = frozen_source(
+                network, regions.training, regions.validation, config, folders_of(self.parent, own), cancelled
+            )
+        early = EarlyMaps(blocks=cached.blocks, maps=cached.plain)
+        return RunInputs(source=cached, early=early, validation_early=held_out)
+
+
+FROM_NOTHING = RunStart()

@@ -27,7 +27,6 @@ from core.training.begin_or_resume import begin, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.forgotten_patches import Cells, ForgottenPatch, among, forgotten_cells
-from core.training.frozen_source import folders_of
 from core.training.inference import Latents
 from core.training.last_layers import malignancy_of
 from core.training.machine import computing
@@ -37,7 +36,7 @@ from core.training.prototype_start import start_from_kmeans
 from core.training.refit import initial_weights, refit
 from core.training.request import check_request, data_fingerprint
 from core.training.ridge import choose_ridge
-from core.training.run_inputs import FROM_NOTHING, RunRegions, RunStart, run_inputs
+from core.training.run_inputs import FROM_NOTHING, RunRegions, RunStart
 from core.training.run_progress import Clock
 from core.training.run_record import RunResult, write_outcome
 from core.training.similarity_table import SimilarityTable
@@ -126,8 +125,8 @@ class Trainer:
         begins = self.state.facts.position == 0
         if start.parent is not None and begins:
             self.network.load_state_dict(start.parent.network.state_dict())
-        folders = folders_of(start.parent, folder if team.leads else None)
-        self.inputs = run_inputs(self.network, self.data, config, start, folders, emit=emit, cancelled=cancelled)
+        own = folder if team.leads else None
+        self.inputs = start.inputs(self.network, self.data, config, own, emit=emit, cancelled=cancelled)
         if start.parent is None and begins:  # a resumed run has the standardisation in its state
             standardise(self.network, self.data.training, self.features(), team=team, cancelled=cancelled)
         self.forbidden = self._leave_out(start.forgotten)
