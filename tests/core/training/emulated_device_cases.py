@@ -22,7 +22,7 @@ from core.explain.explanation import explain, roi_input
 from core.model import accelerator
 from core.model.checkpoint import LoadedModel, load_model
 from core.pruning.prune import prepare, prunable_state, prune
-from core.training import resident, stage_loss, stages
+from core.training import resident, stage_loss, stages, trainer
 from core.training.batches import everything, prefetched
 from core.training.config import Epochs, Machine, TrainingConfig
 from core.training.inference import infer

@@ -128,7 +128,6 @@ def test_cancelling_at_any_batch_keeps_the_last_finished_step_and_goes_on_from_t
 def test_a_loss_that_is_not_finite_stops_within_one_step_and_keeps_the_last_finite_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     real, calls = stage_loss.joint_loss, 0
 
     def poisoned(*arguments: object, **named: object) -> dict[str, torch.Tensor]:
@@ -153,7 +152,6 @@ def test_a_loss_that_is_not_finite_stops_within_one_step_and_keeps_the_last_fini
 def test_when_memory_runs_out_the_batch_is_halved_and_the_user_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     real, sizes = stage_loss.joint_loss, []
 
     def hungry(network: object, found: object, batch: object, weights: object) -> dict[str, torch.Tensor]:
