@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from core.data.importers import cbis_ddsm, cmmd, embed, inbreast, vindr_mammo
 from core.data.importers.cdd_cesm import ReadMask, read_cdd_cesm, read_choices
-from core.data.importers.folder import DEFAULT_READER, DEFAULT_TABLE, TABLE_ENDINGS, read_folder
+from core.data.importers.folder import (
+    DEFAULT_READER,
+    DEFAULT_TABLE,
+    TABLE_ENDINGS,
+    UNREADABLE_ENDINGS,
+    read_folder,
+)
 from core.data.importers.images import find_files, holds_images, listed, read_files, read_images, walk
 from core.data.importers.mini_mias import read_mini_mias
 from core.data.importers.plan import ImportPlan
@@ -169,13 +175,14 @@ def recognised(folder: Path) -> str:
 
 
 def lesion_tables(folder: Path) -> list[Path]:
-    """The tables named ``lesions``, in any case and of any kind that is read."""
+    """The tables named ``lesions``, in any case and of any kind that is read; without one, of a kind that is not.
+
+    A table that cannot be read is refused by its reader, so that its labels are not lost.
+    """
     stem = Path(DEFAULT_TABLE).stem
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and path.stem.lower() == stem and path.suffix.lower() in TABLE_ENDINGS
-    )
+    named = sorted(path for path in folder.iterdir() if path.is_file() and path.stem.lower() == stem)
+    read = [path for path in named if path.suffix.lower() in TABLE_ENDINGS]
+    return read or [path for path in named if path.suffix.lower() in UNREADABLE_ENDINGS]
 
 
 def the_table(folder: Path) -> Path:

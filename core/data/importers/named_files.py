@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from functools import lru_cache
 from pathlib import Path, PureWindowsPath
+from urllib.parse import unquote
 
 from core.data.importers.table import Row
+
+_ENDINGS = frozenset(("dcm", "dicom", "png", "pgm", "tif", "tiff", "jpg", "jpeg"))
+"""Endings that a table may leave out."""
 
 
 def the_file(folder: Path, row: Row, column: str = "image") -> Path:
     """The file that a cell names, relative to the folder; ValueError where it is elsewhere or not there.
 
     Backslashes and drive letters of Windows are understood: of a path from another computer, the longest end that
-    is in the folder counts. Letters of the other case are accepted where only one file has them.
+    is in the folder counts. Letters of the other case, accents in the other form of Unicode, ``%20`` and a missing
+    ending are accepted where only one file has them.
     """
     name = row.required(column)
     try:
@@ -27,9 +33,8 @@ def the_file(folder: Path, row: Row, column: str = "image") -> Path:
     parts = written.parts[1:] if written.anchor else written.parts
     if ".." in parts:
         raise ValueError(f"{name[:80]!r} lies outside the folder {folder.name}.")
-    by_parts = _files_below(folder.resolve())
-    for start in range(len(parts)):
-        found = by_parts.get(tuple(part.lower() for part in parts[start:]), ())
+    for spelt in dict.fromkeys((parts, tuple(unquote(part) for part in parts))):
+        found = () if ".." in spelt else _found(folder, spelt)
         if len(found) == 1:
             return found[0]
         if found:
@@ -39,18 +44,42 @@ def the_file(folder: Path, row: Row, column: str = "image") -> Path:
     raise ValueError(f"{name[:80]!r} is not in the folder {folder.name}.")
 
 
+def _found(folder: Path, parts: tuple[str, ...]) -> tuple[Path, ...]:
+    """The files that the longest end of a path names, with or without the ending of the name."""
+    by_parts, by_stem = _files_below(folder.resolve())
+    keys = [tuple(_key(part) for part in parts[start:]) for start in range(len(parts))]
+    for known in (by_parts, by_stem):
+        for key in keys:
+            if key in known:
+                return known[key]
+    return ()
+
+
+def _key(part: str) -> str:
+    """A name as it is compared: macOS writes letters and their accents apart."""
+    return unicodedata.normalize("NFC", part).lower()
+
+
+_ByParts = dict[tuple[str, ...], tuple[Path, ...]]
+
+
 @lru_cache(maxsize=1)
-def _files_below(folder: Path) -> dict[tuple[str, ...], tuple[Path, ...]]:
-    """The files of the folder by the parts of their path, in lower case."""
-    found: dict[tuple[str, ...], tuple[Path, ...]] = {}
+def _files_below(folder: Path) -> tuple[_ByParts, _ByParts]:
+    """The files of the folder by the parts of their path, and the images of it by the path without its ending."""
+    found: _ByParts = {}
+    stems: _ByParts = {}
     for place, _, names in os.walk(folder):
         for name in names:
             path = Path(place, name)
             if path.is_symlink():
                 continue
-            key = tuple(part.lower() for part in path.relative_to(folder).parts)
+            key = tuple(_key(part) for part in path.relative_to(folder).parts)
             found[key] = (*found.get(key, ()), path)
-    return found
+            stem, _, ending = key[-1].rpartition(".")
+            if stem and ending in _ENDINGS:
+                key = (*key[:-1], stem)
+                stems[key] = (*stems.get(key, ()), path)
+    return found, stems
 
 
 def forget_folder() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -14,10 +16,19 @@ from core.domain.errors import BadTableError
 
 _MOST_COLUMNS = 1000
 _MOST_ROWS = 1_048_576
+_MOST_TITLES = 20
+"""Rows in which the header is looked for."""
+_STRICT = b"http://purl.oclc.org/ooxml/"
+_NAMES_OF_STRICT = (
+    (_STRICT + b"spreadsheetml/main", b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"),
+    (_STRICT + b"officeDocument/", b"http://schemas.openxmlformats.org/officeDocument/2006/"),
+    (_STRICT + b"drawingml/main", b"http://schemas.openxmlformats.org/drawingml/2006/main"),
+)
+"""Namespaces of ISO/IEC 29500 Strict, and those of Transitional."""
 
 
 def read_workbook(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
-    """The rows of the first sheet that has the required columns; the header is its first row that is not blank.
+    """The rows of the first sheet that has the required columns; the header is its first row with them.
 
     Values only: formulas are never computed. BadTableError where it is no workbook, unpacks to more than a table
     may hold, lacks a required column or has one twice.
@@ -27,7 +38,7 @@ def read_workbook(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
 
     _refuse_bomb(path)
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        book = openpyxl.load_workbook(_transitional(path), read_only=True, data_only=True, keep_links=False)
         try:
             rows = _rows(path, book, required)
         finally:
@@ -52,7 +63,7 @@ def _rows(path: Path, book: Any, required: Sequence[str]) -> list[Row]:
     headers: list[list[str]] = []
     for sheet in book.worksheets:
         lines = sheet.iter_rows(max_col=_MOST_COLUMNS, max_row=_MOST_ROWS, values_only=True)
-        header, start = _header(lines)
+        header, start = _header(lines, {key_of(name) for name in required})
         headers.append(header)
         if not {key_of(name) for name in required} <= {key_of(name) for name in header}:
             continue
@@ -69,13 +80,19 @@ def _rows(path: Path, book: Any, required: Sequence[str]) -> list[Row]:
     return []
 
 
-def _header(lines: Iterator[tuple[Any, ...]]) -> tuple[list[str], int]:
-    """The first row that is not blank, and its number."""
-    for number, cells in _with_content(lines, start=1):
+def _header(lines: Iterator[tuple[Any, ...]], required: set[str]) -> tuple[list[str], int]:
+    """The first row with the required columns, among the first that are not blank, and its number.
+
+    Without such a row the first one: a title above the table is no header.
+    """
+    first: tuple[list[str], int] = ([], 0)
+    for number, cells in islice(_with_content(lines, start=1), _MOST_TITLES):
         texts = [_text(cell) for cell in cells]
         if any(texts):
-            return texts, number
-    return [], 0
+            first = first if first[1] else (texts, number)
+            if required <= {key_of(text) for text in texts}:
+                return texts, number
+    return first
 
 
 def _with_content(lines: Iterator[tuple[Any, ...]], start: int) -> Iterator[tuple[int, tuple[Any, ...]]]:
@@ -98,6 +115,22 @@ def workbook_header(path: Path, *, required: Sequence[str]) -> tuple[str, ...]:
     """The column names of the sheet that ``read_workbook`` reads, in lower case; () of one without rows."""
     first = next(read_workbook(path, required=required), None)
     return () if first is None else tuple(first.cells)
+
+
+def _transitional(path: Path) -> Path | io.BytesIO:
+    """The workbook, of the kind "Strict Open XML" with the names that the library knows in place of its own."""
+    with zipfile.ZipFile(path) as parts:
+        if _STRICT not in parts.read("xl/workbook.xml"):
+            return path
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as written:
+            for name in parts.namelist():
+                content = parts.read(name)
+                for strict, transitional in _NAMES_OF_STRICT:
+                    content = content.replace(strict, transitional)
+                written.writestr(name, content)
+    out.seek(0)
+    return out
 
 
 def _refuse_bomb(path: Path) -> None:

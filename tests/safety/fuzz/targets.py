@@ -21,6 +21,7 @@ from core.domain.errors import MarginaliaError
 from core.domain.shapes import circle, decode_shapes, encode_shapes
 from core.imaging.decoded import RefusedImageError
 from core.imaging.formats import dicom_header
+from core.imaging.formats.pixel_layout import pixel_layout
 from core.model.tensor_file import encode, read_header
 from core.store.archive import MANIFEST, read_manifest
 from core.store.restore import ZIP_ERRORS
@@ -33,8 +34,8 @@ Target = Callable[[bytes], None]
 def tags(data: bytes) -> None:
     """The allow-listed attributes and the header's budget; every refusal is a listed one."""
     try:
-        opened = dicom_header.open_dicom(io.BytesIO(data), "a.dcm")
-        layout = dicom_header.pixel_layout(opened, "a.dcm")
+        opened = dicom_header.open_dicom(io.BytesIO(data), "a.dcm", [])
+        layout = pixel_layout(opened, "a.dcm")
         assert layout.rows > 0
     except (RefusedImageError, *dicom_header.PARSER_ERRORS):
         return
