@@ -73,7 +73,7 @@ UNREADABLE_ENDINGS = (".xls", ".xlsb", ".ods", ".numbers")
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", *WORKBOOKS)
 _LARGEST = 1e6
 _EMPTY = frozenset(("nan", "na", "n/a", "#n/a", "#nv", "none", "null", "nil", "-", "--", "."))
-"""What pandas, R, SQL, Excel (#NV: in German) and SAS write for an empty cell."""
+"""Words of pandas, R, SQL, Excel (#NV: in German) and SAS for an empty cell."""
 _ROUNDED = re.compile(r"\d(?:[.,]\d+)?e\+\d+", re.IGNORECASE)
 _FLOAT = re.compile(r"(\d+)[.,]0+")
 _MARGIN_WORDS = {
@@ -277,17 +277,18 @@ def _outline(row: Row) -> LesionOutline | None:
             outline = Rectangle(box=Box(x0=box[0], y0=box[1], x1=box[2], y1=box[3]))
         else:
             return None
-    return _checked_outline(outline)
+    return checked_outline(outline)
 
 
-def _checked_outline(outline: LesionOutline) -> LesionOutline:
+def checked_outline(outline: LesionOutline) -> LesionOutline:
+    """Return an outline that encloses something. Raises: ValueError, which names the defect."""
     if isinstance(outline, Polygon) and len(outline.points) < 3:
         raise ValueError("the outline is a polygon of fewer than three points.")
     if isinstance(outline, Ellipse) and min(outline.radius_x, outline.radius_y) <= 0:
         raise ValueError("the outline needs a positive radius.")
     if outline.erases:
         raise ValueError("the outline cannot be a shape that erases.")
-    _refuse_wild_numbers(outline, "outline")
+    refuse_wild_numbers(outline, "outline")
     _refuse_empty(outline)
     return outline
 
@@ -313,11 +314,13 @@ def _fine(row: Row) -> tuple[Shape, ...]:
     except (msgspec.MsgspecError, ValueError) as error:
         raise ValueError(f"the fine annotation cannot be read ({error}).") from error
     for shape in shapes:
-        _refuse_wild_numbers(shape, "fine annotation")
+        refuse_wild_numbers(shape, "fine annotation")
     return shapes
 
 
-def _refuse_wild_numbers(shape: Shape, what: str) -> None:
+def refuse_wild_numbers(shape: Shape, what: str) -> None:
+    """ValueError for a shape with a coordinate that no image has."""
+
     def check(value: Any) -> None:
         if isinstance(value, dict):
             for part in value.values():

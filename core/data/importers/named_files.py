@@ -15,13 +15,17 @@ _ENDINGS = frozenset(("dcm", "dicom", "png", "pgm", "tif", "tiff", "jpg", "jpeg"
 
 
 def the_file(folder: Path, row: Row, column: str = "image") -> Path:
-    """The file that a cell names, relative to the folder; ValueError where it is elsewhere or not there.
+    """The file that a cell names; ValueError where it is empty, and as ``file_named`` raises it."""
+    return file_named(folder, row.required(column))
+
+
+def file_named(folder: Path, name: str) -> Path:
+    """The file of this name, relative to the folder; ValueError where it is elsewhere or not there.
 
     Backslashes and drive letters of Windows are understood: of a path from another computer, the longest end that
     is in the folder counts. Letters of the other case, accents in the other form of Unicode, ``%20`` and a missing
     ending are accepted where only one file has them.
     """
-    name = row.required(column)
     try:
         path = (folder / name).resolve()
         if path.is_relative_to(folder.resolve()) and path.is_file():
@@ -53,6 +57,13 @@ def _found(folder: Path, parts: tuple[str, ...]) -> tuple[Path, ...]:
             if key in known:
                 return known[key]
     return ()
+
+
+def files_of_name(folder: Path, name: str) -> tuple[Path, ...]:
+    """The files anywhere below the folder that have the name at the end of a path."""
+    wanted = _key(PureWindowsPath(name).name)
+    by_parts, _ = _files_below(folder.resolve())
+    return tuple(path for key, paths in by_parts.items() if key[-1] == wanted for path in paths)
 
 
 def _key(part: str) -> str:
