@@ -100,20 +100,20 @@ def _images(items: Sequence[ExportItem]) -> dict[str, CocoImage]:
     return found
 
 
-def _outline(item: ExportItem, number: int, image_id: int) -> CocoAnnotation:
+def _outline(item: ExportItem, number: int, image_id: int | str) -> CocoAnnotation:
     margin = item.lesion.labels.margin
     category = UNLABELLED if margin is None else f"mass, {margin.value}"
     original = Original(lesion=item.name, kind="outline", shapes=(item.lesion.outline,))
     return _annotation(item, number, image_id, category, original, lesion_mask(item))
 
 
-def _fine(item: ExportItem, number: int, image_id: int) -> CocoAnnotation:
+def _fine(item: ExportItem, number: int, image_id: int | str) -> CocoAnnotation:
     original = Original(lesion=item.name, kind="fine", shapes=item.truth.fine)
     return _annotation(item, number, image_id, FINE_CATEGORY, original, fine_mask(item))
 
 
 def _annotation(
-    item: ExportItem, number: int, image_id: int, category: str, original: Original, mask: NDArray[np.uint8]
+    item: ExportItem, number: int, image_id: int | str, category: str, original: Original, mask: NDArray[np.uint8]
 ) -> CocoAnnotation:
     if any(shape.erases for shape in original.shapes):
         segmentation: Rle | tuple[tuple[float, ...], ...] = run_lengths(mask)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import resource
 import struct
 import tarfile
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
+from core.data.importers.layouts import make_plan
 from core.domain.vocabulary import Laterality, ViewPosition
 from core.imaging.decoded import Refusal, RefusedImageError
 from core.imaging.formats.codestream import jpeg_xl_size
@@ -221,6 +224,52 @@ def test_the_breast_in_other_languages(tmp_path: Path, word: str) -> None:
         if keyword in other:
             delattr(other, keyword)
     assert not read_image(save(other, tmp_path / "b.dcm")).breast
+
+
+def at_the_end_of_a_hole(path: Path, start: bytes, size: int, end: bytes = b"") -> Path:
+    """A file of this size that takes no place on the disk: zeros between its start and its end."""
+    with path.open("wb") as file:
+        file.write(start)
+        file.seek(size - len(end))
+        file.write(end)
+        file.truncate(size)
+    return path
+
+
+def zip64(path: Path, name: str, start: bytes, size: int) -> Path:
+    """An archive of one stored member above 4 GB, whose sizes stand in the fields of ZIP64 (APPNOTE 4.5.3)."""
+    info = zipfile.ZipInfo(name)
+    info.file_size = info.compress_size = size
+    info.CRC = 0
+    local = info.FileHeader(zip64=True)
+    extra = struct.pack("<HHQQ", 1, 16, size, size)
+    fixed = (45, 45, 0, 0, 0, 0x21, 0, 0xFFFFFFFF, 0xFFFFFFFF, len(name), len(extra), 0, 0, 0, 0, 0)
+    central = struct.pack("<4s6H3L5H2L", b"PK\1\2", *fixed) + name.encode() + extra
+    at = len(local) + size
+    end64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, len(central), at)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, at + len(central), 1)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(central), 0xFFFFFFFF, 0)
+    return at_the_end_of_a_hole(
+        path, local + start, at + len(central + end64 + locator + end), central + end64 + locator + end
+    )
+
+
+class TestLargeFiles:
+    def test_a_file_above_two_gibibytes_is_refused_by_its_size(self, tmp_path: Path) -> None:
+        start = save(dataset(tmp_path), tmp_path / "a.dcm").read_bytes()
+        found = refused(at_the_end_of_a_hole(tmp_path / "large.dcm", start, (1 << 31) + 1))
+        assert found.reason is Refusal.TOO_LARGE and "2,147,483,649 bytes" in str(found)
+
+    @pytest.mark.parametrize("size", [(1 << 31) + 1, (1 << 32) + 1])
+    def test_in_an_archive_too_and_nothing_of_it_is_unpacked(self, tmp_path: Path, size: int) -> None:
+        start = save(dataset(tmp_path), tmp_path / "a.dcm").read_bytes()
+        (tmp_path / "in").mkdir()
+        zip64(tmp_path / "in" / "s.zip", "large.dcm", start, size)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        plan = make_plan(tmp_path / "in")
+        assert plan.images == ()
+        assert [f"it has {size:,} bytes" in one.reason for one in plan.passed_over] == [True]
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
 def tar(path: Path) -> bytes:
