@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from functools import lru_cache
 from pathlib import Path, PureWindowsPath
-from urllib.parse import unquote
 
 from core.data.importers.table import Row
 
@@ -37,7 +37,7 @@ def file_named(folder: Path, name: str) -> Path:
     parts = written.parts[1:] if written.anchor else written.parts
     if ".." in parts:
         raise ValueError(f"{name[:80]!r} lies outside the folder {folder.name}.")
-    for spelt in dict.fromkeys((parts, tuple(unquote(part) for part in parts))):
+    for spelt in dict.fromkeys((parts, tuple(_unquoted(part) for part in parts))):
         found = () if ".." in spelt else _found(folder, spelt)
         if len(found) == 1:
             return found[0]
@@ -57,6 +57,15 @@ def _found(folder: Path, parts: tuple[str, ...]) -> tuple[Path, ...]:
             if key in known:
                 return known[key]
     return ()
+
+
+def _unquoted(part: str) -> str:
+    """The name that a browser or a mail program wrote with ``%20`` and the like."""
+    return re.sub(
+        r"(?:%[0-9A-Fa-f]{2})+",
+        lambda found: bytes.fromhex(found[0].replace("%", "")).decode("utf-8", "replace"),
+        part,
+    )
 
 
 def files_of_name(folder: Path, name: str) -> tuple[Path, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -19,12 +18,6 @@ _MOST_ROWS = 1_048_576
 _MOST_TITLES = 20
 """Rows in which the header is looked for."""
 _STRICT = b"http://purl.oclc.org/ooxml/"
-_NAMES_OF_STRICT = (
-    (_STRICT + b"spreadsheetml/main", b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"),
-    (_STRICT + b"officeDocument/", b"http://schemas.openxmlformats.org/officeDocument/2006/"),
-    (_STRICT + b"drawingml/main", b"http://schemas.openxmlformats.org/drawingml/2006/main"),
-)
-"""Namespaces of ISO/IEC 29500 Strict, and those of Transitional."""
 
 
 def read_workbook(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
@@ -38,7 +31,8 @@ def read_workbook(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
 
     _refuse_bomb(path)
     try:
-        book = openpyxl.load_workbook(_transitional(path), read_only=True, data_only=True, keep_links=False)
+        _refuse_strict(path)
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
         try:
             rows = _rows(path, book, required)
         finally:
@@ -117,20 +111,14 @@ def workbook_header(path: Path, *, required: Sequence[str]) -> tuple[str, ...]:
     return () if first is None else tuple(first.cells)
 
 
-def _transitional(path: Path) -> Path | io.BytesIO:
-    """The workbook, of the kind "Strict Open XML" with the names that the library knows in place of its own."""
+def _refuse_strict(path: Path) -> None:
+    """BadTableError for a workbook of ISO/IEC 29500 Strict, whose sheets the library finds empty."""
     with zipfile.ZipFile(path) as parts:
-        if _STRICT not in parts.read("xl/workbook.xml"):
-            return path
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w") as written:
-            for name in parts.namelist():
-                content = parts.read(name)
-                for strict, transitional in _NAMES_OF_STRICT:
-                    content = content.replace(strict, transitional)
-                written.writestr(name, content)
-    out.seek(0)
-    return out
+        if _STRICT in parts.read("xl/workbook.xml"):
+            raise BadTableError(
+                f"{path.name} is a workbook of the kind Strict Open XML, which cannot be read; save it as an ordinary "
+                "XLSX or as CSV."
+            )
 
 
 def _refuse_bomb(path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
@@ -204,14 +203,24 @@ def with_title(path: Path) -> None:
     book.save(path)
 
 
-@pytest.mark.parametrize("change", [strict, with_title], ids=["strict", "title"])
-def test_workbooks_of_other_kinds(tmp_path: Path, change: Callable[[Path], None]) -> None:
+def workbook(folder: Path) -> Path:
     book = openpyxl.Workbook()
     book.active.append([*BOX, "patient_id", "margin"])
     book.active.append(["im0.png", 3.5, 1, 9, 9, 77, "#N/A"])
-    folder_of(tmp_path, "")
-    (tmp_path / "lesions.csv").unlink()
-    book.save(tmp_path / "lesions.xlsx")
-    change(tmp_path / "lesions.xlsx")
+    folder_of(folder, "")
+    (folder / "lesions.csv").unlink()
+    book.save(folder / "lesions.xlsx")
+    return folder / "lesions.xlsx"
+
+
+def test_a_workbook_with_a_title_above_its_table(tmp_path: Path) -> None:
+    with_title(workbook(tmp_path))
     (image,) = planned(tmp_path).images
     assert (left_edge(image), image.patient, image.lesions[0].labels.margin) == (3.5, "77", None)
+
+
+def test_a_strict_workbook_is_refused_as_such(tmp_path: Path) -> None:
+    """Before, its table was said to lack the column image."""
+    strict(workbook(tmp_path))
+    with pytest.raises(BadTableError, match="Strict Open XML"):
+        planned(tmp_path)
