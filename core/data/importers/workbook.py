@@ -116,8 +116,8 @@ def _refuse_strict(path: Path) -> None:
     with zipfile.ZipFile(path) as parts:
         if _STRICT in parts.read("xl/workbook.xml"):
             raise BadTableError(
-                f"{path.name} is a workbook of the kind Strict Open XML, which cannot be read; save it as an ordinary "
-                "XLSX or as CSV."
+                f"{path.name} is a workbook of the kind Strict Open XML, which cannot be read; save it as an "
+                "ordinary XLSX or as CSV."
             )
 
 
