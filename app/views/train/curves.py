@@ -20,6 +20,10 @@ _AUROC = ("validation_auroc",)
 _PRECISIONS = ("validation_lesion_precision", "validation_fine_precision")
 _BESIDE = [(1.0, 0.0), (1.0, 0.0)]
 """Which corner of a stage's word lies on its line."""
+_HEADROOM = 0.28
+"""Share of the curves' height that is left above them for the words of the stages."""
+_EDGE = 8
+"""Pixels around a plot, so that the last number of an axis is whole."""
 _SAMPLE, _GAP, _LINE = 18, 5, 18
 """Widths of a line in the legend and of the gap after it, and the height of a row, in pixels."""
 
@@ -94,6 +98,7 @@ class Chart(QWidget):
         self.plot.hideButtons()
         self.plot.setMenuEnabled(False)
         self.plot.setMinimumSize(160, 110)
+        self.plot.getPlotItem().setContentsMargins(0, _EDGE, _EDGE, 0)
         self.plot.setAccessibleName(title)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -102,6 +107,7 @@ class Chart(QWidget):
         layout.addWidget(self.plot, 1)
         layout.addWidget(self.legend)
         self._entries: list[tuple[str, str, bool]] = []
+        self._has_stages = False
         self._paint()
 
     @property
@@ -111,7 +117,7 @@ class Chart(QWidget):
 
     def begin(self, names: str, *, empty: bool) -> None:
         self.plot.clear()
-        self._entries = []
+        self._entries, self._has_stages = [], False
         waits = tr("no figures yet") if empty and names else ""
         self.heading.say(" · ".join(part for part in (self.title, names, waits) if part))
 
@@ -137,6 +143,7 @@ class Chart(QWidget):
             self.plot.addItem(pg.InfiniteLine(at, angle=90, pen=pen), ignoreBounds=True)
         pen = pg.mkPen(faint, width=1, style=Qt.PenStyle.DashLine)
         for mark in phases(points)[1:]:
+            self._has_stages = True
             begin = pg.InfiniteLine(mark.at - 0.5, angle=90, pen=pen)
             self.plot.addItem(begin, ignoreBounds=True)
             # along the line: two stages may begin close to each other
@@ -144,10 +151,13 @@ class Chart(QWidget):
             pg.InfLineLabel(begin, word, position=0.98, color=faint, rotateAxis=(1, 0), anchors=_BESIDE)
 
     def finish(self) -> None:
-        """Axes as wide as the curves; from 0 to 1 where there are none."""
+        """Axes as wide as the curves, with room for the words of stages; from 0 to 1 where there are none."""
         self.legend.show_entries(self._entries)
-        if self.plot.listDataItems():
+        if drawn := [item.getData()[1] for item in self.plot.listDataItems()]:
             self.plot.enableAutoRange()
+            if self._has_stages:
+                low, high = min(map(min, drawn)), max(map(max, drawn))
+                self.plot.setYRange(low, high + _HEADROOM * (high - low))
         else:
             self.plot.setRange(xRange=(0, 10), yRange=(0, 1), disableAutoRange=True)
 
@@ -230,8 +240,16 @@ class _Axis(pg.AxisItem):  # type: ignore[misc]
         return [text.replace(".", QLocale().decimalPoint()) for text in texts]
 
 
+class _EpochAxis(_Axis):
+    """Whole epochs only, also where there are few."""
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
+        levels: list[tuple[float, list[float]]] = super().tickValues(low, high, size)
+        return [(spacing, values) for spacing, values in levels if spacing >= 1]
+
+
 def _axes() -> dict[str, pg.AxisItem]:
-    axes = {side: _Axis(side) for side in ("left", "bottom")}
+    axes = {"left": _Axis("left"), "bottom": _EpochAxis("bottom")}
     for axis in axes.values():
         axis.enableAutoSIPrefix(False)
     axes["bottom"].setLabel(tr("epochs of all stages"))
