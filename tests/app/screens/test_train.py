@@ -16,7 +16,7 @@ from app.state.changes import RunsChanged
 from app.views.main_window.window import MainWindow
 from app.views.train.comparison import RunComparisonView
 from app.views.train.curves import Curves
-from app.views.train.field_names import NAMED
+from app.views.train.field_names import NAMED, RULES, titled
 from app.views.train.history import Point, continued, phases, projections
 from app.views.train.machine_dialog import MachineDialog
 from app.views.train.runs_table import config_differences
@@ -34,6 +34,7 @@ from core.tasks.review.external_validation import ExternalValidation, Shift, Spr
 from core.tasks.runs.configure import configure
 from core.tasks.runs.devices import Device, processor
 from core.tasks.runs.lifecycle import plan_run
+from core.training.presets import PRESETS, deviations, load_preset
 from tests.trained_study import TINY
 
 
@@ -316,6 +317,13 @@ def test_stages_are_marked_where_they_begin() -> None:
     points = [Point(stage=stage, epoch=1, values={}) for stage in stages]
     assert [(mark.stage, mark.at) for mark in phases(points)] == [("warm start", 0), ("warm-up", 2), ("A1", 3)]
     assert projections(points) == [4, 7]
+
+
+def test_every_rule_that_departs_from_the_paper_has_a_name_in_words() -> None:
+    rules = {row.field for name in PRESETS for row in deviations(load_preset(name)) if " " in row.field}
+    assert rules == set(RULES)
+    assert [titled(rule)[0].isupper() for rule in rules] == [True] * len(rules)
+    assert titled("last layer (A3)") == "Last layer (A3)"
 
 
 def test_words_of_stages_stand_above_the_curves_and_the_last_number_of_an_axis_is_whole(qtbot: QtBot) -> None:

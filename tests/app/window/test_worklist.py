@@ -144,7 +144,7 @@ def test_enter_in_the_search_opens_the_first_hit_and_esc_shows_everything(
     panel.search.setFocus()
     qtbot.keyClicks(panel.search, last.pseudonym)
     qtbot.keyClick(panel.search, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: window.session.image_id == panel.model.row_at(0).image_id != "image0", timeout=10_000)
+    qtbot.waitUntil(lambda: window.session.image_id == panel.model.row_at(0).image_id != "image0")
     assert panel.model.row_at(0).pseudonym == last.pseudonym
     shown = window.session.image_id
     panel.search.setFocus()
@@ -178,6 +178,6 @@ def test_where_nothing_is_left_to_annotate_the_key_for_the_next_one_says_so(
     window.session.sign_in("me")
     panel = window.annotate.worklist
     panel.search.setText("CC")
-    qtbot.waitUntil(lambda: panel.model.rowCount() == 2 and not panel.model.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: panel.model.rowCount() == 2 and not panel.model.busy)
     window.actions_["case.next_open"].trigger()
     assert said == ["Every lesion of this list has your annotation."]
