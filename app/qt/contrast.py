@@ -45,8 +45,9 @@ def over(colour: QColor, ground: QColor) -> QColor:
 
 
 def readable(colour: QColor, palette: QPalette) -> QColor:
-    """The colour as text on the palette's window and panels, as little darker or lighter as ``TEXT`` needs."""
-    roles = (QPalette.ColorRole.Window, QPalette.ColorRole.AlternateBase)
+    """The colour as text on the palette's window, panels and raised parts, as little darker or lighter as ``TEXT``
+    needs."""
+    roles = (QPalette.ColorRole.Window, QPalette.ColorRole.AlternateBase, QPalette.ColorRole.Midlight)
     return QColor(_readable(colour.name(), *(palette.color(role).name() for role in roles)))
 
 

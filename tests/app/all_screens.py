@@ -110,6 +110,7 @@ def _visit_reader_study(window: MainWindow, visit: Visit, until: Until) -> None:
     review.study_button.click()
     reading = review.reading
     assert reading is not None
+    reading.resize(window.size())
     visit("reader-study", reading)
     reading.setup.name.setText("pilot")
     reading.setup.most.setValue(1)

@@ -126,6 +126,11 @@ def _painting() -> Iterator[_Painted]:
             at = QPointF(*(float(part) for part in arguments[:2])) if len(arguments) > 2 else QPointF(arguments[0])
             places = [QFontMetricsF(painter.font()).boundingRect(texts[0]).translated(at)]
         opaque = painter.pen().color().alpha() == 255 and painter.opacity() == 1
+        wraps = any(isinstance(part, int) and part & Qt.TextFlag.TextWordWrap.value for part in arguments)
+        if texts and places and not wraps and "\n" not in texts[0]:
+            wide = QFontMetricsF(painter.font()).horizontalAdvance(texts[0])
+            if wide > places[0].width() + _SLACK:
+                record.shortened.add(texts[0])
         if texts and texts[0].strip() and places and opaque and _enabled(painter):
             place = painter.deviceTransform().mapRect(QRectF(places[0]))
             record.drawn.append((place, painter.pen().color(), texts[0]))

@@ -82,6 +82,7 @@ class PrototypesScreen(ModelScreen):
     def _lay_out(self) -> None:
         for button in (self.undo, self.redo):
             self.top.addWidget(button)
+            self.top.addSpacing(8)
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName(tr("Prototypes"))
         self.tabs.addTab(self.detail, tr("Detail"))

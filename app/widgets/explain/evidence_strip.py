@@ -297,7 +297,7 @@ def _texts(line: EvidenceLine) -> tuple[tuple[str, bool], ...]:
     if line.off:
         rest = tr("left out by you")
     elif line.contribution < 0:
-        rest = tr("against; sum so far {sum}", sum=so_far)
+        rest = tr("against; so far {sum}", sum=so_far)
     else:
         rest = tr("sum so far {sum}", sum=so_far)
     return (name_of(line), True), (_product(line), False), (rest, False)

@@ -340,7 +340,7 @@ def test_words_of_stages_stand_above_the_curves_and_the_last_number_of_an_axis_i
     view = curves.loss.plot.getPlotItem().getViewBox()
     top = view.mapViewToScene(QPointF(0, 5.0)).y() - view.mapViewToScene(QPointF(0, view.viewRange()[1][1])).y()
     word = next(item for item in curves.loss.plot.items() if isinstance(item, InfLineLabel))
-    assert top >= 0.18 * view.height() > 0 and word.boundingRect().width() < 0.3 * view.height()
+    assert top >= word.boundingRect().width() > 20
     assert view.mapViewToScene(QPointF(0, view.viewRange()[1][1])).y() >= 6
     epochs = curves.loss.plot.getAxis("bottom").tickValues(0, 2, 300)
     assert {value for _, values in epochs for value in values} == {0, 1, 2}
