@@ -59,7 +59,8 @@ def _readable(name: str, *ground_names: str) -> str:
     hue, saturation, lightness = colour.hslHueF(), colour.hslSaturationF(), colour.lightnessF()
     for step in range(_STEPS + 1):
         share = step / _STEPS
-        shade = QColor.fromHslF(max(hue, 0.0), saturation, lightness + (towards - lightness) * share)
+        mixed = QColor.fromHslF(max(hue, 0.0), saturation, lightness + (towards - lightness) * share)
+        shade = QColor(mixed.name())  # as it is painted, in whole steps of 8 bits
         if min(contrast(shade, ground) for ground in grounds) >= TEXT:
             return shade.name()
     return shade.name()

@@ -109,7 +109,7 @@ class Chart(QWidget):
         layout.addWidget(self.legend)
         self._entries: list[tuple[str, str, bool]] = []
         self._words: list[str] = []
-        """Of the stages that are marked."""
+        """Words of the stages that are marked."""
         self._paint()
 
     @property
