@@ -83,23 +83,11 @@ def plan_run(
     folder = study.folder / RUNS / identifier
     make_folder(folder)
     request = TrainRequest(
-<<<<<<< HEAD
         study=str(study.folder), folder=str(folder), config=config, parts=parts,
         forgotten=forgotten_patches(study), host=host, parent="" if parent is None else parent.run.id,
         features="" if parent is None else features_run(study, parent.run),
         steered=() if parent is None else parent.steered, pruned=() if parent is None else parent.pruned,
     )  # fmt: skip
-=======
-        study=str(study.folder),
-        folder=str(folder),
-        config=config,
-        parts=parts,
-        forgotten=forgotten_patches(study),
-        host=host,
-        parent="" if parent is None else parent.id,
-        features="" if parent is None else features_run(study, parent),
-    )
->>>>>>> main
     atomic_write(folder / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
     run = Run(
         id=identifier,

@@ -22,7 +22,6 @@ from core.domain.vocabulary import Part
 from core.evaluation.update_change import UpdateChange, change_by_update
 from core.model.checkpoint import load_model
 from core.store.study import Study
-from core.tasks.runs.projection_writer import PicturesOfProjection
 from core.tasks.runs.run_data import read_snapshot, roi_request
 from core.training.config import TrainingConfig
 from core.training.feature_cache import key_of, read_features
@@ -30,12 +29,9 @@ from core.training.fixed_draws import EarlyMaps
 from core.training.forgotten_patches import ForgottenPatch
 from core.training.frozen_source import ParentRun
 from core.training.request import training_rois
-<<<<<<< HEAD
+from core.training.run_inputs import RunStart
 from core.training.run_record import RunResult
 from core.training.steering import SteeredPlace, Steering, steer
-=======
-from core.training.run_inputs import RunStart
->>>>>>> main
 from core.training.team import Team, team_of
 from core.training.trainer import assist, train
 
@@ -89,28 +85,21 @@ def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled
         return {}
     folder = Path(request.folder)
     parent = _parent_of(request)
-<<<<<<< HEAD
     if request.steered:
         result = _steered(request, rois, parts, emit, cancelled)
     else:
         told = PicturesOfProjection(folder, config, emit).keep
         result = train(
-            rois, parts, config, folder, emit=emit, cancelled=cancelled, team=team, projected=told,
-            forgotten=request.forgotten, parent=parent,
-        )  # fmt: skip
-=======
-    result = train(
-        rois,
-        parts,
-        config,
-        folder,
-        emit=emit,
-        cancelled=cancelled,
-        team=team,
-        projected=told,
-        start=RunStart(parent=parent, forgotten=request.forgotten),
-    )
->>>>>>> main
+            rois,
+            parts,
+            config,
+            folder,
+            emit=emit,
+            cancelled=cancelled,
+            team=team,
+            projected=told,
+            start=RunStart(parent=parent, forgotten=request.forgotten),
+        )
     found: dict[str, object] = {"record": msgspec.to_builtins(result.record)}
     if parent is not None:
         found |= {"parent": request.parent, "change": msgspec.to_builtins(_change(request, parent, rois, parts))}
