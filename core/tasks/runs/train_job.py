@@ -22,6 +22,7 @@ from core.domain.vocabulary import Part
 from core.evaluation.update_change import UpdateChange, change_by_update
 from core.model.checkpoint import load_model
 from core.store.study import Study
+from core.tasks.runs.projection_writer import PicturesOfProjection
 from core.tasks.runs.run_data import read_snapshot, roi_request
 from core.training.config import TrainingConfig
 from core.training.feature_cache import key_of, read_features
