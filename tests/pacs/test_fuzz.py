@@ -32,6 +32,8 @@ from tests.safety.kept import go_on
 
 SEARCH = Query(patient_id="P")
 _FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+_RELEASED = b"\x06"
+"""Type of the PDU A-RELEASE-RP (PS3.8, 9.3.7)."""
 
 
 @contextmanager
@@ -163,13 +165,17 @@ def client_stands(seeds: list[int], monkeypatch: pytest.MonkeyPatch) -> Counter[
     waiting: list[list[bytes]] = []
 
     def answer(call: socket.socket) -> None:
-        for pdu in waiting[-1]:
-            if not call.recv(1 << 16):
+        for number, pdu in enumerate(waiting[-1]):
+            # the client speaks before the association, before the first answer and before the end
+            if (number < 2 or pdu[:1] == _RELEASED) and not call.recv(1 << 16):
                 return
             call.sendall(pdu)
 
     with no_thread_fails(monkeypatch), answering(answer) as port:
         profile = DimseProfile(name="pacs", host="127.0.0.1", port=port, called="PACS", timeout_s=1.0)
+        waiting.append(pdus)
+        with connect(profile) as pacs:
+            assert len(pacs.studies(SEARCH).studies) == 2, "without a mutation the answer is read"
         for seed in seeds:
             waiting.append(changed(pdus, np.random.default_rng([22, seed])))
             try:
