@@ -107,10 +107,15 @@ def steer(
     if cancelled():
         raise Cancelled
     facts = Facts(
-        config=config, fingerprint=data_fingerprint(rois, parts), device=device.type, ridge=heads.ridge,
-        prototypes=records, steered=tuple(one.words for one in steering.places), best_epoch=0,
+        config=config,
+        fingerprint=data_fingerprint(rois, parts),
+        device=device.type,
+        ridge=heads.ridge,
+        prototypes=records,
+        steered=tuple(one.words for one in steering.places),
+        best_epoch=0,
         history=[EpochRecord(stage="A3", epoch=0, values=figures.values())],
-    )  # fmt: skip
+    )
     if heads.malignancy is not None:
         facts.malignancy_used, facts.malignancy_left_out = heads.malignancy.used, heads.malignancy.left_out
     return write_outcome(folder, RunState(facts=facts, network=network), rois, parts, table=table, figures=figures)

@@ -83,11 +83,17 @@ def plan_run(
     folder = study.folder / RUNS / identifier
     make_folder(folder)
     request = TrainRequest(
-        study=str(study.folder), folder=str(folder), config=config, parts=parts,
-        forgotten=forgotten_patches(study), host=host, parent="" if parent is None else parent.run.id,
+        study=str(study.folder),
+        folder=str(folder),
+        config=config,
+        parts=parts,
+        forgotten=forgotten_patches(study),
+        host=host,
+        parent="" if parent is None else parent.run.id,
         features="" if parent is None else features_run(study, parent.run),
-        steered=() if parent is None else parent.steered, pruned=() if parent is None else parent.pruned,
-    )  # fmt: skip
+        steered=() if parent is None else parent.steered,
+        pruned=() if parent is None else parent.pruned,
+    )
     atomic_write(folder / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
     run = Run(
         id=identifier,

@@ -61,9 +61,12 @@ def plan_steering(study: Study, run: Run, places: Sequence[SteeredPlace], *, nam
             )
     with study.batch():
         made = plan_run(
-            study, request.config, request.parts, name=name or _free_name(study, run),
+            study,
+            request.config,
+            request.parts,
+            name=name or _free_name(study, run),
             parent=ParentOfRun(run=run, steered=tuple(places), pruned=pruned),
-        )  # fmt: skip
+        )
         for one in places:
             said = SteeringRecord(
                 run_id=made.id, parent_id=run.id, number=one.number, place=one.place, reason=one.reason

@@ -157,10 +157,14 @@ def learn_of_reader(study: Study, reader_id: str, *, cancelled: IsCancelled = ne
         inverted = image.photometric == "MONOCHROME1"
         found.append(
             trace(
-                study.arrays.read_pixels(image.id), lesion.outline, lines, spacing_mm=image.pixel_spacing_mm,
-                inverted=inverted, patient_id=image.patient_id,
+                study.arrays.read_pixels(image.id),
+                lesion.outline,
+                lines,
+                spacing_mm=image.pixel_spacing_mm,
+                inverted=inverted,
+                patient_id=image.patient_id,
             )
-        )  # fmt: skip
+        )
     return learn(found)
 
 
