@@ -33,9 +33,11 @@ from core.store import schema
 from core.store.anchor import append_anchor
 from core.store.annotations import AnnotationRepository
 from core.store.arrays import DERIVED, PIXELS, ArrayStore
+from core.store.assignments import AssignmentRepository
 from core.store.audit import AuditRepository
 from core.store.backend import Backend, LayoutDifference
 from core.store.batch import WriteBatch
+from core.store.consensus import ConsensusRepository
 from core.store.counts import SourceCounts, count_by_source
 from core.store.database import Database, now_utc
 from core.store.erasure import Tombstone, forget_rows
@@ -96,6 +98,8 @@ class Study:
         self.models = ModelRepository(self._database)
         self.reader_studies = ReaderStudyRepository(self._database)
         self.reviews = ReviewRepository(self._database)
+        self.assignments = AssignmentRepository(self._database)
+        self.consensus = ConsensusRepository(self._database)
         self.audit = AuditRepository(self._database)
         self.members = MemberRepository(self._database)
         self.links = LinkRepository(self._database)
