@@ -189,7 +189,9 @@ def test_removal_putting_back_backup_and_forgetting_take_the_group_along(
         assert check_study(again).problems == ()
     study.forget_patient("p2")
     assert list(study.consensus.all()) == ["l1"]
-    assert not any("OBSCURED".lower() in (record.new or "") for record in study.audit.records() if " l2" in record.subject)
+    assert not any(
+        "OBSCURED".lower() in (record.new or "") for record in study.audit.records() if " l2" in record.subject
+    )
     assert check_study(study).problems == ()
 
 
