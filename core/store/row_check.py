@@ -92,6 +92,8 @@ def _plain(
             yield name, NOT_IN_TRAIL
         elif (wrong := differs(row, kind, known)) is not None or (wrong := places.differs(row)) is not None:
             yield name, wrong
+        elif expected.no_hashes and row.get("link_hash") is not None:
+            yield name, "has a hash of the patient's identifier, though the study keeps none"
     for key in wanted.keys() - seen:
         yield f"{word} {key}", MISSING
 

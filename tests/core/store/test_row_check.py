@@ -156,6 +156,7 @@ def test_a_study_with_everything_in_it_is_sound(folder: Path) -> None:
         ("UPDATE reading SET margin = 'indistinct' WHERE condition = 'alone'", "reading of lesion l1"),
         ("UPDATE case_reading SET withdrawn_utc = NULL", "case_reading 2 of lesion l1"),
         ("UPDATE opinion SET verdict = 'agree' WHERE withdrawn_utc IS NULL", "opinion 2 of lesion l2"),
+        ("UPDATE patient SET link_hash = '1' WHERE id = 'p1'", "patient p1"),
         ("UPDATE assignment SET labels = NULL WHERE purpose = 'label'", "assignment "),
         ("DELETE FROM assignment WHERE purpose = 'adjudicate'", "assignment "),
         ("DELETE FROM consensus", "consensus 1 of lesion l3"),
