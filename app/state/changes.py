@@ -96,6 +96,11 @@ class OthersChanged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AssignmentsChanged:
+    """Lesions were given to readers, finished, or got a consensus."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StorageChanged:
     """Writing failed (a sentence) or works again (empty)."""
 
@@ -150,4 +155,5 @@ Change = (
     | ModelRevised
     | OpinionGiven
     | ReadingGiven
+    | AssignmentsChanged
 )

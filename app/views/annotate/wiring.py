@@ -10,7 +10,9 @@ from PySide6.QtCore import QObject, QPoint, QPointF
 
 from app.actions.actions import Actions
 from app.actions.keymap import KeymapPreset
+from app.operations.group import finish_lesion
 from app.operations.lesions import order_lesions
+from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.state.journal import Act
 from app.state.preferences import (
@@ -38,6 +40,7 @@ from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Voi, window_of
 from core.data.roi import roi_square
 from core.data.roi_set import InputTransform
+from core.domain.errors import MarginaliaError
 from core.domain.geometry import Point
 from core.domain.shapes import Role
 
@@ -145,6 +148,7 @@ class AnnotateWiring(QObject):
         actions.connect_to("case.next", lambda: worklist.step(1))
         actions.connect_to("case.previous", lambda: worklist.step(-1))
         actions.connect_to("case.next_open", worklist.step_to_open)
+        actions.connect_to("lesion.finish", self._finish)
         actions.connect_to("case.search", self._search)
         actions.connect_to("case.other_view", lambda: self._go_to(other_view=True))
         actions.connect_to("case.other_side", lambda: self._go_to(other_view=False))
@@ -255,11 +259,26 @@ class AnnotateWiring(QObject):
         workspace, lesion = self._workspace, self._workspace.lesion
         if on and lesion is not None and not self._session.reads.own_is_finished(lesion.id):
             self._actions["view.others"].setChecked(False)
+            assigned = self._session.reads.assignment(lesion.id) is not None
             workspace.refused.emit(
-                tr("Other readers' layers can be seen once you have drawn this lesion and named its margin.")
+                tr("This lesion was given to you: what others drew can be seen when you have finished it.")
+                if assigned
+                else tr("Other readers' layers can be seen once you have drawn this lesion and named its margin.")
             )
             return
         workspace.show_others(on=on)
+
+    def _finish(self) -> None:
+        """Keep the first labels of the chosen lesion, and go on to what waits next."""
+        lesion, workspace = self._workspace.lesion, self._workspace
+        if lesion is None:
+            return
+        try:
+            act = finish_lesion(self._session, lesion.id)
+        except MarginaliaError as error:
+            workspace.refused.emit(translate_message(error))
+            return
+        self._offer_undo(tr("Lesion {n} is finished; your first labels are kept.", n=lesion.number), act)
 
     def _ask_menu(self, place: QPoint, at: Point) -> None:
         ContextMenu(self._workspace, self._actions, at).popup(place)

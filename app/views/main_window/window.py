@@ -180,6 +180,8 @@ class MainWindow(QMainWindow):
         act.connect_to("reader.sign_in", self._ask_reader)
         act.connect_to("reader.password", lambda: open_dialog(ask_new_password(self.session, self)))
         act.connect_to("reader.agreement", self._ask_agreement)
+        act.connect_to("reader.group", self._ask_group)
+        act.connect_to("reader.adjudicate", self._ask_adjudication)
         act.connect_to("view.calibrate", self._ask_screen)
         act.connect_checked("view.fullscreen", self._set_full_screen)
         for name in WORKSPACES:
@@ -304,6 +306,16 @@ class MainWindow(QMainWindow):
         from app.views.dialogs.agreement import AgreementDialog
 
         open_dialog(AgreementDialog(self.session, self))
+
+    def _ask_group(self) -> None:
+        from app.views.dialogs.group_work import GroupDialog  # with scipy, as above
+
+        open_dialog(GroupDialog(self.session, self))
+
+    def _ask_adjudication(self) -> None:
+        from app.views.dialogs.adjudication import AdjudicationDialog
+
+        open_dialog(AdjudicationDialog(self.session, self))
 
     def _ask_reader(self) -> None:
         if self.session.is_open:

@@ -25,6 +25,7 @@ from app.qt.formatting import number, word
 from app.qt.translation import tr
 from app.state.changes import (
     AnnotationChanged,
+    AssignmentsChanged,
     Change,
     ImageCorrected,
     ImagesImported,
@@ -130,6 +131,7 @@ class WorklistPanel(QWidget):
             (tr("Not annotated"), WorklistFilter.UNANNOTATED),
             (tr("Mine"), WorklistFilter.MINE),
             (tr("Flagged"), WorklistFilter.FLAGGED),
+            (tr("My queue"), WorklistFilter.QUEUE),
         ):
             self.only.addItem(text, only.value)
         for text, order in (
@@ -222,7 +224,7 @@ class WorklistPanel(QWidget):
             case ReaderChanged() | ImagesImported() if self._session.is_open:
                 self._fill_parts()
                 self._search()
-            case LesionsChanged() | ImageCorrected() | OthersChanged():
+            case LesionsChanged() | ImageCorrected() | OthersChanged() | AssignmentsChanged():
                 self._search()
             case LabelsChanged(image_id=image, lesion_id=lesion):
                 self.model.refresh(image, lesion)
