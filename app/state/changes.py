@@ -101,6 +101,14 @@ class AssignmentsChanged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PresenceChanged:
+    """Others went to another case, or left."""
+
+    names: dict[str, tuple[str, ...]]
+    """By image, who is on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StorageChanged:
     """Writing failed (a sentence) or works again (empty)."""
 
@@ -156,4 +164,5 @@ Change = (
     | OpinionGiven
     | ReadingGiven
     | AssignmentsChanged
+    | PresenceChanged
 )

@@ -50,6 +50,7 @@ from core.store.location import FILES, drop_hashes, new_database, open_database,
 from core.store.members import MemberRepository
 from core.store.names import DATABASE, FORGETTING, RUNS, SERVER
 from core.store.patients import PatientRepository
+from core.store.presence import Presence
 from core.store.pseudonym_links import LinkRepository
 from core.store.reader_studies import ReaderStudyRepository
 from core.store.readers import ReaderRepository
@@ -223,6 +224,11 @@ class Study:
     def watch(self) -> StudyWatch:
         """Return a watch for what other programs change; close it before the study."""
         return StudyWatch(self._database)
+
+    def presence(self) -> Presence | None:
+        """Return where others are told who is on which case, to be closed before the study; None if nobody else
+        can be."""
+        return self._database.backend.presence()
 
     def snapshot(self, target: Path) -> None:
         """Write the database as of now into one new file, that of a study in a folder."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 
 import msgspec
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QDialog,
     QGridLayout,
     QHBoxLayout,
     QPushButton,
-    QRadioButton,
     QVBoxLayout,
     QWidget,
 )
@@ -95,7 +94,7 @@ class AdjudicationDialog(QDialog):
         self.head, self.problem = Label(), Label()
         self.sides = (_Side(), _Side())
         self.margin, self.shape = _choice(tr("Margin"), MarginType), _choice(tr("Shape"), MassShape)
-        self.drawings, self._radios = QButtonGroup(self), QHBoxLayout()
+        self.drawings, self.form = _row(tr("Drawing"), ()), QGridLayout()
         self.skip, self.decide = QPushButton(tr("Later")), QPushButton(tr("Decide"))
         self.draw, self.close_ = QPushButton(tr("Draw it myself")), QPushButton(tr("Close"))
         self._lay_out()
@@ -116,7 +115,7 @@ class AdjudicationDialog(QDialog):
         pictures.setSpacing(APART)
         for side in self.sides:
             pictures.addWidget(side, 1)
-        form = QGridLayout()
+        form = self.form
         form.setHorizontalSpacing(APART)
         form.setVerticalSpacing(NEAR)
         form.addWidget(Label(tr("Margin")), 0, 0)
@@ -124,8 +123,7 @@ class AdjudicationDialog(QDialog):
         form.addWidget(Label(tr("Shape")), 1, 0)
         form.addWidget(self.shape, 1, 1)
         form.addWidget(Label(tr("Drawing")), 2, 0)
-        self._radios.setSpacing(APART)
-        form.addLayout(self._radios, 2, 1)
+        form.addWidget(self.drawings, 2, 1)
         form.setColumnStretch(1, 1)
         buttons = QHBoxLayout()
         for button in (self.draw, self.skip, self.decide, self.close_):
@@ -152,9 +150,9 @@ class AdjudicationDialog(QDialog):
         self._show(self._waiting[0] if self._waiting else None)
 
     def _show(self, lesion_id: str | None) -> None:
-        self.problem.setText("")
+        self._say("")
         there = lesion_id is not None
-        for part in (*self.sides, self.margin, self.shape, self.decide, self.skip, self.draw):
+        for part in (*self.sides, self.margin, self.shape, self.drawings, self.decide, self.skip, self.draw):
             part.setEnabled(there)
         if lesion_id is None:
             self._lesion = None
@@ -195,37 +193,30 @@ class AdjudicationDialog(QDialog):
     def _show_drawings(self) -> None:
         """Offer the drawings that exist: those of the readers, and the adjudicator's own."""
         before = self.drawn_by
-        for button in self.drawings.buttons():
-            self.drawings.removeButton(button)
-            button.deleteLater()
-        while self._radios.takeAt(0) is not None:
-            pass
         offered = [(one.reader_id, one.revision) for one in self._sources]
         own, lesion = self._session.reader, self._lesion
         if own is not None and lesion is not None:
             mine = self._session.study.annotations.current(lesion.id, own.id)
             offered.append((own.id, mine.revision if mine is not None and mine.shapes else 0))
         names = {reader.id: reader.name for reader in self._session.readers()}
-        for reader_id, revision in offered:
-            if revision:
-                is_own = own is not None and reader_id == own.id
-                self._add(reader_id, tr("My own") if is_own else names[reader_id])
-        self._add(_NONE, tr("None"))
-        known = [button for button in self.drawings.buttons() if button.property("reader") == before]
-        (known or self.drawings.buttons())[0].setChecked(True)
-        self._radios.addStretch()
-
-    def _add(self, reader_id: str, text: str) -> None:
-        button = QRadioButton(text)
-        button.setProperty("reader", reader_id)
-        self.drawings.addButton(button)
-        self._radios.addWidget(button)
+        if own is not None:
+            names[own.id] = tr("My own")
+        texts = {reader_id: names[reader_id] for reader_id, revision in offered if revision} | {_NONE: tr("None")}
+        choices = [
+            Choice(value=value, text=text, key=str(place)) for place, (value, text) in enumerate(texts.items(), 1)
+        ]
+        drawings = _row(tr("Drawing"), choices)
+        drawings.set_value(before if before in texts else None)
+        drawings.chosen.connect(self._show_ready)
+        self.form.replaceWidget(self.drawings, drawings)
+        self.drawings.deleteLater()
+        self.drawings = drawings
+        self._show_ready()
 
     @property
     def drawn_by(self) -> str | None:
-        """Id of the reader whose drawing is chosen; None before anything is, "" for no drawing."""
-        button = self.drawings.checkedButton()
-        return None if button is None else str(button.property("reader"))
+        """Id of the reader whose drawing is chosen; "" for no drawing, None before one is chosen."""
+        return self.drawings.value
 
     def _show_picture(self, loaded: LoadedPicture) -> None:
         lesion = self._lesion
@@ -234,7 +225,9 @@ class AdjudicationDialog(QDialog):
                 side.show_picture(loaded)
 
     def _show_ready(self, _: object = None) -> None:
-        self.decide.setEnabled(self._lesion is not None and bool(self.margin.value))
+        self.decide.setEnabled(
+            self._lesion is not None and bool(self.margin.value) and self.drawings.value is not None
+        )
 
     # what is done
 
@@ -255,7 +248,11 @@ class AdjudicationDialog(QDialog):
         try:
             decide(self._session, lesion.id, labels, self.drawn_by or None)
         except MarginaliaError as error:
-            self.problem.setText(translate_message(error))
+            self._say(translate_message(error))
+
+    def _say(self, problem: str) -> None:
+        self.problem.setText(problem)
+        self.problem.setVisible(bool(problem))
 
     def _draw(self) -> None:
         """Go to the lesion on Annotate; the drawing made there is offered when this is opened again."""
@@ -280,7 +277,11 @@ def _choice(name: str, words: type[StrEnum]) -> ChoiceRow:
     choices = [
         Choice(value=str(one.value), text=word(one), key=str(place)) for place, one in enumerate(words, start=1)
     ]
-    return ChoiceRow(name, choices, columns=len(choices), titled=False, keys_always=True)
+    return _row(name, choices)
+
+
+def _row(name: str, choices: Sequence[Choice]) -> ChoiceRow:
+    return ChoiceRow(name, choices, columns=max(len(choices), 1), titled=False)
 
 
 def _words(labels: Labels) -> str:

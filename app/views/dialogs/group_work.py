@@ -48,7 +48,7 @@ class GroupDialog(QDialog):
         self._worker.done.connect(self._show)
         self.progress = _table(tr("Reader"), tr("Finished"), tr("Assigned"), tr("To adjudicate"))
         self.agreement = _table(
-            tr("Readers"), tr("Label"), tr("Lesions"), tr("Same"), tr("Cohen's kappa"), tr("95% interval")
+            tr("Readers"), tr("Label"), tr("Lesions"), tr("Same"), tr("Cohen's kappa"), tr("95% interval"), words=2
         )
         self.course, self.text, self.problem = Label(), Label(), Label()
         self.agree = QPushButton(tr("Make the consensus where readers agree"))
@@ -64,6 +64,7 @@ class GroupDialog(QDialog):
         buttons.rejected.connect(self.reject)
         self.problem.setObjectName("problem")
         self.problem.setWordWrap(True)
+        self.problem.hide()
         column = dialog_column(self)
         column.addWidget(tabs, 1)
         column.addWidget(self.problem)
@@ -156,7 +157,7 @@ class GroupDialog(QDialog):
     def _show(self, outcome: WorkResult) -> None:
         state = outcome.value
         if not isinstance(state, GroupState):
-            self.problem.setText(outcome.sentence)
+            self._say(outcome.sentence)
             return
         _put(
             self.progress,
@@ -183,7 +184,7 @@ class GroupDialog(QDialog):
             for size, kappa in pair.course
         ]
         self.course.setText(
-            tr("Kappa of {first} and {second} as it grew.", first=pair.first, second=pair.second)
+            tr("Kappa of {first} and {second} as it grew:", first=pair.first, second=pair.second)
             + " "
             + "; ".join(steps)
         )
@@ -199,11 +200,15 @@ class GroupDialog(QDialog):
 
     def _try(self, act: object) -> None:
         assert callable(act)
-        self.problem.setText("")
+        self._say("")
         try:
             act()
         except MarginaliaError as error:
-            self.problem.setText(translate_message(error))
+            self._say(translate_message(error))
+
+    def _say(self, problem: str) -> None:
+        self.problem.setText(problem)
+        self.problem.setVisible(bool(problem))
 
     def _follow(self, change: Change) -> None:
         match change:
@@ -231,14 +236,17 @@ def _page(*parts: object) -> QWidget:
     return page
 
 
-def _table(*heads: str) -> QTableWidget:
+def _table(*heads: str, words: int = 1) -> QTableWidget:
+    """A table whose first ``words`` columns are words, the others numbers."""
     table = QTableWidget(0, len(heads))
     table.setHorizontalHeaderLabels(list(heads))
     table.verticalHeader().hide()
     table.setShowGrid(False)
     table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
     head = table.horizontalHeader()
-    head.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+    head.setDefaultAlignment(Qt.AlignmentFlag.AlignRight)
+    for column in range(words):
+        table.horizontalHeaderItem(column).setTextAlignment(Qt.AlignmentFlag.AlignLeft)
     head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     return table

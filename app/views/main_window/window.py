@@ -43,6 +43,7 @@ from app.views.main_window.closing import may_lose_change
 from app.views.main_window.crash_notices import OF_THE_PROGRAM
 from app.views.main_window.drop import DropTarget
 from app.views.main_window.file_menu import FileMenuController
+from app.views.main_window.present_names import PresentNames
 from app.views.main_window.program_dialogs import ProgramDialogs
 from app.views.main_window.recent_menu import recent_menu
 from app.views.main_window.status import StatusLine
@@ -91,6 +92,7 @@ class MainWindow(QMainWindow):
         self._fill_menus()
         self.workspaces = Workspaces(session, self.actions_, self.pages)
         self.train_chip = TrainChip(self.training, self.status.training)
+        PresentNames(self.session, self.status.present, self)
         self.studies = FileMenuController(
             session, self, self.banner.say, partial(may_leave_training, self.training, self)
         )

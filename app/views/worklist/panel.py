@@ -32,6 +32,7 @@ from app.state.changes import (
     LabelsChanged,
     LesionsChanged,
     OthersChanged,
+    PresenceChanged,
     ReaderChanged,
     SelectionChanged,
     StudyClosing,
@@ -230,12 +231,15 @@ class WorklistPanel(QWidget):
                 self.model.refresh(image, lesion)
             case AnnotationChanged(lesion_id=lesion) if self._session.image_id is not None:
                 self.model.refresh(self._session.image_id, lesion)
+            case PresenceChanged(names=names):
+                self.model.present = names
+                self.list.viewport().update()
             case SelectionChanged():
                 self._show_choice()
             case StudyClosing():
                 self.thumbnails.clear()
                 self.model.clear()
-                self.model.reasons = {}
+                self.model.reasons, self.model.present = {}, {}
             case _:
                 pass
 

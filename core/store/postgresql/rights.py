@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from core.store import schema
 from core.store.backend import Member
+from core.store.postgresql import presence
 from core.store.postgresql.names import MEMBERS
 
 READER, LEAD, TRAINER, AUDITOR = "reader", "lead", "trainer", "auditor"
@@ -130,6 +131,7 @@ def make_rights(connection: Connection, name: str) -> None:
     definer = _DEFINER.format(schema=name)
     raw = connection.connection.cursor()
     raw.execute(_MAKE.format(members=MEMBERS, definer=definer, schema=name))
+    raw.execute(presence.MAKE.format(schema=name))
     for table in _SEEN:
         raw.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         for policy, verb, rule in _policies(table):

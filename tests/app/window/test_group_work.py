@@ -87,7 +87,7 @@ def test_a_double_reading_is_finished_adjudicated_and_undone(window: MainWindow,
     read(window, qtbot, B, obscured, spiculated, obscured)
     assert set(session.reads.others(first.id)) == {A}
     qtbot.waitUntil(lambda: dialog.agreement.rowCount() == 1, timeout=60_000)
-    qtbot.waitUntil(lambda: dialog.agree.isEnabled(), timeout=60_000)
+    qtbot.waitUntil(dialog.agree.isEnabled, timeout=60_000)
     qtbot.mouseClick(dialog.agree, Qt.MouseButton.LeftButton)
     assert {one.how for one in study.consensus.all().values()} == {How.AGREED} and len(study.consensus.all()) == 2
     session.sign_in(C)
@@ -99,7 +99,8 @@ def test_a_double_reading_is_finished_adjudicated_and_undone(window: MainWindow,
     assert [len(side.shapes.shapes) for side in decision.sides] == [1, 1]
     assert not decision.decide.isEnabled(), "the readers differ: nothing is chosen for the adjudicator"
     decision.margin.choose("obscured")
-    next(one for one in decision.drawings.buttons() if one.text() == B).setChecked(True)
+    assert not decision.decide.isEnabled(), "nor a drawing"
+    next(chip for chip in decision.drawings.chips.values() if chip.text() == B).click()
     qtbot.mouseClick(decision.decide, Qt.MouseButton.LeftButton)
     made = study.consensus.of(first.id)
     bert = study.readers.find(B)
