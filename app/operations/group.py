@@ -30,6 +30,7 @@ def finish_lesion(session: Session, lesion_id: str) -> Act:
         study.assignments.reopen(lesion_id, reader_id)
         session.changed.emit(AssignmentsChanged())
 
+    session.send_strokes()
     finish()
     act = Act(text=tr("Finish lesion"), image_id=lesion.image_id, lesion_id=lesion_id, undo=reopen, redo=finish)
     session.journal.record(act)
@@ -78,6 +79,7 @@ def decide(session: Session, lesion_id: str, labels: Labels, drawn_by: str | Non
         study.consensus.withdraw(lesion_id)
         return AssignmentsChanged()
 
+    session.send_strokes()
     session.changed.emit(put())
     act = Act(
         text=tr("Adjudication"),

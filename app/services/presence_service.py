@@ -55,10 +55,10 @@ class PresenceService(QObject):
         if presence is None or reader is None:
             return
         name, image_id = reader.name, self._session.image_id
-        self._beats.submit(presence, lambda: _where(presence, name, image_id))
+        self._beats.submit(id(presence), lambda: _where(presence, name, image_id))
 
     def _take(self, result: WorkResult) -> None:
-        if self._presence is None or result.key is not self._presence or not isinstance(result.value, tuple):
+        if result.key != id(self._presence) or not isinstance(result.value, tuple):
             return
         there: dict[str, tuple[str, ...]] = {}
         for one in result.value:

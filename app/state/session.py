@@ -294,6 +294,11 @@ class Session(QObject):
         kept = [] if self._kept is None or self.reader is None else self._kept.of(lesion_id, self.reader.id)
         return [*past, *(kept[1:] if past and kept[:1] == [past[-1]] else kept)]
 
+    def send_strokes(self) -> None:
+        """Wait until the study has every stroke; StudyError while its server cannot be reached."""
+        if self._kept is not None and not self._kept.send_now():
+            raise StudyError("The server cannot be reached; do this when your strokes are there.")
+
     def _tell_kept(self) -> None:
         waiting = 0 if self._kept is None or not self._kept.lost else self._kept.waiting
         sentence = (

@@ -245,8 +245,10 @@ def _table(*heads: str, words: int = 1) -> QTableWidget:
     table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
     head = table.horizontalHeader()
     head.setDefaultAlignment(Qt.AlignmentFlag.AlignRight)
-    for column in range(words):
-        table.horizontalHeaderItem(column).setTextAlignment(Qt.AlignmentFlag.AlignLeft)
+    for column, name in enumerate(heads[:words]):
+        left = QTableWidgetItem(name)
+        left.setTextAlignment(Qt.AlignmentFlag.AlignLeft)
+        table.setHorizontalHeaderItem(column, left)
     head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     return table
