@@ -64,6 +64,7 @@ def test_others_are_seen_and_nothing_is_left_of_a_program_that_was_killed(
         while presence.beat("Dr Anna", "i1"):
             assert time.monotonic() < end, "the killed program is still there"
             time.sleep(0.05)
+        presence.beat("Dr Anna", "i1")
         schema = read_address(folder).schema
         rows = shared_server.run_sql(f"SELECT name, image_id FROM {schema}.presence")
         assert rows == [("Dr Anna", "i1")], "its row is gone too"
