@@ -106,7 +106,7 @@ class AssignmentRepository:
         """Return False while the reader is blinded: labels and drawings of others are to be hidden.
 
         That is so from the assignment of a lesion until it is finished, and for an adjudicator until all others
-        finished. On a server the database keeps to it as well (``core.store.postgresql.rights``).
+        finished. On a server the database keeps to it as well.
         """
         own = self.find(lesion_id, reader_id)
         if own is None or not own.open:

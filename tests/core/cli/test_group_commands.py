@@ -62,7 +62,7 @@ def test_two_readers_differ_a_third_adjudicates_and_training_uses_the_consensus(
         ("consensus, else readers", 24),
         ("readers alone", 24 - trained(own_study, 3)),
     ):
-        name = source.split()[0]
+        name = source.split()[0].strip(",")
         changes = (*TINY, f'labels.source="{source}"', 'labels.disagreement="majority"')
         marginalia("train", own_study, "--name", name, *(part for one in changes for part in ("--set", one)))
         with Study.open(own_study) as study:
