@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QSpinBox,
     QTableWidget,
     QTableWidgetItem,
     QTabWidget,
@@ -33,6 +32,7 @@ from app.qt.translation import tr
 from app.state.changes import AssignmentsChanged, Change, OthersChanged, StudyClosing
 from app.state.session import Session
 from app.widgets.label import Label
+from app.widgets.number import NumberField
 from core.domain.errors import MarginaliaError
 from core.domain.group import How
 from core.statistics.estimate import Estimate
@@ -52,7 +52,7 @@ class GroupDialog(QDialog):
         )
         self.course, self.text, self.problem = Label(), Label(), Label()
         self.agree = QPushButton(tr("Make the consensus where readers agree"))
-        self.people, self.each, self.adjudicator = QListWidget(), QSpinBox(), QComboBox()
+        self.people, self.each, self.adjudicator = QListWidget(), NumberField(), QComboBox()
         self.assign = QPushButton(tr("Assign"))
         self._pairs: tuple[PairAgreement, ...] = ()
         tabs = QTabWidget()
