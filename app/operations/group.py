@@ -19,6 +19,7 @@ def finish_lesion(session: Session, lesion_id: str) -> Act:
     the reader, was finished before, or has no margin yet.
     """
     study = session.writable_study()
+    session.send_strokes()  # what was drawn last counts too
     assert session.reader is not None  # or nothing were writable
     reader_id, lesion = session.reader.id, study.lesions.get(lesion_id)
 
@@ -30,7 +31,6 @@ def finish_lesion(session: Session, lesion_id: str) -> Act:
         study.assignments.reopen(lesion_id, reader_id)
         session.changed.emit(AssignmentsChanged())
 
-    session.send_strokes()
     finish()
     act = Act(text=tr("Finish lesion"), image_id=lesion.image_id, lesion_id=lesion_id, undo=reopen, redo=finish)
     session.journal.record(act)
@@ -68,6 +68,7 @@ def agree(session: Session) -> int:
 def decide(session: Session, lesion_id: str, labels: Labels, drawn_by: str | None) -> None:
     """Adjudicate a lesion as the current reader; StudyError where it is not this reader's to decide."""
     study = session.writable_study()
+    session.send_strokes()  # what was drawn last counts too
     assert session.reader is not None
     reader_id, image_id = session.reader.id, study.lesions.get(lesion_id).image_id
 
@@ -79,7 +80,6 @@ def decide(session: Session, lesion_id: str, labels: Labels, drawn_by: str | Non
         study.consensus.withdraw(lesion_id)
         return AssignmentsChanged()
 
-    session.send_strokes()
     session.changed.emit(put())
     act = Act(
         text=tr("Adjudication"),
