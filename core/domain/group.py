@@ -22,7 +22,7 @@ _WORDS = ("margin", "shape", "density", "category", "pathology")
 
 
 class Purpose(StrEnum):
-    """What a reader is to do with an assigned lesion."""
+    """Work that a reader is to do on an assigned lesion."""
 
     LABEL = "label"
     ADJUDICATE = "adjudicate"
@@ -60,11 +60,11 @@ class ConsensusSource(msgspec.Struct, frozen=True, kw_only=True):
     reader_id: str
     labels: Labels
     revision: int
-    """Of the reader's drawing; 0 where nothing was drawn."""
+    """Revision of the reader's drawing; 0 where nothing was drawn."""
 
 
 class Consensus(msgspec.Struct, frozen=True, kw_only=True):
-    """What counts for a lesion, with its provenance. Rows are only appended; the highest revision stands."""
+    """Labels and drawing that count for a lesion, with their provenance. Rows are only appended; the highest revision stands."""
 
     lesion_id: str
     revision: int

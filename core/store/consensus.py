@@ -102,7 +102,7 @@ class ConsensusRepository:
             return values(connection.execute(rows).all(), Consensus)
 
     def all(self) -> dict[str, Consensus]:
-        """What stands, by lesion."""
+        """Every consensus that stands, by lesion."""
         with self._database.read() as connection:
             return {key: from_row(row, Consensus) for key, row in standing_consensus(connection).items()}
 

@@ -27,7 +27,7 @@ CREATE OR REPLACE FUNCTION i_am_at(reader text, image text) RETURNS void LANGUAG
             ON CONFLICT (pid) DO UPDATE SET login = session_user, name = reader, image_id = image, at = now();
     END $$;
 """
-"""What ``rights.make_rights`` makes; nobody but the function writes into the table."""
+"""Statements of ``rights.make_rights``; nobody but the function writes into the table."""
 
 _OTHERS = f"""
 SELECT p.name, p.image_id FROM {PRESENCE} p JOIN pg_stat_activity a ON a.pid = p.pid AND a.usename = p.login
