@@ -64,7 +64,10 @@ class ConsensusSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Consensus(msgspec.Struct, frozen=True, kw_only=True):
-    """Labels and drawing that count for a lesion, with their provenance. Rows are only appended; the highest revision stands."""
+    """Labels and drawing that count for a lesion, with their provenance.
+
+    Rows are only appended; the highest revision stands.
+    """
 
     lesion_id: str
     revision: int
