@@ -107,10 +107,10 @@ class Session(QObject):
         """Changes that wait for room on the disk."""
         return len(self._waiting) + (self._refused is not None)
 
-    def create_study(self, folder: Path, name: str, *, synthetic: bool = False) -> None:
+    def create_study(self, folder: Path, name: str, *, synthetic: bool = False, server: str = "") -> None:
         from core.store.study import Study
 
-        study = Study.create(folder, name=name, synthetic=synthetic)
+        study = Study.create(folder, name=name, synthetic=synthetic, server=server)
         self.close_study()
         self._take(study, "")
 
