@@ -9,9 +9,11 @@ import msgspec
 
 FILE = Path(__file__).resolve().parents[2] / "resources" / "actions.json"
 
-Need = Literal["", "study", "writing", "reader", "image", "lesion", "case", "reading", "prototype", "undo", "redo"]
-"""Precondition of the action. ``case``: the explanation of a lesion in Review.
-``reading``: the question for the reader's own call in Review.
+Need = Literal[
+    "", "study", "writing", "reader", "report", "image", "lesion", "case", "reading", "prototype", "undo", "redo"
+]
+"""Precondition of the action. ``report``: the report of an import of the open study.
+``case``: the explanation of a lesion in Review. ``reading``: the question for the reader's own call in Review.
 ``prototype``: a focused prototype. ``undo`` and ``redo``: a step in the history of the screen that is shown."""
 
 ScreenName = Literal["", "annotate", "train", "review", "prototypes"]

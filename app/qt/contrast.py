@@ -45,8 +45,9 @@ def over(colour: QColor, ground: QColor) -> QColor:
 
 
 def readable(colour: QColor, palette: QPalette) -> QColor:
-    """The colour as text on the palette's window and panels, as little darker or lighter as ``TEXT`` needs."""
-    roles = (QPalette.ColorRole.Window, QPalette.ColorRole.AlternateBase)
+    """The colour as text on the palette's window, panels and raised parts, as little darker or lighter as ``TEXT``
+    needs."""
+    roles = (QPalette.ColorRole.Window, QPalette.ColorRole.AlternateBase, QPalette.ColorRole.Midlight)
     return QColor(_readable(colour.name(), *(palette.color(role).name() for role in roles)))
 
 
@@ -58,7 +59,8 @@ def _readable(name: str, *ground_names: str) -> str:
     hue, saturation, lightness = colour.hslHueF(), colour.hslSaturationF(), colour.lightnessF()
     for step in range(_STEPS + 1):
         share = step / _STEPS
-        shade = QColor.fromHslF(max(hue, 0.0), saturation, lightness + (towards - lightness) * share)
+        mixed = QColor.fromHslF(max(hue, 0.0), saturation, lightness + (towards - lightness) * share)
+        shade = QColor(mixed.name())  # as it is painted, in whole steps of 8 bits
         if min(contrast(shade, ground) for ground in grounds) >= TEXT:
             return shade.name()
     return shade.name()

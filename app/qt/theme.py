@@ -39,6 +39,9 @@ class Shades:
     on_warning: str
 
 
+_CHOSEN = 0.17
+"""Share of the accent in what lies behind a chosen entry that the program paints."""
+
 DARK = Shades(
     window="#14161a",
     panel="#1a1d22",
@@ -87,6 +90,13 @@ def apply_theme(application: QApplication, theme: Theme) -> Shades:
 def faint(palette: QPalette) -> QColor:
     """For what is less important, on any background of the theme."""
     return palette.color(QPalette.ColorRole.PlaceholderText)
+
+
+def chosen(palette: QPalette) -> QColor:
+    """Return the translucent colour behind a chosen entry, on which faint text stays readable."""
+    colour = QColor(palette.color(QPalette.ColorRole.Highlight))
+    colour.setAlphaF(_CHOSEN)
+    return colour
 
 
 def warning(palette: QPalette) -> QColor:

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+from pytestqt.qtbot import QtBot
 
 from app.widgets.viewer.picture import Picture
 from core.domain.study import Window
 from core.domain.vocabulary import Laterality, ViewPosition
 from core.store.arrays import pyramid
 
+PATIENCE_MS = 120_000
 _HARMLESS = ("propagateSizeHints", "does not support raise()", "does not support grabbing the keyboard")
 """Of a window and of a menu that pops up."""
 
@@ -23,6 +25,12 @@ def _every_study_is_known(monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
     """Tests make their studies beside the program; those marked ``foreign`` are about what it does not know."""
     if request.node.get_closest_marker("foreign") is None:
         monkeypatch.setattr("app.views.main_window.file_menu.is_known", lambda folder: True)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait as long on a busy machine as it needs: no test of the window is about a time."""
+    monkeypatch.setitem(QtBot.waitUntil.__kwdefaults__, "timeout", PATIENCE_MS)
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.e2e.patience import Patience
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -68,6 +69,7 @@ def take(study: Path, out: Path) -> None:
 class Pictures:
     def __init__(self, application: QApplication, window: MainWindow, out: Path) -> None:
         self.application, self.window, self.out = application, window, out
+        self._until = Patience(window)
 
     def annotate(self) -> None:
         """A spiculated mass with its fine annotation, signed in as the reader who drew it."""
@@ -135,13 +137,6 @@ class Pictures:
         while time.monotonic() < end:
             self.application.processEvents()
             time.sleep(0.005)
-
-    def _until(self, there: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 180
-        while not there():
-            if time.monotonic() > deadline:
-                raise TimeoutError("what is to be pictured did not come within 180 s")
-            self._settle(0.05)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,22 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from PySide6.QtWidgets import QApplication, QWidget
+
+from app.qt.theme import Theme, apply_theme
+from app.qt.translation import install
+from app.state.session import Session
+from app.views.main_window.window import MainWindow
+from core.phantom.records import ANNOTATOR
+from core.store.trusted_studies import mark_trusted
+from tests.app.all_dialogs import visit_dialogs
+from tests.app.all_screens import visit_plain_screens, visit_screens
+from tests.e2e.patience import Patience
+from tests.e2e.steps import Way, click
+from tests.trained_study import TINY
 
 LOOKS = ("dark", "light", "125", "150", "200", "german", "1920")
 LESIONS = 100_000
@@ -73,27 +86,13 @@ def main(arguments: list[str]) -> int:
 
 def take_way(folder: Path) -> None:
     """Each step of the way from the welcome page to an exported page, which tests/e2e goes too."""
-    from PySide6.QtWidgets import QApplication
-
-    from app.qt.theme import Theme, apply_theme
-    from app.state.session import Session
-    from app.views.main_window.window import MainWindow
-    from tests.e2e.steps import Way, click
-    from tests.trained_study import TINY
-
     application = QApplication([])
     apply_theme(application, Theme.DARK)
     window = MainWindow(Session())
     window.resize(1500, 900)
     window.show()
     shots = Shots(application, window, folder, "way")
-
-    def until(there: Callable[[], bool], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while not there():
-            assert time.monotonic() < deadline
-            shots.settle(0.02)
-
+    until = shots.until
     way = Way(window, until, folder / "studies" / f"way-{time.time_ns()}")
     shots.shoot("1-welcome")
     way.make_demo(15)
@@ -101,13 +100,13 @@ def take_way(folder: Path) -> None:
     way.go_to("train")
     way.plan("first", TINY)
     way.train()
-    until(lambda: window.train.job.prototypes.count > 0 or not window.training.running, 300)
+    until(lambda: window.train.job.prototypes.count > 0 or not window.training.running)
     shots.shoot("3-train")
-    way.wait_for_the_end(600)
+    way.wait_for_the_end()
     way.review()
     shots.shoot("4-review")
     way.go_to("prototypes")
-    until(lambda: window.desk.surveyed_model is not None, 120)
+    until(lambda: window.desk.surveyed_model is not None)
     way.tick((0, 2))
     shots.shoot("5-prune")
     way.prune("fires on a vessel")
@@ -127,7 +126,7 @@ def take_way(folder: Path) -> None:
     reading.setup.name.setText("pilot")
     shots.shoot("7-reader-study", reading)
     reading.setup.make.click()
-    until(lambda: reading.pages.currentWidget() is reading._reading, 60)
+    until(lambda: reading.pages.currentWidget() is reading._reading)
     shots.shoot("8-reading-alone", reading)
     reading.answer.margins.choose("circumscribed")
     click(reading.answer.probability, reading.answer.probability.place_of(30).toPoint())
@@ -144,7 +143,6 @@ def make_studies(folder: Path, trained: Path | None) -> None:
         make_small_study(folder / "small", folder / "source")
         make_large_study(folder / "large", folder / "small", lesions=LESIONS)
         from core.store.study import Study
-        from core.store.trusted_studies import mark_trusted
 
         Study.create(folder / "empty", name="Empty study").close()
         mark_trusted(folder / "empty")
@@ -160,7 +158,6 @@ def train_tiny(study: Path, source: Path) -> None:
     from core.cli.main import run_command_line
     from core.phantom.config import PhantomConfig
     from core.phantom.source import write_study_source
-    from tests.trained_study import TINY
 
     write_study_source(source, PhantomConfig(patients=24, seed=5, height=480, width=440), workers=1)
     changes = [part for change in TINY for part in ("--set", change)]
@@ -175,13 +172,6 @@ def train_tiny(study: Path, source: Path) -> None:
 
 def take(folder: Path, name: str) -> None:
     """All screens in one look."""
-    from PySide6.QtWidgets import QApplication
-
-    from app.qt.theme import Theme, apply_theme
-    from app.qt.translation import install
-    from app.state.session import Session
-    from app.views.main_window.window import MainWindow
-
     look = _LOOKS[name]
     application = QApplication([])
     install(application, look.language)
@@ -195,20 +185,24 @@ def take(folder: Path, name: str) -> None:
 
 
 class Shots:
-    def __init__(self, application: object, window: object, folder: Path, look: str) -> None:
-        from PySide6.QtWidgets import QApplication
+    """Takes the pictures of one look; what cannot be shown yet is waited for by the window's events."""
 
-        from app.views.main_window.window import MainWindow
-
-        assert isinstance(application, QApplication) and isinstance(window, MainWindow)
+    def __init__(self, application: QApplication, window: MainWindow, folder: Path, look: str) -> None:
         self.application, self.window, self.folder, self.look = application, window, folder, look
+        self.until = Patience(window)
 
-    def shoot(self, screen: str, widget: object = None) -> None:
-        from PySide6.QtWidgets import QWidget
-
+    def shoot(self, screen: str, widget: QWidget | None = None) -> None:
+        self.until(self._is_loaded)
         self.settle(0.3)
-        target = widget if isinstance(widget, QWidget) else self.window
-        target.grab().save(str(self.folder / f"{self.look}-{screen}.png"))
+        (widget or self.window).grab().save(str(self.folder / f"{self.look}-{screen}.png"))
+
+    def _is_loaded(self) -> bool:
+        """True if the picture that is chosen is there, and the worklist with its counts."""
+        session, shown = self.window.session, self.window.workspaces.shown_name
+        if not session.is_open or shown != "annotate":
+            return True
+        annotate = self.window.annotate
+        return not annotate.worklist.model.busy and (session.image_id is None or annotate.shown is not None)
 
     def settle(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -216,52 +210,29 @@ class Shots:
             self.application.processEvents()
             time.sleep(0.005)
 
-    def until(self, there: Callable[[], bool]) -> None:
-        end = time.monotonic() + 240
-        while not there() and time.monotonic() < end:
-            self.settle(0.02)
-
     def open(self, folder: Path) -> None:
         self.window.open_study(folder)
         self.until(lambda: self.window.annotate.shown is not None)
         self.settle(0.5)
 
     def all(self, studies: Path) -> None:
-        from core.phantom.records import ANNOTATOR
-
         window = self.window
         self.shoot("welcome-first")
         window.open_study(studies / "empty")
-        self.shoot("empty")
-        self.open(studies / "small")
-        self.shoot("small-unlabelled")
-        window.session.sign_in(ANNOTATOR)
-        window.actions_["view.lesion"].trigger()
-        window.actions_["view.zoom_out"].trigger()
-        window.actions_["tool.freehand"].trigger()
-        self.shoot("small")
-        window.actions_["lesion.link"].trigger()
-        menu = self.application.activePopupWidget()
-        assert menu is not None
-        self.shoot("small-finding", menu)
-        menu.close()
-        window.activateWindow()
-        window.annotate.panel.form.focus_on("category")
-        window.actions_["view.mask"].trigger()
-        self.shoot("small-labelling")
-        bar = window.annotate.panel.verticalScrollBar()
-        bar.setValue(bar.maximum())
-        self.shoot("small-history")
-        window.actions_["view.mask"].trigger()
-        self.hangings()
-        for name in ("train", "review", "prototypes"):
-            window.actions_[f"workspace.{name}"].trigger()
-            self.shoot(name)
+        visit_plain_screens(window, lambda name, widget: self.shoot(f"empty-{name}", widget))
+        self.small(studies)
+        own = studies / f"trained-{self.look}"
+        shutil.copytree(studies / "trained", own, dirs_exist_ok=True)
+        mark_trusted(own)
+        self.open(own)
+        visit_screens(window, self.shoot, self.until)
         window.actions_["workspace.annotate"].trigger()
-        self.dialogs(studies)
+        window.annotate.worklist.step(1)
+        self.until(lambda: window.session.lesion_id is not None)
+        visit_dialogs(window, studies / "source", self.shoot, self.until)
         window.banner.say("storage", "study.db could not be written: the disk is full. Make room.", "Try again")
         self.shoot("banner")
-        self.model(studies / "trained")
+        window.banner.say("storage", "")
         self.open(studies / "large")
         self.shoot("large")
         window.annotate.worklist.search.setText("nobody")
@@ -270,70 +241,20 @@ class Shots:
         window.studies.close()
         self.shoot("welcome")
 
-    def model(self, study: Path) -> None:
-        """The screens of a trained model."""
+    def small(self, studies: Path) -> None:
+        """A study of few images without a model."""
         window = self.window
-        self.open(study)
-        window.actions_["workspace.train"].trigger()
-        self.until(lambda: window.train.runs.table.rowCount() > 0)
-        window.train.runs.table.selectRow(0)
-        for place, name in enumerate(("train-run", "train-deviations", "train-advanced")):
-            window.train.plan.tabs.setCurrentIndex(place)
-            self.shoot(name)
-        window.actions_["workspace.review"].trigger()
-        review = window.review
-        self.until(lambda: bool(review.cases.lesion_id) and window.desk.model is not None)
-        self.settle(1.0)
-        self.shoot("review-blind")
-        review.ask_first.setChecked(False)
-        self.until(lambda: bool(review.lesion_shown) and review.lesion_shown == review.cases.lesion_id)
-        self.settle(1.0)
-        self.shoot("review-model")
-        window.actions_["workspace.prototypes"].trigger()
-        self.until(lambda: window.desk.surveyed_model is not None)
-        grid = window.prototypes.grid
-        grid.tick(frozenset({next(iter(grid.cards))}))
-        self.until(lambda: window.prototypes.outcome is not None)
-        self.settle(1.0)
-        self.shoot("prototypes-marked")
-        window.actions_["prototypes.enlarge"].trigger()
-        self.shoot("prototypes-loupe")
-
-    def hangings(self) -> None:
-        window = self.window
-        for name in ("views", "four", "prior", "single"):
-            window.actions_[f"hanging.{name}"].trigger()
-            views = window.annotate.wall.hanging_view
-            self.until(lambda views=views: all(view.picture is not None for view in views.views))  # type: ignore[misc]
-            self.settle(0.2)
-            if name != "single":
-                self.shoot(f"hanging-{name}")
-
-    def dialogs(self, studies: Path) -> None:
-        from PySide6.QtWidgets import QDialog
-
-        window = self.window
-        for name in ("help.shortcuts", "help.about", "edit.settings", "edit.shortcuts", "reader.sign_in",
-                     "reader.agreement", "view.calibrate", "study.new", "study.export"):  # fmt: skip
-            window.actions_[name].trigger()
-            self.settle(0.2)
-            [dialog] = [found for found in window.findChildren(QDialog) if found.isVisible()]
-            self.shoot(name.replace(".", "-"), dialog)
-            dialog.close()
-            dialog.deleteLater()
-            self.settle(0.05)
-        window.studies.imports.offer([studies / "source"])
-        preview = window.studies.imports.preview
-        assert preview is not None
-        self.until(lambda: not preview.busy)
-        self.shoot("before-import", preview)
-        preview.reject()
-        window.studies.imports.import_from(studies / "source")
-        importing = window.studies.imports.dialog
-        assert importing is not None
-        self.until(lambda: importing.result_value is not None)
-        self.shoot("import", importing)
-        importing.close()
+        self.open(studies / "small")
+        self.shoot("small-unlabelled")
+        window.session.sign_in(ANNOTATOR)
+        visit_plain_screens(window, lambda name, widget: self.shoot(f"small-{name}", widget))
+        window.actions_["workspace.annotate"].trigger()
+        window.actions_["lesion.link"].trigger()
+        menu = self.application.activePopupWidget()
+        assert menu is not None
+        self.shoot("small-finding", menu)
+        menu.close()
+        window.activateWindow()
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from app.qt.translation import tr
 from app.views.dialogs.new_study import NewStudyDialog
 from app.views.main_window.window import MainWindow
 
-Until = Callable[[Callable[[], bool], float], None]
-"""Waits, with events, until something is true, at most so many seconds; raises where it never is."""
+Until = Callable[[Callable[[], bool]], None]
+"""Waits, with events, until something is true; raises where it never is."""
 
 
 def click(widget: QWidget, at: QPoint | None = None) -> None:
@@ -53,7 +53,7 @@ class Way:
         click(ok)
         importing = window.studies.imports.dialog
         assert importing is not None and importing.isVisible()
-        self.until(lambda: importing.result_value is not None, 300)
+        self.until(lambda: importing.result_value is not None)
         click(importing.button)
         assert not importing.isVisible()
 
@@ -62,7 +62,7 @@ class Way:
 
     def plan(self, name: str, changes: Sequence[str]) -> None:
         plan = self.window.train.plan
-        self.until(lambda: plan.data.table.rowCount() > 0 and plan.start.isEnabled(), 60)
+        self.until(lambda: plan.data.table.rowCount() > 0 and plan.start.isEnabled())
         assert plan.preset.currentText() == "compact"
         retype(plan.name, name)
         plan.tabs.setCurrentWidget(plan.form)
@@ -80,11 +80,11 @@ class Way:
         window = self.window
         click(window.train.plan.start)
         training = window.training
-        self.until(lambda: training.job is not None and bool(training.job.metrics), 240)
+        self.until(lambda: training.job is not None and bool(training.job.metrics))
 
-    def wait_for_the_end(self, seconds: float) -> None:
+    def wait_for_the_end(self) -> None:
         training = self.window.training
-        self.until(lambda: training.job is not None and training.job.ended, seconds)
+        self.until(lambda: training.job is not None and training.job.ended)
         assert training.job is not None
         assert not training.job.problem, training.job.problem
 
@@ -92,9 +92,9 @@ class Way:
         """Give a reading first, then see the explanation; the lesion."""
         window, review = self.window, self.window.review
         self.go_to("review")
-        self.until(lambda: window.desk.model is not None or bool(window.desk.problem), 120)
+        self.until(lambda: window.desk.model is not None or bool(window.desk.problem))
         assert not window.desk.problem
-        self.until(lambda: bool(review.cases.lesion_id) and review.lesion_shown == review.cases.lesion_id, 60)
+        self.until(lambda: bool(review.cases.lesion_id) and review.lesion_shown == review.cases.lesion_id)
         if review.work.is_blind:
             assert review.ask.words is not None
             click(review.ask.words.chips["spiculated"])
@@ -109,7 +109,7 @@ class Way:
             card = screen.grid.cards[index]
             QTest.mouseClick(card, Qt.MouseButton.LeftButton, pos=card.box.center().toPoint())
         wanted = tuple(sorted(indices))
-        self.until(lambda: screen.outcome is not None and screen.outcome.removed == wanted, 30)
+        self.until(lambda: screen.outcome is not None and screen.outcome.removed == wanted)
 
     def prune(self, reason: str) -> None:
         screen = self.window.prototypes
@@ -123,7 +123,7 @@ class Way:
             model = desk.model
             return model is not None and not desk.is_opening and len(model.pruning.state.kept) == count
 
-        self.until(there, 60)
+        self.until(there)
 
     def export(self, path: Path) -> None:
         review = self.window.review
@@ -138,4 +138,4 @@ class Way:
                 QTest.keyClick(name, Qt.Key.Key_Return)
                 QTest.qWait(200)
         assert not isValid(dialog), "closed, it is gone"
-        self.until(path.exists, 60)
+        self.until(path.exists)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from app.state.session import Session
 from app.views.main_window.window import MainWindow
 from core.domain.study import RunStatus
 from core.store.study import Study
+from tests.e2e.patience import Patience
 from tests.e2e.steps import Way, click
 from tests.trained_study import TINY
 
@@ -26,11 +27,7 @@ def way(qtbot: QtBot, qapp: QApplication, tmp_path: Path, monkeypatch: pytest.Mo
     window.resize(1500, 900)
     window.show()
     qtbot.waitExposed(window)
-
-    def until(there: Callable[[], bool], seconds: float) -> None:
-        qtbot.waitUntil(there, timeout=int(1000 * seconds))
-
-    yield Way(window, until, tmp_path / "studies")
+    yield Way(window, Patience(window), tmp_path / "studies")
     window.training.stop_all()  # after a failure: nothing may ask whether it shall go on
     window.close()
     window.deleteLater()
@@ -55,12 +52,12 @@ def test_demo_train_review_prune_undo_prune_again_export(
     way.go_to("train")
     way.plan("first", changes)
     way.train()
-    way.wait_for_the_end(900)
+    way.wait_for_the_end()
     lesion = way.review()
     before = window.review.answer.strip.strip.rowCount()
     per_class = before // 3
     way.go_to("prototypes")
-    way.until(lambda: window.desk.surveyed_model is not None, 120)
+    way.until(lambda: window.desk.surveyed_model is not None)
     way.tick((0, per_class))
     way.prune("fires on a vessel")
     way.wait_for_prototypes(before - 2)
@@ -70,7 +67,7 @@ def test_demo_train_review_prune_undo_prune_again_export(
     way.prune("a near duplicate")
     way.wait_for_prototypes(before - 2)
     way.go_to("review")
-    way.until(lambda: window.review.answer.strip.strip.rowCount() == before - 2, 60)
+    way.until(lambda: window.review.answer.strip.strip.rowCount() == before - 2)
     way.export(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "a near duplicate" in page

@@ -88,7 +88,7 @@ class AnnotateWiring(QObject):
         self._show_layer()
 
     def _connect_drawing(self) -> None:
-        actions, canvas = self._actions, self._workspace.canvas
+        actions = self._actions
         for name in TOOLS:
             actions.connect_to(f"tool.{name}", partial(self._choose_tool, name))
         self._connect_to_view("tool.caliper", MammogramView.toggle_caliper)
@@ -99,8 +99,7 @@ class AnnotateWiring(QObject):
         actions.connect_to("pen.narrower", lambda: self._workspace.view.tool.change_width(-1))
         actions.connect_to("pen.wider", lambda: self._workspace.view.tool.change_width(1))
         for name in ("duplicate", "simplify", "smooth", "unite", "subtract"):
-            operation = getattr(operations, name)
-            actions.connect_to(f"edit.{name}", partial(operation, canvas.document))
+            actions.connect_to(f"edit.{name}", partial(self._operate, name))
         for field in ("margin", "shape", "density", "category", "pathology", "probability", "comment"):
             actions.connect_to(f"label.{field}", partial(self._focus_label, field))
         actions.connect_checked("label.flag", self._workspace.panel.form.flag.setChecked)
@@ -165,6 +164,15 @@ class AnnotateWiring(QObject):
     def _choose_tool(self, name: str) -> None:
         self._workspace.canvas.choose_tool(name)
         self._workspace.view.setFocus()
+
+    def _operate(self, name: str) -> None:
+        """Carry out an operation on the selected shapes, or say what has to be selected for it."""
+        document = self._workspace.document
+        missing = document.nothing_to_draw_on or operations.missing(document, name)
+        if missing:
+            self._workspace.refused.emit(missing)
+        else:
+            getattr(operations, name)(document)
 
     def _show_tool(self, _: object) -> None:
         workspace = self._workspace

@@ -15,7 +15,7 @@ from core.domain.errors import ConflictError
 def ask_which_stays(conflict: ConflictError, parent: QWidget, use_mine: Callable[[], None]) -> QMessageBox:
     """Ask, with the other's value in the picture behind; ``use_mine`` replaces it. Returns the open dialog."""
     box = QMessageBox(
-        QMessageBox.Icon.Question, tr("Changed by somebody else"), translate_message(conflict), parent=parent
+        QMessageBox.Icon.NoIcon, tr("Changed by somebody else"), translate_message(conflict), parent=parent
     )
     box.setInformativeText(tr("The picture shows what the study holds now."))
     mine = box.addButton(tr("Use mine"), QMessageBox.ButtonRole.AcceptRole)

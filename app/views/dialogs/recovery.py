@@ -47,6 +47,7 @@ class RecoveryDialog(QDialog):
             label = Label(f"• {line}")
             label.setWordWrap(True)
             layout.addWidget(label)
+        layout.addStretch()
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.button(QDialogButtonBox.StandardButton.Close).setText(tr("Close"))
         buttons.rejected.connect(self.reject)

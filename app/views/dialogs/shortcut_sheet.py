@@ -80,7 +80,7 @@ def sheet_html(groups: Mapping[str, Sequence[tuple[str, str]]], faint: str) -> s
         column = _COLUMNS - 1 if title in wide else lengths.index(min(lengths))
         lengths[column] += len(lines) + 2
         rows = "".join(
-            f"<tr><td style='padding:1px 14px 1px 0;white-space:nowrap'>{escape(text)}</td>"
+            f"<tr><td style='padding:1px 14px 1px 0'>{escape(text)}</td>"
             f"<td style='color:{faint};white-space:nowrap'>{escape(keys)}</td></tr>"
             for keys, text in lines
         )

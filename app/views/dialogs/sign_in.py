@@ -8,6 +8,7 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFormLayout,
     QInputDialog,
+    QLabel,
     QLineEdit,
     QWidget,
 )
@@ -18,6 +19,8 @@ from app.qt.translation import tr
 from app.state.session import Session
 from app.widgets.label import Label
 from core.domain.errors import MarginaliaError
+
+_PASSWORD_WIDTH = 480
 
 
 class SignInDialog(QDialog):
@@ -78,6 +81,10 @@ def ask_new_password(session: Session, parent: QWidget) -> QInputDialog:
             "study. Leave it empty to sign in without one."
         )
     )
+    label = dialog.findChild(QLabel)
+    if label is not None:  # one long line would be wider than a small screen
+        label.setWordWrap(True)
+    dialog.resize(_PASSWORD_WIDTH, dialog.sizeHint().height())
     dialog.setTextEchoMode(QLineEdit.EchoMode.Password)
     dialog.textValueSelected.connect(session.set_password)
     return dialog

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -24,6 +25,7 @@ _RANK = {fate: rank for rank, fate in enumerate((*TO_READ, ImportOutcome.LEFT_OU
 _AIR = 8
 _FIT_MS = 30
 _IMAGE = 0x100
+_ROW = re.compile(r"row (\d+)")
 
 
 def fate_name(fate: ImportOutcome) -> str:
@@ -45,6 +47,12 @@ def coming_fate_name(fate: ImportOutcome) -> str:
         ImportOutcome.WRONG: tr("cannot be used"),
         ImportOutcome.UNREACHED: tr("not reached"),
     }[fate]
+
+
+def shown_name(name: str) -> str:
+    """The name of a file, or "row 3" of a table, which is no file, in the user's language."""
+    row = _ROW.fullmatch(name)
+    return name if row is None else tr("row {n}", n=row[1])
 
 
 class OutcomeTable(QTableWidget):
@@ -97,7 +105,7 @@ class OutcomeTable(QTableWidget):
             self.setRowHidden(row, fate is not None and found.fate is not fate)
 
     def _name(self, found: FileResult, *, link: bool) -> QTableWidgetItem:
-        item = QTableWidgetItem(found.name)
+        item = QTableWidgetItem(shown_name(found.name))
         item.setToolTip(tip(found.name))
         if link and found.image_id:
             font = item.font()

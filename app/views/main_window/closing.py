@@ -13,8 +13,10 @@ def may_lose_change(parent: QWidget) -> bool:
     box.setWindowTitle(tr("Not saved yet"))
     box.setText(tr("The last change could not be written, because the disk is full or read-only."))
     box.setInformativeText(tr("Make room and try again, or close without it."))
-    box.addButton(tr("Keep open"), QMessageBox.ButtonRole.RejectRole)
+    stay = box.addButton(tr("Keep open"), QMessageBox.ButtonRole.RejectRole)
     leave = box.addButton(tr("Close without it"), QMessageBox.ButtonRole.DestructiveRole)
+    box.setDefaultButton(stay)
+    box.setEscapeButton(stay)
     box.exec()
     box.deleteLater()
     return box.clickedButton() is leave

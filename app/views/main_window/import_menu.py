@@ -27,6 +27,8 @@ _PLACE = "folders/images"
 class ImportController(QObject):
     image_wanted = Signal(str)
     """Id of an image that the user chose in the report of an import."""
+    report_changed = Signal()
+    """Emitted when ``has_report`` changed."""
 
     def __init__(self, session: Session, window: QWidget) -> None:
         super().__init__(window)
@@ -40,6 +42,20 @@ class ImportController(QObject):
         actions.connect_to("study.import_files", self.ask_files)
         actions.connect_to("study.import_data_set", self.ask_data_set)
 
+        actions.connect_to("study.import_report", self.show_report)
+
+    @property
+    def has_report(self) -> bool:
+        """True if an import of the open study runs or has ended: what happened to its files can be shown."""
+        return self.dialog is not None
+
+    def show_report(self) -> None:
+        """Show the import that runs, or the report of the last one again."""
+        if self.dialog is not None:
+            self.dialog.show()
+            self.dialog.raise_()
+            self.dialog.activateWindow()
+
     def stop(self) -> None:
         """End what is under way; what an import finished is kept."""
         self._end_preview()
@@ -49,6 +65,7 @@ class ImportController(QObject):
             # the window is its parent and would keep it, with a row for every file, as long as it lives
             self.dialog.deleteLater()
             self.dialog = None
+            self.report_changed.emit()
 
     def _end_preview(self) -> None:
         if self.preview is not None:
@@ -98,6 +115,7 @@ class ImportController(QObject):
         self.dialog.imported.connect(self._take)
         self.dialog.image_wanted.connect(self.image_wanted)
         self.dialog.start()
+        self.report_changed.emit()
 
     def _import(self, found: FoundFiles, choices: ImportChoices) -> None:
         from app.views.importing.results import import_found

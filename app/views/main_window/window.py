@@ -199,6 +199,7 @@ class MainWindow(QMainWindow):
         self.workspaces.search_failed.connect(lambda sentence: self.banner.say("worklist", sentence))
         self.workspaces.pointed.connect(self._show_pointer)
         studies.imports.image_wanted.connect(self._show_image)
+        studies.imports.report_changed.connect(self._enable_actions)
         self.session.changed.connect(self._on_change)
 
     # what the session says
@@ -243,6 +244,7 @@ class MainWindow(QMainWindow):
                 there.add("writing")
                 if session.reader is not None:
                     there.add("reader")
+        there |= {"report"} if self.studies.imports.has_report else set()
         history = NoHistory() if screen is None else screen.history
         for step, text in (("undo", history.undo_text), ("redo", history.redo_text)):
             self.actions_.name_step(f"edit.{step}", text)

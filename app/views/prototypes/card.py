@@ -216,6 +216,7 @@ class PrototypeCard(QAbstractButton):
         number = str(self.index + 1)
         painter.drawText(head, Qt.AlignmentFlag.AlignVCenter, number)
         if self.note:
+            painter.save()
             head.adjust(painter.fontMetrics().horizontalAdvance(number) + 8, 0, 0, 0)
             painter.setPen(readable(frame_colour(self.state, palette), palette))
             small = painter.font()
@@ -223,6 +224,7 @@ class PrototypeCard(QAbstractButton):
             painter.setFont(small)
             text = painter.fontMetrics().elidedText(self.note, Qt.TextElideMode.ElideRight, int(head.width()))
             painter.drawText(head, Qt.AlignmentFlag.AlignVCenter, text)
+            painter.restore()
         self._draw_box(painter)
 
     def _draw_box(self, painter: QPainter) -> None:

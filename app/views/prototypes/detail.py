@@ -102,7 +102,8 @@ class PrototypeDetail(QScrollArea):
         source = model.pruning.base.card.prototypes[index]
         self.title.setText(tr("Prototype {number}, {name}", number=index + 1, name=tr(name)))
         self.portrait.show_pictures(pictures)
-        lines = [tr("From lesion {lesion}", lesion=source.lesion_id[:8])]
+        title = next((case.title for case in model.cases if case.lesion_id == source.lesion_id), "")
+        lines = [tr("From lesion {lesion}", lesion=title or source.lesion_id[:8])]
         happened = history_of(model.pruning.study, model.run, index)
         self.history.setText("\n".join([_moved(source.distance_moved), *map(_sentence, happened)]))
         if facts is not None:

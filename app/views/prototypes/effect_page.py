@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.translation import tr
 from app.views.prototypes.effect import EffectTable
 from app.widgets.label import Label
+from app.widgets.line_field import LineField
 
 
 class EffectPage(QWidget):
@@ -16,7 +17,7 @@ class EffectPage(QWidget):
         self.suggested.setAccessibleName(tr("Suggested set"))
         self.select, self.clear = QPushButton(tr("Mark")), QPushButton(tr("Clear"))
         self.select.setToolTip(tr("Mark the suggested set for pruning"))
-        self.state, self.problem, self.reason = Label(), Label(), QLineEdit()
+        self.state, self.problem, self.reason = Label(), Label(), LineField()
         self.effect = EffectTable()
         self.prune = QPushButton(tr("Prune"))
         self.prune.setObjectName("primary")

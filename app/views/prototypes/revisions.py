@@ -42,6 +42,7 @@ class RevisionTree(QWidget):
         self.use = QPushButton(tr("Use this one"))
         self.compare = QPushButton(tr("Compare"))
         self.hint = Label(tr("Choose two to compare them."))
+        self.hint.setWordWrap(True)
         self.hint.setObjectName("faint")
         line = QHBoxLayout()
         line.addWidget(self.use)

@@ -72,6 +72,7 @@ class PrototypesScreen(ModelScreen):
         return {
             "prototypes.enlarge": self.wall.enlarge,
             "prototypes.mark": self._toggle_current,
+            "prototypes.prune": self._ask_reason,
             "prototypes.keep": lambda: self._toggle_mark(Mark.KEEP),
             "prototypes.irrelevant": lambda: self._toggle_mark(Mark.NOT_RELEVANT),
         }
@@ -81,6 +82,7 @@ class PrototypesScreen(ModelScreen):
     def _lay_out(self) -> None:
         for button in (self.undo, self.redo):
             self.top.addWidget(button)
+            self.top.addSpacing(8)
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName(tr("Prototypes"))
         self.tabs.addTab(self.detail, tr("Detail"))
@@ -108,6 +110,7 @@ class PrototypesScreen(ModelScreen):
         self.clear.clicked.connect(lambda: self.grid.tick(frozenset()))
         self.reason.textChanged.connect(self._enable)
         self.reason.returnPressed.connect(self.prune.click)
+        self.reason.escaped.connect(self.wall.focus)
         self.prune.clicked.connect(self._prune)
         self.undo.clicked.connect(self._undo)
         self.redo.clicked.connect(self._redo)
@@ -271,6 +274,8 @@ class PrototypesScreen(ModelScreen):
             case ModelRevised():
                 self.reason.clear()
                 self._acts.forget()
+                if self.reason.hasFocus():  # Ctrl+Z takes back the pruning, not what was typed
+                    self.wall.focus()
             case OpinionGiven(subject=subject) if subject.startswith("prototype") and self.isVisible():
                 if (model := self.desk.model) is not None:
                     self._show_facts(model)
@@ -291,6 +296,20 @@ class PrototypesScreen(ModelScreen):
             self._bring_back(card.index)
         else:
             self.grid.toggle_current()
+
+    def _ask_reason(self) -> None:
+        """To the field for the reason; from there, prune."""
+        if not self.grid.ticked:
+            self.refused.emit(tr("Mark at least one prototype first, with X."))
+        elif self.tabs.currentWidget() is self.page and self.reason.hasFocus():
+            if not self.prune.isEnabled():
+                self.refused.emit(
+                    self.prune.toolTip() or tr("The figures without the marked ones are being computed.")
+                )
+            self.prune.click()
+        else:
+            self.tabs.setCurrentWidget(self.page)
+            self.reason.setFocus()
 
     def _prune(self) -> None:
         model, outcome = self.desk.model, self.outcome

@@ -35,7 +35,7 @@ class PrototypeWall(QWidget):
         self.bar.setAccessibleName(tr("Progress of the figures"))
         for label in (self.progress, self.keys):
             label.setObjectName("faint")
-        self.keys.say(tr("Arrows: look · Space: enlarge · X: prune · K: keep · N: irrelevant · Ctrl+Z: take back"))
+        self.keys.say(tr("Arrows look · Space enlarges · X marks · Enter prunes · K keeps · N not relevant"))
         self._lay_out()
         stored = settings.text(_SIZE)
         self.grid.set_side(int(stored) if stored.isdecimal() else 0)

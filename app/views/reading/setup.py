@@ -25,6 +25,10 @@ from core.domain.reading import ReaderStudy
 _STUDY = Qt.ItemDataRole.UserRole
 
 
+_WIDEST = 560
+"""Width of the form in logical pixels: on a wide screen a name needs no more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewReaderStudy:
     name: str
@@ -64,24 +68,32 @@ class SetupPage(QWidget):
         self.make = QPushButton(tr("Make and read"))
         for button in (self.begin, self.results, self.make):
             button.setAutoDefault(False)
+        self.known = QWidget()
+        """Made reader studies and what can be done with them; hidden where there is none."""
+        known = QVBoxLayout(self.known)
+        known.setContentsMargins(0, 0, 0, 0)
+        known.addWidget(self.studies)
         line = QHBoxLayout()
         line.addStretch()
         line.addWidget(self.results)
         line.addWidget(self.begin)
-        form = QFormLayout()
+        known.addLayout(line)
+        fields = QWidget()
+        fields.setMaximumWidth(_WIDEST)
+        form = QFormLayout(fields)
+        form.setContentsMargins(0, 0, 0, 0)
         form.addRow(tr("Name"), self.name)
         form.addRow(tr("Lesions at most"), self.most)
         form.addRow(tr("Seed"), self.seed)
         form.addRow("", self.make)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(40, 28, 40, 28)
-        for part in (title, note, self.studies):
+        for part in (title, note, self.known):
             layout.addWidget(part)
-        layout.addLayout(line)
         heading = Label(tr("New"))
         heading.setObjectName("heading")
         layout.addWidget(heading)
-        layout.addLayout(form)
+        layout.addWidget(fields)
         layout.addStretch()
         self._able = True
         self.studies.itemSelectionChanged.connect(self._enable)
@@ -94,6 +106,7 @@ class SetupPage(QWidget):
         """``able``: whether readings can be kept."""
         self._able = able
         self.studies.clear()
+        self.known.setVisible(bool(studies))
         for made in studies:
             item = QListWidgetItem(tr("{name}: {count} lesions", name=made.name, count=len(made.lesion_ids)))
             item.setData(_STUDY, made)

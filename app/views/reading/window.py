@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 
 _SIZE = QSize(1400, 960)
+_TITLE = 40
+"""Height of a title bar, which is known only once the window is shown."""
 _TILE = 72
 """Side of the prototypes' pictures in the strip, in logical pixels."""
 
@@ -132,7 +134,8 @@ class ReadingWindow(QDialog):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.pages)
         self.answer.next.setAutoDefault(False)
-        self.resize(_SIZE)
+        room = self.screen().availableSize()
+        self.resize(_SIZE.boundedTo(QSize(room.width(), room.height() - _TITLE)))
 
     # before
 

@@ -45,8 +45,12 @@ class AnswerPanel(QWidget):
         """``keep``: the same case as before, whose chosen prototype stays chosen."""
         explanation = pictures.panel.explanation
         shown = explanation.predicted
-        name = tr(explanation.class_names[shown])
         self.strip.show_case(pictures, shown, supposed.off, keep=keep)
         lines = self.strip.strip.lines
-        total = tr("Score of {name}: {score}", name=name, score=number(lines[-1].running if lines else 0.0, 3))
-        self.total.setText(f"{tr('HYPOTHETICAL')} · {total}" if supposed.off else total)
+        score = number(lines[-1].running if lines else 0.0, 3)
+        # without the class, which the first tab names: both stand on one line with the tabs
+        self.total.setText(
+            f"{tr('HYPOTHETICAL')} · {score}"
+            if supposed.off
+            else tr("Score of {name}: {score}", name=tr(explanation.class_names[shown]), score=score)
+        )

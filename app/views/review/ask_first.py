@@ -20,6 +20,8 @@ class AskFirst(QWidget):
     called = Signal(str, object)
     """The chosen word, and the probability of malignancy in [0, 1] or None."""
     skipped = Signal()
+    refused = Signal(str)
+    """Why nothing was kept, as a sentence."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -84,9 +86,12 @@ class AskFirst(QWidget):
             self.words.choose_by_key(str(place))
 
     def keep(self) -> None:
-        """Keep what is chosen; nothing where no word is."""
+        """Keep what is chosen; say what is missing where no word is."""
         if self.words is not None and self.words.value is not None:
             self.called.emit(self.words.value, self.probability.value)
+        elif self.words is not None:
+            last = len(self.words.chips)
+            self.refused.emit(tr("Choose a word for it first, with the keys 1 to {last}.", last=last))
 
     def _make_words(self, name: str, words: Sequence[str]) -> None:
         if self.words is not None:

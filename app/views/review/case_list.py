@@ -112,6 +112,10 @@ class CaseList(QWidget):
         index = self.view.currentIndex()
         return self.cases.cases[index.row()] if index.isValid() else None
 
+    def case_of(self, lesion_id: str) -> ReviewCase | None:
+        """The case of a lesion, in the queue or left out of it."""
+        return next((case for case in self._all if case.lesion_id == lesion_id), None)
+
     def neighbours(self) -> tuple[str, ...]:
         """The next and the previous lesion of the queue."""
         row = self.view.currentIndex().row()

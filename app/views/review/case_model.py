@@ -9,7 +9,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtGui import QColor, QFont, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from app.qt.theme import warning
+from app.qt.theme import chosen, warning
 from app.qt.translation import tr
 from app.widgets.explain.numbers import class_qcolour, percent
 from app.widgets.label import tip
@@ -112,8 +112,7 @@ class CaseDelegate(QStyledItemDelegate):
         if option.state & QStyle.StateFlag.State_Selected:
             colour = QColor(palette.color(QPalette.ColorRole.Highlight))
             painter.fillRect(QRectF(area.left(), area.top(), 3, area.height()), colour)
-            colour.setAlpha(60)
-            painter.fillRect(area, colour)
+            painter.fillRect(area, chosen(palette))
         inner = area.adjusted(12, 5, -8, -6)
         metrics = option.fontMetrics
         painter.setPen(palette.color(QPalette.ColorRole.Text))

@@ -99,6 +99,8 @@ class ReviewScreen(ModelScreen):
         self.tabs.what_if.reset_wanted.connect(self._reset)
         self.ask.called.connect(self._keep_call)
         self.ask.skipped.connect(self._skip_call)
+        self.ask.refused.connect(self.refused)
+        self.answer.verdicts.left.connect(self.pair.lesion.view.setFocus)
         self.ask_first.toggled.connect(self._set_ask_first)
         self.export_button.clicked.connect(self.export.ask_for_file)
         self.export.written.connect(self.refused)
@@ -156,11 +158,11 @@ class ReviewScreen(ModelScreen):
         """Return True if readings are requested: also only where they can be kept."""
         return self.ask_first.isChecked() and self.session.can_write
 
-    def _must_call(self) -> bool:
-        case = self.cases.case
+    def _must_call(self, lesion_id: str) -> bool:
+        case = self.cases.case_of(lesion_id)
         if case is None or not self._asks or case.own is not None:
             return False
-        return case.lesion_id not in self._shown_without_call
+        return lesion_id not in self._shown_without_call
 
     def _case_chosen(self, lesion_id: str) -> None:
         self._supposition = Supposition()
@@ -179,7 +181,7 @@ class ReviewScreen(ModelScreen):
     def _show_panel(self, pictures: CasePictures | None) -> None:
         if pictures is None:
             return
-        blind = self._must_call()
+        blind = self._must_call(pictures.panel.explanation.roi.lesion_id)
         self.pages_of_case.setCurrentWidget(self.work)
         self.pair.lesion.view.calibrated = stored_calibration(self.screen().name())[1]
         self.pair.source.view.has_notice = False
@@ -262,8 +264,8 @@ class ReviewScreen(ModelScreen):
         self.pair.show_look(look)
 
     def _show_given(self) -> None:
-        given = self.cases.cases.said.get(self.cases.lesion_id, ())
-        self.answer.verdicts.show_given(given, self.session.reader.name if self.session.reader else "")
+        shown, reader = self.lesion_shown, self.session.reader
+        self.answer.verdicts.show_given(shown, self.cases.cases.said.get(shown, ()), reader.name if reader else "")
 
     def _follow(self, change: Change) -> None:
         match change:
@@ -328,7 +330,8 @@ class ReviewScreen(ModelScreen):
         self._show_panel(self.pair.pictures)
 
     def _keep_call(self, word: str, probability: object) -> None:
-        model, lesion_id, reader = self.desk.model, self.cases.lesion_id, self.session.reader
+        """For the lesion that is seen: the next one may be chosen, and not be there yet."""
+        model, lesion_id, reader = self.desk.model, self.lesion_shown, self.session.reader
         if model is None or not lesion_id or reader is None:
             return
         reading = reading_of(model, reader.id, lesion_id, word, probability)
@@ -340,7 +343,7 @@ class ReviewScreen(ModelScreen):
         self.steps.add(ReviewStep(reading=reading))
 
     def _skip_call(self) -> None:
-        self._shown_without_call.add(self.cases.lesion_id)
+        self._shown_without_call.add(self.lesion_shown)
         self._show_panel(self.pair.pictures)
 
     def _give_verdict(self, verdict: Verdict | None, comment: str) -> None:

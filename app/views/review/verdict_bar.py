@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.formatting import local_time
 from app.qt.translation import tr
 from app.widgets.choice_row import Choice, ChoiceRow
 from app.widgets.label import Elided
+from app.widgets.line_field import LineField
 from core.domain.opinion import GivenOpinion, Verdict
 
 KEYS = {
@@ -24,6 +25,8 @@ KEYS = {
 class VerdictBar(QWidget):
     chosen = Signal(object, str)
     """A ``Verdict`` (None: the verdict is taken back), and the comment that stands beside it."""
+    left = Signal()
+    """Emitted when a comment was written or its field left: the keys are the screen's again."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,7 +41,10 @@ class VerdictBar(QWidget):
             for verdict, key in KEYS.items()
         ]
         self.verdicts = ChoiceRow(tr("Your verdict"), choices, columns=4, titled=False, keys_always=True)
-        self.comment = QLineEdit()
+        self.comment = LineField()
+        self._lesion = ""
+        self._drafts: dict[str, str] = {}
+        """Comments that were begun, by lesion: a step to another lesion takes none of them along."""
         self.comment.setPlaceholderText(tr("Comment on this explanation (C)"))
         self.comment.setAccessibleName(tr("Comment on this explanation"))
         self.comment.returnPressed.connect(self._comment)
@@ -60,9 +66,14 @@ class VerdictBar(QWidget):
         layout.addLayout(line)
         layout.addWidget(self.past)
         self.verdicts.chosen.connect(self._verdict_chosen)
+        self.comment.escaped.connect(self.left)
 
-    def show_given(self, given: Sequence[GivenOpinion], reader: str) -> None:
-        """Show the reader's own verdict as the chosen one, and all opinions, the newest first."""
+    def show_given(self, lesion_id: str, given: Sequence[GivenOpinion], reader: str) -> None:
+        """Show the reader's own verdict on a lesion as the chosen one, and all opinions, the newest first."""
+        if lesion_id != self._lesion:
+            self._drafts[self._lesion] = self.comment.text()
+            self._lesion = lesion_id
+            self.comment.setText(self._drafts.pop(lesion_id, ""))
         own = verdict_of(given, reader)
         self.verdicts.set_value(None if own is None else own.opinion.verdict.value)
         self.past.say(" · ".join(_text(one) for one in reversed(given)))
@@ -79,6 +90,7 @@ class VerdictBar(QWidget):
             return
         self.comment.clear()
         self.chosen.emit(Verdict.COMMENT, comment)
+        self.left.emit()
 
 
 def verdict_of(given: Sequence[GivenOpinion], reader: str) -> GivenOpinion | None:

@@ -20,6 +20,10 @@ _AUROC = ("validation_auroc",)
 _PRECISIONS = ("validation_lesion_precision", "validation_fine_precision")
 _BESIDE = [(1.0, 0.0), (1.0, 0.0)]
 """Which corner of a stage's word lies on its line."""
+_AXIS = 52
+"""Height of a plot that its horizontal axis and its edges take, in pixels."""
+_EDGE = 8
+"""Pixels around a plot, so that the last number of an axis is whole."""
 _SAMPLE, _GAP, _LINE = 18, 5, 18
 """Widths of a line in the legend and of the gap after it, and the height of a row, in pixels."""
 
@@ -80,6 +84,7 @@ class Curves(QWidget):
         height = max(chart.legend.heightForWidth(chart.width()) for chart in self.charts)
         for chart in self.charts:
             chart.legend.setFixedHeight(height)
+            chart.leave_room()
 
 
 class Chart(QWidget):
@@ -94,6 +99,7 @@ class Chart(QWidget):
         self.plot.hideButtons()
         self.plot.setMenuEnabled(False)
         self.plot.setMinimumSize(160, 110)
+        self.plot.getPlotItem().setContentsMargins(0, _EDGE, _EDGE, 0)
         self.plot.setAccessibleName(title)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -102,6 +108,8 @@ class Chart(QWidget):
         layout.addWidget(self.plot, 1)
         layout.addWidget(self.legend)
         self._entries: list[tuple[str, str, bool]] = []
+        self._words: list[str] = []
+        """Words of the stages that are marked."""
         self._paint()
 
     @property
@@ -111,7 +119,7 @@ class Chart(QWidget):
 
     def begin(self, names: str, *, empty: bool) -> None:
         self.plot.clear()
-        self._entries = []
+        self._entries, self._words = [], []
         waits = tr("no figures yet") if empty and names else ""
         self.heading.say(" · ".join(part for part in (self.title, names, waits) if part))
 
@@ -141,15 +149,32 @@ class Chart(QWidget):
             self.plot.addItem(begin, ignoreBounds=True)
             # along the line: two stages may begin close to each other
             word = stage_mark(mark.stage)
+            self._words.append(word)
             pg.InfLineLabel(begin, word, position=0.98, color=faint, rotateAxis=(1, 0), anchors=_BESIDE)
 
     def finish(self) -> None:
-        """Axes as wide as the curves; from 0 to 1 where there are none."""
+        """Axes as wide as the curves, with room for the words of stages; from 0 to 1 where there are none."""
         self.legend.show_entries(self._entries)
         if self.plot.listDataItems():
             self.plot.enableAutoRange()
+            self.leave_room()
         else:
             self.plot.setRange(xRange=(0, 10), yRange=(0, 1), disableAutoRange=True)
+
+    def leave_room(self) -> None:
+        """Leave room above the curves for the words of the stages, as long as they are."""
+        drawn = [item.getData()[1] for item in self.plot.listDataItems()]
+        if not drawn or not self._words:
+            return
+        low, high = min(map(min, drawn)), max(map(max, drawn))
+        metrics = QFontMetrics(self.plot.font())
+        need = max(map(metrics.horizontalAdvance, self._words)) + 4 * _EDGE
+        share = min(need / max(self.plot.height() - _AXIS, 1), 0.6)
+        self.plot.setYRange(low, high + (high - low) * share / (1 - share))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.leave_room()
 
     def changeEvent(self, event: object) -> None:
         super().changeEvent(event)  # type: ignore[arg-type]
@@ -230,8 +255,16 @@ class _Axis(pg.AxisItem):  # type: ignore[misc]
         return [text.replace(".", QLocale().decimalPoint()) for text in texts]
 
 
+class _EpochAxis(_Axis):
+    """Whole epochs only, also where there are few."""
+
+    def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
+        levels: list[tuple[float, float]] = super().tickSpacing(low, high, size)
+        return [(spacing, offset) for spacing, offset in levels if spacing >= 1] or [(1.0, 0.0)]
+
+
 def _axes() -> dict[str, pg.AxisItem]:
-    axes = {side: _Axis(side) for side in ("left", "bottom")}
+    axes = {"left": _Axis("left"), "bottom": _EpochAxis("bottom")}
     for axis in axes.values():
         axis.enableAutoSIPrefix(False)
     axes["bottom"].setLabel(tr("epochs of all stages"))

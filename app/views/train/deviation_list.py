@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.views.train.field_names import titled
+from app.widgets.explain.numbers import localised
 from app.widgets.label import Label
 from core.training.presets import Deviation
 
@@ -53,7 +54,7 @@ class DeviationList(QScrollArea):
 
 
 def _shown(value: str) -> str:
-    return {"True": tr("yes"), "False": tr("no")}.get(value) or translate_message(value)
+    return {"True": tr("yes"), "False": tr("no")}.get(value) or localised(translate_message(value))
 
 
 def sentence(text: str) -> str:

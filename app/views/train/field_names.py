@@ -202,8 +202,20 @@ def group_name(group: str) -> str:
     return _GROUPS[group]() if group in _GROUPS else _plain(group)
 
 
+RULES: dict[str, Callable[[], str]] = {
+    "last layer (A3)": lambda: tr("Last layer (A3)"),
+    "malignancy (B)": lambda: tr("Malignancy (B)"),
+    "malignancy, out of fold": lambda: tr("Malignancy, out of fold"),
+    "lesion slots of a batch": lambda: tr("Lesion slots of a batch"),
+    "masks of a batch": lambda: tr("Masks of a batch"),
+}
+"""Names of the program's own rules that depart from the paper and that no field of the configuration holds."""
+
+
 def titled(path: str) -> str:
-    """Return the group and the name of a field: "Network: latent channels"."""
+    """Return the group and the name of a field: "Network: latent channels", or the name of a rule."""
+    if path in RULES:
+        return RULES[path]()
     group, _, _ = path.rpartition(".")
     return f"{group_name(group)}: {field_name(path)}" if group else field_name(path)
 

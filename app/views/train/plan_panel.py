@@ -328,6 +328,7 @@ class PlanPanel(QWidget):
         record = like[-1].metrics.get("record")
         seconds = record.get("seconds") if isinstance(record, dict) else None
         device = record.get("device", "") if isinstance(record, dict) else ""
+        device = tr("the processor") if device == "cpu" else device
         total = sum(float(value) for value in seconds.values()) if isinstance(seconds, dict) else 0.0
         self.estimate.setText(
             tr("{name} took {time} on {device}.", name=like[-1].name, time=duration(total), device=device)

@@ -56,6 +56,8 @@ class ExternalValidationView(QDialog):
         self.table.hide()
         note = Label(tr(DISCLAIMER))
         note.setObjectName("faint")
+        note.setWordWrap(True)
+        self.state.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         layout = dialog_column(self)
         layout.addWidget(self.state)
         layout.addWidget(self.table, 1)

@@ -10,7 +10,7 @@ from app.models.thumbnails import Thumbnails
 from app.models.worklist import REASON_ROLE, ROW_ROLE, subtitle, title
 from app.qt.colours import LESION, PROMINENT
 from app.qt.icons import pixmap
-from app.qt.theme import faint
+from app.qt.theme import chosen, faint
 from core.store.worklist import WorklistRow
 
 PICTURE = 48
@@ -35,10 +35,9 @@ class WorklistDelegate(QStyledItemDelegate):
         palette: QPalette = option.palette
         painter.save()
         if option.state & QStyle.StateFlag.State_Selected:
-            chosen = palette.color(QPalette.ColorRole.Highlight)
-            painter.fillRect(QRect(rect.left(), rect.top(), 3, rect.height()), chosen)
-            chosen.setAlphaF(0.22)
-            painter.fillRect(rect, chosen)
+            edge = palette.color(QPalette.ColorRole.Highlight)
+            painter.fillRect(QRect(rect.left(), rect.top(), 3, rect.height()), edge)
+            painter.fillRect(rect, chosen(palette))
         elif option.state & QStyle.StateFlag.State_MouseOver:
             painter.fillRect(rect, palette.color(QPalette.ColorRole.Button))
         if row is not None:

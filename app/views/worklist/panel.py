@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import msgspec
-from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QProgressBar,
     QPushButton,
     QStackedWidget,
@@ -43,17 +42,16 @@ from app.state.session import Session
 from app.state.study_place import StudyPlace
 from app.views.worklist.correction_menu import CorrectionMenu
 from app.views.worklist.delegate import HEIGHT, PICTURE, WorklistDelegate
+from app.views.worklist.search_field import SearchField
 from app.widgets.label import Elided, Label
 from core.domain.vocabulary import Part
 from core.store.worklist import WorklistFilter, WorklistOrder, WorklistProgress, WorklistQuery, WorklistRow
-
-_TYPING_MS = 120
 
 
 class WorklistPanel(QWidget):
     import_wanted = Signal()
     refused = Signal(str)
-    """Why a correction cannot be made, as a sentence."""
+    """Why a correction cannot be made, or there is no other case, as a sentence."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,7 +60,7 @@ class WorklistPanel(QWidget):
         self._session = session
         self.model = WorklistModel(session, self)
         self.thumbnails = Thumbnails(session, 2 * PICTURE, self)
-        self.search = QLineEdit()
+        self.search = SearchField()
         self.only, self.order, self.part = QComboBox(), QComboBox(), QComboBox()
         self.list = QTableView()
         self._progress_text, self._progress = Elided(), QProgressBar()
@@ -70,11 +68,11 @@ class WorklistPanel(QWidget):
         self._place = StudyPlace()
         self._nothing = Label()
         self._way_out = QPushButton()
-        self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
+        self._to_first = False
+        """Flag: Enter was pressed in the search, and its first hit is not shown yet."""
         self._build_filters()
         self._build_list()
         self._lay_out()
-        self._typing.timeout.connect(self._search)
         self.model.refreshed.connect(self._refreshed)
         self.model.progressed.connect(self._show_progress)
         self.thumbnails.ready.connect(self.list.viewport().update)
@@ -85,6 +83,13 @@ class WorklistPanel(QWidget):
         row = self._case_at(rows)
         if row is not None:
             self._choose(row)
+        elif self.model.rowCount():
+            end = (
+                tr("This was the last case of the list.")
+                if rows > 0
+                else tr("This is the first case of the list.")
+            )
+            self.refused.emit(end)
 
     def neighbours(self) -> tuple[WorklistRow, ...]:
         """The entries that a step forward and a step back lead to."""
@@ -111,6 +116,8 @@ class WorklistPanel(QWidget):
             if found is not None and not found.annotated:
                 self._choose(row)
                 return
+        if count:
+            self.refused.emit(tr("Every lesion of this list has your annotation."))
 
     def search_again(self) -> None:
         self._search()
@@ -121,11 +128,9 @@ class WorklistPanel(QWidget):
         self.thumbnails.stop()
 
     def _build_filters(self) -> None:
-        self.search.setPlaceholderText(tr("Search patient, file, view"))
-        self.search.setAccessibleName(tr("Search in the worklist"))
-        self.search.setClearButtonEnabled(True)
-        self.search.textChanged.connect(self._type)
+        self.search.typed.connect(self._search)
         self.search.returnPressed.connect(self._first_hit)
+        self.search.escaped.connect(self.list.setFocus)
         for text, only in (
             (tr("All"), WorklistFilter.ALL),
             (tr("Not labelled"), WorklistFilter.UNLABELLED),
@@ -294,7 +299,7 @@ class WorklistPanel(QWidget):
         self.part.blockSignals(False)
 
     def _search(self) -> None:
-        self._typing.stop()
+        self.search.end_pause()
         reader = self._session.reader
         query = WorklistQuery(
             reader_id=reader.id if reader else "",
@@ -324,6 +329,14 @@ class WorklistPanel(QWidget):
             self._choose(max(row, 0))
         else:
             self._show_choice()
+            if self._to_first and self.model.rowCount() and not self._shows_current():
+                self._choose(0)
+        self._to_first = False
+
+    def _shows_current(self) -> bool:
+        """True if what is looked at is in the list."""
+        image = self._session.image_id
+        return image is not None and self.model.find(image, self._session.lesion_id) >= 0
 
     def _leave_empty(self) -> None:
         if self.search.text() or self.only.currentIndex() or self.part.currentIndex() > 0:
@@ -364,10 +377,9 @@ class WorklistPanel(QWidget):
             menu = CorrectionMenu(self._session, row.image_id, self.refused.emit, self)
             menu.popup(self.list.viewport().mapToGlobal(place))
 
-    def _type(self, _text: str) -> None:
-        self._typing.start()
-
     def _first_hit(self) -> None:
+        """Open the first hit, unless what is looked at is one."""
+        self._to_first = True
         self._search()
         self.list.setFocus()
 

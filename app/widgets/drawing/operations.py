@@ -24,6 +24,18 @@ _OFFSET_PX = 12.0
 _TOLERANCE_PX = 1.5
 
 
+_OF_SEVERAL = ("unite", "subtract")
+
+
+def missing(document: AnnotationDocument, operation: str) -> str:
+    """Why an operation of this name has nothing to act on, as a sentence; empty where it has."""
+    if operation in _OF_SEVERAL and len(document.selection) < 2:
+        return tr("Select two or more shapes first: with Select and edit, Shift and a click adds a shape.")
+    if not document.selection:
+        return tr("Select a shape first: choose Select and edit and click the shape.")
+    return ""
+
+
 def _change(document: AnnotationDocument, change: Callable[[Shape], Shape], text: str) -> bool:
     chosen = document.selection
     return document.replace(replaced(document.shapes, chosen, change), text, select=chosen)

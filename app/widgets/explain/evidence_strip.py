@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.qt.colours import SURROUND
+from app.qt.theme import chosen
 from app.qt.translation import tr
 from app.widgets.explain.evidence import EvidenceLine, evidence_lines
 from app.widgets.explain.heat import fitted
@@ -222,10 +223,8 @@ class _Tile(QStyledItemDelegate):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         if option.state & QStyle.StateFlag.State_Selected:
-            chosen = QColor(palette.color(QPalette.ColorRole.Highlight))
-            painter.setPen(QPen(chosen, 1.5))
-            chosen.setAlpha(60)
-            painter.setBrush(chosen)
+            painter.setPen(QPen(palette.color(QPalette.ColorRole.Highlight), 1.5))
+            painter.setBrush(chosen(palette))
             painter.drawRoundedRect(tile.adjusted(2, 1, -2, -1), 5, 5)
         painter.setOpacity(0.45 if line.off else 1.0)
         side = self._strip.picture_side
@@ -298,7 +297,7 @@ def _texts(line: EvidenceLine) -> tuple[tuple[str, bool], ...]:
     if line.off:
         rest = tr("left out by you")
     elif line.contribution < 0:
-        rest = tr("against; sum so far {sum}", sum=so_far)
+        rest = tr("against; so far {sum}", sum=so_far)
     else:
         rest = tr("sum so far {sum}", sum=so_far)
     return (name_of(line), True), (_product(line), False), (rest, False)

@@ -37,6 +37,10 @@ class SumLine:
     """In the explanation's order."""
 
 
+_BARS = 44
+"""Least width of the column of bars, in pixels."""
+
+
 class SumModel(QAbstractTableModel):
     def __init__(self) -> None:
         super().__init__()
@@ -72,8 +76,10 @@ class SumModel(QAbstractTableModel):
             # "weight spiculated" on two lines, so that all columns fit beside the picture
             head = (one.replace(" ", "\n", 1) for one in self._head)
             return (tr("Prototype"), *head, tr("adds"), "")[section]
-        if role == Qt.ItemDataRole.TextAlignmentRole and 0 < section <= len(self._head) + 1:
-            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            # as what stands below it: words left, numbers right
+            side = Qt.AlignmentFlag.AlignRight if section else Qt.AlignmentFlag.AlignLeft
+            return side | Qt.AlignmentFlag.AlignVCenter
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -140,7 +146,7 @@ class SumTable(QTableView):
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(26)
         self.horizontalHeader().setHighlightSections(False)
-        self.horizontalHeader().setStretchLastSection(True)
+        self.horizontalHeader().setMinimumSectionSize(_BARS)
         self.setMouseTracking(True)
         self.viewport().setMouseTracking(True)
         self.entered.connect(self._show_row)
@@ -151,6 +157,8 @@ class SumTable(QTableView):
         header = self.horizontalHeader()
         for column in range(self.sums.columnCount() - 1):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        # the bars take what is left, however little
+        header.setSectionResizeMode(self.sums.columnCount() - 1, QHeaderView.ResizeMode.Stretch)
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)

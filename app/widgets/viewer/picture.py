@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.qt.translation import tr
 from core.domain.geometry import Box
 from core.domain.study import Image, Window
 from core.domain.vocabulary import Laterality, ViewPosition
@@ -64,7 +65,7 @@ class Picture:
         )
         return cls(
             levels=tuple(levels),
-            choices=(*image.windows, *voi_luts, replace_explanation(automatic, "automatic")),
+            choices=(*image.windows, *voi_luts, replace_explanation(automatic, tr("automatic"))),
             slope=image.rescale_slope,
             intercept=image.rescale_intercept,
             inverted=inverted,

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -41,6 +43,11 @@ def opened(qtbot: QtBot, window: MainWindow, own_study: Path) -> MainWindow:
     window.actions_["workspace.review"].trigger()
     wait_for_model(qtbot, window)
     return window
+
+
+def press(window: MainWindow, key: str) -> None:
+    """As a keyboard sends it: to the widget with the focus, first as a shortcut of the window."""
+    QTest.keySequence(QApplication.focusWidget() or window, QKeySequence(key))
 
 
 def wait_for_model(qtbot: QtBot, window: MainWindow) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtGui import QKeySequence
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.views.main_window.window import MainWindow
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType
-from tests.app.screens.conftest import wait_for_case, wait_for_model
+from tests.app.screens.conftest import press, wait_for_case, wait_for_model
 from tests.app.screens.test_prototypes import active, gallery, tick, wait_for_revision
 from tests.app.window.conftest import wait_for_picture
 from tests.app.window.test_window import draw_circle
@@ -29,11 +27,6 @@ def keys_of_annotate(window: MainWindow) -> list[str]:
     own = [key for spec in actions.specs if spec.screen == "annotate" for key in actions.keymap[spec.id]]
     history = [*actions.keymap["edit.undo"], *actions.keymap["edit.redo"]]
     return [*dict.fromkeys([*own, *history, *_VIEW_KEYS])]
-
-
-def press(window: MainWindow, key: str) -> None:
-    """As a keyboard sends it: to the widget with the focus, first as a shortcut of the window."""
-    QTest.keySequence(QApplication.focusWidget() or window, QKeySequence(key))
 
 
 def drawn_and_labelled(window: MainWindow) -> list[tuple[int, str, str]]:

@@ -18,7 +18,7 @@ from core.tasks.readers.opinions import Mark, marks_of
 from core.tasks.review.prototypes import Pruning
 from core.tasks.runs.configure import configure
 from core.tasks.runs.lifecycle import plan_run, request_of
-from tests.app.screens.conftest import wait_for_case, wait_for_model
+from tests.app.screens.conftest import press, wait_for_case, wait_for_model
 
 
 @pytest.fixture
@@ -335,3 +335,29 @@ def test_a_study_for_reading_only_shows_everything_and_prunes_nothing(
         window.prototypes.reason.setText("why not")
         assert not window.prototypes.prune.isEnabled()
         window.studies.close()
+
+
+def test_a_pruning_and_its_undo_by_keys_alone(qtbot: QtBot, gallery: MainWindow) -> None:
+    screen = gallery.prototypes
+    said: list[str] = []
+    gallery.workspaces.refused.connect(said.append)
+    gallery.activateWindow()
+    screen.wall.focus()
+    before = active(gallery)
+    press(gallery, "Return")
+    assert said == ["Mark at least one prototype first, with X."]
+    press(gallery, "X")
+    qtbot.waitUntil(lambda: screen.outcome is not None, timeout=30_000)
+    press(gallery, "Return")
+    assert screen.reason.hasFocus()
+    press(gallery, "Return")
+    assert said[-1] == "Give a reason first"
+    press(gallery, "Escape")
+    assert not screen.reason.hasFocus()
+    press(gallery, "Return")
+    qtbot.keyClicks(screen.reason, "vessel")
+    press(gallery, "Return")
+    wait_for_revision(qtbot, gallery, before[1:])
+    assert not screen.reason.hasFocus()
+    press(gallery, "Ctrl+Z")
+    wait_for_revision(qtbot, gallery, before)

@@ -18,8 +18,7 @@ from core.domain.vocabulary import Part
 from core.store.database import now_utc
 from core.store.study import Study
 from core.training.inference import infer_one
-from tests.app.screens.conftest import wait_for_case, wait_for_model
-from tests.app.screens.test_keys_of_screens import press
+from tests.app.screens.conftest import press, wait_for_case, wait_for_model
 
 ROUNDING = 0.0005
 """Of a number with three digits."""

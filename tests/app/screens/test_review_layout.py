@@ -17,8 +17,7 @@ from app.state.session import Session
 from app.views.main_window.window import MainWindow
 from app.widgets.choice_row import Chip
 from app.widgets.label import Elided
-from tests.app.screens.conftest import wait_for_case, wait_for_model
-from tests.app.screens.test_keys_of_screens import press
+from tests.app.screens.conftest import press, wait_for_case, wait_for_model
 
 
 @pytest.fixture(

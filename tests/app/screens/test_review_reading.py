@@ -14,8 +14,7 @@ from core.tasks.readers.opinions import opinions_of
 from core.tasks.runs.lifecycle import request_of
 from core.tasks.runs.training_data import TrainingData, look_at_data
 from core.training.presets import load_preset
-from tests.app.screens.conftest import wait_for_case
-from tests.app.screens.test_keys_of_screens import press
+from tests.app.screens.conftest import press, wait_for_case
 from tests.app.widgets.test_choice_row import seen_as_chosen
 
 
@@ -256,3 +255,43 @@ def test_the_colours_of_sums_are_no_colours_of_classes() -> None:
             )
             assert distance > 80, colour
     assert abs(FOR.lightness() - AGAINST.lightness()) > 20
+
+
+def test_a_comment_that_was_begun_stays_with_its_lesion_and_enter_gives_the_keys_back(
+    qtbot: QtBot, opened: MainWindow
+) -> None:
+    lesion = wait_for_case(qtbot, opened)
+    comment = opened.review.answer.verdicts.comment
+    press(opened, "C")
+    qtbot.keyClicks(comment, "spicules at")
+    press(opened, "PgDown")
+    other = wait_for_case(qtbot, opened)
+    assert (other == lesion, comment.text()) == (False, "")
+    press(opened, "PgUp")
+    wait_for_case(qtbot, opened)
+    assert comment.text() == "spicules at"
+    qtbot.keyClicks(comment, " noon")
+    qtbot.keyClick(comment, Qt.Key.Key_Return)
+    assert not comment.hasFocus()
+    assert verdicts(opened, lesion) == ["comment"] and verdicts(opened, other) == []
+    press(opened, "C")
+    qtbot.keyClick(comment, Qt.Key.Key_Escape)
+    press(opened, "A")
+    assert verdicts(opened, lesion) == ["comment", "agree"]
+
+
+def test_a_reading_is_of_the_lesion_that_is_seen_while_the_next_one_is_not_there_yet(
+    qtbot: QtBot, blind: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    review, lesion = blind.review, blind.review.lesion_shown
+    said: list[str] = []
+    blind.workspaces.refused.connect(said.append)
+    press(blind, "Return")
+    assert said == ["Choose a word for it first, with the keys 1 to 5."]
+    monkeypatch.setattr(blind.desk, "ask", lambda *_: None)
+    press(blind, "Space")
+    assert review.cases.lesion_id != lesion == review.lesion_shown
+    press(blind, "3")
+    press(blind, "Return")
+    assert own_reading(blind, lesion) is not None
+    assert own_reading(blind, review.cases.lesion_id) is None

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from PySide6.QtCore import Qt
+from pyqtgraph import InfLineLabel
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QMessageBox, QToolButton
 from pytestqt.qtbot import QtBot
 
 from app.state.changes import RunsChanged
 from app.views.main_window.window import MainWindow
 from app.views.train.comparison import RunComparisonView
-from app.views.train.field_names import NAMED
+from app.views.train.curves import Curves
+from app.views.train.field_names import NAMED, RULES, titled
 from app.views.train.history import Point, continued, phases, projections
 from app.views.train.machine_dialog import MachineDialog
 from app.views.train.runs_table import config_differences
@@ -32,6 +34,7 @@ from core.tasks.review.external_validation import ExternalValidation, Shift, Spr
 from core.tasks.runs.configure import configure
 from core.tasks.runs.devices import Device, processor
 from core.tasks.runs.lifecycle import plan_run
+from core.training.presets import PRESETS, deviations, load_preset
 from tests.trained_study import TINY
 
 
@@ -314,6 +317,33 @@ def test_stages_are_marked_where_they_begin() -> None:
     points = [Point(stage=stage, epoch=1, values={}) for stage in stages]
     assert [(mark.stage, mark.at) for mark in phases(points)] == [("warm start", 0), ("warm-up", 2), ("A1", 3)]
     assert projections(points) == [4, 7]
+
+
+def test_every_rule_that_departs_from_the_paper_has_a_name_in_words() -> None:
+    rules = {row.field for name in PRESETS for row in deviations(load_preset(name)) if " " in row.field}
+    assert rules == set(RULES)
+    assert [titled(rule)[0].isupper() for rule in rules] == [True] * len(rules)
+    assert titled("last layer (A3)") == "Last layer (A3)"
+
+
+def test_words_of_stages_stand_above_the_curves_and_the_last_number_of_an_axis_is_whole(qtbot: QtBot) -> None:
+    curves = Curves()
+    qtbot.addWidget(curves)
+    curves.resize(900, 500)
+    curves.show()
+    qtbot.waitExposed(curves)
+    stages = ("warm-up", "warm-up", "A1", "A1", "A1", "A1")
+    values = {"loss": 1.0, "validation_auroc": 0.98, "validation_lesion_precision": 0.9}
+    curves.show_runs(
+        {"demo": [Point(stage=stage, epoch=1, values=values | {"loss": x}) for x, stage in enumerate(stages)]}
+    )
+    view = curves.loss.plot.getPlotItem().getViewBox()
+    top = view.mapViewToScene(QPointF(0, 5.0)).y() - view.mapViewToScene(QPointF(0, view.viewRange()[1][1])).y()
+    word = next(item for item in curves.loss.plot.items() if isinstance(item, InfLineLabel))
+    assert top >= word.boundingRect().width() > 20
+    assert view.mapViewToScene(QPointF(0, view.viewRange()[1][1])).y() >= 6
+    epochs = curves.loss.plot.getAxis("bottom").tickValues(0, 2, 300)
+    assert {value for _, values in epochs for value in values} == {0, 1, 2}
 
 
 def test_runs_that_are_compared_say_in_what_their_configurations_differ() -> None:

@@ -140,7 +140,7 @@ def opened(qtbot: QtBot, window: MainWindow, study_folder: Path) -> MainWindow:
 
 def preview_of(qtbot: QtBot, window: MainWindow) -> ImportPreview:
     """The page before an import, when it has looked at the files."""
-    qtbot.waitUntil(lambda: window.studies.imports.preview is not None)
+    qtbot.waitUntil(lambda: window.studies.imports.preview is not None, timeout=60_000)
     preview = window.studies.imports.preview
     assert preview is not None
     qtbot.waitUntil(lambda: not preview.busy, timeout=60_000)
@@ -159,4 +159,4 @@ def wait_for_picture(qtbot: QtBot, window: MainWindow) -> None:
         shown = window.annotate.shown
         return shown is not None and shown.image.id == window.session.image_id
 
-    qtbot.waitUntil(there, timeout=10_000)
+    qtbot.waitUntil(there, timeout=60_000)

@@ -404,3 +404,20 @@ def test_the_hint_says_what_comes_first_where_an_image_has_no_mass(qtbot: QtBot,
     assert opened.annotate.hint.startswith("Drag from the centre")
     opened.session.select(None)
     assert opened.annotate.hint == ""
+
+
+def test_an_operation_without_the_shapes_that_it_needs_says_which(qtbot: QtBot, opened: MainWindow) -> None:
+    said: list[str] = []
+    opened.workspaces.refused.connect(said.append)
+    document = opened.annotate.document
+    opened.session.sign_in("A")
+    draw_circle(qtbot, opened)
+    document.select(frozenset())
+    for name in ("duplicate", "smooth", "simplify"):
+        opened.actions_[f"edit.{name}"].trigger()
+    assert len(said) == 3 and set(said) == {"Select a shape first: choose Select and edit and click the shape."}
+    document.select(frozenset({0}))
+    opened.actions_["edit.unite"].trigger()
+    assert said[-1].startswith("Select two or more shapes first")
+    opened.actions_["edit.duplicate"].trigger()
+    assert len(said) == 4 and len(document.shapes) == 2

@@ -255,3 +255,26 @@ def test_a_folder_that_is_no_study_can_be_imported_at_once(
     [button] = [one for one in window.banner.findChildren(QPushButton) if one.text() == "Import its images…"]
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     assert preview_of(qtbot, window).import_button.text() == "Import 2 images"
+
+
+def test_the_report_of_an_import_can_be_opened_again_until_the_study_is_closed(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    (tmp_path / "images").mkdir()
+    write_png(tmp_path / "images" / "a.png", 1)
+    (tmp_path / "images" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing more")
+    window.studies.create(tmp_path / "study", "New")
+    again = window.actions_["study.import_report"]
+    assert not again.isEnabled()
+    window.studies.imports.import_from(tmp_path / "images")
+    dialog = window.studies.imports.dialog
+    finished(qtbot, dialog)
+    assert dialog is not None
+    qtbot.mouseClick(dialog.button, Qt.MouseButton.LeftButton)
+    assert not dialog.isVisible() and again.isEnabled()
+    again.trigger()
+    assert dialog.isVisible()
+    assert dialog.table.item(0, 0).text() == "broken.png"
+    dialog.close()
+    window.studies.close()
+    assert not again.isEnabled()

@@ -130,3 +130,54 @@ def test_most_useful_first_without_a_model_is_a_random_order_and_says_so(qtbot: 
     qtbot.waitUntil(lambda: bool(worklist.model.reasons) and not worklist.model.busy)
     assert "No model has been trained yet" in said[-1]
     assert set(worklist.model.reasons.values()) == {"drawn at random"}
+
+
+def test_enter_in_the_search_opens_the_first_hit_and_esc_shows_everything(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    make_large_study(tmp_path / "study", None, lesions=12)
+    window.open_study(tmp_path / "study")
+    panel = window.annotate.worklist
+    qtbot.waitUntil(lambda: panel.model.rowCount() == 12 and window.session.image_id is not None)
+    last = panel.model.row_at(11)
+    assert last is not None and window.session.image_id != last.image_id
+    panel.search.setFocus()
+    qtbot.keyClicks(panel.search, last.pseudonym)
+    qtbot.keyClick(panel.search, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window.session.image_id == panel.model.row_at(0).image_id != "image0")
+    assert panel.model.row_at(0).pseudonym == last.pseudonym
+    shown = window.session.image_id
+    panel.search.setFocus()
+    qtbot.keyClick(panel.search, Qt.Key.Key_Escape)
+    assert panel.search.text() == "" and not panel.search.hasFocus()
+    qtbot.waitUntil(lambda: panel.model.rowCount() == 12)
+    assert window.session.image_id == shown
+
+
+def test_a_step_beyond_the_list_and_to_a_case_that_is_not_there_is_said(qtbot: QtBot, opened: MainWindow) -> None:
+    said: list[str] = []
+    opened.workspaces.refused.connect(said.append)
+    opened.actions_["case.previous"].trigger()
+    assert said == ["This is the first case of the list."]
+    panel = opened.annotate.worklist
+    for _ in range(panel.model.rowCount()):
+        opened.actions_["case.next"].trigger()
+    assert said[1] == "This was the last case of the list."
+
+
+def test_where_nothing_is_left_to_annotate_the_key_for_the_next_one_says_so(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    with Study.open(make_study(tmp_path / "study")) as made:
+        for number in range(2):
+            reader = made.readers.ensure("me").id
+            made.annotations.commit(f"lesion-patient{number}-CC", reader, (circle((150, 240), 9),))
+    said: list[str] = []
+    window.workspaces.refused.connect(said.append)
+    window.open_study(tmp_path / "study")
+    window.session.sign_in("me")
+    panel = window.annotate.worklist
+    panel.search.setText("CC")
+    qtbot.waitUntil(lambda: panel.model.rowCount() == 2 and not panel.model.busy)
+    window.actions_["case.next_open"].trigger()
+    assert said == ["Every lesion of this list has your annotation."]
