@@ -97,9 +97,13 @@ class TrainingService(QObject):
             from core.tasks.runs.training_plan import plan_runs
 
             runs = plan_runs(
-                study, request.config, name=request.name, split=request.split, folds=request.folds,
+                study,
+                request.config,
+                name=request.name,
+                split=request.split,
+                folds=request.folds,
                 host=request.host,
-            )  # fmt: skip
+            )
             if request.launcher:  # all of them now; they are followed one after another
                 leave_runs(study, runs, request.launcher, Told(emit=emit, cancelled=cancelled))
             return [study.runs.get(run.id) for run in runs]

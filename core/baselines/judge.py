@@ -108,9 +108,11 @@ def explainers_of(model: LoadedClassifier, *, name: str) -> dict[PostHoc, Explai
         found = class_maps(network, rois, rois.label)
         rows = np.arange(len(rois))
         return OwnMaps(
-            image=rows, prototype=rois.label, maps=found.grad_cam if method == "GradCAM" else found.grad_cam_pp,
+            image=rows,
+            prototype=rois.label,
+            maps=found.grad_cam if method == "GradCAM" else found.grad_cam_pp,
             predicted=classify(network, rois).argmax(axis=1).astype(np.int64),
-        )  # fmt: skip
+        )
 
     def probabilities(grey: NDArray[np.float32]) -> Float:
         inputs = normalise(torch.from_numpy(grey).to(device_of(network)), model.card.config.base.transform)

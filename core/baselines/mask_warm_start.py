@@ -59,10 +59,16 @@ def warm_start_on_masks(
 
             emit(Progress(stage="warm start", done=epoch, total=epochs))
             task = EpochTask(
-                name=f"epoch {epoch + 1} of the warm start", loss=loss, optimiser=optimiser, device=device,
-                precision=machine.precision, memory=memory, before_batch=before_batch, cancelled=cancelled,
+                name=f"epoch {epoch + 1} of the warm start",
+                loss=loss,
+                optimiser=optimiser,
+                device=device,
+                precision=machine.precision,
+                memory=memory,
+                before_batch=before_batch,
+                cancelled=cancelled,
                 unwatched=is_accelerator(device),
-            )  # fmt: skip
+            )
             run_epoch(task, source, source.order(_POSITION + epoch), _POSITION + epoch)
     finally:
         network.prepare_inference()

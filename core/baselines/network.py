@@ -45,9 +45,12 @@ class ClassifierNetwork(TrunkNetwork):
             ).module
         shapes, size = shapes_of(backbone, input_size), architecture.latent_channels
         super().__init__(
-            backbone, addon_block(shapes.channels, size, nn.ReLU()), shapes, size,
+            backbone,
+            addon_block(shapes.channels, size, nn.ReLU()),
+            shapes,
+            size,
             standardised=architecture.standardised,
-        )  # fmt: skip
+        )
         self.architecture = architecture
         self.class_names = tuple(class_names)
         self.input_size = input_size

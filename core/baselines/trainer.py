@@ -124,13 +124,21 @@ def train_classifier(
     facts = state.facts
     state.network.load_state_dict(state.best)
     card = ClassifierCard(
-        config=config, data_fingerprint=facts.fingerprint, training_lesions=len(training),
-        training_patients=len(set(training.patient_ids)), best_epoch=facts.best_epoch, epochs=facts.epoch,
+        config=config,
+        data_fingerprint=facts.fingerprint,
+        training_lesions=len(training),
+        training_patients=len(set(training.patient_ids)),
+        best_epoch=facts.best_epoch,
+        epochs=facts.epoch,
         converged=facts.plateau.over if waits(config, validation) else None,
         prior_logit=_prior(training) if config.target == "malignancy" else None,
-        validation=facts.best_figures, synthetic=rois.synthetic, code_version=code_version(),
-        seconds=facts.seconds, device=facts.device, machine=facts.machine,
-    )  # fmt: skip
+        validation=facts.best_figures,
+        synthetic=rois.synthetic,
+        code_version=code_version(),
+        seconds=facts.seconds,
+        device=facts.device,
+        machine=facts.machine,
+    )
     save_classifier(folder, state.network, card)
     return load_classifier(folder)
 
@@ -174,9 +182,12 @@ def _begin(
             emit,
         )
         facts = _Facts(
-            config=config, fingerprint=fingerprint, device=device.type, machine=choice,
+            config=config,
+            fingerprint=fingerprint,
+            device=device.type,
+            machine=choice,
             at_once=config.base.batch_lesion + config.base.batch_fine,
-        )  # fmt: skip
+        )
     state = _BaselineState(facts=facts, network=network, optimiser=_optimiser(network, config))
     if tensors is not None:
         _restore(state, tensors)
@@ -282,10 +293,16 @@ def _one_epoch(
 
     memory = Memory(at_once=facts.at_once)
     task = EpochTask(
-        name=f"epoch {facts.epoch + 1} of {facts.config.target}", loss=loss, optimiser=state.optimiser,
-        device=device_of(network), precision=facts.machine.precision, memory=memory, before_batch=before_batch,
-        cancelled=cancelled, unwatched=is_accelerator(device_of(network)),
-    )  # fmt: skip
+        name=f"epoch {facts.epoch + 1} of {facts.config.target}",
+        loss=loss,
+        optimiser=state.optimiser,
+        device=device_of(network),
+        precision=facts.machine.precision,
+        memory=memory,
+        before_batch=before_batch,
+        cancelled=cancelled,
+        unwatched=is_accelerator(device_of(network)),
+    )
     try:
         losses = run_epoch(task, source, source.order(facts.epoch), facts.epoch)
     finally:

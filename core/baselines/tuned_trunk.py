@@ -13,7 +13,7 @@ from core.training.batches import Cached, Source
 from core.training.fixed_draws import KeptFeatures, fixed_draws
 from core.training.inference import device_of
 from core.training.resident import drawn_source
-from core.training.stages import block_groups
+from core.training.stages import block_groups, fixed_blocks
 
 
 def frozen_blocks_of(network: ClassifierNetwork, config: ClassifierConfig) -> int:
@@ -26,7 +26,7 @@ def frozen_blocks_of(network: ClassifierNetwork, config: ClassifierConfig) -> in
         raise TrainingError(
             f"tuned_blocks={config.tuned_blocks} are more than the trunk has: choose {blocks} or fewer."
         )
-    return blocks - config.tuned_blocks
+    return fixed_blocks(network, config.tuned_blocks)
 
 
 def trunk_groups(network: ClassifierNetwork, config: ClassifierConfig) -> list[dict[str, Any]]:
@@ -64,4 +64,4 @@ def training_source(
     else:
         blocks = frozen_blocks_of(network, config)
         fixed = fixed_draws(network, training, config.base, blocks=blocks, cancelled=cancelled)
-    return Cached(network, training, config.base, fixed=fixed)
+    return Cached(training, config.base, fixed)

@@ -315,7 +315,7 @@ def receive(arguments: argparse.Namespace, console: Console) -> int:
     from core.tasks.studies.pacs_transfers import receive as take_pushes
 
     if arguments.study is None:
-        raise PacsError("Give the --study into which is imported.")
+        raise PacsError("Name the study to import into: --study FOLDER.")
     profile = Profiles().get(arguments.profile)
     prompt = IdentityPrompt(arguments.identity)
     prompt.prepare(arguments.study)

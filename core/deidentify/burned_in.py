@@ -6,6 +6,7 @@ ground, mostly beside the breast. No text is read: the detector knows no alphabe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -51,8 +52,7 @@ def suspicious_regions(pixels: NDArray[Any]) -> tuple[TextRegion, ...]:
     found = []
     for label in range(1, count):
         if held[label] >= _LETTERS:
-            x, y, w, h = (int(v) for v in stats[label, :4])
-            found.append(_region(x, y, w, h, scale, pixels.shape, int(held[label])))
+            found.append(_region(stats[label, :4].tolist(), scale, pixels.shape, int(held[label])))
     return tuple(sorted(found, key=lambda r: (r.top, r.left)))
 
 
@@ -108,7 +108,9 @@ def _is_even_with_hard_edges(
     return even and bright - float(np.percentile(ground, 75)) >= _STEP and float(ground.std()) < 0.12 * 255
 
 
-def _region(x: int, y: int, w: int, h: int, scale: float, shape: tuple[int, ...], marks: int) -> TextRegion:
+def _region(box: Sequence[int], scale: float, shape: tuple[int, ...], marks: int) -> TextRegion:
+    """Return a box (x, y, width, height) of the reduced picture in pixels of the whole one, with a margin."""
+    x, y, w, h = box
     left, top = int((x - _MARGIN) / scale), int((y - _MARGIN) / scale)
     right, bottom = int(np.ceil((x + w + _MARGIN) / scale)), int(np.ceil((y + h + _MARGIN) / scale))
     return TextRegion(

@@ -181,9 +181,11 @@ class _Walk:
         if element.VR == "SQ":
             return _nested(element)  # a reference stays, and the UIDs in it are replaced when they are met
         values = _values(element)
-        element.value = [self._keyed.uid(str(value)) for value in values] if len(values) != 1 else (
-            self._keyed.uid(str(values[0]))
-        )  # fmt: skip
+        element.value = (
+            [self._keyed.uid(str(value)) for value in values]
+            if len(values) != 1
+            else (self._keyed.uid(str(values[0])))
+        )
         self.tally.uids += len(values)
         return []
 

@@ -8,9 +8,26 @@ import msgspec
 import msgspec.inspect
 
 Unit = Literal[
-    "px", "channels", "a class", "cells", "epochs", "lesions an epoch", "lesions", "images", "threads", "a lesion",
-    "a step", "°", "of the side", "of the lesion", "of the draws", "of the channels", "mm", "blocks", "a block",
-]  # fmt: skip
+    "px",
+    "channels",
+    "a class",
+    "cells",
+    "epochs",
+    "lesions an epoch",
+    "lesions",
+    "images",
+    "threads",
+    "a lesion",
+    "a step",
+    "°",
+    "of the side",
+    "of the lesion",
+    "of the draws",
+    "of the channels",
+    "mm",
+    "blocks",
+    "a block",
+]
 UNITS: tuple[str, ...] = get_args(Unit)
 _KEY = "unit"
 

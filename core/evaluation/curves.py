@@ -79,9 +79,13 @@ def calibration_figure(predictions: Predictions) -> Figure | None:
     axis.errorbar(at, values, yerr=spread, fmt="o-", color=COLOURS[5], linewidth=1.4, capsize=3)
     axis.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8, linestyle=":")
     axis.set(
-        title="Calibration of malignancy", xlabel="predicted probability", ylabel="share that is malignant",
-        xlim=(0, 1), ylim=(0, 1), aspect="equal",
-    )  # fmt: skip
+        title="Calibration of malignancy",
+        xlabel="predicted probability",
+        ylabel="share that is malignant",
+        xlim=(0, 1),
+        ylim=(0, 1),
+        aspect="equal",
+    )
     return figure
 
 
@@ -104,9 +108,12 @@ def decision_figure(predictions: Predictions, *, draws: int = _DRAWS) -> Figure 
     axis.axvline(BIOPSY_THRESHOLD, color=_GREY, linewidth=0.8, linestyle=":")
     share = float((outcome == 1).mean())
     axis.set(
-        title="Decision curve of malignancy", xlabel="threshold of a biopsy (dotted: BI-RADS, 2%)",
-        ylabel="net benefit", xlim=(0, 0.5), ylim=(-0.1, max(0.1, share * 1.1)),
-    )  # fmt: skip
+        title="Decision curve of malignancy",
+        xlabel="threshold of a biopsy (dotted: BI-RADS, 2%)",
+        ylabel="net benefit",
+        xlim=(0, 0.5),
+        ylim=(-0.1, max(0.1, share * 1.1)),
+    )
     axis.legend(fontsize=8, frameon=False)
     return figure
 
@@ -130,9 +137,14 @@ def confusion_figure(predictions: Predictions) -> Figure:
                 color="white" if dark else "black",
             )
     axis.set(
-        title="Confusion matrix", xlabel="predicted", ylabel="labelled",
-        xticks=range(len(names)), yticks=range(len(names)), xticklabels=names, yticklabels=names,
-    )  # fmt: skip
+        title="Confusion matrix",
+        xlabel="predicted",
+        ylabel="labelled",
+        xticks=range(len(names)),
+        yticks=range(len(names)),
+        xticklabels=names,
+        yticklabels=names,
+    )
     axis.tick_params(axis="x", rotation=20)
     return figure
 

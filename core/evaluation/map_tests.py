@@ -100,9 +100,11 @@ def explainer_of(model: LoadedModel, *, name: str) -> Explainer:
         assert found.maps is not None
         image, prototype = np.nonzero(own[None, :] == rois.label[:, None])
         return OwnMaps(
-            image=image, prototype=numbers[prototype], maps=found.maps[image, prototype],
+            image=image,
+            prototype=numbers[prototype],
+            maps=found.maps[image, prototype],
             predicted=found.logits.argmax(axis=1).astype(np.int64),
-        )  # fmt: skip
+        )
 
     def probabilities(grey: Float32) -> Float:
         inputs = normalise(torch.from_numpy(grey).to(device_of(network)), model.card.transform)
@@ -139,13 +141,19 @@ def measure(explainer: Explainer, rois: RoiSet, *, cancelled: IsCancelled = neve
             raise Cancelled
         found[change.key] = _stability(explainer, rois, before, change)
     return MapRecord(
-        model=explainer.name, lesion_ids=rois.lesion_ids, patient_ids=rois.patient_ids, sources=rois.sources,
-        label=rois.label.tolist(), image=before.image.tolist(), prototype=before.prototype.tolist(),
+        model=explainer.name,
+        lesion_ids=rois.lesion_ids,
+        patient_ids=rois.patient_ids,
+        sources=rois.sources,
+        label=rois.label.tolist(),
+        image=before.image.tolist(),
+        prototype=before.prototype.tolist(),
         overlap={key: _listed(one[0]) for key, one in found.items()},
         correlation={key: _listed(one[1]) for key, one in found.items()},
         kept_class={key: one[2] for key, one in found.items()},
-        shares=SHARES, curves=_curves(explainer, rois, before, size, cancelled),
-    )  # fmt: skip
+        shares=SHARES,
+        curves=_curves(explainer, rois, before, size, cancelled),
+    )
 
 
 def _stability(

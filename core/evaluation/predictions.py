@@ -155,10 +155,10 @@ def _rows_of_pairs(scale: ScalePrecision, chosen: Bool) -> ScalePrecision:
         attainable=scale.attainable[chosen],
         blob=scale.blob[chosen],
         energy=None if scale.energy is None else scale.energy[chosen_pairs],
-        position=None if scale.position is None else replace(
-            scale.position, precision=scale.position.precision[chosen]
-        ),
-    )  # fmt: skip
+        position=None
+        if scale.position is None
+        else replace(scale.position, precision=scale.position.precision[chosen]),
+    )
 
 
 def pooled(folds: Sequence[Predictions]) -> Predictions:

@@ -127,7 +127,7 @@ def _precision(saved: _Scale) -> ScalePrecision:
         attainable=_array(saved.attainable),
         blob=_array(saved.blob),
         energy=None if saved.energy is None else _array(saved.energy),
-        position=None if saved.position is None else Position(
-            precision=_array(saved.position), source=saved.position_source
-        ),
-    )  # fmt: skip
+        position=None
+        if saved.position is None
+        else Position(precision=_array(saved.position), source=saved.position_source),
+    )

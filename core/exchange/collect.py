@@ -27,9 +27,26 @@ from core.store.study import Study
 T = TypeVar("T")
 LESIONS = "lesions.csv"
 README = "README.txt"
-_COLUMNS = ("name", "pseudonym", "source", "part", "margin", "shape", "density", "category", "pathology", "label",
-            "laterality", "view", "width", "height", "pixel_spacing_mm", "synthetic", "fine_annotation_by",
-            "image_sha256")  # fmt: skip
+_COLUMNS = (
+    "name",
+    "pseudonym",
+    "source",
+    "part",
+    "margin",
+    "shape",
+    "density",
+    "category",
+    "pathology",
+    "label",
+    "laterality",
+    "view",
+    "width",
+    "height",
+    "pixel_spacing_mm",
+    "synthetic",
+    "fine_annotation_by",
+    "image_sha256",
+)
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]+")
 
 
@@ -152,11 +169,25 @@ def _appear(making: Path, folder: Path) -> None:
 def _row(item: ExportItem) -> tuple[Cell, ...]:
     labels, image = item.lesion.labels, item.image
     return (
-        item.name, item.patient.pseudonym, item.patient.source, item.part, labels.margin, labels.shape,
-        labels.density, labels.category, labels.pathology, item.truth.word, image.laterality, image.view,
-        image.width, image.height, image.pixel_spacing_mm, image.synthetic, item.truth.fine_by,
+        item.name,
+        item.patient.pseudonym,
+        item.patient.source,
+        item.part,
+        labels.margin,
+        labels.shape,
+        labels.density,
+        labels.category,
+        labels.pathology,
+        item.truth.word,
+        image.laterality,
+        image.view,
+        image.width,
+        image.height,
+        image.pixel_spacing_mm,
+        image.synthetic,
+        item.truth.fine_by,
         image.content_sha256,
-    )  # fmt: skip
+    )
 
 
 def readme(what: str, layout: str, items: Sequence[ExportItem], *, table: bool = True) -> str:

@@ -126,8 +126,13 @@ def _picture(found: Explanation, patches: tuple[PrototypePatch, ...], words: str
         )
         panels = [MapPanel(picture=picture, note=note) for picture, note in cells]
         rows.append((f"prototype {row.index + 1}", panels))
-    titles = ("This lesion", "activation,\nsimilarity x weight", "prototype,\nmost relevant part", "learned from",
-              "activation there")  # fmt: skip
+    titles = (
+        "This lesion",
+        "activation,\nsimilarity x weight",
+        "prototype,\nmost relevant part",
+        "learned from",
+        "activation there",
+    )
     return PagePicture(
         data=grid_figure(titles, rows),
         alt=f"Explanation: {words}",

@@ -22,7 +22,14 @@ from core.model.tensor_file import load_state, save_state
 from core.platform.atomic import make_folder
 from core.training.begin_or_resume import make_network
 from core.training.config import TrainingConfig
-from core.training.fixed_draws import NOTHING_KNOWN, FixedDraws, KeptFeatures, KnownFeatures, fixed_draws
+from core.training.fixed_draws import (
+    NOTHING_KNOWN,
+    FixedDraws,
+    KeptFeatures,
+    KnownFeatures,
+    fixed_draws,
+)
+from core.training.stages import fixed_blocks
 
 FEATURES = "features"
 
@@ -43,7 +50,7 @@ def keep_features(
     if not path.is_file():
         emit(Message(level="info", text="Computing the features of the frozen blocks once for every model."))
         network = make_network(base, fresh=True).to(resolve_device(base.device))
-        blocks = len(network.blocks()) - tuned
+        blocks = fixed_blocks(network, tuned)
         found = fixed_draws(network, rois, base, blocks=blocks, cancelled=cancelled)
         tensors = {"plain": found.plain, "drawn": found.drawn, "masks": torch.from_numpy(found.masks)}
         make_folder(path.parent)
@@ -64,9 +71,7 @@ def kept_features(
         path.unlink(missing_ok=True)
         return kept_features(out, config, rois, emit=emit, cancelled=cancelled)
     masks = tensors["masks"].numpy()
-    fixed = FixedDraws(
-        blocks=int(meta["blocks"]), plain=tensors["plain"], drawn=tensors["drawn"], masks=masks
-    )  # fmt: skip
+    fixed = FixedDraws(blocks=int(meta["blocks"]), plain=tensors["plain"], drawn=tensors["drawn"], masks=masks)
     return KeptFeatures(fixed=fixed, lesion_ids=rois.lesion_ids)
 
 
@@ -107,7 +112,14 @@ def drop_features(out: Path) -> None:
 def _key(base: TrainingConfig, tuned: int, rois: RoiSet) -> str:
     """Return a hash of everything that the features follow from; weights are those of the trunk's name."""
     told = (
-        rois.fingerprint(), base.transform, base.augmentation, base.cached_augmentations, base.seed,
-        base.architecture.backbone, base.architecture.weights, base.precision, tuned,
-    )  # fmt: skip
+        rois.fingerprint(),
+        base.transform,
+        base.augmentation,
+        base.cached_augmentations,
+        base.seed,
+        base.architecture.backbone,
+        base.architecture.weights,
+        base.precision,
+        tuned,
+    )
     return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:24]

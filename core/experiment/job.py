@@ -44,9 +44,14 @@ def experiment_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled
     """Return the child's side; returns the ``Outcome`` as builtins."""
     asked = msgspec.convert(arguments, ExperimentRequest)
     request = TableRequest(
-        out=Path(asked.out), config=asked.config, seeds=asked.seeds, ablations=asked.ablations, split=asked.split,
-        folds=asked.folds, draws=asked.draws,
-    )  # fmt: skip
+        out=Path(asked.out),
+        config=asked.config,
+        seeds=asked.seeds,
+        ablations=asked.ablations,
+        split=asked.split,
+        folds=asked.folds,
+        draws=asked.draws,
+    )
     with Study.open(Path(asked.study), writable=False) as study:
         outcome = table1(study, request, emit=emit, cancelled=cancelled)
     found: dict[str, object] = msgspec.to_builtins(outcome)
@@ -68,9 +73,15 @@ def carry_out_experiment(
     built = build_roi_set(study, wanted, emit=emit, cancelled=cancelled)
     build_drawn_rois(study, wanted, built.rois.lesion_ids, emit=emit, cancelled=cancelled)
     asked = ExperimentRequest(
-        study=str(study.folder), out=str(request.out.absolute()), config=request.config, seeds=request.seeds,
-        ablations=request.ablations, split=request.split, folds=request.folds, draws=request.draws,
-    )  # fmt: skip
+        study=str(study.folder),
+        out=str(request.out.absolute()),
+        config=request.config,
+        seeds=request.seeds,
+        ablations=request.ablations,
+        split=request.split,
+        folds=request.folds,
+        draws=request.draws,
+    )
 
     def relay(event: Event) -> None:
         if not isinstance(event, Succeeded | Failed | CancelledByUser):
@@ -78,8 +89,10 @@ def carry_out_experiment(
 
     final = supervise(
         JobRequest(job="experiment", arguments=msgspec.to_builtins(asked)),
-        emit=relay, cancelled=cancelled, log=request.out / LOG,
-    )  # fmt: skip
+        emit=relay,
+        cancelled=cancelled,
+        log=request.out / LOG,
+    )
     match final:
         case Succeeded(result=result):
             return msgspec.convert(result, ExperimentOutcome)

@@ -63,9 +63,12 @@ def launch_parts(
                 folder = part_folder(request.out, trial, seed, fold.fold)
                 if finished(folder, trial, seed, fold) is None:
                     part = PartRequest(
-                        out=str(request.out.absolute()), config=request.config, data=files[fold.fold],
-                        key=trial.key, seed=seed,
-                    )  # fmt: skip
+                        out=str(request.out.absolute()),
+                        config=request.config,
+                        data=files[fold.fold],
+                        key=trial.key,
+                        seed=seed,
+                    )
                     make_folder(folder)
                     parts[folder.name] = part, folder
                     if trial.fine_images is None:  # before the children start, that none computes them again
@@ -124,8 +127,12 @@ def _job(part: PartRequest, folder: Path, launcher: Launcher, cancelled: IsCance
                 emit(event)
 
         final = supervise(
-            _request(part), emit=relay, cancelled=cancelled, log=folder / LOG, place=launcher.place(),
-        )  # fmt: skip
+            _request(part),
+            emit=relay,
+            cancelled=cancelled,
+            log=folder / LOG,
+            place=launcher.place(),
+        )
         error = _error_of(final)
         if error is not None:
             raise error

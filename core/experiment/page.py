@@ -121,8 +121,10 @@ def _sections(
             text=("One line a training; in brackets the mean area.",) if experiment.seeds > 1 else (),
             pictures=tuple(
                 PagePicture(
-                    data=roc_figure(one, reader), alt=f"ROC curves: {one.test_set.title}",
-                    caption=one.test_set.title, wide=True,
+                    data=roc_figure(one, reader),
+                    alt=f"ROC curves: {one.test_set.title}",
+                    caption=one.test_set.title,
+                    wide=True,
                 )
                 for one, values in zip(judged, readers, strict=True)
                 for reader in (next(iter(values.values()), None),)
@@ -138,10 +140,11 @@ def _sections(
         *findings_section(judged),
         _pruning(experiment),
         _ablations(experiment),
-        Section(title="Other seeds", tables=tuple(seeds_table(one) for one in judged)) if experiment.seeds > 1
+        Section(title="Other seeds", tables=tuple(seeds_table(one) for one in judged))
+        if experiment.seeds > 1
         else Section(title="Other seeds", text=("One training each: the effect of the seed is not known.",)),
         _made_of(experiment),
-    )  # fmt: skip
+    )
 
 
 def _readers(experiment: Experiment, judged: Judged) -> dict[str, NDArray[np.float64]]:

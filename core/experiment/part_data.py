@@ -52,10 +52,12 @@ def write_data(out: Path, data: Data) -> DataFiles:
     folder = (out / FOLDER).absolute()
     make_folder(folder)
     return DataFiles(
-        folder=str(folder), rois=_write(folder, data.rois),
+        folder=str(folder),
+        rois=_write(folder, data.rois),
         drawn="" if data.drawn is None else _write(folder, data.drawn),
-        parts=tuple(str(part) for part in data.parts), fold=data.fold,
-    )  # fmt: skip
+        parts=tuple(str(part) for part in data.parts),
+        fold=data.fold,
+    )
 
 
 def read_data(files: DataFiles) -> Data:
@@ -73,10 +75,15 @@ def drop_data(out: Path) -> None:
 
 def _write(folder: Path, rois: RoiSet) -> str:
     words = _RoiWords(
-        transform=rois.transform, class_names=rois.class_names, lesion_ids=rois.lesion_ids,
-        patient_ids=rois.patient_ids, finding_ids=rois.finding_ids, sources=rois.sources,
-        image_to_input=rois.image_to_input, synthetic=rois.synthetic,
-    )  # fmt: skip
+        transform=rois.transform,
+        class_names=rois.class_names,
+        lesion_ids=rois.lesion_ids,
+        patient_ids=rois.patient_ids,
+        finding_ids=rois.finding_ids,
+        sources=rois.sources,
+        image_to_input=rois.image_to_input,
+        synthetic=rois.synthetic,
+    )
     arrays: dict[str, Array] = {name: getattr(rois, name) for name in _ARRAYS}
     arrays["has_fine"] = rois.has_fine.astype(np.uint8)
     arrays[_WORDS] = np.frombuffer(msgspec.json.encode(words), dtype=np.uint8)
@@ -98,9 +105,18 @@ def _read(folder: Path, sha256: str) -> RoiSet:
         raise BadFileError(f"The regions of interest in {folder} are others than were written there.")
     words = msgspec.json.decode(arrays[_WORDS].tobytes(), type=_RoiWords)
     return RoiSet(
-        transform=words.transform, class_names=words.class_names,
-        pixels=arrays["pixels"], lesion=arrays["lesion"], fine=arrays["fine"],
-        has_fine=arrays["has_fine"].astype(np.bool_), label=arrays["label"], malignant=arrays["malignant"],
-        lesion_ids=words.lesion_ids, patient_ids=words.patient_ids, finding_ids=words.finding_ids,
-        sources=words.sources, image_to_input=words.image_to_input, synthetic=words.synthetic,
-    )  # fmt: skip
+        transform=words.transform,
+        class_names=words.class_names,
+        pixels=arrays["pixels"],
+        lesion=arrays["lesion"],
+        fine=arrays["fine"],
+        has_fine=arrays["has_fine"].astype(np.bool_),
+        label=arrays["label"],
+        malignant=arrays["malignant"],
+        lesion_ids=words.lesion_ids,
+        patient_ids=words.patient_ids,
+        finding_ids=words.finding_ids,
+        sources=words.sources,
+        image_to_input=words.image_to_input,
+        synthetic=words.synthetic,
+    )

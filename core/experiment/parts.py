@@ -37,6 +37,7 @@ from core.pruning.suggest import removable, suggest
 from core.training.config import TrainingConfig
 from core.training.fixed_draws import KnownFeatures
 from core.training.request import data_fingerprint
+from core.training.run_inputs import RunStart
 from core.training.similarity_table import load_table
 from core.training.state import STATE_NAME
 from core.training.trainer import train
@@ -79,9 +80,7 @@ class Data:
 
     @staticmethod
     def of(rois: RoiSet, parts: Parts, fold: int = 0, drawn: RoiSet | None = None) -> Data:
-        return Data(
-            rois=rois, parts=parts, fold=fold, fingerprint=data_fingerprint(rois, parts), drawn=drawn
-        )  # fmt: skip
+        return Data(rois=rois, parts=parts, fold=fold, fingerprint=data_fingerprint(rois, parts), drawn=drawn)
 
     def rows_of(self, part: Part) -> NDArray[np.bool_]:
         return np.asarray((self.parts == part.value) & (self.rois.label >= 0))
@@ -161,17 +160,26 @@ def carry_out(
         found = _judge_classifier(made, trial, data, known, cancelled)
         pruned: tuple[int, ...] = ()
     else:
-        result = train(rois, data.parts, config, folder, emit=emit, cancelled=cancelled, kept=kept)
+        result = train(rois, data.parts, config, folder, emit=emit, cancelled=cancelled, start=RunStart(kept=kept))
         seconds, device = sum(result.record.seconds.values()), result.record.device
         found, pruned = _judge_prototypes(folder, trial, data, config, known, cancelled)
     files = {kind: f"predictions-{number}.json" for number, kind in enumerate(found)}
     for kind, predictions in found.items():
         save_predictions(folder / files[kind], predictions)
     record = PartRecord(
-        key=trial.key, name=trial.name, seed=seed, fold=data.fold, config=_as_json(config),
-        data_fingerprint=data.fingerprint, seconds=seconds, threads=torch.get_num_threads(), device=device,
-        machine=machine(), judged=files, pruned=pruned,
-    )  # fmt: skip
+        key=trial.key,
+        name=trial.name,
+        seed=seed,
+        fold=data.fold,
+        config=_as_json(config),
+        data_fingerprint=data.fingerprint,
+        seconds=seconds,
+        threads=torch.get_num_threads(),
+        device=device,
+        machine=machine(),
+        judged=files,
+        pruned=pruned,
+    )
     atomic_write(folder / RECORD, msgspec.json.format(msgspec.json.encode(record)))
     for state in (STATE_NAME, CLASSIFIER_STATE):  # as large as the model and needed only to go on
         (folder / state).unlink(missing_ok=True)

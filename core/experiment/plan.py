@@ -61,11 +61,12 @@ def trials(config: TrainingConfig, *, ablations: bool) -> tuple[Trial, ...]:
         Trial(key=PROTOPNET, name="ProtoPNet", config=as_protopnet(config)),
         Trial(key=VGG, name=black_box, config=classifier_of(config, "margin")),
         Trial(
-            key=MALIGNANCY, name=f"{black_box}, end to end on malignancy",
+            key=MALIGNANCY,
+            name=f"{black_box}, end to end on malignancy",
             config=classifier_of(config, "malignancy"),
         ),
         Trial(key=NO_MASKS, name="IAIA-BL without any mask", config=_without_masks(config)),
-    ]  # fmt: skip
+    ]
     if _masks_in_the_start(config):
         off = msgspec.structs.replace(config, loss=msgspec.structs.replace(config.loss, fine=0.0))
         name = "IAIA-BL with masks in the warm start only"
@@ -93,10 +94,12 @@ def _ablations(config: TrainingConfig) -> list[Trial]:
     found = [
         Trial(key="top-1", name="k = 1 instead of 5%", config=one, ablation=True),
         Trial(
-            key="no-projection", name="without projection (stage A2)", config=replace(config, project=False),
+            key="no-projection",
+            name="without projection (stage A2)",
+            config=replace(config, project=False),
             ablation=True,
         ),
-    ]  # fmt: skip
+    ]
     found += [Trial(key=f"fine-{n}", name=_few_name(n), config=config, fine_images=n, ablation=True) for n in _FEW]
     return found
 

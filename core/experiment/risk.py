@@ -60,9 +60,15 @@ def risk_table(judged: Judged, found: Sequence[Risk]) -> Table:
         right = calibration(one.positive, one.probability, one.resamples)
         [point] = decision_curve(one.positive, one.probability, one.resamples, [BIOPSY_THRESHOLD])
         rows.append(
-            (one.name, short(right.brier), short(right.slope, 2), short(right.intercept, 2), short(point.model),
-             short(point.gain))
-        )  # fmt: skip
+            (
+                one.name,
+                short(right.brier),
+                short(right.slope, 2),
+                short(right.intercept, 2),
+                short(point.model),
+                short(point.gain),
+            )
+        )
     at = f"{BIOPSY_THRESHOLD:.0%}"
     return Table(
         caption=f"{judged.test_set.title}: are the probabilities right, and would acting on them help?",
@@ -110,13 +116,23 @@ def _reliability(panel: Axes, found: Sequence[Risk]) -> None:
         low = [max(0.0, c - _or(b.observed.low, c)) for b, c in zip(known, centre, strict=True)]
         high = [max(0.0, _or(b.observed.high, c) - c) for b, c in zip(known, centre, strict=True)]
         panel.errorbar(
-            [b.predicted for b in known], centre, yerr=[low, high], color=line_colour(colour), marker="o",
-            markersize=4, linewidth=1.2, capsize=2, label=one.name,
-        )  # fmt: skip
+            [b.predicted for b in known],
+            centre,
+            yerr=[low, high],
+            color=line_colour(colour),
+            marker="o",
+            markersize=4,
+            linewidth=1.2,
+            capsize=2,
+            label=one.name,
+        )
     panel.set(
-        title="Reliability", xlabel="predicted probability of malignancy", ylabel="share malignant", xlim=(0, 1),
+        title="Reliability",
+        xlabel="predicted probability of malignancy",
+        ylabel="share malignant",
+        xlim=(0, 1),
         ylim=(-0.02, 1.02),
-    )  # fmt: skip
+    )
 
 
 def _or(value: float | None, otherwise: float) -> float:

@@ -40,10 +40,12 @@ def faithfulness_section(experiment: Experiment) -> Section:
         tables.append(faithfulness_table(judged, records))
         pictures.append(
             PagePicture(
-                data=curves_figure(records), alt=f"Deletion and insertion curves: {judged.test_set.title}",
-                caption=judged.test_set.title, wide=True,
+                data=curves_figure(records),
+                alt=f"Deletion and insertion curves: {judged.test_set.title}",
+                caption=judged.test_set.title,
+                wide=True,
             )
-        )  # fmt: skip
+        )
     return Section(
         title="Do the marked regions matter to the model?",
         text=(
@@ -73,8 +75,9 @@ def stability_table(judged: Judged, records: Sequence[MapRecord]) -> Table:
     for record in records:
         found = stability(record, draws=judged.draws)
         kinds = [one.key for one in found]
-        rows.append((record.model, *(short(one.overlap, 2) for one in found),
-                     *(short(one.kept_class, 2) for one in found)))  # fmt: skip
+        rows.append(
+            (record.model, *(short(one.overlap, 2) for one in found), *(short(one.kept_class, 2) for one in found))
+        )
         lost = max(one.overlap.undefined for one in found)
         if lost:
             undefined.append(f"{record.model} {lost} of {len(record.image)}")
@@ -93,9 +96,7 @@ def stability_table(judged: Judged, records: Sequence[MapRecord]) -> Table:
 def faithfulness_table(judged: Judged, records: Sequence[MapRecord]) -> Table:
     first, *others = records
     compared = [compare_gains(first, other, draws=judged.draws) for other in others]
-    corrected = {
-        key: holm([one[key].p_value for one in compared]) for key in ("deletion", "insertion")
-    }  # fmt: skip
+    corrected = {key: holm([one[key].p_value for one in compared]) for key in ("deletion", "insertion")}
     rows = []
     for i, record in enumerate(records):
         found = faithfulness(record, draws=judged.draws)
@@ -104,17 +105,31 @@ def faithfulness_table(judged: Judged, records: Sequence[MapRecord]) -> Table:
             for key in ("deletion", "insertion")
         ]
         rows.append(
-            (record.model, short(found.deletion, 2), short(found.deletion_gain, 2), tests[0],
-             short(found.insertion, 2), short(found.insertion_gain, 2), tests[1])
-        )  # fmt: skip
+            (
+                record.model,
+                short(found.deletion, 2),
+                short(found.deletion_gain, 2),
+                tests[0],
+                short(found.insertion, 2),
+                short(found.insertion_gain, 2),
+                tests[1],
+            )
+        )
     return Table(
         caption=f"{judged.test_set.title}: areas under deletion and insertion curves",
-        columns=("", "deletion", "gain over random", f"{first.model} minus this", "insertion", "gain over random",
-                 f"{first.model} minus this"),
+        columns=(
+            "",
+            "deletion",
+            "gain over random",
+            f"{first.model} minus this",
+            "insertion",
+            "gain over random",
+            f"{first.model} minus this",
+        ),
         rows=tuple(rows),
         note="A faithful map has a small area on deletion and a large one on insertion: gains above 0 are better "
         "than the random order. Differences of gains are paired, clustered by patient, Holm-corrected by column.",
-    )  # fmt: skip
+    )
 
 
 def _gap(comparison: Comparison, p: float | None) -> str:
@@ -126,16 +141,22 @@ def curves_figure(records: Sequence[MapRecord]) -> bytes:
     figure = Figure(figsize=(10.4, 4.2), layout="constrained")
     panels: Sequence[Axes] = figure.subplots(1, 2)
     for panel, kind, title in zip(
-        panels, ("deletion", "insertion"), ("Deletion: share blurred away", "Insertion: share brought back"),
+        panels,
+        ("deletion", "insertion"),
+        ("Deletion: share blurred away", "Insertion: share brought back"),
         strict=True,
-    ):  # fmt: skip
+    ):
         for colour, record in enumerate(records):
             for suffix, style in (("", "-"), ("_random", ":")):
                 mean = np.array(record.curves[f"{kind}{suffix}"]).mean(axis=0)
                 panel.plot(
-                    record.shares, mean, style, color=line_colour(colour), linewidth=1.6 if not suffix else 1.0,
+                    record.shares,
+                    mean,
+                    style,
+                    color=line_colour(colour),
+                    linewidth=1.6 if not suffix else 1.0,
                     label=record.model if not suffix else None,
-                )  # fmt: skip
+                )
         panel.set(title=title, xlabel="share of the image", ylabel="probability of the true class", xlim=(0, 1))
     figure.legend(
         *panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False

@@ -142,10 +142,18 @@ def _judged(
     judged = [judge_methods(one, methods, draws=request.draws) for one in sets]
     others = [judge_methods(one, variants, draws=request.draws) for one in sets]
     return Experiment(
-        out=request.out, config=request.config, seeds=request.seeds, folds=request.folds, trials=tuple(chosen),
-        done=done, data=tuple(data), judged=_filled(judged), variants=tuple(others), synthetic=study.is_synthetic,
+        out=request.out,
+        config=request.config,
+        seeds=request.seeds,
+        folds=request.folds,
+        trials=tuple(chosen),
+        done=done,
+        data=tuple(data),
+        judged=_filled(judged),
+        variants=tuple(others),
+        synthetic=study.is_synthetic,
         study=study,
-    )  # fmt: skip
+    )
 
 
 def _filled(judged: Sequence[Judged]) -> tuple[Judged, ...]:

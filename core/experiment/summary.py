@@ -137,17 +137,30 @@ def _counts(experiment: Experiment) -> Table:
         counts = [str(int((first.label == c).sum())) for c in range(len(names))]
         wide = [_width(figures.estimates.get(key)) for key in ("margin_auroc", "lesion_precision")]
         rows.append(
-            (judged.test_set.title, str(len(first)), str(len(set(first.patient_ids))), *counts, str(marked),
-             biopsied, *wide)
-        )  # fmt: skip
+            (
+                judged.test_set.title,
+                str(len(first)),
+                str(len(set(first.patient_ids))),
+                *counts,
+                str(marked),
+                biopsied,
+                *wide,
+            )
+        )
     return Table(
         caption="Test lesions, and how wide they leave the intervals of IAIA-BL",
         columns=(
-            "", "images", "patients", *names, "finely annotated", "malignant / benign", "width, margin AUROC",
+            "",
+            "images",
+            "patients",
+            *names,
+            "finely annotated",
+            "malignant / benign",
+            "width, margin AUROC",
             "width, lesion-scale precision",
         ),
         rows=tuple(rows),
-    )  # fmt: skip
+    )
 
 
 def _width(estimate: Estimate | None) -> str:

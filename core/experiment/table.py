@@ -187,9 +187,11 @@ class Against:
 
 def against_the_rest(judged: Judged, others: Sequence[int] | None = None) -> list[Against]:
     """Return the first method compared with each of the others (by default all that know margins)."""
-    chosen = list(others) if others is not None else [
-        i for i, method in enumerate(judged.methods) if i and method.margins
-    ]  # fmt: skip
+    chosen = (
+        list(others)
+        if others is not None
+        else [i for i, method in enumerate(judged.methods) if i and method.margins]
+    )
     first = judged.methods[0]
     comparisons = [compare_methods(first, judged.methods[i], draws=judged.draws) for i in chosen]
     keys = sorted({key for found in comparisons for key in found})
@@ -323,8 +325,12 @@ def figures_table(caption: str, figures: Sequence[Figures], note: str = "") -> T
 
 def seeds_table(judged: Judged) -> Table:
     """Make the table of seeds: the same figures run by run."""
-    keys = (("margin_auroc", "Margin AUROC"), ("lesion_precision", "Lesion-scale precision"),
-            ("fine_precision", "Fine-scale precision"), ("malignancy_auroc", "Malignancy AUROC"))  # fmt: skip
+    keys = (
+        ("margin_auroc", "Margin AUROC"),
+        ("lesion_precision", "Lesion-scale precision"),
+        ("fine_precision", "Fine-scale precision"),
+        ("malignancy_auroc", "Malignancy AUROC"),
+    )
 
     def each(values: Sequence[float | None]) -> str:
         return ", ".join("undefined" if v is None else number(v, 3) for v in values) or NOT_PREDICTED

@@ -177,10 +177,18 @@ def explain(
         if cancelled():
             raise Cancelled
         rows.append(
-            _row(card, roi, j, similarity_map=found.similarities[0, j].cpu().numpy(), activation=maps[j],
-                 score=float(scores[j]), weights=weights[:, j], malignancy_weight=float(v @ weights[:, j]),
-                 field=field)
-        )  # fmt: skip
+            _row(
+                card,
+                roi,
+                j,
+                similarity_map=found.similarities[0, j].cpu().numpy(),
+                activation=maps[j],
+                score=float(scores[j]),
+                weights=weights[:, j],
+                malignancy_weight=float(v @ weights[:, j]),
+                field=field,
+            )
+        )
     logits = found.logits[0].cpu().numpy().astype(np.float64)
     evidence = largest_own_evidence(scores[None], logits[None], np.array(card.prototype_class))
     return Explanation(

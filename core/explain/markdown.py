@@ -18,8 +18,11 @@ def write_markdown(
     """Write the page, and its pictures into ``figures/`` beside it; each file whole or not at all."""
     lines = [f"# {title}", ""]
     if provenance.synthetic:
-        lines += ["**SYNTHETIC: computer-made images of no patient. No figure here says anything about real "
-                  "mammograms.**", ""]  # fmt: skip
+        lines += [
+            "**SYNTHETIC: computer-made images of no patient. No figure here says anything about real "
+            "mammograms.**",
+            "",
+        ]
     lines += [lead, ""]
     for section in sections:
         lines += _section(path.parent, section)

@@ -165,7 +165,14 @@ def load_patches(path: Path, model_sha256: str) -> tuple[PrototypePatch, ...]:
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError, msgspec.MsgspecError) as error:
         raise BadFileError(f"{path.name} cannot be read as prototype patches; rebuild it.") from error
     return tuple(
-        PrototypePatch(index=index, class_name=name, lesion_id=lesion, source=source[i],
-                       activation=activation[i], relevant_box=box, cell=cell)
+        PrototypePatch(
+            index=index,
+            class_name=name,
+            lesion_id=lesion,
+            source=source[i],
+            activation=activation[i],
+            relevant_box=box,
+            cell=cell,
+        )
         for i, (index, name, lesion, box, cell) in enumerate(records)
-    )  # fmt: skip
+    )

@@ -21,6 +21,7 @@ from core.imaging.decoded import (
 )
 from core.imaging.formats import dicom_grey, dicom_header, dicom_kind, dicom_pixels, dicom_place, plain
 from core.imaging.formats.dicom_frames import FrameAttributes
+from core.imaging.formats.pixel_layout import PixelLayout, pixel_layout
 from core.imaging.formats.signature import DICOM, HEAD_BYTES, NO_PREAMBLE, ZIP, format_of, what_else
 from core.imaging.write_dicom import SYNTHETIC
 from core.imaging.zipped import open_file
@@ -115,7 +116,7 @@ def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[str]) -> Deco
     dicom_kind.refuse_placeholder(opened.tags, name)
     dicom_kind.refuse_wrapped_slices(opened, name)
     try:
-        layout = dicom_header.pixel_layout(opened, name)
+        layout = pixel_layout(opened, name)
         tags = FrameAttributes(opened.tags, frame)
         stored, bits = dicom_pixels.read_frame(opened, layout, frame, name, notes)
     except RefusedImageError as refused:
@@ -130,7 +131,7 @@ def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[str]) -> Deco
 
 
 def _described(
-    tags: FrameAttributes, layout: dicom_header.PixelLayout, grey: dicom_grey.Grey, frame: int, notes: list[str]
+    tags: FrameAttributes, layout: PixelLayout, grey: dicom_grey.Grey, frame: int, notes: list[str]
 ) -> DecodedImage:
     """Return the pixels with the header's description of them."""
     spacing, spacing_source = dicom_place.spacing(tags, notes)

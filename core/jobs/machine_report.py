@@ -73,10 +73,16 @@ def report_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) ->
         folder = folder.parent
     cards = _cards()
     found = MachineReport(
-        node=platform.node(), code_version=code_version(), torch=_torch(), cores=usable_cores(),
-        memory_bytes=installed_memory(), cards=cards, free_bytes=free_bytes(folder), job=job_number(),
+        node=platform.node(),
+        code_version=code_version(),
+        torch=_torch(),
+        cores=usable_cores(),
+        memory_bytes=installed_memory(),
+        cards=cards,
+        free_bytes=free_bytes(folder),
+        job=job_number(),
         busy=busy_devices([card_name(index) for index in range(len(cards))] or [PROCESSOR]),
-    )  # fmt: skip
+    )
     report: dict[str, object] = msgspec.to_builtins(found)
     return report
 

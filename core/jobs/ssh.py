@@ -130,9 +130,12 @@ def _talking(host: RemoteHost, *arguments: str) -> Iterator[tuple[subprocess.Pop
     """
     try:
         process = subprocess.Popen(
-            command(host, *arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            command(host, *arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
-        )  # fmt: skip
+        )
     except OSError as error:
         raise TrainingError(f"ssh could not be started ({error.strerror}); install it, or train here.") from error
     words: deque[bytes] = deque(maxlen=_KEPT_LINES)
@@ -309,7 +312,7 @@ def copy_checked(source: Path, sha256: str, target: Path) -> None:
         shutil.copyfileobj(stream, sink, _BLOCK)
     with target.open("rb") as written:
         if hashlib.file_digest(written, "sha256").hexdigest() != sha256:
-            raise TrainingError(f"{source.name} did not come whole from {source.parent}; resume the run.")
+            raise TrainingError(f"{source.name} was not copied completely from {source.parent}; resume the run.")
 
 
 def results_in(folder: Path) -> list[File]:

@@ -7,11 +7,15 @@ import re
 from core.jobs.hosts import RemoteHost
 
 _CAUSES = (
-    (r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED",
-     "its key is not known here, or has changed; log in once by hand and compare the key: ssh {address}"),
-    (r"Permission denied",
-     "it accepts no key that ssh may use without asking; load the key with ssh-add, or send it there with "
-     "ssh-copy-id {address}"),
+    (
+        r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "its key is not known here, or has changed; log in once by hand and compare the key: ssh {address}",
+    ),
+    (
+        r"Permission denied",
+        "it accepts no key that ssh may use without asking; load the key with ssh-add, or send it there with "
+        "ssh-copy-id {address}",
+    ),
     (r"Could not resolve hostname", "its name is not known to the network; check the address {address}"),
     (r"Connection refused", "nothing answers at the port of ssh there; check that sshd runs, and the port"),
     (r"timed out|No route to host|Network is unreachable", "it does not answer; check the network"),
@@ -20,7 +24,7 @@ _CAUSES = (
     (r"not found|No such file or directory", "it has no {python}; name the python there with --python"),
     (r"No module named", "the python there ({python}) lacks packages of this program"),
     (r"No space left on device|Disk quota exceeded", "its disk is full"),
-)  # fmt: skip
+)
 
 
 def why_refused(host: RemoteHost, words: str) -> str:

@@ -178,8 +178,11 @@ def _entries() -> tuple[BackboneEntry, ...]:
     return (
         *(
             BackboneEntry(
-                name=family + depth, build=partial(_from_torchvision, family + depth), cut=cuts[family],
-                weights_of=family + depth, licence=published,
+                name=family + depth,
+                build=partial(_from_torchvision, family + depth),
+                cut=cuts[family],
+                weights_of=family + depth,
+                licence=published,
             )
             for family, depths in _FAMILIES.items()
             for depth in depths
@@ -188,11 +191,15 @@ def _entries() -> tuple[BackboneEntry, ...]:
             name="vgg16_conv4_3", build=_vgg16_conv4_3, cut="conv4_3", weights_of="vgg16", licence=published
         ),
         BackboneEntry(
-            name=LITE0, build=_lite0, cut="the last block at stride 16", weights_of=LITE0,
-            normalisation=TENSORFLOW, licence="Apache-2.0 (EfficientNet-Lite, Google), trained on ImageNet",
+            name=LITE0,
+            build=_lite0,
+            cut="the last block at stride 16",
+            weights_of=LITE0,
+            normalisation=TENSORFLOW,
+            licence="Apache-2.0 (EfficientNet-Lite, Google), trained on ImageNet",
         ),
         BackboneEntry(name=COMPACT, build=_compact, cut="the last convolution"),
-    )  # fmt: skip
+    )
 
 
 _ENTRIES = {entry.name: entry for entry in _entries()}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,6 +87,25 @@ def note_in_card(folder: Path, notes: dict[str, str]) -> None:
     card = msgspec.structs.replace(manifest.card, notes={**manifest.card.notes, **notes})
     noted = msgspec.structs.replace(manifest, card=card)
     atomic_write(folder / CARD_NAME, msgspec.json.format(msgspec.json.encode(noted), indent=1))
+
+
+def rename_sources(folder: Path, lesions: set[str], other: Callable[[str], str]) -> None:
+    """Give the prototypes of these lesions other ids, and hashes of ROIs that belong to none; weights stay.
+
+    ``other`` returns the id that takes the place of one. Raises: ModelError where there is no model.
+    """
+    manifest = _read_manifest(folder)
+    if not any(one.lesion_id in lesions for one in manifest.card.prototypes):
+        return
+    prototypes = tuple(
+        msgspec.structs.replace(one, lesion_id=other(one.lesion_id), roi_sha256=secrets.token_hex(32))
+        if one.lesion_id in lesions
+        else one
+        for one in manifest.card.prototypes
+    )
+    card = msgspec.structs.replace(manifest.card, prototypes=prototypes)
+    renamed = msgspec.structs.replace(manifest, card=card)
+    atomic_write(folder / CARD_NAME, msgspec.json.format(msgspec.json.encode(renamed), indent=1))
 
 
 def _without_paths(card: ModelCard) -> ModelCard:

@@ -117,9 +117,13 @@ def _folded(place: str, conv: str, norm: str, published: Mapping[str, Tensor]) -
     weight, gain, offset, mean, variance = (
         published[name].double()
         for name in (
-            f"{conv}.weight", f"{norm}.weight", f"{norm}.bias", f"{norm}.running_mean", f"{norm}.running_var",
+            f"{conv}.weight",
+            f"{norm}.weight",
+            f"{norm}.bias",
+            f"{norm}.running_mean",
+            f"{norm}.running_var",
         )
-    )  # fmt: skip
+    )
     scale = gain / torch.sqrt(variance + _PUBLISHED_EPSILON)
     return {
         f"{place}.conv.weight": (weight * scale.view(-1, 1, 1, 1)).float(),

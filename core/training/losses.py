@@ -31,9 +31,13 @@ def joint_loss(network: PrototypeNetwork, found: Activations, batch: TrainingBat
     }
     if weights.fine > 0:
         parts["fine"] = weights.fine * fine_cost(
-            found.similarities, batch.irrelevant, has_mask=batch.has_mask, prototype_class=own,
-            label=batch.label, norm=weights.fine_norm,
-        )  # fmt: skip
+            found.similarities,
+            batch.irrelevant,
+            has_mask=batch.has_mask,
+            prototype_class=own,
+            label=batch.label,
+            norm=weights.fine_norm,
+        )
     return parts
 
 

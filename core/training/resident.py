@@ -75,11 +75,13 @@ class OnDevice(Augmented):
         """Draw everything random of the epoch; the only place that waits for the device."""
         drawn = [
             Candidates(
-                generator(self.config.seed, position, batch + 1), len(rows), self.config.augmentation,
+                generator(self.config.seed, position, batch + 1),
+                len(rows),
+                self.config.augmentation,
                 lesion_share=self.config.transform.lesion_share,
             )
             for batch, rows in enumerate(order)
-        ]  # fmt: skip
+        ]
         settled = self._settled(order, drawn, shares)
         transform = self.rois.transform
         self._epoch = _Epoch(
@@ -132,20 +134,26 @@ class OnDevice(Augmented):
         """Return the batch on the device. ``begin_epoch`` must have settled this epoch."""
         epoch = self._epoch
         if epoch is None or epoch.position != position:
-            raise ValueError("begin_epoch settles an epoch before its batches are loaded")
+            raise ValueError("call begin_epoch before loading the batches of an epoch")
         index = epoch.index[batch]
         source = torch.from_numpy(rows[share]) if self.home == "streamed" else index
         grey, masks = cut(
-            self._rows(self._pixels, source), self._rows(self._masks, source), epoch.theta[batch],
+            self._rows(self._pixels, source),
+            self._rows(self._masks, source),
+            epoch.theta[batch],
             self.rois.transform.input_size,
-        )  # fmt: skip
+        )
         outlined = (epoch.lesion_scale[batch] & masks[:, 1].flatten(1).any(1).bool())[:, None, None]
         mask = torch.where(outlined, masks[:, 1], masks[:, 0])
         return TrainingBatch(
-            inputs=normalise(grey, self.rois.transform), label=self._label[index], mask=mask, lesion=masks[:, 1],
-            irrelevant=irrelevant(mask), lesion_ids=tuple(self.rois.lesion_ids[row] for row in rows[share]),
+            inputs=normalise(grey, self.rois.transform),
+            label=self._label[index],
+            mask=mask,
+            lesion=masks[:, 1],
+            irrelevant=irrelevant(mask),
+            lesion_ids=tuple(self.rois.lesion_ids[row] for row in rows[share]),
             whole=len(rows),
-        )  # fmt: skip
+        )
 
     def latent(self, network: TrunkNetwork, inputs: Tensor) -> Tensor:
         return network.latent(inputs)

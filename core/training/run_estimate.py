@@ -59,9 +59,13 @@ def rehearse_run(
     check_request(rois, parts, config)
     batch = config.batch_lesion + config.batch_fine
     short = msgspec.structs.replace(
-        config.epochs, warm_start=min(config.epochs.warm_start, 1), warm_up=min(config.epochs.warm_up, 1), joint=1,
-        project_every=1, draws=batch,
-    )  # fmt: skip
+        config.epochs,
+        warm_start=min(config.epochs.warm_start, 1),
+        warm_up=min(config.epochs.warm_up, 1),
+        joint=1,
+        project_every=1,
+        draws=batch,
+    )
     began = time.monotonic()
     trainer = Trainer(rois, parts, msgspec.structs.replace(config, epochs=short), folder, emit, cancelled)
     whole = time.monotonic() - began

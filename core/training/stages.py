@@ -13,6 +13,7 @@ from torch import nn
 
 from core.model.accelerator import is_accelerator
 from core.model.network import PrototypeNetwork
+from core.model.trunk import TrunkNetwork
 from core.training.config import Rates, TrainingConfig
 
 StageName = Literal["warm start", "prototypes", "warm-up", "A1", "A2", "A3", "selection", "B"]
@@ -115,11 +116,16 @@ def prepare(
         block.requires_grad_(False).eval()
 
 
+def fixed_blocks(network: TrunkNetwork, tuned: int) -> int:
+    """Return the number of blocks that stay fixed while the last ``tuned`` ones of the trunk are trained."""
+    return len(network.blocks()) - tuned
+
+
 def freezing(config: TrainingConfig, network: PrototypeNetwork, stage: StageName) -> tuple[bool, int]:
     """Return whether a stage leaves the whole trunk as it is, and how many blocks it leaves if not."""
     if not (config.frozen_backbone and config.tuned_blocks and stage == "A1"):
         return config.frozen_backbone, config.frozen_blocks
-    return False, len(network.blocks()) - config.tuned_blocks
+    return False, fixed_blocks(network, config.tuned_blocks)
 
 
 def _feature_groups(network: PrototypeNetwork, rate: float, decay: float, frozen: int) -> list[dict[str, Any]]:

@@ -143,9 +143,12 @@ def meeting_point(*, host: bool) -> Any:
     (``host``)."""
     held_by_torchrun = os.environ.get(_TIED) == "True"
     return _stores.TCPStore(
-        os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=host and not held_by_torchrun,
-        timeout=WAIT, wait_for_workers=False,
-    )  # fmt: skip
+        os.environ["MASTER_ADDR"],
+        int(os.environ["MASTER_PORT"]),
+        is_master=host and not held_by_torchrun,
+        timeout=WAIT,
+        wait_for_workers=False,
+    )
 
 
 class _Together(nn.Module):
@@ -243,9 +246,12 @@ def share_statistics(module: nn.Module) -> None:
 
 def _shared(norm: nn.BatchNorm2d) -> TeamBatchNorm2d:
     made = TeamBatchNorm2d(
-        norm.num_features, eps=norm.eps, momentum=norm.momentum, affine=False,
+        norm.num_features,
+        eps=norm.eps,
+        momentum=norm.momentum,
+        affine=False,
         track_running_stats=norm.track_running_stats,
-    )  # fmt: skip
+    )
     made.affine = norm.affine
     made.weight, made.bias = norm.weight, norm.bias
     made.running_mean, made.running_var = norm.running_mean, norm.running_var

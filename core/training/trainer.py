@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -19,33 +18,29 @@ from core.data.roi_set import RoiSet
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
 from core.domain.study import Prototype
-from core.domain.vocabulary import Part
 from core.model.accelerator import device_here, is_accelerator
 from core.model.network import PrototypeNetwork
 from core.model.precision import Precision
 from core.platform.atomic import make_folder
 from core.training import state as run_state
-from core.training.batches import Cached, Source, TrainingBatch
-from core.training.begin_or_resume import begin, check_classes, head_for
+from core.training.begin_or_resume import begin, head_for
 from core.training.config import TrainingConfig
 from core.training.epoch import EpochTask, Memory, run_epoch
-from core.training.fixed_draws import EarlyMaps, KeptFeatures
 from core.training.forgotten_patches import Cells, ForgottenPatch, among, forgotten_cells
-from core.training.frozen_source import ParentRun, folders_of, frozen_source
 from core.training.inference import Latents
 from core.training.last_layers import malignancy_of
-from core.training.losses import Parts, cell_loss, image_loss, joint_loss
 from core.training.machine import computing
 from core.training.moments import lay_out_moments
 from core.training.projection import project
 from core.training.prototype_start import start_from_kmeans
 from core.training.refit import initial_weights, refit
-from core.training.request import check_request, data_fingerprint, training_rois
-from core.training.resident import drawn_source
+from core.training.request import check_request, data_fingerprint
 from core.training.ridge import choose_ridge
+from core.training.run_inputs import FROM_NOTHING, RunRegions, RunStart
 from core.training.run_progress import Clock
 from core.training.run_record import RunResult, write_outcome
 from core.training.similarity_table import SimilarityTable
+from core.training.stage_loss import stage_loss
 from core.training.stages import (
     GRADIENT_STAGES,
     StageStep,
@@ -60,7 +55,7 @@ from core.training.stalled import stalled
 from core.training.standardise import standardise
 from core.training.state import EpochRecord
 from core.training.table_rows import fit_table
-from core.training.team import ALONE, SharedLoss, Team
+from core.training.team import ALONE, Team
 from core.training.validation import Validation, evaluate
 
 OnProjection = Callable[[PrototypeNetwork, tuple[Prototype, ...], RoiSet, int], None]
@@ -77,25 +72,19 @@ def train(
     cancelled: IsCancelled = never,
     team: Team = ALONE,
     projected: OnProjection | None = None,
-    forgotten: Sequence[ForgottenPatch] = (),
-    kept: KeptFeatures | None = None,
-    parent: ParentRun | None = None,
+    start: RunStart = FROM_NOTHING,
 ) -> RunResult:
     """Train a model on the ROIs whose ``parts`` entry (a value of ``Part``) is training.
 
     ``folder`` receives config.json, machine.json, state.safetensors, history.json, table.h5, run.json and model/.
-    No prototype starts from, or is projected onto, a ``forgotten`` patch; the record says which.
-    ``kept``: features of a frozen trunk, computed before for these ROIs, this trunk and this augmentation.
-    ``parent``: the run begins with its add-on, prototypes and heads, and with its features of the frozen trunk.
+    ``start``: what the run begins with; the record names the patches that it leaves out.
     A folder that holds an unfinished run of the same configuration and data is gone on with; TrainingError where
     it holds another run, where a class has no lesion, or where the loss is not finite; Cancelled at the user's
     wish, with everything up to the last finished step kept.
     """
     check_request(rois, parts, config)
     make_folder(folder)
-    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team, kept, parent)
-    trainer.projected = projected
-    trainer.forget(forgotten)
+    trainer = Trainer(rois, parts, config, folder, emit, cancelled, team=team, projected=projected, start=start)
     with computing(trainer.state.facts.machine):
         return trainer.run()
 
@@ -103,17 +92,9 @@ def train(
 def assist(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig, folder: Path, *, team: Team) -> None:
     """Do the share of a process that does not lead its team while the leader trains. Writes nothing."""
     check_request(rois, parts, config)
-    trainer = Trainer(rois, parts, config, folder, silent, never, team)
+    trainer = Trainer(rois, parts, config, folder, silent, never, team=team)
     with computing(trainer.state.facts.machine):
         trainer.follow()
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Data:
-    everything: RoiSet
-    parts: NDArray[np.str_]
-    training: RoiSet
-    validation: RoiSet
 
 
 class Trainer:
@@ -127,22 +108,14 @@ class Trainer:
         folder: Path,
         emit: Emit,
         cancelled: IsCancelled,
+        *,
         team: Team = ALONE,
-        kept: KeptFeatures | None = None,
-        parent: ParentRun | None = None,
+        projected: OnProjection | None = None,
+        start: RunStart = FROM_NOTHING,
     ) -> None:
-        self.team, self.kept, self.parent = team, kept, parent
+        self.team, self.projected = team, projected
         self.config, self.folder, self.emit, self.cancelled = config, folder, emit, cancelled
-        self.projected: OnProjection | None = None
-        self.forbidden: Cells | None = None
-        known = rois.label >= 0
-        self.data = _Data(
-            everything=rois,
-            parts=parts,
-            training=training_rois(rois.rows((parts == Part.TRAINING.value) & known), config),
-            validation=rois.rows((parts == Part.VALIDATION.value) & known),
-        )
-        check_classes(self.data.training)
+        self.data = RunRegions.of(rois, parts, config)
         self.steps = plan(config)
         self.state = begin(
             config, folder, data_fingerprint(rois, parts), lesions=len(self.data.training), emit=emit, team=team
@@ -150,48 +123,38 @@ class Trainer:
         self.device = device_here(self.state.facts.device)
         self.network = self.state.network
         begins = self.state.facts.position == 0
-        if parent is not None and begins:
-            self.network.load_state_dict(parent.network.state_dict())
-        self.source, self.early, self.validation_early = self._sources()
-        if parent is None and begins:  # a resumed run has the standardisation in its state
+        if start.parent is not None and begins:
+            self.network.load_state_dict(start.parent.network.state_dict())
+        own = folder if team.leads else None
+        self.inputs = start.inputs(self.network, self.data, config, own, emit=emit, cancelled=cancelled)
+        if start.parent is None and begins:  # a resumed run has the standardisation in its state
             standardise(self.network, self.data.training, self.features(), team=team, cancelled=cancelled)
+        self.forbidden = self._leave_out(start.forgotten)
         self._tables: dict[tuple[str, ...], SimilarityTable] = {}
         self.latents = Latents()
         """Latent cells of the training ROIs, since the layers before them changed last."""
-        order = self.source.order(0)
+        order = self.inputs.source.order(0)
         self.batches_an_epoch, self.lesions_an_epoch = len(order), sum(map(len, order))
         self.clock = Clock(self.steps, self.state.facts.position, self.batches_an_epoch)
 
-    def forget(self, patches: Sequence[ForgottenPatch]) -> None:
-        """Leave these patches out of the start and the projection of the prototypes."""
-        self.state.facts.forgotten = among(patches, self.data.training)
-        self.forbidden = None
-        if self.state.facts.forgotten:
-            self.forbidden = forgotten_cells(patches, self.data.training, self.network.grid)
-            words = "; ".join(one.words for one in self.state.facts.forgotten)
-            self.emit(Message(level="info", text=f"Removed as not medically relevant: {words}."))
+    def _leave_out(self, patches: Sequence[ForgottenPatch]) -> Cells | None:
+        """Return the cells that no prototype may start from or be projected onto; the record names the patches."""
+        left_out = among(patches, self.data.training)
+        self.state.facts.forgotten = left_out
+        if not left_out:
+            return None
+        words = "; ".join(one.words for one in left_out)
+        self.emit(Message(level="info", text=f"Removed as not medically relevant: {words}."))
+        return forgotten_cells(patches, self.data.training, self.network.grid)
 
     def features(self) -> torch.Tensor | None:
         """Return the trunk's output (n, C0, h, w) for the un-augmented training ROIs as it is now; None where its
         early blocks are not frozen."""
-        return None if self.early is None else self.early.features(self.network)
+        return self.inputs.features(self.network)
 
     def validation_features(self) -> torch.Tensor | None:
         """Return the same of the validation ROIs."""
-        return None if self.validation_early is None else self.validation_early.features(self.network)
-
-    def _sources(self) -> tuple[Source, EarlyMaps | None, EarlyMaps | None]:
-        if not self.config.frozen_backbone:
-            return drawn_source(self.data.training, self.config, self.device, self.emit), None, None
-        if self.kept is not None:
-            fixed, held = self.kept.of(self.data.training), self.kept.early_of(self.data.validation)
-            kept = Cached(self.network, self.data.training, self.config, fixed=fixed)
-            return kept, EarlyMaps(blocks=kept.blocks, maps=kept.plain), held
-        self.emit(Message(level="info", text="Computing the features of the frozen backbone once."))
-        folders = folders_of(self.parent, self.folder if self.team.leads else None)
-        parts = (self.data.training, self.data.validation)
-        cached, held = frozen_source(self.network, *parts, self.config, folders, self.cancelled)
-        return cached, EarlyMaps(blocks=cached.blocks, maps=cached.plain), held
+        return self.inputs.validation_features(self.network)
 
     def advance(self) -> StageStep | None:
         """Do the next step and save the state; None where the plan is done. Cancelled and errors save nothing."""
@@ -222,9 +185,13 @@ class Trainer:
         """Train all stages. Raises: TrainingError, Cancelled (see ``train``)."""
         self.follow()
         return write_outcome(
-            self.folder, self.state, self.data.everything, self.data.parts,
-            table=self._table(), figures=self._figures(),
-        )  # fmt: skip
+            self.folder,
+            self.state,
+            self.data.everything,
+            self.data.parts,
+            table=self._table(),
+            figures=self._figures(),
+        )
 
     def _do(self, step: StageStep) -> dict[str, float | None]:
         if step.stage in GRADIENT_STAGES:
@@ -256,9 +223,12 @@ class Trainer:
         lay_out_moments(optimiser)
         frozen, blocks = freezing(config, self.network, step.stage)
         prepare(
-            self.network, step.stage, frozen_backbone=frozen, joint_last=config.rates.joint_last > 0,
+            self.network,
+            step.stage,
+            frozen_backbone=frozen,
+            joint_last=config.rates.joint_last > 0,
             frozen_blocks=blocks,
-        )  # fmt: skip
+        )
 
         def before_batch(batch: int, batches: int) -> None:
             set_rates(optimiser, rate_factor(step, batch, batches, config.rates.schedule))
@@ -266,13 +236,20 @@ class Trainer:
 
         memory = Memory(at_once=facts.at_once, halvings=facts.halvings)
         task = EpochTask(
-            name=f"epoch {step.epoch} of {step.stage}", loss=self._loss_of(step), optimiser=optimiser,
-            device=self.device, precision=self._precision(step), memory=memory, before_batch=before_batch,
-            cancelled=self.cancelled, team=self.team, unwatched=is_accelerator(self.device),
-        )  # fmt: skip
+            name=f"epoch {step.epoch} of {step.stage}",
+            loss=stage_loss(step, self.network, self.state.head, self.inputs.source, config, self.team),
+            optimiser=optimiser,
+            device=self.device,
+            precision=self._precision(step),
+            memory=memory,
+            before_batch=before_batch,
+            cancelled=self.cancelled,
+            team=self.team,
+            unwatched=is_accelerator(self.device),
+        )
         position = facts.position
         try:
-            losses = run_epoch(task, self.source, self.source.order(position), position)
+            losses = run_epoch(task, self.inputs.source, self.inputs.source.order(position), position)
         finally:
             self.network.prepare_inference()
         if memory.halvings > facts.halvings:
@@ -294,25 +271,6 @@ class Trainer:
             self.network, self.data.validation, features=self.validation_features(), cancelled=self.cancelled
         )
 
-    def _loss_of(self, step: StageStep) -> SharedLoss:
-        if step.stage == "warm start":
-            head = self.state.head
-            assert head is not None
-            level = cell_loss if self.config.warm_start == "cells" else image_loss
-
-            def supervised(batch: TrainingBatch) -> Parts:
-                if self.config.frozen_backbone:
-                    return level(head(self.source.latent(self.network, batch.inputs)), batch)
-                return level(head(self.source.feature_maps(self.network, batch.inputs)), batch)
-
-            return SharedLoss.of(self.team, {"network": self.network, "head": head}, supervised)
-
-        def joint(batch: TrainingBatch) -> Parts:
-            found = self.network.from_latent(self.source.latent(self.network, batch.inputs))
-            return joint_loss(self.network, found, batch, self.config.loss)
-
-        return SharedLoss.of(self.team, {"network": self.network}, joint)
-
     def _precision(self, step: StageStep) -> Precision:
         """Return the context for gradients: reduced precision in A1 and the backbone's warm start only."""
         reduced = self.state.facts.machine.precision == "bfloat16" and step.stage in ("A1", "warm start")
@@ -320,17 +278,26 @@ class Trainer:
 
     def _start_prototypes(self, step: StageStep) -> dict[str, float | None]:
         start_from_kmeans(
-            self.network, self.data.training, seed=self.config.seed,
-            inside_masks=self.config.warm_start == "cells", forbidden=self.forbidden, features=self.features(),
+            self.network,
+            self.data.training,
+            seed=self.config.seed,
+            inside_masks=self.config.warm_start == "cells",
+            forbidden=self.forbidden,
+            features=self.features(),
             cancelled=self.cancelled,
-        )  # fmt: skip
+        )
         return {}
 
     def _project(self, step: StageStep) -> dict[str, float | None]:
         records = project(
-            self.network, self.data.training, features=self.features(), kept=self.latents,
-            forbidden=self.forbidden, distinct=self.config.projection.distinct, cancelled=self.cancelled,
-        )  # fmt: skip
+            self.network,
+            self.data.training,
+            features=self.features(),
+            kept=self.latents,
+            forbidden=self.forbidden,
+            distinct=self.config.projection.distinct,
+            cancelled=self.cancelled,
+        )
         self.state.facts.prototypes = records
         if self.projected is not None:
             self.projected(self.network, records, self.data.training, step.epoch)
@@ -385,9 +352,14 @@ class Trainer:
         key = tuple(hashes[part] for part in ("features", "addon", "prototypes"))
         if key not in self._tables:
             self._tables[key] = fit_table(
-                self.network, self.data.training, self.config, source=self.source, features=self.features(),
-                kept=self.latents, cancelled=self.cancelled,
-            )  # fmt: skip
+                self.network,
+                self.data.training,
+                self.config,
+                source=self.inputs.source,
+                features=self.features(),
+                kept=self.latents,
+                cancelled=self.cancelled,
+            )
         return self._tables[key]
 
     def _report(self, step: StageStep, batch: int) -> None:

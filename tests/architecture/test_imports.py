@@ -110,3 +110,10 @@ def test_no_file_is_over_400_lines_and_no_function_over_60() -> None:
         if (count := len(path.read_text("utf-8").splitlines())) > 400
     ]
     assert long_files + [offender for path in paths for offender in functions_over(path, 60)] == []
+
+
+def test_the_formatter_lays_out_every_line_of_the_program() -> None:
+    by_hand = [
+        str(path) for path in sources("core", "app") if re.search(r"# fmt: (?:off|skip)", path.read_text("utf-8"))
+    ]
+    assert by_hand == []

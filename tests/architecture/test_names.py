@@ -27,7 +27,6 @@ LONGER_SIGNATURES = {
     "core/data/augment.py:augment",
     "core/data/importers/importing.py:run_import",
     "core/data/training_set.py:build_drawn_rois",
-    "core/deidentify/burned_in.py:_region",
     "core/exchange/dicom/export_results.py:export_results",
     "core/exchange/dicom/import_results.py:read_results",
     "core/explain/case_page.py:render_case",

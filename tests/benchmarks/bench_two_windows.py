@@ -1,8 +1,9 @@
 """The time from a lesion that one reader draws to its row in the worklist of another, in another process.
 
-    python -m tests.benchmarks.bench_two_windows [N] [--json FILE]
+    python -m tests.benchmarks.bench_two_windows [N] [--offscreen] [--json FILE]
 
-Two windows under an X server of their own on one study, on a real server in a folder of its own. The first window
+Two windows under an X server of their own (``--offscreen``: without one) on one study, on a real server in a folder
+of its own. The first window
 draws a lesion every two seconds, and notes when its commit returns; the second notes when its list shows one more
 row. Nothing is asserted; the goal is a second on a machine that does nothing else.
 """
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -86,22 +88,22 @@ def _let_run(program: QCoreApplication, milliseconds: int) -> None:
         time.sleep(0.002)
 
 
-def measure(lesions: int) -> dict[str, object]:
+def measure(lesions: int, *, offscreen: bool) -> dict[str, object]:
     from core.store.study import Study
     from tests.app.window.conftest import make_study
     from tests.database_server import database_server
     from tests.e2e.test_session import x_server
 
-    with tempfile.TemporaryDirectory() as made, database_server() as server, x_server() as display:
+    with tempfile.TemporaryDirectory() as made, database_server() as server, ExitStack() as stack:
         folder = Path(made, "study")
         create = Study.create
         Study.create = lambda *a, **k: create(*a, **k, server=server.address())  # type: ignore[method-assign]
         make_study(folder)
-        environment = os.environ | {
-            "QT_QPA_PLATFORM": "xcb",
-            "DISPLAY": display,
-            "MARGINALIA_SETTINGS": str(Path(made, "settings.ini")),
-        }
+        environment = os.environ | {"MARGINALIA_SETTINGS": str(Path(made, "settings.ini"))}
+        if offscreen:
+            environment |= {"QT_QPA_PLATFORM": "offscreen"}
+        else:
+            environment |= {"QT_QPA_PLATFORM": "xcb", "DISPLAY": stack.enter_context(x_server())}
         command = [sys.executable, "-m", "tests.benchmarks.bench_two_windows", str(lesions), str(folder)]
         watching = subprocess.Popen([*command, "watch"], env=environment, stdout=subprocess.PIPE, text=True)
         assert watching.stdout is not None and watching.stdout.readline() == "ready\n"
@@ -109,6 +111,7 @@ def measure(lesions: int) -> dict[str, object]:
         shown, _ = watching.communicate(timeout=120)
     waits = np.array([float(b) - float(a) for a, b in zip(drawn.stdout.split(), shown.split(), strict=True)])
     return {
+        "platform": "offscreen" if offscreen else "X",
         "processors": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
         "lesions": lesions,
@@ -123,12 +126,13 @@ def main() -> None:
     parser.add_argument("lesions", type=int, nargs="?", default=20)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("part", nargs="?", choices=("draw", "watch"))
+    parser.add_argument("--offscreen", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     if arguments.part is not None:
         {"draw": draw, "watch": watch}[arguments.part](arguments.folder, arguments.lesions)
         return
-    found = json.dumps(measure(arguments.lesions), indent=1)
+    found = json.dumps(measure(arguments.lesions, offscreen=arguments.offscreen), indent=1)
     sys.stdout.write(found + "\n")
     if arguments.json is not None:
         arguments.json.write_text(found)

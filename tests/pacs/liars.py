@@ -31,7 +31,7 @@ def served(answer: Answer, *, timeout_s: float = 5.0) -> Iterator[DicomwebProfil
                 self.close_connection = True
 
     class Server(ThreadingHTTPServer):
-        daemon_threads = True
+        daemon_threads = False  # closing the server then waits for them
 
         def handle_error(self, request: object, client_address: object) -> None: ...
 

@@ -55,7 +55,7 @@ def test_a_change_of_the_destination_takes_the_confirmation_away(change: dict[st
         (msgspec.structs.replace(WEB, url="pacs.example.org"), "is not a URL"),
         (msgspec.structs.replace(WEB, url="ftp://pacs.example.org/"), "is not a URL"),
         (msgspec.structs.replace(WEB, url="http://host:port/"), "is not a URL"),
-        (msgspec.structs.replace(WEB, url="http://reader:secret@host/"), "does not belong into the URL"),
+        (msgspec.structs.replace(WEB, url="http://reader:secret@host/"), "must not hold a user or password"),
         (msgspec.structs.replace(WEB, url="https://pacs.example.org/"), "contradict"),
         (msgspec.structs.replace(WEB, user=""), "needs a user name"),
         (msgspec.structs.replace(WARD, called="A\\B"), "AE title of the PACS"),

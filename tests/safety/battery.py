@@ -107,7 +107,7 @@ ROWS: dict[str, Row] = {
         note="200 by default, 200,000 in full",
     ),
     "B-09": Row(
-        what="fuzzing of parsers: tags and header budget, shapes, tables, tensors, backups, audit lines",
+        what="fuzzing of parsers: tags and header budget, shapes, tables, COCO, tensors, backups, audit, answers",
         quick=(
             f"{_HERE}/test_mutants.py::test_nothing_but_refusals_comes_out_of_a_parser",
             "tests/pacs/test_fuzz.py::test_mutated_calls_leave_the_receiver_as_it_was",

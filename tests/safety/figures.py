@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from tests.safety.fuzz.targets import TARGETS
 from tests.safety.kept import ROOT, state_folder
 
 
@@ -45,13 +46,13 @@ _CRASH = "tests/core/store/test_crash.py"
 _MUTANTS, _LONG = f"{_HERE}/test_mutants.py", f"{_HERE}/test_long_runs.py"
 _FOREIGN, _DAY = f"{_HERE}/window/test_foreign.py", f"{_HERE}/window/test_day.py"
 _DIALOGS = f"{_HERE}/window/test_dialogs.py"
-_PARSERS = tuple(f"B-09-{name}" for name in ("audit", "manifest", "shapes", "table", "tags", "tensors"))
+_PARSERS = tuple(f"B-09-{name}" for name in sorted(TARGETS))
 FORMS = (
     _form("B-01", "kills while annotating", _CRASH, "two_thousand_kills"),
     _form("B-03", "kills while training", _LONG, "two_hundred_kills"),
     _form("B-08", "mutants of image files, in the decoder", _MUTANTS, "two_hundred_thousand"),
     _form("B-08", "mutants imported by the window", _FOREIGN, "five_thousand", "B-08-window"),
-    _form("B-09", "mutants in each of six parsers", _MUTANTS, "hundred_thousand_tries", *_PARSERS),
+    _form("B-09", f"mutants in each of {len(TARGETS)} parsers", _MUTANTS, "hundred_thousand_tries", *_PARSERS),
     _form("B-09", "mutated PDUs and answers", "tests/pacs/test_fuzz.py", "thousands_of_mutated", "B-09-messages"),
     _form("B-11", "bombs", _MUTANTS, "bombs_are_measured"),
     _form("B-13", "damaged array files", f"{_HERE}/test_hostile_arrays.py", "two_thousand_damaged"),

@@ -13,6 +13,7 @@ import pytest
 from core.domain.errors import StorageFullError, StudyError
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType, Part
+from core.model.checkpoint import load_model
 from core.store.arrays import ArrayStore
 from core.store.audit import read_exported, verify_chain
 from core.store.check import check_study
@@ -199,7 +200,13 @@ def test_runs_keep_no_id_no_outline_and_no_picture(own_study: Path) -> None:
         (run,) = study.runs.all()
         runs = study.run_folder(run.id)
         parts = request_of(study, run).parts
-        patient = next(study.patients.get(one) for one, part in parts.items() if part is Part.TRAINING)
+        assert Part.TRAINING in parts.values()
+        source = load_model(runs / "model").card.prototypes[0].lesion_id
+        [patient] = [
+            one
+            for one in study.patients.all()
+            if source in {lesion.id for lesion in study.lesions.of_patient(one.id)}
+        ]
         lesions = [lesion.id for lesion in study.lesions.of_patient(patient.id)]
         images = [image.id for image in study.images.of_patient(patient.id)]
         findings = [lesion.finding_id for lesion in study.lesions.of_patient(patient.id)]
@@ -208,12 +215,16 @@ def test_runs_keep_no_id_no_outline_and_no_picture(own_study: Path) -> None:
         assert all(any(secret in path.read_bytes() for secret in secrets) for path in files)
         assert (runs / "projected.h5").is_file()
         before = load_table(runs / "table.h5")
+        model = load_model(runs / "model")
+        hashes = [one.roi_sha256.encode() for one in model.card.prototypes if one.lesion_id in lesions]
+        assert hashes, "the test needs a patient whose lesion is the source of a prototype"
         report = forget(study, patient.pseudonym)
         assert report.models[0].trained_on
-        # the model's card names the sources of its prototypes, and the report says so
         for path in runs.rglob("*"):
-            if path.is_file() and path.name not in ("model.json", "state.safetensors"):
-                assert not any(secret in path.read_bytes() for secret in secrets), path.name
+            if path.is_file():
+                content = path.read_bytes()
+                assert not any(secret in content for secret in (*secrets, *hashes)), path.name
+        assert load_model(runs / "model").sha256 == model.sha256
         assert not (runs / "projected.h5").exists()
         after = load_table(runs / "table.h5")
         np.testing.assert_array_equal(after.scores, before.scores)

@@ -15,6 +15,7 @@ from core.imaging.worker import DecodeWorker
 from core.imaging.write_dicom import Encoding
 from tests.core.imaging import samples
 from tests.core.imaging.test_worker import bundled, mutated
+from tests.safety.fuzz.guided import fuzz, lines_of
 from tests.safety.fuzz.targets import TARGETS, seeds
 from tests.safety.kept import go_on, keep
 
@@ -27,6 +28,19 @@ def test_nothing_but_refusals_comes_out_of_a_parser(name: str) -> None:
         TARGETS[name](seed)
         for _ in range(150):
             TARGETS[name](mutated(seed, random))
+
+
+def test_inputs_that_reach_a_new_line_join_the_corpus_and_a_failure_names_its_bytes() -> None:
+    given = seeds()["answers"]
+    run = fuzz(TARGETS["answers"], given, mutated, seed=3, cpu_s=60, tries=60)
+    assert len(run.corpus) > len(given) and run.lines > lines_of(TARGETS["answers"], given[0])
+
+    def fails(data: bytes) -> None:
+        assert data == given[0]
+
+    with pytest.raises(AssertionError) as caught:
+        fuzz(fails, given, mutated, seed=3, cpu_s=60, tries=5)
+    assert "of seed 3: b'" in caught.value.__notes__[0]
 
 
 @pytest.mark.safety_full

@@ -29,7 +29,10 @@ def _can_trace() -> bool:
     return done.returncode == 0
 
 
-pytestmark = pytest.mark.skipif(not _can_trace(), reason="needs strace; the rest of B-02 runs everywhere")
+pytestmark = [
+    pytest.mark.skipif(not _can_trace(), reason="needs strace; the rest of B-02 runs everywhere"),
+    pytest.mark.timeout(3600),
+]
 
 
 def survives(folder: Path, script: str, opened: Opened) -> int:
@@ -201,7 +204,6 @@ say("undone")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_a_model_is_pruned_or_as_it_was(own_study: Path) -> None:
     from core.tasks.runs.lifecycle import active_model
 

@@ -18,10 +18,32 @@ from core.domain.shapes import Polygon
 
 _REACH = 7.0
 """Logical pixels by which the pointer may miss."""
-_SHAPE = ("role.prominent", "role.margin", "pen.wider", "pen.narrower", "", "edit.duplicate", "edit.smooth",
-          "edit.simplify", "edit.unite", "edit.subtract", "")  # fmt: skip
-_VIEW = ("edit.undo", "edit.redo", "", "view.fit", "view.lesion", "view.lesion_window", "view.one_to_one",
-         "view.invert", "view.next_window", "view.raw", "")  # fmt: skip
+_SHAPE = (
+    "role.prominent",
+    "role.margin",
+    "pen.wider",
+    "pen.narrower",
+    "",
+    "edit.duplicate",
+    "edit.smooth",
+    "edit.simplify",
+    "edit.unite",
+    "edit.subtract",
+    "",
+)
+_VIEW = (
+    "edit.undo",
+    "edit.redo",
+    "",
+    "view.fit",
+    "view.lesion",
+    "view.lesion_window",
+    "view.one_to_one",
+    "view.invert",
+    "view.next_window",
+    "view.raw",
+    "",
+)
 _LESION = ("lesion.link", "lesion.up", "lesion.down", "", "lesion.remove", "lesion.put_back")
 
 

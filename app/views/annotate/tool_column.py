@@ -8,9 +8,22 @@ from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout
 from app.actions.actions import Actions
 
 _TOOLS = (
-    "select", "freehand", "polyline", "ellipse", "livewire", "brush", "eraser", "polygon", "box", "",
-    "lesion_box", "lesion_outline", "propose", "caliper", "",
-)  # fmt: skip
+    "select",
+    "freehand",
+    "polyline",
+    "ellipse",
+    "livewire",
+    "brush",
+    "eraser",
+    "polygon",
+    "box",
+    "",
+    "lesion_box",
+    "lesion_outline",
+    "propose",
+    "caliper",
+    "",
+)
 
 
 def tool_column(actions: Actions) -> QFrame:

@@ -126,11 +126,14 @@ def check_words(found: object) -> str:
     """The verdict in the first line, then one line each of what is wrong or would be made again."""
     report: CheckReport = found  # type: ignore[assignment]
     verdict = (
-        tr("The study is sound: {images} images and {lesions} lesions were checked.",
-           images=report.images, lesions=report.lesions)
+        tr(
+            "The study is sound: {images} images and {lesions} lesions were checked.",
+            images=report.images,
+            lesions=report.lesions,
+        )
         if report.good
         else tr("The study is damaged. Problems: {n}.", n=len(report.problems))
-    )  # fmt: skip
+    )
     lines = [translate_message(problem.sentence) for problem in report.problems]
     return "\n".join([verdict, *lines, *map(translate_message, (*report.rebuild, *report.unused))])
 

@@ -73,8 +73,10 @@ class FigureBar(QWidget):
             return f"{signed(self.change, 3)} ({tr('interval undefined')})"
         return tr(
             "{change} ({low} to {high})",
-            change=signed(self.change, 3), low=signed(low, 3), high=signed(high, 3),
-        )  # fmt: skip
+            change=signed(self.change, 3),
+            low=signed(low, 3),
+            high=signed(high, 3),
+        )
 
     def sizeHint(self) -> QSize:
         return QSize(320, HEIGHT)

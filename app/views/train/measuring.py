@@ -107,7 +107,10 @@ def words(found: Rehearsed) -> str:
     how = tr(
         "Measured on {device}: a batch of {batch} images took {seconds} s, an epoch has {count}; "
         "{lesions} lesions.",
-        device=found.device, batch=found.batch, seconds=decimal(found.batch_seconds, 2),
-        count=found.batches_an_epoch, lesions=found.lesions,
-    )  # fmt: skip
+        device=found.device,
+        batch=found.batch,
+        seconds=decimal(found.batch_seconds, 2),
+        count=found.batches_an_epoch,
+        lesions=found.lesions,
+    )
     return f"{said} {how}"

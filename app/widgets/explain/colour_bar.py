@@ -31,8 +31,14 @@ class ColourBar(QWidget):
         self._look = look
         self._texts = (number(low), what, number(high))
         self.setAccessibleDescription(" ".join(self._texts))
-        self.setToolTip(tr("Similarity to the prototype: {what}, {low} to {high}", what=what, low=number(low),
-                           high=number(high)))  # fmt: skip
+        self.setToolTip(
+            tr(
+                "Similarity to the prototype: {what}, {low} to {high}",
+                what=what,
+                low=number(low),
+                high=number(high),
+            )
+        )
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

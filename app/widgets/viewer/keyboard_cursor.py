@@ -62,9 +62,11 @@ class KeyboardCursor:
         size = self._view.size()
         self._put(QPointF(size.width() / 2, size.height() / 2))
         self._view.announce(
-            tr("Drawing with keys: arrows move the cursor (Shift: further), Space or Enter sets a point, "
-               "Enter twice ends a line, Esc cancels.")
-        )  # fmt: skip
+            tr(
+                "Drawing with keys: arrows move the cursor (Shift: further), Space or Enter sets a point, "
+                "Enter twice ends a line, Esc cancels."
+            )
+        )
 
     def stop(self) -> None:
         """Cancel the shape that is begun."""

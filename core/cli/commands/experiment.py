@@ -111,10 +111,14 @@ def _table1(arguments: argparse.Namespace, console: Console) -> int:
         )
         folder = make_confounded_study(out / "study", wanted, emit=console.emit, cancelled=console.cancelled)
     request = TableRequest(
-        out=out, config=config, seeds=arguments.seeds,
-        ablations=arguments.ablations, split=arguments.split, folds=arguments.folds,
+        out=out,
+        config=config,
+        seeds=arguments.seeds,
+        ablations=arguments.ablations,
+        split=arguments.split,
+        folds=arguments.folds,
         launcher=launcher_of(arguments.launcher) if arguments.launcher else None,
-    )  # fmt: skip
+    )
     with Study.open(folder) as study:
         outcome = table1(study, request, emit=console.emit, cancelled=console.cancelled)
     lines = ["SYNTHETIC DATA." if outcome.synthetic else ""]

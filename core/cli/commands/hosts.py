@@ -88,9 +88,13 @@ def _add(hosts: Hosts, arguments: argparse.Namespace, console: Console) -> None:
 
     known = {host.name: host.confirmed for host in hosts.all()}
     host = RemoteHost(
-        name=arguments.name, address=arguments.address, program=arguments.program, python=arguments.python,
-        folder=arguments.folder, confirmed=known.get(arguments.name, ""),
-    )  # fmt: skip
+        name=arguments.name,
+        address=arguments.address,
+        program=arguments.program,
+        python=arguments.python,
+        folder=arguments.folder,
+        confirmed=known.get(arguments.name, ""),
+    )
     hosts.put(host)
     console.result(_line(host), f"Set up {host.name}. Next: marginalia hosts confirm {host.name}")
 

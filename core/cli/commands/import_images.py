@@ -1,11 +1,12 @@
 """Bring images and lesions into a study, each file decoded in a sandboxed process with limits.
 
 The layout is detected from the files: `folder` (images with a lesions.csv; one row a lesion), the public data sets
-as they are downloaded (`mini-mias`, `cdd-cesm`, `cbis-ddsm`, `inbreast`, `vindr-mammo`, `cmmd`, `embed`), and
+as they are downloaded (`mini-mias`, `cdd-cesm`, `cbis-ddsm`, `inbreast`, `vindr-mammo`, `cmmd`, `embed`),
+`coco` (images with a COCO document of instances, which has one of the usual names or is given by --table), and
 `images` (mammograms without a table, to be annotated; also a single file or a ZIP archive). Files are known by
-their content; files that are not images are counted and listed. `results` reads DICOM SEG, SR and GSPS
-of images that the study holds back, as annotations and labels of --reader; where they carry original identifiers,
-with the --identity file that the study has.
+their content; files that are not images are counted and listed. `results` reads DICOM SEG, SR and GSPS of images
+that the study holds back, as annotations and labels of --reader; where they carry original identifiers, with the
+--identity file that the study has.
 
 Installed packages can add layouts (entry points of the group marginalia.layouts); --layout takes them too.
 
@@ -65,6 +66,7 @@ LAYOUTS = (
     "vindr-mammo",
     "cmmd",
     "embed",
+    "coco",
     "images",
 )
 """The built-in ids of ``core.data.importers.layouts``, which printing help need not import."""
@@ -86,7 +88,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LAYOUT",
         help="layout, one of those above (default: detected from the files)",
     )
-    parser.add_argument("--table", type=Path, help="table of lesions of the layout folder (default: lesions.csv)")
+    parser.add_argument(
+        "--table",
+        type=Path,
+        help="table of lesions of the layout folder (default: lesions.csv), or a COCO document",
+    )
     parser.add_argument("--source", default="", help="name of the data set (default: the folder's name)")
     parser.add_argument(
         "--reader",

@@ -94,9 +94,14 @@ def _made(arguments: argparse.Namespace) -> StoredLauncher:
     from core.jobs.slurm.options import SlurmOptions
 
     made = SlurmOptions(
-        name=arguments.name, slurm=arguments.slurm, prefix=arguments.prefix, python=arguments.python,
-        program=arguments.program, folder=arguments.folder, at_once=max(0, arguments.at_once),
-    )  # fmt: skip
+        name=arguments.name,
+        slurm=arguments.slurm,
+        prefix=arguments.prefix,
+        python=arguments.python,
+        program=arguments.program,
+        folder=arguments.folder,
+        at_once=max(0, arguments.at_once),
+    )
     if not arguments.hosts:
         return made
     if made != SlurmOptions(name=arguments.name):

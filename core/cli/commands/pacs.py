@@ -107,7 +107,7 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--study", type=Path, help="folder of the study into which is imported")
+    parser.add_argument("--study", type=Path, help="folder of the study to import into")
     parser.add_argument(
         "--identity",
         choices=("drop", "passphrase", "key-store"),

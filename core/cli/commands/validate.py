@@ -51,9 +51,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         same = arguments.on.resolve() == arguments.study.resolve()
         other = home if same else opened.enter_context(Study.open(arguments.on, writable=False))
         found = validate_externally(
-            home, finished_run(home, arguments.run), other, draws=arguments.draws, emit=console.emit,
+            home,
+            finished_run(home, arguments.run),
+            other,
+            draws=arguments.draws,
+            emit=console.emit,
             cancelled=console.cancelled,
-        )  # fmt: skip
+        )
     texts = [*(report_text(report) for report in found.reports), external_text(found)]
     console.result(msgspec.to_builtins(found), "\n\n".join(texts))
     return 0

@@ -209,7 +209,7 @@ class _CbisDdsmTables:
         if regions > 1:
             self.notes.note(where, f"Its mask has {regions} regions; the largest is used as the mass.")
         if doubt:
-            self.notes.note(where, f"Of the mass: {doubt}.")
+            self.notes.note(where, f"Labels of the mass: {doubt}.")
         return PlannedLesion(
             outline=outline,
             drawn_on=(int(mask.shape[1]), int(mask.shape[0])),

@@ -247,7 +247,7 @@ def _labels(finding: _Finding, where: str, notes: Notes) -> Labels:
     row = finding.row
     margin, doubt = one_margin(_letters(row["massmargin"]), _MARGINS)
     if doubt:
-        notes.note(where, f"Of the mass: {doubt}.")
+        notes.note(where, f"Labels of the mass: {doubt}.")
     shapes = [_SHAPES[letter] for letter in finding.letters if letter in _SHAPES]
     severity = min(finding.severities, default=None)
     pathology = (

@@ -18,6 +18,7 @@ outline. The header is row 1; columns may come in any order, and only ``image`` 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -46,6 +47,7 @@ from core.domain.vocabulary import (
     Pathology,
     ViewPosition,
 )
+from core.imaging.formats.dicom_place import side_and_view
 
 COLUMNS = (
     "image",
@@ -67,8 +69,22 @@ OPTIONAL_COLUMNS = ("x", "y", "radius", "x0", "y0", "x1", "y1", "frame", "reader
 DEFAULT_READER = "import"
 DEFAULT_TABLE = "lesions.csv"
 WORKBOOKS = (".xlsx", ".xlsm")
+UNREADABLE_ENDINGS = (".xls", ".xlsb", ".ods", ".numbers")
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", *WORKBOOKS)
 _LARGEST = 1e6
+_EMPTY = frozenset(("nan", "na", "n/a", "#n/a", "#nv", "none", "null", "nil", "-", "--", "."))
+"""Words of pandas, R, SQL, Excel (#NV: in German) and SAS for an empty cell."""
+_ROUNDED = re.compile(r"\d(?:[.,]\d+)?e\+\d+", re.IGNORECASE)
+_FLOAT = re.compile(r"(\d+)[.,]0+")
+_MARGIN_WORDS = {
+    **dict.fromkeys(
+        ("ill-defined", "ill defined", "illdefined", "indistinct (ill-defined)"), MarginType.INDISTINCT
+    ),
+    **dict.fromkeys(
+        ("well-defined", "well defined", "well-circumscribed", "well circumscribed"), MarginType.CIRCUMSCRIBED
+    ),
+}
+"""Words of earlier editions of BI-RADS."""
 _CROSSED = 0.5
 """Share of what is filled that the signed area must reach; small loops of a drawn contour leave more."""
 
@@ -88,7 +104,7 @@ def read_folder(
     known_columns = {key_of(name) for name in (*COLUMNS, *OPTIONAL_COLUMNS)}
     issues = [_unknown_column(name) for name in header if key_of(name) not in known_columns]
     images: dict[Path, PlannedImage] = {}
-    for row in rows:
+    for row in map(_without_placeholders, rows):
         try:
             issues += _take(images, folder, row, reader)
         except ValueError as error:
@@ -96,6 +112,14 @@ def read_folder(
     refuse_wrong(issues, table, skip=skip_bad_rows)
     issues += _not_named(folder, table, images)
     return ImportPlan(source=source, images=tuple(images.values()), issues=tuple(issues))
+
+
+def _without_placeholders(row: Row) -> Row:
+    """The row with "" where a program wrote a word for an empty cell."""
+    for column, text in row.cells.items():
+        if text.lower() in _EMPTY and column != "comment":
+            row.cells[column] = ""
+    return row
 
 
 def _unknown_column(name: str) -> Issue:
@@ -112,9 +136,12 @@ def _table(table: Path) -> tuple[Iterator[Row], tuple[str, ...]]:
     suffix = table.suffix.lower()
     if suffix in WORKBOOKS:
         return read_workbook(table, required=("image",)), workbook_header(table, required=("image",))
-    if suffix in (".xls", ".ods", ".numbers"):
-        raise BadTableError(f"{table.name} is a kind of workbook that cannot be read; save it as XLSX or CSV.")
-    return read_table(table, required=("image",)), header_of(table)
+    if suffix in UNREADABLE_ENDINGS:
+        raise BadTableError(
+            f"{table.name} is a kind of workbook that cannot be read; save it as XLSX or CSV, or import the "
+            "images alone with the layout images."
+        )
+    return read_table(table, required=("image",)), header_of(table, required=("image",))
 
 
 def _take(images: dict[Path, PlannedImage], folder: Path, row: Row, reader: str) -> list[Issue]:
@@ -155,13 +182,43 @@ def _image(folder: Path, row: Row) -> PlannedImage:
     spacing = parsed_number(row, "spacing_mm", smallest=1e-4, largest=10.0)
     return PlannedImage(
         path=the_file(folder, row),
-        patient=row.get("patient_id"),
-        laterality=member(row, "laterality", Laterality),
-        view=member(row, "view", ViewPosition),
+        patient=_patient(row),
+        laterality=side_and_view(row.get("laterality"))[0] or member(row, "laterality", Laterality),
+        view=side_and_view(row.get("view"))[1] or member(row, "view", ViewPosition),
         spacing_mm=spacing,
         spacing_source="column spacing_mm" if spacing is not None else "",
         where=row.where,
     )
+
+
+def _patient(row: Row) -> str:
+    """The identifier in a row.
+
+    Raises: ValueError for one that a spreadsheet has rounded, which several patients may share.
+    """
+    text = row.get("patient_id")
+    if _ROUNDED.fullmatch(text):
+        raise ValueError(
+            f"the patient_id {text!r} was rounded by a spreadsheet, and several patients may have become one; "
+            "format the column as text and save it again."
+        )
+    # a column of numbers with gaps is written with a decimal point
+    whole = _FLOAT.fullmatch(text)
+    return whole[1] if whole else text
+
+
+def _margin(row: Row) -> MarginType | None:
+    return _MARGIN_WORDS.get(row.get("margin").lower()) or member(row, "margin", MarginType)
+
+
+def _probability(row: Row) -> float | None:
+    """From 0 to 1, or in percent."""
+    text = row.get("probability")
+    if not text.endswith("%"):
+        return parsed_number(row, "probability", smallest=0.0, largest=1.0)
+    row.cells["probability"] = text.removesuffix("%").strip()
+    percent = parsed_number(row, "probability", smallest=0.0, largest=100.0)
+    return None if percent is None else percent / 100
 
 
 def _refuse_contradiction(known: PlannedImage, again: PlannedImage) -> None:
@@ -173,12 +230,12 @@ def _refuse_contradiction(known: PlannedImage, again: PlannedImage) -> None:
 def _lesion(row: Row, reader: str) -> PlannedLesion | None:
     """Return the lesion of a row, None for an image without one. Raises: ValueError, which names the defect."""
     labels = Labels(
-        margin=member(row, "margin", MarginType),
+        margin=_margin(row),
         shape=member(row, "shape", MassShape),
         density=member(row, "density", MassDensity),
         category=member(row, "category", BiradsCategory),
         pathology=member(row, "pathology", Pathology),
-        probability_of_malignancy=parsed_number(row, "probability", smallest=0.0, largest=1.0),
+        probability_of_malignancy=_probability(row),
         comment=row.get("comment"),
     )
     outline, fine = _outline(row), _fine(row)
@@ -220,17 +277,18 @@ def _outline(row: Row) -> LesionOutline | None:
             outline = Rectangle(box=Box(x0=box[0], y0=box[1], x1=box[2], y1=box[3]))
         else:
             return None
-    return _checked_outline(outline)
+    return checked_outline(outline)
 
 
-def _checked_outline(outline: LesionOutline) -> LesionOutline:
+def checked_outline(outline: LesionOutline) -> LesionOutline:
+    """Return an outline that encloses something. Raises: ValueError, which names the defect."""
     if isinstance(outline, Polygon) and len(outline.points) < 3:
         raise ValueError("the outline is a polygon of fewer than three points.")
     if isinstance(outline, Ellipse) and min(outline.radius_x, outline.radius_y) <= 0:
         raise ValueError("the outline needs a positive radius.")
     if outline.erases:
         raise ValueError("the outline cannot be a shape that erases.")
-    _refuse_wild_numbers(outline, "outline")
+    refuse_wild_numbers(outline, "outline")
     _refuse_empty(outline)
     return outline
 
@@ -256,11 +314,13 @@ def _fine(row: Row) -> tuple[Shape, ...]:
     except (msgspec.MsgspecError, ValueError) as error:
         raise ValueError(f"the fine annotation cannot be read ({error}).") from error
     for shape in shapes:
-        _refuse_wild_numbers(shape, "fine annotation")
+        refuse_wild_numbers(shape, "fine annotation")
     return shapes
 
 
-def _refuse_wild_numbers(shape: Shape, what: str) -> None:
+def refuse_wild_numbers(shape: Shape, what: str) -> None:
+    """ValueError for a shape with a coordinate that no image has."""
+
     def check(value: Any) -> None:
         if isinstance(value, dict):
             for part in value.values():

@@ -27,7 +27,7 @@ from core.imaging.formats.signature import (
 from core.imaging.zipped import members
 from core.platform.places import readable
 
-TABLE_ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm", ".xls", ".ods")
+TABLE_ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".numbers")
 _DIRECTORY = "DICOMDIR"
 _NAMED = 5
 """Files that the summary names."""

@@ -14,9 +14,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from core.data.importers import cbis_ddsm, cmmd, embed, inbreast, vindr_mammo
+from core.data.importers import cbis_ddsm, cmmd, coco, embed, inbreast, vindr_mammo
 from core.data.importers.cdd_cesm import ReadMask, read_cdd_cesm, read_choices
-from core.data.importers.folder import DEFAULT_READER, DEFAULT_TABLE, TABLE_ENDINGS, read_folder
+from core.data.importers.folder import (
+    DEFAULT_READER,
+    DEFAULT_TABLE,
+    TABLE_ENDINGS,
+    UNREADABLE_ENDINGS,
+    read_folder,
+)
 from core.data.importers.images import find_files, holds_images, listed, read_files, read_images, walk
 from core.data.importers.mini_mias import read_mini_mias
 from core.data.importers.plan import ImportPlan
@@ -26,8 +32,8 @@ from core.platform.plugins import load_plugin, plugin_names
 
 GROUP = "marginalia.layouts"
 """Entry points of plug-ins: each names an ``ImportLayout``."""
-FOLDER, IMAGES = "folder", "images"
-"""Images with a table of lesions in the program's own columns; images alone, without a table."""
+FOLDER, COCO, IMAGES = "folder", "coco", "images"
+"""Images with a table of lesions in the program's own columns; with a COCO document; alone, without a table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +41,7 @@ class PlanOptions:
     layout: str = ""
     """Id of the folder's layout; "" = recognised from the files."""
     table: Path | None = None
-    """Table of the layout ``folder``; None = ``lesions.csv`` in the folder."""
+    """Table of the layout ``folder``, or COCO document; None = ``lesions.csv``, or the document's usual name."""
     source: str = ""
     """Name of the data set, for the layout ``folder``; "": the folder's own name."""
     reader: str = DEFAULT_READER
@@ -58,9 +64,11 @@ class ImportLayout:
     """Reads the tables. Raises: BadFileError, BadTableError."""
     is_public: bool = False
     """True for a published data set: anybody can know the names of its files."""
+    is_table: Callable[[Path], bool] = Path.is_file
+    """Return True for one of the tables, where its name alone does not tell."""
 
     def is_in(self, folder: Path) -> bool:
-        return any((folder / table).is_file() for table in self.tables)
+        return any(self.is_table(folder / table) for table in self.tables)
 
 
 def _by_tables(read: Callable[..., ImportPlan]) -> Callable[[Path, PlanOptions], ImportPlan]:
@@ -83,6 +91,16 @@ def _plan_folder(folder: Path, options: PlanOptions) -> ImportPlan:
     return read_folder(
         folder,
         options.table or the_table(folder),
+        source=options.source or folder.resolve().name,
+        reader=options.reader,
+        skip_bad_rows=options.skip_bad_rows,
+    )
+
+
+def _plan_coco(folder: Path, options: PlanOptions) -> ImportPlan:
+    return coco.read_coco_folder(
+        folder,
+        options.table,
         source=options.source or folder.resolve().name,
         reader=options.reader,
         skip_bad_rows=options.skip_bad_rows,
@@ -128,6 +146,13 @@ BUILT_IN = (
         plan=_by_tables(embed.read_embed),
         is_public=True,
     ),
+    ImportLayout(
+        id=COCO,
+        title="Images with a COCO document",
+        tables=coco.DOCUMENTS,
+        plan=_plan_coco,
+        is_table=coco.is_document,
+    ),
     ImportLayout(id=IMAGES, title="Images alone, without tables", tables=(), plan=_plan_images),
 )
 _BY_ID = {one.id: one for one in BUILT_IN}
@@ -169,13 +194,14 @@ def recognised(folder: Path) -> str:
 
 
 def lesion_tables(folder: Path) -> list[Path]:
-    """The tables named ``lesions``, in any case and of any kind that is read."""
+    """The tables named ``lesions``, in any case and of any kind that is read; without one, of a kind that is not.
+
+    A table that cannot be read is refused by its reader, so that its labels are not lost.
+    """
     stem = Path(DEFAULT_TABLE).stem
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and path.stem.lower() == stem and path.suffix.lower() in TABLE_ENDINGS
-    )
+    named = sorted(path for path in folder.iterdir() if path.is_file() and path.stem.lower() == stem)
+    read = [path for path in named if path.suffix.lower() in TABLE_ENDINGS]
+    return read or [path for path in named if path.suffix.lower() in UNREADABLE_ENDINGS]
 
 
 def the_table(folder: Path) -> Path:
@@ -193,10 +219,14 @@ def make_plan(folder: Path, options: PlanOptions | None = None) -> ImportPlan:
     BadFileError and BadTableError as the layout's own reader raises them.
     """
     options = options or PlanOptions()
-    name = options.layout or (FOLDER if options.table is not None else recognised(folder))
+    name = options.layout or (_of_table(options.table) if options.table is not None else recognised(folder))
     if folder.is_file():
         return read_files([folder], source=options.source or folder.resolve().parent.name)
     return layout_of(name).plan(folder, options)
+
+
+def _of_table(table: Path) -> str:
+    return COCO if table.suffix.lower() == ".json" else FOLDER
 
 
 @contextmanager

@@ -11,13 +11,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from core.data.importers.table_text import encoding_of, first_lines, key_of, separator_of, text_of
+from core.data.importers.table_text import (
+    encoding_of,
+    first_lines,
+    header_line,
+    key_of,
+    separator_of,
+    text_of,
+    unwrapped,
+)
 from core.domain.errors import BadTableError
 from core.domain.spreadsheet import read_guarded
 
 LARGEST_CELL = 16 * 2**20
 """Bytes; a fine annotation of many strokes is one cell."""
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+_GROUPED_COMMA = re.compile(r"[+-]?\d{1,3}(?:([.\s'\u2019])\d{3}(?:\1\d{3})*)?(,\d+)?")
+_GROUPED_POINT = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+\.\d+")
+"""Numbers with thousands apart: ``1.040,5``, ``1 040,5`` where a comma is the decimal mark; ``1,040.5``."""
 E_co = TypeVar("E_co", bound=StrEnum)
 
 
@@ -55,7 +66,8 @@ def read_table(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
     """Return the rows of a CSV as written by programs and spreadsheets; the header is row 1.
 
     Cells are separated by commas, semicolons, tabs or bars. Row numbers count lines of cells, Excel's ``sep=``
-    line among them. Blank rows are skipped. The quote that protects a cell from being run as a formula is removed.
+    line and titles above the header among them. Blank rows are skipped. The quote that protects a cell from being
+    run as a formula is removed.
 
     Raises: BadTableError if it is no table, lacks a required column or has one twice.
     """
@@ -83,8 +95,9 @@ def read_table(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
 
 def _opened(path: Path, required: Sequence[str]) -> tuple[int, str, list[str], Iterator[list[str]]]:
     """Lines before the header, separator, names of the columns, and the lines after the header."""
-    text = text_of(path)
+    text = unwrapped(text_of(path))
     before, separator = first_lines(text)
+    before = header_line(text, before, separator, required)
     source = io.StringIO(text, newline="")
     for _ in range(before):
         source.readline()
@@ -153,13 +166,24 @@ def _too_many(path: Path, number: int, cells: int, headings: int) -> str:
     return f"{path.name}, row {number}, has {cells} cells under {headings} headings."
 
 
-def header_of(path: Path) -> tuple[str, ...]:
-    """The column names of a table, in lower case."""
-    return tuple(name.lower() for name in _opened(path, ())[2] if name)
+def header_of(path: Path, *, required: Sequence[str] = ()) -> tuple[str, ...]:
+    """The column names of a table, in lower case; of the first line with the required ones."""
+    return tuple(name.lower() for name in _opened(path, required)[2] if name)
 
 
 def _unreadable(path: Path, error: csv.Error) -> BadTableError:
     return BadTableError(f"{path.name} is not a readable table ({error}); save it as CSV in UTF-8.")
+
+
+def _pointed(text: str, *, decimal_comma: bool) -> str:
+    """A number as ``float`` reads it."""
+    if decimal_comma:
+        grouped = _GROUPED_COMMA.fullmatch(text)
+        if grouped is not None and grouped[1] and (grouped[2] or grouped[1] != "."):
+            text = text.replace(grouped[1], "")
+        if _DECIMAL_COMMA.fullmatch(text):
+            return text.replace(",", ".")
+    return text.replace(",", "") if _GROUPED_POINT.fullmatch(text) else text
 
 
 def _plain(cell: str) -> str:
@@ -183,13 +207,15 @@ def parsed_number(row: Row, column: str, *, smallest: float, largest: float) -> 
     """The number in a cell; None where it is empty; ValueError outside the limits.
 
     A decimal comma is read where commas do not separate the cells; elsewhere ``1,234`` might be a thousand.
+    Thousands may stand apart (``1.040,5``, ``1 040,5``, ``1,040.5``) where a decimal mark follows them or no mark
+    could: ``1.040`` alone is read as a number below two.
     """
     text = row.get(column)
     if not text:
         return None
     comma = _DECIMAL_COMMA.fullmatch(text) is not None
     try:
-        value = float(text.replace(",", ".") if comma and row.decimal_comma else text)
+        value = float(_pointed(text.replace("\u2212", "-"), decimal_comma=row.decimal_comma))
     except ValueError:
         value = math.nan
     if smallest <= value <= largest:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from core.domain.errors import BadTableError
@@ -14,6 +16,9 @@ LARGEST_TABLE = 256 * 2**20
 SEPARATORS = (",", ";", "\t", "|")
 _SEP_LINE = re.compile(r"\s*\"?sep=(.)\"?[,;\t|]*\s*", re.IGNORECASE)
 """Excel's own first line, which names the separator."""
+_WRAPPED = re.compile(r'"((?:[^"]|"")*)"[,;\t|]*')
+_MOST_TITLES = 20
+"""Lines in which the header is looked for."""
 
 
 def text_of(path: Path) -> str:
@@ -39,8 +44,9 @@ def decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        # spreadsheets on Windows save as "CSV" in this one; it has no bytes for what is not on its list
-        return data.decode("cp1252")
+        # "CSV (Macintosh)" ends its lines as no other program does; spreadsheets on Windows save as "CSV" in
+        # cp1252, which has no bytes for what is not on its list
+        return data.decode("mac_roman" if b"\r" in data and b"\n" not in data else "cp1252")
 
 
 def encoding_of(start: bytes) -> str:
@@ -65,6 +71,33 @@ def first_lines(text: str) -> tuple[int, str]:
             break
         before += 1
     return before, separator
+
+
+def header_line(text: str, before: int, separator: str, required: Sequence[str]) -> int:
+    """Return the number of lines before the header, which is the first of them with all required columns.
+
+    Reports have a title above their table, and programs a comment. ``before`` if no line has the columns.
+    """
+    wanted = {key_of(name) for name in required}
+    for number, line in enumerate(islice(io.StringIO(text, newline=None), before + _MOST_TITLES)):
+        if number >= before:
+            with contextlib.suppress(csv.Error):
+                cells = next(csv.reader([line], delimiter=separator or separator_of(line, required)), [])
+                if wanted <= {key_of(cell) for cell in cells}:
+                    return number
+    return before
+
+
+def unwrapped(text: str) -> str:
+    """The lines of a table without the quotes around each whole line, which Excel writes for a single column."""
+    first = next((line for line in io.StringIO(text, newline=None) if line.strip()), "").strip()
+    match = _WRAPPED.fullmatch(first)
+    if match is None or not any(separator in match[1] for separator in SEPARATORS):
+        return text
+    lines = [_WRAPPED.fullmatch(line.strip()) for line in text.splitlines() if line.strip()]
+    if not all(lines):
+        return text
+    return "".join(line[1].replace('""', '"') + "\n" for line in lines if line is not None)
 
 
 def separator_of(header: str, required: Sequence[str]) -> str:

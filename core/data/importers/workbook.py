@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -14,10 +15,13 @@ from core.domain.errors import BadTableError
 
 _MOST_COLUMNS = 1000
 _MOST_ROWS = 1_048_576
+_MOST_TITLES = 20
+"""Rows in which the header is looked for."""
+_STRICT = b"http://purl.oclc.org/ooxml/"
 
 
 def read_workbook(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
-    """The rows of the first sheet that has the required columns; the header is its first row that is not blank.
+    """The rows of the first sheet that has the required columns; the header is its first row with them.
 
     Values only: formulas are never computed. BadTableError where it is no workbook, unpacks to more than a table
     may hold, lacks a required column or has one twice.
@@ -27,6 +31,7 @@ def read_workbook(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
 
     _refuse_bomb(path)
     try:
+        _refuse_strict(path)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
         try:
             rows = _rows(path, book, required)
@@ -52,7 +57,7 @@ def _rows(path: Path, book: Any, required: Sequence[str]) -> list[Row]:
     headers: list[list[str]] = []
     for sheet in book.worksheets:
         lines = sheet.iter_rows(max_col=_MOST_COLUMNS, max_row=_MOST_ROWS, values_only=True)
-        header, start = _header(lines)
+        header, start = _header(lines, {key_of(name) for name in required})
         headers.append(header)
         if not {key_of(name) for name in required} <= {key_of(name) for name in header}:
             continue
@@ -69,13 +74,19 @@ def _rows(path: Path, book: Any, required: Sequence[str]) -> list[Row]:
     return []
 
 
-def _header(lines: Iterator[tuple[Any, ...]]) -> tuple[list[str], int]:
-    """The first row that is not blank, and its number."""
-    for number, cells in _with_content(lines, start=1):
+def _header(lines: Iterator[tuple[Any, ...]], required: set[str]) -> tuple[list[str], int]:
+    """The first row with the required columns, among the first that are not blank, and its number.
+
+    Without such a row the first one: a title above the table is no header.
+    """
+    first: tuple[list[str], int] = ([], 0)
+    for number, cells in islice(_with_content(lines, start=1), _MOST_TITLES):
         texts = [_text(cell) for cell in cells]
         if any(texts):
-            return texts, number
-    return [], 0
+            first = first if first[1] else (texts, number)
+            if required <= {key_of(text) for text in texts}:
+                return texts, number
+    return first
 
 
 def _with_content(lines: Iterator[tuple[Any, ...]], start: int) -> Iterator[tuple[int, tuple[Any, ...]]]:
@@ -98,6 +109,16 @@ def workbook_header(path: Path, *, required: Sequence[str]) -> tuple[str, ...]:
     """The column names of the sheet that ``read_workbook`` reads, in lower case; () of one without rows."""
     first = next(read_workbook(path, required=required), None)
     return () if first is None else tuple(first.cells)
+
+
+def _refuse_strict(path: Path) -> None:
+    """BadTableError for a workbook of ISO/IEC 29500 Strict, whose sheets the library finds empty."""
+    with zipfile.ZipFile(path) as parts:
+        if _STRICT in parts.read("xl/workbook.xml"):
+            raise BadTableError(
+                f"{path.name} is a workbook of the kind Strict Open XML, which cannot be read; save it as an "
+                "ordinary XLSX or as CSV."
+            )
 
 
 def _refuse_bomb(path: Path) -> None:

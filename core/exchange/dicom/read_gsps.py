@@ -14,6 +14,11 @@ from core.domain.shapes import Length, Role, Shape
 from core.exchange.dicom.regions import GraphicType, SpatialRegion, shape_of
 
 OUTLINES, FINE = "OUTLINES", "FINE"
+_KINDS = {
+    **{kind: kind for kind in ("POINT", "POLYLINE", "CIRCLE", "ELLIPSE")},
+    # a curve through the points (PS3.3 C.10.5.1.2): its corners
+    "INTERPOLATED": "POLYLINE",
+}
 """Graphic layers of a presentation state of this program."""
 MOST_POINTS = 200_000
 """The highest number of points in all regions of one file."""
@@ -54,10 +59,10 @@ def presentation_of(found: Dataset) -> GspsRead:
     if str(found.get("Modality") or "") != "PR":
         raise BadFileError("A file is not a presentation state.")
     graphics: list[GraphicRead] = []
-    points = passed = shapeless = 0
+    points = passed = shapeless = unknown = 0
     for annotation in found.get("GraphicAnnotationSequence") or []:
         sources = _sources(annotation, found)
-        outline = str(annotation.get("GraphicLayer") or "") == OUTLINES
+        layer = str(annotation.get("GraphicLayer") or "")
         for graphic in annotation.get("GraphicObjectSequence") or []:
             # as many as it says, or as there are
             points += max(
@@ -70,20 +75,26 @@ def presentation_of(found: Dataset) -> GspsRead:
             if str(graphic.get("GraphicAnnotationUnits") or "") != "PIXEL":
                 passed += 1
                 continue
+            kind = _KINDS.get(str(graphic.get("GraphicType") or ""))
+            if kind is None:
+                unknown += 1
+                continue
             try:
-                one = _graphic(graphic, sources[0], outline=outline)
+                one = _graphic(graphic, kind, sources[0], layer)
             except ShapelessError:
                 shapeless += 1
                 continue
             graphics += [msgspec.structs.replace(one, source_uid=source) for source in sources]
-    return GspsRead(graphics=tuple(graphics), notes=tuple(_notes(passed, shapeless)))
+    return GspsRead(graphics=tuple(graphics), notes=tuple(_notes(passed, shapeless, unknown)))
 
 
-def _notes(passed: int, shapeless: int) -> Iterator[str]:
+def _notes(passed: int, shapeless: int, unknown: int) -> Iterator[str]:
     if passed:
         yield f"has {passed} graphics in units of a display, which have no position in the image."
     if shapeless:
         yield f"has {shapeless} graphics that enclose nothing (points, open lines); they are left out."
+    if unknown:
+        yield f"has {unknown} graphics of a kind that is not read; they are left out."
 
 
 def _sources(annotation: Dataset, found: Dataset) -> list[str]:
@@ -99,16 +110,22 @@ def _sources(annotation: Dataset, found: Dataset) -> list[str]:
     return names
 
 
-def _graphic(graphic: Dataset, source: str, *, outline: bool) -> GraphicRead:
-    flat = [float(v) for v in graphic.GraphicData]
+def _graphic(graphic: Dataset, kind: str, source: str, layer: str) -> GraphicRead:
+    flat = [float(v) for v in graphic.get("GraphicData") or ()]
+    if not flat:
+        raise ShapelessError("A file holds a region without points.")
     name, _, role = str(graphic.get("TrackingID") or "")[:_LONGEST_NAME].rpartition(" ")
     styles = graphic.get("LineStyleSequence") or []
-    pen = Length(value=float(styles[0].LineThickness), unit="px") if styles else None
+    thickness = styles[0].get("LineThickness") if styles else None
+    pen = None if thickness is None else Length(value=float(thickness), unit="px")
+    if layer not in (OUTLINES, FINE) and flat[:2] == flat[-2:]:
+        # other programs give every line a width: the closed ones enclose something all the same
+        pen = None
     uid = str(graphic.get("TrackingUID") or "")
-    shape = region_shape(
-        str(graphic.GraphicType), flat, pen, next((r for r in Role if r.value == role), Role.MARGIN)
+    shape = region_shape(kind, flat, pen, next((r for r in Role if r.value == role), Role.MARGIN))
+    return GraphicRead(
+        tracking_id=name, tracking_uid=uid, source_uid=source, outline=layer == OUTLINES, shape=shape
     )
-    return GraphicRead(tracking_id=name, tracking_uid=uid, source_uid=source, outline=outline, shape=shape)
 
 
 def region_shape(graphic: str, flat: list[float], pen: Length | None, role: Role) -> Shape:

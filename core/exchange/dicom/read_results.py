@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
+from core.data.mask_shapes import count_regions, regions_of_mask, shapes_of_mask
 from core.domain.errors import BadFileError
 from core.domain.shapes import Polygon
 from core.exchange.dicom.bitmaps import Bitmap
@@ -19,7 +20,6 @@ from core.exchange.dicom.lesion_report import ReportRead
 from core.exchange.dicom.read_gsps import GspsRead, presentation_of
 from core.exchange.dicom.read_seg import SegRead, segmentation_of
 from core.exchange.dicom.read_sr import report_of
-from core.exchange.masks.mask_shapes import count_regions, regions_of_mask, shapes_of_mask
 from core.imaging.formats.dicom_header import PARSER_ERRORS, inflated
 from core.imaging.formats.dicom_syntax import DEFLATED
 from core.imaging.sandbox import Sandbox

@@ -113,6 +113,8 @@ def _group(item: Dataset) -> _Group:
         elif kind == "CODE":
             group.evaluations[name] = _code(child.ConceptCodeSequence[0])
         elif kind == "NUM":
+            if not child.get("MeasuredValueSequence"):
+                continue  # without a value, and perhaps with a qualifier that gives the reason
             measured = child.MeasuredValueSequence[0]
             unit = _code(measured.MeasurementUnitsCodeSequence[0])
             group.meanings[name] = str(child.ConceptNameCodeSequence[0].CodeMeaning)

@@ -81,8 +81,20 @@ def _row(item: ExportItem, file_names: Mapping[str, str] | None) -> tuple[Cell, 
     file = f"{item.name.rsplit('_', 1)[0]}.png" if file_names is None else file_names[image.id]
     fine = encode_shapes(item.truth.fine).decode() if item.truth.fine else ""
     return (
-        file, item.patient.pseudonym, item.lesion.finding_id, image.laterality,
-        image.view, labels.margin, labels.shape, labels.density, labels.category, labels.pathology,
-        labels.probability_of_malignancy, msgspec.json.encode(item.lesion.outline).decode(), fine,
-        item.truth.fine_by, image.pixel_spacing_mm, item.lesion.frame + 1 if image.frames > 1 else None,
-    )  # fmt: skip
+        file,
+        item.patient.pseudonym,
+        item.lesion.finding_id,
+        image.laterality,
+        image.view,
+        labels.margin,
+        labels.shape,
+        labels.density,
+        labels.category,
+        labels.pathology,
+        labels.probability_of_malignancy,
+        msgspec.json.encode(item.lesion.outline).decode(),
+        fine,
+        item.truth.fine_by,
+        image.pixel_spacing_mm,
+        item.lesion.frame + 1 if image.frames > 1 else None,
+    )

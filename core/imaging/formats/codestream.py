@@ -137,6 +137,34 @@ def is_jpeg2000(data: bytes) -> bool:
     return data[:4] == b"\xff\x4f\xff\x51" or data[4:8] == b"jP  "
 
 
+def is_jpeg_xl(data: bytes) -> bool:
+    """Return True if a JPEG XL codestream begins here, bare or in its container (ISO 18181)."""
+    return data[:2] == b"\xff\x0a" or data[:12] == b"\0\0\0\x0cJXL \r\n\x87\n"
+
+
+def jpeg_xl_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a JPEG XL codestream by its SizeHeader (ISO 18181-1, D.2); None where there is none."""
+    at = 0 if data[:2] == b"\xff\x0a" else data.find(b"\xff\x0a", 0, 4096)
+    bits = int.from_bytes(data[at + 2 : at + 18], "little")
+    if at < 0 or len(data) < at + 4:
+        return None
+
+    def take(count: int) -> int:
+        nonlocal bits
+        value, bits = bits & ((1 << count) - 1), bits >> count
+        return value
+
+    def side(*, small: bool) -> int:
+        return 8 * (take(5) + 1) if small else take((9, 13, 18, 30)[take(2)]) + 1
+
+    small = bool(take(1))
+    height, ratio = side(small=small), take(3)
+    if not ratio:
+        return side(small=small), height
+    over, under = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[ratio - 1]
+    return height * over // under, height
+
+
 def is_rle(data: bytes) -> bool:
     """Return True if a header of PS3.5 annex G is here: up to 15 segments, the first of which follows it."""
     if len(data) < 64:
@@ -148,4 +176,4 @@ def is_rle(data: bytes) -> bool:
 
 def begins_codestream(data: bytes) -> bool:
     """Return True if a frame of any of the kinds begins here."""
-    return is_jpeg(data) or is_jpeg2000(data) or is_rle(data)
+    return is_jpeg(data) or is_jpeg2000(data) or is_jpeg_xl(data) or is_rle(data)

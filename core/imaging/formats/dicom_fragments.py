@@ -8,7 +8,8 @@ from typing import BinaryIO
 
 from core.imaging.decoded import Refusal, RefusedImageError
 from core.imaging.formats.codestream import begins_codestream
-from core.imaging.formats.dicom_header import OpenedDicom, PixelLayout
+from core.imaging.formats.dicom_header import OpenedDicom
+from core.imaging.formats.pixel_layout import PixelLayout
 
 Fragment = tuple[int, int]
 """First byte in the file, and the byte after the last."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from core.domain.study import Window
 from core.imaging.decoded import VoiLut
-from core.imaging.formats.dicom_header import MAX_ITEMS, Attributes, PixelLayout
+from core.imaging.formats.dicom_header import MAX_ITEMS, Attributes
+from core.imaging.formats.pixel_layout import PixelLayout
 
 if TYPE_CHECKING:
     from core.imaging.decoded import Pixels

@@ -67,28 +67,6 @@ _TAGS: list[int | BaseTag] = [
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixelLayout:
-    """Layout of the stored values in the pixel data (PS3.3 C.7.6.3)."""
-
-    rows: int
-    columns: int
-    samples: int
-    planar: bool
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    signed: bool
-    frames: int
-    photometric: str
-    little_endian: bool
-    transfer_syntax: str
-
-    @property
-    def frame_bytes(self) -> int:
-        return self.rows * self.columns * self.samples * self.bits_allocated // 8
-
-
-@dataclass(frozen=True, kw_only=True)
 class OpenedDicom:
     file: BinaryIO
     tags: Attributes
@@ -153,7 +131,7 @@ class Attributes:
     def numbers(self, keyword: str) -> list[float]:
         """The finite numbers of a multi-valued attribute; none where any is not a number."""
         try:
-            found = [float(v) for v in self.values(keyword)]
+            found = [_number(v) for v in self.values(keyword)]
         except PARSER_ERRORS:
             self.unreadable.append(keyword)
             return []
@@ -182,6 +160,11 @@ class Attributes:
         except PARSER_ERRORS:
             self.unreadable.append(keyword)
             return []
+
+
+def _number(value: Any) -> float:
+    """A number, also of a Decimal String with a comma (``0,07``), which PS3.5 6.2 forbids and devices write."""
+    return float(value.replace(",", ".") if isinstance(value, str) and value.count(",") == 1 else value)
 
 
 def open_dicom(file: BinaryIO, name: str, notes: list[str]) -> OpenedDicom:
@@ -313,61 +296,6 @@ def _pixel_element(file: BinaryIO, *, implicit: bool, little: bool) -> tuple[int
             return following
         file.seek(at)
     return tag, None if length == 0xFFFFFFFF else length
-
-
-def pixel_layout(opened: OpenedDicom, name: str) -> PixelLayout:
-    """The layout, or a refusal where the attributes are missing or contradict each other."""
-    tags = opened.tags
-    rows, columns = tags.integer("Rows"), tags.integer("Columns")
-    if opened.floating:
-        raise RefusedImageError(
-            f"{name} stores its pixels as floating-point numbers; have it exported with integers of 8 or 16 bits.",
-            Refusal.UNSUPPORTED,
-        )
-    if not opened.has_pixels or rows is None or columns is None:
-        if rows and columns:
-            raise RefusedImageError(
-                f"{name} ends before its pixel data; copy it again from its source.", Refusal.CUT_SHORT
-            )
-        raise RefusedImageError(f"{name} is a DICOM file without an image.", Refusal.NO_PIXELS)
-    allocated = tags.integer("BitsAllocated") or 16
-    stored = tags.integer("BitsStored") or allocated
-    high = tags.integer("HighBit")
-    layout = PixelLayout(
-        rows=rows,
-        columns=columns,
-        samples=tags.integer("SamplesPerPixel") or 1,
-        planar=tags.integer("PlanarConfiguration") == 1,
-        bits_allocated=allocated,
-        bits_stored=stored,
-        high_bit=stored - 1 if high is None else high,
-        signed=tags.integer("PixelRepresentation") == 1,
-        frames=tags.integer("NumberOfFrames") or 1,
-        photometric=tags.text("PhotometricInterpretation").upper() or "MONOCHROME2",
-        little_endian=opened.little_endian,
-        transfer_syntax=opened.transfer_syntax,
-    )
-    _check_layout(layout, name)
-    return layout
-
-
-def _check_layout(layout: PixelLayout, name: str) -> None:
-    grey = layout.samples == 1 and layout.photometric in ("MONOCHROME1", "MONOCHROME2")
-    if not grey and not (layout.samples == 3 and layout.photometric == "RGB"):
-        raise RefusedImageError(
-            f"{name} is a colour image ({layout.photometric}); mammograms are grey. Have it exported as grey.",
-            Refusal.COLOUR,
-        )
-    if layout.bits_allocated not in (8, 16):
-        raise RefusedImageError(
-            f"{name} stores {layout.bits_allocated} bits a pixel; 8 and 16 can be read.", Refusal.UNSUPPORTED
-        )
-    if not (1 <= layout.bits_stored <= layout.high_bit + 1 <= layout.bits_allocated):
-        raise RefusedImageError(
-            f"{name} declares that {layout.bits_stored} bits up to bit {layout.high_bit} are stored in "
-            f"{layout.bits_allocated}, which is impossible.",
-            Refusal.CONTRADICTORY,
-        )
 
 
 def identity(tags: Attributes) -> Identity:

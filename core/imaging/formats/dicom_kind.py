@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from os import SEEK_END
 
@@ -64,6 +65,8 @@ _SOP_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.481.5": "RTPLAN",
 }
 _SR_CLASSES, _PR_CLASSES = "1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.11."
+_BREAST = re.compile(r"BREAST|\bMAMM?A|\bBRUST|\bSEINS?\b|\bSENO|\bBORST")
+"""Body Part Examined of the breast, by the standard and as sites write it in their own language."""
 _FIRST_RECORD = (0x0004, 0x1200)
 """Offset of the First Directory Record; the directory of a medium has it, and no SOP Class UID in its data set."""
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -97,7 +100,7 @@ def kind_of(tags: Attributes) -> Kind:
         named = "SR"
     if named is None and sop_class.startswith(_PR_CLASSES):
         named = "PR"
-    return Kind(modality=named or modality, breast="BREAST" in tags.text("BodyPartExamined").upper())
+    return Kind(modality=named or modality, breast=bool(_BREAST.search(tags.text("BodyPartExamined").upper())))
 
 
 def sentence(kind: Kind, name: str) -> str:

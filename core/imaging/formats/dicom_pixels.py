@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -27,26 +28,37 @@ from core.imaging.formats.codestream import (
     Codestream,
     is_jpeg,
     is_jpeg2000,
+    is_jpeg_xl,
     is_rle,
     jpeg2000_header,
     jpeg_header,
+    jpeg_xl_size,
 )
 from core.imaging.formats.dicom_fragments import frame_data, is_encapsulated
-from core.imaging.formats.dicom_header import OpenedDicom, PixelLayout
+from core.imaging.formats.dicom_header import OpenedDicom
 from core.imaging.formats.dicom_syntax import NATIVE, PACKED_UNKNOWN
+from core.imaging.formats.grey_of_colour import grey_of_rgb, grey_of_ybr
+from core.imaging.formats.pixel_layout import PixelLayout
 
 if TYPE_CHECKING:
     from core.imaging.decoded import Pixels
 
 Unsigned = NDArray[np.unsignedinteger[Any]]
 
-RLE, JPEG, JPEG_2000 = "RLE", "JPEG or JPEG-LS", "JPEG 2000"
+RLE, JPEG, JPEG_2000, JPEG_XL = "RLE", "JPEG or JPEG-LS", "JPEG 2000", "JPEG XL"
+PLAIN, DEFLATED_FRAME = "fragments of plain pixels", "deflated frames"
 _PACKED = {
     "1.2.840.10008.1.2.5": RLE,
     **{f"1.2.840.10008.1.2.4.{n}": JPEG for n in (50, 51, 57, 70, 80, 81)},
     # 201 to 203: high throughput (ISO 15444-15), which the same decoder reads
-    **{f"1.2.840.10008.1.2.4.{n}": JPEG_2000 for n in (90, 91, 201, 202, 203)},
+    # 92 and 93: part 2, of which one component is coded like part 1
+    **{f"1.2.840.10008.1.2.4.{n}": JPEG_2000 for n in (90, 91, 92, 93, 201, 202, 203)},
+    **{f"1.2.840.10008.1.2.4.{n}": JPEG_XL for n in (110, 111, 112)},
+    "1.2.840.10008.1.2.1.98": PLAIN,
+    "1.2.840.10008.1.2.8.1": DEFLATED_FRAME,
 }
+_VIDEO = tuple(f"1.2.840.10008.1.2.4.10{n}" for n in range(10))
+"""Beginnings of the syntaxes of MPEG-2, MPEG-4 and HEVC."""
 _TAILS = (b"\0" * 512, b"\xff\0" * 256, b"\x5a\xa5" * 256)
 """Bytes that replace a missing end, to find out if the decoder needs it."""
 
@@ -78,24 +90,56 @@ def read_frame(
     if not packed:
         if syntax not in NATIVE:
             notes.append(f"its pixels are not packed, though its Transfer Syntax is {syntax}")
-        raw, bits, shift = _native(opened, layout, frame, name), layout.bits_stored, True
-        return stored_values(raw, layout, bits=bits, shift=shift, notes=notes), bits
-    if layout.samples != 1:
-        raise RefusedImageError(f"{name} is a colour image; mammograms are grey.", Refusal.COLOUR)
+        data = _native(opened, layout, frame, name)
+        return _of_samples(_array_of(data, layout, little=layout.little_endian), layout, name, notes)
     data = frame_data(opened, layout, frame, name, notes)
-    if _how_packed(data, layout, name, notes) == RLE:
-        raw, bits, shift = _rle(data, layout, name), layout.bits_stored, True
-    else:
-        raw, bits = _codestream(data, layout, name, notes)
-        shift = False
-    return stored_values(raw, layout, bits=bits, shift=shift, notes=notes), bits
+    how = _how_packed(data, layout, name, notes)
+    if how in (PLAIN, DEFLATED_FRAME):
+        return _of_samples(_array_of(_unpacked(data, how, layout, name), layout, little=True), layout, name, notes)
+    if how == RLE:
+        return _of_samples(_rle(data, layout, name), layout, name, notes)
+    raw, bits = _jpeg_xl(data, layout, name) if how == JPEG_XL else _codestream(data, layout, name, notes)
+    return stored_values(raw, layout, bits=bits, shift=False, notes=notes), bits
+
+
+def _of_samples(raw: Unsigned, layout: PixelLayout, name: str, notes: list[str]) -> tuple[Pixels, int]:
+    """Stored values and their bits, of samples (rows, columns) or (rows, columns, 3) laid out by the header."""
+    if layout.samples == 3:
+        grey = grey_of_rgb(raw, name, notes) if layout.photometric == "RGB" else grey_of_ybr(raw, name)
+        return grey, 8
+    if layout.bits_allocated == 32:
+        return _narrowed(raw, layout, name), 16
+    return stored_values(raw, layout, bits=layout.bits_stored, shift=True, notes=notes), layout.bits_stored
+
+
+def _narrowed(raw: Unsigned, layout: PixelLayout, name: str) -> Pixels:
+    """Samples of 32 bits in 16; UNSUPPORTED where the values need more."""
+    up = np.uint32(31 - layout.high_bit)
+    down = np.uint32(32 - layout.bits_stored)
+    values: NDArray[Any] = (
+        ((raw << up).view(np.int32) >> down.view(np.int32)) if layout.signed else raw << up >> down
+    )
+    kind = np.dtype(np.int16 if layout.signed else np.uint16)
+    least, most = int(values.min()), int(values.max())
+    if least < np.iinfo(kind).min or most > np.iinfo(kind).max:
+        raise RefusedImageError(
+            f"{name} has values from {least:,} to {most:,}, more than the 16 bits that can be read; have it "
+            "exported with 16 bits.",
+            Refusal.UNSUPPORTED,
+        )
+    return values.astype(kind)
 
 
 def _how_packed(data: bytes, layout: PixelLayout, name: str, notes: list[str]) -> str:
-    """Return RLE, JPEG or JPEG_2000; UNSUPPORTED if neither the bytes nor the Transfer Syntax identify it."""
+    """Return the coding of a frame; UNSUPPORTED if neither the bytes nor the Transfer Syntax identify it."""
     syntax = layout.transfer_syntax
     announced = _PACKED.get(syntax)
-    found = JPEG_2000 if is_jpeg2000(data) else JPEG if is_jpeg(data) else RLE if is_rle(data) else announced
+    if announced in (PLAIN, DEFLATED_FRAME):
+        return announced
+    if syntax.startswith(_VIDEO):
+        raise RefusedImageError(f"{name} is a video, not a mammogram.", Refusal.OTHER_OBJECT)
+    checks = ((JPEG_2000, is_jpeg2000), (JPEG, is_jpeg), (JPEG_XL, is_jpeg_xl), (RLE, is_rle))
+    found = next((how for how, begins in checks if begins(data)), announced)
     if found is None:
         what = "no Transfer Syntax says how" if syntax == PACKED_UNKNOWN else f"transfer syntax {syntax}"
         raise RefusedImageError(
@@ -121,7 +165,7 @@ def stored_values(raw: Unsigned, layout: PixelLayout, *, bits: int, shift: bool,
     return wide.view(np.int16) >> np.int16(16 - bits)
 
 
-def _native(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str) -> Unsigned:
+def _native(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str) -> bytes:
     file, length = opened.file, opened.pixel_bytes
     start = file.tell()
     there = file.seek(0, os.SEEK_END) - start
@@ -139,24 +183,37 @@ def _native(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str) -> 
             f"{name} declares pixels that are not packed, but not their length.", Refusal.CONTRADICTORY
         )
     file.seek(start + frame * layout.frame_bytes)
-    data = bytearray(file.read(layout.frame_bytes))
-    order = "<" if layout.little_endian else ">"
-    array = np.frombuffer(data, np.uint8 if layout.bits_allocated == 8 else np.dtype(order + "u2"))
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return file.read(layout.frame_bytes)
+
+
+def _unpacked(data: bytes, how: str, layout: PixelLayout, name: str) -> bytes:
+    """The plain bytes of a frame that lies in fragments (PS3.5 A.4.11), deflated or not (A.4.12)."""
+    needed = layout.frame_bytes
+    if how == DEFLATED_FRAME:
+        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, needed)
+    if len(data) < needed:
+        raise RefusedImageError(
+            f"{name} is cut short: a frame needs {needed:,} bytes, but only {len(data):,} are there. Copy it "
+            "again from its source.",
+            Refusal.CUT_SHORT,
+        )
+    return data[:needed]
+
+
+def _array_of(data: bytes, layout: PixelLayout, *, little: bool) -> Unsigned:
+    """Plain samples as (rows, columns), or (rows, columns, 3) of colours."""
+    kind = np.dtype(("<" if little else ">") + f"u{layout.bits_allocated // 8}")
+    array: Unsigned = np.frombuffer(bytearray(data), kind).astype(kind.newbyteorder("="), copy=False)
     if layout.samples == 1:
         return array.reshape(layout.rows, layout.columns)
     if layout.planar:
-        array = array.reshape(3, layout.rows, layout.columns)
-    else:
-        array = np.moveaxis(array.reshape(layout.rows, layout.columns, 3), 2, 0)
-    if not ((array[0] == array[1]).all() and (array[0] == array[2]).all()):
-        raise RefusedImageError(f"{name} is a colour image; mammograms are grey.", Refusal.COLOUR)
-    return np.ascontiguousarray(array[0])
+        return np.moveaxis(array.reshape(3, layout.rows, layout.columns), 0, 2)
+    return array.reshape(layout.rows, layout.columns, 3)
 
 
 def _rle(data: bytes, layout: PixelLayout, name: str) -> Unsigned:
     """PS3.5 annex G. Each segment must give one byte a pixel: a short one would be filled silently."""
-    size = layout.bits_allocated // 8
+    size = layout.bits_allocated // 8 * layout.samples
     if len(data) < 64:
         raise RefusedImageError(f"{name} is cut short within its packed pixels.", Refusal.CUT_SHORT)
     count, *offsets = struct.unpack_from("<16L", data)
@@ -173,8 +230,11 @@ def _rle(data: bytes, layout: PixelLayout, name: str) -> Unsigned:
             raise RefusedImageError(
                 f"{name} is cut short: {pixels:,} pixels are needed, {len(plane):,} are there.", Refusal.CUT_SHORT
             )
-        out[:, size - 1 - k] = np.frombuffer(plane, np.uint8)[:pixels]
-    array = out.view(np.uint8 if size == 1 else np.dtype("<u2")).reshape(layout.rows, layout.columns)
+        # the most significant byte of a sample comes first; colours, one byte each, come in their order
+        out[:, k if layout.samples == 3 else size - 1 - k] = np.frombuffer(plane, np.uint8)[:pixels]
+    if layout.samples == 3:
+        return out.reshape(layout.rows, layout.columns, 3)
+    array = out.view(np.dtype(f"<u{size}")).reshape(layout.rows, layout.columns)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -189,6 +249,8 @@ def _codestream(data: bytes, layout: PixelLayout, name: str, notes: list[str]) -
     else:
         array = _without_end(data, header, name)
         notes.append("the end mark of its packed pixels is missing; every row is there")
+    if layout.samples == 3 and array.shape == (layout.rows, layout.columns, 3) and array.dtype == np.uint8:
+        return grey_of_rgb(array, name, notes).view(np.uint8), 8
     if array.shape != (layout.rows, layout.columns) or array.dtype.kind not in "ui" or array.itemsize > 2:
         raise RefusedImageError(
             f"The packed pixels of {name} are not those that it announces.", Refusal.CONTRADICTORY
@@ -197,6 +259,23 @@ def _codestream(data: bytes, layout: PixelLayout, name: str, notes: list[str]) -
         notes.append("the pixels' own sign differs from Pixel Representation, which was followed")
     unsigned: Unsigned = array.view(np.uint8 if array.itemsize == 1 else np.uint16)
     return unsigned, _depth(unsigned, header, layout, notes)
+
+
+def _jpeg_xl(data: bytes, layout: PixelLayout, name: str) -> tuple[Unsigned, int]:
+    size = jpeg_xl_size(data)
+    if size != (layout.columns, layout.rows):
+        said = "of an unknown size" if size is None else f"{size[0]} x {size[1]}"
+        raise RefusedImageError(
+            f"{name} announces {layout.columns} x {layout.rows} pixels, but its packed pixels are {said}.",
+            Refusal.CONTRADICTORY,
+        )
+    array = np.asarray(imagecodecs.jpegxl_decode(data))
+    if array.shape != (layout.rows, layout.columns) or array.dtype not in (np.uint8, np.uint16):
+        raise RefusedImageError(
+            f"The packed pixels of {name} are not those that it announces.", Refusal.CONTRADICTORY
+        )
+    unsigned: Unsigned = array.view(np.dtype(f"u{array.itemsize}"))
+    return unsigned, min(layout.bits_stored, 8 * array.itemsize)
 
 
 def _decoded(data: bytes, header: Codestream) -> NDArray[np.integer[Any]]:
@@ -249,7 +328,7 @@ def _depth(unsigned: Unsigned, header: Codestream, layout: PixelLayout, notes: l
 
 
 def _check_codestream(header: Codestream, layout: PixelLayout, name: str) -> None:
-    if (header.width, header.height, header.components) != (layout.columns, layout.rows, 1):
+    if (header.width, header.height, header.components) != (layout.columns, layout.rows, layout.samples):
         raise RefusedImageError(
             f"{name} announces {layout.columns} x {layout.rows} pixels, but its packed pixels are "
             f"{header.width} x {header.height} with {header.components} component(s).",

@@ -20,8 +20,10 @@ _SIDE_CODES = {
     **dict.fromkeys(("G-A100", "24028007"), Laterality.RIGHT),
 }
 _SIDES = {
-    **dict.fromkeys(("L", "LEFT", "LINKS"), Laterality.LEFT),
-    **dict.fromkeys(("R", "RIGHT", "RECHTS"), Laterality.RIGHT),
+    **dict.fromkeys(("L", "LT", "LEFT", "LI", "LINKS", "GAUCHE", "SINISTRA"), Laterality.LEFT),
+    **dict.fromkeys(("IZQUIERDA", "IZQUIERDO", "ESQUERDA", "ESQUERDO"), Laterality.LEFT),
+    **dict.fromkeys(("R", "RT", "RIGHT", "RE", "RECHTS", "DROIT", "DROITE", "DESTRA"), Laterality.RIGHT),
+    **dict.fromkeys(("DERECHA", "DERECHO", "DIREITA", "DIREITO"), Laterality.RIGHT),
 }
 _LONG_VIEWS = (
     (re.compile(r"MEDIO[\s-]*LATERAL[\s-]*OBLIQUE"), "MLO"),

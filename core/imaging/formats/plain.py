@@ -13,6 +13,7 @@ from PIL import Image
 
 from core.imaging.decoded import MAX_SIDE, Refusal, RefusedImageError, check_budget
 from core.imaging.formats.codestream import jpeg_header
+from core.imaging.formats.grey_of_colour import grey_of_rgb
 
 if TYPE_CHECKING:
     from core.imaging.decoded import Pixels
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 Image.MAX_IMAGE_PIXELS = MAX_SIDE * MAX_SIDE
 
 _TIFF_UNCOMPRESSED, _TIFF_LZW = 1, 5
-_TINT = 8.0
-"""Mean spread of the channels, in grey levels, above which a picture is in colour rather than tinted grey."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,16 +127,9 @@ def read_pgm(data: bytes, name: str) -> PlainImage:
 
 
 def _grey_of_rgb(array: Pixels, name: str) -> PlainImage:
-    red, green, blue = (array[..., k].astype(np.int32) for k in range(3))
-    if np.array_equal(red, green) and np.array_equal(red, blue):
-        return PlainImage(pixels=np.ascontiguousarray(array[..., 0]), bits=8)
-    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    if float(spread.mean()) > _TINT:
-        raise RefusedImageError(f"{name} is a colour picture; mammograms are grey.", Refusal.COLOUR)
-    # ITU-R BT.601, as JPEG's own luminance
-    luminance = (299 * red + 587 * green + 114 * blue + 500) // 1000
-    note = f"the colour channels differ by up to {int(spread.max())} grey levels; their luminance was taken"
-    return PlainImage(pixels=luminance.astype(np.uint8), bits=8, notes=(note,))
+    notes: list[str] = []
+    grey = grey_of_rgb(array, name, notes)
+    return PlainImage(pixels=grey, bits=8, notes=tuple(notes))
 
 
 def _cut_short(name: str) -> RefusedImageError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.imaging.formats.dicom_syntax import encoding_of
 
-HEAD_BYTES = 256
+HEAD_BYTES = 512
 """Number of first bytes that ``format_of`` needs."""
 DICOM, NO_PREAMBLE, ZIP = "DICOM", "DICOM without preamble", "ZIP"
 _IMAGES = (
@@ -29,6 +29,17 @@ _OTHERS = (
     (b"RIFF", _SAVE),
     (b"\x00\x00\x00\x0cjP  ", _SAVE),
     (b"\xff\x4f\xff\x51", _SAVE),
+    (b"\0\0\0\x0cJXL ", _SAVE),
+    (b"\xff\x0a", _SAVE),
+    (b"8BPS", _SAVE),
+    (b"v/1\x01", _SAVE),
+    (b"II+\0", "a BigTIFF; save it as TIFF"),
+    (b"MM\0+", "a BigTIFF; save it as TIFF"),
+    (b"P6", "a picture in colour; save it as grey"),
+    (b"NRRD", "a volume (NRRD); save its slices as PNG or TIFF"),
+    (b"ObjectType", "a volume (MetaImage); save its slices as PNG or TIFF"),
+    (b"\x5c\x01\0\0", "a volume (NIfTI); save its slices as PNG or TIFF"),
+    (b"\x93NUMPY", "an array of NumPy; save it as PNG or TIFF"),
     (b"MZ", "a program"),
     (b"\x7fELF", "a program"),
     (b"\x89HDF", "an HDF5 file"),
@@ -38,6 +49,9 @@ _OTHERS = (
     (b"<", "HTML or XML"),
     (b"{", "JSON"),
 )
+
+_PICTURES = (b"heic", b"heix", b"mif1", b"avif")
+"""Brands of an ISO base media file that holds a still picture."""
 
 
 def format_of(head: bytes) -> str:
@@ -66,6 +80,10 @@ def what_else(head: bytes) -> str:
     for start, what in _OTHERS:
         if head.startswith(start):
             return what
+    if head[257:262] == b"ustar":
+        return _UNPACK
+    if head[4:8] == b"ftyp":
+        return _SAVE if head[8:12] in _PICTURES else "a video"
     if head.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or not any(
         byte < 32 and byte not in (9, 10, 12, 13) for byte in head
     ):

@@ -18,8 +18,19 @@ from core.domain.errors import MarginaliaError
 NEEDED = ("sbatch", "squeue", "scancel")
 ASK_S, SUBMIT_S = 5.0, 60.0
 """Time limits in seconds; slurmctld may answer sbatch late where many hand in at once."""
-WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD",
-                     "SPECIAL_EXIT", "SUSPENDED", "STOPPED"})  # fmt: skip
+WAITING = frozenset(
+    {
+        "PENDING",
+        "CONFIGURING",
+        "REQUEUED",
+        "REQUEUE_HOLD",
+        "REQUEUE_FED",
+        "RESV_DEL_HOLD",
+        "SPECIAL_EXIT",
+        "SUSPENDED",
+        "STOPPED",
+    }
+)
 RUNNING = frozenset({"RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "RESIZING"})
 _JOB = re.compile(r"\d+(?:_\d+)?")
 _UNKNOWN_JOB = "Invalid job id"

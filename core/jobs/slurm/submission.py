@@ -97,11 +97,15 @@ def submit(tasks: Sequence[SlurmTask], options: SlurmOptions, *, title: str) -> 
     name, first = _job_name(title), tasks[0].folder
     made = [
         Submission(
-            name=name, job="", task=place if len(tasks) > 1 else None, launcher=options.name,
-            handed_in_utc=datetime.now(UTC).isoformat(timespec="seconds"), folder=str(task.folder.resolve()),
+            name=name,
+            job="",
+            task=place if len(tasks) > 1 else None,
+            launcher=options.name,
+            handed_in_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            folder=str(task.folder.resolve()),
         )
         for place, task in enumerate(tasks)
-    ]  # fmt: skip
+    ]
     for task, record in zip(tasks, made, strict=True):
         forget(task.folder)
         atomic_write(task.folder / REQUEST, msgspec.json.encode(task.request))
@@ -135,9 +139,12 @@ def _job_name(title: str) -> str:
 
 def _options(options: SlurmOptions, name: str, folder: Path, count: int) -> list[str]:
     words = [
-        f"--job-name={name}", f"--chdir={options.program or ROOT}", f"--output={output_pattern(folder / LOG)}",
-        "--open-mode=append", *options.words(),
-    ]  # fmt: skip
+        f"--job-name={name}",
+        f"--chdir={options.program or ROOT}",
+        f"--output={output_pattern(folder / LOG)}",
+        "--open-mode=append",
+        *options.words(),
+    ]
     if count > 1:
         limit = f"%{options.at_once}" if options.at_once else ""
         words.append(f"--array=0-{count - 1}{limit}")

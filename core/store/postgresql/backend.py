@@ -85,7 +85,7 @@ class PostgresqlBackend:
             "WHERE NOT convalidated AND connamespace = current_schema()::regnamespace"
         )
         for name in connection.execute(unproved).scalars():
-            yield f"the rule {name} was not proved for all rows"
+            yield f"the rule {name} was not verified for all rows"
         inspector = inspect(connection)
         for table in study_tables(connection):
             for key in inspector.get_foreign_keys(table.name):

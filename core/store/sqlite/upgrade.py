@@ -25,10 +25,11 @@ def layout(path: Path) -> str:
     try:
         with translated(partial(sentence, path=path)), engine.connect() as connection:
             master = sql_table("sqlite_master")
-            names = set(connection.execute(select(text("name")).select_from(master)).scalars())
-            if not names:
+            rows = connection.execute(select(text("name"), text("type")).select_from(master)).all()
+            if not rows:
                 return ""
-            if "alembic_version" not in names or "study_info" not in names:
+            # a view of this name could be one whose rows never come
+            if not {("alembic_version", "table"), ("study_info", "table")} <= {(one[0], one[1]) for one in rows}:
                 raise BadFileError(f"{path} is a database, but not that of a study; choose the folder of a study.")
             version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
             return str(version or "")

@@ -118,18 +118,44 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> tuple[Path, ...]:
 
 def _metrics_csv(reports: Sequence[EvaluationReport]) -> bytes:
     columns = (
-        "data_set", "unit", "count", "patients", "metric", "description", "value", "low", "high", "level", "n",
-        "undefined", "interval", "reason",
-    )  # fmt: skip
+        "data_set",
+        "unit",
+        "count",
+        "patients",
+        "metric",
+        "description",
+        "value",
+        "low",
+        "high",
+        "level",
+        "n",
+        "undefined",
+        "interval",
+        "reason",
+    )
     rows = []
     for report in reports:
         for metric in (*report.metrics, *report.maps, *report.prototypes):
             one = metric.estimate
             interval = f"{one.method} (as in the paper)" if metric.as_in_paper else one.method
             rows.append(
-                (report.source, report.unit, report.count, report.patients, metric.key, metric.label, one.value,
-                 one.low, one.high, one.level, one.n, one.undefined, interval, one.reason)
-            )  # fmt: skip
+                (
+                    report.source,
+                    report.unit,
+                    report.count,
+                    report.patients,
+                    metric.key,
+                    metric.label,
+                    one.value,
+                    one.low,
+                    one.high,
+                    one.level,
+                    one.n,
+                    one.undefined,
+                    interval,
+                    one.reason,
+                )
+            )
     return csv_document(columns, rows)
 
 

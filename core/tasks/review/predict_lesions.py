@@ -188,9 +188,20 @@ Cell = str | int | float | bool | None
 def table_of(found: PredictionList) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
     """Columns and rows, flat: ``p_CLASS`` for each class, ``prototype_1`` to ``prototype_3`` with figures."""
     plain = (
-        "file", "patient", "patient_id", "lesion", "finding", "number", "source", "laterality", "view", "part",
-        "labelled", "malignant", "predicted",
-    )  # fmt: skip
+        "file",
+        "patient",
+        "patient_id",
+        "lesion",
+        "finding",
+        "number",
+        "source",
+        "laterality",
+        "view",
+        "part",
+        "labelled",
+        "malignant",
+        "predicted",
+    )
     after = ("malignancy", "evidence", "evidence_threshold", "abstained")
     near = [
         f"prototype_{n}{what}"

@@ -69,9 +69,7 @@ def carry_out_for_window(
     folder = study.run_folder(run.id)
     known, found = read_submission(folder), found and not (folder / LEFT).is_file()
     if known is None or run.status is RunStatus.FINISHED:
-        return carry_out_alone(
-            study, run, emit=told.emit, cancelled=told.cancelled, left=left, found=found
-        )  # fmt: skip
+        return carry_out_alone(study, run, emit=told.emit, cancelled=told.cancelled, left=left, found=found)
     if not found and not with_jobs(study, [run]):
         launcher = launcher_of(known.launcher)
         assert launcher.slurm is not None

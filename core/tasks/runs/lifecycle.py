@@ -70,10 +70,15 @@ def plan_run(
     folder = study.folder / RUNS / identifier
     make_folder(folder)
     request = TrainRequest(
-        study=str(study.folder), folder=str(folder), config=config, parts=parts,
-        forgotten=forgotten_patches(study), host=host, parent="" if parent is None else parent.id,
+        study=str(study.folder),
+        folder=str(folder),
+        config=config,
+        parts=parts,
+        forgotten=forgotten_patches(study),
+        host=host,
+        parent="" if parent is None else parent.id,
         features="" if parent is None else features_run(study, parent),
-    )  # fmt: skip
+    )
     atomic_write(folder / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
     run = Run(
         id=identifier,

@@ -62,16 +62,21 @@ def packed_job(
         write_arrays(pack, arrays, sha256=sha256)
         pack.chmod(0o600)
     sent = SentRequest(
-        folder=str(folder.resolve()), config=request.config, sha256=sha256, code_version=code_version(),
-        forgotten=request.forgotten, pack=str(pack.resolve()), parts=tuple(Part(part) for part in parts),
-    )  # fmt: skip
+        folder=str(folder.resolve()),
+        config=request.config,
+        sha256=sha256,
+        code_version=code_version(),
+        forgotten=request.forgotten,
+        pack=str(pack.resolve()),
+        parts=tuple(Part(part) for part in parts),
+    )
     return JobRequest(job="train packed", arguments=msgspec.to_builtins(sent))
 
 
 def bring_home(source: Path, home: Path) -> None:
     """Copy the results and the log of a job into the folder of its run, and delete the job's folder.
 
-    Nothing happens if they are the same. Raises: TrainingError if a result did not come whole.
+    Nothing happens if they are the same. Raises: TrainingError if a result was not copied completely.
     """
     if source.resolve() == home.resolve():
         return

@@ -73,9 +73,12 @@ def pack(rois: RoiSet, parts: np.ndarray[Any, np.dtype[np.str_]], path: Path) ->
 def packed_arrays(rois: RoiSet, parts: tuple[Part, ...]) -> dict[str, Array]:
     """Return the regions of interest as the arrays of the file that crosses."""
     words = _Words(
-        lesion_ids=rois.lesion_ids, patient_ids=rois.patient_ids, image_to_input=rois.image_to_input,
-        parts=parts, synthetic=rois.synthetic,
-    )  # fmt: skip
+        lesion_ids=rois.lesion_ids,
+        patient_ids=rois.patient_ids,
+        image_to_input=rois.image_to_input,
+        parts=parts,
+        synthetic=rois.synthetic,
+    )
     arrays: dict[str, Array] = {name: getattr(rois, name) for name in _ARRAYS}
     arrays["has_fine"] = rois.has_fine.astype(np.uint8)
     arrays["words"] = np.frombuffer(msgspec.json.encode(words), dtype=np.uint8)
@@ -87,12 +90,21 @@ def unpack(path: Path, config: TrainingConfig, sha256: str) -> tuple[RoiSet, np.
     arrays = _verified(path, sha256)
     words = msgspec.json.decode(arrays["words"].tobytes(), type=_Words)
     rois = RoiSet(
-        transform=config.transform, class_names=config.class_names,
-        pixels=arrays["pixels"], lesion=arrays["lesion"], fine=arrays["fine"],
-        has_fine=arrays["has_fine"].astype(np.bool_), label=arrays["label"], malignant=arrays["malignant"],
-        lesion_ids=words.lesion_ids, patient_ids=words.patient_ids, finding_ids=("",) * len(words.lesion_ids),
-        sources=("",) * len(words.lesion_ids), image_to_input=words.image_to_input, synthetic=words.synthetic,
-    )  # fmt: skip
+        transform=config.transform,
+        class_names=config.class_names,
+        pixels=arrays["pixels"],
+        lesion=arrays["lesion"],
+        fine=arrays["fine"],
+        has_fine=arrays["has_fine"].astype(np.bool_),
+        label=arrays["label"],
+        malignant=arrays["malignant"],
+        lesion_ids=words.lesion_ids,
+        patient_ids=words.patient_ids,
+        finding_ids=("",) * len(words.lesion_ids),
+        sources=("",) * len(words.lesion_ids),
+        image_to_input=words.image_to_input,
+        synthetic=words.synthetic,
+    )
     return rois, np.array([part.value for part in words.parts])
 
 
@@ -241,6 +253,7 @@ def train_packed_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancell
 def _train(request: SentRequest, folder: Path, emit: Emit, cancelled: IsCancelled) -> dict[str, object]:
     # torch is not loaded to pass files on
     from core.tasks.runs.projection_writer import PicturesOfProjection
+    from core.training.run_inputs import RunStart
     from core.training.trainer import train
 
     if request.code_version != code_version():
@@ -251,7 +264,13 @@ def _train(request: SentRequest, folder: Path, emit: Emit, cancelled: IsCancelle
         parts = np.array([part.value for part in request.parts])
     told = PicturesOfProjection(folder, request.config, emit).keep
     result = train(
-        rois, parts, request.config, folder, emit=emit, cancelled=cancelled, projected=told,
-        forgotten=request.forgotten,
-    )  # fmt: skip
+        rois,
+        parts,
+        request.config,
+        folder,
+        emit=emit,
+        cancelled=cancelled,
+        projected=told,
+        start=RunStart(forgotten=request.forgotten),
+    )
     return {"record": msgspec.to_builtins(result.record)}

@@ -143,10 +143,14 @@ def job_lines(study: Study, runs: Sequence[Run]) -> list[JobLine]:
         state = GONE if ended else None if states is None else states.get(record.job, GONE)
         lines.append(
             JobLine(
-                run=run.name, job=record.job, launcher=record.launcher, handed_in_utc=record.handed_in_utc,
-                state=_word(state), reason="" if state is None else state.reason if state.waits else state.node,
+                run=run.name,
+                job=record.job,
+                launcher=record.launcher,
+                handed_in_utc=record.handed_in_utc,
+                state=_word(state),
+                reason="" if state is None else state.reason if state.waits else state.node,
             )
-        )  # fmt: skip
+        )
     return lines
 
 

@@ -38,10 +38,13 @@ def helpers(count: int, command_line: Sequence[str]) -> Iterator[None]:
             subprocess.Popen(
                 [sys.executable, str(ROOT / "main.py"), *command_line],
                 env={**child_environment(), **team, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=sink, start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=sink,
+                start_new_session=True,
             )
             for rank, sink in enumerate(sinks, start=1)
-        ]  # fmt: skip
+        ]
         os.environ.update(team | {"RANK": "0", "LOCAL_RANK": "0"})
         try:
             yield

@@ -30,6 +30,7 @@ from core.training.fixed_draws import EarlyMaps
 from core.training.forgotten_patches import ForgottenPatch
 from core.training.frozen_source import ParentRun
 from core.training.request import training_rois
+from core.training.run_inputs import RunStart
 from core.training.team import Team, team_of
 from core.training.trainer import assist, train
 
@@ -79,9 +80,16 @@ def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled
     told = PicturesOfProjection(folder, config, emit).keep
     parent = _parent_of(request)
     result = train(
-        rois, parts, config, folder, emit=emit, cancelled=cancelled, team=team, projected=told,
-        forgotten=request.forgotten, parent=parent,
-    )  # fmt: skip
+        rois,
+        parts,
+        config,
+        folder,
+        emit=emit,
+        cancelled=cancelled,
+        team=team,
+        projected=told,
+        start=RunStart(parent=parent, forgotten=request.forgotten),
+    )
     found: dict[str, object] = {"record": msgspec.to_builtins(result.record)}
     if parent is not None:
         found |= {"parent": request.parent, "change": msgspec.to_builtins(_change(request, parent, rois, parts))}
@@ -123,9 +131,7 @@ def rois_of(
     """
     config, snapshot = request.config, read_snapshot(Path(request.folder))
     with Study.open(Path(request.study), writable=False) as study:
-        built = build_roi_set(
-            study, roi_request(config), snapshot=snapshot, emit=emit, cancelled=cancelled
-        )  # fmt: skip
+        built = build_roi_set(study, roi_request(config), snapshot=snapshot, emit=emit, cancelled=cancelled)
         rois, parts = rows_of_parts(built.rois, request.parts)
         check_split(roi_split_rows(study, rois), [Part(part) for part in parts])
     for reason, count in Counter(exclusion.reason for exclusion in built.exclusions).items():

@@ -97,7 +97,9 @@ def make_demo(
             run_import(study, plan, emit=emit, cancelled=cancelled)
             # the study holds the decoded pixels; the files would only double the space
             shutil.rmtree(folder / SOURCE)
-        return _train_and_report(study, folder / REPORT, watch, preset, config.seed, emit, cancelled)
+        return _train_and_report(
+            study, folder / REPORT, watch, preset, config.seed, emit=emit, cancelled=cancelled
+        )
 
 
 def _remove_demo(folder: Path) -> None:
@@ -115,7 +117,7 @@ def _remove_demo(folder: Path) -> None:
 
 
 def _train_and_report(
-    study: Study, folder: Path, watch: _Watch, preset: str, seed: int, emit: Emit, cancelled: IsCancelled
+    study: Study, folder: Path, watch: _Watch, preset: str, seed: int, *, emit: Emit, cancelled: IsCancelled
 ) -> DemoResult:
     make_split(study, name="default", label="margin", fractions=FRACTIONS, seed=seed)
     changes = CHANGES if preset == PRESET else ()

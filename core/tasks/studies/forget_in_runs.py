@@ -7,10 +7,12 @@ They are replaced by random ones, which keep the counts of a run as they were; o
 from __future__ import annotations
 
 import contextlib
+import secrets
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -20,7 +22,8 @@ from core.domain.geometry import Box
 from core.domain.shapes import Rectangle
 from core.domain.study import Lesion
 from core.model.card import PICTURES
-from core.model.checkpoint import load_model
+from core.model.checkpoint import CARD_NAME, load_model, rename_sources
+from core.model.tensor_file import load_state, save_state
 from core.platform.atomic import atomic_write
 from core.store.forgetting import FilesLeftError
 from core.store.study import Study
@@ -31,6 +34,7 @@ from core.tasks.runs.remote_worker import PACK
 from core.tasks.runs.run_data import FILE, read_snapshot
 from core.tasks.runs.train_job import TrainRequest
 from core.training.similarity_table import load_table, save_table
+from core.training.state import STATE_NAME
 
 Keep = Callable[..., None]
 """Function that gets paths whose contents are put back where something fails later."""
@@ -59,8 +63,8 @@ def put_back_on_failure() -> Iterator[Keep]:
 def erase_from_runs(study: Study, patient_id: str, keep: Keep) -> None:
     """Take the patient out of the files of every run, archived ones too.
 
-    Left are the rows of a table of similarities under random ids, and the model itself, whose prototypes name
-    their source lesions: ``forget`` reports these.
+    Left are the rows of a table of similarities and the prototypes of the model, both under random ids: ``forget``
+    reports these.
     """
     lesions = {lesion.id for lesion in study.lesions.of_patient(patient_id)}
     other = _RandomIds()
@@ -74,6 +78,13 @@ def erase_from_runs(study: Study, patient_id: str, keep: Keep) -> None:
         (folder / projection_file.FILE).unlink(missing_ok=True)
         (folder / PACK).unlink(missing_ok=True)
         _delete_pictures(folder, lesions, keep)
+        # after what still asks the card for the sources of its prototypes
+        for card in sorted(folder.rglob(CARD_NAME)):
+            keep(card)
+            with contextlib.suppress(ModelError):
+                rename_sources(card.parent, lesions, other.of)
+        for state in sorted(folder.rglob(STATE_NAME)):
+            _erase_state(state, {patient_id, *lesions}, other, keep)
 
 
 class _RandomIds:
@@ -144,6 +155,32 @@ def _erase_table(path: Path, patient_id: str, lesions: set[str], other: _RandomI
     patients = tuple(other.of(one) if one == patient_id else one for one in table.patient_ids)
     own = tuple(other.of(one) if one in lesions else one for one in table.lesion_ids)
     save_table(path, replace(table, patient_ids=patients, lesion_ids=own))
+
+
+def _erase_state(path: Path, ids: set[str], other: _RandomIds, keep: Keep) -> None:
+    """The saved state of a training: its record of the prototypes' sources."""
+    try:
+        tensors, meta = load_state(path)
+    except ModelError:
+        return  # a run without it begins again, and its data are gone from the request
+    erased = _with_other_ids(meta, ids, other)
+    if erased != meta:
+        keep(path)
+        save_state(path, tensors, erased)
+
+
+def _with_other_ids(value: Any, ids: set[str], other: _RandomIds) -> Any:
+    """JSON with random ids in the place of these, and random hashes beside them."""
+    if isinstance(value, str):
+        return other.of(value) if value in ids else value
+    if isinstance(value, list):
+        return [_with_other_ids(one, ids, other) for one in value]
+    if not isinstance(value, dict):
+        return value
+    erased = {_with_other_ids(key, ids, other): _with_other_ids(one, ids, other) for key, one in value.items()}
+    if value.get("lesion_id") in ids and "roi_sha256" in value:
+        erased["roi_sha256"] = secrets.token_hex(32)
+    return erased
 
 
 def _delete_pictures(folder: Path, lesions: set[str], keep: Keep) -> None:

@@ -193,7 +193,7 @@ def backups_come_back(folder: Path) -> str:
     restore_archive(folder / "backup.zip", folder / "restored")
     with Study.open(folder / "restored", writable=False) as study:
         report = check_study(study)
-        _expect(report.good, "the restored study is not whole")
+        _expect(report.good, "the restored study has problems")
         _expect(len(study.annotations.all_current()) == 1, "an annotation is missing from the backup")
     return f"{report.images} image, {report.audit.records} audit records, all verified"
 
@@ -226,8 +226,11 @@ def workers_may_die(folder: Path) -> str:
             JobRequest(job="rehearsal", arguments={"end": end}),
             emit=lambda event: pids.append(event.pid) if isinstance(event, Started) else None,
         )
-        _expect(isinstance(final, Succeeded if end == "garbage" else Failed), f"the job that was to {end} did not")
-    _expect(not any(map(process_alive, pids)), "a worker lives on")
+        _expect(
+            isinstance(final, Succeeded if end == "garbage" else Failed),
+            f"the job with the end {end} ended otherwise",
+        )
+    _expect(not any(map(process_alive, pids)), "a worker process is still running")
     return f"{len(pids)} ways to fail, no process left"
 
 
@@ -272,7 +275,7 @@ def training_repeats(folder: Path) -> str:
 
 TESTS: dict[str, Callable[[Path], str]] = {
     "Acknowledged strokes survive kills": strokes_survive_kills,
-    "A backup comes back whole": backups_come_back,
+    "A backup is restored completely": backups_come_back,
     "Hostile images are refused": hostile_images_are_refused,
     "Crashing worker processes are handled": workers_may_die,
     "Tampering with the audit trail is found": tampering_is_found,

@@ -15,7 +15,9 @@ from core.data.windowing import grey_table, table_index
 from core.domain.study import Image, Lesion
 from core.store.study import Study
 
-CASES = Path(os.environ.get("MARGINALIA_CASES", Path(__file__).parents[4] / "shared" / "cases"))
+_BESIDE = (parent / "shared" / "cases" for parent in Path(__file__).parents)
+CASES = Path(os.environ.get("MARGINALIA_CASES") or next(filter(Path.is_dir, _BESIDE), "shared/cases"))
+"""Of ``MARGINALIA_CASES``, else in ``shared`` beside the project or above it."""
 
 
 class Imported:
@@ -55,10 +57,10 @@ class Imported:
         return int(grey[5, -5]), int(grey[image.height // 2, 5]), int(grey.max())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cases() -> Path:
     if not CASES.is_dir():
-        pytest.skip(f"{CASES} is not there")
+        pytest.skip("the folder of cases is not beside the project (MARGINALIA_CASES)")
     return CASES
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,19 +19,7 @@ from core.store.identity import IdentityFile, Passphrase
 from core.store.study import Study
 
 pytestmark = pytest.mark.shared
-ROOT = Path(__file__).parents[3]
 MakeStudy = Callable[[str], Study]
-
-
-@pytest.fixture(scope="session")
-def cases() -> Path:
-    folder = Path(os.environ.get("MARGINALIA_CASES", ROOT.parent / "shared" / "cases"))
-    for parent in ROOT.parents:
-        if not folder.is_dir():
-            folder = parent / "shared" / "cases"
-    if not folder.is_dir():
-        pytest.skip("the folder of cases is not beside the project (MARGINALIA_CASES)")
-    return folder
 
 
 @pytest.fixture

@@ -18,10 +18,20 @@ from tests.trained_study import TINY
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS_PAGE = (ROOT / "resources" / "handbook" / "commands.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```sh\n(.*?)```", README + COMMANDS_PAGE, re.S)
-LINES = [line for block in BLOCKS for line in block.splitlines()]
-STARTS = ("marginalia ", "python main.py ")
-TYPED = [line.split(start, 1)[1].strip() for line in LINES for start in STARTS if line.startswith(start)]
+HANDBOOK = "".join(
+    page.read_text(encoding="utf-8") for page in sorted((ROOT / "resources" / "handbook").rglob("*.md"))
+)
+
+
+def typed_commands(text: str) -> list[str]:
+    """The commands of this program in the shell blocks of a page, each on one line."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    starts = ("marginalia ", "python main.py ")
+    return [line.split(start, 1)[1].strip() for line in lines for start in starts if line.startswith(start)]
+
+
+TYPED = typed_commands(README + COMMANDS_PAGE)
 NEED_PACS = {"pacs", "--identity", "--layout"}
 """Run by ``tests/pacs/test_handbook_commands.py``."""
 NEED_WEIGHTS = {"pretrained", "all", "final"}
@@ -42,8 +52,8 @@ def documented_keys(arguments: list[str]) -> set[str]:
     return set()
 
 
-@pytest.mark.parametrize("typed", TYPED)
-def test_every_command_of_the_readme_is_understood(typed: str) -> None:
+@pytest.mark.parametrize("typed", sorted({*TYPED, *typed_commands(HANDBOOK)}))
+def test_every_command_of_readme_and_handbook_is_understood(typed: str) -> None:
     arguments = shlex.split(typed, comments=True)
     if arguments:
         build_parser().parse_args(arguments)

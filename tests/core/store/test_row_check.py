@@ -233,6 +233,19 @@ def test_a_view_in_the_place_of_a_table_is_never_asked(folder: Path) -> None:
             Study.open(folder, writable=writable)
 
 
+def test_a_view_in_the_place_of_the_version_is_never_asked(folder: Path) -> None:
+    """The version is looked up before the layout is compared; its first row would never come."""
+    with sqlite3.connect(folder / "study.db") as database:
+        database.execute("DROP TABLE alembic_version")
+        database.execute(
+            "CREATE VIEW alembic_version AS WITH RECURSIVE n(version_num) AS (SELECT 1 UNION ALL SELECT "
+            "version_num + 1 FROM n) SELECT version_num FROM n WHERE version_num < 0"
+        )
+    database.close()
+    with pytest.raises(BadFileError, match="not that of a study"):
+        Study.open(folder, writable=False)
+
+
 def test_a_foreign_trigger_is_not_run(folder: Path) -> None:
     edit(folder, "CREATE TRIGGER mine AFTER INSERT ON label BEGIN DELETE FROM label; END")
     with pytest.raises(BadFileError, match="trigger mine"):

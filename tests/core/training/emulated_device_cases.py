@@ -22,7 +22,7 @@ from core.explain.explanation import explain, roi_input
 from core.model import accelerator
 from core.model.checkpoint import LoadedModel, load_model
 from core.pruning.prune import prepare, prunable_state, prune
-from core.training import resident, stages, trainer
+from core.training import resident, stage_loss, stages, trainer
 from core.training.batches import everything, prefetched
 from core.training.config import Epochs, Machine, TrainingConfig
 from core.training.inference import infer
@@ -124,7 +124,7 @@ def test_an_allocation_that_fails_halves_the_batch_and_is_told(
     device: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[object] = []
-    real, calls = trainer.joint_loss, 0
+    real, calls = stage_loss.joint_loss, 0
     device.message = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
 
     def failing_next(*arguments: object, **named: object) -> dict[str, torch.Tensor]:
@@ -134,7 +134,7 @@ def test_an_allocation_that_fails_halves_the_batch_and_is_told(
             device.fails_at = 0
         return real(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(trainer, "joint_loss", failing_next)
+    monkeypatch.setattr(stage_loss, "joint_loss", failing_next)
     result = train(tiny_rois(), tiny_parts(), SHORT, tmp_path, emit=events.append)
     assert result.record.memory_halvings == 1 and result.record.images_at_once == 4
     told = [one.text for one in events if isinstance(one, Message) and "memory" in one.text]

@@ -15,6 +15,7 @@ from core.domain.geometry import Affine, Box
 from core.training.forgotten_patches import ForgottenPatch, forgotten_cells
 from core.training.projection import project
 from core.training.prototype_start import start_from_kmeans
+from core.training.run_inputs import RunStart
 from core.training.trainer import train
 from tests.core.training.tiny import CONFIG, changed, tiny_network, tiny_parts, tiny_rois
 
@@ -70,7 +71,7 @@ def test_the_next_training_forgets_and_its_record_says_so(tmp_path: Path) -> Non
         ForgottenPatch(run="first", number=1, lesion_id=first.lesion_id, box=first.patch_box_image),
         ForgottenPatch(run="first", number=2, lesion_id="not in this study", box=first.patch_box_image),
     ]
-    again = train(rois, parts, config, tmp_path / "again", forgotten=marked, emit=events.append)
+    again = train(rois, parts, config, tmp_path / "again", start=RunStart(forgotten=marked), emit=events.append)
     assert all((p.lesion_id, p.cell) != (first.lesion_id, first.cell) for p in again.card.prototypes)
     said = f"prototype 1 of run first (lesion {first.lesion_id[:8]})"
     assert again.record.forgotten == (said,)

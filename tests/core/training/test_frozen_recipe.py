@@ -15,7 +15,7 @@ from core.data.augment import Augmentation
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Message
 from core.model.checkpoint import load_model
-from core.training.batches import Cached, TrainingBatch
+from core.training.batches import TrainingBatch
 from core.training.begin_or_resume import make_network
 from core.training.config import Epochs, Rates
 from core.training.fixed_draws import KeptFeatures, features_of, fixed_draws
@@ -23,9 +23,10 @@ from core.training.inference import infer_one
 from core.training.losses import cell_targets, without_corners
 from core.training.presets import PRESETS, default_preset, load_preset, read_preset
 from core.training.request import check_request
+from core.training.run_inputs import RunStart
 from core.training.stages import make_optimiser, part_hashes
 from core.training.trainer import Trainer, train
-from tests.core.training.tiny import CONFIG, changed, tiny_network, tiny_parts, tiny_rois
+from tests.core.training.tiny import CONFIG, cached_draws, changed, tiny_network, tiny_parts, tiny_rois
 
 FROZEN = changed(
     frozen_backbone=True,
@@ -87,8 +88,8 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path: Path) -> None:
 
 def test_dropped_channels_are_at_their_mean_and_the_others_make_up_for_them() -> None:
     network, rois = tiny_network(), tiny_rois()
-    plain = Cached(network, rois, changed(FROZEN, feature_dropout=0.0))
-    dropping = Cached(network, rois, FROZEN)
+    plain = cached_draws(network, rois, changed(FROZEN, feature_dropout=0.0))
+    dropping = cached_draws(network, rois, FROZEN)
     rows = np.arange(12)
     whole, dropped = (source.load(rows, 3, 0).inputs for source in (plain, dropping))
     gone = (dropped - torch.from_numpy(dropping.mean)).abs().amax((2, 3)) < 1e-6
@@ -104,7 +105,7 @@ def test_dropped_channels_are_at_their_mean_and_the_others_make_up_for_them() ->
 
 def test_masks_of_the_cache_are_those_of_the_draws() -> None:
     rois = tiny_rois()
-    source = Cached(tiny_network(), rois, changed(FROZEN, cached_augmentations=0))
+    source = cached_draws(tiny_network(), rois, changed(FROZEN, cached_augmentations=0))
     batch = source.load(np.arange(8), 1, 0)
     assert torch.equal(batch.lesion, torch.from_numpy(rois.central(rois.lesion)[:8].copy()))
 
@@ -126,7 +127,7 @@ def test_a_run_on_kept_features_projects_onto_patches_that_its_network_computes(
     kept = KeptFeatures(fixed=fixed, lesion_ids=rois.lesion_ids)
     some = rois.rows([7, 2])
     assert torch.equal(kept.of(some).plain, features_of(network, some)) and kept.of(some).drawn.shape[:2] == (2, 2)
-    train(rois, parts, FROZEN, tmp_path, kept=kept)
+    train(rois, parts, FROZEN, tmp_path, start=RunStart(kept=kept))
     model = load_model(tmp_path / "model")
     for prototype in model.card.prototypes:
         row = rois.lesion_ids.index(prototype.lesion_id)

@@ -15,7 +15,7 @@ import torch
 from core.data.roi_set import InputTransform
 from core.domain.errors import TrainingError
 from core.training.abstention import largest_own_evidence
-from core.training.batches import Augmented, Cached, Source, TrainingBatch
+from core.training.batches import Augmented, Source, TrainingBatch
 from core.training.epoch import EpochTask, Memory, run_epoch
 from core.training.inference import infer, normalise, normalise_beside
 from core.training.losses import cell_loss, cell_targets, joint_loss
@@ -24,7 +24,7 @@ from core.training.prototype_start import start_from_kmeans
 from core.training.stages import StageStep, plan, rate_factor
 from core.training.validation import Validation, evaluate
 from tests.benchmarks.bench_projection import noise_rois
-from tests.core.training.tiny import CONFIG, changed, tiny_network, tiny_rois
+from tests.core.training.tiny import CONFIG, cached_draws, changed, tiny_network, tiny_rois
 
 
 def _batch(mask: np.ndarray, lesion: np.ndarray, label: int) -> TrainingBatch:
@@ -56,7 +56,7 @@ def test_marked_cells_beyond_the_outline_are_ignored() -> None:
 
 def test_the_lesion_part_of_a_batch_shows_lesion_masks_and_the_fine_part_fine_ones() -> None:
     rois = replace(tiny_rois(), has_fine=np.ones(24, dtype=bool), fine=np.repeat(tiny_rois().fine[:1], 24, axis=0))
-    for source in (Augmented(rois, CONFIG), Cached(tiny_network(), rois, CONFIG)):
+    for source in (Augmented(rois, CONFIG), cached_draws(tiny_network(), rois, CONFIG)):
         batch = source.load(source.order(0)[0], 0, 0)
         assert len(batch) == CONFIG.batch_lesion + CONFIG.batch_fine
         is_lesion = (batch.mask == batch.lesion).flatten(1).all(1)
@@ -98,7 +98,7 @@ def test_draws_are_balanced_reproducible_and_depend_on_the_position() -> None:
 
 def test_the_cache_holds_the_unaugmented_features_first() -> None:
     network, rois = tiny_network(), tiny_rois(6)
-    cached = Cached(network, rois, changed(cached_augmentations=2))
+    cached = cached_draws(network, rois, changed(cached_augmentations=2))
     assert cached.features.shape[:2] == (3, 6)
     np.testing.assert_array_equal(infer(network, rois, features=cached.plain).scores, infer(network, rois).scores)
 
@@ -108,7 +108,7 @@ def test_a_batch_is_prepared_without_threads_that_would_get_in_the_way_of_the_tr
     transform = InputTransform(input_size=224)
     config = changed(transform=transform, cached_augmentations=1)
     rois = noise_rois(12, transform)
-    sources = [Augmented(rois, config), Cached(tiny_network(), rois, config)]
+    sources = [Augmented(rois, config), cached_draws(tiny_network(), rois, config)]
     before = torch.get_num_threads()
     torch.set_num_threads(2)
 
@@ -134,7 +134,7 @@ def test_what_is_normalised_beside_the_training_is_the_same_to_the_bit() -> None
 def test_augmented_features_are_computed_as_gradients_are_and_plain_ones_exactly() -> None:
     network, rois = tiny_network(), tiny_rois(6)
     found = {
-        precision: Cached(
+        precision: cached_draws(
             network, rois, changed(precision=precision, frozen_backbone=True, cached_augmentations=1)
         )
         for precision in ("float32", "bfloat16")

@@ -13,7 +13,7 @@ from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Message, Metrics, Progress
 from core.domain.vocabulary import Part
 from core.model.checkpoint import load_model
-from core.training import trainer
+from core.training import stage_loss, trainer
 from core.training.config import Epochs, LossWeights
 from core.training.inference import infer, infer_one
 from core.training.similarity_table import load_table
@@ -128,9 +128,7 @@ def test_cancelling_at_any_batch_keeps_the_last_finished_step_and_goes_on_from_t
 def test_a_loss_that_is_not_finite_stops_within_one_step_and_keeps_the_last_finite_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import core.training.trainer as trainer
-
-    real, calls = trainer.joint_loss, 0
+    real, calls = stage_loss.joint_loss, 0
 
     def poisoned(*arguments: object, **named: object) -> dict[str, torch.Tensor]:
         nonlocal calls
@@ -138,14 +136,14 @@ def test_a_loss_that_is_not_finite_stops_within_one_step_and_keeps_the_last_fini
         parts = real(*arguments, **named)  # type: ignore[arg-type]
         return {**parts, "cluster": parts["cluster"] * math.nan} if calls == 5 else parts
 
-    monkeypatch.setattr(trainer, "joint_loss", poisoned)
+    monkeypatch.setattr(stage_loss, "joint_loss", poisoned)
     with pytest.raises(TrainingError, match=r"epoch 1 of A1, batch 2 \(lesions lesion\d+.*and 3 more\)"):
         train(tiny_rois(), tiny_parts(), CONFIG, tmp_path)
     assert calls == 5
     facts, tensors = load(tmp_path)
     assert plan(CONFIG)[facts.position].stage == "A1"
     assert all(torch.isfinite(t).all() for t in tensors.values() if t.is_floating_point())
-    monkeypatch.setattr(trainer, "joint_loss", real)
+    monkeypatch.setattr(stage_loss, "joint_loss", real)
     train(tiny_rois(), tiny_parts(), CONFIG, tmp_path)
     train(tiny_rois(), tiny_parts(), CONFIG, tmp_path / "whole")
     assert _same(_weights(tmp_path), _weights(tmp_path / "whole"))
@@ -154,9 +152,7 @@ def test_a_loss_that_is_not_finite_stops_within_one_step_and_keeps_the_last_fini
 def test_when_memory_runs_out_the_batch_is_halved_and_the_user_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import core.training.trainer as trainer
-
-    real, sizes = trainer.joint_loss, []
+    real, sizes = stage_loss.joint_loss, []
 
     def hungry(network: object, found: object, batch: object, weights: object) -> dict[str, torch.Tensor]:
         sizes.append(len(batch))  # type: ignore[arg-type]
@@ -164,7 +160,7 @@ def test_when_memory_runs_out_the_batch_is_halved_and_the_user_told(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(network, found, batch, weights)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(trainer, "joint_loss", hungry)
+    monkeypatch.setattr(stage_loss, "joint_loss", hungry)
     events: list[object] = []
     result = train(tiny_rois(), tiny_parts(), CONFIG, tmp_path, emit=events.append)
     assert sizes[:3] == [8, 4, 2] and max(sizes[3:]) == 2
@@ -175,12 +171,11 @@ def test_when_memory_runs_out_the_batch_is_halved_and_the_user_told(
 def test_memory_that_does_not_suffice_for_one_image_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import core.training.trainer as trainer
 
     def hungry(*arguments: object) -> dict[str, torch.Tensor]:
         raise MemoryError
 
-    monkeypatch.setattr(trainer, "joint_loss", hungry)
+    monkeypatch.setattr(stage_loss, "joint_loss", hungry)
     with pytest.raises(TrainingError, match="single image"):
         train(tiny_rois(), tiny_parts(), CONFIG, tmp_path)
 

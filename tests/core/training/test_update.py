@@ -16,6 +16,7 @@ from core.training import frozen_source
 from core.training.config import Machine
 from core.training.feature_cache import FILE
 from core.training.frozen_source import ParentRun
+from core.training.run_inputs import RunStart
 from core.training.trainer import Trainer, train
 from tests.core.training.test_frozen_recipe import FROZEN
 from tests.core.training.tiny import tiny_parts, tiny_rois
@@ -44,7 +45,9 @@ def _parent(folder: Path, features: Path | None = None) -> ParentRun:
 def _trainer(folder: Path, parent: ParentRun, rois: RoiSet | None = None) -> Trainer:
     folder.mkdir(exist_ok=True)
     found = tiny_rois() if rois is None else rois
-    return Trainer(found, tiny_parts(), UPDATE, folder, lambda event: None, lambda: False, parent=parent)
+    return Trainer(
+        found, tiny_parts(), UPDATE, folder, lambda event: None, lambda: False, start=RunStart(parent=parent)
+    )
 
 
 def test_it_begins_with_the_parents_network(parent: Path, tmp_path: Path) -> None:
@@ -56,9 +59,9 @@ def test_it_begins_with_the_parents_network(parent: Path, tmp_path: Path) -> Non
 def test_kept_features_give_the_same_model_bit_for_bit(parent: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     rois, parts = tiny_rois(), tiny_parts()
-    train(rois, parts, UPDATE, first, parent=_parent(parent))
+    train(rois, parts, UPDATE, first, start=RunStart(parent=_parent(parent)))
     assert (first / FILE).is_file() and not (parent / FILE).exists()
-    train(rois, parts, UPDATE, second, parent=_parent(parent, first))
+    train(rois, parts, UPDATE, second, start=RunStart(parent=_parent(parent, first)))
     assert not (second / FILE).exists(), "one copy serves all updates"
     one, other = (load_model(folder / "model").network.state_dict() for folder in (first, second))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -73,7 +76,8 @@ def test_the_trunk_is_not_asked_again(parent: Path, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(frozen_source, "features_of", refuse)
     monkeypatch.setattr(frozen_source, "fixed_draws", refuse)
     trainer = _trainer(tmp_path / "second", _parent(parent, tmp_path / "first"))
-    assert trainer.early is not None and len(trainer.early.maps) == len(trainer.data.training)
+    early = trainer.inputs.early
+    assert early is not None and len(early.maps) == len(trainer.data.training)
 
 
 def test_new_masks_take_the_kept_features_and_reach_the_draws(parent: Path, tmp_path: Path) -> None:
@@ -85,8 +89,8 @@ def test_new_masks_take_the_kept_features_and_reach_the_draws(parent: Path, tmp_
     kept = _trainer(tmp_path / "second", _parent(parent, tmp_path / "first"), drawn)
     anew = _trainer(tmp_path / "third", _parent(parent), drawn)
     assert not (tmp_path / "second" / FILE).exists()
-    np.testing.assert_array_equal(kept.source.masks, anew.source.masks)  # type: ignore[attr-defined]
-    torch.testing.assert_close(kept.source.features, anew.source.features, rtol=0, atol=0)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(kept.inputs.source.masks, anew.inputs.source.masks)  # type: ignore[attr-defined]
+    torch.testing.assert_close(kept.inputs.source.features, anew.inputs.source.features, rtol=0, atol=0)  # type: ignore[attr-defined]
 
 
 def test_other_regions_are_computed(parent: Path, tmp_path: Path) -> None:

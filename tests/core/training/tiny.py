@@ -11,7 +11,10 @@ from core.domain.geometry import IDENTITY
 from core.domain.vocabulary import Part
 from core.model.architecture import Architecture
 from core.model.network import PrototypeNetwork
+from core.training.batches import Cached
 from core.training.config import Epochs, TrainingConfig
+from core.training.fixed_draws import fixed_draws
+from core.training.stages import fixed_blocks
 
 CLASSES = ("circumscribed", "indistinct", "spiculated")
 TRANSFORM = InputTransform(input_size=32)
@@ -62,6 +65,12 @@ def tiny_parts(n: int = 24) -> np.ndarray:
     """Of every four patients, two train, one validates, one tests."""
     names = (Part.TRAINING, Part.TRAINING, Part.VALIDATION, Part.TEST)
     return np.array([names[i // 2 % 4].value for i in range(n)])
+
+
+def cached_draws(network: PrototypeNetwork, rois: RoiSet, config: TrainingConfig) -> Cached:
+    """The draws of these regions that a run with this configuration makes once."""
+    blocks = fixed_blocks(network, config.tuned_blocks)
+    return Cached(rois, config, fixed_draws(network, rois, config, blocks=blocks))
 
 
 def tiny_network(*, seed: int = 0, per_class: int = 2) -> PrototypeNetwork:

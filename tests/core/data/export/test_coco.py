@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.data.importers.coco_document import CocoAnnotation, Rle, mask_of_rle, read_coco, run_lengths
 from core.domain.errors import BadFileError
 from core.domain.geometry import Box
 from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Shape, Stroke, circle
 from core.domain.vocabulary import DISCLAIMER
 from core.exchange.collect import collect
-from core.exchange.masks.coco import CocoAnnotation, Rle, export_coco, mask_of_rle, read_coco, run_lengths
+from core.exchange.masks.coco import export_coco
 from core.exchange.masks.png import fine_mask, lesion_mask
 from core.exchange.masks.polygons import polygons_of
 from core.imaging.raster import rasterise

@@ -192,10 +192,10 @@ class TestWorkbooks:
 
     def test_another_table_beside_images_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "im0.png").write_bytes(PICTURE)
-        for name in ("annotations.xlsx", "lesions.ods"):
+        for name in ("annotations.xlsx", "findings.ods"):
             (tmp_path / name).write_bytes(b"PK\x03\x04")
         plan = planned(tmp_path)
-        assert any("not read: annotations.xlsx, lesions.ods" in issue.sentence for issue in plan.issues)
+        assert any("not read: annotations.xlsx, findings.ods" in issue.sentence for issue in plan.issues)
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,26 @@ def test_what_encloses_nothing_is_left_out_and_the_rest_is_read() -> None:
     assert len(read.lesions) == 1 and "1 lesions without an outline" in read.notes[0]
 
 
+@pytest.mark.parametrize("kind", ["POLYLINE", "INTERPOLATED"])
+def test_a_closed_line_of_another_program_encloses_whatever_its_width(kind: str) -> None:
+    """Before, a line with a width was no outline, and nobody was told; a curve refused the whole file."""
+    drawn = graphic(SQUARE, kind=kind)
+    drawn.LineStyleSequence = [data_set(LineThickness=1.0)]
+    rest = [graphic(SQUARE, kind="RECTANGLE"), data_set(GraphicAnnotationUnits="PIXEL", GraphicType="POLYLINE")]
+    found = presentation_of(state([drawn, *rest]))
+    assert [type(one.shape) for one in found.graphics] == [Polygon]
+    assert found.notes == (
+        "has 1 graphics that enclose nothing (points, open lines); they are left out.",
+        "has 1 graphics of a kind that is not read; they are left out.",
+    )
+
+
+def test_a_measurement_without_a_value_is_no_defect() -> None:
+    made = group(SQUARE)
+    made.ContentSequence.append(item("121211", "NUM", MeasuredValueSequence=[]))
+    assert len(report_of(report(made)).lesions) == 1
+
+
 @pytest.mark.slow
 def test_a_deflated_file_is_unpacked_to_the_cap_only(tmp_path: Path) -> None:
     meta = data_set(TransferSyntaxUID=DeflatedExplicitVRLittleEndian, MediaStorageSOPClassUID="1.2",

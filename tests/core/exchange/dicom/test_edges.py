@@ -9,12 +9,13 @@ import numpy as np
 import pydicom
 import pytest
 
+from core.data.importers.coco_document import read_coco
 from core.domain.geometry import Box
 from core.domain.shapes import Length, Line, Polygon, Rectangle, Shape, Stroke, circle
 from core.exchange.dicom.export_results import ResultKind, export_results
 from core.exchange.dicom.import_results import read_results
 from core.exchange.masks.clipping import clipped, clipped_ring
-from core.exchange.masks.coco import export_coco, read_coco
+from core.exchange.masks.coco import export_coco
 from core.imaging.raster import rasterise
 from core.store.identity import IdentityFile, ImageLink, Passphrase, PatientLink
 from core.store.study import Study

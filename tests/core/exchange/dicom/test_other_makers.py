@@ -8,11 +8,11 @@ import numpy as np
 import pydicom
 import pytest
 
+from core.data.mask_shapes import count_regions, regions_of_mask
 from core.domain.study import Lesion
 from core.exchange.dicom.bitmaps import Bitmap
 from core.exchange.dicom.export_results import ResultKind, export_results
 from core.exchange.dicom.import_results import ResultsRead, read_results
-from core.exchange.masks.mask_shapes import count_regions, regions_of_mask
 from core.imaging.raster import rasterise, rasterise_outline
 from core.store.study import Study
 from tests.core.exchange.dicom.segmentations import blob, derived_from, made_of, source_of

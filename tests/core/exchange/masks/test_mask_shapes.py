@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from core.exchange.masks.mask_shapes import shapes_of_mask
+from core.data.mask_shapes import shapes_of_mask
 from core.imaging.raster import rasterise
 
 
