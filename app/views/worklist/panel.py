@@ -40,6 +40,7 @@ from app.state.changes import (
 from app.state.preferences import shows_others_first
 from app.state.session import Session
 from app.state.study_place import StudyPlace
+from app.views.worklist import choices
 from app.views.worklist.correction_menu import CorrectionMenu
 from app.views.worklist.delegate import HEIGHT, PICTURE, WorklistDelegate
 from app.views.worklist.search_field import SearchField
@@ -131,23 +132,9 @@ class WorklistPanel(QWidget):
         self.search.typed.connect(self._search)
         self.search.returnPressed.connect(self._first_hit)
         self.search.escaped.connect(self.list.setFocus)
-        for text, only in (
-            (tr("All"), WorklistFilter.ALL),
-            (tr("Not labelled"), WorklistFilter.UNLABELLED),
-            (tr("Not annotated"), WorklistFilter.UNANNOTATED),
-            (tr("Mine"), WorklistFilter.MINE),
-            (tr("Flagged"), WorklistFilter.FLAGGED),
-            (tr("My queue"), WorklistFilter.QUEUE),
-        ):
-            self.only.addItem(text, only.value)
-        for text, order in (
-            (tr("As imported"), WorklistOrder.ENTRY),
-            (tr("Newest first"), WorklistOrder.NEWEST),
-            (tr("By patient"), WorklistOrder.PATIENT),
-            (tr("By margin"), WorklistOrder.MARGIN),
-            (tr("Most useful first"), WorklistOrder.RANKING),
-        ):
-            self.order.addItem(text, order.value)
+        for box, offered in ((self.only, choices.filters()), (self.order, choices.orders())):
+            for text, value in offered:
+                box.addItem(text, value)
         self._name_order()
         for box, name in (
             (self.only, tr("Which entries")),
