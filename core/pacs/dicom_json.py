@@ -28,7 +28,7 @@ def rows(answers: Any) -> list[dict[str, str]]:
 def _keyword(tag: Any) -> str:
     try:
         return str(pydicom.datadict.keyword_for_tag(int(tag, 16)))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last: a tag of more than 32 bits
         return ""
 
 

@@ -7,6 +7,7 @@ prompt, and after an interruption only missing objects are requested. There is n
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -283,7 +284,10 @@ def _identifier(level: str, keys: dict[str, str]) -> Dataset:
 def _text(answer: Dataset, keyword: str) -> str:
     """One value of a small foreign dataset, "" where it cannot be read."""
     try:
-        value: Any = answer.get(keyword)
+        with warnings.catch_warnings():
+            # what the parser says of a foreign value quotes it
+            warnings.simplefilter("ignore")
+            value: Any = answer.get(keyword)
         if isinstance(value, (list, pydicom.multival.MultiValue)):
             return " ".join(str(one) for one in value[:16])
         return "" if value is None else str(value)

@@ -17,11 +17,15 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pynetdicom import AE, evt
 
 from core.domain.errors import PacsError
+from core.pacs import dimse
 from core.pacs.client import connect
+from core.pacs.dicom_json import rows
 from core.pacs.profile import DicomwebProfile, DimseProfile
 from core.pacs.query import FoundImage, Query
 from tests.core.imaging.test_worker import mutated
@@ -32,6 +36,8 @@ from tests.safety.kept import go_on
 
 SEARCH = Query(patient_id="P")
 _FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+_RELEASED = b"\x06"
+"""Type of the PDU A-RELEASE-RP (PS3.8, 9.3.7)."""
 
 
 @contextmanager
@@ -163,13 +169,17 @@ def client_stands(seeds: list[int], monkeypatch: pytest.MonkeyPatch) -> Counter[
     waiting: list[list[bytes]] = []
 
     def answer(call: socket.socket) -> None:
-        for pdu in waiting[-1]:
-            if not call.recv(1 << 16):
+        for number, pdu in enumerate(waiting[-1]):
+            # the client speaks before the association, before the first answer and before the end
+            if (number < 2 or pdu[:1] == _RELEASED) and not call.recv(1 << 16):
                 return
             call.sendall(pdu)
 
     with no_thread_fails(monkeypatch), answering(answer) as port:
         profile = DimseProfile(name="pacs", host="127.0.0.1", port=port, called="PACS", timeout_s=1.0)
+        waiting.append(pdus)
+        with connect(profile) as pacs:
+            assert len(pacs.studies(SEARCH).studies) == 2, "without a mutation the answer is read"
         for seed in seeds:
             waiting.append(changed(pdus, np.random.default_rng([22, seed])))
             try:
@@ -199,6 +209,18 @@ def good_pages(path: Path) -> dict[str, bytes]:
         "images": response(json.dumps([object_row(1)]).encode(), "application/dicom+json"),
         "object": response(part, 'multipart/related; type="application/dicom"; boundary=b'),
     }
+
+
+def test_a_value_that_is_not_valid_is_read_without_a_warning_that_quotes_it() -> None:
+    answer, tag = Dataset(), Tag("StudyInstanceUID")
+    answer[tag] = RawDataElement(tag, "UI", 6, b"1.2.1.", 0, False, True)
+    assert dimse._text(answer, "StudyInstanceUID") == "1.2.1."
+
+
+def test_a_tag_of_more_than_32_bits_is_no_attribute() -> None:
+    """Found by ``python -m tests.safety.fuzz answers``; the search ended as a defect of the program."""
+    answer = {"4010000201208": {"vr": "IS", "Value": [4]}, "00100020": {"vr": "LO", "Value": ["P"]}}
+    assert rows([answer]) == [{"PatientID": "P"}]
 
 
 def web_client_stands(folder: Path, seeds: list[int]) -> Counter[str]:

@@ -31,15 +31,20 @@ def test_nothing_but_refusals_comes_out_of_a_parser(name: str) -> None:
 
 
 def test_inputs_that_reach_a_new_line_join_the_corpus_and_a_failure_names_its_bytes() -> None:
-    given = seeds()["answers"]
-    run = fuzz(TARGETS["answers"], given, mutated, seed=3, cpu_s=60, tries=60)
-    assert len(run.corpus) > len(given) and run.lines > lines_of(TARGETS["answers"], given[0])
+    given, others = [b"[]"], [b"[]", b"[{}]", b'[{"00100020":{"Value":["P"]}}]', b'[{"x":1}]', b"[1]"]
+
+    def another(data: bytes, random: np.random.Generator) -> bytes:
+        return others[int(random.integers(len(others)))]
+
+    run = fuzz(TARGETS["answers"], given, another, seed=3, cpu_s=60, tries=40)
+    assert set(given) < set(run.corpus) <= set(others) and len(set(run.corpus)) == len(run.corpus)
+    assert lines_of(TARGETS["answers"], others[2]) <= run.lines
 
     def fails(data: bytes) -> None:
         assert data == given[0]
 
     with pytest.raises(AssertionError) as caught:
-        fuzz(fails, given, mutated, seed=3, cpu_s=60, tries=5)
+        fuzz(fails, given, another, seed=3, cpu_s=60, tries=40)
     assert "of seed 3: b'" in caught.value.__notes__[0]
 
 
