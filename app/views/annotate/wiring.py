@@ -10,9 +10,7 @@ from PySide6.QtCore import QObject, QPoint, QPointF
 
 from app.actions.actions import Actions
 from app.actions.keymap import KeymapPreset
-from app.operations.group import finish_lesion
 from app.operations.lesions import order_lesions
-from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.state.journal import Act
 from app.state.preferences import (
@@ -26,6 +24,7 @@ from app.views.annotate import arrangement
 from app.views.annotate.arrangement import Hanging
 from app.views.annotate.context_menu import ContextMenu
 from app.views.annotate.finding_menu import FindingMenu
+from app.views.annotate.finishing import finish_shown, why_others_hidden
 from app.views.annotate.hints import WITHOUT_LESION, hint_of
 from app.views.annotate.lesion_removal import LesionRemoval
 from app.views.annotate.proposing import ProposalController
@@ -40,7 +39,6 @@ from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Voi, window_of
 from core.data.roi import roi_square
 from core.data.roi_set import InputTransform
-from core.domain.errors import MarginaliaError
 from core.domain.geometry import Point
 from core.domain.shapes import Role
 
@@ -265,28 +263,16 @@ class AnnotateWiring(QObject):
 
     def _show_others(self, on: bool) -> None:
         workspace, lesion = self._workspace, self._workspace.lesion
-        if on and lesion is not None and not self._session.reads.own_is_finished(lesion.id):
+        if on and lesion is not None and (why := why_others_hidden(self._session, lesion)):
             self._actions["view.others"].setChecked(False)
-            assigned = self._session.reads.assignment(lesion.id) is not None
-            workspace.refused.emit(
-                tr("This lesion was given to you: what others drew can be seen when you have finished it.")
-                if assigned
-                else tr("Other readers' layers can be seen once you have drawn this lesion and named its margin.")
-            )
+            workspace.refused.emit(why)
             return
         workspace.show_others(on=on)
 
     def _finish(self) -> None:
-        """Keep the first labels of the chosen lesion, and go on to what waits next."""
-        lesion, workspace = self._workspace.lesion, self._workspace
-        if lesion is None:
-            return
-        try:
-            act = finish_lesion(self._session, lesion.id)
-        except MarginaliaError as error:
-            workspace.refused.emit(translate_message(error))
-            return
-        self._offer_undo(tr("Lesion {n} is finished; your first labels are kept.", n=lesion.number), act)
+        workspace = self._workspace
+        refused = workspace.refused.emit
+        finish_shown(self._session, workspace.lesion, finished=self._offer_undo, refused=refused)
 
     def _ask_menu(self, place: QPoint, at: Point) -> None:
         ContextMenu(self._workspace, self._actions, at).popup(place)
