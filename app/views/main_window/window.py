@@ -23,7 +23,7 @@ from app.actions.catalogue import Need, ScreenName
 from app.actions.keymap import Keymap, KeymapPreset
 from app.qt import settings
 from app.qt.dialogs import open_dialog
-from app.qt.geometry import resize_on_screen
+from app.qt.geometry import keep_on_screen, resize_on_screen
 from app.qt.theme import Theme, apply_theme
 from app.qt.translation import tr
 from app.state.changes import (
@@ -88,6 +88,8 @@ class MainWindow(QMainWindow):
         self.next_language = ""
         """The language that the user chose; the program opens the next window in it."""
         self.next_study: Path | None = None
+        self._placed = False
+        """Flag: the window was active once, so that its frame was known and brought onto the screen."""
         self._lay_out()
         self._fill_menus()
         self.workspaces = Workspaces(session, self.actions_, self.pages)
@@ -365,6 +367,9 @@ class MainWindow(QMainWindow):
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow() and not self._placed:
+            self._placed = True
+            keep_on_screen(self)
         if event.type() == QEvent.Type.PaletteChange:
             self.actions_.refresh_icons(self.palette())
             self.workspaces.refresh_icons()
