@@ -13,3 +13,15 @@ def resize_on_screen(dialog: QWidget, width: int, height: int) -> None:
     x = max(min(frame.x(), room.right() + 1 - frame.width()), room.x())
     y = max(min(frame.y(), room.bottom() + 1 - frame.height()), room.y())
     dialog.move(x, y)
+
+
+def keep_on_screen(window: QWidget) -> None:
+    """Shrink and move a window that is shown, so that its frame, which is known by then, lies on the screen."""
+    room, frame = window.screen().availableGeometry(), window.frameGeometry()
+    larger = window.width() > room.width() or window.height() > room.height()  # somebody made it so
+    if room.contains(frame) or larger or window.isMaximized() or window.isFullScreen():
+        return
+    width = window.width() - max(frame.width() - room.width(), 0)
+    height = window.height() - max(frame.height() - room.height(), 0)
+    window.setMinimumSize(min(window.minimumWidth(), width), min(window.minimumHeight(), height))
+    resize_on_screen(window, width, height)

@@ -54,7 +54,7 @@ def visit_dialogs(window: MainWindow, source: Path, visit: Visit, until: Until) 
     ``source``: a folder of images with some that cannot be used. ``until`` waits, with events.
     """
     for action in BY_ACTION:
-        assert window.actions_[action].isEnabled(), action
+        until(window.actions_[action].isEnabled)
         window.actions_[action].trigger()
         [dialog] = [found for found in window.findChildren(QDialog) if found.isVisible()]
         _close_after(visit, action.replace(".", "-"), dialog)

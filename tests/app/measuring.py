@@ -51,8 +51,16 @@ _TOLERANCE = 0.1
 def shown(window: QWidget) -> Iterator[QWidget]:
     """Yield the widgets of a window of which something is seen."""
     for widget in window.findChildren(QWidget):
-        if widget.isVisible() and not widget.visibleRegion().isEmpty():
+        if widget.isVisible() and not _seen(widget).isEmpty():
             yield widget
+
+
+def _seen(widget: QWidget) -> QRect:
+    """The part of a widget that is in sight, in its own coordinates; what scrolls covers its view wholly."""
+    if isinstance(widget, QAbstractScrollArea):
+        view = widget.viewport()
+        return view.visibleRegion().boundingRect().translated(view.pos())
+    return widget.visibleRegion().boundingRect()
 
 
 def outside(window: QWidget) -> set[str]:
@@ -91,7 +99,7 @@ def pale_words(window: QWidget) -> set[str]:
         if not widget.isEnabled() or widget.window() is not window or _scrolls_over(widget):
             continue
         for rect, text in _texts(widget):
-            seen = rect.intersected(widget.visibleRegion().boundingRect())
+            seen = rect.intersected(_seen(widget))
             corner = widget.mapTo(window, seen.topLeft())
             area = QRectF(corner.x(), corner.y(), seen.width(), seen.height())
             ratio = _ratio(_part(pixels, _enlarged(area)))

@@ -227,8 +227,6 @@ class Shots:
         self.open(own)
         visit_screens(window, self.shoot, self.until)
         window.actions_["workspace.annotate"].trigger()
-        window.annotate.worklist.step(1)
-        self.until(lambda: window.session.lesion_id is not None)
         visit_dialogs(window, studies / "source", self.shoot, self.until)
         window.banner.say("storage", "study.db could not be written: the disk is full. Make room.", "Try again")
         self.shoot("banner")

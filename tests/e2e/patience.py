@@ -39,6 +39,9 @@ class Patience:
             self._refuse_failure()
             quiet = time.monotonic() - self._heard
             assert quiet < self._silence, f"nothing happened for {quiet:.0f} s"
+        for _ in range(3):  # what just came is laid out and shown with the next events
+            QApplication.processEvents()
+            time.sleep(_PAUSE)
 
     def _hear(self, *_: object) -> None:
         self._heard = time.monotonic()

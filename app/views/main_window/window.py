@@ -23,7 +23,7 @@ from app.actions.catalogue import Need, ScreenName
 from app.actions.keymap import Keymap, KeymapPreset
 from app.qt import settings
 from app.qt.dialogs import open_dialog
-from app.qt.geometry import resize_on_screen
+from app.qt.geometry import keep_on_screen, resize_on_screen
 from app.qt.theme import Theme, apply_theme
 from app.qt.translation import tr
 from app.state.changes import (
@@ -43,6 +43,7 @@ from app.views.main_window.closing import may_lose_change
 from app.views.main_window.crash_notices import OF_THE_PROGRAM
 from app.views.main_window.drop import DropTarget
 from app.views.main_window.file_menu import FileMenuController
+from app.views.main_window.present_names import PresentNames
 from app.views.main_window.program_dialogs import ProgramDialogs
 from app.views.main_window.recent_menu import recent_menu
 from app.views.main_window.status import StatusLine
@@ -87,10 +88,13 @@ class MainWindow(QMainWindow):
         self.next_language = ""
         """The language that the user chose; the program opens the next window in it."""
         self.next_study: Path | None = None
+        self._placed = False
+        """Flag: the window was active once, so that its frame was known and brought onto the screen."""
         self._lay_out()
         self._fill_menus()
         self.workspaces = Workspaces(session, self.actions_, self.pages)
         self.train_chip = TrainChip(self.training, self.status.training)
+        PresentNames(self.session, self.status.present, self)
         self.studies = FileMenuController(
             session, self, self.banner.say, partial(may_leave_training, self.training, self)
         )
@@ -180,6 +184,8 @@ class MainWindow(QMainWindow):
         act.connect_to("reader.sign_in", self._ask_reader)
         act.connect_to("reader.password", lambda: open_dialog(ask_new_password(self.session, self)))
         act.connect_to("reader.agreement", self._ask_agreement)
+        act.connect_to("reader.group", self._ask_group)
+        act.connect_to("reader.adjudicate", self._ask_adjudication)
         act.connect_to("view.calibrate", self._ask_screen)
         act.connect_checked("view.fullscreen", self._set_full_screen)
         for name in WORKSPACES:
@@ -307,6 +313,16 @@ class MainWindow(QMainWindow):
 
         open_dialog(AgreementDialog(self.session, self))
 
+    def _ask_group(self) -> None:
+        from app.views.dialogs.group_work import GroupDialog  # with scipy, as above
+
+        open_dialog(GroupDialog(self.session, self))
+
+    def _ask_adjudication(self) -> None:
+        from app.views.dialogs.adjudication import AdjudicationDialog
+
+        open_dialog(AdjudicationDialog(self.session, self))
+
     def _ask_reader(self) -> None:
         if self.session.is_open:
             open_dialog(SignInDialog(self.session, self))
@@ -351,6 +367,9 @@ class MainWindow(QMainWindow):
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow() and not self._placed:
+            self._placed = True
+            keep_on_screen(self)
         if event.type() == QEvent.Type.PaletteChange:
             self.actions_.refresh_icons(self.palette())
             self.workspaces.refresh_icons()

@@ -55,8 +55,6 @@ class Curves(QWidget):
         for place, (name, points) in enumerate(histories.items()):
             own = CLASS_COLOURS[place % len(CLASS_COLOURS)]
             if single:
-                for chart in self.charts:
-                    chart.mark(points)
                 for index, term in enumerate(LOSSES):
                     colour = CLASS_COLOURS[index % len(CLASS_COLOURS)]
                     self.loss.draw(points, term, colour, loss_name(term))
@@ -66,6 +64,9 @@ class Curves(QWidget):
             for key, dashed in zip(_PRECISIONS, (False, True), strict=True):
                 where = tr("in the margin") if dashed else tr("in the lesion")
                 self.precision.draw(points, key, own, where if single else f"{name}, {where}", dashed=dashed)
+            if single:
+                for chart in self.charts:
+                    chart.mark(points)
         for chart in self.charts:
             chart.finish()
         self._align()
@@ -137,7 +138,9 @@ class Chart(QWidget):
         self._entries.append((name, colour, dashed))
 
     def mark(self, points: Sequence[Point]) -> None:
-        """A line with a word where a stage begins; a short dotted one where prototypes were projected."""
+        """A line with a word where a stage begins within what is drawn; a dotted one where prototypes were
+        projected."""
+        first = min((item.getData()[0][0] for item in self.plot.listDataItems()), default=0)
         palette = self.palette()
         line, faint = palette.color(QPalette.ColorRole.Mid), palette.color(QPalette.ColorRole.PlaceholderText)
         for at in projections(points):
@@ -145,6 +148,8 @@ class Chart(QWidget):
             self.plot.addItem(pg.InfiniteLine(at, angle=90, pen=pen), ignoreBounds=True)
         pen = pg.mkPen(faint, width=1, style=Qt.PenStyle.DashLine)
         for mark in phases(points)[1:]:
+            if mark.at - 0.5 < first:
+                continue
             begin = pg.InfiniteLine(mark.at - 0.5, angle=90, pen=pen)
             self.plot.addItem(begin, ignoreBounds=True)
             # along the line: two stages may begin close to each other

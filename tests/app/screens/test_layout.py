@@ -7,21 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QLocale, QRect, Qt
-from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import (
-    QAbstractScrollArea,
-    QApplication,
-    QCheckBox,
-    QDialog,
-    QLabel,
-    QPushButton,
-    QToolButton,
-    QWidget,
-)
+from PySide6.QtCore import QLocale, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QTableWidget, QTableWidgetItem, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.qt import settings
@@ -31,65 +23,14 @@ from app.qt.translation import install
 from app.state.session import Session
 from app.views.main_window.window import MainWindow
 from app.widgets.explain.numbers import class_text
-from app.widgets.label import Elided, Label
-from app.widgets.rail import WORKSPACES
+from app.widgets.label import Label
+from core.store.study import Study
+from tests.app.all_dialogs import Until, visit_dialogs
+from tests.app.all_screens import visit_plain_screens, visit_screens
+from tests.app.measuring import cut_words, outside, pale_words
 from tests.app.studies import make_large_study
 
 SMALL, LARGE = (1280, 800), (1920, 1080)
-_SLACK = 2
-"""Pixels by which a font may be wider than its hint."""
-
-
-def shown(window: QWidget) -> Iterator[QWidget]:
-    for widget in window.findChildren(QWidget):
-        if widget.isVisible() and not widget.visibleRegion().isEmpty():
-            yield widget
-
-
-def cut_words(window: QWidget) -> set[str]:
-    """Texts of visible labels and buttons that have not the room they need."""
-    found = set()
-    for widget in shown(window):
-        if isinstance(widget, Elided):
-            # a path can be of any length; it is whole in its tip
-            cut = widget.text() != widget.sentence and not Path(widget.sentence).is_absolute()
-        elif isinstance(widget, QLabel) and not widget.wordWrap() and widget.pixmap().isNull():
-            cut = widget.sizeHint().width() > widget.width() + _SLACK and bool(widget.text())
-        elif isinstance(widget, QPushButton | QCheckBox):
-            cut = widget.sizeHint().width() > widget.width() + _SLACK
-        elif isinstance(widget, QToolButton) and widget.text() and _shows_text(widget):
-            cut = widget.fontMetrics().horizontalAdvance(widget.text().replace("&&", "&")) > widget.width()
-        else:
-            continue
-        if cut:
-            text = widget.sentence if isinstance(widget, Elided) else widget.text()
-            found.add(f"{type(widget.parent()).__name__}/{type(widget).__name__}: {text}")
-    return found
-
-
-def _shows_text(button: QToolButton) -> bool:
-    return button.icon().isNull() or button.toolButtonStyle() != Qt.ToolButtonStyle.ToolButtonIconOnly
-
-
-def outside(window: QWidget) -> set[str]:
-    """Visible widgets that reach beyond the window; what scrolls is cut by its view."""
-    found = set()
-    for widget in shown(window):
-        if _scrolls(widget, window):
-            continue
-        place = QRect(widget.mapTo(window, widget.rect().topLeft()), widget.size())
-        if not window.rect().contains(place):
-            found.add(f"{type(widget.parent()).__name__}/{type(widget).__name__} at {place.getRect()}")
-    return found
-
-
-def _scrolls(widget: QWidget, window: QWidget) -> bool:
-    parent = widget.parentWidget()
-    while parent is not None and parent is not window:
-        if isinstance(parent, QAbstractScrollArea):
-            return True
-        parent = parent.parentWidget()
-    return False
 
 
 @pytest.fixture
@@ -101,38 +42,50 @@ def english_afterwards(qapp: QApplication) -> Iterator[None]:
     apply_theme(qapp, Theme.DARK)
 
 
-def settled(qapp: QApplication, window: QWidget) -> set[str]:
-    """What is wrong once the window is laid out: texts that just came get their room with the next layout."""
-    deadline = time.monotonic() + 3
-    while (wrong := cut_words(window) | outside(window)) and time.monotonic() < deadline:
-        qapp.processEvents()
-        time.sleep(0.01)
-    return wrong
+class Measure:
+    """What is wrong on the screens and dialogs that it visits, each with the name of its place."""
+
+    def __init__(self, qapp: QApplication) -> None:
+        self.qapp = qapp
+        self.wrong: set[str] = set()
+        self.visited: list[str] = []
+
+    def __call__(self, name: str, widget: QWidget) -> None:
+        self.visited.append(name)
+        # texts that just came get their room with the next layout
+        deadline = time.monotonic() + 3
+        while (wrong := cut_words(widget) | outside(widget)) and time.monotonic() < deadline:
+            self.qapp.processEvents()
+            time.sleep(0.01)
+        self.wrong |= {f"{name} {text}" for text in wrong | pale_words(widget)}
 
 
-def measure(
-    qtbot: QtBot, qapp: QApplication, study: Path | None, language: str, size: tuple[int, int]
-) -> set[str]:
+@contextmanager
+def shown_window(
+    qtbot: QtBot, qapp: QApplication, language: str, size: tuple[int, int], theme: Theme = Theme.DARK
+) -> Iterator[tuple[MainWindow, Measure, Until]]:
     install(qapp, language)
+    apply_theme(qapp, theme)
+    settings.put("review/ask_first", "off")
     window = MainWindow(Session(), language)
     qtbot.addWidget(window)
     window.resize(*size)
     window.show()
     qtbot.waitExposed(window)
-    wrong = {f"welcome {text}" for text in cut_words(window) | outside(window)}
-    if study is not None:
-        window.open_study(study)
-        for name in WORKSPACES:
-            window.actions_[f"workspace.{name}"].trigger()
-            if name in ("review", "prototypes"):
-                qtbot.waitUntil(
-                    lambda: window.desk.model is not None or not window.desk.is_opening, timeout=60_000
-                )
-            if name == "prototypes" and window.desk.model is not None:
-                qtbot.waitUntil(lambda: window.desk.surveyed_model is not None, timeout=60_000)
-            wrong |= {f"{name} {text}" for text in settled(qapp, window)}
-    window.close()
-    return wrong
+    try:
+        yield window, Measure(qapp), lambda there: qtbot.waitUntil(there, timeout=120_000)
+    finally:
+        window.close()
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """A folder with a table, whose images are missing."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "lesions.csv").write_text("image,margin\ngone.png,\nunread.png,spiculated\n")
+    (folder / "unread.png").write_bytes(b"no image")
+    return folder
 
 
 def test_a_word_without_room_and_a_widget_beyond_the_edge_are_found(qtbot: QtBot) -> None:
@@ -142,51 +95,91 @@ def test_a_word_without_room_and_a_widget_beyond_the_edge_are_found(qtbot: QtBot
     word, button = Label("a word that needs room", window), QPushButton("so does this one", window)
     word.setGeometry(0, 0, 20, 20)
     button.setGeometry(150, 50, 200, 30)
+    beyond = QPushButton("gone", window)
+    beyond.setGeometry(300, 50, 60, 30)
     window.show()
     assert cut_words(window) == {"QWidget/Label: a word that needs room"}
-    assert outside(window) == {"QWidget/QPushButton at (150, 50, 200, 30)"}
+    places = ("(150, 50, 200, 30)", "(300, 50, 60, 30)")
+    assert outside(window) == {f"QWidget/QPushButton at {place}" for place in places}
 
 
-@pytest.mark.usefixtures("english_afterwards")
-@pytest.mark.parametrize("language", ["en", "de"])
-def test_nothing_is_cut_on_a_small_screen(
-    qtbot: QtBot, qapp: QApplication, own_study: Path, language: str
-) -> None:
-    settings.put("review/ask_first", "off")
-    assert measure(qtbot, qapp, own_study, language, SMALL) == set()
+def test_cells_choices_and_painted_words_without_room_are_found(qtbot: QtBot) -> None:
+    class Painted(QWidget):
+        def paintEvent(self, event: QPaintEvent) -> None:
+            painter = QPainter(self)
+            short = self.fontMetrics().elidedText("painted too long", Qt.TextElideMode.ElideRight, 40)
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft, short)
+
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(300, 200)
+    table = QTableWidget(1, 2, window)
+    table.setHorizontalHeaderLabels(["a heading that is long", "b"])
+    table.setItem(0, 0, QTableWidgetItem("a cell that is too long for it"))
+    table.setItem(0, 1, QTableWidgetItem("c"))
+    table.setWordWrap(False)
+    table.setColumnWidth(0, 50)
+    choice = QComboBox(window)
+    choice.addItem("a choice without room")
+    choice.setGeometry(0, 150, 60, 24)
+    Painted(window).setGeometry(100, 150, 100, 20)
+    window.show()
+    qtbot.waitExposed(window)
+    found = {text.rpartition(": ")[2] for text in cut_words(window)}
+    assert found == {
+        "a heading that is long", "a cell that is too long for it", "a choice without room", "painted too long",
+    }  # fmt: skip
 
 
-DIALOGS = ("help.shortcuts", "help.about", "edit.settings", "edit.shortcuts", "reader.sign_in", "view.calibrate",
-           "study.new", "study.demo", "study.export")  # fmt: skip
+def test_words_with_little_contrast_are_found(qtbot: QtBot) -> None:
+    class Painted(QWidget):
+        def paintEvent(self, event: QPaintEvent) -> None:
+            painter = QPainter(self)
+            painter.fillRect(self.rect(), QColor("#ffffff"))
+            painter.setPen(QColor("#999999"))
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft, "painted pale")
+
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.setStyleSheet("QWidget { background: #ffffff; color: #000000 } #pale { color: #8a8a8a }")
+    window.resize(300, 100)
+    dark, pale = Label("dark", window), Label("pale", window)
+    pale.setObjectName("pale")
+    unused = QPushButton("not to be used", window)
+    for place, widget in enumerate((dark, pale, unused, Painted(window))):
+        widget.setGeometry(0, 24 * place, 200, 24)
+    unused.setEnabled(False)
+    window.show()
+    found = {text.partition(": ")[2] for text in pale_words(window)}
+    assert found == {"pale 3.5:1", "painted pale #999999 on #ffffff"}
 
 
 @pytest.mark.usefixtures("english_afterwards")
 @pytest.mark.parametrize("language", [pytest.param("en", marks=pytest.mark.slow), "de"])
-def test_nothing_is_cut_in_a_dialog(qtbot: QtBot, qapp: QApplication, tmp_path: Path, language: str) -> None:
-    make_large_study(tmp_path / "study", None, lesions=8)
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "lesions.csv").write_text("image,margin\ngone.png,\n")
-    install(qapp, language)
-    window = MainWindow(Session(), language)
-    qtbot.addWidget(window)
-    window.resize(*SMALL)
-    window.show()
-    window.open_study(tmp_path / "study")
-    wrong = set()
-    for name in DIALOGS:
-        window.actions_[name].trigger()
-        [dialog] = [found for found in window.findChildren(QDialog) if found.isVisible()]
-        wrong |= {f"{name} {text}" for text in settled(qapp, dialog)}
-        dialog.close()
-        dialog.setParent(None)
-    window.studies.imports.offer([tmp_path / "in"])
-    preview = window.studies.imports.preview
-    assert preview is not None
-    qtbot.waitUntil(lambda: not preview.busy, timeout=60_000)
-    wrong |= {f"preview {text}" for text in settled(qapp, preview)}
-    preview.reject()
-    window.close()
-    assert wrong == set()
+def test_nothing_is_cut_on_a_small_screen(
+    qtbot: QtBot, qapp: QApplication, own_study: Path, language: str
+) -> None:
+    with shown_window(qtbot, qapp, language, SMALL) as (window, measure, until):
+        measure("welcome", window)
+        window.open_study(own_study)
+        visit_screens(window, measure, until)
+    assert measure.wrong == set()
+    assert {"review-blind", "train-advanced", "prototypes-loupe", "reader-study-alone"} < set(measure.visited)
+
+
+@pytest.mark.usefixtures("english_afterwards")
+@pytest.mark.parametrize("language", [pytest.param("en", marks=pytest.mark.slow), "de"])
+@pytest.mark.parametrize("theme", [Theme.DARK, pytest.param(Theme.LIGHT, marks=pytest.mark.slow)])
+def test_nothing_is_cut_in_a_dialog(
+    qtbot: QtBot, qapp: QApplication, own_study: Path, damaged: Path, language: str, theme: Theme
+) -> None:
+    with shown_window(qtbot, qapp, language, SMALL, theme) as (window, measure, until):
+        window.open_study(own_study)
+        window.session.sign_in("A")
+        until(lambda: window.annotate.shown is not None)
+        visit_dialogs(window, damaged, measure, until)
+    assert measure.wrong == set()
+    assert len(measure.visited) == len(set(measure.visited)) >= 30
 
 
 @pytest.mark.slow
@@ -194,36 +187,39 @@ def test_nothing_is_cut_in_a_dialog(qtbot: QtBot, qapp: QApplication, tmp_path: 
 @pytest.mark.parametrize("theme", [Theme.DARK, Theme.LIGHT])
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @pytest.mark.parametrize("language", ["en", "de"])
-@pytest.mark.parametrize("full", [True, False])
 def test_nothing_is_cut_in_any_look(
+    qtbot: QtBot, qapp: QApplication, own_study: Path, *, theme: Theme, size: tuple[int, int], language: str
+) -> None:
+    with shown_window(qtbot, qapp, language, size, theme) as (window, measure, until):
+        window.open_study(own_study)
+        visit_screens(window, measure, until)
+    assert measure.wrong == set()
+
+
+@pytest.mark.usefixtures("english_afterwards")
+@pytest.mark.parametrize("theme", [Theme.DARK, pytest.param(Theme.LIGHT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [SMALL, pytest.param(LARGE, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("language", [pytest.param("en", marks=pytest.mark.slow), "de"])
+@pytest.mark.parametrize("lesions", [0, 2_000], ids=["empty", "large"])
+def test_nothing_is_cut_in_an_empty_and_a_large_study(
     qtbot: QtBot,
     qapp: QApplication,
-    own_study: Path,
     tmp_path: Path,
     *,
     theme: Theme,
     size: tuple[int, int],
     language: str,
-    full: bool,
+    lesions: int,
 ) -> None:
-    from core.store.study import Study
-
-    settings.put("review/ask_first", "off")
-    apply_theme(qapp, theme)
-    empty = tmp_path / "empty"
-    Study.create(empty, name="Empty").close()
-    assert measure(qtbot, qapp, own_study if full else empty, language, size) == set()
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("english_afterwards")
-@pytest.mark.parametrize("size", [SMALL, LARGE])
-@pytest.mark.parametrize("language", ["en", "de"])
-def test_nothing_is_cut_in_a_large_study(
-    qtbot: QtBot, qapp: QApplication, tmp_path: Path, language: str, size: tuple[int, int]
-) -> None:
-    make_large_study(tmp_path / "large", None, lesions=2_000)
-    assert measure(qtbot, qapp, tmp_path / "large", language, size) == set()
+    if lesions:
+        make_large_study(tmp_path / "study", None, lesions=lesions)
+    else:
+        Study.create(tmp_path / "study", name="Empty").close()
+    with shown_window(qtbot, qapp, language, size, theme) as (window, measure, _):
+        measure("welcome", window)
+        window.open_study(tmp_path / "study")
+        visit_plain_screens(window, measure)
+    assert measure.wrong == set()
 
 
 @pytest.mark.slow

@@ -334,9 +334,15 @@ def test_words_of_stages_stand_above_the_curves_and_the_last_number_of_an_axis_i
     qtbot.waitExposed(curves)
     stages = ("warm-up", "warm-up", "A1", "A1", "A1", "A1")
     values = {"loss": 1.0, "validation_auroc": 0.98, "validation_lesion_precision": 0.9}
-    curves.show_runs(
-        {"demo": [Point(stage=stage, epoch=1, values=values | {"loss": x}) for x, stage in enumerate(stages)]}
-    )
+    points = [Point(stage=stage, epoch=1, values=values | {"loss": x}) for x, stage in enumerate(stages)]
+    curves.show_runs({"demo": points})
+    assert curves.loss._words == ["all layers"] == curves.auroc._words
+    late = [Point(stage=stage, epoch=1, values={"loss": 1.0}) for stage in ("warm start", *stages)]
+    late[1:] = [Point(stage=p.stage, epoch=1, values=values) for p in late[1:]]
+    curves.show_runs({"late": late})
+    assert curves.loss._words == ["warm-up", "all layers"]
+    assert curves.auroc._words == ["all layers"], "where its curve begins, the warm-up had begun"
+    curves.show_runs({"demo": points})
     view = curves.loss.plot.getPlotItem().getViewBox()
     top = view.mapViewToScene(QPointF(0, 5.0)).y() - view.mapViewToScene(QPointF(0, view.viewRange()[1][1])).y()
     word = next(item for item in curves.loss.plot.items() if isinstance(item, InfLineLabel))
