@@ -57,6 +57,8 @@ class WorklistModel(QAbstractTableModel):
         self._at_once = 0
         self.reasons: dict[str, str] = {}
         """By lesion, most useful first, why it stands there; {} in the other orders."""
+        self.present: dict[str, tuple[str, ...]] = {}
+        """By image, who else is on it now."""
         self.busy = False
         """Flag: a query is under way."""
 
@@ -193,6 +195,9 @@ class WorklistModel(QAbstractTableModel):
         return f"{spoken(row)}, {reason}" if reason else spoken(row)
 
     def _reason(self, row: WorklistRow) -> str:
+        there = self.present.get(row.image_id)
+        if there:
+            return tr("open: {names}", names=", ".join(there))
         return reason_text(self.reasons.get(row.lesion_id or "", ""))
 
     def explained(self, row: WorklistRow) -> str:

@@ -96,6 +96,19 @@ class OthersChanged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AssignmentsChanged:
+    """Lesions were given to readers, finished, or got a consensus."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresenceChanged:
+    """Others went to another case, or left."""
+
+    names: dict[str, tuple[str, ...]]
+    """By image, who is on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StorageChanged:
     """Writing failed (a sentence) or works again (empty)."""
 
@@ -150,4 +163,6 @@ Change = (
     | ModelRevised
     | OpinionGiven
     | ReadingGiven
+    | AssignmentsChanged
+    | PresenceChanged
 )

@@ -51,6 +51,15 @@ class KeptStrokes(QObject):
         mine = (one for one in self._outbox.all() if (one.lesion_id, one.reader_id) == (lesion_id, reader_id))
         return [decode_shapes(one.shapes) for one in mine if not one.refused]
 
+    def send_now(self) -> bool:
+        """Send what is kept and wait for it; False while the server cannot be reached."""
+        self._sender.drain()
+        found = _sent(self._study, self._outbox) if self._outbox.waiting else ()
+        self.waiting, self.lost = self._outbox.waiting, found is None
+        if found:
+            self.sent.emit(found)
+        return found is not None
+
     def close(self) -> None:
         """Send what can be sent before the study is closed; the rest is sent when the study is open again."""
         self._closed = True

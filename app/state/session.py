@@ -107,10 +107,10 @@ class Session(QObject):
         """Changes that wait for room on the disk."""
         return len(self._waiting) + (self._refused is not None)
 
-    def create_study(self, folder: Path, name: str, *, synthetic: bool = False) -> None:
+    def create_study(self, folder: Path, name: str, *, synthetic: bool = False, server: str = "") -> None:
         from core.store.study import Study
 
-        study = Study.create(folder, name=name, synthetic=synthetic)
+        study = Study.create(folder, name=name, synthetic=synthetic, server=server)
         self.close_study()
         self._take(study, "")
 
@@ -293,6 +293,11 @@ class Session(QObject):
         """Return the states of the reader's annotation of a lesion: the study's, and what it has not got yet."""
         kept = [] if self._kept is None or self.reader is None else self._kept.of(lesion_id, self.reader.id)
         return [*past, *(kept[1:] if past and kept[:1] == [past[-1]] else kept)]
+
+    def send_strokes(self) -> None:
+        """Wait until the study has every stroke; StudyError while its server cannot be reached."""
+        if self._kept is not None and not self._kept.send_now():
+            raise StudyError("The server cannot be reached; do this when your strokes are there.")
 
     def _tell_kept(self) -> None:
         waiting = 0 if self._kept is None or not self._kept.lost else self._kept.waiting

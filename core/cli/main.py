@@ -28,6 +28,8 @@ COMMANDS = (
     "study",
     "import",
     "pacs",
+    "assign",
+    "consensus",
     "split",
     "train",
     "run",

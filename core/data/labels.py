@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from core.data.importers.contours import CONTOUR_BAND
+from core.domain.group import Consensus, How
 from core.domain.label_rule import LabelName, LabelRule
 from core.domain.shapes import Shape
 from core.domain.study import FineAnnotation, Labels, Lesion, Reader
@@ -20,6 +21,8 @@ from core.store.study import Study
 __all__ = ["OUTSIDE", "LabelName", "LabelRule", "LesionTruth", "Opinions"]
 OUTSIDE = "its outline lies outside the image"
 """Why a lesion is neither trained on nor explained."""
+SAID_BY_CONSENSUS = {How.AGREED: "consensus (agreed)", How.ADJUDICATED: "consensus (adjudicated)"}
+"""Names of a consensus among those whose label counts."""
 
 
 class LesionTruth(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +33,8 @@ class LesionTruth(msgspec.Struct, frozen=True, kw_only=True):
     doubt: str = ""
     """Why there is no word."""
     said_by: tuple[str, ...] = ()
-    """Names of the readers whose label this is; () where it is the data set's, or where there is none."""
+    """Names of the readers whose label this is, or that of a consensus; () where it is the data set's, or where
+    there is none."""
     data_set: str | None = None
     """The data set's own word, whether it counts or not."""
     malignant: int
@@ -69,6 +73,10 @@ class Opinions:
         named = readers if readers is not None else (self._rule.readers or None)
         self._readers = _chosen(everybody, named)
         self._labels = {reader.id: study.lesions.labels_of_reader(reader.id) for reader in self._readers}
+        self._study = study
+        uses_consensus = self._rule.source in ("consensus, else readers", "consensus alone")
+        self._consensus: dict[str, Consensus] = study.consensus.all() if uses_consensus else {}
+        self._names = {reader.id: reader.name for reader in everybody}
         self._fine: dict[tuple[str, str], FineAnnotation] = {
             (annotation.lesion_id, annotation.reader_id): annotation
             for annotation in study.annotations.all_current()
@@ -85,6 +93,11 @@ class Opinions:
             malignant=self._malignant(lesion),
             fine=(),
         )
+        consensus = self._consensus.get(lesion.id)
+        if consensus is not None and consensus.drawn_by is not None:
+            return self._with_drawing(truth, consensus)
+        if consensus is not None and consensus.how is How.ADJUDICATED:
+            return truth  # it was decided that no drawing counts
         for reader in sorted(self._readers, key=lambda reader: reader.name == CONTOUR_BAND):
             drawn = self._fine.get((lesion.id, reader.id))
             if drawn is not None:
@@ -96,6 +109,19 @@ class Opinions:
                     fine_revision=drawn.revision,
                 )
         return truth
+
+    def _with_drawing(self, truth: LesionTruth, consensus: Consensus) -> LesionTruth:
+        reader_id, revision = consensus.drawn_by or "", consensus.drawn_revision
+        drawn = self._fine.get((consensus.lesion_id, reader_id))
+        if drawn is None or drawn.revision != revision:
+            drawn = self._study.annotations.revision(consensus.lesion_id, reader_id, revision)
+        return msgspec.structs.replace(
+            truth,
+            fine=drawn.shapes,
+            fine_by=self._names.get(reader_id, ""),
+            fine_reader=reader_id if drawn.shapes else "",
+            fine_revision=revision if drawn.shapes else 0,
+        )
 
     def _said(self, lesion: Lesion, name: str) -> dict[str, str]:
         """Return each reader's label, by name, in their order."""
@@ -115,6 +141,12 @@ class Opinions:
         """The word that counts, the readers who gave it, and why there is none."""
         said, own = self._said(lesion, self._label), self._of_data_set(lesion)
         source = self._rule.source
+        consensus = self._consensus.get(lesion.id)
+        decided = None if consensus is None else getattr(consensus.labels, self._label)
+        if consensus is not None and decided is not None:
+            return str(decided.value), (SAID_BY_CONSENSUS[consensus.how],), ""
+        if source == "consensus alone":
+            return None, (), f"it has no consensus on its {self._label}"
         if source == "data set alone" or (source == "data set, else readers" and own is not None):
             doubt = f"the data set does not name its {self._label}" if own is None else ""
             return own, (), doubt
@@ -129,7 +161,10 @@ class Opinions:
         word: str | None = words[0]
         if len(set(words)) > 1 and self._rule.disagreement != "first reader":
             most, count = Counter(words).most_common(1)[0]
-            word = most if self._rule.disagreement == "majority" and 2 * count > len(words) else None
+            if self._rule.disagreement != "leave out" and 2 * count > len(words):
+                word = most
+            elif self._rule.disagreement != "majority, else first reader":
+                word = None
         if word is None:
             views = ", ".join(f"{reader}: {given}" for reader, given in said.items())
             return None, (), f"the readers disagree on its {self._label} ({views})"
@@ -138,6 +173,9 @@ class Opinions:
     def _malignant(self, lesion: Lesion) -> int:
         said = set(self._said(lesion, "pathology").values())
         own = lesion.labels.pathology
+        consensus = self._consensus.get(lesion.id)
+        if own is None and consensus is not None:
+            own = consensus.labels.pathology
         if own is not None:
             said = {str(own.value)}
         return {"malignant": 1, "benign": 0}[said.pop()] if len(said) == 1 else -1

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from core.domain.vocabulary import DISCLAIMER
-from core.model.card import AUTOMATIC_BAND, ModelCard
+from core.model.card import AUTOMATIC_BAND, LABELS, ModelCard
 from core.platform.atomic import atomic_write
 
 CLASS_COLOURS = ("#56b4e9", "#e69f00", "#cc79a7", "#009e73", "#f0e442", "#d55e00", "#0072b2")
@@ -46,6 +46,8 @@ def provenance_of(card: ModelCard, model_sha256: str, *, revision: str = "") -> 
         ("Seed", str(card.seed)),
         ("Code", card.code_version or "not recorded"),
     ]
+    if LABELS in card.notes:
+        lines.append((LABELS.capitalize(), card.notes[LABELS]))
     if AUTOMATIC_BAND in card.notes:
         lines.append((AUTOMATIC_BAND.capitalize(), card.notes[AUTOMATIC_BAND]))
     if revision:

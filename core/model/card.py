@@ -14,6 +14,8 @@ SCHEMA = 1
 """Version of the card's layout; a card of a newer one is refused."""
 AUTOMATIC_BAND = "automatic band"
 """Note of a card: training lesions that had a band along their outline in place of a fine annotation."""
+LABELS = "labels"
+"""Note of a card: whose labels it was trained on, and the rule where readers differ."""
 CONTENTS = "contents.json"
 """File of a shared model that lists what of patients it holds; in the folder of a run that was imported."""
 PICTURES = "pictures"

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from core.domain.errors import MarginaliaError
+from core.store.presence import Presence
 
 _SHARING = "marginalia_sharing"
 
@@ -105,6 +106,9 @@ class Backend(Protocol):
 
     def bell(self) -> Bell | None:
         """Return a bell for changes by others; None where nobody else can write."""
+
+    def presence(self) -> Presence | None:
+        """Return where others are told who is on which case; None where nobody else can be."""
 
     def members(self, connection: Connection) -> tuple[Member, ...]:
         """Return the logins that have rights in the study."""

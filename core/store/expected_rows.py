@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
+
+
+def case_hash(reader_study_id: str, lesion_id: str) -> str:
+    """Return the trail's name of a lesion in a reader study: not its id, which goes when a patient is erased."""
+    return hashlib.sha256(f"{reader_study_id} {lesion_id}".encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,10 @@ class LesionRow:
     """By reader."""
     opinions: dict[str, list[Kept]] = field(default_factory=dict)
     """By run."""
+    assignments: dict[str, Sealed] = field(default_factory=dict)
+    """By reader."""
+    consensus: dict[int, Sealed] = field(default_factory=dict)
+    """By revision."""
 
 
 @dataclass(kw_only=True)

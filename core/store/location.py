@@ -98,6 +98,22 @@ def drop_hashes(folder: Path) -> None:
     drop_hashes_of_copies(folder)
 
 
+def keep_login_at(server: str, user: str, password: str) -> str:
+    """Keep the login of this computer for a server before a study is made there; the server's full address.
+
+    ``server``: HOST/DATABASE, or a full address, without a password. Raises: StudyError for an address that cannot
+    be read, KeyStoreMissingError if there is a password and no key store that keeps it encrypted.
+    """
+    from core.store.postgresql.address import parse_address
+    from core.store.postgresql.login import keep_login as keep
+
+    whole = server if "://" in server else f"postgresql://{server}"
+    address, named = parse_address(whole)
+    if user or named:
+        keep(address, user or named, password)
+    return whole.replace(f"//{named}@", "//", 1) if named else whole
+
+
 def keep_login(folder: Path, user: str, password: str) -> str:
     """Keep the login of this computer for the server of a study; the name of the server's database.
 

@@ -9,7 +9,7 @@ from core.domain.errors import StudyError
 from core.domain.reading import Condition, ReaderStudy, StudyReading
 from core.store import schema
 from core.store.database import Database
-from core.store.replay import case_hash
+from core.store.expected_rows import case_hash
 from core.store.rows import fields, insert_in_order, to_row, values
 
 _S, _C, _R = schema.reader_study, schema.reader_study_case, schema.reading

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from core.domain.group import Assignment, Consensus
 from core.domain.opinion import CaseReading, Opinion, Verdict
 from core.domain.reading import StudyReading
 from core.domain.shapes import Origin
@@ -46,11 +47,6 @@ def _plain(value: Any) -> Any:
             return [_plain(one) for one in value]
         case _:
             return value
-
-
-def case_hash(reader_study_id: str, lesion_id: str) -> str:
-    """Return the trail's name of a lesion in a reader study: not its id, which goes when a patient is erased."""
-    return hashlib.sha256(f"{reader_study_id} {lesion_id}".encode()).hexdigest()[:32]
 
 
 @dataclass(kw_only=True)
@@ -335,6 +331,19 @@ def _withdraw_opinion(expected: Expected, record: AuditRecord) -> None:
     standing[-1].withdrawn_utc = record.at_utc
 
 
+def _assign(expected: Expected, record: AuditRecord) -> None:
+    own, reader_id = expected.lesions[_subject(record)].assignments, _subject(record, 3)
+    if record.new is None:
+        del own[reader_id]
+    else:
+        own[reader_id] = _sealed(_new(record, Assignment), record)
+
+
+def _consensus(expected: Expected, record: AuditRecord) -> None:
+    made = _new(record, Consensus)
+    expected.lesions[made.lesion_id].consensus[made.revision] = _sealed(made, record)
+
+
 _CHANGES: dict[str, Callable[[Expected, AuditRecord], None]] = {
     "study.create": _create,
     "links.start": _secret,
@@ -369,6 +378,11 @@ _CHANGES: dict[str, Callable[[Expected, AuditRecord], None]] = {
     "review.reading.withdraw": _withdraw_reading,
     "review.opinion": _opinion,
     "review.opinion.withdraw": _withdraw_opinion,
+    "assignment.add": _assign,
+    "assignment.finish": _assign,
+    "assignment.reopen": _assign,
+    "assignment.remove": _assign,
+    "consensus.add": _consensus,
 }
 _ENTRIES = {
     "patient.add": "patient",

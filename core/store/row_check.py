@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Table, select
 
+from core.domain.group import Assignment, Consensus
 from core.domain.opinion import CaseReading, Opinion
 from core.domain.reading import StudyReading
 from core.domain.study import Finding, Image, Labels, ModelRevision, Patient, Reader, Run
 from core.store import schema
-from core.store.expected_rows import Kept, LesionRow, Sealed
-from core.store.replay import Expected, case_hash, seal
+from core.store.expected_rows import Kept, LesionRow, Sealed, case_hash
+from core.store.replay import Expected, seal
 from core.store.row_values import (
     ROW_ERRORS,
     Places,
@@ -50,6 +51,8 @@ def differences(connection: Connection, expected: Expected) -> Iterator[Differen
     yield from _removed(connection, expected)
     yield from _labels(connection, expected)
     yield from _annotations(connection, expected)
+    yield from _group(connection, expected, schema.assignment, "reader_id", Assignment)
+    yield from _group(connection, expected, schema.consensus, "revision", Consensus)
     yield from _splits(connection, expected)
     yield from _runs(connection, expected)
     yield from _reader_studies(connection, expected)
@@ -89,6 +92,8 @@ def _plain(
             yield name, NOT_IN_TRAIL
         elif (wrong := differs(row, kind, known)) is not None or (wrong := places.differs(row)) is not None:
             yield name, wrong
+        elif expected.no_hashes and row.get("link_hash") is not None:
+            yield name, "has a hash of the patient's identifier, though the study keeps none"
     for key in wanted.keys() - seen:
         yield f"{word} {key}", MISSING
 
@@ -141,9 +146,20 @@ def _is_kept(content: Any, known: LesionRow) -> bool:
             and seal(lesion["outline"]) == known.outline
             and labels == {reader: sealed.seal for reader, sealed in known.labels.items()}
             and shapes == {key: sha256 for key, (sha256, _) in known.annotations.items()}
+            and _seals(rest, "assignment", "reader_id", Assignment) == _plain_seals(known.assignments)
+            and _seals(rest, "consensus", "revision", Consensus) == _plain_seals(known.consensus)
         )
     except (*ROW_ERRORS, AttributeError):
         return False
+
+
+def _seals(rest: Any, table: str, key: str, kind: type[msgspec.Struct]) -> dict[Any, bytes]:
+    # a lesion that was taken out before layout 0009 has neither
+    return {row[key]: seal(msgspec.convert(row, kind)) for row in rest.get(table, ())}
+
+
+def _plain_seals(known: Mapping[Any, Sealed]) -> dict[Any, bytes]:
+    return {key: sealed.seal for key, sealed in known.items()}
 
 
 def _of_lesion(lesion_id: str, reader_id: str | None, what: str) -> str:
@@ -167,6 +183,30 @@ def _labels(connection: Connection, expected: Expected) -> Iterator[Difference]:
         for reader_id in lesion.labels:
             if (lesion_id, reader_id) not in seen:
                 yield _of_lesion(lesion_id, reader_id, "labels"), MISSING
+
+
+def _group(
+    connection: Connection, expected: Expected, table: Table, key: str, kind: type[msgspec.Struct]
+) -> Iterator[Difference]:
+    """Assignments by lesion and reader, and the consensus by lesion and revision."""
+    wanted: dict[tuple[str, Any], Sealed] = {
+        (lesion_id, one): sealed
+        for lesion_id, lesion in expected.lesions.items()
+        for one, sealed in _of_group(lesion, table).items()
+    }
+    for row in all_rows(connection, table):
+        known = wanted.pop((row["lesion_id"], row[key]), None)
+        name = f"{table.name} {row[key]} of lesion {row['lesion_id']}"
+        if known is None:
+            yield name, NOT_IN_TRAIL
+        elif (wrong := differs(row, kind, known)) is not None:
+            yield name, wrong
+    for lesion_id, one in wanted:
+        yield f"{table.name} {one} of lesion {lesion_id}", MISSING
+
+
+def _of_group(lesion: LesionRow, table: Table) -> dict[Any, Sealed]:
+    return dict(lesion.assignments if table is schema.assignment else lesion.consensus)
 
 
 def _annotations(connection: Connection, expected: Expected) -> Iterator[Difference]:

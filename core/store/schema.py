@@ -312,6 +312,36 @@ opinion = Table(
     Column("withdrawn_utc", String(40)),
 )
 
+# a lesion that was given to a reader, to label or to adjudicate it (core.domain.group)
+assignment = Table(
+    "assignment",
+    metadata,
+    _to("lesion.id", "lesion_id", primary_key=True, index=False),
+    _to("reader.id", "reader_id", primary_key=True),
+    Column("purpose", String(16), nullable=False),
+    Column("created_utc", String(40), nullable=False),
+    Column("finished_utc", String(40)),
+    # those of the reader when it was finished
+    Column("labels", JsonText),
+    Column("revision", Integer, nullable=False),
+)
+
+# what counts for a lesion that several readers labelled; only appended, the highest revision stands
+consensus = Table(
+    "consensus",
+    metadata,
+    _to("lesion.id", "lesion_id", primary_key=True, index=False),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("how", String(16), nullable=False),
+    Column("reader_id", ForeignKey("reader.id")),
+    Column("labels", JsonText, nullable=False),
+    Column("drawn_by", ForeignKey("reader.id")),
+    Column("drawn_revision", Integer, nullable=False),
+    Column("sources", JsonText, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("created_utc", String(40), nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -338,5 +368,5 @@ audit_head = Table(
     Column("sha256", String(64), nullable=False),
 )
 
-OF_LESION = (annotation, label, case_reading, opinion)
+OF_LESION = (annotation, label, case_reading, opinion, assignment, consensus)
 """Tables whose rows go with their lesion."""

@@ -33,9 +33,11 @@ from core.store import schema
 from core.store.anchor import append_anchor
 from core.store.annotations import AnnotationRepository
 from core.store.arrays import DERIVED, PIXELS, ArrayStore
+from core.store.assignments import AssignmentRepository
 from core.store.audit import AuditRepository
 from core.store.backend import Backend, LayoutDifference
 from core.store.batch import WriteBatch
+from core.store.consensus import ConsensusRepository
 from core.store.counts import SourceCounts, count_by_source
 from core.store.database import Database, now_utc
 from core.store.erasure import Tombstone, forget_rows
@@ -48,6 +50,7 @@ from core.store.location import FILES, drop_hashes, new_database, open_database,
 from core.store.members import MemberRepository
 from core.store.names import DATABASE, FORGETTING, RUNS, SERVER
 from core.store.patients import PatientRepository
+from core.store.presence import Presence
 from core.store.pseudonym_links import LinkRepository
 from core.store.reader_studies import ReaderStudyRepository
 from core.store.readers import ReaderRepository
@@ -96,6 +99,8 @@ class Study:
         self.models = ModelRepository(self._database)
         self.reader_studies = ReaderStudyRepository(self._database)
         self.reviews = ReviewRepository(self._database)
+        self.assignments = AssignmentRepository(self._database)
+        self.consensus = ConsensusRepository(self._database)
         self.audit = AuditRepository(self._database)
         self.members = MemberRepository(self._database)
         self.links = LinkRepository(self._database)
@@ -219,6 +224,11 @@ class Study:
     def watch(self) -> StudyWatch:
         """Return a watch for what other programs change; close it before the study."""
         return StudyWatch(self._database)
+
+    def presence(self) -> Presence | None:
+        """Return where others are told who is on which case, to be closed before the study; None if nobody else
+        can be."""
+        return self._database.backend.presence()
 
     def snapshot(self, target: Path) -> None:
         """Write the database as of now into one new file, that of a study in a folder."""

@@ -11,8 +11,8 @@ from sqlalchemy import Column, Connection, CursorResult, MetaData, Select, Table
 
 from core.domain.errors import BadFileError
 
-_NOT_ROWS = frozenset({"alembic_version", "member"})
-"""Tables that belong to the database and not to the study: its layout, and who has rights there."""
+_NOT_ROWS = frozenset({"alembic_version", "member", "presence"})
+"""Tables that belong to the database and not to the study: its layout, who has rights there, and who is there."""
 _PAGE = 1000
 
 

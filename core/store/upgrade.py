@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from core.domain.errors import StudyError
 
-HEAD = "0008"
+HEAD = "0010"
 """Layout of this program; numbers grow with every migration."""
 
 BACKUPS = "backup"

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 
 from core.domain.vocabulary import Laterality, MarginType, Part, Pathology, ViewPosition
 from core.store import schema
+from core.store.assignments import queue_numbers
 from core.store.database import Database
 from core.store.worklist_index import NO_MARGIN, Entries, Flags, Numbers, Said, WorklistIndex, numbers_of
 
@@ -33,6 +34,7 @@ class WorklistFilter(StrEnum):
     UNANNOTATED = "unannotated"  # nothing drawn by this reader
     MINE = "mine"  # this reader labelled or drew something
     FLAGGED = "flagged"
+    QUEUE = "queue"  # assigned to this reader and not finished, or to be adjudicated by this reader
 
 
 class WorklistOrder(StrEnum):
@@ -130,6 +132,9 @@ class Worklist:
             if query.only is not WorklistFilter.ALL:
                 drawn = self._index.drawn(connection, entries, query.reader_id, _drawn_numbers(query.reader_id))
                 through &= _passes(entries, said, drawn, query)
+            if query.only is WorklistFilter.QUEUE:
+                waiting = np.array(queue_numbers(connection, query.reader_id), np.int64)
+                through &= entries.flags(waiting)
             if query.split_id and query.part is not None:
                 through &= entries.of_patients(numbers_of(connection, _of_part(query.split_id, query.part)))
             ranks = _ranks(connection, entries, query.ranking) if query.order is WorklistOrder.RANKING else None
@@ -257,7 +262,7 @@ def _passes(entries: Entries, said: Said, drawn: Flags, query: WorklistQuery) ->
             return said.labelled | drawn
         case WorklistFilter.FLAGGED:
             return (said.labelled & said.flagged) | (~said.labelled & entries.flagged)
-        case WorklistFilter.ALL:
+        case WorklistFilter.ALL | WorklistFilter.QUEUE:
             return np.ones(len(drawn), np.bool_)
 
 

@@ -24,7 +24,9 @@ _VIEWS = [view.value for view in ViewPosition]
 NO_MARGIN = len(_MARGINS)
 """The rank of what nobody named: after all margins."""
 _NO_PLACE = -1
-_HARMLESS = frozenset({"member", "model", "run", "reader", "reader_study", "split", "study"})
+_HARMLESS = frozenset(
+    {"assignment", "consensus", "member", "model", "run", "reader", "reader_study", "split", "study"}
+)
 """First words of actions that change nothing of entries or labels."""
 _SAME_ENTRIES = frozenset({"lesion.outline", "lesion.finding"})
 _MOST_RECORDS = 500

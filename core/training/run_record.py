@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.data.automatic_band import with_automatic_bands
 from core.data.roi_set import RoiSet
 from core.domain.vocabulary import Part
-from core.model.card import AUTOMATIC_BAND, ModelCard
+from core.model.card import AUTOMATIC_BAND, LABELS, ModelCard
 from core.model.checkpoint import save_model
 from core.platform.atomic import atomic_write
 from core.platform.version import code_version
@@ -153,7 +153,7 @@ def _automatic_bands(config: TrainingConfig, training: RoiSet) -> int:
 
 def _card(state: RunState, rois: RoiSet, record: RunRecord, figures: Validation) -> ModelCard:
     facts, config = state.facts, state.facts.config
-    notes = {"preset": config.preset, "backbone_features": "float32"}
+    notes = {"preset": config.preset, "backbone_features": "float32", LABELS: config.labels.words}
     if facts.malignancy_used == 0:
         notes["malignancy"] = "undefined: the biopsied training lesions do not show both outcomes"
     if figures.precedent_threshold is None:

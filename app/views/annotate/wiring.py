@@ -24,6 +24,7 @@ from app.views.annotate import arrangement
 from app.views.annotate.arrangement import Hanging
 from app.views.annotate.context_menu import ContextMenu
 from app.views.annotate.finding_menu import FindingMenu
+from app.views.annotate.finishing import finish_shown, why_others_hidden
 from app.views.annotate.hints import WITHOUT_LESION, hint_of
 from app.views.annotate.lesion_removal import LesionRemoval
 from app.views.annotate.proposing import ProposalController
@@ -144,6 +145,7 @@ class AnnotateWiring(QObject):
         actions.connect_to("case.next", lambda: worklist.step(1))
         actions.connect_to("case.previous", lambda: worklist.step(-1))
         actions.connect_to("case.next_open", worklist.step_to_open)
+        actions.connect_to("lesion.finish", self._finish)
         actions.connect_to("case.search", self._search)
         actions.connect_to("case.other_view", lambda: self._go_to(other_view=True))
         actions.connect_to("case.other_side", lambda: self._go_to(other_view=False))
@@ -261,13 +263,16 @@ class AnnotateWiring(QObject):
 
     def _show_others(self, on: bool) -> None:
         workspace, lesion = self._workspace, self._workspace.lesion
-        if on and lesion is not None and not self._session.reads.own_is_finished(lesion.id):
+        if on and lesion is not None and (why := why_others_hidden(self._session, lesion)):
             self._actions["view.others"].setChecked(False)
-            workspace.refused.emit(
-                tr("Other readers' layers can be seen once you have drawn this lesion and named its margin.")
-            )
+            workspace.refused.emit(why)
             return
         workspace.show_others(on=on)
+
+    def _finish(self) -> None:
+        workspace = self._workspace
+        refused = workspace.refused.emit
+        finish_shown(self._session, workspace.lesion, finished=self._offer_undo, refused=refused)
 
     def _ask_menu(self, place: QPoint, at: Point) -> None:
         ContextMenu(self._workspace, self._actions, at).popup(place)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PySide6.QtWidgets import (
+    QCheckBox,
     QDialog,
     QDialogButtonBox,
     QFileDialog,
@@ -23,6 +25,16 @@ from app.widgets.label import Label
 from app.widgets.number import NumberField
 
 _PLACE = "folders/studies"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerLogin:
+    """A database server for a study of several readers. The password is kept in the system's key store alone."""
+
+    address: str
+    """HOST/DATABASE, or a full address."""
+    user: str
+    password: str = field(repr=False)
 
 
 class NewStudyDialog(QDialog):
@@ -43,6 +55,10 @@ class NewStudyDialog(QDialog):
         self._result = Label()
         self._result.setObjectName("faint")
         self._result.setWordWrap(True)
+        self._shared = QCheckBox(tr("Several readers at once: the database is on a server"))
+        self._address, self._user, self._password = QLineEdit(), QLineEdit(), QLineEdit()
+        self._address.setPlaceholderText("db.hospital.example/marginalia")
+        self._password.setEchoMode(QLineEdit.EchoMode.Password)
         browse = QPushButton(tr("Choose…"))
         browse.clicked.connect(self._browse)
         self._name.textChanged.connect(self._show)
@@ -55,6 +71,9 @@ class NewStudyDialog(QDialog):
         form.addRow(tr("In the folder"), row)
         if patients:
             form.addRow(tr("Synthetic patients"), self._patients)
+        else:
+            self._offer_server(form)
+        self._form = form
         self._buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
@@ -71,6 +90,34 @@ class NewStudyDialog(QDialog):
         layout.addWidget(self._buttons)
         self.setMinimumWidth(520)
         self._show()
+
+    def _offer_server(self, form: QFormLayout) -> None:
+        form.addRow(self._shared)
+        for text, line in (
+            (tr("Server and database"), self._address),
+            (tr("User"), self._user),
+            (tr("Password"), self._password),
+        ):
+            line.setAccessibleName(text)
+            form.addRow(text, line)
+            form.setRowVisible(line, False)
+        self._shared.toggled.connect(self._show_server)
+        self._address.textChanged.connect(self._show)
+
+    def _show_server(self, on: bool) -> None:
+        for line in (self._address, self._user, self._password):
+            self._form.setRowVisible(line, on)
+        self._show()
+        self.adjustSize()
+
+    @property
+    def server(self) -> ServerLogin | None:
+        """The chosen server; None for a study of one computer."""
+        if not self._shared.isChecked():
+            return None
+        return ServerLogin(
+            address=self._address.text().strip(), user=self._user.text().strip(), password=self._password.text()
+        )
 
     @property
     def name(self) -> str:
@@ -91,6 +138,7 @@ class NewStudyDialog(QDialog):
 
     def _show(self) -> None:
         good = bool(self.name) and bool(self._place.text().strip())
+        good = good and not (self._shared.isChecked() and not self._address.text().strip())
         taken = good and self.folder.exists() and any(self.folder.iterdir()) if good else False
         self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(good and not taken)
         if taken:

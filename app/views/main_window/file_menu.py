@@ -24,6 +24,7 @@ from core.store.names import DATABASE, is_study
 from core.store.trusted_studies import is_known, mark_trusted
 
 if TYPE_CHECKING:
+    from app.views.dialogs.new_study import ServerLogin
     from app.views.exporting.dialog import ExportDialog
     from app.views.importing.model_dialog import ImportModelDialog
     from app.views.pacs.dialog import PacsDialog
@@ -110,13 +111,17 @@ class FileMenuController(QObject):
         self._say("recovery", "")
         open_dialog(RecoveryDialog(found, self._window))
 
-    def create(self, folder: Path, name: str, *, synthetic: bool = False) -> bool:
+    def create(
+        self, folder: Path, name: str, *, synthetic: bool = False, server: ServerLogin | None = None
+    ) -> bool:
+        """Make a study and open it; False where the user stays in another one or it cannot be made."""
         if not self.may_leave():
             return False
         self._say("study", "")
         self.stop()
         try:
-            self._session.create_study(folder, name, synthetic=synthetic)
+            address = "" if server is None else _kept(server)
+            self._session.create_study(folder, name, synthetic=synthetic, server=address)
             mark_trusted(folder)
         except MarginaliaError as error:
             self._say("study", translate_message(error))
@@ -167,7 +172,7 @@ class FileMenuController(QObject):
 
         note = tr("A study is a folder that holds images, annotations and models together.")
         dialog = NewStudyDialog(tr("New study"), "", note, self._window)
-        dialog.accepted.connect(lambda: self.create(dialog.folder, dialog.name))
+        dialog.accepted.connect(lambda: self.create(dialog.folder, dialog.name, server=dialog.server))
         open_dialog(dialog)
 
     def ask_new_for(self, paths: Sequence[Path]) -> None:
@@ -178,7 +183,7 @@ class FileMenuController(QObject):
         first = paths[0] if paths[0].is_dir() else paths[0].parent
         dialog = NewStudyDialog(tr("New study"), first.name, note, self._window)
         dialog.accepted.connect(
-            lambda: self.create(dialog.folder, dialog.name) and self.imports.offer(paths)  # type: ignore[func-returns-value]
+            lambda: self.create(dialog.folder, dialog.name, server=dialog.server) and self.imports.offer(paths)  # type: ignore[func-returns-value]
         )
         open_dialog(dialog)
 
@@ -274,3 +279,10 @@ def _demo_job(source: Path, patients: int, then: Job) -> Job:
 def _last_place() -> Path:
     recent = settings.recent_studies()
     return recent[0].parent if recent else Path.home()
+
+
+def _kept(server: ServerLogin) -> str:
+    """Keep the login of this computer; the address of the server."""
+    from core.store.location import keep_login_at  # with the library of databases
+
+    return keep_login_at(server.address, server.user, server.password)

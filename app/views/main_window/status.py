@@ -38,7 +38,7 @@ class StatusLine(QStatusBar):
         self._reader.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         self._reader.setToolTip(tr("Who reads; click to sign in as somebody else"))
         self._reader.clicked.connect(self.reader_clicked)
-        self.training = ProgressChip()
+        self.training, self.present = ProgressChip(), Label()
         # an own label: a message of the status bar would hide the statement
         self._message = Elided()
         self._hint = ""
@@ -48,6 +48,7 @@ class StatusLine(QStatusBar):
             self.addWidget(widget)
         self.addWidget(self._message, 1)
         self.addPermanentWidget(self.training)
+        self.addPermanentWidget(self.present)
         self.addPermanentWidget(self._pointer)
         self.addPermanentWidget(self._reader)
         self._reader.setIcon(icon("reader", self.palette()))

@@ -43,6 +43,7 @@ from app.views.main_window.closing import may_lose_change
 from app.views.main_window.crash_notices import OF_THE_PROGRAM
 from app.views.main_window.drop import DropTarget
 from app.views.main_window.file_menu import FileMenuController
+from app.views.main_window.present_names import PresentNames
 from app.views.main_window.program_dialogs import ProgramDialogs
 from app.views.main_window.recent_menu import recent_menu
 from app.views.main_window.status import StatusLine
@@ -93,6 +94,7 @@ class MainWindow(QMainWindow):
         self._fill_menus()
         self.workspaces = Workspaces(session, self.actions_, self.pages)
         self.train_chip = TrainChip(self.training, self.status.training)
+        PresentNames(self.session, self.status.present, self)
         self.studies = FileMenuController(
             session, self, self.banner.say, partial(may_leave_training, self.training, self)
         )
@@ -182,6 +184,8 @@ class MainWindow(QMainWindow):
         act.connect_to("reader.sign_in", self._ask_reader)
         act.connect_to("reader.password", lambda: open_dialog(ask_new_password(self.session, self)))
         act.connect_to("reader.agreement", self._ask_agreement)
+        act.connect_to("reader.group", self._ask_group)
+        act.connect_to("reader.adjudicate", self._ask_adjudication)
         act.connect_to("view.calibrate", self._ask_screen)
         act.connect_checked("view.fullscreen", self._set_full_screen)
         for name in WORKSPACES:
@@ -308,6 +312,16 @@ class MainWindow(QMainWindow):
         from app.views.dialogs.agreement import AgreementDialog
 
         open_dialog(AgreementDialog(self.session, self))
+
+    def _ask_group(self) -> None:
+        from app.views.dialogs.group_work import GroupDialog  # with scipy, as above
+
+        open_dialog(GroupDialog(self.session, self))
+
+    def _ask_adjudication(self) -> None:
+        from app.views.dialogs.adjudication import AdjudicationDialog
+
+        open_dialog(AdjudicationDialog(self.session, self))
 
     def _ask_reader(self) -> None:
         if self.session.is_open:

@@ -15,6 +15,7 @@ from app.qt import settings
 from app.qt.icons import icon
 from app.services.followed_study import FollowedStudy
 from app.services.model_service import ModelService
+from app.services.presence_service import PresenceService
 from app.services.training_service import JobState, TrainingService
 from app.state.changes import Change, StudyOpening
 from app.state.session import Session
@@ -58,6 +59,7 @@ class Workspaces(QObject):
         """The screen that is shown; empty while the welcome page is."""
         self.training = TrainingService(session, self)
         self.followed = FollowedStudy(session, self)
+        self.presence = PresenceService(session, self)
         self.desk = ModelService(session, self)
         session.changed.connect(self._follow)
         # what a training says at its end is said by its screen, also where nobody looked at that yet

@@ -227,7 +227,9 @@ class ReviewScreen(ModelScreen):
         model = self.desk.model
         if model is None or not self.lesion_shown:
             return ()
-        return voices_of(self.session.study, self.lesion_shown, model.opened.model.card.label)
+        reader_id = self.session.reader.id if self.session.reader else ""
+        label = model.opened.model.card.label
+        return voices_of(self.session.study, self.lesion_shown, label, reader_id=reader_id)
 
     def _refuse_case(self, sentence: str) -> None:
         self.pair.show_nothing()

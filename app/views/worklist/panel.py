@@ -24,12 +24,14 @@ from app.qt.formatting import number, word
 from app.qt.translation import tr
 from app.state.changes import (
     AnnotationChanged,
+    AssignmentsChanged,
     Change,
     ImageCorrected,
     ImagesImported,
     LabelsChanged,
     LesionsChanged,
     OthersChanged,
+    PresenceChanged,
     ReaderChanged,
     SelectionChanged,
     StudyClosing,
@@ -38,6 +40,7 @@ from app.state.changes import (
 from app.state.preferences import shows_others_first
 from app.state.session import Session
 from app.state.study_place import StudyPlace
+from app.views.worklist import choices
 from app.views.worklist.correction_menu import CorrectionMenu
 from app.views.worklist.delegate import HEIGHT, PICTURE, WorklistDelegate
 from app.views.worklist.search_field import SearchField
@@ -129,22 +132,9 @@ class WorklistPanel(QWidget):
         self.search.typed.connect(self._search)
         self.search.returnPressed.connect(self._first_hit)
         self.search.escaped.connect(self.list.setFocus)
-        for text, only in (
-            (tr("All"), WorklistFilter.ALL),
-            (tr("Not labelled"), WorklistFilter.UNLABELLED),
-            (tr("Not annotated"), WorklistFilter.UNANNOTATED),
-            (tr("Mine"), WorklistFilter.MINE),
-            (tr("Flagged"), WorklistFilter.FLAGGED),
-        ):
-            self.only.addItem(text, only.value)
-        for text, order in (
-            (tr("As imported"), WorklistOrder.ENTRY),
-            (tr("Newest first"), WorklistOrder.NEWEST),
-            (tr("By patient"), WorklistOrder.PATIENT),
-            (tr("By margin"), WorklistOrder.MARGIN),
-            (tr("Most useful first"), WorklistOrder.RANKING),
-        ):
-            self.order.addItem(text, order.value)
+        for box, offered in ((self.only, choices.filters()), (self.order, choices.orders())):
+            for text, value in offered:
+                box.addItem(text, value)
         self._name_order()
         for box, name in (
             (self.only, tr("Which entries")),
@@ -227,18 +217,21 @@ class WorklistPanel(QWidget):
             case ReaderChanged() | ImagesImported() if self._session.is_open:
                 self._fill_parts()
                 self._search()
-            case LesionsChanged() | ImageCorrected() | OthersChanged():
+            case LesionsChanged() | ImageCorrected() | OthersChanged() | AssignmentsChanged():
                 self._search()
             case LabelsChanged(image_id=image, lesion_id=lesion):
                 self.model.refresh(image, lesion)
             case AnnotationChanged(lesion_id=lesion) if self._session.image_id is not None:
                 self.model.refresh(self._session.image_id, lesion)
+            case PresenceChanged(names=names):
+                self.model.present = names
+                self.list.viewport().update()
             case SelectionChanged():
                 self._show_choice()
             case StudyClosing():
                 self.thumbnails.clear()
                 self.model.clear()
-                self.model.reasons = {}
+                self.model.reasons, self.model.present = {}, {}
             case _:
                 pass
 

@@ -18,6 +18,7 @@ from core.store.postgresql.address import Address
 from core.store.postgresql.bell import NoticeBell
 from core.store.postgresql.engine import make_engine, sentence
 from core.store.postgresql.layout import differences
+from core.store.postgresql.presence import ServerPresence
 from core.store.postgresql.upgrade import layout
 from core.store.sqlite.copies import copy_to_file
 from core.store.transfer import study_tables
@@ -106,6 +107,9 @@ class PostgresqlBackend:
 
     def bell(self) -> NoticeBell:
         return NoticeBell(self.address, self._pids)
+
+    def presence(self) -> ServerPresence:
+        return ServerPresence(self.address)
 
     def members(self, connection: Connection) -> tuple[Member, ...]:
         return rights.members(connection)

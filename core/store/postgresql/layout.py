@@ -11,6 +11,7 @@ from core.store.backend import LayoutDifference
 from core.store.postgresql.names import OWN_TABLES, OWN_TRIGGERS
 
 _GUARDS = {"audit_no_update": "audit", "audit_no_delete": "audit", "annotation_no_update": "annotation"}
+_GUARDS |= {"consensus_no_update": "consensus"}
 _GUARDS |= OWN_TRIGGERS
 """Triggers by name, with their table."""
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from core.store import schema
 from core.store.backend import Member
+from core.store.postgresql import presence
 from core.store.postgresql.names import MEMBERS
 
 READER, LEAD, TRAINER, AUDITOR = "reader", "lead", "trainer", "auditor"
@@ -32,9 +33,22 @@ CREATE OR REPLACE FUNCTION my_reader() RETURNS text {definer}
     AS $$ SELECT reader_id FROM {members} WHERE login = session_user $$;
 CREATE OR REPLACE FUNCTION my_name() RETURNS text {definer}
     AS $$ SELECT r.name FROM {members} m JOIN reader r ON r.id = m.reader_id WHERE login = session_user $$;
-CREATE OR REPLACE FUNCTION i_labelled(lesion text) RETURNS boolean {definer}
-    AS $$ SELECT EXISTS (SELECT 1 FROM label l JOIN {members} m ON m.reader_id = l.reader_id
-          WHERE m.login = session_user AND l.lesion_id = lesion AND l.margin IS NOT NULL) $$;
+CREATE OR REPLACE FUNCTION i_adjudicate(lesion text) RETURNS boolean {definer}
+    AS $$ SELECT EXISTS (SELECT 1 FROM assignment
+            WHERE lesion_id = lesion AND reader_id = my_reader() AND purpose = 'adjudicate')
+          AND NOT EXISTS (SELECT 1 FROM assignment
+            WHERE lesion_id = lesion AND purpose = 'label' AND finished_utc IS NULL) $$;
+CREATE OR REPLACE FUNCTION i_may_see(lesion text) RETURNS boolean {definer}
+    AS $$ SELECT CASE mine.purpose
+            WHEN 'label' THEN mine.finished_utc IS NOT NULL
+            WHEN 'adjudicate' THEN i_adjudicate(lesion)
+            ELSE EXISTS (SELECT 1 FROM label l
+                WHERE l.reader_id = m.reader_id AND l.lesion_id = lesion AND l.margin IS NOT NULL) END
+          FROM {members} m LEFT JOIN assignment mine ON mine.reader_id = m.reader_id AND mine.lesion_id = lesion
+          WHERE m.login = session_user $$;
+CREATE OR REPLACE FUNCTION i_am_alone(lesion text) RETURNS boolean {definer}
+    AS $$ SELECT NOT EXISTS (SELECT 1 FROM label WHERE lesion_id = lesion AND reader_id <> my_reader())
+          AND NOT EXISTS (SELECT 1 FROM annotation WHERE lesion_id = lesion AND reader_id <> my_reader()) $$;
 CREATE OR REPLACE FUNCTION last_number(entered name) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = "{schema}", pg_temp
     AS $$ DECLARE found bigint; BEGIN
@@ -57,16 +71,18 @@ CREATE OR REPLACE TRIGGER audit_follows BEFORE INSERT ON audit FOR EACH ROW EXEC
 _DEFINER = 'LANGUAGE sql STABLE SECURITY DEFINER SET search_path = "{schema}", pg_temp'
 
 _OTHERS = "my_role() IN ('lead', 'trainer', 'auditor')"
-_BLIND = "(reader_id IS NULL OR reader_id = my_reader() OR i_labelled(lesion_id))"
+_BLIND = "(reader_id IS NULL OR reader_id = my_reader() OR i_may_see(lesion_id))"
 _SEEN = {
     "annotation": _BLIND,
     "label": _BLIND,
     "case_reading": _BLIND,
     "reading": _BLIND,
-    "opinion": "(who = my_name() OR i_labelled(lesion_id))",
+    "opinion": "(who = my_name() OR i_may_see(lesion_id))",
     "removed_lesion": "false",
+    "assignment": "(reader_id = my_reader() OR i_may_see(lesion_id))",
+    "consensus": "i_may_see(lesion_id)",
     "audit": "(subject NOT LIKE '% reader %' OR subject LIKE '% reader ' || my_reader()) "
-    "AND (action NOT LIKE 'review.%' OR who = my_name())",
+    "AND (action !~ '^(review|consensus)[.]' OR who = my_name())",
 }
 """Rows of others that a reader sees, by table."""
 _OWN = {
@@ -76,14 +92,29 @@ _OWN = {
     "reading": "reader_id = my_reader()",
     "opinion": "who = my_name()",
     "removed_lesion": "false",
+    "assignment": "(reader_id = my_reader() AND purpose = 'label')",
+    "consensus": "(reader_id = my_reader() AND i_adjudicate(lesion_id))",
     "audit": "(subject NOT LIKE '% reader %' OR subject LIKE '% reader ' || my_reader())",
 }
 """Rows that a reader may write, by table."""
+_CHANGED = {"assignment": "(finished_utc IS NULL OR i_am_alone(lesion_id))"}
+"""Own rows that a reader may change, where not all: first labels stay once those of others were to be seen."""
 
 _CHANGES = {
     READER: {
-        "INSERT": ("annotation", "label", "case_reading", "reading", "opinion", "lesion", "finding", "audit"),
+        "INSERT": (
+            "annotation",
+            "label",
+            "case_reading",
+            "reading",
+            "opinion",
+            "consensus",
+            "lesion",
+            "finding",
+            "audit",
+        ),
         "UPDATE": ("label", "case_reading", "opinion", "lesion"),
+        "UPDATE (finished_utc, labels, revision)": ("assignment",),
     },
     TRAINER: {
         "INSERT": ("run", "model_revision", "active_revision", "split", "split_part", "reader_study", "audit"),
@@ -100,11 +131,13 @@ def make_rights(connection: Connection, name: str) -> None:
     definer = _DEFINER.format(schema=name)
     raw = connection.connection.cursor()
     raw.execute(_MAKE.format(members=MEMBERS, definer=definer, schema=name))
+    raw.execute(presence.MAKE.format(schema=name))
     for table in _SEEN:
         raw.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         for policy, verb, rule in _policies(table):
             raw.execute(f"DROP POLICY IF EXISTS {policy} ON {table}")
             raw.execute(f"CREATE POLICY {policy} ON {table} FOR {verb} {rule}")
+    raw.execute("DROP FUNCTION IF EXISTS i_labelled(text)")  # of layout 0008
     raw.execute(f'REVOKE ALL ON ALL FUNCTIONS IN SCHEMA "{name}" FROM PUBLIC')
     raw.close()
     for login, role in connection.execute(text(f"SELECT login, role FROM {MEMBERS}")).all():
@@ -117,7 +150,10 @@ def _policies(table: str) -> Iterator[tuple[str, str, str]]:
     if table == "audit":
         writes = f"my_role() IN ('lead', 'trainer') OR (my_role() = 'reader' AND {_OWN[table]})"
     yield "enters", "INSERT", f"WITH CHECK ({writes})"
-    yield "changes", "UPDATE", f"USING ({writes}) WITH CHECK ({writes})"
+    changed = writes
+    if table in _CHANGED:
+        changed = f"my_role() = 'lead' OR (my_role() = 'reader' AND {_OWN[table]} AND {_CHANGED[table]})"
+    yield "changes", "UPDATE", f"USING ({changed}) WITH CHECK ({writes})"
     yield "deletes", "DELETE", "USING (my_role() = 'lead')"
 
 

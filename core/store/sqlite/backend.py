@@ -87,6 +87,9 @@ class SqliteBackend:
     def bell(self) -> None:
         return None
 
+    def presence(self) -> None:
+        return None
+
     def members(self, connection: Connection) -> tuple[Member, ...]:
         return ()
 

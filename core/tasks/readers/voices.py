@@ -29,13 +29,17 @@ class Voice:
     """True for a call made in Review before the model was shown; False for a label."""
 
 
-def voices_of(study: Study, lesion_id: str, label: str) -> tuple[Voice, ...]:
+def voices_of(study: Study, lesion_id: str, label: str, *, reader_id: str = "") -> tuple[Voice, ...]:
     """The data set's call first, then the readers' in the order of entry. A reader's reading in Review stands
-    before their label."""
+    before their label. ``reader_id``: the reader who looks, for whom others are left out while an assignment keeps
+    them blinded; "" for nobody in particular."""
     labels = study.lesions.all_labels(lesion_id)
     readings = study.reviews.readings_of_lesion(lesion_id)
     voices = [_of_labels("", labels.get(None), label)]
+    blinded = bool(reader_id) and not study.assignments.may_see_others(lesion_id, reader_id)
     for reader in study.readers.all():
+        if blinded and reader.id != reader_id:
+            continue
         voices.append(_of_reader(reader.name, labels.get(reader.id), readings.get(reader.id), label))
     return tuple(voice for voice in voices if voice is not None)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.windowing import grey_table
+from core.domain.group import Assignment
 from core.domain.shapes import Shape
 from core.domain.study import Image, Labels, Lesion, Patient, Split
 from core.imaging.decoded import VoiLut
@@ -119,7 +120,9 @@ class StudyQueries:
         return () if found is None else found.shapes
 
     def others(self, lesion_id: str) -> dict[str, tuple[Shape, ...]]:
-        """Name of each other reader who drew something, and what."""
+        """Name of each other reader who drew something, and what; nothing while this reader is blinded."""
+        if not self.may_see_others(lesion_id):
+            return {}
         found = {}
         for reader_id in self._study.annotations.readers_of(lesion_id):
             if reader_id != self.reader_id and (shapes := self.shapes(lesion_id, reader_id)):
@@ -137,11 +140,22 @@ class StudyQueries:
             if reader.id in found and reader.id != self.reader_id
         )
 
+    def may_see_others(self, lesion_id: str) -> bool:
+        """Return False while an assignment of the lesion keeps this reader blinded."""
+        return self._study.assignments.may_see_others(lesion_id, self.reader_id)
+
+    def assignment(self, lesion_id: str) -> Assignment | None:
+        """The assignment of a lesion to this reader; None where there is none."""
+        return self._study.assignments.find(lesion_id, self.reader_id) if self.reader_id else None
+
     def own_is_finished(self, lesion_id: str) -> bool:
-        """Return True if the reader drew the lesion and named its margin; only then others' layers may be seen."""
-        return (
-            bool(self.reader_id) and bool(self.shapes(lesion_id)) and self.labels(lesion_id)[0].margin is not None
-        )
+        """Return True if others' layers may be seen: the reader finished the assignment of the lesion, or, without
+        one, drew the lesion and named its margin."""
+        if not self.reader_id:
+            return False
+        if self.assignment(lesion_id) is not None:
+            return self.may_see_others(lesion_id)
+        return bool(self.shapes(lesion_id)) and self.labels(lesion_id)[0].margin is not None
 
     def history(self, lesion_id: str, known: Sequence[HistoryEntry] = ()) -> list[HistoryEntry]:
         """The current reader's revisions, the newest first.

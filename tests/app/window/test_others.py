@@ -10,11 +10,14 @@ import pytest
 from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
+from app.operations.group import finish_lesion
 from app.operations.lesions import change_outline
 from app.state.changes import OthersChanged, StorageChanged
 from app.state.session import Session
 from app.views.main_window.window import MainWindow
+from core.domain.errors import StudyError
 from core.domain.geometry import Box
+from core.domain.group import Assignment, Purpose
 from core.domain.shapes import Rectangle, circle
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType
@@ -130,4 +133,30 @@ def test_strokes_are_kept_while_the_server_is_gone_and_sent_when_it_is_back(
         qtbot.waitUntil(lambda: problems[-1] == "", timeout=60_000)
         assert [one.shapes for one in history(lesion, reader.id)] == strokes[:3]
         assert {record.who for record in session.study.audit.all_of("annotation.commit")} == {"Dr Anna"}
+        session.close_study()
+
+
+def test_a_lesion_is_finished_with_every_stroke_at_the_server_or_not_at_all(
+    tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database_server() as server:
+        monkeypatch.setattr(Study, "create", partial(Study.create, server=server.address()))
+        session = Session()
+        session.open_study(make_study(tmp_path / "shared"))
+        session.sign_in("Dr Anna")
+        study, lesion = session.study, session.study.lesions.all()[0].id
+        mine = study.readers.find("Dr Anna")
+        assert mine is not None
+        given = Assignment(lesion_id=lesion, reader_id=mine.id, purpose=Purpose.LABEL, created_utc="2026-01-01")
+        study.assignments.add_many([given])
+        session.set_labels(lesion, Labels(margin=MarginType.OBSCURED))
+        server.kill()
+        for number in range(3):
+            session.commit_shapes(lesion, (circle((100.0 + number, 100.0), 20.0),))
+        with pytest.raises(StudyError, match="cannot be reached"):
+            finish_lesion(session, lesion)
+        server.start()
+        finish_lesion(session, lesion)
+        first = study.assignments.find(lesion, mine.id)
+        assert first is not None and first.revision == 3, "the last stroke is part of the first drawing"
         session.close_study()

@@ -9,13 +9,14 @@ import msgspec
 import pytest
 
 from core.data.labels import Opinions
+from core.domain.group import Assignment, Purpose
 from core.domain.label_rule import Disagreement, LabelRule, LabelSource
 from core.domain.opinion import CaseReading
 from core.domain.study import Labels, Lesion, Run
 from core.domain.vocabulary import MarginType
 from core.store.study import Study
 from core.tasks.readers.voices import Voice, case_facts, own_calls, voices_of
-from tests.core.store.helpers import add_case
+from tests.core.store.helpers import add_case, drawing
 
 NAMES = ("Dr A", "Dr B", "Dr C")
 
@@ -68,6 +69,57 @@ def test_the_rule_says_whose_label_counts(
     study: Study, source: LabelSource, disagreement: Disagreement, expected: list[str | None]
 ) -> None:
     assert words(study, source, disagreement) == expected
+
+
+def decided(study: Study, name: str, *words: str, by: str = "") -> None:
+    """The first two readers finish a lesion with these words; the third decides where ``by`` names the margin."""
+    a, b, c = study.readers.all()
+    for reader, word in zip((a, b), words, strict=True):
+        study.assignments.add_many([given(name, reader.id, Purpose.LABEL)])
+        study.lesions.set_labels(name, Labels(margin=MarginType(word)), reader_id=reader.id)
+        study.annotations.commit(name, reader.id, drawing(1))
+        study.assignments.finish(name, reader.id)
+        study.annotations.commit(name, reader.id, drawing(2))
+    if by:
+        study.assignments.add_many([given(name, c.id, Purpose.ADJUDICATE)])
+        study.consensus.adjudicate(name, c.id, Labels(margin=MarginType(by)), drawn_by=b.id)
+    else:
+        study.consensus.agree(name)
+
+
+def given(lesion_id: str, reader_id: str, purpose: Purpose) -> Assignment:
+    return Assignment(lesion_id=lesion_id, reader_id=reader_id, purpose=purpose, created_utc="2026-01-01")
+
+
+def test_a_consensus_goes_before_the_majority_and_that_before_one_reader(study: Study) -> None:
+    decided(study, "l2", "obscured", "indistinct", by="microlobulated")
+    decided(study, "l3", "circumscribed", "circumscribed")
+    say(study, "l1", "obscured", "obscured", "indistinct")
+    assert words(study, "consensus, else readers", "majority") == [
+        "obscured",
+        "microlobulated",
+        "circumscribed",
+        "indistinct",
+    ]
+    assert words(study, "consensus alone", "leave out") == [None, "microlobulated", "circumscribed", None]
+    assert words(study, "readers, else data set", "majority")[1] is None, "other sources leave a consensus aside"
+    study.consensus.withdraw("l2")
+    assert words(study, "consensus, else readers", "majority")[1] is None
+    assert words(study, "consensus, else readers", "majority, else first reader")[1] == "obscured"
+
+
+def test_a_consensus_comes_with_the_drawing_that_it_was_made_with(study: Study) -> None:
+    decided(study, "l2", "obscured", "indistinct", by="microlobulated")
+    decided(study, "l3", "circumscribed", "circumscribed")
+    a, b, _ = study.readers.all()
+    opinions = Opinions(study, label="margin", rule=LabelRule(source="consensus, else readers"))
+    truth, agreed = opinions.of(lesion(study, "l2")), opinions.of(lesion(study, "l3"))
+    assert (truth.said_by, agreed.said_by) == (("consensus (adjudicated)",), ("consensus (agreed)",))
+    assert (truth.fine_reader, truth.fine_revision, truth.fine) == (b.id, 1, drawing(1))
+    assert (agreed.fine_reader, agreed.fine_revision) == (a.id, 1)
+    study.consensus.adjudicate("l2", study.readers.all()[2].id, Labels(margin=MarginType.OBSCURED))
+    again = Opinions(study, label="margin", rule=LabelRule(source="consensus, else readers"))
+    assert again.of(lesion(study, "l2")).fine == (), "it was decided that no drawing counts"
 
 
 def test_one_reader_may_be_chosen_and_their_order_counts(study: Study) -> None:

@@ -13,6 +13,7 @@ from tests.database_server import DatabaseServer
 
 ON_BOTH = (
     "test_counts",
+    "test_group",
     "test_removed_lesions",
     "test_reviews",
     "test_study",

@@ -10,6 +10,7 @@ import pytest
 
 from core.cli.main import run_command_line
 from core.domain.errors import StudyError
+from core.domain.group import Assignment, Purpose
 from core.domain.study import Labels, Run, Split
 from core.domain.vocabulary import MarginType, Part
 from core.store.check import check_study
@@ -184,3 +185,103 @@ def test_the_command_gives_and_takes_rights_and_refuses_them_in_a_folder(
     Study.create(tmp_path / "alone", name="Alone").close()
     assert run_command_line(["study", "grant", str(tmp_path / "alone"), "x", "--role", "lead"]) == 1
     assert "in its folder" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def double_reading(department: Department) -> Department:
+    """Lesion l4, given to both readers to label, and lesion l5, which Bert is to adjudicate; nobody finished."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGUSER", "lead")
+        with Study.open(department.folder, holder="lead") as study:
+            for number in (4, 5):
+                add_case(study, number)
+            anna, bert, other = department.anna, department.bert, study.readers.ensure("Dr Third").id
+            study.assignments.add_many(
+                Assignment(lesion_id=lesion, reader_id=reader, purpose=purpose, created_utc="2026-01-01")
+                for lesion, reader, purpose in (
+                    ("l4", anna, Purpose.LABEL),
+                    ("l4", bert, Purpose.LABEL),
+                    ("l5", anna, Purpose.LABEL),
+                    ("l5", other, Purpose.LABEL),
+                    ("l5", bert, Purpose.ADJUDICATE),
+                )
+            )
+            study.lesions.set_labels("l5", Labels(margin=MarginType.OBSCURED), reader_id=other)
+            study.assignments.finish("l5", other)
+        patch.setenv("PGUSER", "bert")
+        with Study.open(department.folder, holder="Dr bert") as study:
+            study.lesions.set_labels("l4", Labels(margin=MarginType.OBSCURED), reader_id=bert)
+            study.annotations.commit("l4", bert, drawing(1))
+            study.assignments.finish("l4", bert)
+    return department
+
+
+_CONSENSUS = (
+    "INSERT INTO consensus VALUES ('{lesion}', 9, 'adjudicated', {reader}, '{{}}', NULL, 0, '[]', 'x', 'now')"
+)
+
+
+@pytest.mark.parametrize(
+    ("login", "statement"),
+    [
+        ("anna", "INSERT INTO assignment VALUES ('l3', '{anna}', 'label', 'now', NULL, NULL, 0)"),
+        ("anna", "INSERT INTO assignment VALUES ('l3', '{anna}', 'adjudicate', 'now', NULL, NULL, 0)"),
+        ("anna", "UPDATE assignment SET purpose = 'adjudicate'"),
+        ("anna", "UPDATE assignment SET reader_id = '{bert}'"),
+        ("anna", "DELETE FROM assignment"),
+        ("anna", _CONSENSUS.replace("{lesion}", "l4").replace("{reader}", "'{anna}'")),
+        ("bert", _CONSENSUS.replace("{lesion}", "l5").replace("{reader}", "'{bert}'")),
+        ("bert", _CONSENSUS.replace("{lesion}", "l4").replace("{reader}", "NULL")),
+        ("trainer", _CONSENSUS.replace("{lesion}", "l4").replace("{reader}", "NULL")),
+    ],
+)
+def test_assignments_and_adjudication_are_refused_to_who_has_no_right(
+    double_reading: Department, login: str, statement: str
+) -> None:
+    import psycopg
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        double_reading.sql(statement, login=login)
+
+
+def test_a_double_reading_is_blinded_by_the_database_until_it_is_finished(
+    double_reading: Department, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna, sql = double_reading.anna, double_reading.sql
+    of_others = "FROM {table} WHERE lesion_id = 'l4' AND reader_id <> '{anna}'"
+    counts = [
+        f"SELECT count(*) {of_others.replace('{table}', table)}" for table in ("label", "annotation", "assignment")
+    ]
+    with double_reading.opened("anna", monkeypatch) as study:
+        study.lesions.set_labels("l4", Labels(margin=MarginType.INDISTINCT), reader_id=anna)
+        assert [sql(one) for one in counts] == [[(0,)]] * 3, "a margin alone does not end the blinding"
+        assert not study.assignments.may_see_others("l4", anna)
+        study.assignments.finish("l4", anna)
+        assert [sql(one) for one in counts] == [[(1,)]] * 3
+        assert study.assignments.may_see_others("l4", anna)
+        with pytest.raises(StudyError, match="may have been seen"):
+            study.assignments.reopen("l4", anna)
+    assert sql("UPDATE assignment SET finished_utc = NULL WHERE lesion_id = 'l4' RETURNING 1") == []
+    assert sql("UPDATE assignment SET labels = NULL WHERE reader_id = '{bert}' RETURNING 1") == []
+
+
+def test_an_adjudicator_sees_and_decides_when_all_readers_finished(
+    double_reading: Department, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna, bert, sql = double_reading.anna, double_reading.bert, double_reading.sql
+    seen = "SELECT count(*) FROM label WHERE lesion_id = 'l5' AND reader_id IS NOT NULL"
+    assert sql(seen, login="bert") == [(0,)]
+    with double_reading.opened("anna", monkeypatch) as study:
+        study.lesions.set_labels("l5", Labels(margin=MarginType.INDISTINCT), reader_id=anna)
+        study.annotations.commit("l5", anna, drawing(5))
+        study.assignments.finish("l5", anna)
+    assert sql(seen, login="bert") == [(2,)]
+    monkeypatch.setenv("PGUSER", "bert")
+    with Study.open(double_reading.folder, holder="Dr bert") as study:
+        assert study.consensus.disputed(bert) == {"l5": ("margin",)}
+        made = study.consensus.adjudicate("l5", bert, Labels(margin=MarginType.INDISTINCT), drawn_by=anna)
+        assert (made.who, made.drawn_revision) == ("Dr bert", 1)
+    with double_reading.opened("trainer", monkeypatch) as study:
+        assert study.consensus.of("l5") == made
+    with double_reading.opened("auditor", monkeypatch) as study:
+        assert check_study(study).problems == ()

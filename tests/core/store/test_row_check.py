@@ -13,6 +13,7 @@ import pytest
 from core.cli.main import run_command_line
 from core.domain.errors import BadFileError
 from core.domain.events import never
+from core.domain.group import Assignment, Purpose
 from core.domain.opinion import CaseReading, Opinion, Verdict
 from core.domain.reading import Condition, ReaderStudy, StudyReading
 from core.domain.shapes import circle
@@ -89,6 +90,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         study.reviews.withdraw_reading("l1", a.id)
         for verdict in (Verdict.AGREE, Verdict.DISAGREE):
             study.reviews.give(Opinion(lesion_id="l2", run_id="r", verdict=verdict))
+        c = study.readers.ensure("Dr C")
+        for reader, purpose in ((a, Purpose.LABEL), (b, Purpose.LABEL), (c, Purpose.ADJUDICATE)):
+            one = Assignment(lesion_id="l3", reader_id=reader.id, purpose=purpose, created_utc="2026-01-01")
+            study.assignments.add_many([one])
+        for reader, margin in ((a, MarginType.SPICULATED), (b, MarginType.OBSCURED)):
+            study.lesions.set_labels("l3", Labels(margin=margin), reader_id=reader.id)
+            study.assignments.finish("l3", reader.id)
+        study.consensus.adjudicate("l3", c.id, Labels(margin=MarginType.OBSCURED))
         add_case(study, 6)
         study.forget_patient("p6")
     return folder
@@ -147,6 +156,10 @@ def test_a_study_with_everything_in_it_is_sound(folder: Path) -> None:
         ("UPDATE reading SET margin = 'indistinct' WHERE condition = 'alone'", "reading of lesion l1"),
         ("UPDATE case_reading SET withdrawn_utc = NULL", "case_reading 2 of lesion l1"),
         ("UPDATE opinion SET verdict = 'agree' WHERE withdrawn_utc IS NULL", "opinion 2 of lesion l2"),
+        ("UPDATE patient SET link_hash = '1' WHERE id = 'p1'", "patient p1"),
+        ("UPDATE assignment SET labels = NULL WHERE purpose = 'label'", "assignment "),
+        ("DELETE FROM assignment WHERE purpose = 'adjudicate'", "assignment "),
+        ("DELETE FROM consensus", "consensus 1 of lesion l3"),
         ("UPDATE removed_lesion SET content = replace(content, 'sion\":1', 'sion\":2')", "removed lesion l7"),
         ("UPDATE study_info SET name = 'other'", "study"),
     ],
