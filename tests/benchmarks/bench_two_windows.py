@@ -3,9 +3,9 @@
     python -m tests.benchmarks.bench_two_windows [N] [--offscreen] [--json FILE]
 
 Two windows under an X server of their own (``--offscreen``: without one) on one study, on a real server in a
-folder of its own. The first window draws a lesion every two seconds, and notes when the pen leaves; the second notes
-when its list shows one more row. Nothing is asserted; the goal is a second on a
-machine that does nothing else.
+folder of its own. The first window draws a lesion every two seconds, and notes when the pen leaves; the second
+notes when its list shows one more row. Nothing is asserted; the goal is a second on a machine that does nothing
+else.
 """
 
 from __future__ import annotations
