@@ -20,7 +20,7 @@ from app.qt.dialogs import open_dialog
 from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 from app.widgets.label import Label
-from core.data.importers.layouts import FOLDER, IMAGES, layout_ids, layout_of
+from core.data.importers.layouts import COCO, FOLDER, IMAGES, layout_ids, layout_of
 from core.platform.plugins import PluginError
 
 
@@ -29,6 +29,7 @@ def layout_name(layout: str) -> str:
     titles = {
         "": tr("as its files show"),
         FOLDER: tr("Images with a lesions.csv"),
+        COCO: tr("Images with a COCO document"),
         IMAGES: tr("Images alone, without tables"),
     }
     return titles.get(layout) or layout_of(layout).title
