@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QFrame,
     QPushButton,
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from core.tasks.review.prototype_survey import Surveyed
 
 
-_STRIP = 138
-"""Height of a row of patches with what stands beneath them."""
+_LARGEST_SIDE, _GAP, _WORDS = 86, 5, 52
+"""Pixels: side of a patch at most, space between two, and height of the lines beneath one."""
+_IN_A_ROW = 5
 
 
 class PrototypeDetail(QScrollArea):
@@ -227,7 +228,9 @@ class PatchStrip(QWidget):
         super().__init__(parent)
         self._shown: list[_Shown] = []
         self._known = True
-        self.setFixedHeight(_STRIP)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
 
     def show_patches(self, model: OpenedModel, patches: Sequence[NearestPatch], *, known: bool = True) -> None:
         """``known``: whether they were looked for already."""
@@ -240,6 +243,7 @@ class PatchStrip(QWidget):
             if patch.lesion_id in row_of
         ]
         self.setAccessibleName("; ".join(f"{tr(one.class_name)} {_where(one)}" for one in self._shown))
+        self.updateGeometry()
         self.update()
 
     @property
@@ -247,8 +251,39 @@ class PatchStrip(QWidget):
         """Return for each patch True if some of it lies in the marked margin; None if nothing is marked."""
         return [None if one.margin is None else one.inside for one in self._shown]
 
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        columns, side = self._columns(width)
+        return max(1, ceil(len(self._shown) / columns)) * ceil(side + _WORDS)
+
     def sizeHint(self) -> QSize:
-        return QSize(400, _STRIP)
+        return QSize(400, self.heightForWidth(400))
+
+    def _small_font(self) -> QFont:
+        font = self.font()
+        font.setPointSizeF(font.pointSizeF() * 0.88)
+        return font
+
+    def _columns(self, width: int) -> tuple[int, float]:
+        """Patches in a row of this width, and their side: no word beneath a patch is wider than it."""
+        metrics = QFontMetrics(self._small_font())
+        words = (text for one in self._shown for text, _ in self._lines(one))
+        widest = max((metrics.horizontalAdvance(text) + 1 for text in words), default=0)
+        fitting = int((width + _GAP) // (max(widest, 1) + _GAP))
+        columns = max(1, min(_IN_A_ROW, fitting))
+        return columns, min(float(_LARGEST_SIDE), (width - (columns - 1) * _GAP) / columns)
+
+    def _lines(self, one: _Shown) -> tuple[tuple[str, QColor], ...]:
+        """The lines beneath a patch and their colours."""
+        faint, index = self.palette().color(QPalette.ColorRole.PlaceholderText), one.patch.class_index
+        own = class_text(index, self.palette()) if index >= 0 else self.palette().text().color()
+        return (
+            (tr(one.class_name) or MISSING, own),
+            (number(one.patch.similarity, 2), faint),
+            (_where(one), faint),
+        )
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -259,28 +294,20 @@ class PatchStrip(QWidget):
             text = tr("none") if self._known else tr("Computing figures …")
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
             return
-        side = min(86.0, (self.width() - 4 * 5) / 5)
-        font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 0.88)
-        painter.setFont(font)
+        painter.setFont(self._small_font())
+        columns, side = self._columns(self.width())
         for place, one in enumerate(self._shown):
-            area = QRectF(place * (side + 5), 0, side, side)
+            row, column = divmod(place, columns)
+            area = QRectF(column * (side + _GAP), row * (side + _WORDS), side, side)
             painter.drawImage(area, one.picture)
             if one.margin is not None:
                 painter.drawImage(area, one.margin)
             frame = frame_to(area, one.picture.width(), one.picture.height())
             draw_box(painter, one.patch.patch_box, frame, RELEVANT)
-            faint, index = self.palette().color(QPalette.ColorRole.PlaceholderText), one.patch.class_index
-            own = class_text(index, self.palette()) if index >= 0 else self.palette().text().color()
-            lines = (
-                (tr(one.class_name) or MISSING, own),
-                (number(one.patch.similarity, 2), faint),
-                (_where(one), faint),
-            )
-            for row, (text, colour) in enumerate(lines):
+            for line, (text, colour) in enumerate(self._lines(one)):
                 painter.setPen(colour)
-                shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(side))
-                below = QRectF(area.left(), side + 2 + 16 * row, side, 17)
+                shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, ceil(side))
+                below = QRectF(area.left(), area.bottom() + 2 + 16 * line, ceil(side), 17)
                 painter.drawText(below, Qt.AlignmentFlag.AlignLeft, shown)
 
 
