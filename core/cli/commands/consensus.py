@@ -53,7 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     decide.add_argument("lesion", help="lesion, or the beginning of its id")
     decide.add_argument("--reader", required=True, metavar="NAME", help="the adjudicator")
     for name, kind in _LABELS.items():
-        decide.add_argument(f"--{name}", choices=[str(one.value) for one in kind], help=f"the {name} that counts")
+        words = [str(one.value) for one in kind]
+        decide.add_argument(
+            f"--{name}", choices=words, metavar="WORD", help=f"the {name} that counts: {', '.join(words)}"
+        )
     decide.add_argument(
         "--drawing",
         default="",

@@ -166,6 +166,12 @@ def stored_values(raw: Unsigned, layout: PixelLayout, *, bits: int, shift: bool,
 
 
 def _native(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str) -> bytes:
+    if layout.photometric.endswith(("422", "420")):
+        # colours of several pixels are stored together, so that no grey lies in them as a plane
+        raise RefusedImageError(
+            f"{name} is a colour image ({layout.photometric}); mammograms are grey. Have it exported as grey.",
+            Refusal.COLOUR,
+        )
     file, length = opened.file, opened.pixel_bytes
     start = file.tell()
     there = file.seek(0, os.SEEK_END) - start

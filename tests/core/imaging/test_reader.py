@@ -264,10 +264,14 @@ class TestRefusals:
         error = refused(written(tmp_path / "a.dcm", lied))
         assert error.reason is Refusal.CONTRADICTORY and "60000" in str(error)
 
-    def test_an_unknown_transfer_syntax_is_named(self, tmp_path: Path) -> None:
+    def test_a_video_is_named(self, tmp_path: Path) -> None:
         path = save_packed(dataset(tmp_path), [b"abcd"], tmp_path / "a.dcm", "1.2.840.10008.1.2.4.100")
+        assert refused(path).reason is Refusal.OTHER_OBJECT and "video" in str(refused(path))
+
+    def test_an_unknown_transfer_syntax_is_named(self, tmp_path: Path) -> None:
+        path = save_packed(dataset(tmp_path), [b"abcd"], tmp_path / "a.dcm", "1.2.840.10008.1.2.6.1")
         error = refused(path)
-        assert error.reason is Refusal.UNSUPPORTED and "1.2.840.10008.1.2.4.100" in str(error)
+        assert error.reason is Refusal.UNSUPPORTED and "1.2.840.10008.1.2.6.1" in str(error)
 
     def test_bits_that_cannot_be(self, tmp_path: Path) -> None:
         path = save(dataset(tmp_path, BitsStored=17, HighBit=16), tmp_path / "a.dcm")
