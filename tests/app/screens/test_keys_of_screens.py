@@ -66,7 +66,8 @@ def test_no_key_of_annotate_changes_what_is_drawn_while_another_screen_is_shown(
     show_screen(qtbot, annotated, name)
     before, place = drawn_and_labelled(annotated), (annotated.session.image_id, annotated.session.lesion_id)
     tool = annotated.annotate.canvas.tool_name
-    for key in keys_of_annotate(annotated):
+    # where the screen that is shown has the key itself, it means what it means there
+    for key in [key for key in keys_of_annotate(annotated) if key not in keys_of(annotated, name)]:
         press(annotated, key)
         # a label is two keys: the group, then the word
         press(annotated, "1")

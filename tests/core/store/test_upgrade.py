@@ -32,8 +32,19 @@ FIXTURES = Path(__file__).with_name("fixtures")
 LAYOUTS = sorted(path.name for path in FIXTURES.iterdir())
 
 
-def make_fixture(folder: Path) -> None:
-    """A little of everything."""
+def label_as_group(study: Study) -> None:
+    """Two readers are assigned the lesion l1, agree, and have a consensus."""
+    for name in ("Dr A", "Dr B"):
+        one = study.readers.ensure(name)
+        given = Assignment(lesion_id="l1", reader_id=one.id, purpose=Purpose.LABEL, created_utc="2026-01-01")
+        study.assignments.add_many([given])
+        study.lesions.set_labels("l1", Labels(margin=MarginType.SPICULATED), reader_id=one.id)
+        study.assignments.finish("l1", one.id)
+    study.consensus.agree("l1")
+
+
+def make_fixture(folder: Path, *, group: bool = True) -> None:
+    """A little of everything; ``group``: the work of several readers too, which layouts up to 0008 do not know."""
     with Study.create(folder, name=folder.name, synthetic=True, holder="Fixture") as study:
         for number in (1, 2):
             add_case(study, number)
@@ -41,13 +52,8 @@ def make_fixture(folder: Path) -> None:
         for number in (1, 2):
             study.annotations.commit("l1", reader.id, drawing(number))
         study.annotations.restore("l1", reader.id, 1)
-        for name in ("Dr A", "Dr B"):
-            one = study.readers.ensure(name)
-            given = Assignment(lesion_id="l1", reader_id=one.id, purpose=Purpose.LABEL, created_utc="2026-01-01")
-            study.assignments.add_many([given])
-            study.lesions.set_labels("l1", Labels(margin=MarginType.SPICULATED), reader_id=one.id)
-            study.assignments.finish("l1", one.id)
-        study.consensus.agree("l1")
+        if group:
+            label_as_group(study)
         study.splits.add(Split(id="s", name="first", seed=1, parts={"p1": Part.TRAINING, "p2": Part.TEST}))
         done = RunStatus.FINISHED
         study.runs.add(Run(id="r", name="run", created_utc="2026-01-01", config={"k": 9}, status=done))
