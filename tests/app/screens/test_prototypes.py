@@ -171,6 +171,9 @@ def test_what_is_kept_is_not_suggested_and_what_is_irrelevant_is_left_out_of_the
 def test_two_revisions_are_compared_and_an_older_one_is_taken(qtbot: QtBot, gallery: MainWindow) -> None:
     screen = gallery.prototypes
     tick(qtbot, gallery, 5)
+    screen.tabs.setCurrentWidget(screen.page)
+    screen.reason.setFocus()
+    qtbot.waitUntil(screen.reason.hasFocus)
     qtbot.keyClicks(screen.reason, "impure")
     qtbot.keyClick(screen.reason, Qt.Key.Key_Return)
     wait_for_revision(qtbot, gallery, (0, 1, 2, 3, 4))
