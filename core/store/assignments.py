@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
 from core.domain.errors import StudyError
-from core.domain.group import Assignment, Purpose, differing, is_settled, sources_of
+from core.domain.group import Assignment, How, Purpose, differing, is_settled, sources_of
 from core.domain.study import Labels
 from core.store import schema
 from core.store.database import Database, Transaction, now_utc
@@ -62,9 +62,7 @@ class AssignmentRepository:
             labels = self._labels(transaction.connection, lesion_id, reader_id)
             if labels is None or labels.margin is None:
                 raise StudyError("Name the margin of the lesion first, then finish it.")
-            newest = select(func.coalesce(func.max(_A.c.revision), 0))
-            newest = newest.where(_A.c.lesion_id == lesion_id, _A.c.reader_id == reader_id)
-            revision = int(transaction.connection.execute(newest).scalar_one())
+            revision = newest_drawing(transaction.connection, lesion_id, reader_id)
             new = msgspec.structs.replace(old, finished_utc=now_utc(), labels=labels, revision=revision)
             self._replace(transaction, "assignment.finish", old, new)
         return new
@@ -182,7 +180,14 @@ def standing_consensus(connection: Connection) -> dict[str, Row[tuple[object, ..
     of = newest.subquery()
     same = and_(table.c.lesion_id == of.c.lesion_id, table.c.revision == of.c.revision)
     rows = connection.execute(select(table).join(of, same))
-    return {row.lesion_id: row for row in rows if row.how != "withdrawn"}
+    return {row.lesion_id: row for row in rows if row.how != How.WITHDRAWN.value}
+
+
+def newest_drawing(connection: Connection, lesion_id: str, reader_id: str) -> int:
+    """Return the newest revision of a reader's drawing; 0 where nothing was drawn."""
+    newest = select(func.coalesce(func.max(_A.c.revision), 0))
+    newest = newest.where(_A.c.lesion_id == lesion_id, _A.c.reader_id == reader_id)
+    return int(connection.execute(newest).scalar_one())
 
 
 def _own(lesion_id: str, reader_id: str) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 
 from core.domain.errors import StudyError
 from core.domain.group import (
@@ -18,11 +18,11 @@ from core.domain.group import (
 )
 from core.domain.study import Labels
 from core.store import schema
-from core.store.assignments import AssignmentRepository, disputed_lesions, standing_consensus
+from core.store.assignments import AssignmentRepository, disputed_lesions, newest_drawing, standing_consensus
 from core.store.database import Database, now_utc
 from core.store.rows import from_row, to_row, values
 
-_T, _A = schema.consensus, schema.annotation
+_T = schema.consensus
 
 
 class ConsensusRepository:
@@ -133,10 +133,8 @@ class ConsensusRepository:
     def _drawn_revision(self, made: Consensus, drawn_by: str) -> int:
         kept = {source.reader_id: source.revision for source in made.sources}
         if drawn_by == made.reader_id:
-            newest = select(func.coalesce(func.max(_A.c.revision), 0))
-            newest = newest.where(_A.c.lesion_id == made.lesion_id, _A.c.reader_id == drawn_by)
             with self._database.read() as connection:
-                kept[drawn_by] = int(connection.execute(newest).scalar_one())
+                kept[drawn_by] = newest_drawing(connection, made.lesion_id, drawn_by)
         if not kept.get(drawn_by):
             raise StudyError("This reader has no drawing of the lesion that could count.")
         return kept[drawn_by]

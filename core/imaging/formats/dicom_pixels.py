@@ -38,7 +38,7 @@ from core.imaging.formats.dicom_fragments import frame_data, is_encapsulated
 from core.imaging.formats.dicom_header import OpenedDicom
 from core.imaging.formats.dicom_syntax import NATIVE, PACKED_UNKNOWN
 from core.imaging.formats.grey_of_colour import grey_of_rgb, grey_of_ybr
-from core.imaging.formats.pixel_layout import PixelLayout
+from core.imaging.formats.pixel_layout import PixelLayout, colour_refusal
 
 if TYPE_CHECKING:
     from core.imaging.decoded import Pixels
@@ -168,10 +168,7 @@ def stored_values(raw: Unsigned, layout: PixelLayout, *, bits: int, shift: bool,
 def _native(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str) -> bytes:
     if layout.photometric.endswith(("422", "420")):
         # colours of several pixels are stored together, so that no grey lies in them as a plane
-        raise RefusedImageError(
-            f"{name} is a colour image ({layout.photometric}); mammograms are grey. Have it exported as grey.",
-            Refusal.COLOUR,
-        )
+        raise colour_refusal(layout, name)
     file, length = opened.file, opened.pixel_bytes
     start = file.tell()
     there = file.seek(0, os.SEEK_END) - start

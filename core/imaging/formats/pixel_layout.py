@@ -76,13 +76,18 @@ def pixel_layout(opened: OpenedDicom, name: str) -> PixelLayout:
     return layout
 
 
+def colour_refusal(layout: PixelLayout, name: str) -> RefusedImageError:
+    """Return the refusal of an image whose values are colours."""
+    return RefusedImageError(
+        f"{name} is a colour image ({layout.photometric}); mammograms are grey. Have it exported as grey.",
+        Refusal.COLOUR,
+    )
+
+
 def _check_layout(layout: PixelLayout, name: str) -> None:
     grey = layout.samples == 1 and layout.photometric in ("MONOCHROME1", "MONOCHROME2")
     if not grey and not (layout.samples == 3 and layout.photometric in GREY_PERHAPS):
-        raise RefusedImageError(
-            f"{name} is a colour image ({layout.photometric}); mammograms are grey. Have it exported as grey.",
-            Refusal.COLOUR,
-        )
+        raise colour_refusal(layout, name)
     if layout.bits_allocated not in (8, 16, 32) or (layout.samples == 3 and layout.bits_allocated != 8):
         raise RefusedImageError(
             f"{name} stores {layout.bits_allocated} bits a pixel; 8, 16 and 32 can be read, of colours 8.",

@@ -78,8 +78,8 @@ def group_state(study: Study) -> GroupState:
         counts[one.how.value] = counts.get(one.how.value, 0) + 1
     return GroupState(
         progress=_progress(study, by_lesion, disputed),
-        agreement=pair_agreements(study),
-        disputes=disputes(study),
+        agreement=_pair_agreements(study, by_lesion),
+        disputes=_disputes(study, by_lesion, disputed),
         agreed=_agreed(by_lesion, standing),
         consensus=counts,
     )
@@ -87,11 +87,15 @@ def group_state(study: Study) -> GroupState:
 
 def disputes(study: Study, reader_id: str | None = None) -> tuple[Dispute, ...]:
     """Return the lesions that wait for an adjudication (by this reader), in the order of entry."""
-    disputed = study.consensus.disputed(reader_id)
+    return _disputes(study, _by_lesion(study), study.consensus.disputed(reader_id))
+
+
+def _disputes(
+    study: Study, by_lesion: dict[str, list[Assignment]], disputed: dict[str, tuple[str, ...]]
+) -> tuple[Dispute, ...]:
     names = {reader.id: reader.name for reader in study.readers.all()}
     patients = {patient.id: patient.pseudonym for patient in study.patients.all()}
     patient_of = {finding.id: finding.patient_id for finding in study.lesions.findings()}
-    by_lesion = _by_lesion(study)
     found = []
     for lesion in study.lesions.all():
         if lesion.id not in disputed:
@@ -119,12 +123,12 @@ def settle_agreed(study: Study) -> tuple[Consensus, ...]:
     return tuple(made)
 
 
-def pair_agreements(study: Study) -> tuple[PairAgreement, ...]:
+def _pair_agreements(study: Study, by_lesion: dict[str, list[Assignment]]) -> tuple[PairAgreement, ...]:
     """Return the agreement of each two readers on margin and shape, where both finished a lesion and named it."""
     patient_of = {finding.id: finding.patient_id for finding in study.lesions.findings()}
     patients = {lesion.id: patient_of[lesion.finding_id] for lesion in study.lesions.all()}
     pairs: dict[tuple[str, str, str], list[tuple[str, str, str, str]]] = {}
-    for lesion_id, assignments in _by_lesion(study).items():
+    for lesion_id, assignments in by_lesion.items():
         done = [one for one in assignments if one.purpose is Purpose.LABEL and one.labels is not None]
         for a, b in combinations(done, 2):
             for label in COMPARED:

@@ -59,7 +59,7 @@ class LearnedMargin(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TracedMargin:
-    """Where a reader's margin of one lesion lies beside the proposals."""
+    """Distances of a reader's margin of one lesion from the proposed lines."""
 
     patient_id: str
     away_mm: tuple[Floats, ...]
