@@ -125,7 +125,7 @@ class Hand:
         [new] = [b for b in self.window.welcome.findChildren(QPushButton) if b.text().startswith("New study")]
         self.click(new)
         dialog = self._dialog(NewStudyDialog)
-        name, place = dialog.findChildren(QLineEdit)
+        name, place = (edit for edit in dialog.findChildren(QLineEdit) if edit.isVisible())
         self.click(name)
         self.type("First", dialog)
         self.click(place)
