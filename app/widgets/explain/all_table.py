@@ -28,7 +28,7 @@ _FIRST = 2
 """Column of the first class."""
 
 
-_LOOKS = ((False, False, 3), (True, False, 3), (True, True, 3), (True, True, 2))
+_LOOKS = ((False, False, 3), (True, False, 3), (False, True, 3), (True, True, 3), (True, True, 2))
 """From wide to narrow: numbers of the prototypes without their class, headings upright, decimal places."""
 
 

@@ -69,7 +69,7 @@ def shown(qtbot: QtBot, width: int, classes: int) -> tuple[QWidget, AllTable]:
 
 @pytest.mark.usefixtures("german")
 @pytest.mark.parametrize("theme", list(Theme)[:2])
-@pytest.mark.parametrize(("classes", "width"), [(3, 430), (5, 430), (5, 700), (3, 900)])
+@pytest.mark.parametrize(("classes", "width"), [(3, 430), (5, 460), (5, 700), (3, 900)])
 def test_no_number_is_out_of_sight_and_no_heading_cut(
     qtbot: QtBot, qapp: QApplication, *, classes: int, width: int, theme: Theme
 ) -> None:
@@ -86,7 +86,7 @@ def test_where_there_is_room_the_class_of_a_prototype_is_written_and_else_it_is_
     item = table.item(2, 0)
     assert item is not None
     assert item.text() == f"3  {NAMES[1]}"
-    window.resize(430, 420)
+    window.resize(460, 420)
     qtbot.waitUntil(lambda: table.item(2, 0).text() == "3")  # type: ignore[union-attr]
     assert table.item(2, 0).toolTip() == f"3  {NAMES[1]}"  # type: ignore[union-attr]
     window.resize(1200, 420)
