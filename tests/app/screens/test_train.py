@@ -14,11 +14,13 @@ from pytestqt.qtbot import QtBot
 
 from app.state.changes import RunsChanged
 from app.views.main_window.window import MainWindow
+from app.views.train import machines_dialog
 from app.views.train.comparison import RunComparisonView
 from app.views.train.curves import Curves
 from app.views.train.field_names import NAMED, RULES, titled
 from app.views.train.history import Point, auroc_course, continued, phases, projections
 from app.views.train.machine_dialog import MachineDialog
+from app.views.train.machines_dialog import MachinesDialog
 from app.views.train.run_delegate import COURSE, RunColumn
 from app.views.train.runs_table import config_differences
 from app.views.train.validation import ExternalValidationView
@@ -28,14 +30,17 @@ from core.domain.study import Labels, Run, RunStatus
 from core.domain.units import UNITS
 from core.domain.vocabulary import MarginType
 from core.evaluation.report import EvaluationReport, Metric
-from core.jobs.hosts import Hosts
+from core.jobs.hosts import Hosts, RemoteHost, confirm
+from core.jobs.run_records import LEFT
 from core.statistics.estimate import Estimate
 from core.store.study import Study
 from core.tasks.review.external_validation import ExternalValidation, Shift, Spread
+from core.tasks.runs import cancelling
 from core.tasks.runs.configure import configure
 from core.tasks.runs.devices import Device, processor
 from core.tasks.runs.lifecycle import plan_run
 from core.training.presets import PRESETS, deviations, load_preset
+from tests.app.all_dialogs import ANSWERS
 from tests.app.measuring import painted_texts
 from tests.trained_study import TINY
 
@@ -420,11 +425,11 @@ def test_where_a_training_runs_is_chosen_on_the_plan(qtbot: QtBot, train: MainWi
     card = Device(kind="cuda", name="A Card", memory_bytes=24_000_000_000)
     plan.show_devices((card, processor()))
     plan.show_hosts(["far"])
-    plan.show_launchers(["gpus"])
+    plan.show_launchers(["gpus"], ["lab"])
     texts = [where.itemText(place) for place in range(where.count()) if where.itemText(place)]
     assert texts == [
         "this computer, the fastest device", "this computer: A Card", "this computer: processor", "far",
-        "gpus (Slurm)", "Add a machine…",
+        "lab (any free machine)", "gpus (Slurm)", "Add a machine…", "Show machines…",
     ]  # fmt: skip
     where.setCurrentIndex(2)
     where.activated.emit(2)
@@ -434,9 +439,13 @@ def test_where_a_training_runs_is_chosen_on_the_plan(qtbot: QtBot, train: MainWi
     where.setCurrentIndex(3)
     where.activated.emit(3)
     assert plan.host == "far"
-    assert plan.device.text() == "On far, whose devices are not known here."
+    assert plan.device.text() == "On far, once a device there is free. The run needs no window."
     where.setCurrentIndex(4)
     where.activated.emit(4)
+    assert where.target.launcher == "lab" and where.is_pool
+    assert plan.device.text() == "On machines of lab with free devices. The runs need no window."
+    where.setCurrentIndex(5)
+    where.activated.emit(5)
     assert where.target.launcher == "gpus" and plan.host == ""
     assert plan.device.text() == "As jobs in Slurm, with the options of gpus. They need no window."
 
@@ -459,7 +468,7 @@ def test_another_machine_is_set_up_and_confirmed_from_the_plan(
     monkeypatch.setenv("MARGINALIA_STATE", str(tmp_path / "state"))
     plan = train.train.plan
     where = plan.where
-    where.activated.emit(where.count() - 1)
+    where.activated.emit(where.findText("Add a machine…"))
     [dialog] = train.train.findChildren(MachineDialog)
     assert not dialog.add.isEnabled()
     dialog.name.setText("far")
@@ -473,6 +482,53 @@ def test_another_machine_is_set_up_and_confirmed_from_the_plan(
     qtbot.mouseClick(dialog.add, Qt.MouseButton.LeftButton)
     assert plan.host == "far"
     assert [host.address for host in Hosts().confirmed()] == ["me@other.example.org"]
+
+
+def test_the_devices_of_the_machines_are_shown_with_who_uses_them(
+    qtbot: QtBot, train: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARGINALIA_STATE", str(tmp_path / "state"))
+    for name in ANSWERS:
+        Hosts().put(confirm(RemoteHost(name=name, address=name, program="x")))
+    asked: list[tuple[str, ...]] = []
+
+    def ask(names: tuple[str, ...], **_: object) -> object:
+        asked.append(names)
+        return ANSWERS
+
+    monkeypatch.setattr(machines_dialog, "ask_hosts", ask)
+    train.train.refresh()
+    where = train.train.plan.where
+    where.activated.emit(where.findText("Show machines…"))
+    [dialog] = train.train.findChildren(MachinesDialog)
+    qtbot.waitUntil(lambda: dialog.table.rowCount() == 4, timeout=10_000)
+    assert set(asked[0]) == set(ANSWERS) and dialog.summary.text() == "Free devices: 2 of 3"
+    cells = [[dialog.table.item(row, column).text() for column in range(4)] for row in range(4)]
+    card = "NVIDIA RTX A5000, 24 GB"
+    assert [line[:3] for line in cells[:3]] == [
+        ["reading-room", card, "820 GB"], ["reading-room", card, "820 GB"],
+        ["office", "processor, cores: 8", "95 GB"],
+    ]  # fmt: skip
+    assert (cells[0][3], cells[2][3]) == ("free", "free") and cells[1][3].startswith("in use by ann since ")
+    assert "it accepts no key of yours" in cells[3][3]
+    dialog.close()
+
+
+def test_a_waiting_run_with_a_job_elsewhere_is_cancelled_there_and_stays_until_that_is_recorded(
+    qtbot: QtBot, train: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training, study = train.training, train.session.study
+    config = configure("compact", label="margin", seed=1, changes=TINY)
+    here, there = (plan_run(study, config, {}, name=name) for name in ("here", "there"))
+    (study.run_folder(there.id) / LEFT).write_text("{}")
+    asked: list[str] = []
+    monkeypatch.setattr(cancelling, "ask_to_cancel", lambda study, runs: asked.extend(run.name for run in runs))
+    training.waiting.extend([here, there])
+    training.withdraw(here)
+    training.withdraw(there)
+    qtbot.waitUntil(lambda: asked == ["there"], timeout=10_000)
+    assert [run.name for run in training.waiting] == ["there"] and training.stopping == {there.id}
+    training.waiting.clear()
 
 
 def test_a_lesion_that_is_left_out_is_shown_and_its_class_trained_by_one_press_each(
