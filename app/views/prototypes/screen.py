@@ -389,7 +389,7 @@ class PrototypesScreen(ModelScreen):
 
 
 def without(ticked: Collection[int]) -> str:
-    """What the figures below are of."""
+    """Name the pruned model that the figures below describe."""
     if not ticked:
         return tr("Mark prototypes with X to see at once what the model would be without them.")
     numbers = listed([str(index + 1) for index in sorted(ticked)])

@@ -1,4 +1,4 @@
-"""What a list of studies shows of one that is not open: its size, the progress, and one of its images."""
+"""Summary of a study that is not open, for lists of studies: size, progress, and one of its images."""
 
 from __future__ import annotations
 
