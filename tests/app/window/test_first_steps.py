@@ -80,8 +80,9 @@ def test_a_recent_study_shows_one_of_its_mammograms_and_how_far_it_is(
 
 
 def test_a_recent_study_that_is_gone_foreign_or_damaged_is_listed_without_a_picture(
-    study_folder: Path, tmp_path: Path
+    study_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("MARGINALIA_STATE", str(tmp_path / "state"))
     assert glance_at(tmp_path / "gone", None, 48) is None
     assert glance_at(study_folder, None, 48) is None, "nobody here made or checked it"
     mark_trusted(study_folder)
