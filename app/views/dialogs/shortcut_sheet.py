@@ -15,7 +15,7 @@ from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 
 _COLUMNS = 3
-_TEXT = 58
+_TEXT = 54
 """Share of a column that its text takes beside the keys, in percent."""
 
 
