@@ -82,7 +82,7 @@ class Program:
     def __call__(self, *words: object, code: int | None = 0, **environment: str) -> str:
         """What the command prints; it must end with ``code`` (None: any)."""
         process = self.begin(*words, **environment)
-        said, _ = process.communicate(timeout=280)
+        said, _ = process.communicate(timeout=900)
         assert code is None or process.returncode == code, said
         return said
 
@@ -113,7 +113,7 @@ def status(study: Path, name: str) -> str:
         return find_run(opened, name).status.value
 
 
-def wait_until(ready: Callable[[], object], seconds: float = 400) -> None:
+def wait_until(ready: Callable[[], object], seconds: float = 900) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, "it did not come to this"
