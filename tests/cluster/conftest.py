@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -98,6 +99,19 @@ def program() -> Iterator[Program]:
     made = Program()
     yield made
     made.end()
+
+
+@pytest.fixture(scope="session")
+def local_folds(trained_study: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
+    """The weights of the three folds of a training on this machine, by fold."""
+    study = tmp_path_factory.mktemp("local") / "study"
+    shutil.copytree(trained_study, study)
+    program = Program()
+    try:
+        program("train", study, "--folds", "3", "--name", "here", "--quiet", *CHANGES, OMP_NUM_THREADS="1")
+    finally:
+        program.end()
+    return {fold: weights(study, f"here-fold{fold}") for fold in (1, 2, 3)}
 
 
 def weights(study: Path, name: str) -> str:
