@@ -198,7 +198,7 @@ def test_paths_that_sbatch_and_shells_would_read_otherwise(
 def test_a_job_at_its_time_limit_keeps_its_checkpoint_and_is_queued_again(
     slurm: RealSlurm, program: Program, own_study: Path
 ) -> None:
-    program("launchers", "add", "short", "--slurm", "--time=1 --signal=B:USR1@50 --cpus-per-task=1")
+    program("launchers", "add", "short", "--slurm", "--time=3 --signal=B:USR1@80 --cpus-per-task=1")
     follower = program.begin("train", own_study, "--name", "again", "--launcher", "short", *LONG)
     wait_until(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", "1"))
     (folder,) = [path.parent for path in _events(own_study)]
