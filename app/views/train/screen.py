@@ -42,7 +42,7 @@ from app.state.session import Session
 from app.views.screen import Screen
 from app.views.train.comparison import RunComparisonView
 from app.views.train.history import FILE as HISTORY
-from app.views.train.history import Point, continued, read_history
+from app.views.train.history import Point, auroc_course, continued, read_history
 from app.views.train.job_panel import JobPanel
 from app.views.train.machine_dialog import MachineDialog
 from app.views.train.machines_dialog import MachinesDialog
@@ -232,6 +232,7 @@ class TrainScreen(Screen):
                 working = is_worked_on(self.session.study, run)
                 states[run.id] = tr("is being trained") if working else tr("interrupted")
         self.runs.show_runs(runs, live, states, [run.id for run in self.training.waiting])
+        self.runs.show_courses({run.id: auroc_course(self._history(run)) for run in runs})
 
     def _show_curves(self) -> None:
         """The curves of the ticked runs, else of the chosen one, else of the job."""
@@ -255,6 +256,7 @@ class TrainScreen(Screen):
         self.job.show_progress(job)
         if isinstance(event, Metrics):
             self._show_curves()
+            self.runs.show_courses({job.run.id: auroc_course(self._history(job.run))})
         elif isinstance(event, Projected):
             self._show_prototypes()
 

@@ -18,9 +18,10 @@ from app.views.train import machines_dialog
 from app.views.train.comparison import RunComparisonView
 from app.views.train.curves import Curves
 from app.views.train.field_names import NAMED, RULES, titled
-from app.views.train.history import Point, continued, phases, projections
+from app.views.train.history import Point, auroc_course, continued, phases, projections
 from app.views.train.machine_dialog import MachineDialog
 from app.views.train.machines_dialog import MachinesDialog
+from app.views.train.run_delegate import COURSE, RunColumn
 from app.views.train.runs_table import config_differences
 from app.views.train.validation import ExternalValidationView
 from app.widgets.label import Label
@@ -40,6 +41,7 @@ from core.tasks.runs.devices import Device, processor
 from core.tasks.runs.lifecycle import plan_run
 from core.training.presets import PRESETS, deviations, load_preset
 from tests.app.all_dialogs import ANSWERS
+from tests.app.measuring import painted_texts
 from tests.trained_study import TINY
 
 
@@ -232,7 +234,7 @@ def test_a_run_that_waits_can_be_taken_out_of_the_queue_and_two_are_compared(
     assert not screen.runs.compare.isEnabled()
     place = screen.runs.compare.pos()
     for row in range(2):
-        screen.runs.table.item(row, 0).setCheckState(Qt.CheckState.Checked)
+        screen.runs.table.item(row, RunColumn.NAME).setCheckState(Qt.CheckState.Checked)
     assert screen.runs.compare.pos() == place, "nothing moves under the pointer"
     assert "seed: second 7, tiny 1" in screen.runs.differences.sentence
     assert screen.job.curves.auroc.heading.sentence == "Validation AUROC · second, tiny"
@@ -268,7 +270,7 @@ def test_the_device_is_named_and_a_card_that_is_not_there_is_said_before_the_sta
 def test_a_note_is_kept_and_an_archived_run_leaves_the_table(qtbot: QtBot, train: MainWindow) -> None:
     runs = train.train.runs
     [run] = train.session.study.runs.all()
-    item = runs.table.item(0, 6)
+    item = runs.table.item(0, RunColumn.NOTES)
     assert item is not None
     item.setText("the first one")
     assert train.session.study.runs.get(run.id).notes == "the first one"
@@ -277,6 +279,21 @@ def test_a_note_is_kept_and_an_archived_run_leaves_the_table(qtbot: QtBot, train
     assert runs.table.rowCount() == 0
     runs.archived.setChecked(True)
     assert runs.table.rowCount() == 1
+
+
+def test_a_run_shows_its_name_above_preset_and_date_and_the_course_of_its_auroc(train: MainWindow) -> None:
+    screen = train.train
+    [run] = train.session.study.runs.all()
+    course = auroc_course(screen._history(run))
+    item = screen.runs.table.item(0, RunColumn.AUROC)
+    assert item is not None
+    assert item.data(COURSE) == course
+    assert course and all(0 <= value <= 1 for value in course)
+    screen.runs.choose(run.id)
+    texts = painted_texts(train)
+    assert run.name in texts
+    assert any(text.startswith("compact · ") for text in texts), texts
+    assert screen.runs.table.horizontalScrollBar().maximum() == 0
 
 
 def test_an_empty_study_says_what_is_missing(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
@@ -293,12 +310,12 @@ def test_a_training_that_ended_while_another_screen_was_shown_is_shown_as_finish
     [run] = study.runs.all()
     study.runs.update(msgspec.structs.replace(run, status=RunStatus.RUNNING))
     train.session.changed.emit(RunsChanged(run_id=run.id))
-    assert screen.runs.table.item(0, 1).text() == "interrupted"
+    assert screen.runs.table.item(0, RunColumn.STATE).text() == "interrupted"
     train.actions_["workspace.annotate"].trigger()
     study.runs.update(run)
     train.session.changed.emit(RunsChanged(run_id=run.id))
     train.actions_["workspace.train"].trigger()
-    assert screen.runs.table.item(0, 1).text() == "finished"
+    assert screen.runs.table.item(0, RunColumn.STATE).text() == "finished"
     screen.runs.choose(run.id)
     assert screen.runs.open.isEnabled()
 
