@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -101,6 +102,18 @@ def number(value: int) -> str:
 def decimal(value: float, digits: int) -> str:
     """Return the value with this number of decimal places, after a point or comma as the user writes them."""
     return QLocale().toString(value, "f", digits)
+
+
+def listed(parts: Sequence[str]) -> str:
+    """The parts as a sentence lists them: "1, 2 and 3"."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return tr("{first} and {last}", first=", ".join(parts[:-1]), last=parts[-1])
+
+
+def one_or_many(count: int, one: str, many: str) -> str:
+    """The text for this number of things."""
+    return one if count == 1 else many
 
 
 def local_time(at_utc: str) -> str:

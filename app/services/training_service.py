@@ -21,6 +21,7 @@ from app.state.session import Session
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, Event, IsCancelled, Message, Metrics, Progress, Projected, Started
 from core.domain.study import Run
+from core.jobs.run_records import has_job_elsewhere
 
 if TYPE_CHECKING:
     from core.store.study import Study
@@ -57,7 +58,7 @@ class PlanRequest:
     host: str = ""
     """Name of the machine that trains (``core.jobs.hosts``); empty: this one."""
     launcher: str = ""
-    """Name of the launcher of Slurm that trains (``core.jobs.launcher_profiles``); empty: none."""
+    """Name of the launcher of Slurm or of hosts that trains (``core.jobs.launcher_profiles``); empty: none."""
 
 
 class TrainingService(QObject):
@@ -77,6 +78,9 @@ class TrainingService(QObject):
         self.waiting: deque[Run] = deque()
         self._task: LongTask | None = None
         self._planning: LongTask | None = None
+        self._cancelling: list[LongTask] = []
+        self.stopping: set[str] = set()
+        """Ids of waiting runs whose job in Slurm or on another machine was asked to stop."""
         self._leave = threading.Event()
         self._found: set[str] = set()
         """Ids of runs whose job was there when the study was opened."""
@@ -106,7 +110,7 @@ class TrainingService(QObject):
                 folds=request.folds,
                 host=request.host,
             )
-            if request.launcher:  # all of them now; they are followed one after another
+            if request.launcher or request.host:  # all of them now; they are followed one after another
                 leave_runs(study, runs, request.launcher, Told(emit=emit, cancelled=cancelled))
             return [study.runs.get(run.id) for run in runs]
 
@@ -147,8 +151,33 @@ class TrainingService(QObject):
         self.changed.emit()
 
     def withdraw(self, run: Run) -> None:
-        """Take a waiting run out of the queue; it stays planned."""
-        self.waiting = deque(one for one in self.waiting if one.id != run.id)
+        """Take a waiting run out of the queue; it stays planned.
+
+        A run that was handed to Slurm or to another machine is cancelled there; it stays until that is recorded.
+        """
+        if not has_job_elsewhere(self.session.study, run):
+            self.waiting = deque(one for one in self.waiting if one.id != run.id)
+        elif run.id not in self.stopping:
+            self._cancel_elsewhere(run)
+        self.changed.emit()
+
+    def _cancel_elsewhere(self, run: Run) -> None:
+        study = self.session.writable_study()
+        self.stopping.add(run.id)
+
+        def job(emit: Emit, cancelled: IsCancelled) -> object:
+            from core.tasks.runs.cancelling import ask_to_cancel
+
+            ask_to_cancel(study, [run])
+            return None
+
+        self._cancelling.append(self._begin(job, "cancelling", self._take_cancelled))
+
+    def _take_cancelled(self, outcome: WorkResult) -> None:
+        self._cancelling = [task for task in self._cancelling if task.running]
+        if outcome.sentence:  # shown where problems of a plan are; it can be asked again
+            self.stopping.clear()
+            self.planned.emit(outcome)
         self.changed.emit()
 
     def stop(self) -> None:
@@ -159,7 +188,7 @@ class TrainingService(QObject):
     def stop_all(self) -> None:
         """Forget the queue, stop what runs and wait for its end."""
         self.waiting.clear()
-        for task in (self._task, self._planning):
+        for task in (self._task, self._planning, *self._cancelling):
             if task is not None:
                 task.wait()
         self._task = self._planning = None
@@ -168,8 +197,9 @@ class TrainingService(QObject):
         """Forget the queue and let what runs go on alone; it is found again when the study is opened."""
         self.waiting.clear()
         self._leave.set()
-        if self._planning is not None:
-            self._planning.wait()
+        for task in (self._planning, *self._cancelling):
+            if task is not None:
+                task.wait()
         if self._task is not None:
             self._task.join()
         self._task = self._planning = None
@@ -190,6 +220,7 @@ class TrainingService(QObject):
         run, study, leave = self.waiting.popleft(), self.session.study, self._leave
         found = run.id in self._found
         self._found.discard(run.id)
+        self.stopping.discard(run.id)
         self.job = JobState(run=run)
 
         def job(emit: Emit, cancelled: IsCancelled) -> object:

@@ -34,12 +34,14 @@ from core.platform.atomic import atomic_write
 from core.pruning.prune import prepare, prunable_state, prune
 from core.pruning.revision import apply_revision, make_revision
 from core.pruning.suggest import removable, suggest
+from core.tasks.runs.held_device import held_card
 from core.training.config import TrainingConfig
 from core.training.fixed_draws import KnownFeatures
 from core.training.request import data_fingerprint
 from core.training.run_inputs import RunStart
 from core.training.similarity_table import load_table
 from core.training.state import STATE_NAME
+from core.training.team import ALONE
 from core.training.trainer import train
 
 RECORD = "part.json"
@@ -147,6 +149,15 @@ def carry_out(
     where = f", fold {data.fold}" if data.fold else ""
     emit(Message(level="info", text=f"Training {trial.name}, seed {seed}{where}."))
     config = trial.with_seed(seed)
+    device = config.base.device if isinstance(config, ClassifierConfig) else config.device
+    with held_card(device, ALONE, emit=emit, cancelled=cancelled):
+        return _carried_out(out, trial, seed, data, emit=emit, cancelled=cancelled)
+
+
+def _carried_out(
+    out: Path, trial: Trial, seed: int, data: Data, *, emit: Emit, cancelled: IsCancelled
+) -> FinishedPart:
+    folder, config = part_folder(out, trial, seed, data.fold), trial.with_seed(seed)
     hand_to_part(out, folder, config)
     rois, kept = data.rois, None
     if trial.fine_images is not None:

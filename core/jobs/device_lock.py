@@ -1,7 +1,7 @@
 """Devices of a machine on which several people train: one job for each graphics card, or for the processor.
 
-A lock is a file that every user of the machine may lock, and that the system frees when its holder dies. Trainings
-that another machine sent take one (``core.tasks.runs.remote_worker``).
+A lock is a file that every user of the machine may lock, and that the system frees when its holder dies. Which
+trainings take one: ``core.tasks.runs.held_device``.
 """
 
 from __future__ import annotations
@@ -29,8 +29,14 @@ _FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 """A link in a folder that all may write could lead to a file of this user's, which would be emptied."""
 
 
-def card_name(index: int) -> str:
-    return f"graphics card {index}"
+def card_names(count: int) -> list[str]:
+    """Return the names of the ``count`` graphics cards that this process sees, as every process here names them.
+
+    Where CUDA_VISIBLE_DEVICES chooses cards, the first of them is another card than the first of the machine.
+    """
+    chosen = [word.strip() for word in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    known = len(chosen) >= count and all(word.isdigit() for word in chosen[:count])
+    return [f"graphics card {chosen[index] if known else index}" for index in range(count)]
 
 
 def busy_devices(devices: Sequence[str]) -> dict[str, str]:
@@ -49,8 +55,11 @@ def busy_devices(devices: Sequence[str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def one_of(devices: Sequence[str], *, emit: Emit, cancelled: IsCancelled) -> Iterator[str]:
-    """Hold the first of the devices that is free; wait for one if none is. Raises: Cancelled while it waits."""
+def one_of(devices: Sequence[str], *, emit: Emit, cancelled: IsCancelled, waits: bool = True) -> Iterator[str]:
+    """Hold the first of the devices that is free. If none is, wait for one, or share the first (``waits`` False).
+
+    Raises: Cancelled while it waits.
+    """
     told = False
     while True:
         for device in devices:
@@ -66,9 +75,13 @@ def one_of(devices: Sequence[str], *, emit: Emit, cancelled: IsCancelled) -> Ite
                     return
         if cancelled():
             raise Cancelled
+        used = "; ".join(f"{device} by {holder}" for device, holder in busy_devices(devices).items())
+        if not waits:
+            emit(Message(level="info", text=f"Sharing a device that is in use: {used}."))
+            yield devices[0]
+            return
         if not told:
             told = True
-            used = "; ".join(f"{device} by {holder}" for device, holder in busy_devices(devices).items())
             emit(Message(level="info", text=f"Waiting for a free device: {used}."))
         time.sleep(_WAIT_S)
 

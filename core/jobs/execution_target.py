@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 CHILD = (sys.executable, "-m", "core.jobs.child")
+SHARED = "MARGINALIA_SHARED_CARDS"
+"""Variable in the environment of children whose user wants several at once, on the same card if need be."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -24,4 +26,4 @@ THIS_MACHINE = ExecutionTarget()
 
 def with_threads(threads: int) -> ExecutionTarget:
     """Return this machine with ``threads`` for a child, so that parallel children do not compete for cores."""
-    return ExecutionTarget(environment=dict.fromkeys(_THREADS, str(max(1, threads))))
+    return ExecutionTarget(environment={**dict.fromkeys(_THREADS, str(max(1, threads))), SHARED: "1"})

@@ -27,6 +27,11 @@ class Launcher:
     hosts: tuple[str, ...] = ()
     """Names of the hosts of a pool."""
 
+    @property
+    def is_here(self) -> bool:
+        """True if the jobs run on this machine."""
+        return self.slurm is None and not self.hosts
+
     def place(self) -> ExecutionTarget:
         """Return the execution target of a job on this machine, with its share of the threads."""
         return THIS_MACHINE if self.at_once == 1 else with_threads(_cores() // self.at_once)

@@ -36,6 +36,11 @@ def slurm_launchers() -> tuple[str, ...]:
     return names or (("slurm",) if shutil.which("sbatch") else ())
 
 
+def host_pools() -> tuple[HostPool, ...]:
+    """Return this user's pools of hosts. Raises: BadFileError if the file of the launchers is damaged."""
+    return tuple(one for one in LauncherProfiles().all() if isinstance(one, HostPool))
+
+
 class LauncherProfiles:
     """The launchers of this user, in one JSON file."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from core.domain.events import Emit, IsCancelled
-from core.jobs.device_lock import PROCESSOR, busy_devices, card_name
+from core.jobs.device_lock import PROCESSOR, busy_devices, card_names
 from core.platform.system import free_bytes, has_cuda_driver, installed_memory, usable_cores
 from core.platform.version import code_version
 
@@ -37,15 +37,22 @@ class MachineReport(msgspec.Struct, frozen=True, kw_only=True):
     cards: tuple[GraphicsCard, ...]
     free_bytes: int
     """Free space for the files of runs."""
+    device_names: tuple[str, ...] = ()
+    """Names of the cards, in their order, or of the processor where there is none."""
     busy: dict[str, str] = {}
     """Devices on which a training of this program runs, each with whose since when."""
     job: str = ""
     """The number of the Slurm job that reported; "" outside of one."""
 
     @property
+    def capacity(self) -> int:
+        """The number of trainings that it takes at the same time: one for each card, else one."""
+        return max(1, len(self.cards))
+
+    @property
     def is_free(self) -> bool:
         """True if a training there would find a device at once."""
-        return len(self.busy) < max(1, len(self.cards))
+        return len(self.busy) < self.capacity
 
     @property
     def words(self) -> str:
@@ -72,6 +79,7 @@ def report_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) ->
     while not folder.exists():
         folder = folder.parent
     cards = _cards()
+    names = card_names(len(cards)) or [PROCESSOR]
     found = MachineReport(
         node=platform.node(),
         code_version=code_version(),
@@ -81,7 +89,8 @@ def report_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) ->
         cards=cards,
         free_bytes=free_bytes(folder),
         job=job_number(),
-        busy=busy_devices([card_name(index) for index in range(len(cards))] or [PROCESSOR]),
+        device_names=tuple(names),
+        busy=busy_devices(names),
     )
     report: dict[str, object] = msgspec.to_builtins(found)
     return report

@@ -82,6 +82,15 @@ def is_worked_on(study: Study, run: Run) -> bool:
     return known is not None and detached.final_event(Path(known.folder)) is None
 
 
+def has_job_elsewhere(study: Study, run: Run) -> bool:
+    """Return True if the run is in Slurm's queue or was left on a host, and its end has not come."""
+    folder = study.run_folder(run.id)
+    if (folder / LEFT).is_file():
+        return run.status is not RunStatus.FINISHED
+    known = read_submission(folder) if run.status is RunStatus.RUNNING else None
+    return known is not None and detached.final_event(Path(known.folder)) is None
+
+
 def status_word(study: Study, run: Run) -> str:
     """Return the status of a run; ``INTERRUPTED`` for one that counts as running and that nobody trains."""
     if run.status is RunStatus.RUNNING and not is_worked_on(study, run):

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import msgspec
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
@@ -23,11 +24,13 @@ from app.views.pacs.profile_dialog import ProfileDialog
 from app.views.train.comparison import RunComparisonView
 from app.views.train.leaving import may_leave_training
 from app.views.train.machine_dialog import MachineDialog
+from app.views.train.machines_dialog import MachinesDialog
 from app.views.train.validation import ExternalValidationView
 from core.data.data_snapshot import DataChanges
-from core.domain.errors import ConflictError
+from core.domain.errors import ConflictError, TrainingError
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType
+from core.jobs.machine_report import GraphicsCard, MachineReport
 from core.pacs.profile import DicomwebProfile, Profiles
 from core.tasks.runs.run_data import ChangedData
 from core.tasks.studies.recovery import Recovery, UnfinishedImport
@@ -61,7 +64,7 @@ def visit_dialogs(window: MainWindow, source: Path, visit: Visit, until: Until) 
     _visit_questions(window, visit)
     _visit_tasks(window, visit, until)
     _visit_imports(window, source, visit, until)
-    for name, widget in _made(window).items():
+    for name, widget in _made(window, until).items():
         widget.show()
         _close_after(visit, name, widget)
 
@@ -121,7 +124,7 @@ def _visit_imports(window: MainWindow, source: Path, visit: Visit, until: Until)
     _close_after(visit, "import", report)
 
 
-def _made(window: MainWindow) -> dict[str, QWidget]:
+def _made(window: MainWindow, until: Until) -> dict[str, QWidget]:
     """Those that open after something that a test machine does not have, made with values of that kind."""
     study = window.session.study
     [run, *_] = study.runs.all()
@@ -141,6 +144,31 @@ def _made(window: MainWindow) -> dict[str, QWidget]:
         "pacs-new": profile(None, window),
         "pacs-change": profile(_WEB, window),
         "machine": MachineDialog(window),
+        "machines": _machines(window, until),
         "compare": RunComparisonView([run, run], window),
         "validate": ExternalValidationView(study.folder, run, study.folder, window),
     }
+
+
+def _machines(window: MainWindow, until: Until) -> MachinesDialog:
+    """With the answers of three machines: one card of two in use, a processor that is free, a refused login."""
+    dialog = MachinesDialog((), window)
+    until(dialog.again.isEnabled)
+    dialog.show_answers(ANSWERS)
+    return dialog
+
+
+_CARD = GraphicsCard(name="NVIDIA RTX A5000", memory_bytes=24_000_000_000)
+_TWO_CARDS = MachineReport(
+    node="reading-room", code_version="0.2.0", torch="2.9.0", cores=16, memory_bytes=64_000_000_000,
+    cards=(_CARD, _CARD), free_bytes=820_000_000_000, device_names=("graphics card 0", "graphics card 1"),
+    busy={"graphics card 1": "ann since 2026-11-30T14:05+00:00"},
+)  # fmt: skip
+_PROCESSOR = msgspec.structs.replace(
+    _TWO_CARDS, node="office", cores=8, cards=(), device_names=("processor",), busy={}, free_bytes=95_000_000_000
+)
+ANSWERS = {
+    "reading-room": _TWO_CARDS,
+    "office": _PROCESSOR,
+    "lab-3": TrainingError("lab-3 refused the login: it accepts no key of yours; log in once by hand with ssh."),
+}

@@ -108,6 +108,13 @@ def pale_words(window: QWidget) -> set[str]:
     return found
 
 
+def painted_texts(window: QWidget) -> list[str]:
+    """Texts that the program itself paints in a window."""
+    with _painting() as record:
+        _picture(window, 1)
+    return [text for _, _, text in record.drawn]
+
+
 @dataclass(frozen=True)
 class _Painted:
     shortened: set[str]
@@ -205,6 +212,14 @@ def _cut(widget: QWidget) -> Iterator[str]:
             yield from _cut_headers(widget)
         case QAbstractItemView() if not isinstance(widget.parentWidget(), QComboBox):
             yield from _cut_cells(widget)
+            if _scrolls_sideways(widget):
+                yield "is wider than its place"
+
+
+def _scrolls_sideways(view: QAbstractItemView) -> bool:
+    """True of a table that hides columns; what is laid out from left to right is meant to be scrolled."""
+    across = isinstance(view, QListView) and view.flow() is QListView.Flow.LeftToRight
+    return not across and view.horizontalScrollBar().maximum() > 0
 
 
 def _cut_headers(header: QHeaderView) -> Iterator[str]:

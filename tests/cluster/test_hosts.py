@@ -89,6 +89,23 @@ def test_folds_are_spread_over_a_pool_and_never_share_a_device(
         assert weights(own_study, f"spread-fold{fold}") == weights(own_study, f"here-fold{fold}")
 
 
+def test_folds_are_left_on_a_pool_and_followed_again_from_there(
+    sshd: RealSshd, program: Program, own_study: Path
+) -> None:
+    program("launchers", "add", "lab", "--hosts", "gpu1", "stranger", "gpu2")
+    left = ("train", own_study, "--folds", "2", "--name", "left", "--launcher", "lab", "--detach")
+    said = program(*left, *CHANGES)
+    assert "left-fold1: gpu1" in said and "left-fold2: gpu2" in said and "stranger is left out" in said
+    again = program("train", own_study, "--resume", "left", "--launcher", "lab", "--detach")
+    assert "left-fold1: gpu1" in again and "left-fold2: gpu2" in again
+    folders = [next((sshd.folder / f"runs-{name}").iterdir()) for name in ("gpu1", "gpu2")]
+    assert "Trained left-fold1 left-fold2" in program("train", own_study, "--resume", "left")
+    assert not any(folder.exists() for folder in folders)
+    program("train", own_study, "--folds", "2", "--name", "here", "--quiet", *CHANGES)
+    for fold in (1, 2):
+        assert weights(own_study, f"left-fold{fold}") == weights(own_study, f"here-fold{fold}")
+
+
 def test_a_run_is_left_on_its_host_and_brought_home_by_another_program(
     sshd: RealSshd, program: Program, own_study: Path
 ) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -133,6 +135,35 @@ def test_a_lost_node_and_a_controller_that_is_away_end_no_run(
     said, _ = follower.communicate(timeout=200)
     assert follower.returncode == 0 and status(own_study, "lost") == "finished", said
     assert _handed_in(slurm) == {"1"}
+
+
+def test_a_controller_that_is_away_for_a_minute_is_told_once_and_ends_no_run(
+    slurm: RealSlurm, program: Program, own_study: Path
+) -> None:
+    follower = program.begin("train", own_study, "--name", "away", "--launcher", "slurm", *CHANGES,
+                             "--set", "epochs.joint=12")  # fmt: skip
+    wait_until(lambda: list(own_study.glob("runs/*/history.json")))
+    slurm.kill("slurmctld")
+    time.sleep(60)
+    slurm.start_controller()
+    said, _ = follower.communicate(timeout=200)
+    assert follower.returncode == 0 and status(own_study, "away") == "finished", said
+    assert said.count("Slurm cannot be asked") <= 1 and _handed_in(slurm) == {"1"}
+    wait_until(lambda: not _jobs(slurm), seconds=60)
+
+
+def test_a_launcher_is_tried_with_what_it_asks_for(
+    slurm: RealSlurm, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARGINALIA_STATE", str(tmp_path / "state"))
+    program("launchers", "add", "one", "--slurm", "--cpus-per-task=1 --time=5", "--prefix", "env IN_IMAGE=1")
+    assert "one works: job 1 ran on" in program("launchers", "test", "one")
+    assert json.loads(program("launchers", "test", "one", "--json"))["cores"] == 1
+    program("launchers", "add", "many", "--slurm", "--cpus-per-task=99")
+    assert "The job could not be handed to Slurm" in program("launchers", "test", "many", code=1)
+    slurm.call("scontrol", "update", f"NodeName={os.uname().nodename}", "State=DRAIN", "Reason=test")
+    assert "did not end within 3 seconds" in program("launchers", "test", "one", "--seconds", "3", code=1)
+    assert not _jobs(slurm)
 
 
 def _pull_the_plug(slurm: RealSlurm) -> None:

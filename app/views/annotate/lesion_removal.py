@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QCheckBox, QMessageBox, QWidget
 
 from app.operations.lesions import remove_lesion
 from app.qt.dialogs import open_dialog
+from app.qt.formatting import listed
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.state.journal import Act
@@ -46,7 +47,7 @@ class LesionRemoval:
         box.setWindowTitle(tr("Remove lesion"))
         box.setText(tr("Remove lesion {n}?", n=number))
         box.setInformativeText(
-            tr("{names} labelled this lesion or drew on it. Undo brings everything back.", names=", ".join(others))
+            tr("{names} labelled this lesion or drew on it. Undo brings everything back.", names=listed(others))
         )
         agreed = QCheckBox(tr("Remove their labels and shapes too"), box)
         box.setCheckBox(agreed)

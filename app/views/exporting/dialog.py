@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from app.qt.background import WorkResult
 from app.qt.dialogs import open_dialog
+from app.qt.formatting import one_or_many
 from app.qt.spacing import dialog_column
 from app.qt.task import Job, LongTask
 from app.qt.translation import tr
@@ -217,7 +218,11 @@ class ExportDialog(QDialog):
         if isinstance(outcome.error, Cancelled):
             self.said.setText(tr("Cancelled; nothing was written."))
         else:
-            written = tr("{n} items were written to {place}.", n=outcome.value, place=self._target)
+            written = one_or_many(
+                outcome.value if isinstance(outcome.value, int) else 0,
+                tr("1 item was written to {place}.", place=self._target),
+                tr("{n} items were written to {place}.", n=outcome.value, place=self._target),
+            )
             self.said.setText(outcome.sentence or written)
             self.show_button.setVisible(not outcome.sentence)
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from app.qt.background import WorkResult
+from app.qt.formatting import one_or_many
 from app.qt.geometry import resize_on_screen
 from app.qt.spacing import dialog_column
 from app.qt.task import Job, LongTask
@@ -89,15 +90,22 @@ class ImportDialog(QDialog):
 
     def _show_result(self, result: ImportResult) -> None:
         parts = [
-            tr("{n} images imported", n=result.images),
-            tr("{n} lesions", n=result.lesions),
-            tr("{n} fine annotations", n=result.annotations),
+            one_or_many(count, one, many)
+            for count, one, many in (
+                (result.images, tr("1 image imported"), tr("{n} images imported", n=result.images)),
+                (result.lesions, tr("1 lesion"), tr("{n} lesions", n=result.lesions)),
+                (result.annotations, tr("1 fine annotation"), tr("{n} fine annotations", n=result.annotations)),
+            )
         ]
         begin = tr("Cancelled. Finished work is kept:") + " " if result.cancelled else ""
         sentence = begin + ", ".join(parts if not result.cancelled else parts[:1]) + "."
         noted = sum(found.fate in TO_READ for found in result.files)
         if noted:
-            sentence += " " + tr("{n} files could not be used or have a note; they come first.", n=noted)
+            sentence += " " + one_or_many(
+                noted,
+                tr("1 file could not be used or has a note; it comes first."),
+                tr("{n} files could not be used or have a note; they come first.", n=noted),
+            )
         self.text.setText(sentence)
         self.table.show_files(problems_first(result.files))
         self.table.setVisible(True)

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.qt.background import WorkResult
-from app.qt.formatting import number, word
+from app.qt.formatting import number, one_or_many, word
 from app.qt.geometry import resize_on_screen
 from app.qt.spacing import dialog_column
 from app.qt.task import LongTask
@@ -255,7 +255,8 @@ class ImportPreview(QDialog):
         self.table.show_files(problems, coming=True)
         # high only where there is something to read
         resize_on_screen(self, self.width(), SIZE[1] if problems else _LOW)
-        self.import_button.setText(tr("Import {n} images", n=number(found.images)))
+        one, many = tr("Import 1 image"), tr("Import {n} images", n=number(found.images))
+        self.import_button.setText(one_or_many(found.images, one, many))
 
     def _accept(self) -> None:
         if self.found is not None:

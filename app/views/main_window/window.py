@@ -386,6 +386,7 @@ class MainWindow(QMainWindow):
         settings.put("window/geometry", self.saveGeometry())
         self.workspaces.remember_place()
         self.studies.close()
+        self.welcome.stop()
         self.workspaces.stop()
         super().closeEvent(event)
 

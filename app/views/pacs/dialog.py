@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from app.qt.background import WorkResult
 from app.qt.dialogs import open_dialog
+from app.qt.formatting import one_or_many
 from app.qt.sentences import translate_message
 from app.qt.spacing import dialog_column
 from app.qt.task import Job, LongTask
@@ -39,7 +40,7 @@ from app.views.pacs.jobs import (
 )
 from app.views.pacs.profile_dialog import ProfileDialog
 from app.views.pacs.search_form import SearchForm
-from app.views.pacs.tables import found_row, found_table, waiting_row, waiting_table
+from app.views.pacs.tables import found_row, found_sentence, found_table, waiting_row, waiting_table
 from app.widgets.label import Label
 from core.domain.errors import Cancelled, MarginaliaError, PacsLoginError
 from core.domain.events import Event, Progress
@@ -311,15 +312,11 @@ class PacsDialog(QDialog):
     def _show_found(self, found: Found) -> None:
         self._found = found.studies
         self.table.fill([found_row(study) for study in found.studies])
-        words = [tr("{n} examinations.", n=len(found.studies))]
-        if found.more:
-            words.append(tr("The PACS has more results; narrow the search."))
-        if found.left_out:
-            words.append(tr("{n} answers without a valid identifier were left out.", n=found.left_out))
-        self.text.setText(" ".join(words))
+        self.text.setText(found_sentence(found))
 
     def _show_brought(self, brought: ImportedExamination) -> None:
-        words = [tr("{n} images imported.", n=brought.images), *brought.left_out[:3]]
+        one, many = tr("1 image imported."), tr("{n} images imported.", n=brought.images)
+        words = [one_or_many(brought.images, one, many), *brought.left_out[:3]]
         self.text.setText(" ".join(words))
         self.imported.emit(brought.images)
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from app.qt.formatting import view_name
+from app.qt.formatting import one_or_many, view_name
 from app.qt.translation import tr
 from app.widgets.label import tip
 from core.pacs.inbox import Transfer
-from core.pacs.query import FoundStudy
+from core.pacs.query import Found, FoundStudy
 
 
 class Rows(QTableWidget):
@@ -58,6 +58,19 @@ def found_row(study: FoundStudy) -> tuple[str, ...]:
     else:
         images = "?" if study.objects is None else str(study.objects)
     return (study.date, study.patient_id, study.patient_name, study.modalities, images, study.description)
+
+
+def found_sentence(found: Found) -> str:
+    """How many examinations were found, and what was left out."""
+    count, left_out = len(found.studies), found.left_out
+    sentences = [one_or_many(count, tr("1 examination."), tr("{n} examinations.", n=count))]
+    if found.more:
+        sentences.append(tr("The PACS has more results; narrow the search."))
+    if left_out:
+        one = tr("1 answer without a valid identifier was left out.")
+        many = tr("{n} answers without a valid identifier were left out.", n=left_out)
+        sentences.append(one_or_many(left_out, one, many))
+    return " ".join(sentences)
 
 
 def waiting_table() -> Rows:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from app.qt.colours import ERASER, LESION
 from app.qt.contrast import readable
+from app.qt.formatting import listed
 from app.qt.theme import faint, warning
 from app.qt.translation import tr
 from app.widgets.explain.heat import RELEVANT, draw_box, fitted, frame_to
@@ -149,7 +150,7 @@ class PrototypeCard(QAbstractButton):
 
     def likeness(self) -> str:
         """Which prototypes are duplicates of it; empty where none is."""
-        numbers = ", ".join(str(index + 1) for index in self._alike)
+        numbers = listed([str(index + 1) for index in self._alike])
         return tr("like {numbers}", numbers=numbers) if numbers else ""
 
     @property

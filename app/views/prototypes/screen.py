@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from app.actions.catalogue import Need
 from app.operations import models
+from app.qt.formatting import listed
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.services.model_service import ModelService
@@ -229,12 +230,7 @@ class PrototypesScreen(ModelScreen):
         self.outcome = None
         if model is None:
             return
-        numbers = ", ".join(str(index + 1) for index in sorted(ticked))
-        self.state.setText(
-            tr("Without prototype {numbers}, refitted:", numbers=numbers)
-            if ticked
-            else tr("Mark prototypes with X to see at once what the model would be without them.")
-        )
+        self.state.setText(without(ticked))
         if ticked and self.tabs.currentWidget() is self.detail:
             self.tabs.setCurrentWidget(self.page)
         self.preview.ask(model, ticked, self.desk.surveyed_model)
@@ -390,3 +386,13 @@ class PrototypesScreen(ModelScreen):
             self.tabs.setCurrentWidget(self.page)
             return False
         return True
+
+
+def without(ticked: Collection[int]) -> str:
+    """Name the pruned model that the figures below describe."""
+    if not ticked:
+        return tr("Mark prototypes with X to see at once what the model would be without them.")
+    numbers = listed([str(index + 1) for index in sorted(ticked)])
+    if len(ticked) == 1:
+        return tr("Without prototype {number}, refitted:", number=numbers)
+    return tr("Without prototypes {numbers}, refitted:", numbers=numbers)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.qt.formatting import one_or_many
 from app.qt.translation import tr
 from app.widgets.label import Label
 from app.widgets.number import NumberField
@@ -108,7 +109,9 @@ class SetupPage(QWidget):
         self.studies.clear()
         self.known.setVisible(bool(studies))
         for made in studies:
-            item = QListWidgetItem(tr("{name}: {count} lesions", name=made.name, count=len(made.lesion_ids)))
+            name, count = made.name, len(made.lesion_ids)
+            one, many = tr("{name}: 1 lesion", name=name), tr("{name}: {count} lesions", name=name, count=count)
+            item = QListWidgetItem(one_or_many(count, one, many))
             item.setData(_STUDY, made)
             self.studies.addItem(item)
         if studies:

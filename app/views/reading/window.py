@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from app.operations import models
 from app.qt.background import Background, WorkResult
 from app.qt.dialogs import open_dialog
+from app.qt.formatting import one_or_many
 from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.services.model_service import ModelService
@@ -269,7 +270,12 @@ class ReadingWindow(QDialog):
     def _show_done(self, made: ReaderStudy) -> None:
         self.made, self.step = made, None
         count = len(self.session.study.reader_studies.readings(made.id))
-        self.figures.setPlainText(tr("{name}: {count} readings are kept.", name=made.name, count=count))
+        kept = one_or_many(
+            count,
+            tr("{name}: 1 reading is kept.", name=made.name),
+            tr("{name}: {count} readings are kept.", name=made.name, count=count),
+        )
+        self.figures.setPlainText(kept)
         self.pages.setCurrentWidget(self.results)
 
     def _evaluate(self) -> None:

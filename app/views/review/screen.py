@@ -16,6 +16,7 @@ from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.services.model_service import ModelService
 from app.services.opened_model import OpenedModel
+from app.state.begun_comments import BegunComments
 from app.state.changes import Change, OpinionGiven, ReaderChanged, ReadingGiven, StudyClosing
 from app.state.session import Session
 from app.views.case_pair import CasePair
@@ -32,7 +33,6 @@ from app.views.review.verdict_bar import verdict_of
 from app.views.review.voices_bar import model_call
 from app.views.review.work_area import WorkArea
 from app.views.screen import History
-from app.widgets.explain.heat import HeatLook
 from app.widgets.explain.pictures import CasePictures, PatchLibrary
 from app.widgets.notice import Notice
 from core.domain.errors import MarginaliaError
@@ -61,6 +61,7 @@ class ReviewScreen(ModelScreen):
         self.ask_first.setChecked(settings.text(_ASK, "on") == "on")
         self.export_button, self.study_button = QPushButton(tr("Export…")), QPushButton(tr("Reader study…"))
         self.reading: ReadingWindow | None = None
+        self.answer.verdicts.begun = BegunComments(session)
         self.export = CaseExport(self, self._page)
         self.steps = ReviewHistory(
             session, show=self._choose_unseen, refuse=self.refused.emit, changed=self.actions_changed.emit
@@ -89,7 +90,7 @@ class ReviewScreen(ModelScreen):
         self.desk.refused.connect(self._refuse_case)
         self.session.changed.connect(self._follow)
         self.cases.case_chosen.connect(self._case_chosen)
-        self.work.controls.changed.connect(self._show_look)
+        self.work.controls.changed.connect(self.pair.show_look)
         self.tabs.row_shown.connect(self._hover_row)
         self.answer.strip.row_shown.connect(self._hover_row)
         self.answer.strip.row_chosen.connect(self._choose_row)
@@ -260,9 +261,6 @@ class ReviewScreen(ModelScreen):
                 tr("This lesion, where it resembles prototype {number}", number=shown.number)
             )
 
-    def _show_look(self, look: HeatLook) -> None:
-        self.pair.show_look(look)
-
     def _show_given(self) -> None:
         shown, reader = self.lesion_shown, self.session.reader
         self.answer.verdicts.show_given(shown, self.cases.cases.said.get(shown, ()), reader.name if reader else "")
@@ -271,12 +269,14 @@ class ReviewScreen(ModelScreen):
         match change:
             case StudyClosing():
                 self.export.stop()
+                self.answer.verdicts.keep_draft()
                 self._shown_without_call.clear()
                 self.steps.clear()
                 self.pair.close()
             case ReaderChanged():
                 self.steps.clear()
                 self._shown_without_call.clear()
+                self._show_given()
                 if self.isVisible():
                     self._show_panel(self.pair.pictures)
             case OpinionGiven() if self.isVisible():
@@ -375,6 +375,8 @@ class ReviewScreen(ModelScreen):
             self.refused.emit(translate_message(error))
             self._show_given()
             return
+        if opinion is not None:
+            self.answer.verdicts.clear_comment()
         before = None if standing is None or verdict is Verdict.COMMENT else standing.opinion
         if before is not None or opinion is not None:
             self.steps.add(OpinionStep(before=before, after=opinion))

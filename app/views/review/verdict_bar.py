@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.qt.formatting import local_time
 from app.qt.translation import tr
+from app.state.begun_comments import BegunComments
 from app.widgets.choice_row import Choice, ChoiceRow
 from app.widgets.label import Elided
 from app.widgets.line_field import LineField
@@ -20,6 +21,8 @@ KEYS = {
     Verdict.WRONG_REGION: "r",
     Verdict.WRONG_PROTOTYPE: "p",
 }
+_PAUSE_MS = 800
+"""A comment is kept when its writer pauses for so long."""
 
 
 class VerdictBar(QWidget):
@@ -42,9 +45,12 @@ class VerdictBar(QWidget):
         ]
         self.verdicts = ChoiceRow(tr("Your verdict"), choices, columns=4, titled=False, keys_always=True)
         self.comment = LineField()
-        self._lesion = ""
-        self._drafts: dict[str, str] = {}
-        """Comments that were begun, by lesion: a step to another lesion takes none of them along."""
+        self._reader = self._lesion = ""
+        self.begun: BegunComments | None = None
+        """Keeps comments that are not sent yet: a step to another lesion takes none of them along."""
+        self._typed = QTimer(self, interval=_PAUSE_MS, singleShot=True)
+        self._typed.timeout.connect(self.keep_draft)
+        self.comment.textEdited.connect(self._typed.start)
         self.comment.setPlaceholderText(tr("Comment on this explanation (C)"))
         self.comment.setAccessibleName(tr("Comment on this explanation"))
         self.comment.returnPressed.connect(self._comment)
@@ -70,25 +76,35 @@ class VerdictBar(QWidget):
 
     def show_given(self, lesion_id: str, given: Sequence[GivenOpinion], reader: str) -> None:
         """Show the reader's own verdict on a lesion as the chosen one, and all opinions, the newest first."""
-        if lesion_id != self._lesion:
-            self._drafts[self._lesion] = self.comment.text()
-            self._lesion = lesion_id
-            self.comment.setText(self._drafts.pop(lesion_id, ""))
+        if (reader, lesion_id) != (self._reader, self._lesion):
+            # who signs in to send a comment has typed it already
+            typed = "" if self._reader or lesion_id != self._lesion else self.comment.text()
+            self.keep_draft()
+            self._reader, self._lesion = reader, lesion_id
+            self.comment.setText(typed or ("" if self.begun is None else self.begun.of(reader, lesion_id)))
         own = verdict_of(given, reader)
         self.verdicts.set_value(None if own is None else own.opinion.verdict.value)
         self.past.say(" · ".join(_text(one) for one in reversed(given)))
 
-    def _verdict_chosen(self, value: object) -> None:
-        comment = self.comment.text().strip()
+    def clear_comment(self) -> None:
+        """The comment was kept with the study: the field is for the next one."""
         self.comment.clear()
-        self.chosen.emit(None if value is None else Verdict(str(value)), comment)
+        self.keep_draft()
+
+    def keep_draft(self) -> None:
+        """Keep what stands in the field for its reader and lesion."""
+        self._typed.stop()
+        if self.begun is not None and self._lesion:
+            self.begun.keep(self._reader, self._lesion, self.comment.text())
+
+    def _verdict_chosen(self, value: object) -> None:
+        self.chosen.emit(None if value is None else Verdict(str(value)), self.comment.text().strip())
 
     def _comment(self) -> None:
         comment = self.comment.text().strip()
         if not comment:
             self.comment.setFocus()
             return
-        self.comment.clear()
         self.chosen.emit(Verdict.COMMENT, comment)
         self.left.emit()
 

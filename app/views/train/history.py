@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -41,10 +42,20 @@ class _HistoryEntry(msgspec.Struct, frozen=True):
 def read_history(path: Path) -> list[Point]:
     """In the order in which they came; empty where the run left none yet."""
     try:
+        found = path.stat()
+    except OSError:
+        return []
+    return list(_read(path, found.st_mtime_ns, found.st_size))
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, changed_ns: int, size: int) -> tuple[Point, ...]:
+    """Read a history once for all lists and charts that show it; a changed file is another key."""
+    try:
         entries = msgspec.json.decode(path.read_bytes(), type=list[_HistoryEntry])
     except (OSError, msgspec.MsgspecError):
-        return []
-    return [Point(stage=e.stage, epoch=e.epoch, values=e.values) for e in entries]
+        return ()
+    return tuple(Point(stage=e.stage, epoch=e.epoch, values=e.values) for e in entries)
 
 
 def continued(before: Sequence[Point], live: Iterable[Metrics]) -> list[Point]:
@@ -56,6 +67,12 @@ def continued(before: Sequence[Point], live: Iterable[Metrics]) -> list[Point]:
     first = (after[0].stage, after[0].epoch)
     places = [place for place, point in enumerate(before) if (point.stage, point.epoch) == first]
     return [*before[: places[0] if places else len(before)], *after]
+
+
+def auroc_course(points: Iterable[Point]) -> tuple[float, ...]:
+    """The AUROC of the validation part, in the order of the points that have one."""
+    values = (point.values.get("validation_auroc") for point in points)
+    return tuple(value for value in values if value is not None)
 
 
 def phases(points: Sequence[Point]) -> list[StageMark]:

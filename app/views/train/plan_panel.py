@@ -50,6 +50,8 @@ class PlanPanel(QWidget):
 
     machine_wanted = Signal()
     """Another machine is to be set up."""
+    machines_wanted = Signal()
+    """The machines' devices are to be shown."""
     measure_wanted = Signal(bool)
     """Time and memory of the run are to be measured; False: no longer."""
 
@@ -98,6 +100,7 @@ class PlanPanel(QWidget):
         self.label_rule.rule_chosen.connect(self._read)
         self.where.target_chosen.connect(self._take_target)
         self.where.add_wanted.connect(self.machine_wanted)
+        self.where.look_wanted.connect(self.machines_wanted)
         self.measure.clicked.connect(self.measure_wanted)
         self.start.clicked.connect(self._start)
         self.data.class_wanted.connect(self._train_too)
@@ -199,9 +202,9 @@ class PlanPanel(QWidget):
         """Name of the machine that is to train; "": this one."""
         return self.where.target.host
 
-    def show_launchers(self, names: Sequence[str]) -> None:
-        """Launchers of Slurm beside this computer and the machines."""
-        self.where.show_launchers(names)
+    def show_launchers(self, names: Sequence[str], pools: Sequence[str] = ()) -> None:
+        """Launchers of Slurm and pools of machines beside this computer and single machines."""
+        self.where.show_launchers(names, pools)
         self._show_device()
 
     def _take_target(self, target: TrainingTarget) -> None:
@@ -303,10 +306,12 @@ class PlanPanel(QWidget):
         if self.config is None:
             return
         target = self.where.target
-        if target.launcher:
+        if self.where.is_pool:
+            words = tr("On machines of {name} with free devices. The runs need no window.", name=target.launcher)
+        elif target.launcher:
             words = tr("As jobs in Slurm, with the options of {name}. They need no window.", name=target.launcher)
         elif target.host:
-            words = tr("On {host}, whose devices are not known here.", host=target.host)
+            words = tr("On {host}, once a device there is free. The run needs no window.", host=target.host)
         else:
             words = device_words(chosen(self._devices, self.config.device))
         self.device.setText(words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -19,14 +19,12 @@ from PySide6.QtWidgets import (
 from app.qt.flow_layout import FlowLayout
 from app.qt.formatting import local_time
 from app.qt.translation import tr
+from app.views.train.run_delegate import ABOUT, COURSE, HEIGHT, STATUS, RunColumn, RunDelegate
 from app.widgets.explain.numbers import MISSING, number
 from app.widgets.label import Elided, tip
 from core.domain.study import Run, RunStatus
 
 _ID = Qt.ItemDataRole.UserRole
-_NOTES = 6
-_BOX = 46
-"""Room of the box to tick and the air around the name, logical pixels."""
 _TICKED, _EMPTY = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 _RESUMABLE = (RunStatus.PLANNED, RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED)
 
@@ -56,16 +54,15 @@ class RunsTable(QWidget):
         self._waiting: frozenset[str] = frozenset()
         self._ticked: set[str] = set()
         """Ids of the runs that are to be compared."""
-        self.table = QTableWidget(0, 7)
-        self.table.setHorizontalHeaderLabels(
-            [tr("Run"), tr("State"), tr("Preset"), tr("AUROC"), tr("In margin"), tr("Made"), tr("Notes")]
-        )
+        self.table = QTableWidget(0, len(RunColumn))
+        self.table.setHorizontalHeaderLabels([tr("Run"), tr("State"), tr("AUROC"), tr("In margin"), tr("Notes")])
+        self.table.setItemDelegate(RunDelegate(self.table))
         self.table.setAccessibleName(tr("Runs of the study"))
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setShowGrid(False)
         self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(26)
+        self.table.verticalHeader().setDefaultSectionSize(HEIGHT)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setHighlightSections(False)
@@ -131,27 +128,10 @@ class RunsTable(QWidget):
         self.table.blockSignals(True)
         self.table.setRowCount(len(self._runs))
         for row, run in enumerate(self._runs):
-            figures = figures_of(run)
-            values = (
-                run.name,
-                states.get(run.id, tr(run.status.value)),
-                str(run.config.get("preset", "")) or MISSING,
-                _shown(figures.get("validation_auroc")),
-                _shown(figures.get("validation_fine_precision")),
-                local_time(run.created_utc),
-                run.notes,
-            )
-            for column, value in enumerate(values):
-                item = QTableWidgetItem(value)
-                flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled
-                if column == 0:
+            state = states.get(run.id, tr(run.status.value))
+            for column, item in enumerate(_items(run, state)):
+                if column == RunColumn.NAME:
                     item.setCheckState(_TICKED if run.id in self._ticked else _EMPTY)
-                    flags |= Qt.ItemFlag.ItemIsUserCheckable
-                    # the style's own hint leaves out the padding of the box before the name
-                    wide = self.table.fontMetrics().horizontalAdvance(value) + _BOX
-                    item.setSizeHint(QSize(wide, self.table.verticalHeader().defaultSectionSize()))
-                item.setFlags(flags | Qt.ItemFlag.ItemIsEditable if column == _NOTES else flags)
-                item.setData(_ID, run.id)
                 self.table.setItem(row, column, item)
         self.table.clearSelection()
         for row, run in enumerate(self._runs):
@@ -161,6 +141,22 @@ class RunsTable(QWidget):
         self._ticked &= {run.id for run in self._runs}
         self._show_comparison()
         self._selection_changed()
+
+    def show_courses(self, courses: Mapping[str, Sequence[float]]) -> None:
+        """``courses``: by id of the run, its AUROC epoch by epoch."""
+        self.table.blockSignals(True)
+        for row, run in enumerate(self._runs):
+            item, values = self.table.item(row, RunColumn.AUROC), courses.get(run.id)
+            if item is None or values is None:
+                continue
+            item.setData(COURSE, tuple(values))
+            if len(values) > 1:
+                low, high = number(min(values), 3), number(max(values), 3)
+                item.setToolTip(
+                    tr("AUROC on the validation part, epoch by epoch: {low} to {high}", low=low, high=high)
+                )
+        self.table.blockSignals(False)
+        self.table.viewport().update()
 
     def choose(self, run_id: str) -> None:
         for row, run in enumerate(self._runs):
@@ -202,12 +198,40 @@ class RunsTable(QWidget):
 
     def _item_changed(self, item: QTableWidgetItem) -> None:
         run = self._runs[item.row()]
-        if item.column() == 0:
+        if item.column() == RunColumn.NAME:
             (self._ticked.add if item.checkState() == _TICKED else self._ticked.discard)(run.id)
             self._show_comparison()
             self.chosen.emit()
-        if item.column() == _NOTES and item.text() != run.notes:
+        if item.column() == RunColumn.NOTES and item.text() != run.notes:
             self.note_written.emit(run, item.text())
+
+
+def _items(run: Run, state: str) -> list[QTableWidgetItem]:
+    """The cells of a run, by ``RunColumn``."""
+    figures = figures_of(run)
+    preset = str(run.config.get("preset", ""))
+    items = [
+        QTableWidgetItem(text)
+        for text in (
+            run.name,
+            state,
+            _shown(figures.get("validation_auroc")),
+            _shown(figures.get("validation_fine_precision")),
+            run.notes,
+        )
+    ]
+    for item in items:
+        item.setFlags(Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled)
+        item.setData(_ID, run.id)
+    name = items[RunColumn.NAME]
+    name.setFlags(name.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+    name.setData(ABOUT, " · ".join(part for part in (preset, local_time(run.created_utc)) if part))
+    name.setToolTip(tip(run.name))
+    items[RunColumn.STATE].setData(STATUS, run.status.value)
+    notes = items[RunColumn.NOTES]
+    notes.setFlags(notes.flags() | Qt.ItemFlag.ItemIsEditable)
+    notes.setToolTip(tip(run.notes))
+    return items
 
 
 def different_fields(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:

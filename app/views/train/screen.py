@@ -42,9 +42,10 @@ from app.state.session import Session
 from app.views.screen import Screen
 from app.views.train.comparison import RunComparisonView
 from app.views.train.history import FILE as HISTORY
-from app.views.train.history import Point, continued, read_history
+from app.views.train.history import Point, auroc_course, continued, read_history
 from app.views.train.job_panel import JobPanel
 from app.views.train.machine_dialog import MachineDialog
+from app.views.train.machines_dialog import MachinesDialog
 from app.views.train.measuring import Devices, Measuring
 from app.views.train.plan_panel import PlanPanel
 from app.views.train.resuming import Resuming
@@ -56,7 +57,7 @@ from core.domain.errors import MarginaliaError
 from core.domain.events import Event, Metrics, Projected
 from core.domain.study import Run, RunStatus
 from core.jobs.hosts import Hosts
-from core.jobs.launcher_profiles import slurm_launchers
+from core.jobs.launcher_profiles import host_pools, slurm_launchers
 from core.jobs.run_records import is_worked_on
 from core.tasks.runs.projection_file import ProjectedPictures, read_projected
 
@@ -128,6 +129,7 @@ class TrainScreen(Screen):
         self.plan.data.lesion_wanted.connect(self._show_lesion)
         self.plan.start_wanted.connect(self._start)
         self.plan.machine_wanted.connect(self._add_machine)
+        self.plan.machines_wanted.connect(self._show_machines)
         self.job.stop_wanted.connect(self._stop)
         self.job.resume_wanted.connect(self._resume_last)
         self.job.log_wanted.connect(self._show_log)
@@ -173,7 +175,7 @@ class TrainScreen(Screen):
     def _show_hosts(self, chosen: str = "") -> None:
         try:
             self.plan.show_hosts([host.name for host in Hosts().confirmed()], chosen)
-            self.plan.show_launchers(slurm_launchers())
+            self.plan.show_launchers(slurm_launchers(), [pool.name for pool in host_pools()])
         except MarginaliaError as error:
             self.refused.emit(translate_message(error))
 
@@ -217,7 +219,11 @@ class TrainScreen(Screen):
         runs = self.session.study.runs.all(archived=self.runs.archived.isChecked())
         job = self.training.job
         live = job.run.id if job is not None and self.training.running else ""
-        states = {run.id: tr("waiting") for run in self.training.waiting}
+        stopping = self.training.stopping
+        states = {
+            run.id: tr("is being stopped") if run.id in stopping else tr("waiting")
+            for run in self.training.waiting
+        }
         if live:
             states[live] = tr("is being trained")
         for run in runs:
@@ -226,6 +232,7 @@ class TrainScreen(Screen):
                 working = is_worked_on(self.session.study, run)
                 states[run.id] = tr("is being trained") if working else tr("interrupted")
         self.runs.show_runs(runs, live, states, [run.id for run in self.training.waiting])
+        self.runs.show_courses({run.id: auroc_course(self._history(run)) for run in runs})
 
     def _show_curves(self) -> None:
         """The curves of the ticked runs, else of the chosen one, else of the job."""
@@ -249,6 +256,7 @@ class TrainScreen(Screen):
         self.job.show_progress(job)
         if isinstance(event, Metrics):
             self._show_curves()
+            self.runs.show_courses({job.run.id: auroc_course(self._history(job.run))})
         elif isinstance(event, Projected):
             self._show_prototypes()
 
@@ -309,6 +317,9 @@ class TrainScreen(Screen):
         dialog = MachineDialog(self)
         dialog.added.connect(self._show_hosts)
         open_dialog(dialog)
+
+    def _show_machines(self) -> None:
+        open_dialog(MachinesDialog([host.name for host in Hosts().confirmed()], self))
 
     def _start(self, request: PlanRequest) -> None:
         self._paused = False

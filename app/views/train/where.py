@@ -1,4 +1,4 @@
-"""Place of a training run: this computer's processor or graphics card, another machine, or one to set up now."""
+"""Place of a training run: this computer's processor or graphics card, other machines, Slurm, or one to set up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TrainingTarget:
     host: str = ""
     """Name of a confirmed machine; "": this computer."""
     launcher: str = ""
-    """Name of a launcher of Slurm; "": none."""
+    """Name of a launcher of Slurm or of a pool of machines; "": none."""
     device: str = "auto"
     """``device`` of the configuration."""
 
@@ -29,12 +29,15 @@ class WhereBox(QComboBox):
     """The ``TrainingTarget`` that the user chose."""
     add_wanted = Signal()
     """Another machine is to be set up."""
+    look_wanted = Signal()
+    """The machines' devices are to be shown."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._devices: tuple[Device, ...] = (processor(),)
         self._hosts: tuple[str, ...] = ()
         self._launchers: tuple[str, ...] = ()
+        self._pools: tuple[str, ...] = ()
         self._targets: list[TrainingTarget] = []
         self._target = TrainingTarget()
         self.setAccessibleName(tr("Train on"))
@@ -63,10 +66,15 @@ class WhereBox(QComboBox):
             self._target = TrainingTarget()
         self._fill()
 
-    def show_launchers(self, names: Sequence[str]) -> None:
-        """Launchers of Slurm that the user set up."""
-        self._launchers = tuple(names)
-        if self._target.launcher not in ("", *names):
+    @property
+    def is_pool(self) -> bool:
+        """True if the target is a pool of machines."""
+        return self._target.launcher in self._pools
+
+    def show_launchers(self, names: Sequence[str], pools: Sequence[str] = ()) -> None:
+        """Launchers that the user set up: of Slurm, and pools of machines."""
+        self._launchers, self._pools = tuple(names), tuple(pools)
+        if self._target.launcher not in ("", *names, *pools):
             self._target = TrainingTarget()
         self._fill()
 
@@ -79,15 +87,19 @@ class WhereBox(QComboBox):
         here = ("auto", "cuda", "cpu") if cards else ("auto",)
         self._targets = [TrainingTarget(device=device) for device in here]
         self._targets += [TrainingTarget(host=name) for name in self._hosts]
-        self._targets += [TrainingTarget(launcher=name) for name in self._launchers]
+        self._targets += [TrainingTarget(launcher=name) for name in (*self._pools, *self._launchers)]
         self.clear()
         for target in self._targets:
             self.addItem(self._words(target))
         self.insertSeparator(self.count())
-        self.addItem(tr("Add a machine…"))
+        self.addItem(tr("Add a machine…"), self.add_wanted)
+        if self._hosts:
+            self.addItem(tr("Show machines…"), self.look_wanted)
         self._show_target()
 
     def _words(self, target: TrainingTarget) -> str:
+        if target.launcher in self._pools:
+            return tr("{name} (any free machine)", name=target.launcher)
         if target.launcher:
             return tr("{name} (Slurm)", name=target.launcher)
         if target.host:
@@ -105,8 +117,9 @@ class WhereBox(QComboBox):
 
     def _chosen(self, index: int) -> None:
         if index >= len(self._targets):
+            wanted = self.itemData(index)
             self._show_target()
-            self.add_wanted.emit()
+            wanted.emit()
             return
         self._target = self._targets[index]
         self.target_chosen.emit(self._target)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -17,10 +18,12 @@ from PySide6.QtWidgets import (
 
 from app.actions.actions import Actions
 from app.qt import settings
-from app.qt.formatting import local_time
+from app.qt.formatting import local_time, number, one_or_many
 from app.qt.settings import RecentStudy
 from app.qt.translation import tr
+from app.views.welcome.glances import SIDE, Glances
 from app.widgets.label import Label, tip
+from core.tasks.studies.glance import StudyGlance
 
 _PATH = 0x100
 
@@ -43,8 +46,11 @@ class WelcomePage(QWidget):
         )
         self.recent = QListWidget()
         self.recent.setAccessibleName(tr("Recent studies"))
-        self.recent.setFixedHeight(220)
+        self.recent.setFixedHeight(260)
         self.recent.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.recent.setIconSize(QSize(SIDE, SIDE))
+        self.glances = Glances(self)
+        self.glances.found.connect(self._show_glance)
         self.recent.itemActivated.connect(self._open)
         self.recent.itemClicked.connect(self._open)
         self._empty = Label(tr("Studies that you open will be listed here."))
@@ -77,13 +83,26 @@ class WelcomePage(QWidget):
         self.recent.clear()
         studies = settings.recent()
         for study in studies:
-            below = " · ".join(part for part in (_when(study), str(study.folder.parent)) if part)
-            item = QListWidgetItem(f"{study.name}\n{below}")
+            item = QListWidgetItem(_icon(None), f"{study.name}\n{_below(study)}")
             item.setData(_PATH, str(study.folder))
             item.setToolTip(tip(str(study.folder)))
             self.recent.addItem(item)
         self.recent.setVisible(bool(studies))
         self._empty.setVisible(not studies)
+        self.glances.ask([study.folder for study in studies], self.devicePixelRatioF())
+
+    def stop(self) -> None:
+        """Before the window goes."""
+        self.glances.stop()
+
+    def _show_glance(self, folder: Path, glance: StudyGlance, picture: QPixmap | None) -> None:
+        studies = {study.folder: study for study in settings.recent()}
+        for row in range(self.recent.count()):
+            item = self.recent.item(row)
+            if item.data(_PATH) == str(folder) and folder in studies:
+                item.setIcon(_icon(picture))
+                study = studies[folder]
+                item.setText(f"{study.name}\n{_progress(glance)} · {_below(study)}")
 
     def _begin(self, actions: Actions) -> QWidget:
         card, layout = _card(tr("Begin"))
@@ -116,8 +135,30 @@ class WelcomePage(QWidget):
         self.study_wanted.emit(Path(str(item.data(_PATH))))
 
 
-def _when(study: RecentStudy) -> str:
-    return local_time(study.opened_utc) if study.opened_utc else ""
+def _below(study: RecentStudy) -> str:
+    when = local_time(study.opened_utc) if study.opened_utc else ""
+    return " · ".join(part for part in (when, str(study.folder.parent)) if part)
+
+
+def _progress(glance: StudyGlance) -> str:
+    if not glance.lesions:
+        return one_or_many(glance.images, tr("1 image"), tr("{n} images", n=number(glance.images)))
+    return tr("{done} of {all} annotated", done=number(glance.annotated), all=number(glance.lesions))
+
+
+def _icon(picture: QPixmap | None) -> QIcon:
+    """The picture in the middle of a black square, so that all names begin at one place."""
+    ratio = 1.0 if picture is None else max(picture.width(), picture.height()) / SIDE
+    square = QPixmap(round(SIDE * ratio), round(SIDE * ratio))
+    square.fill(Qt.GlobalColor.black)
+    if picture is not None:
+        painter = QPainter(square)
+        painter.drawPixmap(
+            (square.width() - picture.width()) // 2, (square.height() - picture.height()) // 2, picture
+        )
+        painter.end()
+    square.setDevicePixelRatio(ratio)
+    return QIcon(square)
 
 
 def _card(title: str) -> tuple[QFrame, QVBoxLayout]:

@@ -12,7 +12,8 @@ parts under random identifiers. They lie in the folder of the run; if the nodes 
 folder that they see, and results are copied from there.
 
 --hosts makes a pool of machines that you set up and confirmed (marginalia hosts): each run goes to one with a free
-graphics card, or a free processor where it has no card. Trainings that come over ssh never share a device.
+graphics card, or a free processor where it has no card. With --detach the runs are left there, most where most is
+free, and wait for a device. Trainings never share a graphics card, except several at once by local:N.
 
 `local` and `slurm` exist without being set up: `local:4` are four jobs at once on this machine, `slurm` is Slurm
 with its defaults. Entries are kept for you on this computer.

@@ -108,8 +108,8 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detach",
         action="store_true",
-        help="end once the runs are in Slurm's queue, or begun on the host of --on, where they need no "
-        "connection; --resume follows them again, run list shows them and run cancel cancels them",
+        help="end once the runs are in Slurm's queue, or begun on the host of --on or on those of a pool, where "
+        "they need no connection; --resume follows them again, run list shows them and run cancel cancels them",
     )
     parser.add_argument(
         "--processes",
@@ -174,7 +174,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         help_out(cancelled=console.cancelled)
         return 0
     with leading() as way, Study.open(arguments.study) as study:
-        launcher_of(arguments.launcher or "local")  # refused before anything is planned
+        launcher = launcher_of(arguments.launcher or "local")  # refused before anything is planned
+        if arguments.update and not launcher.is_here:
+            raise TrainingError("--update begins from a run of this computer: leave out --launcher.")
         runs = _planned(study, config, arguments)
         told = Told(emit=console.emit, cancelled=console.cancelled)
         if arguments.detach:

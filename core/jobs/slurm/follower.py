@@ -20,7 +20,7 @@ from core.domain.events import (
     Message,
     never,
 )
-from core.jobs.detached import EVENTS, EventTail, ask_to_stop, end_of
+from core.jobs.detached import EVENTS, STOP, EventTail, ask_to_stop, end_of
 from core.jobs.slurm import commands
 from core.jobs.slurm.commands import QueueState, SlurmError
 from core.jobs.slurm.poller import Poller
@@ -138,7 +138,7 @@ class SlurmFollower:
         return None
 
     def _verdict(self, job: _Job, state: QueueState) -> Event:
-        if self._stop.at:
+        if self._stop.at or (job.folder / STOP).exists():  # asked for here, or by another program
             return CancelledByUser()
         if not state.state and (known := commands.why_ended(job.number)):
             state = QueueState(state=known)

@@ -16,6 +16,7 @@ from core.jobs.run_records import LEFT
 from core.jobs.slurm.submission import read_submission
 from core.jobs.supervisor import supervise
 from core.store.study import Study
+from core.tasks.runs.host_places import HostPlaces
 from core.tasks.runs.lifecycle import (
     LOCAL,
     LOG,
@@ -23,6 +24,8 @@ from core.tasks.runs.lifecycle import (
     begin_run,
     carry_out,
     carry_out_alone,
+    check_can_leave,
+    move_run,
     relay,
     request_of,
 )
@@ -67,7 +70,7 @@ def carry_out_for_window(
     A run that was handed to Slurm stays there. ``found`` as in ``carry_out_alone``. Raises: as ``carry_out``.
     """
     folder = study.run_folder(run.id)
-    known, found = read_submission(folder), found and not (folder / LEFT).is_file()
+    known, found = read_submission(folder), found and not _is_left(study, run)
     if known is None or run.status is RunStatus.FINISHED:
         return carry_out_alone(study, run, emit=told.emit, cancelled=told.cancelled, left=left, found=found)
     if not found and not with_jobs(study, [run]):
@@ -81,16 +84,47 @@ def carry_out_for_window(
 def leave_runs(study: Study, runs: Sequence[Run], wanted: str, told: Told) -> list[LeftRun]:
     """Hand these runs in and leave them. Raises: TrainingError if the launcher is none that runs alone."""
     launcher = _launcher(study, runs, wanted)
+    if launcher is not None and launcher.hosts:
+        places = HostPlaces(launcher.hosts, emit=told.emit, cancelled=told.cancelled)
+        return [_left_on_one_of(study, run, places, told) for run in runs]
     if launcher is None and all(request_of(study, run).host for run in runs):
         return [_left_on_host(study, run, told) for run in runs]
     if launcher is None or launcher.slurm is None:
-        raise TrainingError("--detach needs a place that works alone: --on HOST, or a launcher of Slurm.")
+        raise TrainingError(
+            "--detach needs a place that works alone: --on HOST, or a launcher of Slurm or of hosts."
+        )
     handed = hand_in_once(study, runs, launcher.slurm, emit=told.emit, cancelled=told.cancelled)
     return [LeftRun(run=run.name, job=_job(study, run)) for run in handed]
 
 
+def _left_on_one_of(study: Study, run: Run, places: HostPlaces, told: Told) -> LeftRun:
+    """Leave the run on the host where it began, or where most is free; a host that fails is left out.
+
+    Raises: TrainingError if no host is left; Cancelled.
+    """
+    if _is_left(study, run):
+        return _left_on_host(study, run, told)
+    check_can_leave(study, run)
+    while True:
+        host = places.take(request_of(study, run).host)
+        move_run(study, run, host)
+        try:
+            return _left_on_host(study, run, told)
+        except TrainingError as error:
+            places.leave_out(host, error)
+
+
+def _is_left(study: Study, run: Run) -> bool:
+    return run.status is not RunStatus.FINISHED and (study.run_folder(run.id) / LEFT).is_file()
+
+
 def _left_on_host(study: Study, run: Run, told: Told) -> LeftRun:
-    """Send the run to its host and begin it there. Raises: TrainingError; Cancelled."""
+    """Send the run to its host and begin it there, unless it was left there before.
+
+    Raises: TrainingError; Cancelled.
+    """
+    if _is_left(study, run):
+        return LeftRun(run=run.name, job=request_of(study, run).host)
     begun, request = begin_run(study, run, told.emit, told.cancelled)
     folder = study.run_folder(run.id)
     job = JobRequest(job="begin elsewhere", arguments=msgspec.to_builtins(request))

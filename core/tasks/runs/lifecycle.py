@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -149,6 +150,7 @@ def move_run(study: Study, run: Run, host: str) -> None:
     """Have the rest of an unfinished run trained by this confirmed machine ("": here), where it begins anew."""
     if host:
         Hosts().usable(host)
+        check_can_leave(study, run)
     request = request_of(study, run)
     if request.host != host and (study.run_folder(run.id) / LEFT).is_file():
         raise StudyError(
@@ -157,6 +159,14 @@ def move_run(study: Study, run: Run, host: str) -> None:
         )
     request = msgspec.structs.replace(request, host=host)
     atomic_write(study.run_folder(run.id) / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
+
+
+def check_can_leave(study: Study, run: Run) -> None:
+    """Raises: TrainingError if the run begins from another run, whose model and features lie here alone."""
+    if request_of(study, run).parent:
+        raise TrainingError(
+            f"Run {run.name} begins from another run of this study: it is trained on this computer."
+        )
 
 
 def training_of(request: TrainRequest) -> JobRequest:
@@ -291,11 +301,8 @@ def settle(study: Study, run: Run, final: Event, *, emit: Emit) -> Run:
             raise TrainingError(sentence + hint)
         case _:
             study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
-            emit(
-                Message(
-                    level="info", text=f"Go on later with: marginalia train {study.folder} --resume {run.name}"
-                )
-            )
+            folder = shlex.quote(str(study.folder))
+            emit(Message(level="info", text=f"Go on later with: marginalia train {folder} --resume {run.name}"))
             raise Cancelled
 
 

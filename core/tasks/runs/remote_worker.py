@@ -26,11 +26,11 @@ from core.jobs.catalogue import JobRequest
 from core.jobs.child import EventWriter, hold
 from core.jobs.detached import STOP, ask_to_stop, forget, is_alive, launch
 from core.jobs.detached import follow as follow_job
-from core.jobs.device_lock import PROCESSOR, card_name, one_of
 from core.platform.allocation import job_number
 from core.platform.atomic import make_folder
 from core.platform.version import code_version
 from core.store.hdf5 import Array, arrays_sha256, read_arrays, write_arrays
+from core.tasks.runs.held_device import held_device
 from core.training.config import TrainingConfig
 from core.training.forgotten_patches import ForgottenPatch
 
@@ -174,8 +174,7 @@ def train_sent_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled
         return cancelled() or (folder / STOP).exists()
 
     try:
-        with one_of(_devices(request.config), emit=emit, cancelled=stopped) as device:
-            _use(device)
+        with held_device(request.config, emit=emit, cancelled=stopped):
             return _train(request, folder, emit, stopped)
     finally:
         held.close()
@@ -198,21 +197,6 @@ def stop_all(place: Path) -> list[str]:
     for folder in alive:
         ask_to_stop(folder)
     return [folder.name for folder in alive if not stop_there(folder)]
-
-
-def _devices(config: TrainingConfig) -> list[str]:
-    """The devices that this training may use, in the order of preference."""
-    import torch
-
-    cards = torch.cuda.device_count() if config.device != "cpu" and torch.cuda.is_available() else 0
-    return [card_name(index) for index in range(cards)] or [PROCESSOR]
-
-
-def _use(device: str) -> None:
-    if device != PROCESSOR:
-        import torch
-
-        torch.cuda.set_device(int(device.rsplit(" ", 1)[1]))
 
 
 def begin(folder: Path, source: IO[bytes]) -> None:
@@ -245,8 +229,7 @@ def train_packed_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancell
     folder = folder_of(request.folder)
     if job_number():  # Slurm chose the devices
         return _train(request, folder, emit, cancelled)
-    with one_of(_devices(request.config), emit=emit, cancelled=cancelled) as device:
-        _use(device)
+    with held_device(request.config, emit=emit, cancelled=cancelled):
         return _train(request, folder, emit, cancelled)
 
 

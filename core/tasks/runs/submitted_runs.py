@@ -24,7 +24,7 @@ from core.jobs.slurm.standing import in_queue, number_of
 from core.jobs.slurm.submission import SlurmTask, read_submission, submit
 from core.store.study import Study
 from core.tasks.runs.gathered import gather, named_event
-from core.tasks.runs.lifecycle import begin_run, settle
+from core.tasks.runs.lifecycle import begin_run, check_can_leave, settle
 from core.tasks.runs.packed_runs import bring_home, drop_packs, folder_of_job, keep_log, packed_job
 from core.tasks.runs.remote_submit import read_left
 
@@ -52,9 +52,12 @@ def hand_in(
 ) -> list[Run]:
     """Hand in these runs as one array of jobs; return them as being trained. None of them may have a job.
 
-    Raises: MarginaliaError if a command of Slurm is missing or sbatch refuses; the runs are then as before.
+    Raises: MarginaliaError if a command of Slurm is missing, a run can only be trained here, or sbatch refuses;
+    the runs are then as before.
     """
     commands.check_present(commands.NEEDED)
+    for run in runs:
+        check_can_leave(study, run)
     begun: list[Run] = []
     try:
         tasks = []

@@ -22,6 +22,7 @@ from core.domain.vocabulary import Part
 from core.evaluation.update_change import UpdateChange, change_by_update
 from core.model.checkpoint import load_model
 from core.store.study import Study
+from core.tasks.runs.held_device import held_card
 from core.tasks.runs.projection_writer import PicturesOfProjection
 from core.tasks.runs.run_data import read_snapshot, roi_request
 from core.training.config import TrainingConfig
@@ -73,7 +74,9 @@ def train_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> 
     request = msgspec.convert(arguments, TrainRequest)
     config = request.config
     with team_of(Path(request.folder).name, device=config.device) as team:
-        return _train(request, team, emit if team.leads else silent, cancelled)
+        said = emit if team.leads else silent
+        with held_card(config.device, team, emit=said, cancelled=cancelled):
+            return _train(request, team, said, cancelled)
 
 
 def _train(request: TrainRequest, team: Team, emit: Emit, cancelled: IsCancelled) -> dict[str, object]:

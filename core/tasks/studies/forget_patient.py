@@ -10,6 +10,7 @@ from core.domain.errors import ModelError, StudyError
 from core.domain.study import Patient, Run
 from core.domain.vocabulary import Part
 from core.model.checkpoint import load_model
+from core.store.comment_drafts import forget_drafts
 from core.store.file_names import names_path, remove_names
 from core.store.identity import IDENTITY, IdentityFile, has_identity
 from core.store.outbox import forget_unknown
@@ -110,6 +111,7 @@ def forget(study: Study, name: str, *, open_identity: Callable[[], IdentityFile]
             identity.save()
         remove_names(study.folder, images)
         stone = study.forget_patient(patient.id)
+    forget_drafts(study)
     if study.shared:
         forget_unknown(study)
     return msgspec.structs.replace(

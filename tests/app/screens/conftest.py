@@ -20,6 +20,8 @@ from app.views.main_window.window import MainWindow
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARGINALIA_SETTINGS", str(tmp_path / "settings.ini"))
+    # begun comments of one test are not offered in the next one, whose study is a copy of the same
+    monkeypatch.setenv("MARGINALIA_STATE", str(tmp_path / "state"))
 
 
 @pytest.fixture

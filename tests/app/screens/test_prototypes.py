@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QLocale, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.operations import models
+from app.qt.translation import install
 from app.views.main_window.window import MainWindow
+from app.views.prototypes.screen import without
 from app.widgets.explain.numbers import read_number
 from core.domain.vocabulary import Part
 from core.tasks.readers.opinions import Mark, marks_of
@@ -84,6 +86,26 @@ def test_ticking_shows_the_figures_that_the_engine_computes_then_their_intervals
     assert not screen.effect.once.isVisible()
     screen.effect.part.setCurrentIndex(1)
     assert screen.effect.once.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "two"),
+    [
+        ("en", "Without prototype 1, refitted:", "Without prototypes 1 and 3, refitted:"),
+        ("de", "Ohne Prototyp 1, neu angepasst:", "Ohne die Prototypen 1 und 3, neu angepasst:"),
+    ],
+)
+def test_what_the_figures_are_without_is_named_in_the_right_number(
+    qapp: QApplication, language: str, one: str, two: str
+) -> None:
+    before = QLocale()
+    install(qapp, language)
+    try:
+        assert [without([0]), without([2, 0])] == [one, two]
+        assert "2, 3 " in without([2, 1, 4]) and without([2, 1, 4]).count(",") == 2
+    finally:
+        install(qapp, "en")
+        QLocale.setDefault(before)
 
 
 def test_pruning_undo_and_redo_change_the_store(qtbot: QtBot, gallery: MainWindow) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.state.changes import ReaderChanged
+from app.state.session import Session
 from app.views.main_window.window import MainWindow
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType, Part
@@ -14,7 +18,7 @@ from core.tasks.readers.opinions import opinions_of
 from core.tasks.runs.lifecycle import request_of
 from core.tasks.runs.training_data import TrainingData, look_at_data
 from core.training.presets import load_preset
-from tests.app.screens.conftest import press, wait_for_case
+from tests.app.screens.conftest import press, wait_for_case, wait_for_model
 from tests.app.widgets.test_choice_row import seen_as_chosen
 
 
@@ -278,6 +282,57 @@ def test_a_comment_that_was_begun_stays_with_its_lesion_and_enter_gives_the_keys
     qtbot.keyClick(comment, Qt.Key.Key_Escape)
     press(opened, "A")
     assert verdicts(opened, lesion) == ["comment", "agree"]
+
+
+def test_a_comment_that_was_begun_is_there_again_after_the_window_closed_and_for_its_reader_alone(
+    qtbot: QtBot, opened: MainWindow, own_study: Path
+) -> None:
+    lesion = wait_for_case(qtbot, opened)
+    reader = opened.session.reader
+    assert reader is not None
+    comment = opened.review.answer.verdicts.comment
+    press(opened, "C")
+    qtbot.keyClicks(comment, "spicules at")
+    opened.session.sign_in("Somebody else")
+    assert comment.text() == ""
+    qtbot.keyClicks(comment, "mine")
+    opened.session.sign_in(reader.name)
+    assert comment.text() == "spicules at"
+    opened.close()
+    again = MainWindow(Session())
+    qtbot.addWidget(again)
+    again.resize(1500, 900)
+    again.show()
+    again.open_study(own_study)
+    again.session.sign_in(reader.name)
+    again.actions_["workspace.review"].trigger()
+    wait_for_model(qtbot, again)
+    wait_for_case(qtbot, again)
+    again.review.cases.choose(lesion)
+    wait_for_case(qtbot, again)
+    comment = again.review.answer.verdicts.comment
+    assert comment.text() == "spicules at"
+    qtbot.keyClick(comment, Qt.Key.Key_Return)
+    assert comment.text() == ""
+    assert verdicts(again, lesion) == ["comment"]
+    again.close()
+
+
+def test_a_comment_that_nobody_signed_stays_in_its_field_and_is_sent_after_signing_in(
+    qtbot: QtBot, opened: MainWindow
+) -> None:
+    lesion = wait_for_case(qtbot, opened)
+    opened.session.reader = None
+    opened.session.changed.emit(ReaderChanged(reader=None))
+    comment = opened.review.answer.verdicts.comment
+    qtbot.keyClicks(comment, "round")
+    qtbot.keyClick(comment, Qt.Key.Key_Return)
+    assert comment.text() == "round", "it was not kept, so it is not lost"
+    opened.session.sign_in("A")
+    assert comment.text() == "round"
+    qtbot.keyClick(comment, Qt.Key.Key_Return)
+    assert comment.text() == ""
+    assert verdicts(opened, lesion) == ["comment"]
 
 
 def test_a_reading_is_of_the_lesion_that_is_seen_while_the_next_one_is_not_there_yet(

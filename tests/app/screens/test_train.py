@@ -14,11 +14,14 @@ from pytestqt.qtbot import QtBot
 
 from app.state.changes import RunsChanged
 from app.views.main_window.window import MainWindow
+from app.views.train import machines_dialog
 from app.views.train.comparison import RunComparisonView
 from app.views.train.curves import Curves
 from app.views.train.field_names import NAMED, RULES, titled
-from app.views.train.history import Point, continued, phases, projections
+from app.views.train.history import Point, auroc_course, continued, phases, projections
 from app.views.train.machine_dialog import MachineDialog
+from app.views.train.machines_dialog import MachinesDialog
+from app.views.train.run_delegate import COURSE, RunColumn
 from app.views.train.runs_table import config_differences
 from app.views.train.validation import ExternalValidationView
 from app.widgets.label import Label
@@ -27,14 +30,18 @@ from core.domain.study import Labels, Run, RunStatus
 from core.domain.units import UNITS
 from core.domain.vocabulary import MarginType
 from core.evaluation.report import EvaluationReport, Metric
-from core.jobs.hosts import Hosts
+from core.jobs.hosts import Hosts, RemoteHost, confirm
+from core.jobs.run_records import LEFT
 from core.statistics.estimate import Estimate
 from core.store.study import Study
 from core.tasks.review.external_validation import ExternalValidation, Shift, Spread
+from core.tasks.runs import cancelling
 from core.tasks.runs.configure import configure
 from core.tasks.runs.devices import Device, processor
 from core.tasks.runs.lifecycle import plan_run
 from core.training.presets import PRESETS, deviations, load_preset
+from tests.app.all_dialogs import ANSWERS
+from tests.app.measuring import painted_texts
 from tests.trained_study import TINY
 
 
@@ -227,7 +234,7 @@ def test_a_run_that_waits_can_be_taken_out_of_the_queue_and_two_are_compared(
     assert not screen.runs.compare.isEnabled()
     place = screen.runs.compare.pos()
     for row in range(2):
-        screen.runs.table.item(row, 0).setCheckState(Qt.CheckState.Checked)
+        screen.runs.table.item(row, RunColumn.NAME).setCheckState(Qt.CheckState.Checked)
     assert screen.runs.compare.pos() == place, "nothing moves under the pointer"
     assert "seed: second 7, tiny 1" in screen.runs.differences.sentence
     assert screen.job.curves.auroc.heading.sentence == "Validation AUROC · second, tiny"
@@ -263,7 +270,7 @@ def test_the_device_is_named_and_a_card_that_is_not_there_is_said_before_the_sta
 def test_a_note_is_kept_and_an_archived_run_leaves_the_table(qtbot: QtBot, train: MainWindow) -> None:
     runs = train.train.runs
     [run] = train.session.study.runs.all()
-    item = runs.table.item(0, 6)
+    item = runs.table.item(0, RunColumn.NOTES)
     assert item is not None
     item.setText("the first one")
     assert train.session.study.runs.get(run.id).notes == "the first one"
@@ -272,6 +279,21 @@ def test_a_note_is_kept_and_an_archived_run_leaves_the_table(qtbot: QtBot, train
     assert runs.table.rowCount() == 0
     runs.archived.setChecked(True)
     assert runs.table.rowCount() == 1
+
+
+def test_a_run_shows_its_name_above_preset_and_date_and_the_course_of_its_auroc(train: MainWindow) -> None:
+    screen = train.train
+    [run] = train.session.study.runs.all()
+    course = auroc_course(screen._history(run))
+    item = screen.runs.table.item(0, RunColumn.AUROC)
+    assert item is not None
+    assert item.data(COURSE) == course
+    assert course and all(0 <= value <= 1 for value in course)
+    screen.runs.choose(run.id)
+    texts = painted_texts(train)
+    assert run.name in texts
+    assert any(text.startswith("compact · ") for text in texts), texts
+    assert screen.runs.table.horizontalScrollBar().maximum() == 0
 
 
 def test_an_empty_study_says_what_is_missing(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
@@ -288,12 +310,12 @@ def test_a_training_that_ended_while_another_screen_was_shown_is_shown_as_finish
     [run] = study.runs.all()
     study.runs.update(msgspec.structs.replace(run, status=RunStatus.RUNNING))
     train.session.changed.emit(RunsChanged(run_id=run.id))
-    assert screen.runs.table.item(0, 1).text() == "interrupted"
+    assert screen.runs.table.item(0, RunColumn.STATE).text() == "interrupted"
     train.actions_["workspace.annotate"].trigger()
     study.runs.update(run)
     train.session.changed.emit(RunsChanged(run_id=run.id))
     train.actions_["workspace.train"].trigger()
-    assert screen.runs.table.item(0, 1).text() == "finished"
+    assert screen.runs.table.item(0, RunColumn.STATE).text() == "finished"
     screen.runs.choose(run.id)
     assert screen.runs.open.isEnabled()
 
@@ -403,11 +425,11 @@ def test_where_a_training_runs_is_chosen_on_the_plan(qtbot: QtBot, train: MainWi
     card = Device(kind="cuda", name="A Card", memory_bytes=24_000_000_000)
     plan.show_devices((card, processor()))
     plan.show_hosts(["far"])
-    plan.show_launchers(["gpus"])
+    plan.show_launchers(["gpus"], ["lab"])
     texts = [where.itemText(place) for place in range(where.count()) if where.itemText(place)]
     assert texts == [
         "this computer, the fastest device", "this computer: A Card", "this computer: processor", "far",
-        "gpus (Slurm)", "Add a machine…",
+        "lab (any free machine)", "gpus (Slurm)", "Add a machine…", "Show machines…",
     ]  # fmt: skip
     where.setCurrentIndex(2)
     where.activated.emit(2)
@@ -417,9 +439,13 @@ def test_where_a_training_runs_is_chosen_on_the_plan(qtbot: QtBot, train: MainWi
     where.setCurrentIndex(3)
     where.activated.emit(3)
     assert plan.host == "far"
-    assert plan.device.text() == "On far, whose devices are not known here."
+    assert plan.device.text() == "On far, once a device there is free. The run needs no window."
     where.setCurrentIndex(4)
     where.activated.emit(4)
+    assert where.target.launcher == "lab" and where.is_pool
+    assert plan.device.text() == "On machines of lab with free devices. The runs need no window."
+    where.setCurrentIndex(5)
+    where.activated.emit(5)
     assert where.target.launcher == "gpus" and plan.host == ""
     assert plan.device.text() == "As jobs in Slurm, with the options of gpus. They need no window."
 
@@ -442,7 +468,7 @@ def test_another_machine_is_set_up_and_confirmed_from_the_plan(
     monkeypatch.setenv("MARGINALIA_STATE", str(tmp_path / "state"))
     plan = train.train.plan
     where = plan.where
-    where.activated.emit(where.count() - 1)
+    where.activated.emit(where.findText("Add a machine…"))
     [dialog] = train.train.findChildren(MachineDialog)
     assert not dialog.add.isEnabled()
     dialog.name.setText("far")
@@ -456,6 +482,53 @@ def test_another_machine_is_set_up_and_confirmed_from_the_plan(
     qtbot.mouseClick(dialog.add, Qt.MouseButton.LeftButton)
     assert plan.host == "far"
     assert [host.address for host in Hosts().confirmed()] == ["me@other.example.org"]
+
+
+def test_the_devices_of_the_machines_are_shown_with_who_uses_them(
+    qtbot: QtBot, train: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARGINALIA_STATE", str(tmp_path / "state"))
+    for name in ANSWERS:
+        Hosts().put(confirm(RemoteHost(name=name, address=name, program="x")))
+    asked: list[tuple[str, ...]] = []
+
+    def ask(names: tuple[str, ...], **_: object) -> object:
+        asked.append(names)
+        return ANSWERS
+
+    monkeypatch.setattr(machines_dialog, "ask_hosts", ask)
+    train.train.refresh()
+    where = train.train.plan.where
+    where.activated.emit(where.findText("Show machines…"))
+    [dialog] = train.train.findChildren(MachinesDialog)
+    qtbot.waitUntil(lambda: dialog.table.rowCount() == 4, timeout=10_000)
+    assert set(asked[0]) == set(ANSWERS) and dialog.summary.text() == "Free devices: 2 of 3"
+    cells = [[dialog.table.item(row, column).text() for column in range(4)] for row in range(4)]
+    card = "NVIDIA RTX A5000, 24 GB"
+    assert [line[:3] for line in cells[:3]] == [
+        ["reading-room", card, "820 GB"], ["reading-room", card, "820 GB"],
+        ["office", "processor, cores: 8", "95 GB"],
+    ]  # fmt: skip
+    assert (cells[0][3], cells[2][3]) == ("free", "free") and cells[1][3].startswith("in use by ann since ")
+    assert "it accepts no key of yours" in cells[3][3]
+    dialog.close()
+
+
+def test_a_waiting_run_with_a_job_elsewhere_is_cancelled_there_and_stays_until_that_is_recorded(
+    qtbot: QtBot, train: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training, study = train.training, train.session.study
+    config = configure("compact", label="margin", seed=1, changes=TINY)
+    here, there = (plan_run(study, config, {}, name=name) for name in ("here", "there"))
+    (study.run_folder(there.id) / LEFT).write_text("{}")
+    asked: list[str] = []
+    monkeypatch.setattr(cancelling, "ask_to_cancel", lambda study, runs: asked.extend(run.name for run in runs))
+    training.waiting.extend([here, there])
+    training.withdraw(here)
+    training.withdraw(there)
+    qtbot.waitUntil(lambda: asked == ["there"], timeout=10_000)
+    assert [run.name for run in training.waiting] == ["there"] and training.stopping == {there.id}
+    training.waiting.clear()
 
 
 def test_a_lesion_that_is_left_out_is_shown_and_its_class_trained_by_one_press_each(

@@ -16,8 +16,12 @@ from app.views.dialogs.work_dialog import WorkDialog
 from app.views.exporting.dialog import target_in
 from app.views.importing.outcome_table import problems_first
 from app.views.main_window.window import MainWindow
+from app.views.welcome.glances import SIDE
 from app.widgets.label import Label
 from core.data.importers.outcomes import FileResult, ImportOutcome
+from core.store.study import Study
+from core.store.trusted_studies import mark_trusted
+from core.tasks.studies.glance import glance_at
 from tests.app.window.conftest import press_import, wait_for_picture
 
 
@@ -54,6 +58,41 @@ def test_a_study_that_is_dropped_is_opened_and_listed_by_its_name(
     assert recent.actions()[0].text().startswith("Small ")
     recent.actions()[0].trigger()
     assert window.session.is_open
+
+
+def test_a_recent_study_shows_one_of_its_mammograms_and_how_far_it_is(
+    qtbot: QtBot, window: MainWindow, study_folder: Path
+) -> None:
+    window.open_study(study_folder)
+    wait_for_picture(qtbot, window)
+    lesions = len(window.session.study.lesions.all())
+    drawn = sum(one.finely_annotated for one in window.session.study.counts())
+    mark_trusted(study_folder)
+    window.studies.close()
+    item = window.welcome.recent.item(0)
+    qtbot.waitUntil(lambda: f"{drawn} of {lesions} annotated" in item.text())
+    assert item.text().startswith("Small\n")
+    shown = item.icon().pixmap(SIDE, SIDE).toImage()
+    levels = {shown.pixelColor(x, y).lightness() for x in range(shown.width()) for y in range(shown.height())}
+    assert len(levels) > 10, "a mammogram has many greys, an empty square one"
+    with Study.open(study_folder):  # nothing holds it
+        pass
+
+
+def test_a_recent_study_that_is_gone_foreign_or_damaged_is_listed_without_a_picture(
+    study_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARGINALIA_STATE", str(tmp_path / "state"))
+    assert glance_at(tmp_path / "gone", None, 48) is None
+    assert glance_at(study_folder, None, 48) is None, "nobody here made or checked it"
+    mark_trusted(study_folder)
+    assert glance_at(study_folder, None, 48) is not None
+    with Study.open(study_folder, writable=False) as study:
+        for image in study.images.all():
+            for file in (study_folder / "pixels").glob(f"{image.id}*"):
+                file.unlink()
+    without = glance_at(study_folder, None, 48)
+    assert without is not None and without.picture is None
 
 
 def test_first_start_to_first_mammogram_is_three_actions(

@@ -106,7 +106,7 @@ def test_a_data_set_is_imported_by_the_layout_that_was_chosen(
         preview = preview_of(qtbot, window)
         said.append(preview.text.text() or preview.import_button.text())
     assert "Info.txt" in said[0]
-    assert said[1] == "Import 1 images"
+    assert said[1] == "Import 1 image"
 
 
 def test_a_folder_without_images_is_said_in_place(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:

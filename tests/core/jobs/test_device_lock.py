@@ -12,7 +12,7 @@ import pytest
 from core.domain.errors import Cancelled
 from core.domain.events import Event, Message
 from core.jobs import device_lock
-from core.jobs.device_lock import PLACE, PROCESSOR, busy_devices, card_name, one_of
+from core.jobs.device_lock import PLACE, PROCESSOR, busy_devices, card_names, one_of
 from core.jobs.supervisor import ROOT
 
 _OTHER = """
@@ -29,7 +29,8 @@ def test_the_second_takes_the_next_device_or_waits_until_its_holder_is_gone(
 ) -> None:
     monkeypatch.setenv(PLACE, str(tmp_path / "devices"))
     monkeypatch.setattr(device_lock, "_WAIT_S", 0.05)
-    cards = [card_name(0), card_name(1)]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    cards = card_names(2)
     other = subprocess.Popen(
         [sys.executable, "-c", _OTHER, *cards], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -47,6 +48,12 @@ def test_the_second_takes_the_next_device_or_waits_until_its_holder_is_gone(
         other.communicate()
     with one_of(cards[:1], emit=lambda event: None, cancelled=lambda: True) as mine:
         assert mine == cards[0]  # its holder died without giving it back
+
+
+def test_a_card_has_one_name_whichever_cards_a_process_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    for chosen, names in (("", ["0", "1"]), ("3,1", ["3", "1"]), ("GPU-8f3a,GPU-77b0", ["0", "1"])):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+        assert card_names(2) == [f"graphics card {name}" for name in names]
 
 
 def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from core.domain.errors import MarginaliaError, StudyError
 from core.domain.events import CancelledByUser, Event, Failed, Message, Progress, Started, Succeeded
 from core.domain.study import RunStatus
 from core.jobs.catalogue import JobRequest
-from core.jobs.detached import STOP
+from core.jobs.detached import STOP, ask_to_stop
 from core.jobs.run_records import delete_run, find_run
 from core.jobs.slurm import commands, follower
 from core.jobs.slurm.commands import QueueState, SlurmError
@@ -114,6 +115,17 @@ def test_where_slurm_does_not_answer_a_cancelled_job_stops_when_it_begins(
     os.kill(int(job), signal.SIGKILL)
 
 
+def test_a_job_that_another_program_cancelled_is_cancelled_for_its_follower_too(
+    slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAITS", "1")
+    monkeypatch.setattr(follower, "LATE_S", 0.1)
+    job = _hand_in(tmp_path / "waits")
+    ask_to_stop(tmp_path / "waits")
+    commands.scancel([job], waiting_only=True)
+    assert isinstance(_followed(tmp_path / "waits")[-1], CancelledByUser)
+
+
 def test_refusals_missing_commands_and_lost_answers(
     slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +145,18 @@ def test_refusals_missing_commands_and_lost_answers(
     monkeypatch.setenv("PATH", str(slurm))
     with pytest.raises(SlurmError, match="squeue is not on the PATH"):
         commands.check_present(commands.NEEDED)
+
+
+def test_a_container_stands_before_the_program_on_the_node(slurm: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "image"
+    folder.mkdir()
+    options = SlurmOptions(prefix="env 'A B=1'", python="/opt/py thon", program="/opt/marginalia")
+    task = SlurmTask(home=folder, folder=folder, request=JobRequest(job="report"))
+    submit([task], options, title="x")
+    (asked,) = [json.loads(line) for line in (slurm / "asked.jsonl").read_text().splitlines()]
+    script = shlex.split(asked[asked.index("--wrap") + 1])
+    assert script[:6] == ["exec", "env", "A B=1", "/opt/py thon", "/opt/marginalia/main.py", "job"]
+    assert "--chdir=/opt/marginalia" in asked
 
 
 def test_one_question_for_all_jobs_and_none_too_soon(slurm: Path, tmp_path: Path) -> None:
