@@ -73,8 +73,8 @@ class StoredShapes:
 class _PrefixHashes:
     """Hashes of lists of shapes one after the other, each of which mostly begins as the one before.
 
-    The state of the hash is kept behind every shape, so that a list costs what it does not share with the beginning
-    of the one before: all revisions together cost what was drawn, not its square.
+    The state of the hash is kept behind every shape, so that a list costs what it does not share with the start of
+    the one before: all revisions together cost what was drawn, not its square.
     """
 
     def __init__(self) -> None:
