@@ -145,7 +145,7 @@ def survey_prototypes(
 
     ``known``: a survey of another revision of the same run over the same lesions. Where it has every prototype of
     this one, the passes over the lesions are left out: pruning changes neither the trunk nor the other prototypes.
-    Emits Progress in prototypes; the pass over the lesions counts as one more.
+    Emits Progress in prototypes; the passes over the lesions count as one more.
     """
     state = pruning.state
     total = len(state.kept) + 1
@@ -155,16 +155,13 @@ def survey_prototypes(
 
     done(0)
     measured = None if known is None else known.measured(state.kept)
-    gallery = gallery_of(opened, cancelled) if measured is None else measured.gallery
+    measured = measured or _measured(opened, cancelled)
+    gallery, lesion, fine = measured.gallery, measured.lesion_precision, measured.fine_precision
     found = suggest(opened.model.card, gallery, kept_by_mark(pruning.study, pruning.run))
     done(1)
     worth = leave_one_out(
         pruning.table, state, malignancy_fit=pruning.fit, done=lambda count: done(count + 1), cancelled=cancelled
     )
-    if measured is None:
-        lesion, fine = _precisions(opened, cancelled)
-    else:
-        lesion, fine = measured.lesion_precision, measured.fine_precision
     top = _top_reasons(pruning.table, state)
     groups = _groups(gallery, state.kept)
     entries = []
@@ -223,6 +220,12 @@ def precision_differences(
             change = precision.change(*states)
             found += [Difference(part=part, key=key, comparison=change) for part in outcome.figures_before]
     return tuple(found)
+
+
+def _measured(opened: ModelInStudy, cancelled: IsCancelled) -> Measured:
+    gallery = gallery_of(opened, cancelled)
+    lesion, fine = _precisions(opened, cancelled)
+    return Measured(gallery=gallery, lesion_precision=lesion, fine_precision=fine)
 
 
 def _precisions(opened: ModelInStudy, cancelled: IsCancelled) -> tuple[Precision | None, Precision | None]:
