@@ -99,7 +99,7 @@ class HasPrecision(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measured:
-    """What the network's passes over the lesions found."""
+    """Results of the network's passes over the lesions."""
 
     gallery: Gallery
     lesion_precision: Precision | None
@@ -118,7 +118,7 @@ class Survey:
     gallery: Gallery
 
     def measured(self, kept: tuple[int, ...]) -> Measured | None:
-        """What was measured of these prototypes alone; None where one of them is not in this survey."""
+        """Return the results for these prototypes alone; None where one of them is not in this survey."""
         places = {one.index: place for place, one in enumerate(self.prototypes)}
         if not places.keys() >= set(kept):
             return None
