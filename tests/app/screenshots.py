@@ -199,7 +199,9 @@ class Shots:
     def _is_loaded(self) -> bool:
         """True if the picture that is chosen is there, and the worklist with its counts."""
         session, shown = self.window.session, self.window.workspaces.shown_name
-        if not session.is_open or shown != "annotate":
+        if not session.is_open:
+            return self.window.welcome.glances.is_idle
+        if shown != "annotate":
             return True
         annotate = self.window.annotate
         return not annotate.worklist.model.busy and (session.image_id is None or annotate.shown is not None)

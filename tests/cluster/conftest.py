@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -82,7 +83,7 @@ class Program:
     def __call__(self, *words: object, code: int | None = 0, **environment: str) -> str:
         """What the command prints; it must end with ``code`` (None: any)."""
         process = self.begin(*words, **environment)
-        said, _ = process.communicate(timeout=280)
+        said, _ = process.communicate(timeout=900)
         assert code is None or process.returncode == code, said
         return said
 
@@ -100,6 +101,19 @@ def program() -> Iterator[Program]:
     made.end()
 
 
+@pytest.fixture(scope="session")
+def local_folds(trained_study: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
+    """The weights of the three folds of a training on this machine, by fold."""
+    study = tmp_path_factory.mktemp("local") / "study"
+    shutil.copytree(trained_study, study)
+    program = Program()
+    try:
+        program("train", study, "--folds", "3", "--name", "here", "--quiet", *CHANGES, OMP_NUM_THREADS="1")
+    finally:
+        program.end()
+    return {fold: weights(study, f"here-fold{fold}") for fold in (1, 2, 3)}
+
+
 def weights(study: Path, name: str) -> str:
     """The name of the file of a run's weights, which is their hash."""
     with Study.open(study, writable=False) as opened:
@@ -113,7 +127,7 @@ def status(study: Path, name: str) -> str:
         return find_run(opened, name).status.value
 
 
-def wait_until(ready: Callable[[], object], seconds: float = 400) -> None:
+def wait_until(ready: Callable[[], object], seconds: float = 900) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, "it did not come to this"

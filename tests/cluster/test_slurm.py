@@ -15,7 +15,7 @@ import pytest
 from tests.cluster.conftest import CHANGES, LONG, Program, status, wait_until, weights
 from tests.cluster.real_slurm import RealSlurm
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 
 
 def _jobs(slurm: RealSlurm) -> list[str]:
@@ -33,9 +33,8 @@ def _events(study: Path) -> list[Path]:
 
 
 def test_three_folds_as_an_array_equal_local_ones_and_survive_the_death_of_who_handed_them_in(
-    slurm: RealSlurm, program: Program, own_study: Path
+    slurm: RealSlurm, program: Program, own_study: Path, local_folds: dict[int, str]
 ) -> None:
-    program("train", own_study, "--folds", "3", "--name", "here", "--quiet", *CHANGES)
     slurm.call("scontrol", "update", f"NodeName={os.uname().nodename}", "State=DRAIN", "Reason=test")
     leader = program.begin("train", own_study, "--folds", "3", "--name", "there", "--launcher", "slurm", *CHANGES)
     wait_until(lambda: len(_jobs(slurm)) == 3)
@@ -53,8 +52,7 @@ def test_three_folds_as_an_array_equal_local_ones_and_survive_the_death_of_who_h
     said = program("train", own_study, "--resume", "there")
     assert "Trained there-fold1 there-fold2 there-fold3" in said
     assert len(_handed_in(slurm)) == 3 and not _jobs(slurm)
-    for fold in (1, 2, 3):
-        assert weights(own_study, f"there-fold{fold}") == weights(own_study, f"here-fold{fold}")
+    assert local_folds == {fold: weights(own_study, f"there-fold{fold}") for fold in (1, 2, 3)}
     assert not list(own_study.glob("derived/sent-*")), "the regions of interest were left behind"
     assert "in Slurm, ended" in program("run", "show", own_study, "there-fold2")
 
@@ -72,7 +70,7 @@ def test_a_run_is_left_in_the_queue_and_cancelled_by_another_program(
     follower = program.begin("train", own_study, "--resume", "left")  # the record says where it was trained
     wait_until(lambda: "2 RUNNING" in _jobs(slurm))
     assert "was asked to stop" in program("run", "cancel", own_study, "left")
-    said, _ = follower.communicate(timeout=100)
+    said, _ = follower.communicate(timeout=600)
     assert follower.returncode == 130 and status(own_study, "left") == "cancelled" and not _jobs(slurm), said
 
 
@@ -89,7 +87,7 @@ def test_ctrl_c_takes_a_waiting_job_out_even_where_squeue_hangs(
     )
     wait_until(lambda: _jobs(slurm) == ["1 PENDING"])
     os.kill(leader.pid, signal.SIGINT)
-    said, _ = leader.communicate(timeout=100)
+    said, _ = leader.communicate(timeout=600)
     assert leader.returncode == 130 and _jobs(slurm) == [], said
     assert "squeue did not answer within 5 seconds" in said
 
@@ -115,7 +113,7 @@ def test_scancel_from_outside_and_a_time_limit_that_is_too_short_are_told(
     follower = program.begin("train", own_study, "--name", "outside", "--launcher", "slurm", *LONG)
     wait_until(lambda: _events(own_study))
     slurm.call("scancel", "1")
-    said, _ = follower.communicate(timeout=100)
+    said, _ = follower.communicate(timeout=600)
     assert follower.returncode == 1 and status(own_study, "outside") == "failed", said
     assert "Job 1 was cancelled in Slurm (scancel)" in said
 
@@ -132,7 +130,7 @@ def test_a_lost_node_and_a_controller_that_is_away_end_no_run(
     slurm.start_node()
     wait_until(lambda: any("PENDING" in line or "RUNNING" in line for line in _jobs(slurm)))
     slurm.call("scontrol", "update", "JobId=1", "StartTime=now")
-    said, _ = follower.communicate(timeout=200)
+    said, _ = follower.communicate(timeout=600)
     assert follower.returncode == 0 and status(own_study, "lost") == "finished", said
     assert _handed_in(slurm) == {"1"}
 
@@ -146,7 +144,7 @@ def test_a_controller_that_is_away_for_a_minute_is_told_once_and_ends_no_run(
     slurm.kill("slurmctld")
     time.sleep(60)
     slurm.start_controller()
-    said, _ = follower.communicate(timeout=200)
+    said, _ = follower.communicate(timeout=600)
     assert follower.returncode == 0 and status(own_study, "away") == "finished", said
     assert said.count("Slurm cannot be asked") <= 1 and _handed_in(slurm) == {"1"}
     wait_until(lambda: not _jobs(slurm), seconds=60)
@@ -160,9 +158,8 @@ def test_a_launcher_is_tried_with_what_it_asks_for(
     assert "one works: job 1 ran on" in program("launchers", "test", "one")
     assert json.loads(program("launchers", "test", "one", "--json"))["cores"] == 1
     program("launchers", "add", "many", "--slurm", "--cpus-per-task=99")
-    assert "The job could not be handed to Slurm" in program("launchers", "test", "many", code=1)
-    slurm.call("scontrol", "update", f"NodeName={os.uname().nodename}", "State=DRAIN", "Reason=test")
-    assert "did not end within 3 seconds" in program("launchers", "test", "one", "--seconds", "3", code=1)
+    said = program("launchers", "test", "many", "--seconds", "3", code=1)  # Slurm takes it, for a node to come
+    assert "did not end within 3 seconds" in said and "ask for what no node has" in said
     assert not _jobs(slurm)
 
 
@@ -200,18 +197,18 @@ def test_paths_that_sbatch_and_shells_would_read_otherwise(
 def test_a_job_at_its_time_limit_keeps_its_checkpoint_and_is_queued_again(
     slurm: RealSlurm, program: Program, own_study: Path
 ) -> None:
-    program("launchers", "add", "short", "--slurm", "--time=1 --signal=B:USR1@50 --cpus-per-task=1")
+    program("launchers", "add", "short", "--slurm", "--time=3 --signal=B:USR1@80 --cpus-per-task=1")
     follower = program.begin("train", own_study, "--name", "again", "--launcher", "short", *LONG)
-    wait_until(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", "1"), seconds=200)
+    wait_until(lambda: "Restarts=1" in slurm.call("scontrol", "show", "job", "1"))
     (folder,) = [path.parent for path in _events(own_study)]
     assert (folder / "state.safetensors").is_file() and b"queued again" in (folder / "events.jsonl").read_bytes()
     epochs = (folder / "history.json").read_bytes().count(b'"stage"')
     assert follower.poll() is None and epochs > 0
     slurm.call("scontrol", "update", "JobId=1", "StartTime=now")
-    wait_until(lambda: (folder / "events.jsonl").read_bytes().count(b'"started"') == 2, seconds=200)
+    wait_until(lambda: (folder / "events.jsonl").read_bytes().count(b'"started"') == 2)
     wait_until(lambda: (folder / "history.json").read_bytes().count(b'"stage"') > epochs)
     os.kill(follower.pid, signal.SIGINT)
-    said, _ = follower.communicate(timeout=100)
+    said, _ = follower.communicate(timeout=600)
     assert follower.returncode == 130 and not _jobs(slurm) and status(own_study, "again") == "cancelled", said
 
 

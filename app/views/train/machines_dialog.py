@@ -116,7 +116,8 @@ def _table() -> QTableWidget:
     header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     header.setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
     for column, width in enumerate((110, 220, 90)):
-        table.setColumnWidth(column, width)
+        # a heading is longer in some languages than what stands below it
+        table.setColumnWidth(column, max(width, header.sectionSizeHint(column)))
     return table
 
 

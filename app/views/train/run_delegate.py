@@ -59,6 +59,9 @@ class RunDelegate(QStyledItemDelegate):
         style, text = option.widget.style(), option.text
         place = style.subElementRect(QStyle.SubElement.SE_ItemViewItemText, option, option.widget)
         place.setRight(option.rect.right() - _AIR)
+        if index.column() != RunColumn.NAME:
+            # below its heading
+            place.setLeft(option.rect.left() + _AIR)
         option.text = ""
         style.drawControl(QStyle.ControlElement.CE_ItemViewItem, option, painter, option.widget)
         painter.save()

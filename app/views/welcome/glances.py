@@ -34,6 +34,11 @@ class Glances(QObject):
             [(folder, partial(glance_at, folder, read_place(folder).image_id, side)) for folder in folders]
         )
 
+    @property
+    def is_idle(self) -> bool:
+        """True if all studies that were asked for are read."""
+        return self._reader.is_idle
+
     def stop(self) -> None:
         self._reader.stop()
 

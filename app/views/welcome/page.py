@@ -150,7 +150,8 @@ def _icon(picture: QPixmap | None) -> QIcon:
     """The picture in the middle of a black square, so that all names begin at one place."""
     ratio = 1.0 if picture is None else max(picture.width(), picture.height()) / SIDE
     square = QPixmap(round(SIDE * ratio), round(SIDE * ratio))
-    square.fill(Qt.GlobalColor.black)
+    # nothing but room until the picture is read
+    square.fill(Qt.GlobalColor.transparent if picture is None else Qt.GlobalColor.black)
     if picture is not None:
         painter = QPainter(square)
         painter.drawPixmap(
