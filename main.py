@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from core.platform.memory import keep_freed_memory
 from core.store.names import is_study
 
 INTERRUPTED = 130
@@ -23,8 +24,10 @@ def main(arguments: list[str]) -> int:
 
         return run_window(arguments)
 
-    from core.cli.main import run_command_line, study_of_demo
+    from core.cli.main import COMPUTING, run_command_line, study_of_demo
 
+    if arguments[0] in COMPUTING:
+        keep_freed_memory()
     code = run_command_line(arguments)
     study = study_of_demo(arguments) if code == 0 else None
     if study is not None:

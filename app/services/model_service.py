@@ -73,6 +73,8 @@ class _ModelState:
     survey: Survey | None = None
     former_survey: Survey | None = None
     """Survey of the previous revision, until that of this one is there."""
+    widest_survey: Survey | None = None
+    """Survey of the revision with most prototypes so far: those of the others need no pass over the lesions."""
     survey_problem: str = ""
     survey_wanted: bool = False
 
@@ -169,16 +171,16 @@ class ModelService(QObject):
 
         ``keep``: the model that is open, of the same run, is shown until then.
         """
-        turn = self._state.turn + 1
         former = self._state
         self._state = _ModelState(
             run=run_id,
-            turn=turn,
+            turn=former.turn + 1,
             model=former.model if keep else None,
             wanted=former.wanted,
             neighbours=former.neighbours,
             survey_wanted=former.survey_wanted,
             former_survey=(former.survey or former.former_survey) if keep else None,
+            widest_survey=former.widest_survey if keep else None,
             is_opening=True,
         )
         self._submit_opening()
@@ -233,8 +235,7 @@ class ModelService(QObject):
         self._network.submit(_ModelKey(what="open", turn=state.turn), work)
 
     def _submit_panel(self, lesion_id: str) -> None:
-        state, stop = self._state, self._stop
-        model = state.model
+        model, stop = self._state.model, self._stop
         assert model is not None
 
         def work() -> Panel:
@@ -244,7 +245,7 @@ class ModelService(QObject):
             explanation = model.opened.explanation(row, stop.is_set)
             return make_panel(explanation, model.patches, model.opened.rois, row)
 
-        self._network.submit(_ModelKey(what="explain", turn=state.turn, lesion_id=lesion_id), work)
+        self._network.submit(_ModelKey(what="explain", turn=self._state.turn, lesion_id=lesion_id), work)
 
     def measure_precision(self, lesion_id: str, shapes: tuple[Shape, ...], spacing_mm: float | None) -> None:
         """Measure every prototype's precision in an annotation; ``precision_measured`` follows."""
@@ -278,13 +279,13 @@ class ModelService(QObject):
         self._network.submit(_ModelKey(what="cases", turn=self._state.turn), work)
 
     def _submit_survey(self) -> None:
-        model, emit = self._state.model, self.surveying.emit
+        model, known, emit = self._state.model, self._state.widest_survey, self.surveying.emit
         assert model is not None
 
         def work() -> Survey:
             from core.tasks.review.prototype_survey import survey_prototypes
 
-            return survey_prototypes(model.opened, model.pruning, self._give_way, emit=emit)
+            return survey_prototypes(model.opened, model.pruning, self._give_way, known=known, emit=emit)
 
         self._network.submit(_ModelKey(what="survey", turn=self._state.turn), work)
 
@@ -345,6 +346,8 @@ class ModelService(QObject):
     def _take_survey(self, key: _ModelKey, outcome: WorkResult) -> None:
         self._state.survey = outcome.value  # type: ignore[assignment]
         self._state.survey_problem = outcome.sentence
+        known = [one for one in (self._state.widest_survey, self._state.survey) if one is not None]
+        self._state.widest_survey = max(known, key=lambda one: len(one.prototypes), default=None)
         self.surveyed.emit()
 
     def _follow(self, change: Change) -> None:

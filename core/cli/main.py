@@ -22,6 +22,8 @@ from core.cli.parsing import LEAF, PROGRAM, USAGE, Parser, add_leaf, unexpected
 from core.domain.errors import Cancelled
 from core.domain.vocabulary import DISCLAIMER
 
+COMPUTING = frozenset({"demo", "evaluate", "experiment", "explain", "predict", "prototypes", "train", "validate"})
+"""Commands whose process computes with a network or trains one."""
 COMMANDS = (
     "demo",
     "phantom",

@@ -5,7 +5,8 @@ One streamed pass over the ROIs gathers everything that needs the network; the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -108,6 +109,21 @@ class Gallery:
         """
         linked = [(pair.first, pair.second) for pair in self.likeness if _linked(pair, criterion, limit)]
         return _connected(linked)
+
+    def of(self, places: Sequence[int]) -> Gallery:
+        """Return the gallery of the model that keeps these prototypes alone, given by their indices, ascending.
+
+        Pruning leaves the other prototypes and the trunk as they are, so nothing has to be measured again.
+        """
+        new = {old: place for place, old in enumerate(places)}
+        return Gallery(
+            prototypes=tuple(replace(self.prototypes[old], index=place) for old, place in new.items()),
+            likeness=tuple(
+                replace(pair, first=new[pair.first], second=new[pair.second])
+                for pair in self.likeness
+                if pair.first in new and pair.second in new
+            ),
+        )
 
 
 def sweep(

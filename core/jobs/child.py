@@ -35,6 +35,7 @@ from core.domain.events import (
 )
 from core.jobs.catalogue import MISSED, JobRequest, find_job
 from core.jobs.detached import EVENTS, LOCK, STOP
+from core.platform.memory import keep_freed_memory
 from core.platform.system import limit_this_process, try_lock, yield_to_others
 
 _POLL_S, _LOCK_S, _STOP_S = 0.2, 5.0, 20.0
@@ -198,6 +199,7 @@ def _end(final: Event) -> None:
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where there are no sessions, Ctrl-C reaches us too
     limit_this_process()
+    keep_freed_memory()
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=JobRequest)
     if arguments:
         work_in(Path(arguments[0]), request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -127,7 +126,7 @@ class AnnotationRepository:
                 if subject != (subject := annotation_subject(row.lesion_id, row.reader_id)):
                     stored = StoredShapes()
                 stored.read(row.shapes)
-                yield subject, row.revision, hashlib.sha256(stored.text.encode()).hexdigest()
+                yield subject, row.revision, stored.sha256
 
     def _last(self, connection: Connection, lesion_id: str, reader_id: str) -> tuple[int, StoredShapes]:
         """Number and shapes of the newest revision; 0 and none before the first."""
@@ -155,7 +154,7 @@ class AnnotationRepository:
             transaction.hold(subject)
             last, stored = self._last(transaction.connection, lesion_id, reader_id)
             # the shapes stand in the rows, which never change; the trail seals them by their hash
-            old = None if last == 0 else _seal(last, stored.text)
+            old = None if last == 0 else _seal(last, stored.sha256)
             revision, now = last + 1, now_utc()
             run(
                 insert(_T).values(
@@ -167,7 +166,8 @@ class AnnotationRepository:
                 )
             )
             self._newest = (lesion_id, reader_id, revision, now), stored
-            transaction.record(action, subject, old=old, new=_seal(revision, text) | _origins(shapes) | note)
+            new = _seal(revision, stored.sha256) | _origins(shapes) | note
+            transaction.record(action, subject, old=old, new=new)
         return FineAnnotation(lesion_id=lesion_id, reader_id=reader_id, revision=revision, shapes=shapes)
 
 
@@ -176,8 +176,8 @@ def annotation_subject(lesion_id: str, reader_id: str) -> str:
     return f"annotation {lesion_id} reader {reader_id}"
 
 
-def _seal(revision: int, text: str) -> dict[str, int | str]:
-    return {"revision": revision, "shapes_sha256": hashlib.sha256(text.encode()).hexdigest()}
+def _seal(revision: int, sha256: str) -> dict[str, int | str]:
+    return {"revision": revision, "shapes_sha256": sha256}
 
 
 def _origins(shapes: tuple[Shape, ...]) -> dict[str, int]:

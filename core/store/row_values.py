@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -65,7 +64,7 @@ def with_hashes(rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
             of, stored = key, StoredShapes()
         try:
             stored.read(row["shapes"])
-            yield row, hashlib.sha256(stored.text.encode()).hexdigest()
+            yield row, stored.sha256
         except (*ROW_ERRORS, AttributeError):
             stored = StoredShapes()
             yield row, ""

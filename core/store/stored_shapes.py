@@ -8,7 +8,13 @@ its square, and no revision takes more than about twice its own size to read.
 
 from __future__ import annotations
 
+import hashlib
+from typing import TYPE_CHECKING
+
 import msgspec
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 WHOLE, NOTHING = "[", "[]"
 """How the text of a whole revision begins, and that of one without shapes, which is always whole."""
@@ -28,6 +34,14 @@ class StoredShapes:
         """Characters of the changes since the last whole revision."""
         self._whole: str | None = None
         """The last revision where its row is whole: it need not be as this program writes JSON."""
+        self._hashes = _PrefixHashes()
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of ``text`` in hexadecimal digits."""
+        if self._whole is not None:
+            return hashlib.sha256(self._whole.encode()).hexdigest()
+        return self._hashes.of(self.shapes or [])
 
     @property
     def text(self) -> str:
@@ -54,6 +68,46 @@ class StoredShapes:
         self._since, self._whole = (0, text) if whole else (self._since + len(change), None)
         self.shapes = shapes
         return text if whole else change
+
+
+class _PrefixHashes:
+    """Hashes of lists of shapes one after the other, each of which mostly begins as the one before.
+
+    The state of the hash is kept behind every shape, so that a list costs what it does not share with the start of
+    the one before: all revisions together cost what was drawn, not its square.
+    """
+
+    def __init__(self) -> None:
+        self._shapes: list[bytes] = []
+        self._states: list[_Hash] = [hashlib.sha256(b"[")]
+        """Before the first shape, and behind each."""
+
+    def of(self, shapes: list[bytes]) -> str:
+        """SHA-256 of the JSON array of these shapes in hexadecimal digits."""
+        same = _common_start(self._shapes, shapes)
+        del self._states[same + 1 :]
+        for place, shape in enumerate(shapes[same:], same):
+            state = self._states[-1].copy()
+            state.update(shape if place == 0 else b"," + shape)
+            self._states.append(state)
+        self._shapes = shapes
+        end = self._states[-1].copy()
+        end.update(b"]")
+        return end.hexdigest()
+
+
+def _common_start(one: list[bytes], other: list[bytes]) -> int:
+    """Number of shapes that both lists begin with; shapes that stayed are mostly the same objects."""
+    low, high = 0, min(len(one), len(other))
+    if one[:high] == other[:high]:
+        return high
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _parts(text: str) -> list[bytes]:

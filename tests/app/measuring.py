@@ -33,6 +33,7 @@ from PySide6.QtWidgets import (
     QStyledItemDelegate,
     QStyleOptionComboBox,
     QTabBar,
+    QTextEdit,
     QToolButton,
     QWidget,
 )
@@ -210,10 +211,25 @@ def _cut(widget: QWidget) -> Iterator[str]:
                 yield widget.title()
         case QHeaderView():
             yield from _cut_headers(widget)
+        case QTextEdit():
+            yield from _broken_words(widget)
         case QAbstractItemView() if not isinstance(widget.parentWidget(), QComboBox):
             yield from _cut_cells(widget)
             if _scrolls_sideways(widget):
                 yield "is wider than its place"
+
+
+def _broken_words(view: QTextEdit) -> Iterator[str]:
+    """Texts of which a line ends within a word, as in a column that is too narrow."""
+    document = view.document()
+    document.size()  # lays it out
+    block = document.begin()
+    while block.isValid():
+        text, layout = block.text(), block.layout()
+        ends = [layout.lineAt(i).textStart() + layout.lineAt(i).textLength() for i in range(layout.lineCount())]
+        if any(text[end - 1].isalnum() and text[end].isalnum() for end in ends if 0 < end < len(text)):
+            yield text
+        block = block.next()
 
 
 def _scrolls_sideways(view: QAbstractItemView) -> bool:

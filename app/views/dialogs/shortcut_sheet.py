@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QTextBrowser, QWidget
 
 from app.actions.actions import Actions
@@ -16,6 +15,8 @@ from app.qt.spacing import dialog_column
 from app.qt.translation import tr
 
 _COLUMNS = 3
+_TEXT = 54
+"""Share of a column that its text takes beside the keys, in percent."""
 
 
 def mouse_lines() -> list[tuple[str, str]]:
@@ -80,27 +81,25 @@ def sheet_html(groups: Mapping[str, Sequence[tuple[str, str]]], faint: str) -> s
         column = _COLUMNS - 1 if title in wide else lengths.index(min(lengths))
         lengths[column] += len(lines) + 2
         rows = "".join(
-            f"<tr><td style='padding:1px 14px 1px 0'>{escape(text)}</td>"
-            f"<td style='color:{faint};white-space:nowrap'>{escape(keys)}</td></tr>"
+            f"<tr><td width='{_TEXT}%' style='padding:1px 14px 1px 0'>{escape(text)}</td>"
+            f"<td width='{100 - _TEXT}%' style='color:{faint}'>{escape(keys)}</td></tr>"
             for keys, text in lines
         )
-        columns[column].append(f"<h4 style='margin:12px 0 4px 0'>{escape(title)}</h4><table>{rows}</table>")
-    cells = "".join(f"<td style='padding-right:30px' valign='top'>{''.join(column)}</td>" for column in columns)
-    return f"<table><tr>{cells}</tr></table>"
+        columns[column].append(
+            f"<h4 style='margin:12px 0 4px 0'>{escape(title)}</h4><table width='100%'>{rows}</table>"
+        )
+    # every width is given: left to themselves, tables within a table get no wider than one letter
+    cells = "".join(
+        f"<td width='{100 // _COLUMNS}%' style='padding-right:24px' valign='top'>{''.join(column)}</td>"
+        for column in columns
+    )
+    return f"<table width='100%'><tr>{cells}</tr></table>"
 
 
 _AROUND = 60
 """Beside the text: margins and the scroll bar."""
-_HIGH = 1000
-"""Most of the height that the sheet takes, logical pixels."""
-
-
-def _natural_width(text: QTextBrowser) -> int:
-    """Return the text's width without line breaks; the widget's own document is as wide as the widget now."""
-    alone = QTextDocument()
-    alone.setDefaultFont(text.font())
-    alone.setHtml(text.toHtml())
-    return round(alone.idealWidth())
+_WIDE, _HIGH = 1220, 1000
+"""Most of the room that the sheet takes, logical pixels."""
 
 
 class ShortcutSheet(QDialog):
@@ -130,10 +129,10 @@ class ShortcutSheet(QDialog):
         layout.addWidget(self.search)
         layout.addWidget(self.text, 1)
         layout.addLayout(line)
-        # as wide as its columns are: one scrolls down, not aside
+        # one scrolls down, not aside
         room = self.screen().availableGeometry()
         most = max(room.width(), 0 if parent is None else parent.width() - _AROUND)
-        self.resize(min(_natural_width(self.text) + _AROUND, most), min(room.height() - _AROUND, _HIGH))
+        self.resize(min(_WIDE, most), min(room.height() - _AROUND, _HIGH))
 
     def _show(self) -> None:
         left = found_in(self._groups, self.search.text())

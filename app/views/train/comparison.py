@@ -45,6 +45,11 @@ class RunComparisonView(QDialog):
         self.table.setHorizontalHeaderLabels([run.name for run in runs])
         self.table.setVerticalHeaderLabels([name for name, _ in lines])
         self.table.verticalHeader().setDefaultSectionSize(26)
+        self.table.setShowGrid(False)
+        self.table.setCornerButtonEnabled(False)
+        self.table.horizontalHeader().setDefaultAlignment(
+            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        )
         for row, (_, values) in enumerate(lines):
             for column, value in enumerate(values):
                 item = QTableWidgetItem(value)

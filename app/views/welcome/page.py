@@ -26,6 +26,8 @@ from app.widgets.label import Label, tip
 from core.tasks.studies.glance import StudyGlance
 
 _PATH = 0x100
+_AIR = 5
+"""Above and below the picture of a study, logical pixels."""
 
 
 class WelcomePage(QWidget):
@@ -86,6 +88,8 @@ class WelcomePage(QWidget):
             item = QListWidgetItem(_icon(None), f"{study.name}\n{_below(study)}")
             item.setData(_PATH, str(study.folder))
             item.setToolTip(tip(str(study.folder)))
+            # as wide as the list: a long folder is shortened and not scrolled to
+            item.setSizeHint(QSize(SIDE, SIDE + 2 * _AIR))
             self.recent.addItem(item)
         self.recent.setVisible(bool(studies))
         self._empty.setVisible(not studies)

@@ -80,6 +80,10 @@ class Precision:
         resamples = resample(self.patients, len(self.patients), draws=DRAWS)
         return compare_tables(self._of(after), self._of(before), resamples).over_pairs
 
+    def only(self, kept: tuple[int, ...]) -> Precision:
+        """That of these prototypes alone."""
+        return replace(self, pairs=self._of(kept))
+
     def _of(self, kept: tuple[int, ...]) -> PairTable:
         return self.pairs.rows(np.isin(self.pairs.prototype, kept))
 
@@ -94,6 +98,15 @@ class HasPrecision(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """Results of the network's passes over the lesions."""
+
+    gallery: Gallery
+    lesion_precision: Precision | None
+    fine_precision: Precision | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Survey:
     prototypes: tuple[Surveyed, ...]
     """Those of the active model, in its order."""
@@ -104,16 +117,35 @@ class Survey:
     """Over the validation and test lesions; None where no lesion has a mask of the scale."""
     gallery: Gallery
 
+    def measured(self, kept: tuple[int, ...]) -> Measured | None:
+        """Return the results for these prototypes alone; None where one of them is not in this survey."""
+        places = {one.index: place for place, one in enumerate(self.prototypes)}
+        if not places.keys() >= set(kept):
+            return None
+        lesion, fine = self.lesion_precision, self.fine_precision
+        return Measured(
+            gallery=self.gallery.of([places[index] for index in kept]),
+            lesion_precision=None if lesion is None else lesion.only(kept),
+            fine_precision=None if fine is None else fine.only(kept),
+        )
+
     def suggested(self, reason: Reason) -> tuple[int, ...]:
         return tuple(one.index for one in self.prototypes if any(s.reason is reason for s in one.suggestions))
 
 
 def survey_prototypes(
-    opened: ModelInStudy, pruning: Pruning, cancelled: IsCancelled = never, *, emit: Emit = silent
+    opened: ModelInStudy,
+    pruning: Pruning,
+    cancelled: IsCancelled = never,
+    *,
+    known: Survey | None = None,
+    emit: Emit = silent,
 ) -> Survey:
-    """Passes over all lesions: nearest patches, purity, duplicates, precision, and the leave-one-out refits.
+    """Nearest patches, purity, duplicates and precision over all lesions, and the leave-one-out refits.
 
-    Emits Progress in prototypes; the pass over the lesions counts as one more.
+    ``known``: a survey of another revision of the same run over the same lesions. Where it has every prototype of
+    this one, the passes over the lesions are left out: pruning changes neither the trunk nor the other prototypes.
+    Emits Progress in prototypes; the passes over the lesions count as one more.
     """
     state = pruning.state
     total = len(state.kept) + 1
@@ -122,13 +154,14 @@ def survey_prototypes(
         emit(Progress(stage="prototypes", done=count, total=total))
 
     done(0)
-    gallery = gallery_of(opened, cancelled)
+    measured = None if known is None else known.measured(state.kept)
+    measured = measured or _measured(opened, cancelled)
+    gallery, lesion, fine = measured.gallery, measured.lesion_precision, measured.fine_precision
     found = suggest(opened.model.card, gallery, kept_by_mark(pruning.study, pruning.run))
     done(1)
     worth = leave_one_out(
         pruning.table, state, malignancy_fit=pruning.fit, done=lambda count: done(count + 1), cancelled=cancelled
     )
-    lesion, fine = _precisions(opened, cancelled)
     top = _top_reasons(pruning.table, state)
     groups = _groups(gallery, state.kept)
     entries = []
@@ -187,6 +220,12 @@ def precision_differences(
             change = precision.change(*states)
             found += [Difference(part=part, key=key, comparison=change) for part in outcome.figures_before]
     return tuple(found)
+
+
+def _measured(opened: ModelInStudy, cancelled: IsCancelled) -> Measured:
+    gallery = gallery_of(opened, cancelled)
+    lesion, fine = _precisions(opened, cancelled)
+    return Measured(gallery=gallery, lesion_precision=lesion, fine_precision=fine)
 
 
 def _precisions(opened: ModelInStudy, cancelled: IsCancelled) -> tuple[Precision | None, Precision | None]:

@@ -12,8 +12,16 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QLocale, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QTableWidget, QTableWidgetItem, QWidget
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QTextOption
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QTextBrowser,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from app.qt import settings
@@ -129,6 +137,21 @@ def test_cells_choices_and_painted_words_without_room_are_found(qtbot: QtBot) ->
     assert found == {
         "a heading that is long", "a cell that is too long for it", "a choice without room", "painted too long",
     }  # fmt: skip
+
+
+def test_a_line_that_ends_within_a_word_is_found(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(300, 200)
+    text = QTextBrowser(window)
+    text.setPlainText("round circumscribed")
+    text.setGeometry(0, 0, 60, 150)
+    text.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
+    window.show()
+    qtbot.waitExposed(window)
+    assert cut_words(window) == {"QWidget/QTextBrowser: round circumscribed"}
+    text.setGeometry(0, 0, 250, 150)
+    assert cut_words(window) == set()
 
 
 def test_words_with_little_contrast_are_found(qtbot: QtBot) -> None:

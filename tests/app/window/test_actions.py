@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QLocale, Qt
 from PySide6.QtGui import QAccessible, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QDialogButtonBox, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.actions.catalogue import ActionSpec, ScreenName, read_actions
 from app.actions.keymap import KeymapPreset, conflicts, load_keymap, preset_keymap
 from app.qt.icons import FOLDER
+from app.qt.translation import install
 from app.state.preferences import opens_at_lesion, shows_others_first
 from app.views.dialogs.keymap_dialog import KeymapDialog
 from app.views.dialogs.new_study import study_place
@@ -21,6 +22,7 @@ from app.views.dialogs.settings_dialog import SettingsDialog
 from app.views.dialogs.shortcut_sheet import ShortcutSheet, sheet_groups, sheet_html
 from app.views.main_window.window import MainWindow
 from app.widgets.rail import WORKSPACES
+from tests.app.measuring import cut_words
 
 
 @pytest.mark.parametrize("azerty", [False, True])
@@ -152,6 +154,24 @@ def test_the_sheet_names_every_action_that_has_a_key(window: MainWindow) -> None
     for spec in window.actions_.specs:
         if window.actions_.keymap[spec.id]:
             assert spec.label in html
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_no_word_of_the_sheet_is_broken_and_nothing_lies_aside(
+    qtbot: QtBot, qapp: QApplication, window: MainWindow, language: str
+) -> None:
+    before = QLocale()
+    install(qapp, language)
+    try:
+        sheet = ShortcutSheet(window.actions_, window)
+        qtbot.addWidget(sheet)
+        sheet.show()
+        qtbot.waitExposed(sheet)
+        assert cut_words(sheet) == set()
+        assert sheet.text.horizontalScrollBar().maximum() == 0
+    finally:
+        install(qapp, "en")
+        QLocale.setDefault(before)
 
 
 def test_the_sheet_is_searched_by_key_and_by_deed_and_leads_to_the_keymap(

@@ -72,6 +72,7 @@ def test_a_recent_study_shows_one_of_its_mammograms_and_how_far_it_is(
     item = window.welcome.recent.item(0)
     qtbot.waitUntil(lambda: f"{drawn} of {lesions} annotated" in item.text())
     assert item.text().startswith("Small\n")
+    assert window.welcome.recent.horizontalScrollBar().maximum() == 0, "however long the folder is"
     shown = item.icon().pixmap(SIDE, SIDE).toImage()
     levels = {shown.pixelColor(x, y).lightness() for x in range(shown.width()) for y in range(shown.height())}
     assert len(levels) > 10, "a mammogram has many greys, an empty square one"
