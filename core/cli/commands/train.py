@@ -205,7 +205,7 @@ def _in_a_team(arguments: argparse.Namespace, console: Console) -> int:
 def _show_left(left: list[LeftRun], arguments: argparse.Namespace, console: Console) -> None:
     import msgspec
 
-    lines = [f"{one.run}: {one.job if arguments.on else f'job {one.job}'}" for one in left]
+    lines = [f"{one.run}: {one.host or f'job {one.job}'}" for one in left]
     names = " ".join(one.run for one in left)
     lines.append(f"Follow: marginalia train {shell_word(arguments.study)} --resume {names}")
     console.result({"runs": msgspec.to_builtins(left)}, "\n".join(lines))

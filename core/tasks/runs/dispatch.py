@@ -47,6 +47,8 @@ class LeftRun(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     job: str
     """Its number in Slurm, or the host on which it goes on."""
+    host: str = ""
+    """The host on which it goes on; "" in Slurm."""
 
 
 def carry_out_runs(
@@ -124,13 +126,14 @@ def _left_on_host(study: Study, run: Run, told: Told) -> LeftRun:
     Raises: TrainingError; Cancelled.
     """
     if _is_left(study, run):
-        return LeftRun(run=run.name, job=request_of(study, run).host)
+        host = request_of(study, run).host
+        return LeftRun(run=run.name, job=host, host=host)
     begun, request = begin_run(study, run, told.emit, told.cancelled)
     folder = study.run_folder(run.id)
     job = JobRequest(job="begin elsewhere", arguments=msgspec.to_builtins(request))
     final = supervise(job, emit=relay(told.emit), cancelled=told.cancelled, log=folder / LOG)
     if isinstance(final, Succeeded):
-        return LeftRun(run=begun.name, job=request.host)
+        return LeftRun(run=begun.name, job=request.host, host=request.host)
     study.runs.update(run)
     if isinstance(final, Failed):
         raise TrainingError(final.sentence)
