@@ -12,7 +12,7 @@ from app.widgets.explain.sum_table import SumLine, SumTable
 from tests.app.measuring import cut_words
 
 
-@pytest.mark.parametrize(("width", "named"), [(900, True), (540, False), (480, False)])
+@pytest.mark.parametrize(("width", "named"), [(900, True), (480, False)])
 def test_the_class_of_a_prototype_is_named_where_no_column_is_pushed_out_by_it(
     qtbot: QtBot, width: int, *, named: bool
 ) -> None:
