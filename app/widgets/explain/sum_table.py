@@ -6,8 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QPainter, QPen
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QEvent,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QFont, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -19,6 +28,7 @@ from PySide6.QtWidgets import (
 
 from app.qt.translation import tr
 from app.widgets.explain.numbers import number, signed
+from app.widgets.label import tip
 
 FOR, AGAINST = QColor("#8fb3ae"), QColor("#a8786f")
 """Pale teal adds, dull red takes away: apart in lightness for colour-blind readers, and no colour of a class."""
@@ -39,6 +49,8 @@ class SumLine:
 
 _BARS = 44
 """Least width of the column of bars, in pixels."""
+_LINE = 26
+"""Height of a line, in pixels."""
 
 
 class SumModel(QAbstractTableModel):
@@ -48,6 +60,8 @@ class SumModel(QAbstractTableModel):
         self.lines: tuple[SumLine, ...] = ()
         self.total_name = ""
         self.total = 0.0
+        self.short = False
+        """Flag: a prototype is shown by its number; its class is its colour and in the tip."""
         self.bars: list[tuple[float, float]] = []
         """(start, end) of each line's bar, in the units of the sum."""
 
@@ -93,6 +107,11 @@ class SumModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DecorationRole and not last and index.column() == 0:
             # a square beside the word: the colours of classes are too light to be read on a light ground
             return self.lines[index.row()].colour
+        if role == Qt.ItemDataRole.SizeHintRole and last and index.column() == 0:
+            # it lies over the columns of factors too, which are empty in its line
+            return QSize(0, _LINE)
+        if role == Qt.ItemDataRole.ToolTipRole and not last and index.column() == 0:
+            return tip(self.lines[index.row()].name)
         if role != Qt.ItemDataRole.DisplayRole:
             return None
         if last:
@@ -101,7 +120,9 @@ class SumModel(QAbstractTableModel):
             line = self.lines[index.row()]
             factors = tuple(number(value, 3) for value in line.factors)
             blank = ("",) * (len(self._head) - len(factors))
-            values = (line.name, *factors, *blank, signed(line.share, 3), "")
+            short = self.short and line.row is not None
+            name = line.name.partition(" ")[0] if short else line.name
+            values = (name, *factors, *blank, signed(line.share, 3), "")
         return values[index.column()]
 
 
@@ -144,7 +165,7 @@ class SumTable(QTableView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(26)
+        self.verticalHeader().setDefaultSectionSize(_LINE)
         self.horizontalHeader().setHighlightSections(False)
         self.horizontalHeader().setMinimumSectionSize(_BARS)
         self.setMouseTracking(True)
@@ -159,6 +180,29 @@ class SumTable(QTableView):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         # the bars take what is left, however little
         header.setSectionResizeMode(self.sums.columnCount() - 1, QHeaderView.ResizeMode.Stretch)
+        self.clearSpans()
+        if lines and head:
+            self.setSpan(len(lines), 0, 1, len(head) + 1)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._fit()
+
+    def _fit(self) -> None:
+        """Name the classes, and draw the bars, only where no number is pushed out of sight by it."""
+        count, header = self.sums.columnCount(), self.horizontalHeader()
+        if not self.sums.lines:
+            return
+        for short, bars in ((False, _BARS), (True, _BARS), (True, 0)):
+            self.sums.short = short
+            columns = range(count - 1)
+            wide = sum(max(self.sizeHintForColumn(c), header.sectionSizeHint(c), _BARS) for c in columns)
+            self.setColumnHidden(count - 1, not bars)
+            if wide + bars <= self.viewport().width():
+                break
+        self.sums.dataChanged.emit(self.sums.index(0, 0), self.sums.index(self.sums.rowCount() - 1, 0))
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
