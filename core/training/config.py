@@ -121,9 +121,9 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True):
     (``core.data.automatic_band``). It is never counted as a fine annotation and judges nothing."""
     table_rows: Literal["unaugmented", "augmented"] = "unaugmented"
     malignancy_fit: Literal["out-of-fold", "in-sample"] = "out-of-fold"
-    """Margin scores that malignancy is fitted on. out-of-fold: each patient's scores by a last layer fitted without
-    the patient. Trunk and prototypes saw the patient all the same, so some optimism is left; figures of malignancy
-    are therefore of patients whom no part of the model saw."""
+    """Margin scores that malignancy is fitted on. out-of-fold: each patient's scores by a last layer that was
+    fitted without the patient. Trunk and prototypes saw the patient all the same, so some optimism is left;
+    figures of malignancy are therefore of patients whom no part of the model saw."""
     frozen_backbone: bool = False
     """Compute the backbone's features once and train everything after them on the cache."""
     frozen_blocks: Annotated[Count, in_unit("blocks")] = 0
