@@ -21,7 +21,7 @@ _MOST_FRAMES = 60
 _PARTS = tuple(Path(sysconfig.get_paths()[name]) for name in ("purelib", "platlib", "stdlib", "platstdlib"))
 _TRACE_LINE = re.compile(r'^\s*File "(?P<file>[^"\n]+)", line (?P<line>\d{1,7}) in (?P<function>[\w.<>]{1,80})$')
 _TRACE_HEAD = re.compile(r"^(?:Fatal Python error|Windows fatal exception): (?P<what>[A-Za-z0-9 _]{1,60})")
-_TRACE_THREAD = re.compile(r"^(?:Current thread|Thread) 0x[0-9a-f]+")
+_TRACE_THREAD = re.compile(r"^(?P<whose>Current thread|Thread) 0x[0-9a-f]+")
 ELSEWHERE = "<elsewhere>"
 
 
@@ -78,11 +78,13 @@ def incident_of_trace(text: str, *, at_utc: str) -> Incident | None:
     """Return the incident in an interpreter's crash output (only lines of its own form); None without one."""
     head = [found["what"].strip() for line in text.splitlines() if (found := _TRACE_HEAD.match(line))]
     frames: list[StackFrame] = []
-    threads = 0
+    other_thread = False
     for line in text.splitlines():
-        threads += _TRACE_THREAD.match(line) is not None
+        if thread := _TRACE_THREAD.match(line):
+            # The interpreter lists the newest thread first; only the one that died is "current"
+            other_thread = thread["whose"] != "Current thread"
         found = _TRACE_LINE.match(line)
-        if found and threads <= 1:  # of the thread that died, which comes first
+        if found and not other_thread:
             place = place_of(found["file"])
             frames.append(StackFrame(file=place, line=int(found["line"]), function=found["function"]))
     if not head and not frames:

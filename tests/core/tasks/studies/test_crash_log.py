@@ -46,11 +46,16 @@ def test_places_outside_the_program_are_not_named() -> None:
     assert place_of(pytest.__file__) == "pytest/__init__.py"
 
 
-def test_of_a_trace_only_lines_of_the_interpreter_are_taken() -> None:
-    text = (
-        f"{CANARY}\nFatal Python error: Segmentation fault\n\nCurrent thread 0x00007f (most recent call first):\n"
+@pytest.mark.parametrize("newer_threads_first", [False, True])
+def test_of_a_trace_only_lines_of_the_thread_that_died_are_taken(newer_threads_first: bool) -> None:
+    died = (
+        "Current thread 0x00007f (most recent call first):\n"
         f'  File "/home/{CANARY}/a.py", line 3 in inner\n  File "{ROOT}/app/state/session.py", line 7 in outer\n'
-        f'\nThread 0x00007e (most recent call first):\n  File "{ROOT}/core/tasks/runs/splits.py", line 9 in two\n'
+    )
+    other = f'Thread 0x00007e (most recent call first):\n  File "{ROOT}/core/tasks/runs/splits.py", line 9 in b\n'
+    threads = (other, died) if newer_threads_first else (died, other)
+    text = (
+        f"{CANARY}\nFatal Python error: Segmentation fault\n\n" + "\n".join(threads) + "\n"
         f"Extension modules: numpy, {CANARY} (total: 2)\n"
     )
     incident = incident_of_trace(text, at_utc="now")
