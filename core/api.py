@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import MarginaliaError
+from core.domain.messages import as_text
 from core.store.study import Study
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def lesions(study: Study) -> list[Row]:
     finely_annotated, file."""
     from core.tasks.studies.overview import lesion_lines
 
-    found: list[Row] = msgspec.to_builtins(lesion_lines(study))
+    found: list[Row] = msgspec.to_builtins(lesion_lines(study), enc_hook=as_text)
     return found
 
 
@@ -222,7 +223,7 @@ def make_split(
     from core.tasks.runs import splits
 
     _, counts = splits.make_split(study, name=name, label="margin", fractions=fractions, seed=seed)
-    found: list[Row] = msgspec.to_builtins(counts)
+    found: list[Row] = msgspec.to_builtins(counts, enc_hook=as_text)
     return found
 
 
@@ -253,7 +254,7 @@ def runs(study: Study) -> list[Row]:
     """One row a run: name, status, created_utc, preset, label, imported, prototypes, pruned, notes."""
     from core.jobs.run_records import run_lines
 
-    found: list[Row] = msgspec.to_builtins(run_lines(study))
+    found: list[Row] = msgspec.to_builtins(run_lines(study), enc_hook=as_text)
     return found
 
 
@@ -316,7 +317,7 @@ def prototypes(study: Study, run: str) -> list[Row]:
     from core.tasks.review.prototypes import describe
 
     facts, _ = describe(study, finished_run(study, run))
-    found: list[Row] = msgspec.to_builtins(facts)
+    found: list[Row] = msgspec.to_builtins(facts, enc_hook=as_text)
     return found
 
 

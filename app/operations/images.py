@@ -11,6 +11,7 @@ from app.state.changes import Change, ImageCorrected
 from app.state.journal import Act
 from app.state.session import Session
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.study import Image
 from core.domain.vocabulary import Laterality, ViewPosition
 
@@ -37,7 +38,9 @@ def correct_patient(session: Session, image_id: str, pseudonym: str) -> None:
     study = session.writable_study()
     patient = study.patients.find_by_pseudonym(pseudonym.strip())
     if patient is None:
-        raise StudyError(f"The study has no patient {pseudonym.strip()}; nothing was changed.")
+        raise StudyError(
+            message("The study has no patient {pseudonym}; nothing was changed.", pseudonym=pseudonym.strip())
+        )
     before = study.images.get(image_id).patient_id
     if before == patient.id:
         return

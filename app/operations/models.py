@@ -9,6 +9,7 @@ import msgspec
 from app.state.changes import ModelRevised, OpinionGiven, ReadingGiven, RunsChanged
 from app.state.session import Session
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.opinion import CaseReading, GivenOpinion, Opinion
 from core.domain.reading import StudyReading
 from core.domain.study import ModelRevision, Run
@@ -23,7 +24,9 @@ def prune(session: Session, pruning: Pruning, outcome: PruneOutcome, reason: str
     """The outcome becomes the run's active revision. StudyError without a reason."""
     session.writable_study()
     if not reason.strip():
-        raise StudyError("Give a short reason for removing these prototypes: the reason stays with the revision.")
+        raise StudyError(
+            message("Give a short reason for removing these prototypes: the reason stays with the revision.")
+        )
     made = pruning.commit(outcome, reason=reason.strip())
     session.changed.emit(ModelRevised(run_id=pruning.run.id))
     return made

@@ -1,7 +1,8 @@
 """Texts of the window in the user's language.
 
-English stands in the source. Other languages are JSON files in ``resources/translations``, English text to
-translated text, so that a translator needs no tool and a test finds what is missing.
+English stands in the source. Another language is one JSON file in ``resources/translations``, named by its code:
+English text to translated text, of the window and of the engine (``core.domain.messages``). A translator needs no
+tool, and a test finds what is missing.
 """
 
 from __future__ import annotations
@@ -12,11 +13,18 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
 from core.domain.errors import BadFileError
+from core.domain.messages import message
 
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "translations"
 _installed: list[QTranslator] = []
 """Kept here, since the application does not own what it is given."""
-LANGUAGES = {"en": "English", "de": "Deutsch"}
+
+
+def languages() -> dict[str, str]:
+    """Code of each language to its own name for itself; English first."""
+    others = sorted(path.stem for path in FOLDER.glob("*.json"))
+    own = {code: QLocale(code).nativeLanguageName() for code in others}
+    return {"en": "English"} | {code: name[:1].upper() + name[1:] for code, name in own.items()}
 
 
 class JsonTranslator(QTranslator):
@@ -54,7 +62,7 @@ def texts_of(language: str) -> dict[str, str]:
     try:
         texts: dict[str, str] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise BadFileError(f"{path.name} cannot be read; install the program again.") from error
+        raise BadFileError(message("{file} cannot be read; install the program again.", file=path.name)) from error
     return texts
 
 
@@ -67,9 +75,9 @@ def _of_qt(language: str) -> QTranslator:
 
 def install(application: QCoreApplication, language: str) -> str:
     """Speak ``language`` ("" or an unknown one: the system's, else English) from now on; which one it is."""
-    if language not in LANGUAGES:
+    if language not in languages():
         system = QLocale.system().name()[:2]
-        language = system if system in LANGUAGES else "en"
+        language = system if system in languages() else "en"
     QLocale.setDefault(QLocale(language))
     texts = texts_of(language)
     for former in _installed:

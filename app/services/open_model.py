@@ -8,6 +8,7 @@ from app.qt.sentences import translate_message
 from app.services.opened_model import OpenedModel
 from core.domain.errors import Cancelled, ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, silent
+from core.domain.messages import message
 from core.domain.study import RunStatus
 from core.explain.prototype_patches import PrototypePatch
 from core.explain.render import HeatStyle, colour_bar
@@ -32,7 +33,9 @@ def open_run(
     ModelError or StudyError, one sentence, where the run, its files or its classes are not as they must be."""
     run = study.runs.get(run_id)
     if run.status is not RunStatus.FINISHED:
-        raise StudyError(f"Run {run.name} is {run.status}, not finished: it has no model yet.")
+        raise StudyError(
+            message("Run {run} is {status}, not finished: it has no model yet.", run=run.name, status=run.status)
+        )
     emit(Progress(stage="the model and the lesions", done=0, total=0))
     pruning = Pruning(study, run)
     if former is None:
@@ -42,11 +45,18 @@ def open_run(
     card, rois = opened.model.card, opened.rois
     if card.class_names != rois.class_names:
         raise ModelError(
-            f"The model of run {run.name} has the classes {', '.join(card.class_names)}, but its configuration "
-            f"names {', '.join(rois.class_names)}: it is not the model of this run; train again."
+            message(
+                "The model of run {run} has the classes {classes}, but its configuration "
+                "names {configured}: it is not the model of this run; train again.",
+                run=run.name,
+                classes=", ".join(card.class_names),
+                configured=", ".join(rois.class_names),
+            )
         )
     if not card.prototypes:
-        raise ModelError(f"Run {run.name} was never projected: it has no prototypical lesions to show.")
+        raise ModelError(
+            message("Run {run} was never projected: it has no prototypical lesions to show.", run=run.name)
+        )
     if cancelled():
         raise Cancelled
     emit(Progress(stage="the pictures of the prototypes", done=0, total=0))
@@ -83,4 +93,6 @@ def _patches(
         patches = opened.patches(cancelled, base=base)
     except ModelError as error:
         return (), translate_message(error)
-    return patches, "" if patches else translate_message(ModelError("This model was shared without its pictures."))
+    return patches, "" if patches else translate_message(
+        ModelError(message("This model was shared without its pictures."))
+    )

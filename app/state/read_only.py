@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.qt.sentences import translate_message
 from core.domain.errors import StorageFullError, StudyError, StudyLockedError
+from core.domain.messages import joined, message
 
 
 def why_read_only(error: StudyError | StorageFullError, folder: Path) -> str:
@@ -15,6 +16,10 @@ def why_read_only(error: StudyError | StorageFullError, folder: Path) -> str:
     holder = present_holder(folder)
     if isinstance(error, StudyLockedError) and holder is not None:
         return translate_message(
-            f"{holder} has this study open. You can look at it; nothing can be changed until it is closed there."
+            message(
+                "{holder} has this study open. You can look at it; nothing can be changed until it is closed "
+                "there.",
+                holder=holder.sentence,
+            )
         )
-    return translate_message(f"{error} You can look at it; nothing can be changed.")
+    return translate_message(joined([error, message("You can look at it; nothing can be changed.")]))

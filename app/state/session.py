@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.qt.sentences import translate_message
+from app.qt.translation import tr
 from app.state.changes import (
     AnnotationChanged,
     Change,
@@ -32,6 +33,7 @@ from app.state.changes import (
 from app.state.journal import Journal
 from app.state.read_only import why_read_only
 from core.domain.errors import StorageFullError, StudyError, StudyLockedError
+from core.domain.messages import message
 from core.domain.shapes import Shape
 from core.domain.study import Labels, Reader
 from core.platform.system import give_back_freed_memory
@@ -83,7 +85,7 @@ class Session(QObject):
     def study(self) -> Study:
         """For long work in another thread (import); StudyError where none is open."""
         if self._study is None:
-            raise StudyError("No study is open; open one or make a new one.")
+            raise StudyError(message("No study is open; open one or make a new one."))
         return self._study
 
     @property
@@ -181,12 +183,12 @@ class Session(QObject):
         """
         name = name.strip()
         if not name:
-            raise StudyError("A reader needs a name; type one.")
+            raise StudyError(message("A reader needs a name; type one."))
         known = self.study.readers.find(name)
         if known is not None and self._passwords is not None and not self._passwords.fits(known.id, password):
-            raise StudyError(f"This is not the password of {name}; try again.")
+            raise StudyError(message("This is not the password of {name}; try again.", name=name))
         if known is None and not self.study.writable:
-            raise StudyError("This study is open for reading only; a new reader cannot be added.")
+            raise StudyError(message("This study is open for reading only; a new reader cannot be added."))
         self.reader = known or self.study.readers.ensure(name)
         self.journal.clear()
         self.study.actor = name
@@ -195,7 +197,7 @@ class Session(QObject):
     def set_password(self, password: str) -> None:
         """Set the password of the current reader; an empty one removes it."""
         if self.reader is None or self._passwords is None or not self.study.writable:
-            raise StudyError("Sign in to a study that can be changed first.")
+            raise StudyError(message("Sign in to a study that can be changed first."))
         self._passwords.put(self.reader.id, password)
 
     def _sign_in_by_account(self) -> None:
@@ -297,15 +299,16 @@ class Session(QObject):
     def send_strokes(self) -> None:
         """Wait until the study has every stroke; StudyError while its server cannot be reached."""
         if self._kept is not None and not self._kept.send_now():
-            raise StudyError("The server cannot be reached; do this when your strokes are there.")
+            raise StudyError(message("The server cannot be reached; do this when your strokes are there."))
 
     def _tell_kept(self) -> None:
         waiting = 0 if self._kept is None or not self._kept.lost else self._kept.waiting
-        sentence = (
-            f"The server cannot be reached. {waiting} strokes are kept on this computer and are sent when it is "
-            "back."
+        sentence = tr(
+            "The server cannot be reached. {count} strokes are kept on this computer and are sent when it is "
+            "back.",
+            count=waiting,
         )
-        self.changed.emit(StorageChanged(problem=translate_message(sentence) if waiting else ""))
+        self.changed.emit(StorageChanged(problem=sentence if waiting else ""))
 
     def _tell_sent(self, lesions: tuple[str, ...]) -> None:
         for lesion_id in lesions:
@@ -376,9 +379,9 @@ class Session(QObject):
 
     def _writer(self) -> tuple[Reader, Study]:
         if not self.study.writable:
-            raise StudyError(self.read_only or "This study is open for reading only.")
+            raise StudyError(message("This study is open for reading only."))
         if self.reader is None:
-            raise StudyError("Sign in first, so that the study records who did this.")
+            raise StudyError(message("Sign in first, so that the study records who did this."))
         return self.reader, self.study
 
     def write(self, write: Callable[[], Change]) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from core.baselines.config import ClassifierConfig
 from core.baselines.network import ClassifierNetwork, make_classifier
 from core.domain.errors import ModelError
+from core.domain.messages import message
 from core.model.tensor_file import first_not_finite, load_state, save_state
 from core.training.machine import MachineChoice
 
@@ -58,7 +59,9 @@ def save_classifier(folder: Path, network: ClassifierNetwork, card: ClassifierCa
     tensors = dict(network.state_dict())
     bad = first_not_finite(tensors)
     if bad is not None:
-        raise ModelError(f"The classifier was not saved: its weights are not finite numbers in {bad}.")
+        raise ModelError(
+            message("The classifier was not saved: its weights are not finite numbers in {tensors}.", tensors=bad)
+        )
     save_state(folder / CLASSIFIER, tensors, msgspec.to_builtins(card))
 
 
@@ -66,16 +69,20 @@ def load_classifier(folder: Path) -> LoadedClassifier:
     """Read what ``save_classifier`` wrote. ModelError: none there, cut short, altered, of another architecture."""
     path = folder / CLASSIFIER
     if not path.is_file():
-        raise ModelError(f"There is no classifier in {folder}: train it first.")
+        raise ModelError(message("There is no classifier in {folder}: train it first.", folder=folder))
     tensors, meta = load_state(path)
     try:
         card = msgspec.convert(meta, ClassifierCard)
     except msgspec.ValidationError as error:
-        raise ModelError(f"{path} was written by another version of the program: train it again.") from error
+        raise ModelError(
+            message("{path} was written by another version of the program: train it again.", path=path)
+        ) from error
     network = make_classifier(card.config, fresh=False)
     wanted = network.state_dict()
     if tensors.keys() != wanted.keys() or any(tensors[name].shape != wanted[name].shape for name in wanted):
-        raise ModelError(f"{path} does not have the architecture that its card describes: train it again.")
+        raise ModelError(
+            message("{path} does not have the architecture that its card describes: train it again.", path=path)
+        )
     network.load_state_dict(tensors)
     return LoadedClassifier(
         network=network.eval(), card=card, sha256=hashlib.sha256(path.read_bytes()).hexdigest()

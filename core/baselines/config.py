@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from core.domain.errors import TrainingError
+from core.domain.messages import message
 from core.training.config import Count, Positive, Rate, TrainingConfig
 from core.training.presets import load_preset
 
@@ -90,6 +91,12 @@ def classifier_of(base: TrainingConfig, target: Target, *, masks: bool = False) 
 def load_classifier_preset(name: str) -> ClassifierConfig:
     """Return the configuration of a classifier's preset; TrainingError for a name that there is none of."""
     if name not in BASELINES:
-        raise TrainingError(f"There is no classifier {name}: choose one of {', '.join(BASELINES)}.")
+        raise TrainingError(
+            message(
+                "There is no classifier {name}: choose one of {baselines}.",
+                name=name,
+                baselines=", ".join(BASELINES),
+            )
+        )
     target, base = BASELINES[name]
     return classifier_of(load_preset(base), target)

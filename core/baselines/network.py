@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from core.baselines.config import ClassifierConfig
 from core.domain.errors import ModelError
+from core.domain.messages import message
 from core.model.architecture import Architecture
 from core.model.backbones import make_backbone
 from core.model.precision import exact_float32, wide
@@ -38,7 +39,7 @@ class ClassifierNetwork(TrunkNetwork):
         Raises: ModelError for fewer than two classes.
         """
         if len(class_names) < 2:
-            raise ModelError("A model needs at least two classes.")
+            raise ModelError(message("A model needs at least two classes."))
         if backbone is None:
             backbone = make_backbone(
                 architecture.backbone, weights=architecture.weights, input_size=input_size

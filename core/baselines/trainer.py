@@ -26,6 +26,7 @@ from core.baselines.tuned_trunk import training_source, trunk_groups
 from core.data.roi_set import RoiSet
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
+from core.domain.messages import message
 from core.domain.vocabulary import Part
 from core.model.accelerator import device_here, is_accelerator, resolve_device
 from core.model.tensor_file import load_state, save_state
@@ -105,7 +106,9 @@ def train_classifier(
     base = config.base
     if rois.transform != base.transform or rois.class_names != base.class_names:
         raise TrainingError(
-            "The ROIs were made with a different input transform or different classes: extract them again."
+            message(
+                "The ROIs were made with a different input transform or different classes: extract them again."
+            )
         )
     make_folder(folder)
     training = target_rois(rois.rows(parts == Part.TRAINING.value), config.target)
@@ -147,9 +150,13 @@ def _check_classes(training: RoiSet, target: Target) -> None:
     present = set(training.label.tolist())
     for index, name in enumerate(training.class_names):
         if index not in present:
-            what = "the class" if target == "margin" else "the biopsy result"
+            what = message("the class") if target == "margin" else message("the biopsy result")
             raise TrainingError(
-                f"No lesion of the training part has {what} {name}: label some, or leave this model out."
+                message(
+                    "No lesion of the training part has {what} {name}: label some, or leave this model out.",
+                    what=what,
+                    name=name,
+                )
             )
 
 
@@ -168,8 +175,11 @@ def _begin(
         facts = _facts(meta, folder)
         if facts.config != config or facts.fingerprint != fingerprint:
             raise TrainingError(
-                f"The folder {folder} holds a run with a different configuration or different data: choose a "
-                "new folder."
+                message(
+                    "The folder {folder} holds a run with a different configuration or different data: choose a "
+                    "new folder.",
+                    folder=folder,
+                )
             )
         network = make_classifier(config, fresh=False).to(device_here(facts.device))
     else:
@@ -199,7 +209,9 @@ def _facts(meta: object, folder: Path) -> _Facts:
         return msgspec.convert(meta, _Facts)
     except msgspec.ValidationError as error:
         raise TrainingError(
-            f"{folder / STATE} was written by another version of the program: train in a new folder."
+            message(
+                "{path} was written by another version of the program: train in a new folder.", path=folder / STATE
+            )
         ) from error
 
 
@@ -256,7 +268,7 @@ def _epochs(
             told = clock.tick(facts.epoch, batch)
             if told is not None:
                 done, total, eta = told
-                detail = f"epoch {step.epoch} of {step.epochs}"
+                detail = message("epoch {epoch} of {epochs}", epoch=step.epoch, epochs=step.epochs)
                 emit(Progress(stage=name, done=done, total=total, eta_s=eta, detail=detail))
 
         losses = _one_epoch(state, source, before_batch, emit, cancelled)
@@ -308,7 +320,7 @@ def _one_epoch(
     finally:
         network.prepare_inference()
     if memory.halvings:
-        text = f"Not enough memory: continuing with {memory.at_once} images at a time."
+        text = message("Not enough memory: continuing with {at_once} images at a time.", at_once=memory.at_once)
         emit(Message(level="warning", text=text))
         facts.at_once = memory.at_once
     return losses

@@ -9,6 +9,7 @@ from core.baselines.network import ClassifierNetwork
 from core.data.roi_set import RoiSet
 from core.domain.errors import TrainingError
 from core.domain.events import Emit, IsCancelled
+from core.domain.messages import message
 from core.training.batches import Cached, Source
 from core.training.fixed_draws import KeptFeatures, fixed_draws
 from core.training.inference import device_of
@@ -24,7 +25,11 @@ def frozen_blocks_of(network: ClassifierNetwork, config: ClassifierConfig) -> in
     blocks = len(network.blocks())
     if config.tuned_blocks > blocks:
         raise TrainingError(
-            f"tuned_blocks={config.tuned_blocks} are more than the trunk has: choose {blocks} or fewer."
+            message(
+                "tuned_blocks={tuned_blocks} are more than the trunk has: choose {blocks} or fewer.",
+                tuned_blocks=config.tuned_blocks,
+                blocks=blocks,
+            )
         )
     return fixed_blocks(network, config.tuned_blocks)
 

@@ -16,6 +16,7 @@ import msgspec
 
 from core.domain.errors import Cancelled, MarginaliaError
 from core.domain.events import Event, Message, Metrics, Progress
+from core.domain.messages import Sentence, as_text, encode_sentence, message
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -56,6 +57,7 @@ class Console:
     def __init__(self, *, as_json: bool, quiet: bool, name: str = "") -> None:
         self.as_json = as_json
         self._name = name
+        self._printed = False
         self._show = not quiet and (not as_json or sys.stderr.isatty())
         self._interrupted = threading.Event()
         self._bars: Bars | None = None
@@ -137,13 +139,14 @@ class Console:
     def result(self, document: Any, text: str) -> None:
         """The command's result: ``document`` as JSON where that was asked for, else ``text``."""
         if self.as_json:
-            self.print(msgspec.json.format(msgspec.json.encode(document)).decode())
+            self.print(msgspec.json.format(msgspec.json.encode(document, enc_hook=as_text)).decode())
         else:
             self.print(_plain_text(text.rstrip("\n")))
 
     def print(self, text: str) -> None:
         """Text on standard output. MarginaliaError if it cannot be written there."""
         self._close_bars()
+        self._printed = True
         try:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
@@ -152,7 +155,10 @@ class Console:
         except OSError as error:
             _give_up(sys.stdout)
             raise MarginaliaError(
-                f"The result could not be written to standard output: {(error.strerror or 'error').lower()}."
+                message(
+                    "The result could not be written to standard output: {reason}.",
+                    reason=(error.strerror or "error").lower(),
+                )
             ) from error
 
     def reader_is_gone(self) -> bool:
@@ -164,10 +170,17 @@ class Console:
             return True
         return False
 
-    def error(self, sentence: str) -> None:
+    def error(self, sentence: Sentence) -> None:
+        """The sentence on standard error; as JSON also on standard output, where no result was printed."""
         self._close_bars()
         with suppress(BrokenPipeError):
             sys.stderr.write(f"Error: {_plain_text(sentence, lines=False)}\n")
+        if self.as_json and not self._printed:
+            known = {"sentence": str(sentence), "id": sentence.id, "args": dict(sentence.args)}
+            with suppress(OSError, ValueError, MarginaliaError):
+                self.print(
+                    msgspec.json.format(msgspec.json.encode({"error": known}, enc_hook=encode_sentence)).decode()
+                )
 
     def cancelled_notice(self) -> None:
         """Print the progress of the work at Ctrl-C."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 
 if TYPE_CHECKING:
     from core.store.identity import IdentityFile, KeySource
@@ -70,7 +71,9 @@ class IdentityPrompt:
         if not self._known:
             first = ask_secret("New passphrase")
             if ask_secret("The same passphrase again") != first:
-                raise StudyError("The two passphrases differ; no identity file was made. Run the command again.")
+                raise StudyError(
+                    message("The two passphrases differ; no identity file was made. Run the command again.")
+                )
             self._known = first
         return self._known
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.cli.parsing import near
 from core.domain.errors import BadFileError, StudyError, TrainingError
+from core.domain.messages import Sentence, message, template
 from core.domain.run_groups import in_group
 from core.store.names import DATABASE, is_study
 from core.store.quick import quick_rows
@@ -21,7 +22,13 @@ def check_study(folder: Path) -> None:
     """StudyError if the folder is not a study."""
     folder = folder.absolute()
     if not is_study(folder):
-        raise StudyError(f"{folder} is not a study: it has no {DATABASE}. Choose the folder of a study.")
+        raise StudyError(
+            message(
+                "{folder} is not a study: it has no {database}. Choose the folder of a study.",
+                folder=folder,
+                database=DATABASE,
+            )
+        )
 
 
 def check_run(folder: Path, name: str, *, finished: bool = False, group: bool = False) -> None:
@@ -42,7 +49,13 @@ def check_run(folder: Path, name: str, *, finished: bool = False, group: bool = 
         raise StudyError(_unknown("run", name, known))
     if finished and matches[0][2] != "finished":
         found, status = matches[0][0], matches[0][2]
-        raise StudyError(f"Run {found} is {status}, not finished: resume it with train --resume {found}.")
+        raise StudyError(
+            message(
+                "Run {run} is {status}, not finished: resume it with train --resume {run}.",
+                run=found,
+                status=status,
+            )
+        )
 
 
 def check_split(folder: Path, name: str) -> None:
@@ -64,15 +77,22 @@ def check_lesion(folder: Path, begin: str) -> None:
     escaped = begin.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     rows = _rows(folder, "SELECT id FROM lesion WHERE id LIKE ? ESCAPE '\\' LIMIT 2", f"{escaped}%")
     if rows is not None and (len(rows) != 1 or not begin):
-        what = "no lesion" if not rows else "more than one lesion"
-        raise StudyError(f"This study has {what} {begin}; list them with: marginalia study lesions {folder}")
+        what = message("no lesion") if not rows else message("more than one lesion")
+        raise StudyError(
+            message(
+                "This study has {what} {lesion}; list them with: marginalia study lesions {folder}",
+                what=what,
+                lesion=begin,
+                folder=folder,
+            )
+        )
 
 
 def check_preset(name: str) -> None:
     """TrainingError with the known presets if there is none of this name."""
     known = sorted(path.stem for path in PRESETS.glob("*.json"))
     if known and name not in known:
-        raise TrainingError(f"There is no preset {name}{near(name, known)}")
+        raise TrainingError(message("There is no preset {name}{hint}", name=name, hint=near(name, known)))
 
 
 def check_settings(changes: list[str]) -> None:
@@ -85,19 +105,35 @@ def check_settings(changes: list[str]) -> None:
     for change in changes:
         name = change.partition("=")[0]
         if name not in known:
-            raise TrainingError(f"--set {change}: {unknown_setting(name)}")
+            raise TrainingError(message("--set {change}: {problem}", change=change, problem=unknown_setting(name)))
 
 
 def check_input(path: Path) -> None:
     """BadFileError if there is neither a file nor a folder at ``path``."""
     if not path.exists():
-        raise BadFileError(f"{path} does not exist; check the name.")
+        raise BadFileError(message("{path} does not exist; check the name.", path=path))
 
 
-def _unknown(what: str, name: str, known: list[str]) -> str:
-    if not known:
-        return f"This study has no {what} {name}; it has none yet."
-    return f"This study has no {what} {name}; its {what}s are: {', '.join(known)}.".replace("studys", "studies")
+_KINDS = {
+    "run": (
+        template("This study has no run {name}; its runs are: {known}."),
+        template("This study has no run {name}; it has none yet."),
+    ),
+    "split": (
+        template("This study has no split {name}; its splits are: {known}."),
+        template("This study has no split {name}; it has none yet."),
+    ),
+    "reader study": (
+        template("This study has no reader study {name}; its reader studies are: {known}."),
+        template("This study has no reader study {name}; it has none yet."),
+    ),
+}
+"""For each kind of thing that a command names: what it says of an unknown name, with and without known ones."""
+
+
+def _unknown(what: str, name: str, known: list[str]) -> Sentence:
+    with_known, without = _KINDS[what]
+    return message(with_known, name=name, known=", ".join(known)) if known else message(without, name=name)
 
 
 def _rows(folder: Path, statement: str, *values: str) -> list[tuple[str, ...]] | None:
@@ -108,12 +144,18 @@ def _rows(folder: Path, statement: str, *values: str) -> list[tuple[str, ...]] |
 def check_suffix(path: Path, known: tuple[str, ...]) -> None:
     """StudyError unless the file's name ends in one of these."""
     if path.suffix.lower() not in known:
-        raise StudyError(f"{path.name} ends in none of {', '.join(known)}; choose one of these formats.")
+        raise StudyError(
+            message(
+                "{file} ends in none of {known}; choose one of these formats.",
+                file=path.name,
+                known=", ".join(known),
+            )
+        )
 
 
 def check_runs_to_compare(folder: Path, names: list[str]) -> None:
     """StudyError unless these are at least two finished runs of the study."""
     if len(names) < 2:
-        raise StudyError("Name at least two runs: the first is compared with each of the others.")
+        raise StudyError(message("Name at least two runs: the first is compared with each of the others."))
     for name in names:
         check_run(folder, name, finished=True)

@@ -20,6 +20,7 @@ from core.cli.failures import sentence_for
 from core.cli.output import add_output
 from core.cli.parsing import LEAF, PROGRAM, USAGE, Parser, add_leaf, unexpected
 from core.domain.errors import Cancelled
+from core.domain.messages import message
 from core.domain.vocabulary import DISCLAIMER
 
 COMPUTING = frozenset({"demo", "evaluate", "experiment", "explain", "predict", "prototypes", "train", "validate"})
@@ -184,7 +185,10 @@ def _failed(error: Exception, arguments: Sequence[str], console: Console) -> int
         console.error(sentence)
         return REFUSED
     console.error(
-        f"Internal error (bug): {type(error).__name__}: {error}. Run the command again with --debug and report "
-        "what it prints."
+        message(
+            "Internal error (bug): {kind}: {error}. Run the command again with --debug and report what it prints.",
+            kind=type(error).__name__,
+            error=error,
+        )
     )
     return INTERNAL

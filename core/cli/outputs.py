@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.store.names import is_study
 
 EXPORTED = "exported by Marginalia"
@@ -25,9 +26,11 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not overwrite:
-        raise StudyError(f"{path} exists already; choose another name, or add --overwrite to replace it.")
+        raise StudyError(
+            message("{path} exists already; choose another name, or add --overwrite to replace it.", path=path)
+        )
     if is_study(path):
-        raise StudyError(f"{path} is a study and is not replaced; choose another name.")
+        raise StudyError(message("{path} is a study and is not replaced; choose another name.", path=path))
 
 
 def remove_output(path: Path) -> None:
@@ -37,5 +40,9 @@ def remove_output(path: Path) -> None:
     elif any(path.iterdir()):
         readme = path / "README.txt"
         if not readme.is_file() or EXPORTED not in readme.read_text("utf-8", errors="replace"):
-            raise StudyError(f"{path} holds other files than an export and is not replaced; choose another name.")
+            raise StudyError(
+                message(
+                    "{path} holds other files than an export and is not replaced; choose another name.", path=path
+                )
+            )
         shutil.rmtree(path)

@@ -13,6 +13,7 @@ import msgspec
 from core.cli.console import Console
 from core.cli.identity_prompt import IdentityPrompt, ask_secret
 from core.domain.errors import PacsError
+from core.domain.messages import as_text, message
 from core.domain.vocabulary import Laterality, ViewPosition
 from core.pacs.client import connect
 from core.pacs.connection import Pacs
@@ -78,7 +79,7 @@ def profile_add(arguments: argparse.Namespace, console: Console) -> int:
 
 def _profile(arguments: argparse.Namespace) -> Profile:
     if bool(arguments.url) == bool(arguments.host):
-        raise PacsError("Give either --url (DICOMweb) or --host with --port and --called (DIMSE).")
+        raise PacsError(message("Give either --url (DICOMweb) or --host with --port and --called (DIMSE)."))
     encrypted = arguments.tls if arguments.host else arguments.url.lower().startswith("https:")
     tls = Tls(
         on=encrypted,
@@ -95,7 +96,7 @@ def _profile(arguments: argparse.Namespace) -> Profile:
         return DicomwebProfile(url=arguments.url, login=login, user=arguments.user, **common)
     address, _, port = arguments.listen.rpartition(":")
     if not port.isdecimal():
-        raise PacsError("--listen needs an address and a port, such as 10.0.0.9:11112.")
+        raise PacsError(message("--listen needs an address and a port, such as 10.0.0.9:11112."))
     return DimseProfile(
         host=arguments.host,
         port=arguments.port,
@@ -155,11 +156,13 @@ def profile_confirm(arguments: argparse.Namespace, console: Console) -> int:
     profile = profiles.get(arguments.name)
     if not arguments.yes:
         if not sys.stdin.isatty():
-            raise PacsError("A destination is confirmed by a person: answer on the terminal, or add --yes.")
+            raise PacsError(
+                message("A destination is confirmed by a person: answer on the terminal, or add --yes.")
+            )
         sys.stderr.write(f"Results and de-identified images may be sent to {destination(profile)}. yes/no: ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() != "yes":
-            raise PacsError(f"{profile.name} was not confirmed; nothing is sent to it.")
+            raise PacsError(message("{profile} was not confirmed; nothing is sent to it.", profile=profile.name))
     profiles.put(confirm(profile))
     console.result(_line(profiles.get(profile.name)), f"Confirmed: {destination(profile)}.")
     return 0
@@ -186,7 +189,7 @@ def find(arguments: argparse.Namespace, console: Console) -> int:
     _, pacs = _connected(arguments.profile)
     with pacs:
         found = search(pacs, _query(arguments), cancelled=console.cancelled)
-    console.result(msgspec.to_builtins(found), _found_text(found))
+    console.result(msgspec.to_builtins(found, enc_hook=as_text), _found_text(found))
     return 0
 
 
@@ -211,7 +214,7 @@ def get(arguments: argparse.Namespace, console: Console) -> int:
     from core.tasks.studies.pacs_transfers import deliver, retrieve
 
     if (arguments.study is None) == (arguments.out is None):
-        raise PacsError("Give either --study (to import) or --out (for the objects as they are).")
+        raise PacsError(message("Give either --study (to import) or --out (for the objects as they are)."))
     profile, pacs = _connected(arguments.profile)
     inbox, query = Inbox(inbox_folder()), _query(arguments)
     documents: list[object] = []
@@ -228,7 +231,7 @@ def get(arguments: argparse.Namespace, console: Console) -> int:
                 lines.append(f"{len(paths)} objects in {arguments.out}")
             else:
                 done = _import(arguments, transfer, console, prompt)
-                documents.append(msgspec.to_builtins(done))
+                documents.append(msgspec.to_builtins(done, enc_hook=as_text))
                 lines.append(_import_text(done))
     console.result({"examinations": documents}, "\n".join(lines))
     return 0
@@ -238,7 +241,7 @@ def resume(arguments: argparse.Namespace, console: Console) -> int:
     from core.tasks.studies.pacs_transfers import resume as fetch_rest
 
     if arguments.study is None:
-        raise PacsError("Give the --study into which the examination is imported.")
+        raise PacsError(message("Give the --study into which the examination is imported."))
     transfer = Inbox(inbox_folder()).get(arguments.transfer)
     prompt = IdentityPrompt(arguments.identity)
     prompt.prepare(arguments.study)
@@ -247,7 +250,7 @@ def resume(arguments: argparse.Namespace, console: Console) -> int:
         with pacs:
             fetch_rest(pacs, transfer, emit=console.emit, cancelled=console.cancelled)
     done = _import(arguments, transfer, console, prompt, incomplete=arguments.incomplete)
-    console.result(msgspec.to_builtins(done), _import_text(done))
+    console.result(msgspec.to_builtins(done, enc_hook=as_text), _import_text(done))
     return 0
 
 
@@ -315,7 +318,7 @@ def receive(arguments: argparse.Namespace, console: Console) -> int:
     from core.tasks.studies.pacs_transfers import receive as take_pushes
 
     if arguments.study is None:
-        raise PacsError("Name the study to import into: --study FOLDER.")
+        raise PacsError(message("Name the study to import into: --study FOLDER."))
     profile = Profiles().get(arguments.profile)
     prompt = IdentityPrompt(arguments.identity)
     prompt.prepare(arguments.study)
@@ -337,7 +340,7 @@ def receive(arguments: argparse.Namespace, console: Console) -> int:
     take_pushes(profile, Inbox(inbox_folder()), arrived=arrived, emit=console.emit, cancelled=stop)
     lines = [_import_text(one) for one in done]
     lines += [f"Unfinished, see `pacs inbox`: {one.id[:8]} ({one.journal.stopped})" for one in half]
-    document = {"imported": msgspec.to_builtins(done), "half": [one.id for one in half]}
+    document = {"imported": msgspec.to_builtins(done, enc_hook=as_text), "half": [one.id for one in half]}
     console.result(document, "\n".join(lines) or "Nothing came.")
     return 0
 
@@ -357,6 +360,7 @@ def send(arguments: argparse.Namespace, console: Console) -> int:
             cancelled=console.cancelled,
         )
     console.result(
-        msgspec.to_builtins(sent), f"Sent {len(sent.sop_uids)} objects to {profile.name} ({destination(profile)})."
+        msgspec.to_builtins(sent, enc_hook=as_text),
+        f"Sent {len(sent.sop_uids)} objects to {profile.name} ({destination(profile)}).",
     )
     return 0

@@ -13,6 +13,7 @@ import msgspec
 
 from core.data.labels import LesionTruth
 from core.domain.errors import StudyError
+from core.domain.messages import Sentence, message
 from core.domain.study import FineAnnotation, Lesion
 from core.store.study import Study
 
@@ -21,7 +22,7 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
     """A lesion that is not among the ROIs."""
 
     lesion_id: str
-    reason: str
+    reason: Sentence
 
 
 class LesionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,8 +114,14 @@ def refuse_missing(study: Study, snapshot: DataSnapshot) -> None:
     """StudyError where a lesion of the snapshot is no longer in the study."""
     missing = missing_lesions(study, snapshot)
     if missing:
-        what = "lesion that the run began with is" if missing == 1 else "lesions that the run began with are"
-        raise StudyError(f"{missing} {what} no longer in the study: start a new training.")
+        raise StudyError(
+            message("1 lesion that the run began with is no longer in the study: start a new training.")
+            if missing == 1
+            else message(
+                "{count} lesions that the run began with are no longer in the study: start a new training.",
+                count=missing,
+            )
+        )
 
 
 def changes_between(then: DataSnapshot, now: DataSnapshot, patients: Collection[str]) -> DataChanges:

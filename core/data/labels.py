@@ -14,12 +14,13 @@ import msgspec
 from core.data.importers.contours import CONTOUR_BAND
 from core.domain.group import Consensus, How
 from core.domain.label_rule import LabelName, LabelRule
+from core.domain.messages import NOTHING, Sentence, message
 from core.domain.shapes import Shape
 from core.domain.study import FineAnnotation, Labels, Lesion, Reader
 from core.store.study import Study
 
 __all__ = ["OUTSIDE", "LabelName", "LabelRule", "LesionTruth", "Opinions"]
-OUTSIDE = "its outline lies outside the image"
+OUTSIDE = message("its outline lies outside the image")
 """Why a lesion is neither trained on nor explained."""
 SAID_BY_CONSENSUS = {How.AGREED: "consensus (agreed)", How.ADJUDICATED: "consensus (adjudicated)"}
 """Names of a consensus among those whose label counts."""
@@ -30,7 +31,7 @@ class LesionTruth(msgspec.Struct, frozen=True, kw_only=True):
 
     word: str | None
     """Margin or shape; None = no reader gave it or the readers disagree."""
-    doubt: str = ""
+    doubt: Sentence = NOTHING
     """Why there is no word."""
     said_by: tuple[str, ...] = ()
     """Names of the readers whose label this is, or that of a consensus; () where it is the data set's, or where
@@ -137,26 +138,26 @@ class Opinions:
         own = getattr(lesion.labels, self._label)
         return None if own is None else str(own.value)
 
-    def _word(self, lesion: Lesion) -> tuple[str | None, tuple[str, ...], str]:
+    def _word(self, lesion: Lesion) -> tuple[str | None, tuple[str, ...], Sentence]:
         """The word that counts, the readers who gave it, and why there is none."""
         said, own = self._said(lesion, self._label), self._of_data_set(lesion)
         source = self._rule.source
         consensus = self._consensus.get(lesion.id)
         decided = None if consensus is None else getattr(consensus.labels, self._label)
         if consensus is not None and decided is not None:
-            return str(decided.value), (SAID_BY_CONSENSUS[consensus.how],), ""
+            return str(decided.value), (SAID_BY_CONSENSUS[consensus.how],), NOTHING
         if source == "consensus alone":
-            return None, (), f"it has no consensus on its {self._label}"
+            return None, (), message("it has no consensus on its {label}", label=self._label)
         if source == "data set alone" or (source == "data set, else readers" and own is not None):
-            doubt = f"the data set does not name its {self._label}" if own is None else ""
-            return own, (), doubt
+            doubt = message("the data set does not name its {label}", label=self._label)
+            return own, (), doubt if own is None else NOTHING
         if said:
             return self._agreed(said)
         if source == "readers alone":
-            return None, (), f"no reader names its {self._label}"
-        return own, (), f"no {self._label} is given" if own is None else ""
+            return None, (), message("no reader names its {label}", label=self._label)
+        return own, (), message("no {label} is given", label=self._label) if own is None else NOTHING
 
-    def _agreed(self, said: Mapping[str, str]) -> tuple[str | None, tuple[str, ...], str]:
+    def _agreed(self, said: Mapping[str, str]) -> tuple[str | None, tuple[str, ...], Sentence]:
         words = list(said.values())
         word: str | None = words[0]
         if len(set(words)) > 1 and self._rule.disagreement != "first reader":
@@ -167,8 +168,12 @@ class Opinions:
                 word = None
         if word is None:
             views = ", ".join(f"{reader}: {given}" for reader, given in said.items())
-            return None, (), f"the readers disagree on its {self._label} ({views})"
-        return word, tuple(reader for reader, given in said.items() if given == word), ""
+            return (
+                None,
+                (),
+                message("the readers disagree on its {label} ({views})", label=self._label, views=views),
+            )
+        return word, tuple(reader for reader, given in said.items() if given == word), NOTHING
 
     def _malignant(self, lesion: Lesion) -> int:
         said = set(self._said(lesion, "pathology").values())

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.data.roi_set import InputTransform, UInt8
 from core.domain.errors import StudyError
 from core.domain.geometry import Affine, Box, box_to_grid, square_around
+from core.domain.messages import message
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -23,7 +24,7 @@ PAPER_CONTEXT = 100.0
 """Mammogram pixels added on each side of the lesion box (the authors' code)."""
 COMPACT_CONTEXT = 2.0
 """Side of the compact ROI over the larger side of the lesion box."""
-NO_SPACING = "its image has no pixel spacing, which a context in millimetres needs"
+NO_SPACING = message("its image has no pixel spacing, which a context in millimetres needs")
 SMALLEST_SIDE = 8.0
 """A lesion box smaller than this, in mammogram pixels, is taken to be this large."""
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.vocabulary import Part
 
 PARTS = (Part.TRAINING, Part.VALIDATION, Part.TEST)
@@ -85,7 +86,7 @@ def grouped_folds(
     has one patient only: the fold that holds him would be trained without the class.
     """
     if k < 2:
-        raise StudyError(f"Cross-validation needs at least 2 folds, not {k}; choose 5, for instance.")
+        raise StudyError(message("Cross-validation needs at least 2 folds, not {k}; choose 5, for instance.", k=k))
     rows = [
         SplitRow(patient_id=p, class_name=None if y < 0 else str(int(y)), content=same)
         for p, y, same in zip(patient, label, content or [()] * len(patient), strict=True)
@@ -94,7 +95,13 @@ def grouped_folds(
     strata = _strata(rows, _groups(rows), names)
     _refuse_rare(strata, names, 2)
     if len(set(patient)) < k:
-        raise StudyError(f"{len(set(patient))} patients cannot be divided into {k} folds; choose fewer folds.")
+        raise StudyError(
+            message(
+                "{count} patients cannot be divided into {k} folds; choose fewer folds.",
+                count=len(set(patient)),
+                k=k,
+            )
+        )
     random = np.random.default_rng(seed)
     fold: dict[str, int] = {}
     position = 0
@@ -112,15 +119,26 @@ def check_split(rows: Sequence[SplitRow], parts: Sequence[Part | int]) -> None:
     for row, part in zip(rows, parts, strict=True):
         if patient_part.setdefault(row.patient_id, part) != part:
             raise StudyError(
-                f"Patient {row.patient_id} is in two parts of the split ({patient_part[row.patient_id]} and "
-                f"{part}); put all lesions of a patient in one part."
+                message(
+                    "Patient {patient} is in two parts of the split ({first_part} and "
+                    "{part}); put all lesions of a patient in one part.",
+                    patient=row.patient_id,
+                    first_part=patient_part[row.patient_id],
+                    part=part,
+                )
             )
         for digest in row.content:
             other, where = content.setdefault(digest, (row.patient_id, part))
             if where != part:
                 raise StudyError(
-                    f"Patients {other} and {row.patient_id} have an identical image in two parts of the split "
-                    f"({where} and {part}); put them in one part or remove one of the images."
+                    message(
+                        "Patients {other} and {patient} have an identical image in two parts of the split "
+                        "({where} and {part}); put them in one part or remove one of the images.",
+                        other=other,
+                        patient=row.patient_id,
+                        where=where,
+                        part=part,
+                    )
                 )
 
 
@@ -150,8 +168,10 @@ def _checked_fractions(fractions: tuple[float, float, float]) -> NDArray[np.floa
     shares = np.asarray(fractions, dtype=np.float64)
     if shares.shape != (len(PARTS),) or not np.isfinite(shares).all() or (shares < 0).any() or shares[0] <= 0:
         raise StudyError(
-            "A split needs three shares of 0 or more, and a positive one for training, such as 0.73, 0.12 "
-            "and 0.15."
+            message(
+                "A split needs three shares of 0 or more, and a positive one for training, such as 0.73, 0.12 "
+                "and 0.15."
+            )
         )
     normalised: NDArray[np.float64] = shares / shares.sum()
     return normalised
@@ -199,13 +219,28 @@ def _refuse_rare(strata: Mapping[str, Sequence[tuple[str, ...]]], class_names: S
         n = len(strata[name])
         if n == 0:
             raise StudyError(
-                f"No patient is left to represent the class {name}: import or label such lesions, or train "
-                "without the class."
+                message(
+                    "No patient is left to represent the class {name}: import or label such lesions, or train "
+                    "without the class.",
+                    name=name,
+                )
             )
         if n < parts:
             raise StudyError(
-                f"The class {name} has {n} patient{'s' if n > 1 else ''}, too few for {parts} parts: label more "
-                "lesions, choose cross-validation, or train without the class."
+                message(
+                    "The class {name} has 1 patient, too few for {parts} parts: label more lesions, choose "
+                    "cross-validation, or train without the class.",
+                    name=name,
+                    parts=parts,
+                )
+                if n == 1
+                else message(
+                    "The class {name} has {count} patients, too few for {parts} parts: label more lesions, choose "
+                    "cross-validation, or train without the class.",
+                    name=name,
+                    count=n,
+                    parts=parts,
+                )
             )
 
 

@@ -25,6 +25,7 @@ from core.data.windowing import grey_table, roi_grey_table, table_index
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.geometry import Affine, Box
+from core.domain.messages import Sentence, message
 from core.domain.study import Image, Lesion
 from core.imaging.raster import rasterise, rasterise_outline
 from core.store.study import Study
@@ -74,7 +75,10 @@ def build_roi_set(
     if not items:
         reasons = "; ".join(sorted({exclusion.reason for exclusion in exclusions})) or "it has none"
         raise StudyError(
-            f"No lesion of the study can be used ({reasons}). Import, label or outline lesions first."
+            message(
+                "No lesion of the study can be used ({reasons}). Import, label or outline lesions first.",
+                reasons=reasons,
+            )
         )
     found = _found(study, request, items, emit, cancelled)
     return TrainingSet(rois=_assembled(request, items, found), exclusions=tuple(exclusions))
@@ -101,7 +105,12 @@ def build_drawn_rois(
     item_of = {item.lesion.id: item for item in _collected(study, request)[0]}
     lost = [lesion for lesion in lesion_ids if lesion not in item_of]
     if lost:
-        raise StudyError(f"Lesion {lost[0][:8]} cannot be evaluated any more: its labels or its outline changed.")
+        raise StudyError(
+            message(
+                "Lesion {lesion} cannot be evaluated any more: its labels or its outline changed.",
+                lesion=lost[0][:8],
+            )
+        )
     items = [_drawn(item_of[lesion], seed) for lesion in lesion_ids]
     if not pixels:
         found = no_rois([_key(item) for item in items], request.transform)
@@ -238,18 +247,20 @@ def _recalled(study: Study, request: RoiRequest, snapshot: DataSnapshot) -> tupl
     return items, list(snapshot.exclusions)
 
 
-def _reason_against(item: _Item, request: RoiRequest) -> str:
+def _reason_against(item: _Item, request: RoiRequest) -> Sentence:
     if not item.lesion.is_inside(item.image):
         return OUTSIDE
     if request.sources is not None and item.source not in request.sources:
-        return f"its source {item.source} was not chosen"
+        return message("its source {source} was not chosen", source=item.source)
     if request.unlabelled:
-        return ""
+        return message("")
     if item.truth.word is None:
         return item.truth.doubt
     if item.truth.word not in request.class_names:
-        return f"{request.label} '{item.truth.word}' is not among the trained classes"
-    return ""
+        return message(
+            "{label} '{word}' is not among the trained classes", label=request.label, word=item.truth.word
+        )
+    return message("")
 
 
 def _key(item: _Item) -> bytes:

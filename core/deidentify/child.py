@@ -28,6 +28,7 @@ from core.deidentify.codestream import CodestreamError, rewritten
 from core.deidentify.options import BlackOut, Dates, Options
 from core.deidentify.profile import edition
 from core.deidentify.walk import Tally, apply_profile
+from core.domain.messages import A_FILE, message
 from core.imaging.decoded import MAX_FILE_BYTES, Refusal, RefusedImageError
 from core.imaging.formats.dicom_header import PARSER_ERRORS, inflated, meta_information
 from core.imaging.formats.dicom_syntax import DEFLATED
@@ -107,7 +108,8 @@ def deidentify_file(path: Path, options: Options) -> Cleaned:
         raise
     except PARSER_ERRORS as error:
         raise RefusedImageError(
-            f"{name} is damaged and could not be read ({type(error).__name__}).", Refusal.DAMAGED
+            message("{name} is damaged and could not be read ({error}).", name=name, error=type(error).__name__),
+            Refusal.DAMAGED,
         ) from None
     return Cleaned(report=_report(dataset, tally, suspicious, boxes, methods, notes), content=content)
 
@@ -118,9 +120,14 @@ def _read(file: BinaryIO, name: str) -> tuple[Dataset, str]:
     head = file.read(132)
     file.seek(0)
     if size > MAX_FILE_BYTES:
-        raise RefusedImageError(f"{name} has {size:,} bytes; {MAX_FILE_BYTES:,} can be read.", Refusal.TOO_LARGE)
+        raise RefusedImageError(
+            message(
+                "{name} has {size:,} bytes; {limit:,} can be read.", name=name, size=size, limit=MAX_FILE_BYTES
+            ),
+            Refusal.TOO_LARGE,
+        )
     if head[128:] != b"DICM" and head[:2] not in (b"\x08\x00", b"\x02\x00", b"\x00\x08"):
-        raise RefusedImageError(f"{name} is not a DICOM file.", Refusal.NOT_AN_IMAGE)
+        raise RefusedImageError(message("{name} is not a DICOM file.", name=name), Refusal.NOT_AN_IMAGE)
     syntax, end = meta_information(file)
     if syntax == DEFLATED:
         file.seek(end)
@@ -207,11 +214,17 @@ def _clean_pixel_data(dataset: Dataset, syntax: str) -> str:
         frames = [rewritten(f) for f in islice(generate_frames(dataset.PixelData, number_of_frames=count), count)]
     except CodestreamError as error:
         raise RefusedImageError(
-            f"A file holds compressed pixels that cannot be cleaned ({error}); export it uncompressed.",
+            message(
+                "{file} holds compressed pixels that cannot be cleaned ({error}); export it uncompressed.",
+                file=A_FILE,
+                error=error,
+            ),
             Refusal.UNSUPPORTED,
         ) from None
     if len(frames) != count:
-        raise RefusedImageError("A file announces more frames than it holds.", Refusal.CUT_SHORT)
+        raise RefusedImageError(
+            message("{file} announces more frames than it holds.", file=A_FILE), Refusal.CUT_SHORT
+        )
     dataset.PixelData = encapsulate(frames, has_bot=True)
     dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
     return syntax
@@ -229,7 +242,9 @@ def _clean_native(dataset: Dataset, syntax: str) -> None:
     size = (samples * allocated + 7) // 8
     content = bytes(dataset["PixelData"].value)
     if len(content) < size:
-        raise RefusedImageError("A file is cut short: its pixels are not all there.", Refusal.CUT_SHORT)
+        raise RefusedImageError(
+            message("{file} is cut short: its pixels are not all there.", file=A_FILE), Refusal.CUT_SHORT
+        )
     content = content[:size]
     if allocated in (8, 16, 32) and not (stored == allocated or stored < 1 or high >= allocated):
         order = ">" if syntax == _BIG_ENDIAN else "<"

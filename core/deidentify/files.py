@@ -14,6 +14,7 @@ from core.deidentify.child import ENTRY, Cleaned, FileReport, Job
 from core.deidentify.options import Keyed, Options
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Message, Progress, never, silent
+from core.domain.messages import joined, message
 from core.imaging.decoded import RefusedImageError
 from core.imaging.sandbox import Sandbox
 from core.imaging.worker import DecodeWorker
@@ -50,7 +51,9 @@ def files_below(path: Path) -> tuple[Path, ...]:
         return (path,)
     found = tuple(p for p in sorted(path.rglob("*")) if p.is_file() and not p.is_symlink())
     if not found:
-        raise StudyError(f"{path} holds no file to de-identify; name a file or a folder of files.")
+        raise StudyError(
+            message("{path} holds no file to de-identify; name a file or a folder of files.", path=path)
+        )
     return found
 
 
@@ -70,7 +73,9 @@ def deidentify_files(
     Raises: StudyError if the folder is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StudyError(f"{folder} is not empty; choose a new folder for the de-identified files.")
+        raise StudyError(
+            message("{folder} is not empty; choose a new folder for the de-identified files.", folder=folder)
+        )
     make_folder(folder)
     chosen = tuple(paths)
     written: list[WrittenFile] = []
@@ -84,7 +89,7 @@ def deidentify_files(
                 else:
                     written.append(_dicom(path, folder, sandbox, options, emit))
             except RefusedImageError as refused:
-                emit(Message(level="warning", text=f"{refused} It was left out."))
+                emit(Message(level="warning", text=joined([refused, message("It was left out.")])))
             emit(Progress(stage="de-identify", done=done, total=len(chosen)))
     suspicious = sum(bool(one.report and one.report.suspicious and not one.report.blacked) for one in written)
     report = Report(files=tuple(written), refused=len(chosen) - len(written), suspicious=suspicious)
@@ -111,7 +116,11 @@ def _dicom(path: Path, folder: Path, sandbox: Sandbox, options: Options, emit: E
         further += 1
         name = f"{stem}-{further}.dcm"
     if further > 1:
-        sentence = f"{path.name} has the SOP Instance UID of an earlier file; it was written beside it as {name}."
+        sentence = message(
+            "{file} has the SOP Instance UID of an earlier file; it was written beside it as {name}.",
+            file=path.name,
+            name=name,
+        )
         emit(Message(level="warning", text=sentence))
     atomic_write(place / name, cleaned.content)
     return WrittenFile(name=f"{patient}/{name}", report=cleaned.report)

@@ -21,6 +21,7 @@ from pydicom.tag import BaseTag
 from core.deidentify.allowed import clean_item, may_stay
 from core.deidentify.options import Dates, Keyed, Options
 from core.deidentify.profile import Action, AttributeRule, rule_of
+from core.domain.messages import A_FILE, message
 from core.imaging.decoded import Refusal, RefusedImageError
 from core.imaging.formats.dicom_header import PARSER_ERRORS
 
@@ -78,7 +79,12 @@ class _Walk:
             item, depth = waiting.pop()
             if depth > DEEPEST:
                 raise RefusedImageError(
-                    f"A file nests its data more than {DEEPEST} levels deep and was refused.", Refusal.DAMAGED
+                    message(
+                        "{file} nests its data more than {limit} levels deep and was refused.",
+                        file=A_FILE,
+                        limit=DEEPEST,
+                    ),
+                    Refusal.DAMAGED,
                 )
             for tag in list(item.keys()):
                 if tag in _PIXELS and (depth or tag != _PIXEL_DATA):

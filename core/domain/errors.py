@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from core.domain.messages import Sentence
+
 
 class MarginaliaError(Exception):
     """Base of every error whose text is meant for the user; anything else is a defect of the program."""
+
+    def __init__(self, sentence: Sentence) -> None:
+        assert isinstance(sentence, Sentence), f"not a sentence of the catalogue: {sentence!r}"
+        super().__init__(sentence)
+        self.sentence = sentence
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # further arguments of a subclass are among its attributes
+        return _remade, (type(self), self.args, self.__dict__)
 
 
 class BadFileError(MarginaliaError):
@@ -50,7 +61,7 @@ class ServerLostError(StorageFullError):
 class ConflictError(StudyError):
     """Somebody else changed the same value meanwhile; nothing was changed, and both values are known."""
 
-    def __init__(self, sentence: str, *, present: object, wanted: object) -> None:
+    def __init__(self, sentence: Sentence, *, present: object, wanted: object) -> None:
         super().__init__(sentence)
         self.present = present
         """The value that the study holds now."""
@@ -68,3 +79,9 @@ class PacsLoginError(PacsError):
 
 class Cancelled(Exception):  # noqa: N818 (a person's wish, not an error)
     """The user asked to stop; what was finished is kept."""
+
+
+def _remade(kind: type[MarginaliaError], args: tuple[object, ...], state: dict[str, object]) -> MarginaliaError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error

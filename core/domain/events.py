@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from core.domain.messages import NOTHING, Sentence, decode_sentence, encode_sentence, message
+
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     pass
@@ -28,7 +30,7 @@ class Progress(_Event, frozen=True, kw_only=True, tag="progress"):
     total: int
     """Units of ``done``; 0 where the end is not known."""
     eta_s: float | None = None
-    detail: str = ""
+    detail: Sentence = NOTHING
     rate: float | None = None
     """Lesions a second through the network, of a training's gradient stages."""
 
@@ -52,7 +54,7 @@ class Projected(_Event, frozen=True, kw_only=True, tag="projected"):
 class Message(_Event, frozen=True, kw_only=True, tag="message"):
     level: str
     """info or warning."""
-    text: str
+    text: Sentence
 
 
 class Succeeded(_Event, frozen=True, kw_only=True, tag="succeeded"):
@@ -60,13 +62,13 @@ class Succeeded(_Event, frozen=True, kw_only=True, tag="succeeded"):
 
 
 class Failed(_Event, frozen=True, kw_only=True, tag="failed"):
-    sentence: str
+    sentence: Sentence
     last_words: str = ""
     """The end of the child's standard error, for the log."""
 
 
 class CancelledByUser(_Event, frozen=True, kw_only=True, tag="cancelled"):
-    sentence: str = "Cancelled. Finished work is kept."
+    sentence: Sentence = message("Cancelled. Finished work is kept.")
 
 
 Event = Started | Progress | Metrics | Projected | Message | Succeeded | Failed | CancelledByUser
@@ -78,11 +80,11 @@ IsCancelled = Callable[[], bool]
 
 def encode_event(event: Event) -> bytes:
     """The event as one line of JSON, with its newline."""
-    return msgspec.json.encode(event) + b"\n"
+    return msgspec.json.encode(event, enc_hook=encode_sentence) + b"\n"
 
 
 def decode_event(line: bytes | str) -> Event:
-    event: Event = msgspec.json.decode(line, type=Event)
+    event: Event = msgspec.json.decode(line, type=Event, dec_hook=decode_sentence)
     return event
 
 

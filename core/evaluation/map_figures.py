@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from core.domain.errors import MarginaliaError
+from core.domain.messages import message
 from core.evaluation.map_tests import MapRecord, Numbers
 from core.evaluation.perturb import PERTURBATIONS
 from core.statistics.bootstrap import DRAWS, compare, mean_draws, mean_estimate, resample
@@ -49,7 +50,7 @@ def joined(records: Sequence[MapRecord]) -> MapRecord:
     """Return the folds of one model as one record; prototypes of several folds count on. MarginaliaError for
     none."""
     if not records:
-        raise MarginaliaError("Nothing was measured of these maps.")
+        raise MarginaliaError(message("Nothing was measured of these maps."))
     first, *rest = records
     for more in rest:
         rows, prototypes = len(first.lesion_ids), max(first.prototype, default=-1) + 1
@@ -144,7 +145,11 @@ def compare_gains(first: MapRecord, second: MapRecord, *, draws: int = DRAWS) ->
     MarginaliaError where the records were measured on different lesions.
     """
     if first.lesion_ids != second.lesion_ids:
-        raise MarginaliaError(f"{first.model} and {second.model} were measured on different lesions.")
+        raise MarginaliaError(
+            message(
+                "{first} and {second} were measured on different lesions.", first=first.model, second=second.model
+            )
+        )
     _check(first)
     found = resample(first.patient_ids, len(first.lesion_ids), draws=draws)
     a, b = _gains(first), _gains(second)
@@ -167,7 +172,7 @@ def _gains(record: MapRecord) -> dict[str, Float]:
 def _check(record: MapRecord) -> None:
     if not record.lesion_ids:
         raise MarginaliaError(
-            "No lesion with a trained class was measured, so the stability of the maps is unknown."
+            message("No lesion with a trained class was measured, so the stability of the maps is unknown.")
         )
 
 

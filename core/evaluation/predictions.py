@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
 from core.domain.errors import MarginaliaError
+from core.domain.messages import message
 from core.statistics.activation_summary import PairTable
 
 Float = NDArray[np.float64]
@@ -166,10 +167,12 @@ def pooled(folds: Sequence[Predictions]) -> Predictions:
     lesions = [lesion for fold in folds for lesion in fold.lesion_ids]
     if len(lesions) != len(set(lesions)):
         raise MarginaliaError(
-            "These runs were tested on the same lesions; only the folds of one cross-validation can be pooled."
+            message(
+                "These runs were tested on the same lesions; only the folds of one cross-validation can be pooled."
+            )
         )
     if len({fold.class_names for fold in folds}) != 1:
-        raise MarginaliaError("These runs have different classes and cannot be pooled.")
+        raise MarginaliaError(message("These runs have different classes and cannot be pooled."))
     return Predictions(
         model=folds[0].model,
         class_names=folds[0].class_names,

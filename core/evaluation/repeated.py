@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from core.domain.errors import MarginaliaError
+from core.domain.messages import message
 from core.evaluation.predictions import SCALES, Bool, Float, Predictions, ScalePrecision
 from core.statistics.activation_summary import (
     PairTable,
@@ -111,16 +112,30 @@ def check_same_lesions(first: Predictions, second: Predictions) -> None:
     """Raise MarginaliaError if two predictions cannot be paired: other lesions or other classes."""
     if first.class_names != second.class_names:
         raise MarginaliaError(
-            f"{first.model} and {second.model} have different classes ({', '.join(first.class_names)}; "
-            f"{', '.join(second.class_names)}) and cannot be compared."
+            message(
+                "{first} and {second} have different classes ({classes}; {other_classes}) and cannot be compared.",
+                first=first.model,
+                second=second.model,
+                classes=", ".join(first.class_names),
+                other_classes=", ".join(second.class_names),
+            )
         )
     if first.lesion_ids != second.lesion_ids:
         differ = set(first.patient_ids) ^ set(second.patient_ids)
-        what = f"{len(differ)} of their test patients differ" if differ else "their test lesions differ"
+        what = (
+            message("{count} of their test patients differ", count=len(differ))
+            if differ
+            else message("their test lesions differ")
+        )
         raise MarginaliaError(
-            f"{first.model} and {second.model} were trained on different splits ({what}): only models that "
-            "are tested "
-            "on the same patients can be compared."
+            message(
+                "{first} and {second} were trained on different splits ({what}): only models that "
+                "are tested "
+                "on the same patients can be compared.",
+                first=first.model,
+                second=second.model,
+                what=what,
+            )
         )
 
 
@@ -251,8 +266,14 @@ def compare_methods(first: Method, second: Method, *, draws: int) -> dict[str, C
 def _check_runs(first: Method, second: Method) -> None:
     if len(first.runs) != len(second.runs):
         raise MarginaliaError(
-            f"{first.name} was run {len(first.runs)} times and {second.name} {len(second.runs)} times: compare "
-            "methods with as many seeds each."
+            message(
+                "{first} was run {first_times} times and {second} {second_times} times: compare "
+                "methods with as many seeds each.",
+                first=first.name,
+                first_times=len(first.runs),
+                second=second.name,
+                second_times=len(second.runs),
+            )
         )
 
 

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from core.domain.errors import MarginaliaError
+from core.domain.messages import message
 from core.evaluation.map_figures import faithfulness, stability
 from core.evaluation.map_tests import MapRecord
 from core.evaluation.predictions import DRAWN, SCALES, Bool, Float, Predictions, ScalePrecision
@@ -90,9 +91,15 @@ def evaluate(
 ) -> EvaluationReport:
     """Return every metric of the predictions, per image. MarginaliaError if there is nothing to evaluate."""
     if draws < FEWEST_DRAWS:
-        raise MarginaliaError(f"{draws} resamples give no interval: take at least {FEWEST_DRAWS} (5000 is usual).")
+        raise MarginaliaError(
+            message(
+                "{draws} resamples give no interval: take at least {least} (5000 is usual).",
+                draws=draws,
+                least=FEWEST_DRAWS,
+            )
+        )
     if len(predictions) == 0:
-        raise MarginaliaError("There are no labelled lesions in this part: nothing can be evaluated.")
+        raise MarginaliaError(message("There are no labelled lesions in this part: nothing can be evaluated."))
     resamples = resample(predictions.patient_ids, len(predictions), draws=draws)
     metrics = [
         *_margin(predictions, resamples, clusters=predictions.patient_ids),

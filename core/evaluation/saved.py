@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from core.domain.errors import ModelError
+from core.domain.messages import message
 from core.evaluation.predictions import Float, Position, Predictions, ScalePrecision
 from core.platform.atomic import atomic_write
 from core.statistics.activation_summary import PairTable
@@ -75,7 +76,9 @@ def load_predictions(path: Path) -> Predictions:
     try:
         saved = msgspec.json.decode(path.read_bytes(), type=_Saved)
     except (OSError, msgspec.MsgspecError) as error:
-        raise ModelError(f"{path} is missing or damaged: delete its folder and repeat this part.") from error
+        raise ModelError(
+            message("{path} is missing or damaged: delete its folder and repeat this part.", path=path)
+        ) from error
     values: dict[str, Any] = {name: getattr(saved, name) for name in _TEXT}
     earlier = {"lesion": saved.lesion_scale, "fine": saved.fine_scale}
     scales: dict[str, _Scale | None] = {**earlier, **saved.scales}

@@ -16,6 +16,7 @@ from typing import TypeVar
 from core.data.labels import LabelName, LesionTruth, Opinions
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Progress
+from core.domain.messages import message
 from core.domain.spreadsheet import Cell, csv_document
 from core.domain.study import Image, Lesion, Patient
 from core.domain.vocabulary import DISCLAIMER
@@ -89,7 +90,7 @@ def collect(
                 )
             )
     if not items:
-        raise StudyError("There is nothing to export: the selection holds no lesion of the study.")
+        raise StudyError(message("There is nothing to export: the selection holds no lesion of the study."))
     return tuple(items)
 
 
@@ -134,7 +135,7 @@ def new_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StudyError(f"{folder} is not empty; choose a new folder for the export.")
+        raise StudyError(message("{folder} is not empty; choose a new folder for the export.", folder=folder))
     try:
         make_folder(folder.parent)
         making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=_beside(folder)))

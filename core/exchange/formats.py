@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled, never, silent
+from core.domain.messages import message, template
 from core.domain.study import Split
 from core.platform.plugins import load_plugin, plugin_names
 
@@ -180,12 +181,12 @@ BUILT_IN = (
 )
 _BY_ID = {one.id: one for one in BUILT_IN}
 _REFUSALS: dict[Option, str] = {
-    "split": "--format {id} has no parts; leave out --split.",
-    "run": "--format {id} holds nothing of a run; leave out --run.",
-    "preset": "--format {id} holds no regions of interest; leave out --preset.",
-    "identity": "An export as {id} never carries identifiers; --identity is for {takers}.",
-    "pictures": "--format {id} holds no prototypes; leave out --with-pictures.",
-    "own file names": "--format {id} holds no file names; leave out --own-file-names.",
+    "split": template("--format {id} has no parts; leave out --split."),
+    "run": template("--format {id} holds nothing of a run; leave out --run."),
+    "preset": template("--format {id} holds no regions of interest; leave out --preset."),
+    "identity": template("An export as {id} never carries identifiers; --identity is for {takers}."),
+    "pictures": template("--format {id} holds no prototypes; leave out --with-pictures."),
+    "own file names": template("--format {id} holds no file names; leave out --own-file-names."),
 }
 
 
@@ -202,15 +203,21 @@ def format_of(name: str) -> ExportFormat:
     if name in _BY_ID:
         return _BY_ID[name]
     if name not in format_ids():
-        raise StudyError(f"There is no export format {name}; use one of {', '.join(format_ids())}.")
+        raise StudyError(
+            message(
+                "There is no export format {name}; use one of {format_ids}.",
+                name=name,
+                format_ids=", ".join(format_ids()),
+            )
+        )
     return load_plugin(GROUP, name, ExportFormat)
 
 
 def check_options(chosen: ExportFormat, options: frozenset[Option]) -> None:
     """StudyError for an option that the format needs, or that it would ignore."""
     if chosen.needs_run and "run" not in options:
-        raise StudyError(f"--format {chosen.id} needs --run: the run whose model is written.")
+        raise StudyError(message("--format {id} needs --run: the run whose model is written.", id=chosen.id))
     for option in _REFUSALS:
         if option in options - chosen.options:
             takers = ", ".join(one.id for one in BUILT_IN if option in one.options)
-            raise StudyError(_REFUSALS[option].format(id=chosen.id, takers=takers))
+            raise StudyError(message(_REFUSALS[option], id=chosen.id, takers=takers))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from core.domain.messages import as_text
 from core.exchange.formats import Exported, ExportRequest, ExportTools
 from core.store.study import Study
 
@@ -30,7 +31,7 @@ def write_objects(study: Study, request: ExportRequest, tools: ExportTools) -> E
     verified = f"{written.verified} of {len(written.files)} objects are verified by a reader."
     return Exported(
         items=written.lesions,
-        document=msgspec.to_builtins(written) | {"files": len(written.files)},
+        document=msgspec.to_builtins(written, enc_hook=as_text) | {"files": len(written.files)},
         sentences=(
             *(f"Left out: {sentence}" for sentence in written.left_out),
             *((verified,) if request.format == ResultKind.SR.value else ()),
@@ -89,7 +90,7 @@ def write_model(study: Study, request: ExportRequest, tools: ExportTools) -> Exp
     return Exported(
         items=shared.latent_prototypes,
         noun="prototype",
-        document=msgspec.to_builtins(shared),
+        document=msgspec.to_builtins(shared, enc_hook=as_text),
         sentences=(
             f"The closest weights to a training crop have a correlation of {shared.closest.correlation:.2f}.",
             "The prototypes are latent vectors of training patches: README.txt in the file says what that means.",

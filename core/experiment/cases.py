@@ -14,6 +14,7 @@ from core.baselines.inference import class_maps, classify
 from core.data.roi_set import RoiSet
 from core.domain.errors import ModelError
 from core.domain.events import IsCancelled
+from core.domain.messages import message
 from core.evaluation.predictions import Predictions
 from core.experiment.plots import MapPanel, grid_figure
 from core.explain import render
@@ -75,7 +76,10 @@ def explained(
     """
     if not model.card.prototypes:
         raise ModelError(
-            "The model was never projected (stage A2): it has no prototypical lesions to explain anything with."
+            message(
+                "The model was never projected (stage A2): it has no prototypical lesions to explain anything "
+                "with."
+            )
         )
     make_folder(folder / CASES)
     patches = prototype_patches(model.network, model.card, rois, cancelled=cancelled)

@@ -9,6 +9,7 @@ import numpy as np
 from core.data.roi_set import RoiSet
 from core.domain.errors import ModelError
 from core.domain.events import Emit, IsCancelled, Message
+from core.domain.messages import message
 from core.domain.vocabulary import Part
 from core.evaluation.comparators import HAND_MADE, PROBE, Features, Float, linear_predictions, pooled_features
 from core.evaluation.hand_features import hand_made_features
@@ -49,7 +50,7 @@ def _features(
     try:
         network = make_network(config, fresh=True)
     except ModelError as error:
-        emit(Message(level="warning", text=f"The linear probe is left out: {error}"))
+        emit(Message(level="warning", text=message("The linear probe is left out: {error}", error=error)))
         return kinds
     random = " (random weights)" if config.architecture.weights == "random" else ""
     return {PROBE + random: _kept(everything, pooled_features(network, everything, cancelled=cancelled)), **kinds}

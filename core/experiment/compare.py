@@ -9,6 +9,7 @@ import msgspec
 
 from core.domain.errors import ModelError
 from core.domain.events import IsCancelled
+from core.domain.messages import message
 from core.domain.vocabulary import Part
 from core.evaluation.repeated import Method, compare_methods
 from core.statistics.bootstrap import DRAWS
@@ -42,8 +43,11 @@ def compare_runs(
         run = finished_run(study, name)
         if not active_model(study, run).card.prototypes:
             raise ModelError(
-                f"Run {run.name} was never projected (stage A2): its prototypes are not patches of an image, and "
-                "its maps cannot be compared with those of a projected one."
+                message(
+                    "Run {run} was never projected (stage A2): its prototypes are not patches of an image, and "
+                    "its maps cannot be compared with those of a projected one.",
+                    run=run.name,
+                )
             )
         found = predictions_of(study, run, part=Part.TEST, cancelled=cancelled)
         methods.append(Method(name=run.name, runs=(replace(found, model=run.name),)))

@@ -17,6 +17,7 @@ from core.baselines.config import ClassifierConfig
 from core.data.roi_set import RoiSet
 from core.domain.errors import ModelError
 from core.domain.events import Emit, IsCancelled, Message
+from core.domain.messages import message
 from core.model.accelerator import resolve_device
 from core.model.tensor_file import load_state, save_state
 from core.platform.atomic import make_folder
@@ -48,7 +49,11 @@ def keep_features(
         return None
     path = out / FEATURES / f"{_key(base, tuned, rois)}.safetensors"
     if not path.is_file():
-        emit(Message(level="info", text="Computing the features of the frozen blocks once for every model."))
+        emit(
+            Message(
+                level="info", text=message("Computing the features of the frozen blocks once for every model.")
+            )
+        )
         network = make_network(base, fresh=True).to(resolve_device(base.device))
         blocks = fixed_blocks(network, tuned)
         found = fixed_draws(network, rois, base, blocks=blocks, cancelled=cancelled)

@@ -14,6 +14,7 @@ import msgspec
 from core.data.training_set import build_drawn_rois, build_roi_set
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
+from core.domain.messages import joined, message
 from core.experiment.page import ExperimentOutcome
 from core.experiment.request import TableRequest, splits_of
 from core.experiment.run import table1
@@ -97,6 +98,7 @@ def carry_out_experiment(
         case Succeeded(result=result):
             return msgspec.convert(result, ExperimentOutcome)
         case Failed(sentence=sentence, last_words=words):
-            raise TrainingError(sentence + (f" Its log is {request.out / LOG}." if words else ""))
+            hint = message("Its log is {path}.", path=request.out / LOG)
+            raise TrainingError(joined([sentence, hint]) if words else sentence)
         case _:
             raise Cancelled

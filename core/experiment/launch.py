@@ -11,6 +11,7 @@ import msgspec
 from core.baselines.config import ClassifierConfig
 from core.domain.errors import Cancelled, MarginaliaError, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Succeeded
+from core.domain.messages import message
 from core.experiment.features import keep_features, without_draws
 from core.experiment.part_data import DataFiles, drop_data, read_data, write_data
 from core.experiment.parts import Data, carry_out, finished, part_folder
@@ -54,7 +55,9 @@ def launch_parts(
 ) -> None:
     """Train every part that is not finished. TrainingError names those that failed, after all of them ended."""
     if launcher.hosts:
-        raise TrainingError("An experiment runs here or in Slurm: name a launcher that is not a pool of hosts.")
+        raise TrainingError(
+            message("An experiment runs here or in Slurm: name a launcher that is not a pool of hosts.")
+        )
     files = {fold.fold: write_data(request.out, fold) for fold in data}
     parts: dict[str, tuple[PartRequest, Path]] = {}
     for seed in range(1, request.seeds + 1):

@@ -10,6 +10,7 @@ import msgspec
 
 from core.baselines.judge import explainers_of
 from core.domain.events import Emit, IsCancelled, Message
+from core.domain.messages import message
 from core.domain.vocabulary import Part
 from core.evaluation.map_figures import joined
 from core.evaluation.map_tests import SAMPLE, Explainer, MapRecord, explainer_of, measure, sample
@@ -48,7 +49,7 @@ def _of_part(
     known = _read(path)
     if known is not None and known.data_fingerprint == data.fingerprint:
         return known.records
-    emit(Message(level="info", text=f"Measuring the maps of {done.trial.name}."))
+    emit(Message(level="info", text=message("Measuring the maps of {trial}.", trial=done.trial.name)))
     rois = sample(data.of_part(Part.TEST), most=most)
     records = {kind: measure(one, rois, cancelled=cancelled) for kind, one in _explainers(done).items()}
     kept = _Kept(data_fingerprint=data.fingerprint, records=records)

@@ -14,6 +14,7 @@ import numpy as np
 from core.data.roi_set import InputTransform, RoiSet
 from core.domain.errors import ArrayLostError, BadFileError
 from core.domain.geometry import Affine
+from core.domain.messages import message
 from core.experiment.parts import Data
 from core.platform.atomic import make_folder
 from core.store.hdf5 import Array, arrays_sha256, read_arrays, write_arrays
@@ -99,10 +100,12 @@ def _read(folder: Path, sha256: str) -> RoiSet:
         arrays, _ = read_arrays(folder / f"{sha256}.h5")
     except ArrayLostError as error:
         raise BadFileError(
-            f"The regions of interest in {folder} are damaged; run the experiment again."
+            message("The regions of interest in {folder} are damaged; run the experiment again.", folder=folder)
         ) from error
     if arrays_sha256(arrays) != sha256 or not arrays.keys() >= {*_ARRAYS, _WORDS}:
-        raise BadFileError(f"The regions of interest in {folder} are others than were written there.")
+        raise BadFileError(
+            message("The regions of interest in {folder} are others than were written there.", folder=folder)
+        )
     words = msgspec.json.decode(arrays[_WORDS].tobytes(), type=_RoiWords)
     return RoiSet(
         transform=words.transform,

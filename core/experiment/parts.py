@@ -20,6 +20,7 @@ from core.baselines.trainer import train_classifier
 from core.data.roi_set import RoiSet
 from core.domain.errors import ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, Message
+from core.domain.messages import message
 from core.domain.vocabulary import Part
 from core.evaluation.judge import judge
 from core.evaluation.localisation import Controls, controls_of
@@ -128,12 +129,21 @@ def finished(folder: Path, trial: Trial, seed: int, data: Data) -> FinishedPart 
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
-        raise ModelError(f"{folder / RECORD} is damaged: delete {folder} and run the experiment again.") from error
+        raise ModelError(
+            message(
+                "{path} is damaged: delete {folder} and run the experiment again.",
+                path=folder / RECORD,
+                folder=folder,
+            )
+        ) from error
     config = _as_json(trial.with_seed(seed))
     if record.config != config or record.data_fingerprint != data.fingerprint:
         raise StudyError(
-            f"{folder} holds a part of another experiment (its split, data or configuration differ): choose "
-            "another --out, since models of different splits cannot be compared."
+            message(
+                "{folder} holds a part of another experiment (its split, data or configuration differ): choose "
+                "another --out, since models of different splits cannot be compared.",
+                folder=folder,
+            )
         )
     return FinishedPart(trial=trial, folder=folder, record=record)
 
@@ -147,7 +157,12 @@ def carry_out(
     if done is not None:
         return done
     where = f", fold {data.fold}" if data.fold else ""
-    emit(Message(level="info", text=f"Training {trial.name}, seed {seed}{where}."))
+    emit(
+        Message(
+            level="info",
+            text=message("Training {trial}, seed {seed}{where}.", trial=trial.name, seed=seed, where=where),
+        )
+    )
     config = trial.with_seed(seed)
     device = config.base.device if isinstance(config, ClassifierConfig) else config.device
     with held_card(device, ALONE, emit=emit, cancelled=cancelled):
@@ -283,19 +298,28 @@ def check_data(data: Data, *, needs_masks: bool, folds: bool = False) -> None:
         for index, name in enumerate(rois.class_names):
             if index not in present:
                 raise StudyError(
-                    f"The {part.value} part of the split has no lesion of the class {name}: make a split in which "
-                    "every part shows every class, or use --folds."
+                    message(
+                        "The {part} part of the split has no lesion of the class {name}: make a split in which "
+                        "every part shows every class, or use --folds.",
+                        part=part.value,
+                        name=name,
+                    )
                 )
         if len(set(rois.patient_ids)) < 2:
             raise StudyError(
-                f"The {part.value} part of the split has one patient: intervals and tests need several; make "
-                "another split."
+                message(
+                    "The {part} part of the split has one patient: intervals and tests need several; make "
+                    "another split.",
+                    part=part.value,
+                )
             )
     training = data.of_part(Part.TRAINING)
     if needs_masks and not (training.lesion.any() or training.fine.any()):
         raise StudyError(
-            "No training lesion has an outline or a fine annotation: IAIA-BL learns where to look from them, so "
-            "draw or import some first."
+            message(
+                "No training lesion has an outline or a fine annotation: IAIA-BL learns where to look from them, "
+                "so draw or import some first."
+            )
         )
 
 

@@ -17,6 +17,7 @@ from core.data.importers.importing import run_import
 from core.data.split import check_split, split_patients
 from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled, Message
+from core.domain.messages import message
 from core.domain.study import Split
 from core.domain.vocabulary import Part
 from core.phantom import config as phantom
@@ -44,15 +45,19 @@ def confounded(
     """Return the study with the marker at random in its test part; StudyError for odd numbers."""
     if not 1 <= test_patients < patients:
         raise StudyError(
-            f"{test_patients} of {patients} patients cannot be the test part; choose fewer test patients or "
-            "more patients."
+            message(
+                "{test_patients} of {patients} patients cannot be the test part; choose fewer test patients or "
+                "more patients.",
+                test_patients=test_patients,
+                patients=patients,
+            )
         )
     try:
         return phantom.confounded(
             patients=patients, test_patients=test_patients, seed=seed, test="random", height=height, width=width
         )
     except ValueError as error:
-        raise StudyError(f"{error}.") from error
+        raise StudyError(message("{error}.", error=error)) from error
 
 
 def make_confounded_study(folder: Path, config: PhantomConfig, *, emit: Emit, cancelled: IsCancelled) -> Path:
@@ -61,11 +66,17 @@ def make_confounded_study(folder: Path, config: PhantomConfig, *, emit: Emit, ca
     if is_study(folder):
         return folder
     if folder.exists() and any(folder.iterdir()):
-        raise StudyError(f"{folder} exists and is not a study; choose another folder, or delete it.")
+        raise StudyError(
+            message("{folder} exists and is not a study; choose another folder, or delete it.", folder=folder)
+        )
     making = folder.parent / f".{folder.name}.making"
     shutil.rmtree(making, ignore_errors=True)
     make_folder(making)
-    emit(Message(level="info", text="Making a SYNTHETIC study whose training images carry a misleading marker."))
+    emit(
+        Message(
+            level="info", text=message("Making a SYNTHETIC study whose training images carry a misleading marker.")
+        )
+    )
     try:
         with Study.create(making / "study", name="Confounded phantom (synthetic)", synthetic=True) as study:
             for name, wanted in _sources(config).items():

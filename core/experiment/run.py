@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Message
+from core.domain.messages import message
 from core.domain.vocabulary import Part
 from core.evaluation.map_tests import MapRecord
 from core.evaluation.predictions import Predictions, pooled
@@ -34,11 +35,13 @@ def table1(study: Study, request: TableRequest, *, emit: Emit, cancelled: IsCanc
     two parts; for a folder that holds parts of another split.
     """
     if request.seeds < 1:
-        raise StudyError("An experiment needs at least one seed; choose --seeds 1 or more.")
+        raise StudyError(message("An experiment needs at least one seed; choose --seeds 1 or more."))
     if not request.config.project:
         raise StudyError(
-            "Models that are never projected have no prototypical lesions to explain anything with: leave out "
-            "--set project=false (--ablations trains a model without projection beside the others)."
+            message(
+                "Models that are never projected have no prototypical lesions to explain anything with: leave out "
+                "--set project=false (--ablations trains a model without projection beside the others)."
+            )
         )
     data = data_of(study, request, emit, cancelled)
     make_folder(request.out)
@@ -60,7 +63,7 @@ def table1(study: Study, request: TableRequest, *, emit: Emit, cancelled: IsCanc
             done[trial.key].append(folds)
     drop_features(request.out)
     maps = _maps(done, data, emit, cancelled)
-    emit(Message(level="info", text="Evaluating the models and writing the page."))
+    emit(Message(level="info", text=message("Evaluating the models and writing the page.")))
     experiment = replace(_judged(study, request, chosen, done, data), maps=maps)
     iaia = _method("IAIA-BL", done[IAIA], "model")
     others = comparator_methods(request.config, data, runs=request.seeds, emit=emit, cancelled=cancelled)
@@ -85,8 +88,9 @@ def _possible(trial: Trial, data: Sequence[Data], emit: Emit) -> bool:
     if trial.fine_images:
         few = all(int(one.of_part(Part.TRAINING).has_fine.sum()) <= trial.fine_images for one in data)
         if few:
-            text = (
-                f"No more than {trial.fine_images} training images are finely annotated: left out as an ablation."
+            text = message(
+                "No more than {fine_images} training images are finely annotated: left out as an ablation.",
+                fine_images=trial.fine_images,
             )
             emit(Message(level="info", text=text))
         return not few
@@ -95,7 +99,10 @@ def _possible(trial: Trial, data: Sequence[Data], emit: Emit) -> bool:
     for one in data:
         for part in (Part.TRAINING, Part.TEST) if len(data) == 1 else (Part.TRAINING,):
             if set(one.of_part(part).malignant.tolist()) < {0, 1}:
-                text = f"Malignancy is left out: the biopsied {part.value} lesions do not show both outcomes."
+                text = message(
+                    "Malignancy is left out: the biopsied {part} lesions do not show both outcomes.",
+                    part=part.value,
+                )
                 emit(Message(level="warning", text=text))
                 return False
     return True

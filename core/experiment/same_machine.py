@@ -11,6 +11,7 @@ import msgspec
 
 from core.baselines.config import ClassifierConfig
 from core.domain.events import Emit, Message
+from core.domain.messages import message
 from core.model.accelerator import resolve_device
 from core.platform.atomic import atomic_write, make_folder
 from core.training.begin_or_resume import make_network
@@ -37,7 +38,11 @@ def settle_for_all(out: Path, config: TrainingConfig, *, lesions: int, emit: Emi
         choice = choose_machine(make_network(config, fresh=False).to(device), config, device, lesions=lesions)
         settled = SettledMachine(device=device.type, choice=choice)
         atomic_write(out / SETTLED, msgspec.json.format(msgspec.json.encode(settled)))
-        emit(Message(level="info", text=f"Every model computes its gradients in {choice.words}."))
+        emit(
+            Message(
+                level="info", text=message("Every model computes its gradients in {words}.", words=choice.words)
+            )
+        )
         return settled
 
 

@@ -12,6 +12,7 @@ from core.data.roi_set import InputTransform, RoiSet
 from core.domain.errors import Cancelled, ModelError
 from core.domain.events import IsCancelled, never
 from core.domain.geometry import Affine, Box
+from core.domain.messages import message
 from core.domain.study import Prototype
 from core.explain.relevance import ReceptiveField, box_of, receptive_field
 from core.explain.scores import Scored
@@ -215,11 +216,19 @@ def _check(network: PrototypeNetwork, card: ModelCard, roi: RoiInput) -> None:
     size = card.transform.input_size
     if roi.pixels.shape != (size, size):
         raise ModelError(
-            f"The ROI of lesion {roi.lesion_id} has {roi.pixels.shape[1]} x {roi.pixels.shape[0]} pixels, but the "
-            f"model reads {size} x {size}: extract it again with the model's own input transform."
+            message(
+                "The ROI of lesion {lesion} has {width} x {height} pixels, but the "
+                "model reads {size} x {size}: extract it again with the model's own input transform.",
+                lesion=roi.lesion_id,
+                width=roi.pixels.shape[1],
+                height=roi.pixels.shape[0],
+                size=size,
+            )
         )
     if tuple(network.prototype_class.tolist()) != card.prototype_class:
-        raise ModelError("The model's card does not describe its network: the prototypes' classes differ.")
+        raise ModelError(
+            message("The model's card does not describe its network: the prototypes' classes differ.")
+        )
 
 
 def _row(

@@ -20,6 +20,7 @@ from core.data.roi_set import RoiSet
 from core.domain.errors import BadFileError, Cancelled, ModelError
 from core.domain.events import IsCancelled, never
 from core.domain.geometry import Box
+from core.domain.messages import message
 from core.explain.explanation import Explanation, forward_one
 from core.explain.relevance import most_relevant_box
 from core.model.card import ModelCard
@@ -62,7 +63,9 @@ def prototype_patches(
     missing, or where its pixels are no longer those that the prototype was taken from.
     """
     if not card.prototypes:
-        raise ModelError("The model's prototypes do not come from images: it was never projected (stage A2).")
+        raise ModelError(
+            message("The model's prototypes do not come from images: it was never projected (stage A2).")
+        )
     by_id = {lesion: row for row, lesion in enumerate(training.lesion_ids)}
     sources: dict[str, NDArray[np.uint8]] = {}
     for lesion_id in sorted({p.lesion_id for p in card.prototypes}):
@@ -106,14 +109,22 @@ def _source_row(card: ModelCard, training: RoiSet, by_id: dict[str, int], chosen
     row = by_id.get(lesion_id)
     if row is None:
         raise ModelError(
-            f"Prototype {chosen[0] + 1} comes from lesion {lesion_id}, which is not among these ROIs: open the "
-            "study that the model was trained on."
+            message(
+                "Prototype {prototype} comes from lesion {lesion}, which is not among these ROIs: open the "
+                "study that the model was trained on.",
+                prototype=chosen[0] + 1,
+                lesion=lesion_id,
+            )
         )
     found = training.roi_sha256(row)
     if any(card.prototypes[j].roi_sha256 != found for j in chosen):
         raise ModelError(
-            f"The ROI of lesion {lesion_id} is no longer the one that prototype {chosen[0] + 1} was taken from "
-            "(its pixels differ): restore the image and its lesion box, or train again."
+            message(
+                "The ROI of lesion {lesion} is no longer the one that prototype {prototype} was taken from "
+                "(its pixels differ): restore the image and its lesion box, or train again.",
+                lesion=lesion_id,
+                prototype=chosen[0] + 1,
+            )
         )
     return row
 
@@ -134,8 +145,11 @@ def patches_for(explanation: Explanation, patches: Sequence[PrototypePatch]) -> 
         key = None if origin is None else (origin.lesion_id, origin.cell, origin.class_name)
         if key not in by_source:
             raise ModelError(
-                f"The picture of prototype {row.number} is of another model or revision: rebuild the prototype "
-                "patches."
+                message(
+                    "The picture of prototype {number} is of another model or revision: rebuild the prototype "
+                    "patches.",
+                    number=row.number,
+                )
             )
         found.append(by_source[key])
     return tuple(found)
@@ -159,11 +173,15 @@ def load_patches(path: Path, model_sha256: str) -> tuple[PrototypePatch, ...]:
     try:
         with open_guarded(path) as file:
             if file.attrs.get("schema") != SCHEMA or file.attrs.get("model_sha256") != model_sha256:
-                raise BadFileError(f"{path.name} holds the prototype patches of another model; rebuild it.")
+                raise BadFileError(
+                    message("{file} holds the prototype patches of another model; rebuild it.", file=path.name)
+                )
             source, activation = file["source"][:], file["activation"][:]
             records = msgspec.json.decode(file.attrs["records"], type=kind)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError, msgspec.MsgspecError) as error:
-        raise BadFileError(f"{path.name} cannot be read as prototype patches; rebuild it.") from error
+        raise BadFileError(
+            message("{file} cannot be read as prototype patches; rebuild it.", file=path.name)
+        ) from error
     return tuple(
         PrototypePatch(
             index=index,

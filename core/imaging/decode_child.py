@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
+from core.domain.messages import NOTHING, Sentence, encode_sentence, message
 from core.imaging.decoded import DecodedImage, Refusal, RefusedImageError
 from core.platform.system import limit_this_process
 
@@ -45,17 +46,17 @@ class PixelSpec(msgspec.Struct, frozen=True, kw_only=True):
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     image: DecodedImage | None = None
     refusal: Refusal | None = None
-    sentence: str = ""
+    sentence: Sentence = NOTHING
     shared: bool = False
     """True if the pixels are in the shared memory."""
     cpu_s: float = 0.0
     """Used by this process so far."""
 
 
-def describe_pixels(value: Any) -> PixelSpec:
-    """msgspec's hook for arrays."""
+def describe_pixels(value: Any) -> object:
+    """msgspec's hook for arrays and sentences."""
     if not isinstance(value, np.ndarray):
-        raise NotImplementedError(f"{type(value)} is not sent")
+        return encode_sentence(value)
     return PixelSpec(dtype=value.dtype.name, shape=(value.shape[0], value.shape[1]))
 
 
@@ -92,11 +93,13 @@ def _answer(read_image: Any, path: Path, frame: int) -> Reply:
     try:
         return Reply(image=read_image(path, frame=frame), cpu_s=time.process_time())
     except RefusedImageError as refused:
-        return Reply(refusal=refused.reason, sentence=str(refused), cpu_s=time.process_time())
+        return Reply(refusal=refused.reason, sentence=refused.sentence, cpu_s=time.process_time())
     except BaseException as error:  # noqa: BLE001 (the boundary: extension modules raise what they like)
         return Reply(
             refusal=Refusal.DAMAGED,
-            sentence=f"{path.name} is damaged and could not be read ({type(error).__name__}).",
+            sentence=message(
+                "{file} is damaged and could not be read ({error}).", file=path.name, error=type(error).__name__
+            ),
             cpu_s=time.process_time(),
         )
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import BadFileError
+from core.domain.messages import Sentence, message
 from core.domain.study import Window
 from core.domain.vocabulary import Laterality, ViewPosition
 
@@ -68,7 +69,7 @@ class Refusal(StrEnum):
 class RefusedImageError(BadFileError):
     """Error for an image file that is not read; ``reason`` is one of the listed cases."""
 
-    def __init__(self, sentence: str, reason: Refusal) -> None:
+    def __init__(self, sentence: Sentence, reason: Refusal) -> None:
         super().__init__(sentence)
         self.reason = reason
 
@@ -154,7 +155,7 @@ class DecodedImage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     mirrored_by_device: bool = False
     """Field of View Horizontal Flip (0018,7034) is YES."""
     identity: Identity = Identity()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Sentence, ...] = ()
 
     @property
     def width(self) -> int:
@@ -174,13 +175,29 @@ def check_budget(name: str, *, rows: int, columns: int, bytes_each: int, frames:
     each = rows * columns * bytes_each
     total = each * frames
     if rows <= 0 or columns <= 0 or frames <= 0:
-        raise RefusedImageError(f"{name} announces an image of {columns} x {rows} pixels.", Refusal.CONTRADICTORY)
+        raise RefusedImageError(
+            message(
+                "{name} announces an image of {columns} x {rows} pixels.", name=name, columns=columns, rows=rows
+            ),
+            Refusal.CONTRADICTORY,
+        )
     sides, sizes = max(rows, columns) > MAX_SIDE, each > MAX_PIXEL_BYTES or total > MAX_VOLUME_BYTES
     if sides or sizes or frames > MAX_FRAMES:
         raise RefusedImageError(
-            f"{name} announces {columns} x {rows} pixels in {frames} frame(s), {total:,} bytes; the limits are "
-            f"{MAX_SIDE} pixels a side, {MAX_FRAMES} frames, {MAX_PIXEL_BYTES:,} bytes a frame and "
-            f"{MAX_VOLUME_BYTES:,} in all.",
+            message(
+                "{name} announces {columns} x {rows} pixels in {frames} frame(s), {total:,} bytes; the limits are "
+                "{max_side} pixels a side, {max_frames} frames, {max_frame_bytes:,} bytes a frame and "
+                "{max_bytes:,} in all.",
+                name=name,
+                columns=columns,
+                rows=rows,
+                frames=frames,
+                total=total,
+                max_side=MAX_SIDE,
+                max_frames=MAX_FRAMES,
+                max_frame_bytes=MAX_PIXEL_BYTES,
+                max_bytes=MAX_VOLUME_BYTES,
+            ),
             Refusal.TOO_LARGE,
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.domain.messages import NOTHING, Sentence, message
 from core.domain.turn import Turn
 from core.domain.vocabulary import Laterality, ViewPosition
 from core.imaging.decoded import DecodedImage
@@ -91,7 +92,7 @@ def described_turn(
 
 def decide(
     image: DecodedImage, side: Laterality | None, view: ViewPosition | None, breast: Breast
-) -> tuple[Turn, str]:
+) -> tuple[Turn, Sentence]:
     """Return the turn of a stored picture for display, and a note about it ("" if there is none).
 
     Patient Orientation is followed unless the picture contradicts it. If the picture is reversed and the device
@@ -100,39 +101,51 @@ def decide(
     """
     orientation = image.identity.patient_orientation
     asked = described_turn(orientation, side, view) or _NO_TURN
-    words = "\\".join("".join(c for c in word.upper() if c in "AFHLPR")[:3] for word in orientation) or "missing"
+    words = "\\".join("".join(c for c in word.upper() if c in "AFHLPR")[:3] for word in orientation)
     wall = breast.turned(asked).chest_wall
     if side is None or not wall or wall == _EXPECTED[side]:
         if asked == _NO_TURN:
-            return asked, ""
-        return (
-            asked,
-            f"it is stored {_description(asked)} (Patient Orientation {words}) and was turned for display",
+            return asked, NOTHING
+        return asked, message(
+            "it is stored {how} (Patient Orientation {words}) and was turned for display",
+            how=_description(asked),
+            words=words,
         )
     if asked.mirror:
-        return _NO_TURN, (
-            f"Patient Orientation ({words}) states that it is stored {_description(asked)}, which the "
-            "picture contradicts; it was not turned"
+        return _NO_TURN, message(
+            "Patient Orientation ({words}) states that it is stored {how}, which the picture contradicts; it was "
+            "not turned",
+            words=words,
+            how=_description(asked),
         )
-    place = f"its chest wall is on the {wall}, the wrong side for a {_EXPECTED[side]} breast"
+    sides = {"left": message("left"), "right": message("right")}
+    place = message(
+        "its chest wall is on the {wall}, the wrong side for a {side} breast",
+        wall=sides[wall],
+        side=sides[_EXPECTED[side]],
+    )
     if image.mirrored_by_device:
         turn = Turn(transpose=asked.transpose, mirror=True, flip=asked.flip)
-        return turn, (
-            f"{place}, though Patient Orientation is {words}; Field of View Horizontal Flip is YES, and it was "
-            "mirrored for display"
+        return turn, message(
+            "{place}, though Patient Orientation is {words}; Field of View Horizontal Flip is YES, and it was "
+            "mirrored for display",
+            place=place,
+            words=words,
         )
-    return asked, f"{place} (Patient Orientation {words}); it was not mirrored. Check its side"
+    return asked, message(
+        "{place} (Patient Orientation {words}); it was not mirrored. Check its side", place=place, words=words
+    )
 
 
-def _description(turn: Turn) -> str:
+def _description(turn: Turn) -> Sentence:
     words = {
-        "M": "mirrored",
-        "F": "upside down",
-        "MF": "turned by 180 degrees",
-        "T": "transposed",
-        "TM": "turned by 90 degrees",
-        "TF": "turned by 270 degrees",
-        "TMF": "transposed and turned by 180 degrees",
+        "M": message("mirrored"),
+        "F": message("upside down"),
+        "MF": message("turned by 180 degrees"),
+        "T": message("transposed"),
+        "TM": message("turned by 90 degrees"),
+        "TF": message("turned by 270 degrees"),
+        "TMF": message("transposed and turned by 180 degrees"),
     }
     return words[turn.code]
 

@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from msgspec.structs import replace
 
+from core.domain.messages import Sentence, message
 from core.imaging.decoded import (
     MAX_FILE_BYTES,
     DecodedImage,
@@ -28,7 +29,7 @@ from core.imaging.zipped import open_file
 
 _EXECUTABLES = (b"MZ", b"\x7fELF", b"\xfe\xed\xfa", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
-_RAW_VALUES = (
+_RAW_VALUES = message(
     "it is an image FOR PROCESSING: the raw values of the detector, which do not look like the images that "
     "readers see; use the image FOR PRESENTATION if it exists"
 )
@@ -51,15 +52,23 @@ def read_image(path: Path, *, frame: int = 0) -> DecodedImage:
     except RefusedImageError:
         raise
     except MemoryError as error:
-        raise RefusedImageError(f"{name} needs more memory than is allowed.", Refusal.TOO_LARGE) from error
+        raise RefusedImageError(
+            message("{name} needs more memory than is allowed.", name=name), Refusal.TOO_LARGE
+        ) from error
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise RefusedImageError(
-            f"{name} cannot be opened ({error.strerror}); check the path and its permissions.", Refusal.UNREADABLE
+            message(
+                "{name} cannot be opened ({reason}); check the path and its permissions.",
+                name=name,
+                reason=error.strerror,
+            ),
+            Refusal.UNREADABLE,
         ) from error
     except dicom_header.PARSER_ERRORS as error:
         # without the cause: its text may quote the file
         raise RefusedImageError(
-            f"{name} is damaged and could not be read ({type(error).__name__}).", Refusal.DAMAGED
+            message("{name} is damaged and could not be read ({error}).", name=name, error=type(error).__name__),
+            Refusal.DAMAGED,
         ) from None
 
 
@@ -67,14 +76,19 @@ def _read(file: BinaryIO, name: str, frame: int) -> DecodedImage:
     size = file.seek(0, 2)
     file.seek(0)
     if size > MAX_FILE_BYTES:
-        raise RefusedImageError(f"{name} has {size:,} bytes; {MAX_FILE_BYTES:,} can be read.", Refusal.TOO_LARGE)
+        raise RefusedImageError(
+            message(
+                "{name} has {size:,} bytes; {limit:,} can be read.", name=name, size=size, limit=MAX_FILE_BYTES
+            ),
+            Refusal.TOO_LARGE,
+        )
     head = file.read(HEAD_BYTES)
     file.seek(0)
     kind = format_of(head)
     if kind == DICOM:
         return _read_dicom(file, name, frame, _preamble_notes(head))
     if kind == NO_PREAMBLE:
-        return _read_dicom(file, name, frame, ["the file has no DICOM preamble"])
+        return _read_dicom(file, name, frame, [message("the file has no DICOM preamble")])
     if kind == "PNG":
         return _plain("PNG", plain.read_png(file.read(), name), frame, name)
     if kind == "JPEG":
@@ -83,22 +97,31 @@ def _read(file: BinaryIO, name: str, frame: int) -> DecodedImage:
         return _plain("TIFF", plain.read_tiff(file.read(), name, frame), frame, name)
     if kind == "PGM":
         return _plain("PGM", plain.read_pgm(file.read(), name), frame, name)
-    what = "an archive without images" if kind == ZIP else what_else(head)
+    what = message("an archive without images") if kind == ZIP else what_else(head)
     raise RefusedImageError(
-        f"{name} is not an image that can be read ({what}): DICOM, PNG, PGM, TIFF and JPEG can.",
+        message(
+            "{name} is not an image that can be read ({what}): DICOM, PNG, PGM, TIFF and JPEG can.",
+            name=name,
+            what=what,
+        ),
         Refusal.NOT_AN_IMAGE,
     )
 
 
-def _preamble_notes(head: bytes) -> list[str]:
+def _preamble_notes(head: bytes) -> list[Sentence]:
     if head.startswith(_EXECUTABLES):
-        return ["the file is also an executable program (its preamble says so); do not run it"]
+        return [message("the file is also an executable program (its preamble says so); do not run it")]
     return []
 
 
 def _plain(kind: str, image: plain.PlainImage, frame: int, name: str) -> DecodedImage:
     if not 0 <= frame < image.frames:
-        raise RefusedImageError(f"{name} has {image.frames} picture(s), not {frame + 1}.", Refusal.CONTRADICTORY)
+        raise RefusedImageError(
+            message(
+                "{name} has {frames} picture(s), not {frame}.", name=name, frames=image.frames, frame=frame + 1
+            ),
+            Refusal.CONTRADICTORY,
+        )
     return DecodedImage(
         pixels=np.ascontiguousarray(image.pixels),
         bits_stored=image.bits,
@@ -110,7 +133,7 @@ def _plain(kind: str, image: plain.PlainImage, frame: int, name: str) -> Decoded
     )
 
 
-def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[str]) -> DecodedImage:
+def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[Sentence]) -> DecodedImage:
     opened = dicom_header.open_dicom(file, name, notes)
     kind = dicom_kind.kind_of(opened.tags)
     dicom_kind.refuse_placeholder(opened.tags, name)
@@ -131,7 +154,7 @@ def _read_dicom(file: BinaryIO, name: str, frame: int, notes: list[str]) -> Deco
 
 
 def _described(
-    tags: FrameAttributes, layout: PixelLayout, grey: dicom_grey.Grey, frame: int, notes: list[str]
+    tags: FrameAttributes, layout: PixelLayout, grey: dicom_grey.Grey, frame: int, notes: list[Sentence]
 ) -> DecodedImage:
     """Return the pixels with the header's description of them."""
     spacing, spacing_source = dicom_place.spacing(tags, notes)

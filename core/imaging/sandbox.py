@@ -17,6 +17,7 @@ from types import TracebackType
 import msgspec
 
 import core
+from core.domain.messages import decode_sentence, message, named
 from core.imaging.decode_child import RETIRE_AFTER_CPU_S
 from core.imaging.decoded import MAX_FILE_BYTES, Refusal, RefusedImageError
 from core.imaging.sandbox_child import ForeignResult, ForeignTask
@@ -66,18 +67,22 @@ class Sandbox:
                 self.close()
         if answer is None:
             if late.is_set():
-                sentence = f"{name} could not be read: it took longer than {self._wall_s:g} s."
+                sentence = message(
+                    "{name} could not be read: it took longer than {seconds:g} s.", name=name, seconds=self._wall_s
+                )
                 raise RefusedImageError(sentence, Refusal.TIMED_OUT)
             raise RefusedImageError(
-                f"{name} could not be read: it made the reading process crash. The file is damaged or hostile.",
+                message(
+                    "{name} could not be read: it made the reading process crash. The file is damaged or hostile.",
+                    name=name,
+                ),
                 Refusal.CRASHED,
             )
         done, content = answer
         if done.cpu_s > RETIRE_AFTER_CPU_S:
             self.close()
         if done.refusal is not None:
-            sentence = done.sentence.replace("A file ", f"{name} ", 1)
-            raise RefusedImageError(sentence, done.refusal)
+            raise RefusedImageError(named(done.sentence, name), done.refusal)
         return content
 
     def close(self) -> None:
@@ -115,7 +120,7 @@ def _ask(child: subprocess.Popen[bytes], argument: bytes) -> tuple[ForeignResult
     line = child.stdout.readline(_LONGEST_LINE)
     if not line.endswith(b"\n"):
         return None
-    done = msgspec.json.decode(line, type=ForeignResult)
+    done = msgspec.json.decode(line, type=ForeignResult, dec_hook=decode_sentence)
     if not 0 <= done.size <= MAX_FILE_BYTES:
         return None
     content = child.stdout.read(done.size)

@@ -17,6 +17,7 @@ from importlib import import_module
 import msgspec
 
 from core.domain.errors import MarginaliaError
+from core.domain.messages import A_FILE, NOTHING, Sentence, encode_sentence, message
 from core.imaging.decode_child import CPU_S, MEMORY_BYTES, shut_doors
 from core.imaging.decoded import Refusal, RefusedImageError
 from core.platform.system import limit_this_process
@@ -34,7 +35,7 @@ class ForeignResult(msgspec.Struct, frozen=True, kw_only=True):
 
     size: int = 0
     refusal: Refusal | None = None
-    sentence: str = ""
+    sentence: Sentence = NOTHING
     cpu_s: float = 0.0
 
 
@@ -49,7 +50,7 @@ def main(entry: str) -> None:
     module, _, name = entry.partition(":")
     function: Entry = getattr(import_module(module), name)  # imported before the doors are shut
     sys.addaudithook(shut_doors)
-    decoder, encoder = msgspec.json.Decoder(ForeignTask), msgspec.json.Encoder()
+    decoder, encoder = msgspec.json.Decoder(ForeignTask), msgspec.json.Encoder(enc_hook=encode_sentence)
     for line in sys.stdin.buffer:
         done, content = _answer(function, decoder.decode(line).argument)
         out.write(encoder.encode(done) + b"\n" + content)
@@ -60,11 +61,13 @@ def _answer(function: Entry, argument: bytes) -> tuple[ForeignResult, bytes]:
     try:
         content = function(argument)
     except RefusedImageError as refused:
-        return ForeignResult(refusal=refused.reason, sentence=str(refused), cpu_s=time.process_time()), b""
+        return ForeignResult(refusal=refused.reason, sentence=refused.sentence, cpu_s=time.process_time()), b""
     except MarginaliaError as error:
-        return ForeignResult(refusal=Refusal.UNSUPPORTED, sentence=str(error), cpu_s=time.process_time()), b""
+        return ForeignResult(refusal=Refusal.UNSUPPORTED, sentence=error.sentence, cpu_s=time.process_time()), b""
     except BaseException as error:  # noqa: BLE001 (the boundary: extension modules raise what they like)
         # without its text, which may quote the file
-        sentence = f"A file is damaged and could not be read ({type(error).__name__})."
+        sentence = message(
+            "{file} is damaged and could not be read ({error}).", file=A_FILE, error=type(error).__name__
+        )
         return ForeignResult(refusal=Refusal.DAMAGED, sentence=sentence, cpu_s=time.process_time()), b""
     return ForeignResult(size=len(content), cpu_s=time.process_time()), content

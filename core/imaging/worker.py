@@ -25,6 +25,7 @@ import msgspec
 import numpy as np
 
 import core
+from core.domain.messages import Sentence, message, sentence_from
 from core.imaging.decode_child import RETIRE_AFTER_CPU_S, DecodeRequest, PixelSpec, Reply
 from core.imaging.decoded import DecodedImage, Refusal, RefusedImageError, check_budget
 from core.imaging.watch import Watch
@@ -72,12 +73,15 @@ class DecodeWorker:
     def read(self, path: Path, *, frame: int = 0) -> DecodedImage:
         """One frame (from 0) of an image file; RefusedImageError, also where the child crashes or hangs."""
         if self._closed:
-            raise RefusedImageError(f"{path.name} was not read: the work was stopped.", Refusal.CRASHED)
+            raise RefusedImageError(
+                message("{file} was not read: the work was stopped.", file=path.name), Refusal.CRASHED
+            )
         try:
             child, watch = self._running()
         except OSError as error:
             raise RefusedImageError(
-                f"{path.name} was not read: the decoding process could not be started.", Refusal.CRASHED
+                message("{file} was not read: the decoding process could not be started.", file=path.name),
+                Refusal.CRASHED,
             ) from error
         reply: Reply | None = None
         try:
@@ -104,10 +108,18 @@ class DecodeWorker:
     def _lost(self, path: Path, *, late: bool) -> RefusedImageError:
         if late:
             return RefusedImageError(
-                f"{path.name} could not be read: decoding took longer than {self._wall_s:g} s.", Refusal.TIMED_OUT
+                message(
+                    "{file} could not be read: decoding took longer than {seconds:g} s.",
+                    file=path.name,
+                    seconds=self._wall_s,
+                ),
+                Refusal.TIMED_OUT,
             )
         return RefusedImageError(
-            f"{path.name} could not be read: it made the decoder crash. The file is damaged or hostile.",
+            message(
+                "{file} could not be read: it made the decoder crash. The file is damaged or hostile.",
+                file=path.name,
+            ),
             Refusal.CRASHED,
         )
 
@@ -231,7 +243,9 @@ def _read_ahead(
 
 
 def _allocate(kind: type, value: Any) -> Any:
-    """msgspec's hook for arrays: room for the pixels, which follow the line."""
+    """msgspec's hook for sentences, and for arrays: room for the pixels, which follow the line."""
+    if issubclass(kind, Sentence):
+        return sentence_from(value)
     spec = msgspec.convert(value, PixelSpec)
     if kind is not np.ndarray or spec.dtype not in _TYPES:
         raise ValueError("not an array that is sent")

@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from core.domain.messages import NOTHING, Sentence, message
 from core.imaging.decoded import MAX_FILE_BYTES, Refusal, RefusedImageError
 from core.imaging.formats.signature import HEAD_BYTES, ZIP, format_of
 
@@ -31,7 +32,7 @@ _last: tuple[tuple[str, int], bytes] | None = None
 class ZipMember:
     """A file in an archive: its path, and its first bytes or the reason why it cannot be read."""
 
-    def __init__(self, path: Path, head: bytes = b"", reason: str = "") -> None:
+    def __init__(self, path: Path, head: bytes = b"", reason: Sentence = NOTHING) -> None:
         self.path = path
         self.head = head
         self.reason = reason
@@ -47,7 +48,11 @@ def members(archive: Path) -> Iterator[ZipMember]:
             yield from _members(file, archive, depth=1)
     except ZIP_ERRORS as error:
         raise RefusedImageError(
-            f"{archive.name} is a damaged ZIP archive ({type(error).__name__}); download it again.",
+            message(
+                "{archive} is a damaged ZIP archive ({error}); download it again.",
+                archive=archive.name,
+                error=type(error).__name__,
+            ),
             Refusal.DAMAGED,
         ) from error
 
@@ -62,7 +67,7 @@ def _members(file: BinaryIO, place: Path, *, depth: int) -> Iterator[ZipMember]:
             name = PurePosixPath(info.filename)
             # the name of an unsafe member is shown, but never becomes part of a path
             path = place / (name if _safe(info.filename) else name.name or "unnamed")
-            reason = "its name occurs twice in the archive" if name in seen else _reason(info)
+            reason = message("its name occurs twice in the archive") if name in seen else _reason(info)
             seen.add(name)
             if reason:
                 yield ZipMember(path, reason=reason)
@@ -72,7 +77,7 @@ def _members(file: BinaryIO, place: Path, *, depth: int) -> Iterator[ZipMember]:
             if format_of(head) != ZIP:
                 yield ZipMember(path, head)
             elif depth >= DEEPEST or info.file_size > _LARGEST_NESTED:
-                yield ZipMember(path, reason="an archive within archives; unpack it first")
+                yield ZipMember(path, reason=message("an archive within archives; unpack it first"))
             else:
                 yield from _nested(_content(archive, info, _LARGEST_NESTED), path, depth=depth + 1)
 
@@ -82,9 +87,9 @@ def _nested(content: bytes, path: Path, *, depth: int) -> Iterator[ZipMember]:
     try:
         yield from _members(BytesIO(content), path, depth=depth)
     except RefusedImageError as refused:
-        yield ZipMember(path, reason=str(refused))
+        yield ZipMember(path, reason=refused.sentence)
     except ZIP_ERRORS:
-        yield ZipMember(path, reason="a damaged archive")
+        yield ZipMember(path, reason=message("a damaged archive"))
 
 
 def refuse_bomb(archive: zipfile.ZipFile, name: str, size: int) -> None:
@@ -92,12 +97,23 @@ def refuse_bomb(archive: zipfile.ZipFile, name: str, size: int) -> None:
     infos = archive.infolist()
     if len(infos) > MOST_MEMBERS:
         raise RefusedImageError(
-            f"{name} holds {len(infos):,} files; {MOST_MEMBERS:,} can be read. Unpack it first.", Refusal.TOO_LARGE
+            message(
+                "{name} holds {count:,} files; {limit:,} can be read. Unpack it first.",
+                name=name,
+                count=len(infos),
+                limit=MOST_MEMBERS,
+            ),
+            Refusal.TOO_LARGE,
         )
     unpacked, packed = sum(info.file_size for info in infos), sum(info.compress_size for info in infos)
     if packed > size or (unpacked > _SMALL and unpacked > MOST_PACKED * size):
         raise RefusedImageError(
-            f"{name} announces {unpacked:,} bytes in an archive of {size:,}; it is damaged or hostile.",
+            message(
+                "{name} announces {unpacked:,} bytes in an archive of {size:,}; it is damaged or hostile.",
+                name=name,
+                unpacked=unpacked,
+                size=size,
+            ),
             Refusal.TOO_LARGE,
         )
 
@@ -107,17 +123,17 @@ def _safe(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and "\0" not in name and bool(path.parts)
 
 
-def _reason(info: zipfile.ZipInfo) -> str:
+def _reason(info: zipfile.ZipInfo) -> Sentence:
     """Why a member cannot be read; "" where it can."""
     if not _safe(info.filename):
-        return "its path leads outside the archive"
+        return message("its path leads outside the archive")
     if info.flag_bits & 1:
-        return "encrypted; unpack the archive with its password first"
+        return message("encrypted; unpack the archive with its password first")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
-        return "packed in a way that is not supported; unpack the archive first"
+        return message("packed in a way that is not supported; unpack the archive first")
     if info.file_size > MAX_FILE_BYTES:
-        return f"it has {info.file_size:,} bytes; {MAX_FILE_BYTES:,} can be read"
-    return ""
+        return message("it has {size:,} bytes; {limit:,} can be read", size=info.file_size, limit=MAX_FILE_BYTES)
+    return NOTHING
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -139,7 +155,13 @@ def _member(archive: Path, inner: Path) -> bytes:
             content = _found(file, archive, inner)
     except ZIP_ERRORS as error:
         raise RefusedImageError(
-            f"{inner.name} in {archive.name} is damaged ({type(error).__name__}).", Refusal.DAMAGED
+            message(
+                "{file} in {archive} is damaged ({error}).",
+                file=inner.name,
+                archive=archive.name,
+                error=type(error).__name__,
+            ),
+            Refusal.DAMAGED,
         ) from None
     _last = (key, content)
     return content
@@ -155,13 +177,21 @@ def _found(file: BinaryIO, place: Path, inner: Path) -> bytes:
                 continue
             if reason := _reason(info):
                 raise RefusedImageError(
-                    f"{inner.name} in {place.name} cannot be read: {reason}.", Refusal.UNSUPPORTED
+                    message(
+                        "{file} in {place} cannot be read: {reason}.",
+                        file=inner.name,
+                        place=place.name,
+                        reason=reason,
+                    ),
+                    Refusal.UNSUPPORTED,
                 )
             rest = Path(*inner.parts[count:])
             if not rest.parts:
                 return _content(archive, info, MAX_FILE_BYTES)
             return _found(BytesIO(_content(archive, info, _LARGEST_NESTED)), place / info.filename, rest)
-    raise RefusedImageError(f"{inner.name} is not in {place.name} any more.", Refusal.UNREADABLE)
+    raise RefusedImageError(
+        message("{file} is not in {place} any more.", file=inner.name, place=place.name), Refusal.UNREADABLE
+    )
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
@@ -169,5 +199,8 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> byt
     with archive.open(info) as member:
         content = member.read(limit + 1)
     if len(content) > limit:
-        raise RefusedImageError(f"{info.filename[-80:]} unpacks to more than {limit:,} bytes.", Refusal.TOO_LARGE)
+        raise RefusedImageError(
+            message("{file} unpacks to more than {limit:,} bytes.", file=info.filename[-80:], limit=limit),
+            Refusal.TOO_LARGE,
+        )
     return content

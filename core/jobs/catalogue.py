@@ -10,6 +10,7 @@ import msgspec
 
 from core.domain.errors import MarginaliaError
 from core.domain.events import Emit, IsCancelled
+from core.domain.messages import message
 
 Job = Callable[[dict[str, Any], Emit, IsCancelled], dict[str, object]]
 
@@ -47,7 +48,9 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
 def find_job(name: str) -> Job:
     """The function of this job; MarginaliaError where there is none of that name."""
     if name not in _JOBS:
-        raise MarginaliaError(f"There is no job named {name}; use one of {', '.join(sorted(_JOBS))}.")
+        raise MarginaliaError(
+            message("There is no job named {name}; use one of {known}.", name=name, known=", ".join(sorted(_JOBS)))
+        )
     module, function = _JOBS[name].split(":")
     job: Job = getattr(import_module(module), function)
     return job

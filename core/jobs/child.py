@@ -33,6 +33,7 @@ from core.domain.events import (
     encode_event,
     never,
 )
+from core.domain.messages import message, sentence_of
 from core.jobs.catalogue import MISSED, JobRequest, find_job
 from core.jobs.detached import EVENTS, LOCK, STOP
 from core.platform.memory import keep_freed_memory
@@ -52,7 +53,7 @@ _NO_MEMORY = (
     "unable to mmap",
 )
 """The messages of torch, its libraries and Python for a lack of memory, on the processor and on graphics cards."""
-OUT_OF_MEMORY = "The job ran out of memory; close other programs or choose smaller batches."
+OUT_OF_MEMORY = message("The job ran out of memory; close other programs or choose smaller batches.")
 
 
 class _Watcher(threading.Thread):
@@ -81,14 +82,16 @@ def _outcome(request: JobRequest, emit_event: EventWriter, watcher: _Watcher, st
     except Cancelled:
         return CancelledByUser()
     except MarginaliaError as error:
-        return Failed(sentence=str(error))
+        return Failed(sentence=sentence_of(error))
     except MemoryError:
         return Failed(sentence=OUT_OF_MEMORY)
     except BaseException as error:  # noqa: BLE001 (the process's boundary: a defect must reach the supervisor)
         traceback.print_exc()
         if isinstance(error, RuntimeError | OSError) and any(words in str(error) for words in _NO_MEMORY):
             return Failed(sentence=OUT_OF_MEMORY)
-        return Failed(sentence=f"The job stopped because of an internal error ({type(error).__name__}).")
+        return Failed(
+            sentence=message("The job stopped because of an internal error ({error}).", error=type(error).__name__)
+        )
 
 
 AfterJob = Callable[[Event, Emit], Event | None]

@@ -24,6 +24,7 @@ import msgspec
 
 from core.domain.errors import StudyError
 from core.domain.events import TERMINAL, Emit, Event, Failed, IsCancelled, Message, Started, decode_event, never
+from core.domain.messages import message
 from core.jobs.catalogue import JobRequest
 from core.jobs.supervisor import ROOT, child_environment, verdict
 from core.platform.system import kill_process, try_lock, unlock
@@ -84,7 +85,9 @@ def launch(request: JobRequest, folder: Path, *, log: Path) -> None:
     ``log`` receives its standard error. Raises: StudyError if a job works in the folder already.
     """
     if is_alive(folder):
-        raise StudyError(f"Another job is using {folder.name}; wait for it, or stop it first.")
+        raise StudyError(
+            message("Another job is using {folder}; wait for it, or stop it first.", folder=folder.name)
+        )
     forget(folder)
     with log.open("ab") as words:
         process = subprocess.Popen(
@@ -176,8 +179,14 @@ class _Follower:
         if self.heard_at is not None and time.monotonic() - self.heard_at > self.silent_s:
             self.heard_at = None
             minutes = round(self.silent_s / 60)
-            said = f"for {minutes} minutes" if minutes > 1 else f"for {self.silent_s:.0f} seconds"
-            text = f"The job has not reported {said}: it may hang. Stop it and resume from its checkpoint."
+            said = (
+                message("for {minutes} minutes", minutes=minutes)
+                if minutes > 1
+                else message("for {seconds:.0f} seconds", seconds=self.silent_s)
+            )
+            text = message(
+                "The job has not reported {said}: it may hang. Stop it and resume from its checkpoint.", said=said
+            )
             self.emit(Message(level="warning", text=text))
 
     def _verdict(self) -> Event:

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled, Message
+from core.domain.messages import message
 from core.platform.system import try_lock, unlock
 
 PLACE = "MARGINALIA_DEVICES"
@@ -65,7 +66,12 @@ def one_of(devices: Sequence[str], *, emit: Emit, cancelled: IsCancelled, waits:
         for device in devices:
             file = _opened(device)
             if file is None:
-                emit(Message(level="warning", text=f"Locks cannot be kept in {_folder()}: devices may be shared."))
+                emit(
+                    Message(
+                        level="warning",
+                        text=message("Locks cannot be kept in {folder}: devices may be shared.", folder=_folder()),
+                    )
+                )
                 yield device
                 return
             with file:
@@ -77,12 +83,12 @@ def one_of(devices: Sequence[str], *, emit: Emit, cancelled: IsCancelled, waits:
             raise Cancelled
         used = "; ".join(f"{device} by {holder}" for device, holder in busy_devices(devices).items())
         if not waits:
-            emit(Message(level="info", text=f"Sharing a device that is in use: {used}."))
+            emit(Message(level="info", text=message("Sharing a device that is in use: {used}.", used=used)))
             yield devices[0]
             return
         if not told:
             told = True
-            emit(Message(level="info", text=f"Waiting for a free device: {used}."))
+            emit(Message(level="info", text=message("Waiting for a free device: {used}.", used=used)))
         time.sleep(_WAIT_S)
 
 

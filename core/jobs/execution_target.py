@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from core.domain.messages import NOTHING, Sentence
+
 CHILD = (sys.executable, "-m", "core.jobs.child")
 SHARED = "MARGINALIA_SHARED_CARDS"
 """Variable in the environment of children whose user wants several at once, on the same card if need be."""
@@ -17,7 +19,7 @@ class ExecutionTarget:
     command: tuple[str, ...] = CHILD
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that differ from the environment of this process."""
-    lost: str = ""
+    lost: Sentence = NOTHING
     """The message for a child that ended without a terminal event; "": a description of its exit."""
 
 

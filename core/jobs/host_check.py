@@ -8,6 +8,7 @@ import msgspec
 
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import TERMINAL, Emit, Event, Failed, IsCancelled, Succeeded
+from core.domain.messages import Sentence, message
 from core.jobs.catalogue import JobRequest
 from core.jobs.hosts import RemoteHost
 from core.jobs.machine_report import MachineReport
@@ -43,26 +44,42 @@ def check_host(host: RemoteHost, *, emit: Emit, cancelled: IsCancelled) -> Machi
         case Failed(sentence=sentence):
             raise TrainingError(sentence)
         case _ if events > _MOST_EVENTS:
-            raise TrainingError(f"{host.name} does not run this program: its events have no end.")
+            raise TrainingError(
+                message("{host} does not run this program: its events have no end.", host=host.name)
+            )
         case _ if time.monotonic() > until and not cancelled():
             raise TrainingError(
-                f"{host.name} did not answer within {ANSWER_S:g} s; log in there by hand with ssh and see if "
-                "the program there starts."
+                message(
+                    "{host} did not answer within {seconds:g} s; log in there by hand with ssh and see if "
+                    "the program there starts.",
+                    host=host.name,
+                    seconds=ANSWER_S,
+                )
             )
         case _:
             raise Cancelled
 
 
-def problems_of(found: MachineReport) -> list[str]:
+def problems_of(found: MachineReport) -> list[Sentence]:
     """Return sentences for what makes trainings there differ from here, or fail."""
     said = []
     if found.code_version != code_version():
-        said.append(f"The program there is {found.code_version}, here {code_version()}: results may differ.")
+        said.append(
+            message(
+                "The program there is {there}, here {here}: results may differ.",
+                there=found.code_version,
+                here=code_version(),
+            )
+        )
     if not found.torch:
-        said.append("The python there has no torch.")
+        said.append(message("The python there has no torch."))
     if found.free_bytes < SPARSE_BYTES:
-        said.append(f"There are only {found.free_bytes / 1e6:.0f} MB free there; a training needs more.")
-    said += [f"Device in use: {device}, by {holder}." for device, holder in found.busy.items()]
+        free = found.free_bytes / 1e6
+        said.append(message("There are only {free_mb:.0f} MB free there; a training needs more.", free_mb=free))
+    said += [
+        message("Device in use: {device}, by {holder}.", device=device, holder=holder)
+        for device, holder in found.busy.items()
+    ]
     return said
 
 

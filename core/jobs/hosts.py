@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import BadFileError, TrainingError
+from core.domain.messages import message
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.places import state_folder
 
@@ -46,13 +47,21 @@ def checked(host: RemoteHost) -> RemoteHost:
     """Return the entry if it can be used. Raises: TrainingError with the entry's defect."""
     if not _NAME.fullmatch(host.name) or host.name == "here":
         raise TrainingError(
-            "The name of a host needs 1 to 40 letters, digits, dots, hyphens and underscores, and is not here."
+            message(
+                "The name of a host needs 1 to 40 letters, digits, dots, hyphens and underscores, and is not here."
+            )
         )
     if not _ADDRESS.fullmatch(host.address):
-        raise TrainingError(f"{host.address} is not an address for ssh, such as gpu.example.org or me@gpu.")
+        raise TrainingError(
+            message(
+                "{address} is not an address for ssh, such as gpu.example.org or me@gpu.", address=host.address
+            )
+        )
     for what, text in (("program", host.program), ("python", host.python), ("folder", host.folder)):
         if not text or not text.isprintable() or text.startswith("-") or len(text) > _LONGEST_PATH:
-            raise TrainingError(f"The host {host.name} needs --{what}: a path on that machine.")
+            raise TrainingError(
+                message("The host {host} needs --{what}: a path on that machine.", host=host.name, what=what)
+            )
     return host
 
 
@@ -84,7 +93,11 @@ class Hosts:
             return ()
         except msgspec.DecodeError as error:
             raise BadFileError(
-                f"{self._file} does not hold hosts ({error}); correct it, or delete it and set them up again."
+                message(
+                    "{path} does not hold hosts ({error}); correct it, or delete it and set them up again.",
+                    path=self._file,
+                    error=error,
+                )
             ) from error
 
     def confirmed(self) -> tuple[RemoteHost, ...]:
@@ -94,7 +107,9 @@ class Hosts:
         """TrainingError where there is none of this name."""
         found = [host for host in self.all() if host.name == name]
         if not found:
-            raise TrainingError(f"There is no host named {name}; set it up first: marginalia hosts add --help")
+            raise TrainingError(
+                message("There is no host named {name}; set it up first: marginalia hosts add --help", name=name)
+            )
         return checked(found[0])
 
     def usable(self, name: str) -> RemoteHost:
@@ -102,8 +117,12 @@ class Hosts:
         host = self.get(name)
         if not is_confirmed(host):
             raise TrainingError(
-                f"Nothing is sent to {name} ({destination(host)}) before you have confirmed it: "
-                f"marginalia hosts confirm {name}"
+                message(
+                    "Nothing is sent to {name} ({destination}) before you have confirmed it: "
+                    "marginalia hosts confirm {name}",
+                    name=name,
+                    destination=destination(host),
+                )
             )
         return host
 
@@ -116,7 +135,7 @@ class Hosts:
         everything = self.all()
         rest = [host for host in everything if host.name != name]
         if len(rest) == len(everything):
-            raise TrainingError(f"There is no host named {name}.")
+            raise TrainingError(message("There is no host named {name}.", name=name))
         self._write(rest)
 
     def _write(self, hosts: list[RemoteHost]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from core.domain.errors import MarginaliaError
+from core.domain.messages import message
 from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget, with_threads
 from core.jobs.launcher_profiles import HostPool, LauncherProfiles, StoredLauncher
 from core.jobs.slurm.options import SlurmOptions
@@ -61,8 +62,12 @@ def _known(name: str, profiles: LauncherProfiles, text: str) -> StoredLauncher:
         return SlurmOptions()
     others = f" ({', '.join(known)})" if known else ""
     raise MarginaliaError(
-        f"There is no launcher {text}: write local:N for N jobs at once on this machine, slurm, or the name of a "
-        f"launcher that you set up{others}: marginalia launchers add --help"
+        message(
+            "There is no launcher {text}: write local:N for N jobs at once on this machine, slurm, or the name "
+            "of a launcher that you set up{others}: marginalia launchers add --help",
+            text=text,
+            others=others,
+        )
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import BadFileError, TrainingError
+from core.domain.messages import message
 from core.jobs.slurm.options import SlurmOptions, checked_options
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.places import state_folder
@@ -55,7 +56,11 @@ class LauncherProfiles:
             return ()
         except msgspec.DecodeError as error:
             raise BadFileError(
-                f"{self._file} does not hold launchers ({error}); correct it, or delete it and set them up again."
+                message(
+                    "{path} does not hold launchers ({error}); correct it, or delete it and set them up again.",
+                    path=self._file,
+                    error=error,
+                )
             ) from error
 
     def get(self, name: str) -> StoredLauncher:
@@ -63,7 +68,10 @@ class LauncherProfiles:
         found = [one for one in self.all() if one.name == name]
         if not found:
             raise TrainingError(
-                f"There is no launcher named {name}; set it up first: marginalia launchers add --help"
+                message(
+                    "There is no launcher named {name}; set it up first: marginalia launchers add --help",
+                    name=name,
+                )
             )
         return found[0]
 
@@ -71,13 +79,17 @@ class LauncherProfiles:
         """Add the launcher, or replace that of the same name. Raises: MarginaliaError if it cannot be used."""
         if not _NAME.fullmatch(launcher.name) or launcher.name in _TAKEN:
             raise TrainingError(
-                "The name of a launcher needs 1 to 40 letters, digits, dots, hyphens and underscores, and is "
-                "neither local nor here."
+                message(
+                    "The name of a launcher needs 1 to 40 letters, digits, dots, hyphens and underscores, and is "
+                    "neither local nor here."
+                )
             )
         if isinstance(launcher, SlurmOptions):
             checked_options(launcher)
         elif not launcher.hosts or len(set(launcher.hosts)) < len(launcher.hosts):
-            raise TrainingError(f"The launcher {launcher.name} needs hosts, each named once.")
+            raise TrainingError(
+                message("The launcher {launcher} needs hosts, each named once.", launcher=launcher.name)
+            )
         rest = [one for one in self.all() if one.name != launcher.name]
         self._write(sorted([*rest, launcher], key=lambda one: one.name.casefold()))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.run_groups import in_group
 from core.domain.study import Run, RunStatus
 from core.jobs import detached
@@ -43,8 +44,11 @@ def check_run_name(name: str) -> None:
     """StudyError for a name that is hard to type in a shell or in a path."""
     if _NAME.fullmatch(name) is None:
         raise StudyError(
-            f"A run cannot be named {name!r}; use at most 64 letters, digits, dots, hyphens and underscores, and "
-            "begin with a letter or digit."
+            message(
+                "A run cannot be named {name!r}; use at most 64 letters, digits, dots, hyphens and underscores, "
+                "and begin with a letter or digit.",
+                name=name,
+            )
         )
 
 
@@ -62,7 +66,7 @@ def find_run(study: Study, name: str) -> Run:
     if len(found) == 1:
         return found[0]
     known = ", ".join(run.name for run in study.runs.all()) or "none yet"
-    raise StudyError(f"This study has no run {name}; its runs are: {known}.")
+    raise StudyError(message("This study has no run {name}; its runs are: {known}.", name=name, known=known))
 
 
 INTERRUPTED = "interrupted"
@@ -109,7 +113,7 @@ def find_runs(study: Study, names: Sequence[str]) -> list[Run]:
         chosen = [find_run(study, name)] if study.runs.find(name) is not None or not group else group
         left = [run for run in chosen if len(chosen) == 1 or run.status is not RunStatus.FINISHED]
         if not left:
-            raise StudyError(f"Every run of {name} is finished; there is nothing to resume.")
+            raise StudyError(message("Every run of {name} is finished; there is nothing to resume.", name=name))
         found.update({run.id: run for run in left})
     return list(found.values())
 
@@ -118,7 +122,11 @@ def finished_run(study: Study, name: str) -> Run:
     run = find_run(study, name)
     if run.status is not RunStatus.FINISHED:
         raise StudyError(
-            f"Run {run.name} is {status_word(study, run)}, not finished: resume it with train --resume {run.name}."
+            message(
+                "Run {run} is {status}, not finished: resume it with train --resume {run}.",
+                run=run.name,
+                status=status_word(study, run),
+            )
         )
     return run
 
@@ -147,7 +155,7 @@ def rename_run(study: Study, run: Run, name: str) -> Run:
     """StudyError if the name is taken or cannot be used."""
     check_run_name(name)
     if study.runs.find(name) is not None:
-        raise StudyError(f"This study has a run named {name} already; choose another name.")
+        raise StudyError(message("This study has a run named {name} already; choose another name.", name=name))
     renamed = msgspec.structs.replace(run, name=name)
     study.runs.update(renamed)
     return renamed
@@ -156,12 +164,16 @@ def rename_run(study: Study, run: Run, name: str) -> Run:
 def check_deletable(study: Study, run: Run) -> None:
     """StudyError if the run is being trained, or if a reader study shows its model."""
     if is_worked_on(study, run):
-        raise StudyError(f"Run {run.name} is being trained; stop it first.")
+        raise StudyError(message("Run {run} is being trained; stop it first.", run=run.name))
     readers = [made.name for made in study.reader_studies.all() if made.run_id == run.id]
     if readers:
         raise StudyError(
-            f"The reader study {', '.join(readers)} shows the model of run {run.name}, so the run must stay; "
-            "archive it in the window instead."
+            message(
+                "The reader study {reader_studies} shows the model of run {run}, so the run must stay; "
+                "archive it in the window instead.",
+                reader_studies=", ".join(readers),
+                run=run.name,
+            )
         )
 
 

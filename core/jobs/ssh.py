@@ -25,6 +25,7 @@ import msgspec
 
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import TERMINAL, Emit, Event, Failed, IsCancelled, Progress, Started
+from core.domain.messages import message
 from core.jobs.catalogue import JobRequest
 from core.jobs.execution_target import ExecutionTarget
 from core.jobs.hosts import RemoteHost
@@ -71,9 +72,10 @@ def run_there(
 
     The job there stops about a minute after the connection died, even without a word.
     """
-    lost = (
-        f"The connection to {host.name} broke, or the program there was killed; what was saved there is kept, and "
-        "the run can be resumed."
+    lost = message(
+        "The connection to {host} broke, or the program there was killed; what was saved there is kept, and the "
+        "run can be resumed.",
+        host=host.name,
     )
     begun = False
 
@@ -137,7 +139,9 @@ def _talking(host: RemoteHost, *arguments: str) -> Iterator[tuple[subprocess.Pop
             start_new_session=True,
         )
     except OSError as error:
-        raise TrainingError(f"ssh could not be started ({error.strerror}); install it, or train here.") from error
+        raise TrainingError(
+            message("ssh could not be started ({reason}); install it, or train here.", reason=error.strerror)
+        ) from error
     words: deque[bytes] = deque(maxlen=_KEPT_LINES)
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     reader = threading.Thread(target=_keep_words, args=(process.stderr, words), daemon=True)
@@ -158,8 +162,12 @@ def _talking(host: RemoteHost, *arguments: str) -> Iterator[tuple[subprocess.Pop
         reader.join(_JOIN_S)
         if watchdog.late:
             raise TrainingError(
-                f"{host.name} did not answer for {round(SILENT_S / 60)} minutes, or answered without an end; look "
-                "at it, and resume the run."
+                message(
+                    "{host} did not answer for {minutes} minutes, or answered without an end; look "
+                    "at it, and resume the run.",
+                    host=host.name,
+                    minutes=round(SILENT_S / 60),
+                )
             )
         if broken or process.returncode != 0:
             raise TrainingError(why_refused(host, b"".join(words).decode("utf-8", "replace")))
@@ -180,7 +188,10 @@ def follow_there(host: RemoteHost, folder: str, *, emit: Emit, cancelled: IsCanc
 
     Raises: TrainingError if the connection breaks; the job there goes on.
     """
-    lost = f"The connection to {host.name} broke; the run goes on there. Follow it again with train --resume."
+    lost = message(
+        "The connection to {host} broke; the run goes on there. Follow it again with train --resume.",
+        host=host.name,
+    )
     begun = False
 
     def watch(event: Event) -> None:
@@ -245,13 +256,17 @@ def _list(host: RemoteHost, line: bytes) -> list[File]:
     try:
         files = msgspec.json.decode(line, type=list[File])
     except msgspec.MsgspecError as error:
-        raise TrainingError(f"{host.name} did not send back the results of a run.") from error
+        raise TrainingError(message("{host} did not send back the results of a run.", host=host.name)) from error
     names = [file.name for file in files]
     sizes = [file.size for file in files]
     if not all(RESULTS.fullmatch(name) for name in names) or len(set(names)) != len(names):
-        raise TrainingError(f"{host.name} sent back a file that is not a result of a run; nothing was kept.")
+        raise TrainingError(
+            message("{host} sent back a file that is not a result of a run; nothing was kept.", host=host.name)
+        )
     if any(size < 0 for size in sizes) or sum(sizes) > _LARGEST:
-        raise TrainingError(f"{host.name} sends back more than the results of a run; nothing was kept.")
+        raise TrainingError(
+            message("{host} sends back more than the results of a run; nothing was kept.", host=host.name)
+        )
     return files
 
 
@@ -274,8 +289,10 @@ def _take(source: _Heard, host: RemoteHost, file: File, target: Path) -> None:
             block = source.read(min(left, _BLOCK))
             if not block:
                 raise TrainingError(
-                    f"The connection to {host.name} broke while results were fetched; resume the run to "
-                    "fetch them."
+                    message(
+                        "The connection to {host} broke while results were fetched; resume the run to fetch them.",
+                        host=host.name,
+                    )
                 )
             left -= len(block)
             yield block
@@ -287,7 +304,11 @@ def _take(source: _Heard, host: RemoteHost, file: File, target: Path) -> None:
                 digest.update(block)
                 sink.write(block)
         if digest.hexdigest() != file.sha256:
-            raise TrainingError(f"{file.name} was damaged on its way from {host.name}; resume the run.")
+            raise TrainingError(
+                message(
+                    "{file} was damaged on its way from {host}; resume the run.", file=file.name, host=host.name
+                )
+            )
 
     atomic_write(target, write)
 
@@ -312,7 +333,13 @@ def copy_checked(source: Path, sha256: str, target: Path) -> None:
         shutil.copyfileobj(stream, sink, _BLOCK)
     with target.open("rb") as written:
         if hashlib.file_digest(written, "sha256").hexdigest() != sha256:
-            raise TrainingError(f"{source.name} was not copied completely from {source.parent}; resume the run.")
+            raise TrainingError(
+                message(
+                    "{source} was not copied completely from {folder}; resume the run.",
+                    source=source.name,
+                    folder=source.parent,
+                )
+            )
 
 
 def results_in(folder: Path) -> list[File]:

@@ -29,6 +29,7 @@ from core.domain.events import (
     decode_event,
     never,
 )
+from core.domain.messages import message
 from core.jobs.catalogue import JobRequest
 from core.jobs.execution_target import THIS_MACHINE, ExecutionTarget
 from core.platform.system import kill_session
@@ -164,15 +165,21 @@ def _events(
 def verdict(exit_code: int | None, stopped: bool, last_words: str) -> Event:
     """The terminal event of a child that died without one. ``exit_code``: None where nobody knows it."""
     if stopped:
-        return CancelledByUser(sentence="The job did not stop in time and was ended; its last checkpoint is kept.")
+        return CancelledByUser(
+            sentence=message("The job did not stop in time and was ended; its last checkpoint is kept.")
+        )
     if exit_code is None:
-        how = "ended without a message (it was killed, or the computer was restarted)"
+        how = message("ended without a message (it was killed, or the computer was restarted)")
     elif exit_code == -_SIGKILL:
-        how = "was killed (signal 9; the system does this where the memory is used up)"
+        how = message("was killed (signal 9; the system does this where the memory is used up)")
+    elif exit_code < 0:
+        how = message("was killed (signal {signal})", signal=-exit_code)
     else:
-        how = f"was killed (signal {-exit_code})" if exit_code < 0 else f"ended with code {exit_code}"
+        how = message("ended with code {code}", code=exit_code)
     return Failed(
-        sentence=f"The job {how} before it was done; what it had saved is kept and it can be resumed.",
+        sentence=message(
+            "The job {how} before it was done; what it had saved is kept and it can be resumed.", how=how
+        ),
         last_words=last_words,
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.domain.errors import Cancelled, MarginaliaError
 from core.domain.events import Emit, IsCancelled, Progress
+from core.domain.messages import message
 from core.platform.system import limit_this_process
 
 
@@ -32,7 +33,7 @@ def rehearse(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> d
         time.sleep(float(arguments.get("pause_s", 0.0)))
     match end:
         case "fail":
-            raise MarginaliaError("The rehearsal was asked to fail.")
+            raise MarginaliaError(message("The rehearsal was asked to fail."))
         case "defect":
             raise RuntimeError("The rehearsal was asked to break.")
         case "exit":

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from core.domain.errors import TrainingError
+from core.domain.messages import message
 
 CPU = torch.device("cpu")
 
@@ -29,7 +30,9 @@ def resolve_device(wish: str) -> torch.device:
     """
     kind = accelerator_kind()
     if wish == "cuda" and kind is None:
-        raise TrainingError("The configuration asks for CUDA, but no CUDA device can be used: choose device cpu.")
+        raise TrainingError(
+            message("The configuration asks for CUDA, but no CUDA device can be used: choose device cpu.")
+        )
     return CPU if wish == "cpu" or kind is None else device_here(kind)
 
 

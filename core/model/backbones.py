@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from core.domain.errors import ModelError
+from core.domain.messages import message
 from core.model.efficientnet_lite import efficientnet_lite0, initialise_lite
 from core.model.normalisation import IMAGENET, TENSORFLOW, Normalisation
 from core.model.shapes import shapes_of
@@ -62,7 +63,13 @@ class Backbone:
 def backbone_entry(name: str) -> BackboneEntry:
     """Return the registry's entry of this name. Raises: ModelError for an unknown name."""
     if name not in _ENTRIES:
-        raise ModelError(f"There is no backbone {name}: choose one of {', '.join(BACKBONES)}.")
+        raise ModelError(
+            message(
+                "There is no backbone {name}: choose one of {backbones}.",
+                name=name,
+                backbones=", ".join(BACKBONES),
+            )
+        )
     return _ENTRIES[name]
 
 
@@ -74,7 +81,9 @@ def make_backbone(name: str, *, weights: str, input_size: int) -> Backbone:
     """
     entry = backbone_entry(name)
     if not entry.weights_of and weights == "imagenet":
-        raise ModelError(f"The {name} backbone has no ImageNet weights: choose weights = random for it.")
+        raise ModelError(
+            message("The {name} backbone has no ImageNet weights: choose weights = random for it.", name=name)
+        )
     module = entry.build()
     if weights != "random":
         load_trunk(module, entry.weights_of or name, weights)

@@ -17,6 +17,7 @@ import msgspec
 import torch
 
 from core.domain.errors import ModelError
+from core.domain.messages import message
 from core.model.card import SCHEMA, ModelCard
 from core.model.network import PrototypeNetwork
 from core.model.tensor_file import TensorFileHeader, Tensors, decode, encode, first_not_finite, read_header
@@ -67,7 +68,9 @@ def save_model(folder: Path, network: PrototypeNetwork, card: ModelCard) -> str:
     _check_card(network, card)
     bad = first_not_finite(tensors)
     if bad is not None:
-        raise ModelError(f"The model was not saved: its weights are not finite numbers in {bad}.")
+        raise ModelError(
+            message("The model was not saved: its weights are not finite numbers in {tensors}.", tensors=bad)
+        )
     content = encode(tensors)
     sha256 = hashlib.sha256(content).hexdigest()
     name = f"model-{sha256[:16]}.safetensors"
@@ -127,7 +130,7 @@ def _check_card(network: PrototypeNetwork, card: ModelCard) -> None:
         network.architecture,
     )
     if facts != own or len(card.prototypes) not in (0, len(card.prototype_class)):
-        raise ModelError("The model was not saved: its card describes a different network.")
+        raise ModelError(message("The model was not saved: its card describes a different network."))
 
 
 def load_model(folder: Path) -> LoadedModel:
@@ -147,7 +150,11 @@ def load_model(folder: Path) -> LoadedModel:
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != manifest.sha256:
         raise ModelError(
-            f"{path.name} is not the file that {CARD_NAME} was written for: it was altered or mixed up."
+            message(
+                "{file} is not the file that {card} was written for: it was altered or mixed up.",
+                file=path.name,
+                card=CARD_NAME,
+            )
         )
     tensors = decode(path.name, content)
     _check_values(path, tensors, manifest.card)
@@ -159,27 +166,39 @@ def load_model(folder: Path) -> LoadedModel:
 def _read_manifest(folder: Path) -> _Manifest:
     if folder.is_file():
         raise ModelError(
-            f"{folder.name} is a file: give the folder of a model saved by this program. Pickles (.pt, .pth) are "
-            "not opened, because they could run code."
+            message(
+                "{folder} is a file: give the folder of a model saved by this program. Pickles (.pt, .pth) are "
+                "not opened, because they could run code.",
+                folder=folder.name,
+            )
         )
     path = folder / CARD_NAME
     if not path.is_file():
-        raise ModelError(f"There is no model in {folder}: {CARD_NAME} is missing.")
+        raise ModelError(
+            message("There is no model in {folder}: {card} is missing.", folder=folder, card=CARD_NAME)
+        )
     if path.stat().st_size > _LARGEST_CARD:
-        raise ModelError(f"{path} is too large for the card of a model and was not opened.")
+        raise ModelError(message("{path} is too large for the card of a model and was not opened.", path=path))
     content = path.read_bytes()
     try:
         schema = msgspec.json.decode(content, type=_Versioned).card.schema
         if schema > SCHEMA:
             raise ModelError(
-                f"The model in {folder} was saved by a newer version of the program (layout {schema}, this one "
-                f"reads up to {SCHEMA}): update the program."
+                message(
+                    "The model in {folder} was saved by a newer version of the program (layout {layout}, this one "
+                    "reads up to {known}): update the program.",
+                    folder=folder,
+                    layout=schema,
+                    known=SCHEMA,
+                )
             )
         manifest = msgspec.json.decode(content, type=_Manifest)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is not the card of a model: {_first_line(error)}.") from error
+        raise ModelError(
+            message("{path} is not the card of a model: {error}.", path=path, error=_first_line(error))
+        ) from error
     if not _WEIGHTS_NAME.fullmatch(manifest.weights):
-        raise ModelError(f"{path} names a weights file that is not beside it.")
+        raise ModelError(message("{path} names a weights file that is not beside it.", path=path))
     return manifest
 
 
@@ -191,7 +210,10 @@ def _skeleton(folder: Path, card: ModelCard) -> PrototypeNetwork:
     """Return the network that the card describes, without memory for its weights."""
     if len(card.prototypes) not in (0, len(card.prototype_class)):
         raise ModelError(
-            f"The card of the model in {folder} lists a different number of prototypes than it states."
+            message(
+                "The card of the model in {folder} lists a different number of prototypes than it states.",
+                folder=folder,
+            )
         )
     bare = msgspec.structs.replace(card.architecture, weights="random")
     try:
@@ -203,7 +225,9 @@ def _skeleton(folder: Path, card: ModelCard) -> PrototypeNetwork:
                 input_size=card.transform.input_size,
             )
     except ModelError as error:
-        raise ModelError(f"The card of the model in {folder} describes no network. {error}") from error
+        raise ModelError(
+            message("The card of the model in {folder} describes no network. {error}", folder=folder, error=error)
+        ) from error
     network.architecture = card.architecture
     return network
 
@@ -213,20 +237,45 @@ def _check_fit(path: Path, header: TensorFileHeader, network: PrototypeNetwork) 
     missing = sorted(wanted.keys() - header.entries.keys())
     extra = sorted(header.entries.keys() - wanted.keys())
     if missing or extra:
-        what = f"lacks {missing[0]}" if missing else f"holds {extra[0][:80]}, which the network has no place for"
-        raise ModelError(f"{path.name} does not have the architecture that its card describes: it {what}.")
+        what = (
+            message("lacks {tensor}", tensor=missing[0])
+            if missing
+            else message("holds {tensor}, which the network has no place for", tensor=extra[0][:80])
+        )
+        raise ModelError(
+            message(
+                "{file} does not have the architecture that its card describes: it {what}.",
+                file=path.name,
+                what=what,
+            )
+        )
     for name, tensor in wanted.items():
         entry = header.entries[name]
         if entry.shape != tuple(tensor.shape) or _DTYPES.get(entry.dtype) != tensor.dtype:
             raise ModelError(
-                f"{path.name} does not have the architecture that its card describes: {name} is {entry.dtype} "
-                f"{list(entry.shape)} instead of {list(tensor.shape)}."
+                message(
+                    "{file} does not have the architecture that its card describes: {name} is {dtype} "
+                    "{shape} instead of {expected}.",
+                    file=path.name,
+                    name=name,
+                    dtype=entry.dtype,
+                    shape=list(entry.shape),
+                    expected=list(tensor.shape),
+                )
             )
 
 
 def _check_values(path: Path, tensors: Tensors, card: ModelCard) -> None:
     bad = first_not_finite(tensors)
     if bad is not None:
-        raise ModelError(f"{path.name} holds weights that are not finite numbers ({bad}): use an earlier model.")
+        raise ModelError(
+            message(
+                "{file} holds weights that are not finite numbers ({tensors}): use an earlier model.",
+                file=path.name,
+                tensors=bad,
+            )
+        )
     if tuple(tensors["prototype_class"].tolist()) != card.prototype_class:
-        raise ModelError(f"{path.name} assigns its prototypes to different classes than its card.")
+        raise ModelError(
+            message("{file} assigns its prototypes to different classes than its card.", file=path.name)
+        )

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.domain.errors import WeightsUnavailableError
+from core.domain.messages import message
 from core.model.backbones import BACKBONES, backbone_entry
 from core.model.normalisation import CAFFE_MEAN, IMAGENET
 from core.model.weights import (
@@ -111,15 +112,22 @@ def import_weights(path: Path) -> ImportedWeights:
     network's.
     """
     if not path.is_file():
-        raise WeightsUnavailableError(f"There is no file {path}: give the path of a file of weights.")
+        raise WeightsUnavailableError(
+            message("There is no file {path}: give the path of a file of weights.", path=path)
+        )
     if path.stat().st_size > _LARGEST:
-        raise WeightsUnavailableError(f"{path.name} is larger than any file of weights that this program knows.")
+        raise WeightsUnavailableError(
+            message("{file} is larger than any file of weights that this program knows.", file=path.name)
+        )
     network, source, stem, tensors = _recognised(path)
     _check_finite(tensors, path.name)
     keep(weights_cache(), stem, tensors)
     if from_cache(weights_cache(), stem) is None:
         raise WeightsUnavailableError(
-            f"The converted weights could not be written to {weights_cache()}: free some space and import again."
+            message(
+                "The converted weights could not be written to {folder}: free some space and import again.",
+                folder=weights_cache(),
+            )
         )
     (kept, *_) = sorted(weights_cache().glob(f"{stem}-*.safetensors"))
     return ImportedWeights(network=network, source=source, path=kept)
@@ -141,10 +149,14 @@ def _recognised(path: Path) -> tuple[str, str, str, Tensors]:
         stem = Path(published_name("vgg16")).stem
         return "vgg16", "Oxford's VGG-16, converted to this program's input", stem, _for_our_input(oxford)
     raise WeightsUnavailableError(
-        f"{path.name} is not a published file that this program knows (its hash begins with {sha256[:12]}), "
-        "so the normalisation of its input is unknown: import a file that "
-        "`marginalia weights list` names, or set architecture.weights to the path of weights trained on this "
-        "program's input."
+        message(
+            "{file} is not a published file that this program knows (its hash begins with {sha256}), "
+            "so the normalisation of its input is unknown: import a file that "
+            "`marginalia weights list` names, or set architecture.weights to the path of weights trained on this "
+            "program's input.",
+            file=path.name,
+            sha256=sha256[:12],
+        )
     )
 
 
@@ -215,7 +227,7 @@ def _from_npz(path: Path) -> list[NDArray[np.float32]]:
             return [np.asarray(archive[key], np.float32) for key in sorted(archive.files, key=_natural)]
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise WeightsUnavailableError(
-            f"{path.name} is not a complete archive of arrays: download it again."
+            message("{file} is not a complete archive of arrays: download it again.", file=path.name)
         ) from error
 
 
@@ -227,7 +239,9 @@ def _from_keras(path: Path) -> list[NDArray[np.float32]]:
         with h5py.File(path, "r", locking=False) as file:
             _collect(file, "", found)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise WeightsUnavailableError(f"{path.name} is not a complete HDF5 file: download it again.") from error
+        raise WeightsUnavailableError(
+            message("{file} is not a complete HDF5 file: download it again.", file=path.name)
+        ) from error
     return [found[name] for name in sorted(found, key=_natural)]
 
 
@@ -257,13 +271,18 @@ def _from_onnx(path: Path) -> list[NDArray[np.float32]]:
         from onnx import numpy_helper
     except ImportError as error:
         raise WeightsUnavailableError(
-            f"{path.name} is an ONNX file, which needs a package that is not installed: run "
-            "`pip install 'marginalia[onnx]'`."
+            message(
+                "{file} is an ONNX file, which needs a package that is not installed: run "
+                "`pip install 'marginalia[onnx]'`.",
+                file=path.name,
+            )
         ) from error
     try:
         graph = onnx.load(path).graph
     except Exception as error:  # protobuf's own class is not part of its interface
-        raise WeightsUnavailableError(f"{path.name} is not a complete ONNX file: download it again.") from error
+        raise WeightsUnavailableError(
+            message("{file} is not a complete ONNX file: download it again.", file=path.name)
+        ) from error
     known = {item.name: item for item in graph.initializer}
     return [
         np.asarray(numpy_helper.to_array(known[name]), np.float32)
@@ -295,5 +314,9 @@ def _check_finite(tensors: Mapping[str, torch.Tensor], name: str) -> None:
     for key, value in tensors.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise WeightsUnavailableError(
-                f"{name} holds weights that are not finite numbers in {key}: download it again."
+                message(
+                    "{name} holds weights that are not finite numbers in {key}: download it again.",
+                    name=name,
+                    key=key,
+                )
             )

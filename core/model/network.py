@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.domain.errors import ModelError
+from core.domain.messages import message
 from core.model.architecture import Architecture
 from core.model.backbones import make_backbone, on_meta
 from core.model.distances import distances
@@ -120,7 +121,13 @@ def without_prototypes(network: PrototypeNetwork, remove: set[int]) -> Prototype
     classes = network.prototype_class.tolist()
     unknown = sorted(remove - set(range(len(classes))))
     if unknown:
-        raise ModelError(f"The model has no prototype {unknown[0]}: its {len(classes)} are numbered from 0.")
+        raise ModelError(
+            message(
+                "The model has no prototype {prototype}: its {count} are numbered from 0.",
+                prototype=unknown[0],
+                count=len(classes),
+            )
+        )
     keep = [j for j in range(len(classes)) if j not in remove]
     _check_classes(network.class_names, [classes[j] for j in keep])
     pruned = copy.deepcopy(network)
@@ -136,11 +143,21 @@ def without_prototypes(network: PrototypeNetwork, remove: set[int]) -> Prototype
 
 def _check_classes(class_names: Sequence[str], prototype_class: Sequence[int]) -> None:
     if len(class_names) < 2:
-        raise ModelError("A model needs at least two classes.")
+        raise ModelError(message("A model needs at least two classes."))
     present = set(prototype_class)
     for index, name in enumerate(class_names):
         if index not in present:
-            raise ModelError(f"Class {name} would be left without a prototype: every class keeps at least one.")
+            raise ModelError(
+                message(
+                    "Class {name} would be left without a prototype: every class keeps at least one.", name=name
+                )
+            )
     stray = [c for c in present if not 0 <= c < len(class_names)]
     if stray:
-        raise ModelError(f"A prototype belongs to class {stray[0]}, but there are {len(class_names)} classes.")
+        raise ModelError(
+            message(
+                "A prototype belongs to class {number}, but there are {count} classes.",
+                number=stray[0],
+                count=len(class_names),
+            )
+        )

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.domain.errors import ModelError
+from core.domain.messages import message
 
 
 def similarity(distance: Tensor, epsilon: float = 1e-4) -> Tensor:
@@ -33,8 +34,12 @@ def resolve_top_k(top_k: float, cells: int) -> int:
         return max(1, math.floor(top_k * cells))
     if top_k != int(top_k) or top_k > cells:
         raise ModelError(
-            f"top_k = {top_k:g} does not fit a latent grid of {cells} cells: give a whole number of cells up to "
-            f"{cells}, or a share below 1."
+            message(
+                "top_k = {top_k:g} does not fit a latent grid of {cells} cells: give a whole number of cells up "
+                "to {cells}, or a share below 1.",
+                top_k=top_k,
+                cells=cells,
+            )
         )
     return int(top_k)
 

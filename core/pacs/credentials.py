@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.domain.errors import PacsError
+from core.domain.messages import Sentence, message
 from core.pacs.profile import DicomwebProfile, Profile
 from core.store.key_store import KeyStoreMissingError, system_key_store
 
 _SERVICE = "Marginalia PACS"
 
-Ask = Callable[[str], str]
+Ask = Callable[[Sentence], str]
 """Function that prompts the person with a text that names the secret, and returns the answer."""
 
 
@@ -18,11 +19,11 @@ def needs_secret(profile: Profile) -> bool:
     return isinstance(profile, DicomwebProfile) and profile.login != "none"
 
 
-def secret_word(profile: Profile) -> str:
+def secret_word(profile: Profile) -> Sentence:
     """Return the name of the secret that the login needs, in words."""
     if isinstance(profile, DicomwebProfile) and profile.login == "password":
-        return f"Password of {profile.user} for {profile.name}"
-    return f"Token for {profile.name}"
+        return message("Password of {user} for {profile}", user=profile.user, profile=profile.name)
+    return message("Token for {profile}", profile=profile.name)
 
 
 def secret_of(profile: Profile, ask: Ask) -> str:
@@ -31,7 +32,12 @@ def secret_of(profile: Profile, ask: Ask) -> str:
         return ""
     secret = _kept(profile.name) or ask(secret_word(profile))
     if not secret or not secret.isascii() or not secret.isprintable():
-        raise PacsError(f"{secret_word(profile)}: nothing was given, or it has characters that cannot be sent.")
+        raise PacsError(
+            message(
+                "{secret}: nothing was given, or it has characters that cannot be sent.",
+                secret=secret_word(profile),
+            )
+        )
     return secret
 
 
@@ -55,7 +61,9 @@ def forget_secret(name: str) -> None:
         return
     except KeyringError as error:
         raise PacsError(
-            f"The password of {name} could not be deleted from the system's key store; unlock it."
+            message(
+                "The password of {name} could not be deleted from the system's key store; unlock it.", name=name
+            )
         ) from error
 
 

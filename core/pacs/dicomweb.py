@@ -22,6 +22,7 @@ from dicomweb_client.web import DICOMwebClient
 
 from core.domain.errors import Cancelled, PacsError, PacsLoginError
 from core.domain.events import IsCancelled, never
+from core.domain.messages import Sentence, message
 from core.imaging.decoded import MAX_FILE_BYTES
 from core.pacs.connection import PathOf
 from core.pacs.dicom_json import rows
@@ -65,7 +66,9 @@ class Dicomweb:
                 profile.url, session=self._session, timeout=profile.timeout_s, chunk_size=MAX_FILE_BYTES
             )
         except ValueError as error:
-            raise PacsError(f"The URL of the profile {profile.name} cannot be used; correct it.") from error
+            raise PacsError(
+                message("The URL of the profile {profile} cannot be used; correct it.", profile=profile.name)
+            ) from error
         self._client.set_http_retry_params(retry=False)
 
     def __enter__(self) -> Self:
@@ -103,8 +106,11 @@ class Dicomweb:
             answers, more = self._search(path, keys, _IMAGE_FIELDS, "SOPInstanceUID", MOST_OBJECTS)
         if more:
             raise PacsError(
-                f"{self._profile.name} lists more than {MOST_OBJECTS:,} objects of one examination; it cannot be "
-                "retrieved."
+                message(
+                    "{profile} lists more than {limit:,} objects of one examination; it cannot be retrieved.",
+                    profile=self._profile.name,
+                    limit=MOST_OBJECTS,
+                )
             )
         images = (image_from(answer, study_uid, "", answer.get("Modality", modality)) for answer in answers)
         return tuple(image for image in images if image is not None)
@@ -132,8 +138,11 @@ class Dicomweb:
                 break
             if time.monotonic() > until:
                 raise PacsError(
-                    f"{self._profile.name} did not list everything within {self._session.patience_s:g} s; ask for "
-                    "less."
+                    message(
+                        "{profile} did not list everything within {seconds:g} s; ask for less.",
+                        profile=self._profile.name,
+                        seconds=self._session.patience_s,
+                    )
                 )
             try:
                 page = self._page(path, params, size, offset)
@@ -203,7 +212,14 @@ class Dicomweb:
                 refused = answer.get("FailedSOPSequence")
             if refused:
                 code = refused[0].get("FailureReason", 0)
-                raise PacsError(f"{self._profile.name} refused {path.name} (failure reason {code:04X}H).")
+                raise PacsError(
+                    message(
+                        "{profile} refused {file} (failure reason {code:04X}H).",
+                        profile=self._profile.name,
+                        file=path.name,
+                        code=code,
+                    )
+                )
             yield path
 
 
@@ -227,10 +243,16 @@ class _Sentences:
                 raise (PacsLoginError if error.response.status_code == 401 else PacsError)(sentence) from error
             case requests.TooManyRedirects():
                 raise PacsError(
-                    f"{where} points to another address, which is not followed; put that address into the profile."
+                    message(
+                        "{where} points to another address, which is not followed; put that address into the "
+                        "profile.",
+                        where=where,
+                    )
                 ) from error
             case requests.JSONDecodeError() | msgspec.DecodeError() | RecursionError():
-                raise PacsError(f"{where} does not answer as DICOMweb does; check the URL.") from error
+                raise PacsError(
+                    message("{where} does not answer as DICOMweb does; check the URL.", where=where)
+                ) from error
             case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
                 raise half(self._profile.name) from error
             case requests.ConnectionError() if "Read timed out" not in str(error) and _begun(error):
@@ -239,7 +261,11 @@ class _Sentences:
                 raise refusal(self._profile, self._profile.url, error) from error
             case ValueError() | TypeError() | KeyError() | AttributeError():
                 raise PacsError(
-                    f"{where} answers in a way that cannot be understood ({type(error).__name__}); check the URL."
+                    message(
+                        "{where} answers in a way that cannot be understood ({error}); check the URL.",
+                        where=where,
+                        error=type(error).__name__,
+                    )
                 ) from error
 
 
@@ -257,16 +283,29 @@ def _beginning(response: requests.Response) -> bytes:
     return response.content[:2000] if response._content_consumed else b""
 
 
-def _status_sentence(where: str, response: requests.Response, login: str) -> str:
+def _status_sentence(where: str, response: requests.Response, login: str) -> Sentence:
     code = response.status_code
     if code == 401:
         if login == "none":
-            return f"{where} requires a login; give the profile a user or a token."
-        return f"{where} does not accept this {'token' if login == 'token' else 'user or password'}; check it."
+            return message("{where} requires a login; give the profile a user or a token.", where=where)
+        return (
+            message("{where} does not accept this token; check it.", where=where)
+            if login == "token"
+            else message("{where} does not accept this user or password; check it.", where=where)
+        )
     if code == 403:
-        return f"{where} does not allow this to the user of the profile; ask who runs the PACS."
+        return message(
+            "{where} does not allow this to the user of the profile; ask who runs the PACS.", where=where
+        )
     if code == 404:
-        return f"{where} has no DICOMweb service or no such examination there; check the URL, or search again."
+        return message(
+            "{where} has no DICOMweb service or no such examination there; check the URL, or search again.",
+            where=where,
+        )
     if _wants_https(response):
-        return f"{where} expects an encrypted connection; use https:// and encryption in the profile."
-    return f"{where} refused the request (HTTP {code}); try later, or ask who runs the PACS."
+        return message(
+            "{where} expects an encrypted connection; use https:// and encryption in the profile.", where=where
+        )
+    return message(
+        "{where} refused the request (HTTP {code}); try later, or ask who runs the PACS.", where=where, code=code
+    )

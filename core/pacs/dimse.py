@@ -21,6 +21,7 @@ from pynetdicom.presentation import PresentationContext
 
 from core.domain.errors import Cancelled, PacsError
 from core.domain.events import IsCancelled, never
+from core.domain.messages import message, template
 from core.imaging.decoded import FOREIGN_ERRORS
 from core.pacs.connection import PathOf
 from core.pacs.guard import Limits
@@ -47,8 +48,10 @@ _STUDY_KEYS = (
 )
 _REJECTIONS = {
     # PS3.8, table 9-21: reasons of the service user
-    3: "does not know our AE title {calling}; have it entered there, or correct it in the profile",
-    7: "is not called {called}; correct the AE title of the PACS in the profile",
+    3: template(
+        "{where} does not know our AE title {calling}; have it entered there, or correct it in the profile."
+    ),
+    7: template("{where} is not called {called}; correct the AE title of the PACS in the profile."),
 }
 
 
@@ -138,12 +141,21 @@ class Dimse:
             return
         if code == _UNKNOWN_DESTINATION:
             raise PacsError(
-                f"{self._profile.name} does not know {self._profile.calling} as a destination; have it entered "
-                f"there as {listener.address}."
+                message(
+                    "{profile} does not know {calling} as a destination; have it entered there as {address}.",
+                    profile=self._profile.name,
+                    calling=self._profile.calling,
+                    address=listener.address,
+                )
             )
         raise PacsError(
-            f"{self._profile.name} did not deliver an image (status {code:04X}H); it must know {listener.address} "
-            "as a destination and be able to connect there."
+            message(
+                "{profile} did not deliver an image (status {code:04X}H); it must know {address} "
+                "as a destination and be able to connect there.",
+                profile=self._profile.name,
+                code=code,
+                address=listener.address,
+            )
         )
 
     def _asked(self, image: FoundImage, listener: Listener) -> int:
@@ -175,7 +187,11 @@ class Dimse:
                 status = association.send_c_store(path)
             except ValueError as error:
                 raise PacsError(
-                    f"{self._profile.name} does not accept objects of the kind of {path.name}; ask who runs it."
+                    message(
+                        "{profile} does not accept objects of the kind of {file}; ask who runs it.",
+                        profile=self._profile.name,
+                        file=path.name,
+                    )
                 ) from error
             except (RuntimeError, AttributeError) as error:
                 raise self._lost() from error
@@ -183,7 +199,14 @@ class Dimse:
             if code is None:
                 raise self._lost()
             if code != 0 and not 0xB000 <= code <= 0xBFFF:
-                raise PacsError(f"{self._profile.name} refused {path.name} (status {code:04X}H).")
+                raise PacsError(
+                    message(
+                        "{profile} refused {file} (status {code:04X}H).",
+                        profile=self._profile.name,
+                        file=path.name,
+                        code=code,
+                    )
+                )
             yield path
 
     def _associated(self, contexts: Sequence[PresentationContext] = ()) -> Association:
@@ -223,13 +246,18 @@ class Dimse:
             answer = association.acceptor.primitive
             reason = getattr(answer, "diagnostic", None) if getattr(answer, "result_source", None) == 1 else None
             words = _REJECTIONS.get(
-                reason or 0, "does not accept the connection now; try later, or ask who runs it"
+                reason or 0,
+                template("{where} does not accept the connection now; try later, or ask who runs it."),
             )
-            return PacsError(f"{where} {words.format(called=profile.called, calling=profile.calling)}.")
+            said = message(words, where=where, called=profile.called, calling=profile.calling)
+            return PacsError(said)
         return PacsError(
-            f"{where} closed the connection without an answer: it is not a DICOM service, or one that "
-            f"{'is not encrypted' if profile.tls.on else 'wants an encrypted connection'}; check port and "
-            "encryption in the profile."
+            message(
+                "{where} closed the connection without an answer: it is not a DICOM service, or one that {needs}; "
+                "check port and encryption in the profile.",
+                where=where,
+                needs=message("is not encrypted") if profile.tls.on else message("wants an encrypted connection"),
+            )
         )
 
     def _find(self, level: str, keys: dict[str, str], key: str, most: int = _MOST_ANSWERS) -> list[dict[str, str]]:
@@ -256,19 +284,29 @@ class Dimse:
             association.abort()
             self._open = None
             if len(known) <= most:
-                raise PacsError(f"{self._profile.name} sends answers without end; narrow the search.")
+                raise PacsError(
+                    message("{profile} sends answers without end; narrow the search.", profile=self._profile.name)
+                )
             return list(known.values())
         if code is None:
             raise self._lost()
         if code != 0:
-            raise PacsError(f"{self._profile.name} could not search (status {code:04X}H); ask who runs the PACS.")
+            raise PacsError(
+                message(
+                    "{profile} could not search (status {code:04X}H); ask who runs the PACS.",
+                    profile=self._profile.name,
+                    code=code,
+                )
+            )
         return list(known.values())
 
     def _lost(self) -> PacsError:
         self._open = None
         return PacsError(
-            f"The connection to {self._profile.name} broke; complete images are kept. Try again: they are "
-            "not sent twice."
+            message(
+                "The connection to {profile} broke; complete images are kept. Try again: they are not sent twice.",
+                profile=self._profile.name,
+            )
         )
 
 

@@ -20,6 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from core.domain.errors import PacsError
+from core.domain.messages import message
 from core.pacs.profile import DicomwebProfile
 from core.pacs.transport import client_context
 
@@ -150,7 +151,11 @@ class HttpSession(requests.Session):
                     if len(content) > ANSWER_BYTES:
                         response.close()
                         raise PacsError(
-                            f"{self.profile.name} answers with more than {ANSWER_BYTES:,} bytes; ask for less."
+                            message(
+                                "{profile} answers with more than {limit:,} bytes; ask for less.",
+                                profile=self.profile.name,
+                                limit=ANSWER_BYTES,
+                            )
                         )
                 response._content, response._content_consumed = bytes(content), True
                 response.close()
@@ -168,7 +173,9 @@ class HttpSession(requests.Session):
                 size += len(part)
                 watchdog.deadline = time.monotonic() + self.patience_s
                 if size > most:
-                    raise PacsError(f"{self.profile.name} sends more than {most:,} bytes.")
+                    raise PacsError(
+                        message("{profile} sends more than {most:,} bytes.", profile=self.profile.name, most=most)
+                    )
                 waited = time.monotonic() - begun
                 if waited > self.patience_s and size < waited * _SLOWEST:
                     raise LateError
@@ -192,8 +199,11 @@ class HttpSession(requests.Session):
 
     def _late(self) -> PacsError:
         return PacsError(
-            f"{self.profile.name} did not finish an answer within {self.patience_s:g} s; try again later, or ask "
-            "for less."
+            message(
+                "{profile} did not finish an answer within {seconds:g} s; try again later, or ask for less.",
+                profile=self.profile.name,
+                seconds=self.patience_s,
+            )
         )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import PacsError
+from core.domain.messages import message
 from core.pacs.query import FoundImage
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.system import try_lock, unlock
@@ -87,7 +88,7 @@ class Transfer:
         with (self.folder / _LOCK).open("rb") as file:
             if not try_lock(file):
                 raise PacsError(
-                    "This examination is being transferred by another program; wait until it has ended."
+                    message("This examination is being transferred by another program; wait until it has ended.")
                 )
             try:
                 yield
@@ -137,8 +138,10 @@ class Inbox:
         """By the beginning of its id; PacsError where none, or more than one, has it."""
         found = [transfer for transfer in self.transfers() if name and transfer.id.startswith(name)]
         if len(found) != 1:
-            how = "no transfer" if not found else "more than one transfer"
-            raise PacsError(f"There is {how} {name} in the inbox; list them with `pacs inbox`.")
+            how = message("no transfer") if not found else message("more than one transfer")
+            raise PacsError(
+                message("There is {how} {name} in the inbox; list them with `pacs inbox`.", how=how, name=name)
+            )
         return found[0]
 
     def _folder(self, name: str) -> Path:

@@ -25,6 +25,7 @@ from pynetdicom import AE, evt
 from pynetdicom.transport import ThreadedAssociationServer
 
 from core.domain.errors import MarginaliaError, PacsError
+from core.domain.messages import message
 from core.imaging.decoded import MAX_FILE_BYTES
 from core.pacs.guard import Budget, Limits
 from core.pacs.profile import DimseProfile
@@ -143,13 +144,18 @@ class Listener:
         except OSError as error:
             shutil.rmtree(self._incoming, ignore_errors=True)
             why = (
-                "another program uses it"
+                message("another program uses it")
                 if error.errno == errno.EADDRINUSE
-                else "it is not an address of this computer"
+                else message("it is not an address of this computer")
             )
             raise PacsError(
-                f"Images cannot be received at {profile.listen_address}:{profile.listen_port}, because {why}; "
-                "choose another address or port in the profile, and tell the PACS."
+                message(
+                    "Images cannot be received at {address}:{port}, because {why}; "
+                    "choose another address or port in the profile, and tell the PACS.",
+                    address=profile.listen_address,
+                    port=profile.listen_port,
+                    why=why,
+                )
             ) from error
         entity._servers.append(server)  # from which it takes itself out when it is shut down
         self._server = server

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from core.domain.errors import PacsError
+from core.domain.messages import message
 
 _BLOCK = 1 << 20
 _HEADER_ROOM = 16_384
@@ -14,8 +15,11 @@ _HEADER_ROOM = 16_384
 
 def half(name: str) -> PacsError:
     return PacsError(
-        f"{name} broke off in the middle of an image; nothing of that image is kept. Get the examination "
-        "again: complete images are not sent twice."
+        message(
+            "{name} broke off in the middle of an image; nothing of that image is kept. Get the examination "
+            "again: complete images are not sent twice.",
+            name=name,
+        )
     )
 
 
@@ -31,8 +35,10 @@ def take_part(body: Path, path: Path, kind: str, name: str) -> None:
         if media.strip().lower() != "application/dicom":
             boundary = _boundary(parameters)
             if media.strip().lower() != "multipart/related" or not boundary:
-                what = media.strip()[:40] or "something"
-                raise PacsError(f"{name} sends {what} where a DICOM object was asked for.")
+                what = media.strip()[:40] or message("something")
+                raise PacsError(
+                    message("{name} sends {what} where a DICOM object was asked for.", name=name, what=what)
+                )
             begin, end = _first_part(source, size, b"--" + boundary, name)
         source.seek(begin)
         with path.open("rb+") as target:
@@ -50,7 +56,9 @@ def _first_part(source: IO[bytes], size: int, dashed: bytes, name: str) -> tuple
             raise half(name)
         after = end + 2 + len(dashed)
         if content[after : after + 2] != b"--":
-            raise PacsError(f"{name} sends several objects where one was asked for; none of them was kept.")
+            raise PacsError(
+                message("{name} sends several objects where one was asked for; none of them was kept.", name=name)
+            )
         return begin, max(begin, end)
 
 

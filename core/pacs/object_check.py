@@ -10,6 +10,7 @@ import msgspec
 from pydicom import dcmread
 
 from core.domain.errors import BadFileError, PacsError
+from core.domain.messages import message
 from core.imaging.sandbox import Sandbox
 from core.pacs.query import FoundImage
 
@@ -40,12 +41,17 @@ class ObjectCheck:
             found = msgspec.json.decode(self._child.call(str(path.absolute()).encode(), name="An object"))
         except BadFileError as error:
             path.unlink(missing_ok=True)
-            raise PacsError(f"{self._name} sent a damaged object, which was not kept. Get it again.") from error
+            raise PacsError(
+                message("{name} sent a damaged object, which was not kept. Get it again.", name=self._name)
+            ) from error
         if tuple(found) != wanted:
             path.unlink(missing_ok=True)
             raise PacsError(
-                f"{self._name} answered with another object than the one that was asked for; it was not kept. Ask "
-                "who runs the PACS."
+                message(
+                    "{name} answered with another object than the one that was asked for; it was not kept. Ask "
+                    "who runs the PACS.",
+                    name=self._name,
+                )
             )
 
 

@@ -19,6 +19,7 @@ import msgspec
 import platformdirs
 
 from core.domain.errors import BadFileError, PacsError
+from core.domain.messages import message
 from core.platform.atomic import atomic_write, make_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
@@ -86,10 +87,14 @@ def checked(profile: Profile) -> Profile:
     """Return the profile if it can be used. Raises: PacsError, which describes the defect."""
     if not _NAME.fullmatch(profile.name):
         raise PacsError(
-            "The name of a PACS profile needs 1 to 40 letters, digits, blanks, dots, hyphens and underscores."
+            message(
+                "The name of a PACS profile needs 1 to 40 letters, digits, blanks, dots, hyphens and underscores."
+            )
         )
     if not 1 <= profile.timeout_s <= 600:
-        raise PacsError(f"The time limit of the profile {profile.name} needs 1 to 600 seconds.")
+        raise PacsError(
+            message("The time limit of the profile {profile} needs 1 to 600 seconds.", profile=profile.name)
+        )
     if isinstance(profile, DicomwebProfile):
         _check_web(profile)
     else:
@@ -106,46 +111,88 @@ def _check_web(profile: DicomwebProfile) -> None:
     except ValueError:
         host, secret = None, None
     if not host or not profile.url.isprintable() or parts.scheme not in ("http", "https"):
-        raise PacsError(f"The address of the profile {profile.name} is not a URL such as https://host/dicom-web.")
+        raise PacsError(
+            message(
+                "The address of the profile {profile} is not a URL such as https://host/dicom-web.",
+                profile=profile.name,
+            )
+        )
     if secret is not None:
-        raise PacsError("The URL must not hold a user or password; give --user, and the password when asked.")
+        raise PacsError(
+            message("The URL must not hold a user or password; give --user, and the password when asked.")
+        )
     if (parts.scheme == "https") != profile.tls.on:
         raise PacsError(
-            f"The profile {profile.name} has a URL with {parts.scheme}: and encryption "
-            f"{'on' if profile.tls.on else 'off'}, which contradict each other."
+            message(
+                "The profile {profile} has a URL with {scheme}: and encryption "
+                "{setting}, which contradict each other.",
+                profile=profile.name,
+                scheme=parts.scheme,
+                setting=message("on") if profile.tls.on else message("off"),
+            )
         )
     if (profile.login == "password") != bool(profile.user):
-        raise PacsError(f"The profile {profile.name} needs a user name with a login by password, and only then.")
+        raise PacsError(
+            message(
+                "The profile {profile} needs a user name with a login by password, and only then.",
+                profile=profile.name,
+            )
+        )
 
 
 def _check_dimse(profile: DimseProfile) -> None:
-    for title, whose in ((profile.called, "of the PACS"), (profile.calling, "of this program")):
+    for title, whose in ((profile.called, message("of the PACS")), (profile.calling, message("of this program"))):
         if not _AE_TITLE.fullmatch(title):
             raise PacsError(
-                f"The AE title {whose} in the profile {profile.name} needs 1 to 16 plain characters without a "
-                "backslash."
+                message(
+                    "The AE title {whose} in the profile {profile} needs 1 to 16 plain characters without a "
+                    "backslash.",
+                    whose=whose,
+                    profile=profile.name,
+                )
             )
     for port in (profile.port, profile.listen_port):
         if not 0 < port < 65_536:
-            raise PacsError(f"{port} is not a port (1 to 65535); correct the profile {profile.name}.")
+            raise PacsError(
+                message(
+                    "{port} is not a port (1 to 65535); correct the profile {profile}.",
+                    port=port,
+                    profile=profile.name,
+                )
+            )
     if not profile.host or not profile.host.isprintable() or set(profile.host) & set("/@ \\"):
-        raise PacsError(f"The host of the profile {profile.name} is not the name or address of a computer.")
+        raise PacsError(
+            message(
+                "The host of the profile {profile} is not the name or address of a computer.", profile=profile.name
+            )
+        )
     try:
         ip_address(profile.listen_address)
     except ValueError as error:
         raise PacsError(
-            f"The profile {profile.name} receives at {profile.listen_address}, which is not an IP address of "
-            "this computer."
+            message(
+                "The profile {profile} receives at {address}, which is not an IP address of this computer.",
+                profile=profile.name,
+                address=profile.listen_address,
+            )
         ) from error
 
 
 def _check_tls(profile: Profile) -> None:
     tls = profile.tls
     if bool(tls.certificate) != bool(tls.key):
-        raise PacsError(f"The profile {profile.name} needs both a certificate and its key, or neither.")
+        raise PacsError(
+            message(
+                "The profile {profile} needs both a certificate and its key, or neither.", profile=profile.name
+            )
+        )
     for file in (tls.ca_file, tls.certificate, tls.key):
         if file and not Path(file).is_file():
-            raise PacsError(f"The profile {profile.name} names {file}, which is not a file.")
+            raise PacsError(
+                message(
+                    "The profile {profile} names {file}, which is not a file.", profile=profile.name, file=file
+                )
+            )
 
 
 def _fingerprint(profile: Profile) -> str:
@@ -166,8 +213,12 @@ def confirm(profile: Profile) -> Profile:
 def refuse_unconfirmed(profile: Profile) -> None:
     if not is_confirmed(profile):
         raise PacsError(
-            f"Nothing is sent to {profile.name} ({destination(profile)}) before you have confirmed it as a "
-            "destination; confirm it in the profiles."
+            message(
+                "Nothing is sent to {profile} ({destination}) before you have confirmed it as a "
+                "destination; confirm it in the profiles.",
+                profile=profile.name,
+                destination=destination(profile),
+            )
         )
 
 
@@ -187,14 +238,18 @@ class Profiles:
             return msgspec.json.decode(content, type=tuple[Profile, ...])
         except msgspec.DecodeError as error:
             raise BadFileError(
-                f"{self._file} does not hold PACS profiles ({error}); correct it, or delete it and set them up "
-                "again."
+                message(
+                    "{path} does not hold PACS profiles ({error}); correct it, or delete it and set them up "
+                    "again.",
+                    path=self._file,
+                    error=error,
+                )
             ) from error
 
     def get(self, name: str) -> Profile:
         found = [profile for profile in self.all() if profile.name == name]
         if not found:
-            raise PacsError(f"There is no PACS profile named {name}; set it up first.")
+            raise PacsError(message("There is no PACS profile named {name}; set it up first.", name=name))
         return checked(found[0])
 
     def put(self, profile: Profile) -> None:
@@ -207,7 +262,7 @@ class Profiles:
         everything = self.all()
         rest = [profile for profile in everything if profile.name != name]
         if len(rest) == len(everything):
-            raise PacsError(f"There is no PACS profile named {name}.")
+            raise PacsError(message("There is no PACS profile named {name}.", name=name))
         self._write(rest)
 
     def _write(self, profiles: list[Profile]) -> None:

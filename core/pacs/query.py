@@ -9,6 +9,7 @@ from datetime import date
 import msgspec
 
 from core.domain.errors import PacsError
+from core.domain.messages import message
 from core.domain.vocabulary import Laterality, ViewPosition
 from core.imaging.decoded import clean_text
 
@@ -86,29 +87,37 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 def checked(query: Query) -> Query:
     """Return the query if it can be sent. Raises: PacsError, which describes the defect."""
-    for text, what in ((query.patient_id, "patient identifier"), (query.patient_name, "name")):
+    for text, what in ((query.patient_id, message("patient identifier")), (query.patient_name, message("name"))):
         if "\\" in text or not text.isprintable() or len(text) > _LONGEST_TEXT:
             raise PacsError(
-                f"The {what} to search for has a backslash or a control character, or more than {_LONGEST_TEXT} "
-                "characters."
+                message(
+                    "The {what} to search for has a backslash or a control character, or more than {limit} "
+                    "characters.",
+                    what=what,
+                    limit=_LONGEST_TEXT,
+                )
             )
     if query.modality and not re.fullmatch(r"[A-Z0-9_ ]{1,16}", query.modality):
-        raise PacsError(f"{clean_text(query.modality)} is not a modality such as MG.")
+        raise PacsError(message("{modality} is not a modality such as MG.", modality=clean_text(query.modality)))
     for day in (query.since, query.until):
         try:
             if day and date.fromisoformat(day).strftime("%Y-%m-%d") != day:
                 raise ValueError(day)
         except ValueError as error:
-            raise PacsError(f"{clean_text(day)} is not a date of the form YYYY-MM-DD.") from error
+            raise PacsError(
+                message("{date} is not a date of the form YYYY-MM-DD.", date=clean_text(day))
+            ) from error
     if query.since and query.until and query.since > query.until:
-        raise PacsError(f"The dates from {query.since} to {query.until} hold no day.")
+        raise PacsError(
+            message("The dates from {since} to {until} hold no day.", since=query.since, until=query.until)
+        )
     return query
 
 
 def refuse_without_criteria(query: Query) -> None:
     """A search for everybody burdens a PACS and shows people whom nobody asked for."""
     if not (query.patient_id or query.patient_name or query.since or query.until):
-        raise PacsError("Give a patient identifier, a name or a date to search for.")
+        raise PacsError(message("Give a patient identifier, a name or a date to search for."))
 
 
 def is_uid(text: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.domain.errors import Cancelled, PacsError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.messages import Sentence, joined, message
 from core.imaging.decoded import Refusal, RefusedImageError
 from core.imaging.worker import Outcome, read_many
 from core.pacs.connection import Pacs
@@ -33,8 +34,14 @@ def images_to_get(pacs: Pacs, study_uid: str, query: Query) -> tuple[FoundImage,
     """The objects of an examination with the query's modality, side and view; PacsError where there are none."""
     images = matching(pacs.images(study_uid, query.modality), query)
     if not images:
-        what = f"object of modality {query.modality}" if query.modality else "object"
-        raise PacsError(f"The examination has no {what} with the side and view that were asked for.")
+        raise PacsError(
+            message(
+                "The examination has no object of modality {modality} with the side and view that were asked for.",
+                modality=query.modality,
+            )
+            if query.modality
+            else message("The examination has no object with the side and view that were asked for.")
+        )
     return images
 
 
@@ -72,7 +79,7 @@ def fetch_missing(pacs: Pacs, transfer: Transfer, *, emit: Emit = silent, cancel
         except BaseException as error:
             transfer.mark(stopped=_why(error))
             if isinstance(error, PacsError):
-                raise PacsError(f"{error} {_half_sentence(transfer)}") from error
+                raise PacsError(joined([error, _half_sentence(transfer)])) from error
             raise
 
 
@@ -95,19 +102,26 @@ def check_whole(
                 broken.append(outcome)
             emit(Progress(stage="check", done=done, total=len(files)))
     if broken:
-        sentence = (
-            f"{len(broken)} of {len(files)} objects arrived damaged or cut short ({broken[0].reason.value}) "
-            "and were "
-            "deleted."
+        sentence = message(
+            "{count} of {total} objects arrived damaged or cut short ({reason}) and were deleted.",
+            count=len(broken),
+            total=len(files),
+            reason=broken[0].reason.value,
         )
-        transfer.mark(stopped=sentence, whole=False)
-        raise PacsError(f"{sentence} {_half_sentence(transfer)}")
+        transfer.mark(stopped=str(sentence), whole=False)
+        raise PacsError(joined([sentence, _half_sentence(transfer)]))
 
 
-def _half_sentence(transfer: Transfer) -> str:
+def _half_sentence(transfer: Transfer) -> Sentence:
     there, total = len(transfer.files), len(transfer.journal.expected)
-    count = f" ({there} of {total} objects)" if total else ""
-    return f"The examination is incomplete{count}; nothing of it was imported, and it can be resumed."
+    if not total:
+        return message("The examination is incomplete; nothing of it was imported, and it can be resumed.")
+    return message(
+        "The examination is incomplete ({count} of {total} objects); nothing of it was imported, and it can be "
+        "resumed.",
+        count=there,
+        total=total,
+    )
 
 
 def _why(error: BaseException) -> str:

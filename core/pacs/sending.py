@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 
 from core.domain.errors import BadFileError, Cancelled, PacsError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.messages import message
 from core.imaging.decoded import FOREIGN_ERRORS, MAX_FILE_BYTES, clean_text
 from core.imaging.formats.dicom_header import PARSER_ERRORS
 from core.imaging.write_dicom import SYNTHETIC
@@ -85,8 +86,14 @@ def send(
         if not done:
             raise
         raise PacsError(
-            f"{profile.name} took {done} of {len(paths)} objects, then the transfer broke. Send all of them "
-            f"again: nothing is stored twice. The cause: {error}"
+            message(
+                "{profile} took {done} of {count} objects, then the transfer broke. Send all of them "
+                "again: nothing is stored twice. The cause: {error}",
+                profile=profile.name,
+                done=done,
+                count=len(paths),
+                error=error,
+            )
         ) from error
     uids = tuple(str(header.SOPInstanceUID) for header in headers)
     return Sent(destination=profile.name, origin=origin, sop_uids=uids)
@@ -96,15 +103,21 @@ def _header(path: Path) -> Dataset:
     """BadFileError for what is no DICOM file with the identifiers that sending needs."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise BadFileError(f"{path.name} has more than {MAX_FILE_BYTES:,} bytes and is not sent.")
+            raise BadFileError(
+                message(
+                    "{file} has more than {limit:,} bytes and is not sent.", file=path.name, limit=MAX_FILE_BYTES
+                )
+            )
         header = dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
         uids = [str(header.get(key, "")) for key in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID")]
         syntax = str(header.file_meta.get("TransferSyntaxUID", ""))
     except (OSError, *PARSER_ERRORS) as error:
-        raise BadFileError(f"{path.name} is not a DICOM file that can be sent.") from error
+        raise BadFileError(message("{file} is not a DICOM file that can be sent.", file=path.name)) from error
     if not all(map(is_uid, [*uids, syntax])):
         raise BadFileError(
-            f"{path.name} lacks the identifiers that sending needs (class, instance, study, syntax)."
+            message(
+                "{file} lacks the identifiers that sending needs (class, instance, study, syntax).", file=path.name
+            )
         )
     return header
 
@@ -112,13 +125,23 @@ def _header(path: Path) -> Dataset:
 def _refuse_other(path: Path, header: Dataset, origin: SendingOrigin) -> None:
     if origin is SendingOrigin.RESULT:
         if str(header.SOPClassUID) not in _RESULT_CLASSES:
-            raise PacsError(f"{path.name} is not a result (SEG, SR or presentation state) and is not sent as one.")
+            raise PacsError(
+                message(
+                    "{file} is not a result (SEG, SR or presentation state) and is not sent as one.",
+                    file=path.name,
+                )
+            )
     elif origin is SendingOrigin.SYNTHETIC:
         if not _is_synthetic(header):
-            raise PacsError(f"{path.name} is not marked as synthetic; de-identify it before it is sent.")
+            raise PacsError(
+                message("{file} is not marked as synthetic; de-identify it before it is sent.", file=path.name)
+            )
     elif not _is_deidentified(header):
         raise PacsError(
-            f"{path.name} is not de-identified by the Basic Profile; export it de-identified before it is sent."
+            message(
+                "{file} is not de-identified by the Basic Profile; export it de-identified before it is sent.",
+                file=path.name,
+            )
         )
 
 
@@ -145,6 +168,9 @@ def _refuse_strangers(pacs: Pacs, profile: Profile, headers: Sequence[Dataset]) 
         # the answer is compared again: an identifier with a wildcard would match everybody
         if (study, clean_text(patient)) not in {(found.study_uid, found.patient_id) for found in known}:
             raise PacsError(
-                f"{profile.name} does not have the examination of a result for this patient; results go only to "
-                "the PACS that the patient came from."
+                message(
+                    "{profile} does not have the examination of a result for this patient; results go only to "
+                    "the PACS that the patient came from.",
+                    profile=profile.name,
+                )
             )

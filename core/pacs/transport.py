@@ -7,6 +7,7 @@ import socket
 import ssl
 
 from core.domain.errors import PacsError
+from core.domain.messages import message
 from core.pacs.profile import Profile, Tls
 
 for _name in ("pynetdicom", "dicomweb_client", "urllib3"):
@@ -26,8 +27,12 @@ def client_context(profile: Profile) -> ssl.SSLContext:
         _load_own(context, tls)
     except (OSError, ValueError) as error:
         raise PacsError(
-            f"The certificate files of the profile {profile.name} cannot be used ({_reason(error)}); they must be "
-            "PEM files."
+            message(
+                "The certificate files of the profile {profile} cannot be used ({reason}); they must be "
+                "PEM files.",
+                profile=profile.name,
+                reason=_reason(error),
+            )
         ) from error
     return context
 
@@ -37,8 +42,11 @@ def server_context(profile: Profile) -> ssl.SSLContext:
     tls = profile.tls
     if not tls.certificate:
         raise PacsError(
-            f"The profile {profile.name} is encrypted, but has no certificate and key of this computer, without "
-            "which images cannot be received encrypted; add them to the profile."
+            message(
+                "The profile {profile} is encrypted, but has no certificate and key of this computer, without "
+                "which images cannot be received encrypted; add them to the profile.",
+                profile=profile.name,
+            )
         )
     try:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tls.ca_file or None)
@@ -47,8 +55,12 @@ def server_context(profile: Profile) -> ssl.SSLContext:
         _load_own(context, tls)
     except (OSError, ValueError) as error:
         raise PacsError(
-            f"The certificate files of the profile {profile.name} cannot be used ({_reason(error)}); they must be "
-            "PEM files."
+            message(
+                "The certificate files of the profile {profile} cannot be used ({reason}); they must be "
+                "PEM files.",
+                profile=profile.name,
+                reason=_reason(error),
+            )
         ) from error
     return context
 
@@ -78,30 +90,54 @@ def refusal(profile: Profile, where: str, error: BaseException) -> PacsError:
     if any(isinstance(one, ssl.SSLCertVerificationError) for one in known):
         why = next(one.verify_message for one in known if isinstance(one, ssl.SSLCertVerificationError))
         return PacsError(
-            f"The certificate of {name} is not trusted ({why}); give the CA file of your institution in the "
-            "profile."
+            message(
+                "The certificate of {name} is not trusted ({why}); give the CA file of your institution in the "
+                "profile.",
+                name=name,
+                why=why,
+            )
         )
     if any(isinstance(one, ssl.SSLError) for one in known):
         return PacsError(
-            f"No encrypted connection to {name} could be made: it does not speak TLS at this port, or "
-            "requires a certificate of this computer. Check encryption and port in the profile."
+            message(
+                "No encrypted connection to {name} could be made: it does not speak TLS at this port, or "
+                "requires a certificate of this computer. Check encryption and port in the profile.",
+                name=name,
+            )
         )
     if any(isinstance(one, ConnectionRefusedError) for one in known):
         return PacsError(
-            f"{name} does not answer: nothing listens there. Check host and port, or ask whether the PACS is down."
+            message(
+                "{name} does not answer: nothing listens there. Check host and port, or ask whether the PACS is "
+                "down.",
+                name=name,
+            )
         )
     if any(isinstance(one, socket.gaierror) for one in known):
-        return PacsError(f"{name} is not known on this network; check the name of the host.")
+        return PacsError(message("{name} is not known on this network; check the name of the host.", name=name))
     if any(isinstance(one, TimeoutError) for one in known):
         return PacsError(
-            f"{name} did not answer within {profile.timeout_s:g} s; check host and port, or try later."
+            message(
+                "{name} did not answer within {seconds:g} s; check host and port, or try later.",
+                name=name,
+                seconds=profile.timeout_s,
+            )
         )
     if any(isinstance(one, ConnectionError) for one in known):
         return PacsError(
-            f"{name} closed the connection without an answer; it may expect an encrypted connection, or not know "
-            "this computer."
+            message(
+                "{name} closed the connection without an answer; it may expect an encrypted connection, or not "
+                "know this computer.",
+                name=name,
+            )
         )
-    return PacsError(f"{name} cannot be reached ({_reason(error)}); check the profile and the network.")
+    return PacsError(
+        message(
+            "{name} cannot be reached ({reason}); check the profile and the network.",
+            name=name,
+            reason=_reason(error),
+        )
+    )
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import BadFileError
+from core.domain.messages import message
 from core.domain.shapes import Polygon, Shape
 from core.domain.vocabulary import MarginType, Part
 from core.phantom.config import PhantomConfig
@@ -58,4 +59,6 @@ def read_annotations(path: Path) -> AnnotationFile:
     try:
         return msgspec.json.decode(path.read_bytes(), type=AnnotationFile)
     except (OSError, msgspec.DecodeError) as error:
-        raise BadFileError(f"{path.name} is not an annotation file of a synthetic study: {error}.") from error
+        raise BadFileError(
+            message("{file} is not an annotation file of a synthetic study: {error}.", file=path.name, error=error)
+        ) from error

@@ -22,6 +22,7 @@ import msgspec
 from core.data.importers.folder import COLUMNS
 from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.messages import message
 from core.domain.shapes import encode_shapes
 from core.domain.study import Window
 from core.imaging.write_dicom import MammogramHeader, write_mammogram
@@ -190,7 +191,7 @@ def _collect(
         emit(Progress(stage="synthetic mammograms", done=done, total=len(wanted), eta_s=round(eta, 1)))
     if len(made) < len(wanted):
         raise StudyError(
-            "A process that makes synthetic mammograms died; there may be too little memory. Try again."
+            message("A process that makes synthetic mammograms died; there may be too little memory. Try again.")
         )
     ordered = [made[index] for index in wanted]
     return [row for rows, _ in ordered for row in rows], [r for _, records in ordered for r in records]
@@ -232,7 +233,12 @@ def write_study_source(
     exists and is not empty; StorageFullError where the disk is full; Cancelled where the user asked to stop.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StudyError(f"{folder} exists and is not empty; choose another folder for the synthetic mammograms.")
+        raise StudyError(
+            message(
+                "{folder} exists and is not empty; choose another folder for the synthetic mammograms.",
+                folder=folder,
+            )
+        )
     try:
         make_folder(folder.parent)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.domain.errors import StorageFullError
+from core.domain.messages import message
 from core.platform.system import sync_folder
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -27,23 +28,39 @@ def storage_error(error: OSError, path: Path) -> StorageFullError | None:
     """The sentence for a full or read-only disk, or for a place that holds no files; None for other errors."""
     if error.errno in _NO_ROOM:
         return StorageFullError(
-            f"{path.name} could not be written to {path.parent}: the disk is full. The file that was there "
-            "is unchanged; make room and try again."
+            message(
+                "{file} could not be written to {folder}: the disk is full. The file that was there "
+                "is unchanged; make room and try again.",
+                file=path.name,
+                folder=path.parent,
+            )
         )
     if error.errno in _NO_WRITING:
         return StorageFullError(
-            f"{path.name} could not be written: {path.parent} is read-only for you. The file that was there "
-            "is unchanged; change the permissions or choose another folder."
+            message(
+                "{file} could not be written: {folder} is read-only for you. The file that was there "
+                "is unchanged; change the permissions or choose another folder.",
+                file=path.name,
+                folder=path.parent,
+            )
         )
     if _is_about(error, path):
         if error.errno in _NO_NAME:
             return StorageFullError(
-                f"{path.name[:60]} cannot be the name of a file in {path.parent}; choose another, shorter one."
+                message(
+                    "{file} cannot be the name of a file in {folder}; choose another, shorter one.",
+                    file=path.name[:60],
+                    folder=path.parent,
+                )
             )
         if error.errno in _NO_PLACE:
             return StorageFullError(
-                f"{path.name} could not be written: {path.parent} cannot hold it ({error.strerror}). Choose "
-                "another folder."
+                message(
+                    "{file} could not be written: {folder} cannot hold it ({reason}). Choose another folder.",
+                    file=path.name,
+                    folder=path.parent,
+                    reason=error.strerror,
+                )
             )
     return None
 
@@ -112,7 +129,9 @@ def make_folder(folder: Path) -> None:
                 sync_folder(place.parent)
     except (FileExistsError, NotADirectoryError) as error:
         taken = next(path for path in (folder, *folder.parents) if path.exists())
-        raise StorageFullError(f"{taken} is a file, not a folder; choose another name.") from error
+        raise StorageFullError(
+            message("{path} is a file, not a folder; choose another name.", path=taken)
+        ) from error
     except OSError as error:
         sentence = storage_error(error, folder)
         if sentence is None:

@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
 from core.domain.errors import MarginaliaError
+from core.domain.messages import message
 
 T = TypeVar("T")
 
@@ -30,17 +31,26 @@ def load_plugin(group: str, name: str, kind: type[T]) -> T:
     """
     point = _points(group).get(name)
     if point is None:
-        raise PluginError(f"There is no plug-in {name}; install the package that has it.")
+        raise PluginError(message("There is no plug-in {name}; install the package that has it.", name=name))
     try:
         loaded = point.load()
     except Exception as error:
         raise PluginError(
-            f"The plug-in {name} ({point.value}) cannot be loaded ({type(error).__name__}); update or uninstall "
-            "it."
+            message(
+                "The plug-in {name} ({group}) cannot be loaded ({error}); update or uninstall it.",
+                name=name,
+                group=point.value,
+                error=type(error).__name__,
+            )
         ) from error
     if not isinstance(loaded, kind):
         raise PluginError(
-            f"The plug-in {name} ({point.value}) is not of the kind {kind.__name__}; update or uninstall it."
+            message(
+                "The plug-in {name} ({group}) is not of the kind {kind}; update or uninstall it.",
+                name=name,
+                group=point.value,
+                kind=kind.__name__,
+            )
         )
     return loaded
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from core.domain.errors import BadFileError
+from core.domain.messages import message
 
 _CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -53,8 +54,13 @@ def refuse_strange(folder: Path, files: tuple[str, ...], folders: tuple[str, ...
 
 
 def _strange(path: Path) -> BadFileError:
-    what = "a link to another place" if path.is_symlink() else "not a regular file or folder"
+    what = message("a link to another place") if path.is_symlink() else message("not a regular file or folder")
     return BadFileError(
-        f"{path.name} in {path.parent} is {what}; nothing behind it was read or written. A study holds its files "
-        "itself: put the file or folder there, or restore the study from a backup."
+        message(
+            "{file} in {folder} is {what}; nothing behind it was read or written. A study holds its files "
+            "itself: put the file or folder there, or restore the study from a backup.",
+            file=path.name,
+            folder=path.parent,
+            what=what,
+        )
     )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import ModelError
+from core.domain.messages import message
 from core.domain.vocabulary import Part
 from core.model.card import ModelCard
 from core.model.network import PrototypeNetwork
@@ -77,7 +78,9 @@ def prunable_state(network: PrototypeNetwork, card: ModelCard) -> PrunableState:
     ModelError where the model has no ridge strength (it was never fitted, stage A3).
     """
     if card.ridge is None:
-        raise ModelError("The model's last layer was never fitted (stage A3): train it to the end before pruning.")
+        raise ModelError(
+            message("The model's last layer was never fitted (stage A3): train it to the end before pruning.")
+        )
     weights = network.last.weight.detach().cpu().numpy().astype(np.float64)
     v = network.malignancy.weight.detach().cpu().numpy().astype(np.float64)[0]
     bias = float(network.malignancy.bias.detach()[0])
@@ -110,7 +113,9 @@ def prepare(table: SimilarityTable) -> PreparedTable:
     """Split a run's table into rows to fit and rows to evaluate on. Raises: ModelError without any to fit on."""
     training = table.of_part(Part.TRAINING)
     if len(training) == 0:
-        raise ModelError("The similarity table holds no training lesions: train or project again to rebuild it.")
+        raise ModelError(
+            message("The similarity table holds no training lesions: train or project again to rebuild it.")
+        )
     judged = {part: table.of_part(part) for part in JUDGED}
     return PreparedTable(
         scores=training.scores.astype(np.float64),
@@ -194,19 +199,32 @@ def _checked(table: PreparedTable, state: PrunableState, remove: Collection[int]
     gone = set(remove)
     if table.scores.shape[1] != len(state.prototype_class):
         raise ModelError(
-            f"The similarity table has {table.scores.shape[1]} prototypes, but the model was trained with "
-            f"{len(state.prototype_class)}: use the table of the same run."
+            message(
+                "The similarity table has {in_table} prototypes, but the model was trained with "
+                "{count}: use the table of the same run.",
+                in_table=table.scores.shape[1],
+                count=len(state.prototype_class),
+            )
         )
     if not gone:
-        raise ModelError("No prototype was named: choose at least one to prune.")
+        raise ModelError(message("No prototype was named: choose at least one to prune."))
     missing = sorted(gone - set(state.kept))
     if missing:
-        raise ModelError(f"Prototype {missing[0] + 1} is not in the model: it never was, or it was pruned before.")
+        raise ModelError(
+            message(
+                "Prototype {prototype} is not in the model: it never was, or it was pruned before.",
+                prototype=missing[0] + 1,
+            )
+        )
     left = {state.prototype_class[j] for j in state.kept if j not in gone}
     for c, name in enumerate(state.class_names):
         if c not in left:
             raise ModelError(
-                f"Class {name} would lose its last prototype: every class keeps at least one, so leave one of it."
+                message(
+                    "Class {name} would lose its last prototype: every class keeps at least one, so leave one of "
+                    "it.",
+                    name=name,
+                )
             )
     return gone
 

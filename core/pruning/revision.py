@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.domain.errors import ModelError
+from core.domain.messages import message
 from core.domain.study import ModelRevision
 from core.model.checkpoint import LoadedModel
 from core.model.network import without_prototypes
@@ -87,7 +88,9 @@ def make_revision(
     started = outcome.before.kept
     expected = tuple(range(len(base.card.prototype_class))) if parent is None else parent.record.prototype_indices
     if started != expected:
-        raise ModelError("The pruning was computed on another revision of the model: preview it again first.")
+        raise ModelError(
+            message("The pruning was computed on another revision of the model: preview it again first.")
+        )
     after = outcome.after
     malignancy = after.heads.malignancy
     classes = len(after.class_names)
@@ -117,8 +120,13 @@ def apply_revision(base: LoadedModel, revision: Revision) -> LoadedModel:
     """
     if revision.model_sha256 != base.sha256:
         raise ModelError(
-            f"Revision {revision.record.id[:8]} was made from another model (weights "
-            f"{revision.model_sha256[:12]}, these are {base.sha256[:12]}): open the run that it belongs to."
+            message(
+                "Revision {revision} was made from another model (weights "
+                "{weights}, these are {other_weights}): open the run that it belongs to.",
+                revision=revision.record.id[:8],
+                weights=revision.model_sha256[:12],
+                other_weights=base.sha256[:12],
+            )
         )
     kept = revision.record.prototype_indices
     card = base.card
@@ -164,10 +172,16 @@ def save_revision(run_folder: Path, revision: Revision) -> Path:
     """
     bad = first_not_finite(revision._tensors())
     if bad is not None:
-        raise ModelError(f"The revision was not saved: its weights are not finite numbers in {bad}.")
+        raise ModelError(
+            message("The revision was not saved: its weights are not finite numbers in {tensors}.", tensors=bad)
+        )
     folder = run_folder / FOLDER / revision.record.id
     if (folder / _RECORD).exists():
-        raise ModelError(f"Revision {revision.record.id[:8]} exists already, and revisions never change.")
+        raise ModelError(
+            message(
+                "Revision {revision} exists already, and revisions never change.", revision=revision.record.id[:8]
+            )
+        )
     make_folder(folder)
     heads = revision._heads()
     atomic_write(folder / _HEADS, heads)
@@ -185,17 +199,30 @@ def save_revision(run_folder: Path, revision: Revision) -> Path:
 def load_revision(run_folder: Path, revision_id: str) -> Revision:
     """The revision of this id. ModelError where there is none or where its files are damaged or altered."""
     if not _ID.fullmatch(revision_id):
-        raise ModelError(f"{revision_id[:40]!r} is not the id of a revision (32 hexadecimal digits).")
+        raise ModelError(
+            message("{revision!r} is not the id of a revision (32 hexadecimal digits).", revision=revision_id[:40])
+        )
     folder = run_folder / FOLDER / revision_id
     document = _read_record(folder)
     path = folder / _HEADS
     read_header(path)
     content = path.read_bytes()
     if document.revision.id != revision_id or hashlib.sha256(content).hexdigest() != document.heads_sha256:
-        raise ModelError(f"Revision {revision_id[:8]} was altered after it was saved: go back to its parent.")
+        raise ModelError(
+            message(
+                "Revision {revision} was altered after it was saved: go back to its parent.",
+                revision=revision_id[:8],
+            )
+        )
     tensors = decode(_HEADS, content)
     if set(tensors) != {"last.weight", "malignancy.weight", "malignancy.bias"} or first_not_finite(tensors):
-        raise ModelError(f"{path.name} of revision {revision_id[:8]} does not hold the last layers of a model.")
+        raise ModelError(
+            message(
+                "{file} of revision {revision} does not hold the last layers of a model.",
+                file=path.name,
+                revision=revision_id[:8],
+            )
+        )
     return Revision(
         record=document.revision,
         model_sha256=document.model_sha256,
@@ -223,13 +250,26 @@ def parent_of(run_folder: Path, revision: Revision) -> Revision | None:
 def _read_record(folder: Path) -> _RevisionDocument:
     path = folder / _RECORD
     if not path.is_file() or path.stat().st_size > _LARGEST_RECORD:
-        raise ModelError(f"There is no revision {folder.name[:8]} in {folder.parent.parent}.")
+        raise ModelError(
+            message(
+                "There is no revision {revision} in {folder}.",
+                revision=folder.name[:8],
+                folder=folder.parent.parent,
+            )
+        )
     try:
         document = msgspec.json.decode(path.read_bytes(), type=_RevisionDocument)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is not the record of a revision: go back to its parent.") from error
+        raise ModelError(
+            message("{path} is not the record of a revision: go back to its parent.", path=path)
+        ) from error
     if document.schema > SCHEMA:
-        raise ModelError(f"Revision {folder.name[:8]} was made by a newer version of the program: update it.")
+        raise ModelError(
+            message(
+                "Revision {revision} was made by a newer version of the program: update it.",
+                revision=folder.name[:8],
+            )
+        )
     return document
 
 
@@ -241,4 +281,9 @@ def _check_fit(revision: Revision, prototypes: int, classes: int) -> None:
         or revision.weights.shape != (classes, len(kept))
         or len(revision.malignancy_weights) != classes
     ):
-        raise ModelError(f"Revision {revision.record.id[:8]} does not fit the model it names: its numbers differ.")
+        raise ModelError(
+            message(
+                "Revision {revision} does not fit the model it names: its numbers differ.",
+                revision=revision.record.id[:8],
+            )
+        )

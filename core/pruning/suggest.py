@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.domain.messages import Sentence, message
 from core.explain.gallery import LIMITS, Gallery, PrototypeLikeness
 from core.model.card import ModelCard
 from core.pruning.prune import PrunableState
@@ -28,7 +29,7 @@ class Suggestion:
     index: int
     """Among the prototypes of the unpruned model, as ``prune`` counts them."""
     reason: Reason
-    sentence: str
+    sentence: Sentence
     twin: int | None = None
     """The near-duplicate prototype that would stay."""
 
@@ -48,7 +49,12 @@ def suggest(card: ModelCard, gallery: Gallery, keep: Collection[int] = ()) -> tu
                 Suggestion(
                     index=base[entry.index],
                     reason=Reason.IMPURE,
-                    sentence=f"Only {own} of its {looked_at} nearest training patches are {name}.",
+                    sentence=message(
+                        "Only {own} of its {looked_at} nearest training patches are {name}.",
+                        own=own,
+                        looked_at=looked_at,
+                        name=name,
+                    ),
                 )
             )
         inside, images = entry.inside_margin
@@ -57,8 +63,12 @@ def suggest(card: ModelCard, gallery: Gallery, keep: Collection[int] = ()) -> tu
                 Suggestion(
                     index=base[entry.index],
                     reason=Reason.OUTSIDE_THE_MARGIN,
-                    sentence=f"In none of the {images} finely annotated {name} lesions is it most active inside "
-                    "the marked margin.",
+                    sentence=message(
+                        "In none of the {images} finely annotated {name} lesions is it most active inside "
+                        "the marked margin.",
+                        images=images,
+                        name=name,
+                    ),
                 )
             )
     order = list(Reason)
@@ -80,16 +90,22 @@ def _duplicates(
             yield Suggestion(
                 index=base[goes],
                 reason=Reason.EXACT_DUPLICATE,
-                sentence=f"The same patch of the same lesion as prototype {base[stays] + 1}.",
+                sentence=message("The same patch of the same lesion as prototype {base}.", base=base[stays] + 1),
                 twin=base[stays],
             )
         elif _near(pair):
             yield Suggestion(
                 index=base[goes],
                 reason=Reason.NEAR_DUPLICATE,
-                sentence=f"Nearly identical to prototype {base[stays] + 1}: latent distance "
-                f"{pair.latent_distance:.3f}, correlation of the scores {pair.score_correlation or 0:.3f}, "
-                f"overlap of the maps {pair.map_overlap:.2f}.",
+                sentence=message(
+                    "Nearly identical to prototype {base}: latent distance "
+                    "{latent_distance:.3f}, correlation of the scores {score_correlation:.3f}, "
+                    "overlap of the maps {map_overlap:.2f}.",
+                    base=base[stays] + 1,
+                    latent_distance=pair.latent_distance,
+                    score_correlation=pair.score_correlation or 0,
+                    map_overlap=pair.map_overlap,
+                ),
                 twin=base[stays],
             )
         else:

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import BadFileError
+from core.domain.messages import message
 
 VARIABLE = "MARGINALIA_ANCHORS"
 _HEAD = re.compile(r"([1-9][0-9]{0,14}|0):([0-9a-f]{64})")
@@ -58,7 +59,9 @@ def head_of(text: str) -> Head:
     """Inverse of ``str``; BadFileError for another text."""
     found = _HEAD.fullmatch(text.strip())
     if found is None:
-        raise BadFileError(f"{text[:80]!r} is not a head of an audit trail: a head has the form NUMBER:SHA256.")
+        raise BadFileError(
+            message("{text!r} is not a head of an audit trail: a head has the form NUMBER:SHA256.", text=text[:80])
+        )
     return Head(counter=int(found[1]), sha256=found[2])
 
 
@@ -75,7 +78,7 @@ def read_anchor(text: str, study_id: str) -> Head:
     if zipfile.is_zipfile(path):
         return _of_archive(path, study_id)
     if path.stat().st_size > _LARGEST:
-        raise BadFileError(f"{path.name} is too large for a file of anchors.")
+        raise BadFileError(message("{file} is too large for a file of anchors.", file=path.name))
     content = path.read_bytes()
     heads = _written(content, study_id)
     for line in content.splitlines():
@@ -84,7 +87,7 @@ def read_anchor(text: str, study_id: str) -> Head:
             if anchor.study_id == study_id:
                 heads.append(head_of(anchor.head))
     if not heads:
-        raise BadFileError(f"{path.name} holds no head of this study's audit trail.")
+        raise BadFileError(message("{file} holds no head of this study's audit trail.", file=path.name))
     return max(heads, key=lambda head: head.counter)
 
 
@@ -101,16 +104,20 @@ def _of_archive(path: Path, study_id: str) -> Head:
                 with archive.open(_CARD) as file:
                     heads = _written(file.read(_LARGEST), study_id)
                 if not heads:
-                    raise BadFileError(f"{path.name} holds no head of this study's audit trail.")
+                    raise BadFileError(
+                        message("{file} holds no head of this study's audit trail.", file=path.name)
+                    )
                 return max(heads, key=lambda head: head.counter)
             with archive.open("manifest.json") as file:
                 manifest = msgspec.json.decode(file.read(_LARGEST), type=_BackupHead)
     except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
-        raise BadFileError(f"{path.name} is not a backup of a study.") from error
+        raise BadFileError(message("{file} is not a backup of a study.", file=path.name)) from error
     if manifest.study_id != study_id:
-        raise BadFileError(f"{path.name} is a backup of another study.")
+        raise BadFileError(message("{file} is a backup of another study.", file=path.name))
     if not manifest.head:
-        raise BadFileError(f"{path.name} was made by a version that kept no head of the audit trail.")
+        raise BadFileError(
+            message("{file} was made by a version that kept no head of the audit trail.", file=path.name)
+        )
     return head_of(manifest.head)
 
 

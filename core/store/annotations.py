@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, func, insert, select
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.shapes import Origin, Shape, decode_shapes, encode_shapes, sharing_decoder
 from core.domain.study import FineAnnotation
 from core.store import schema
@@ -47,7 +48,13 @@ class AnnotationRepository:
         with self._database.read() as connection:
             found = _newest(connection, lesion_id, reader_id, up_to=revision)
         if found is None or found[0] != revision:
-            raise StudyError(f"The annotation of lesion {lesion_id} has no revision {revision}.")
+            raise StudyError(
+                message(
+                    "The annotation of lesion {lesion} has no revision {revision}.",
+                    lesion=lesion_id,
+                    revision=revision,
+                )
+            )
         return _annotation(lesion_id, reader_id, *found)
 
     def history(self, lesion_id: str, reader_id: str, *, after: int = 0) -> tuple[FineAnnotation, ...]:

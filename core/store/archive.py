@@ -18,6 +18,7 @@ from typing import Any, cast
 import msgspec
 
 from core.domain.errors import BadFileError, StudyError
+from core.domain.messages import Sentence, message, template
 from core.domain.study import Image
 from core.platform.atomic import atomic_write
 from core.platform.regular import is_regular, open_regular
@@ -40,7 +41,20 @@ _NAME = re.compile(
     rf"{re.escape(DATABASE)}|{re.escape(IDENTITY)}|{PIXELS}/[A-Za-z0-9_-][A-Za-z0-9._-]{{0,127}}\.h5"
     rf"|{RUNS}(?:/(?:{_SEGMENT})){{2,8}}"
 )
-_PLACE = {"backup": "study"}
+_BACKUP, _MODEL = "backup", "shared model"
+_STRANGERS = {
+    _BACKUP: template("it holds {name!r}, which does not belong in a study"),
+    _MODEL: template("it holds {name!r}, which does not belong in a shared model"),
+}
+_PACKED = {
+    _BACKUP: template("{name} is compressed or encrypted, which a backup never is"),
+    _MODEL: template("{name} is compressed or encrypted, which a shared model never is"),
+}
+_REFUSALS = {
+    _BACKUP: template("{file} is not a backup that this program made, or was changed: {why}."),
+    _MODEL: template("{file} is not a shared model that this program made, or was changed: {why}."),
+}
+"""What is said of each kind of archive."""
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 """Names that Windows keeps for devices."""
 
@@ -73,7 +87,7 @@ def write_archive(study: Study, target: Path, *, progress: Progress | None = Non
     StudyError where ``target`` exists or the study lacks a file; StorageFullError where there is no room.
     """
     if target.exists():
-        raise StudyError(f"{target} exists already; choose another name for the backup.")
+        raise StudyError(message("{target} exists already; choose another name for the backup.", target=target))
     if study.writable:  # a study on a read-only disk cannot record it, and cannot change meanwhile
         study.audit.record("study.backup", f"study {study.info.id}")
     made: list[Manifest] = []
@@ -89,7 +103,10 @@ def write_archive(study: Study, target: Path, *, progress: Progress | None = Non
             for name, member in made[0].files.items():
                 if _digest(archive, name) != member.sha256:
                     raise BadFileError(
-                        f"The backup {target} could not be read back as it was written; check the disk."
+                        message(
+                            "The backup {target} could not be read back as it was written; check the disk.",
+                            target=target,
+                        )
                     )
 
     atomic_write(target, write)
@@ -104,15 +121,27 @@ def _members(study: Study, snapshot: Path, images: tuple[Image, ...]) -> Iterato
         for frame in range(image.frames):
             path = study.folder / PIXELS / f"{frame_name(image.id, frame)}.h5"
             if not is_regular(path):
-                raise StudyError(f"{PIXELS}/{path.name} is missing; run 'check' and restore it before a backup.")
+                raise StudyError(
+                    message(
+                        "{folder}/{file} is missing; run 'check' and restore it before a backup.",
+                        folder=PIXELS,
+                        file=path.name,
+                    )
+                )
             yield f"{PIXELS}/{path.name}", path
     for path in sorted((study.folder / RUNS).rglob("*")):
         name = path.relative_to(study.folder).as_posix()
         if path.is_symlink():
-            raise StudyError(f"{name} is a link to another place; put the file itself there before a backup.")
+            raise StudyError(
+                message("{name} is a link to another place; put the file itself there before a backup.", name=name)
+            )
         if is_regular(path) and not path.name.endswith(".part"):
             if not safe_name(name):
-                raise StudyError(f"{name} was not made by this program; move it out of the study before a backup.")
+                raise StudyError(
+                    message(
+                        "{name} was not made by this program; move it out of the study before a backup.", name=name
+                    )
+                )
             yield name, path
 
 
@@ -164,16 +193,18 @@ def read_manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     members = archive.infolist()
     names = check_members(archive, path, safe_name, what="backup")
     if MANIFEST not in names or archive.getinfo(MANIFEST).file_size > _LARGEST_MANIFEST:
-        raise _refusal(path, f"it has no {MANIFEST} that can be read")
+        raise _refusal(path, message("it has no {file} that can be read", file=MANIFEST))
     try:
         manifest = msgspec.json.decode(archive.read(MANIFEST), type=Manifest)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise _refusal(path, f"its {MANIFEST} is damaged") from error
+        raise _refusal(path, message("its {file} is damaged", file=MANIFEST)) from error
     if manifest.format > FORMAT:
-        raise BadFileError(f"{path.name} was made by a newer version of Marginalia; restore it with that one.")
+        raise BadFileError(
+            message("{file} was made by a newer version of Marginalia; restore it with that one.", file=path.name)
+        )
     sizes = {member.filename: member.file_size for member in members if member.filename != MANIFEST}
     if sizes != {name: member.size for name, member in manifest.files.items()} or DATABASE not in sizes:
-        raise _refusal(path, "its files are not those of its manifest")
+        raise _refusal(path, message("its files are not those of its manifest"))
     return manifest
 
 
@@ -187,30 +218,30 @@ def check_members(
     """
     members = archive.infolist()
     if len(members) > _MOST_MEMBERS:
-        raise _refusal(path, f"it lists {len(members):,} files", what)
+        raise _refusal(path, message("it lists {count:,} files", count=len(members)), what)
     total = 0
     seen: set[str] = set()
     for member in members:
         _check_member(path, member, allowed, what)
         total += member.file_size
         if member.orig_filename.casefold() in seen:
-            raise _refusal(path, f"it holds {member.filename[:80]!r} twice", what)
+            raise _refusal(path, message("it holds {name!r} twice", name=member.filename[:80]), what)
         seen.add(member.orig_filename.casefold())
     if total > path.stat().st_size:
-        raise _refusal(path, "its files overlap", what)
+        raise _refusal(path, message("its files overlap"), what)
     return frozenset(member.orig_filename for member in members)
 
 
 def _check_member(path: Path, member: zipfile.ZipInfo, allowed: Callable[[str], bool], what: str) -> None:
     name = member.orig_filename
     if name != member.filename or not (name == MANIFEST or allowed(name)):
-        raise _refusal(path, f"it holds {name[:80]!r}, which does not belong in a {_PLACE.get(what, what)}", what)
+        raise _refusal(path, message(_STRANGERS[what], name=name[:80]), what)
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-        raise _refusal(path, f"{name[:80]} is a link or a device", what)
+        raise _refusal(path, message("{name} is a link or a device", name=name[:80]), what)
     encrypted = member.flag_bits & 0x1
     if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size or encrypted:
-        raise _refusal(path, f"{name[:80]} is compressed or encrypted, which a {what} never is", what)
+        raise _refusal(path, message(_PACKED[what], name=name[:80]), what)
 
 
-def _refusal(path: Path, why: str, what: str = "backup") -> BadFileError:
-    return BadFileError(f"{path.name} is not a {what} that this program made, or was changed: {why}.")
+def _refusal(path: Path, why: Sentence, what: str = "backup") -> BadFileError:
+    return BadFileError(message(_REFUSALS[what], file=path.name, why=why))

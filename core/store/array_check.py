@@ -16,6 +16,7 @@ from typing import Self
 
 import msgspec
 
+from core.domain.messages import decode_sentence, message
 from core.store.array_check_child import ArrayCheck, ArrayCheckRequest
 
 WALL_S = 60.0
@@ -46,8 +47,15 @@ class ArrayChecker:
             timer.join()
         if answer is None:
             self.close()
-            why = f"took longer than {self._wall_s:.0f} s" if late.is_set() else "ended the process that read it"
-            return ArrayCheck(readable=False, sentence=f"{kind}/{name}.h5 {why}; do not use it")
+            why = (
+                message("took longer than {seconds:.0f} s", seconds=self._wall_s)
+                if late.is_set()
+                else message("ended the process that read it")
+            )
+            return ArrayCheck(
+                readable=False,
+                sentence=message("{kind}/{name}.h5 {why}; do not use it.", kind=kind, name=name, why=why),
+            )
         return answer
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -88,7 +96,7 @@ def _ask(child: subprocess.Popen[bytes], request: ArrayCheckRequest) -> ArrayChe
     child.stdin.write(msgspec.json.encode(request) + b"\n")
     child.stdin.flush()
     line = child.stdout.readline(_LONGEST_LINE)
-    return msgspec.json.decode(line, type=ArrayCheck) if line.endswith(b"\n") else None
+    return msgspec.json.decode(line, type=ArrayCheck, dec_hook=decode_sentence) if line.endswith(b"\n") else None
 
 
 def _kill_late(child: subprocess.Popen[bytes], late: threading.Event) -> None:

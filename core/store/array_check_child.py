@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from core.domain.messages import NOTHING, Sentence, encode_sentence, sentence_of
 from core.platform.system import limit_this_process
 
 MEMORY_BYTES = 6_000_000_000
@@ -30,7 +31,7 @@ class ArrayCheck(msgspec.Struct, frozen=True, kw_only=True):
     shape: tuple[int, ...] = ()
     pyramid: bool = True
     """True if every level can be read."""
-    sentence: str = ""
+    sentence: Sentence = NOTHING
     """Why it cannot be read."""
 
 
@@ -46,7 +47,7 @@ def vet(request: ArrayCheckRequest) -> ArrayCheck:
             arrays.read_derived(request.name)
             return ArrayCheck(readable=True)
     except (ArrayLostError, ValueError) as error:
-        return ArrayCheck(readable=False, sentence=str(error))
+        return ArrayCheck(readable=False, sentence=sentence_of(error))
     try:
         pixels, whole = arrays.read_pyramid(request.name)[0], True
     except (ArrayLostError, ValueError):
@@ -54,7 +55,7 @@ def vet(request: ArrayCheckRequest) -> ArrayCheck:
         try:
             pixels = arrays.read_pixels(request.name)
         except (ArrayLostError, ValueError) as error:
-            return ArrayCheck(readable=False, sentence=str(error))
+            return ArrayCheck(readable=False, sentence=sentence_of(error))
     return ArrayCheck(readable=True, sha256=content_sha256(pixels), shape=pixels.shape, pyramid=whole)
 
 
@@ -63,7 +64,7 @@ def main() -> None:
     limit_this_process(memory_bytes=MEMORY_BYTES)
     for line in sys.stdin.buffer:
         answer = vet(msgspec.json.decode(line, type=ArrayCheckRequest))
-        sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.encode(answer, enc_hook=encode_sentence) + b"\n")
         sys.stdout.buffer.flush()
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from core.domain.content import content_sha256
 from core.domain.errors import ArrayLostError, StudyError
+from core.domain.messages import message
 from core.imaging.decoded import VoiLut
 from core.platform.atomic import make_folder
 from core.platform.regular import is_regular
@@ -67,7 +68,12 @@ class ArrayStore:
                 f"pixels must be (rows, columns) of uint8, uint16 or int16, not {pixels.dtype} {pixels.shape}"
             )
         if path.exists():
-            raise StudyError(f"Image {image_id} has its pixels already; they are written once and never changed.")
+            raise StudyError(
+                message(
+                    "Image {image} has its pixels already; they are written once and never changed.",
+                    image=image_id,
+                )
+            )
         return self._put_pixels(path, pixels, sha256, shown)
 
     def read_voi_luts(self, image_id: str) -> tuple[VoiLut, ...]:
@@ -107,7 +113,13 @@ class ArrayStore:
         if not levels or any(name.startswith(_PACKED) for name in arrays):
             return 0
         if content_sha256(levels[0]) != sha256:
-            raise ArrayLostError(f"{PIXELS}/{path.name} does not match its own hash; restore it from a backup.")
+            raise ArrayLostError(
+                message(
+                    "{folder}/{file} does not match its own hash; restore it from a backup.",
+                    folder=PIXELS,
+                    file=path.name,
+                )
+            )
         before, kept = path.stat().st_size, {name: arrays[name] for name in (_VOI_LUTS,) if name in arrays}
         if not any(pack(level) for level in levels):
             return 0
@@ -152,7 +164,9 @@ class ArrayStore:
         path = self._path(DERIVED, name)
         arrays, sha256 = read_arrays(path)
         if arrays_sha256(arrays) != sha256 or _ATTRIBUTES not in arrays:
-            raise ArrayLostError(f"{DERIVED}/{path.name} does not match its own hash; rebuild it.")
+            raise ArrayLostError(
+                message("{folder}/{file} does not match its own hash; rebuild it.", folder=DERIVED, file=path.name)
+            )
         attributes: dict[str, object] = msgspec.json.decode(arrays.pop(_ATTRIBUTES).tobytes())
         return arrays, attributes
 
@@ -210,7 +224,7 @@ class ArrayStore:
         if _SAFE_NAME.fullmatch(name) is None:
             raise ValueError(f"{name!r} cannot name an array file")
         if writing and not self._writable:
-            raise StudyError("This study is open for reading only; open it for writing to change it.")
+            raise StudyError(message("This study is open for reading only; open it for writing to change it."))
         return self._folder / kind / f"{name}.h5"
 
 
@@ -228,11 +242,20 @@ def _level_of(arrays: Mapping[str, Array], level: int, path: Path) -> Array:
     try:
         return unpack(arrays[packed], arrays[form])
     except (ValueError, MemoryError) as error:
-        raise ArrayLostError(f"{PIXELS}/{path.name} is damaged: {error}; rebuild or restore it.") from error
+        raise ArrayLostError(
+            message(
+                "{folder}/{file} is damaged: {error}; rebuild or restore it.",
+                folder=PIXELS,
+                file=path.name,
+                error=error,
+            )
+        ) from error
 
 
 def _lacks_a_level(path: Path) -> ArrayLostError:
-    return ArrayLostError(f"{PIXELS}/{path.name} lacks a level of its pyramid; rebuild it.")
+    return ArrayLostError(
+        message("{folder}/{file} lacks a level of its pyramid; rebuild it.", folder=PIXELS, file=path.name)
+    )
 
 
 def _age_s(path: Path) -> float:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, inser
 
 from core.domain.errors import StudyError
 from core.domain.group import Assignment, How, Purpose, differing, is_settled, sources_of
+from core.domain.messages import message
 from core.domain.study import Labels
 from core.store import schema
 from core.store.database import Database, Transaction, now_utc
@@ -31,7 +32,7 @@ class AssignmentRepository:
             known = {(one.lesion_id, one.reader_id) for one in self.all()} if assignments else set()
             for one in assignments:
                 if (one.lesion_id, one.reader_id) in known:
-                    raise StudyError("A reader has one of these lesions already; nothing was assigned.")
+                    raise StudyError(message("A reader has one of these lesions already; nothing was assigned."))
                 known.add((one.lesion_id, one.reader_id))
             if assignments:
                 transaction.connection.execute(insert(_T), [to_row(one) for one in assignments])
@@ -44,7 +45,7 @@ class AssignmentRepository:
             transaction.hold("assignments")
             old = self._held(transaction, lesion_id, reader_id)
             if not old.open:
-                raise StudyError("This reader has finished the lesion; finished assignments are kept.")
+                raise StudyError(message("This reader has finished the lesion; finished assignments are kept."))
             transaction.connection.execute(delete(_T).where(_own(lesion_id, reader_id)))
             transaction.record("assignment.remove", _subject(lesion_id, reader_id), old=old)
         return old
@@ -58,10 +59,10 @@ class AssignmentRepository:
         with self._database.write() as transaction:
             old = self._held(transaction, lesion_id, reader_id)
             if old.purpose is not Purpose.LABEL or not old.open:
-                raise StudyError("There is nothing for this reader to finish at this lesion.")
+                raise StudyError(message("There is nothing for this reader to finish at this lesion."))
             labels = self._labels(transaction.connection, lesion_id, reader_id)
             if labels is None or labels.margin is None:
-                raise StudyError("Name the margin of the lesion first, then finish it.")
+                raise StudyError(message("Name the margin of the lesion first, then finish it."))
             revision = newest_drawing(transaction.connection, lesion_id, reader_id)
             new = msgspec.structs.replace(old, finished_utc=now_utc(), labels=labels, revision=revision)
             self._replace(transaction, "assignment.finish", old, new)
@@ -72,11 +73,13 @@ class AssignmentRepository:
         with self._database.write() as transaction:
             old = self._held(transaction, lesion_id, reader_id)
             if old.open:
-                raise StudyError("This lesion is not finished.")
+                raise StudyError(message("This lesion is not finished."))
             if _others_worked(transaction.connection, lesion_id, reader_id):
                 raise StudyError(
-                    "Another reader labelled or drew this lesion, which may have been seen since it was finished; "
-                    "the first labels stay."
+                    message(
+                        "Another reader labelled or drew this lesion, which may have been seen since it was "
+                        "finished; the first labels stay."
+                    )
                 )
             new = msgspec.structs.replace(old, finished_utc=None, labels=None, revision=0)
             self._replace(transaction, "assignment.reopen", old, new)
@@ -120,7 +123,7 @@ class AssignmentRepository:
         transaction.hold(f"assignment {lesion_id} {reader_id}")
         found = self.find(lesion_id, reader_id)
         if found is None:
-            raise StudyError("This lesion is not assigned to this reader.")
+            raise StudyError(message("This lesion is not assigned to this reader."))
         return found
 
     def _replace(self, transaction: Transaction, action: str, old: Assignment, new: Assignment) -> None:

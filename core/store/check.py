@@ -9,6 +9,7 @@ import msgspec
 from core.domain.content import frames_sha256
 from core.domain.errors import Cancelled
 from core.domain.events import IsCancelled, never
+from core.domain.messages import Sentence, joined, message
 from core.domain.study import Image, RunStatus
 from core.imaging.decoded import MAX_FRAMES
 from core.store.anchor import Head
@@ -28,14 +29,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Something that only a copy of the study can put right."""
 
     subject: str
-    sentence: str
+    sentence: Sentence
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
-    rebuild: tuple[str, ...]
+    rebuild: tuple[Sentence, ...]
     """Contents that would be computed again, one sentence each."""
-    unused: tuple[str, ...]
+    unused: tuple[Sentence, ...]
     """Files that nothing in the study refers to, one sentence each."""
     images: int
     lesions: int
@@ -66,11 +67,16 @@ def check_study(
     Raises: Cancelled.
     """
     problems = [
-        Problem(subject=study.database, sentence=f"{study.database} is damaged: {text}. Restore it from a copy.")
+        Problem(
+            subject=study.database,
+            sentence=message(
+                "{database} is damaged: {text}. Restore it from a copy.", database=study.database, text=text
+            ),
+        )
         for text in study.database_problems()
     ]
     problems += _check_layout(study)
-    rebuild: list[str] = []
+    rebuild: list[Sentence] = []
     images = _images(study, problems)
     with ArrayChecker(study.folder) as vetter:
         for done, image in enumerate(images, start=1):
@@ -82,11 +88,11 @@ def check_study(
     try:
         _check_runs(study, problems)
     except ROW_ERRORS:
-        problems.append(Problem(subject="run", sentence="The table of runs cannot be read."))
+        problems.append(Problem(subject="run", sentence=message("The table of runs cannot be read.")))
     audit = _check_rows(study, problems, against, cancelled)
     known = {frame_name(image.id, frame) for image in images for frame in range(min(image.frames, MAX_FRAMES))}
     unused = [
-        f"pixels/{name}.h5 belongs to no image of the study and can be deleted."
+        message("pixels/{name}.h5 belongs to no image of the study and can be deleted.", name=name)
         for name in study.arrays.pixel_files()
         if name not in known
     ]
@@ -106,9 +112,9 @@ def _stop_if(cancelled: IsCancelled) -> None:
 
 
 def _check_pixels(
-    study: Study, vetter: ArrayChecker, image: Image, problems: list[Problem], rebuild: list[str]
+    study: Study, vetter: ArrayChecker, image: Image, problems: list[Problem], rebuild: list[Sentence]
 ) -> None:
-    def problem(sentence: str) -> None:
+    def problem(sentence: Sentence) -> None:
         problems.append(Problem(subject=f"image {image.id}", sentence=sentence))
 
     hashes = []
@@ -118,34 +124,48 @@ def _check_pixels(
         try:
             there = study.arrays.has_pixels(image.id, frame=frame)
         except ValueError:
-            problem("An image has an identifier that cannot name a file; the study was not made by this program.")
+            problem(
+                message(
+                    "An image has an identifier that cannot name a file; the study was not made by this program."
+                )
+            )
             return
         if not there:
-            problem(f"{file} is missing; restore it from a copy or import the image again.")
+            problem(message("{file} is missing; restore it from a copy or import the image again.", file=file))
             return
         found = vetter.vet(PIXELS, name)
         if not found.readable:
-            why = found.sentence.rstrip(".")
-            problem(f"{file} is damaged; restore it from a copy or import the image again ({why}).")
+            damaged = message("{file} is damaged; restore it from a copy or import the image again.", file=file)
+            problem(joined([damaged, found.sentence]))
             return
         hashes.append(found.sha256 if found.shape == (image.height, image.width) else "")
         if not found.pyramid:
-            rebuild.append(f"The pyramid of image {name} is damaged and would be made again from its pixels.")
+            rebuild.append(
+                message(
+                    "The pyramid of image {name} is damaged and would be made again from its pixels.", name=name
+                )
+            )
     if frames_sha256(hashes) != image.content_sha256:
-        problem(f"{file} does not hold the pixels that were imported; restore it from a copy.")
+        problem(message("{file} does not hold the pixels that were imported; restore it from a copy.", file=file))
 
 
-def _check_derived(study: Study, vetter: ArrayChecker, rebuild: list[str], cancelled: IsCancelled) -> None:
+def _check_derived(study: Study, vetter: ArrayChecker, rebuild: list[Sentence], cancelled: IsCancelled) -> None:
     for name in study.arrays.derived_files():
         _stop_if(cancelled)
         if not vetter.vet(DERIVED, name).readable:
-            rebuild.append(f"derived/{name}.h5 is damaged and would be computed again when it is needed.")
+            rebuild.append(
+                message("derived/{name}.h5 is damaged and would be computed again when it is needed.", name=name)
+            )
 
 
 def _check_runs(study: Study, problems: list[Problem]) -> None:
     for run in study.runs.all(archived=True):
         if run.status is RunStatus.FINISHED and run.folder and not (study.folder / run.folder).is_dir():
-            sentence = f"The folder {run.folder} of run {run.name} is missing; restore it from a copy."
+            sentence = message(
+                "The folder {folder} of run {run} is missing; restore it from a copy.",
+                folder=run.folder,
+                run=run.name,
+            )
             problems.append(Problem(subject=f"run {run.id}", sentence=sentence))
 
 
@@ -153,7 +173,12 @@ def _check_layout(study: Study) -> list[Problem]:
     """Tables, indexes, triggers and views that are not those of a study."""
     return [
         Problem(
-            subject=study.database, sentence=f"{study.database} {one.sentence}; restore the study from a copy."
+            subject=study.database,
+            sentence=message(
+                "{database} {problem}; restore the study from a copy.",
+                database=study.database,
+                problem=one.sentence,
+            ),
         )
         for one in study.layout_differences()
     ]
@@ -165,7 +190,9 @@ def _images(study: Study, problems: list[Problem]) -> tuple[Image, ...]:
         return study.images.all()
     except ROW_ERRORS:
         problems.append(
-            Problem(subject="image", sentence="The table of images cannot be read, so no pixels were checked.")
+            Problem(
+                subject="image", sentence=message("The table of images cannot be read, so no pixels were checked.")
+            )
         )
         return ()
 
@@ -182,19 +209,25 @@ def _check_rows(
 
     audit = study.audit.verify(against=against, each=apply)
     if not audit.good:
-        sentence = f"The audit trail was changed: {audit.reason}."
+        sentence = message("The audit trail was changed: {reason}.", reason=audit.reason)
         problems.append(Problem(subject="audit", sentence=sentence))
     for counter in expected.unreadable[:_MOST_NAMED]:
-        sentence = f"Record {counter} of the audit trail cannot be read; restore the study from a copy."
+        sentence = message(
+            "Record {counter} of the audit trail cannot be read; restore the study from a copy.", counter=counter
+        )
         problems.append(Problem(subject="audit", sentence=sentence))
     found = 0
     for subject, what in study.row_differences(expected):
         _stop_if(cancelled)
         found += 1
         if found <= _MOST_NAMED:
-            sentence = f"{subject[:1].upper()}{subject[1:]} {what}; restore the study from a copy."
+            sentence = message(
+                "{subject} {what}; restore the study from a copy.",
+                subject=f"{subject[:1].upper()}{subject[1:]}",
+                what=what,
+            )
             problems.append(Problem(subject=subject, sentence=sentence))
     if found > _MOST_NAMED:
-        sentence = f"{found - _MOST_NAMED} more rows differ from the audit trail."
+        sentence = message("{count} more rows differ from the audit trail.", count=found - _MOST_NAMED)
         problems.append(Problem(subject="rows", sentence=sentence))
     return audit

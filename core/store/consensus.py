@@ -16,6 +16,7 @@ from core.domain.group import (
     merged,
     sources_of,
 )
+from core.domain.messages import message
 from core.domain.study import Labels
 from core.store import schema
 from core.store.assignments import AssignmentRepository, disputed_lesions, newest_drawing, standing_consensus
@@ -40,9 +41,9 @@ class ConsensusRepository:
             transaction.hold(f"consensus {lesion_id}")
             sources = self._sources(lesion_id)
             if differing([source.labels for source in sources]):
-                raise StudyError("The readers differ on this lesion; a further reader adjudicates it.")
+                raise StudyError(message("The readers differ on this lesion; a further reader adjudicates it."))
             if self.of(lesion_id) is not None:
-                raise StudyError("This lesion has a consensus already.")
+                raise StudyError(message("This lesion has a consensus already."))
             drawn = next((source for source in sources if source.revision), None)
             labels = merged([source.labels for source in sources])
             made = self._made(lesion_id, How.AGREED, labels, sources)
@@ -63,10 +64,10 @@ class ConsensusRepository:
             transaction.hold(f"consensus {lesion_id}")
             own = self._assignments.find(lesion_id, reader_id)
             if own is None or own.purpose is not Purpose.ADJUDICATE:
-                raise StudyError("This lesion is not assigned to this reader to adjudicate.")
+                raise StudyError(message("This lesion is not assigned to this reader to adjudicate."))
             sources = self._sources(lesion_id)
             if labels.margin is None:
-                raise StudyError("Name the margin that counts.")
+                raise StudyError(message("Name the margin that counts."))
             made = self._made(lesion_id, How.ADJUDICATED, labels, sources)
             made = msgspec.structs.replace(made, reader_id=reader_id)
             if drawn_by is not None:
@@ -80,7 +81,7 @@ class ConsensusRepository:
             transaction.hold(f"consensus {lesion_id}")
             old = self.of(lesion_id)
             if old is None:
-                raise StudyError("This lesion has no consensus.")
+                raise StudyError(message("This lesion has no consensus."))
             return self._append(
                 msgspec.structs.replace(
                     old,
@@ -114,7 +115,9 @@ class ConsensusRepository:
     def _sources(self, lesion_id: str) -> tuple[ConsensusSource, ...]:
         assignments = self._assignments.of_lesion(lesion_id)
         if not is_settled(assignments):
-            raise StudyError("A consensus needs two readers who finished the lesion, and none who has not.")
+            raise StudyError(
+                message("A consensus needs two readers who finished the lesion, and none who has not.")
+            )
         return sources_of(assignments)
 
     def _made(self, lesion_id: str, how: How, labels: Labels, sources: tuple[ConsensusSource, ...]) -> Consensus:
@@ -136,7 +139,7 @@ class ConsensusRepository:
             with self._database.read() as connection:
                 kept[drawn_by] = newest_drawing(connection, made.lesion_id, drawn_by)
         if not kept.get(drawn_by):
-            raise StudyError("This reader has no drawing of the lesion that could count.")
+            raise StudyError(message("This reader has no drawing of the lesion that could count."))
         return kept[drawn_by]
 
     def _append(self, made: Consensus) -> Consensus:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 
 from core.domain.errors import StorageFullError, StudyError
+from core.domain.messages import message
 from core.store.backend import Backend, hold, translated
 from core.store.trail import Trail
 
@@ -69,8 +70,10 @@ class Transaction:
         """StorageFullError after the database took the transaction back: nothing more may go into it."""
         if self.lost:
             raise StorageFullError(
-                "The changes that belong together were undone, because the disk is full or failing; make room "
-                "and repeat them."
+                message(
+                    "The changes that belong together were undone, because the disk is full or failing; make room "
+                    "and repeat them."
+                )
             )
 
 
@@ -111,7 +114,7 @@ class Database:
     def write(self) -> Iterator[Transaction]:
         """All or nothing: committed, with its audit records, when the outermost block ends well."""
         if not self.writable:
-            raise StudyError("This study is open for reading only; open it for writing to change it.")
+            raise StudyError(message("This study is open for reading only; open it for writing to change it."))
         with self._lock, translated(self.backend.sentence):
             if self._transaction is not None:
                 with self._transaction.part():

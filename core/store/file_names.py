@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.domain.errors import BadFileError
+from core.domain.messages import message
 from core.domain.spreadsheet import csv_document, read_cell
 from core.platform.atomic import atomic_write
 
@@ -37,11 +38,13 @@ def read_names(study: Path) -> dict[str, str]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise BadFileError(
-            f"{path.name} cannot be read; correct or delete it, and import again to make it."
+            message("{file} cannot be read; correct or delete it, and import again to make it.", file=path.name)
         ) from error
     rows = list(csv.reader(io.StringIO(text)))
     if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
-        raise BadFileError(f"{path.name} is not a table of file names; delete it, and import again to make it.")
+        raise BadFileError(
+            message("{file} is not a table of file names; delete it, and import again to make it.", file=path.name)
+        )
     return {image: read_cell(file) for file, image in rows[1:]}
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 
 _NETWORK = frozenset(
     {
@@ -31,8 +32,13 @@ def refuse_network(folder: Path) -> None:
     kind = file_system_kind(folder)
     if kind in _NETWORK:
         raise StudyError(
-            f"{folder} lies on a network file system ({kind}), on which the database of a study can be damaged. "
-            "Put the study on a local disk and copy the closed study to the network for safe keeping."
+            message(
+                "{folder} lies on a network file system ({kind}), on which the database of a study can be "
+                "damaged. Put the study on a local disk and copy the closed study to the network for safe "
+                "keeping.",
+                folder=folder,
+                kind=kind,
+            )
         )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import StorageFullError
+from core.domain.messages import message
 from core.platform.atomic import atomic_write
 from core.platform.regular import is_regular
 from core.store.arrays import ArrayStore
@@ -65,6 +66,8 @@ def delete_listed(folder: Path, arrays: ArrayStore, what: ForgettingList) -> Non
         drop_list(folder)
     except OSError as error:
         raise FilesLeftError(
-            "The patient is out of the study, but not all files could be deleted: the disk is failing. They are "
-            "deleted when the study is opened for writing the next time."
+            message(
+                "The patient is out of the study, but not all files could be deleted: the disk is failing. They "
+                "are deleted when the study is opened for writing the next time."
+            )
         ) from error

@@ -19,6 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.domain.messages import message
+
 # before the library starts: it then loads no filter from anywhere, whatever HDF5_PLUGIN_PATH says
 os.environ["HDF5_PLUGIN_PRELOAD"] = "::"
 
@@ -214,13 +216,23 @@ def read_arrays(
     ArrayLostError where any of it cannot be had.
     """
     if not is_regular(path):
-        raise ArrayLostError(f"{path.parent.name}/{path.name} is missing from the study; rebuild or restore it.")
+        raise ArrayLostError(
+            message(
+                "{folder}/{file} is missing from the study; rebuild or restore it.",
+                folder=path.parent.name,
+                file=path.name,
+            )
+        )
     try:
         with open_guarded(path) as file:
             schema = int(file.attrs["schema"])
             if schema > SCHEMA:
                 raise ArrayLostError(
-                    f"{path.parent.name}/{path.name} was written by a newer version of Marginalia."
+                    message(
+                        "{folder}/{file} was written by a newer version of Marginalia.",
+                        folder=path.parent.name,
+                        file=path.name,
+                    )
                 )
             chosen = tuple(file) if names is None else (*names, *(name for name in optional if name in file))
             arrays, sha256 = {name: file[name][()] for name in chosen}, str(file.attrs["sha256"])
@@ -228,16 +240,30 @@ def read_arrays(
                 _check(arrays, sha256, str(file.attrs[_CHECKS]))
             return arrays, sha256
     except PermissionError as error:
-        sentence = f"{path.parent.name}/{path.name} cannot be read with your permissions; change them."
+        sentence = message(
+            "{folder}/{file} cannot be read with your permissions; change them.",
+            folder=path.parent.name,
+            file=path.name,
+        )
         raise ArrayLostError(sentence) from error
     except HostileArrayError as error:
         raise ArrayLostError(
-            f"{path.parent.name}/{path.name} was not read: {error}. It was not written by this program; restore "
-            "it from a copy that you trust."
+            message(
+                "{folder}/{file} was not read: {error}. It was not written by this program; restore "
+                "it from a copy that you trust.",
+                folder=path.parent.name,
+                file=path.name,
+                error=error,
+            )
         ) from error
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError) as error:
         raise ArrayLostError(
-            f"{path.parent.name}/{path.name} is damaged ({type(error).__name__}); rebuild or restore it."
+            message(
+                "{folder}/{file} is damaged ({error}); rebuild or restore it.",
+                folder=path.parent.name,
+                file=path.name,
+                error=type(error).__name__,
+            )
         ) from error
 
 

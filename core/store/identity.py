@@ -17,6 +17,7 @@ from typing import Annotated, Literal, Protocol
 import msgspec
 
 from core.domain.errors import BadFileError, StudyError
+from core.domain.messages import message
 from core.imaging.decoded import Identity
 from core.platform.atomic import atomic_write
 from core.platform.regular import is_regular, open_regular
@@ -118,7 +119,10 @@ class Passphrase:
         passphrase = self._ask()
         if new and len(passphrase) < _SHORTEST:
             raise StudyError(
-                f"The passphrase for the identity file is too short; use {_SHORTEST} characters or more."
+                message(
+                    "The passphrase for the identity file is too short; use {least} characters or more.",
+                    least=_SHORTEST,
+                )
             )
         return Scrypt(salt=header.salt, length=_KEY, n=header.n, r=8, p=1).derive(passphrase.encode())
 
@@ -143,18 +147,25 @@ class KeyStore:
         try:
             if new:
                 if store.get_password(_SERVICE, name) is not None:
-                    raise StudyError("The system's key store holds a key of this name already; try again.")
+                    raise StudyError(
+                        message("The system's key store holds a key of this name already; try again.")
+                    )
                 text = base64.b64encode(secrets.token_bytes(_KEY)).decode()
                 store.set_password(_SERVICE, name, text)
             found = store.get_password(_SERVICE, name)
         except KeyringError as error:
             raise StudyError(
-                "The system's key store could not be used for the identity file; unlock it, or use a passphrase."
+                message(
+                    "The system's key store could not be used for the identity file; unlock it, or use a "
+                    "passphrase."
+                )
             ) from error
         if found is None:
             raise StudyError(
-                "The system's key store holds no key for the identity file of this study; open it on the computer "
-                "and as the user that made it."
+                message(
+                    "The system's key store holds no key for the identity file of this study; open it on the "
+                    "computer and as the user that made it."
+                )
             )
         return base64.b64decode(found)
 
@@ -171,7 +182,9 @@ class KeyStore:
         except PasswordDeleteError:
             return
         except KeyringError as error:
-            raise StudyError("The key could not be deleted from the system's key store; unlock it.") from error
+            raise StudyError(
+                message("The key could not be deleted from the system's key store; unlock it.")
+            ) from error
 
 
 class IdentityFile:
@@ -191,7 +204,7 @@ class IdentityFile:
         """A new file in the study's folder; StudyError where there is one."""
         path = folder / IDENTITY
         if path.exists():
-            raise StudyError(f"{path} exists already; open it, or delete it first.")
+            raise StudyError(message("{path} exists already; open it, or delete it first.", path=path))
         header = IdentityHeader(key=source.kind, salt=secrets.token_bytes(16), key_id=secrets.token_hex(16))
         made = cls(path, header, source.key(header, new=True), _Links())
         made.save()
@@ -207,15 +220,26 @@ class IdentityFile:
         first, sealed = _read(path)
         header = _header(path, first)
         if header.key != source.kind:
-            raise StudyError(f"{path} opens with the {header.key}, not with the {source.kind}.")
+            raise StudyError(
+                message(
+                    "{path} opens with the {key}, not with the {other_key}.",
+                    path=path,
+                    key=header.key,
+                    other_key=source.kind,
+                )
+            )
         key = source.key(header, new=False)
         try:
             plain = AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], first)
             links = msgspec.msgpack.decode(plain, type=_Links)
         except (InvalidTag, ValueError) as error:
-            what = "passphrase" if header.key == "passphrase" else "key"
+            what = message("passphrase") if header.key == "passphrase" else message("key")
             raise StudyError(
-                f"{path} does not open with this {what}: it is the wrong one, or the file was changed."
+                message(
+                    "{path} does not open with this {what}: it is the wrong one, or the file was changed.",
+                    path=path,
+                    what=what,
+                )
             ) from error
         return cls(path, header, key, links)
 
@@ -225,14 +249,19 @@ class IdentityFile:
         if known == link:
             return
         if known is not None or (link.source, link.identifier) in self._by_identifier:
-            raise StudyError(f"Pseudonym {link.pseudonym} or its identifier is linked to another patient already.")
+            raise StudyError(
+                message(
+                    "Pseudonym {pseudonym} or its identifier is linked to another patient already.",
+                    pseudonym=link.pseudonym,
+                )
+            )
         self._by_pseudonym[link.pseudonym] = link
         self._by_identifier[link.source, link.identifier] = link
 
     def add_image(self, link: ImageLink) -> None:
         """Remember the original UIDs of an image."""
         if self._by_image.get(link.image_id, link).uids != link.uids:
-            raise StudyError(f"Image {link.image_id} is linked to other UIDs already.")
+            raise StudyError(message("Image {image} is linked to other UIDs already.", image=link.image_id))
         self._by_image[link.image_id] = link
         self._by_uid[link.sop_uid] = link
 
@@ -296,7 +325,11 @@ def _read(path: Path) -> tuple[bytes, bytes]:
         with open_regular(path) as file:
             content = file.read()
     except FileNotFoundError as error:
-        raise StudyError(f"{path.parent} keeps no link to identifiers: there is no {IDENTITY}.") from error
+        raise StudyError(
+            message(
+                "{folder} keeps no link to identifiers: there is no {file}.", folder=path.parent, file=IDENTITY
+            )
+        ) from error
     first, newline, sealed = content.partition(b"\n")
     return first + newline, sealed
 
@@ -305,7 +338,11 @@ def _header(path: Path, first: bytes) -> IdentityHeader:
     try:
         header = msgspec.json.decode(first, type=IdentityHeader)
     except msgspec.DecodeError as error:
-        raise BadFileError(f"{path} is damaged or not an identity file; restore it from a copy.") from error
+        raise BadFileError(
+            message("{path} is damaged or not an identity file; restore it from a copy.", path=path)
+        ) from error
     if header.version != 1:
-        raise BadFileError(f"{path} was written by a newer version of Marginalia; open it with that one.")
+        raise BadFileError(
+            message("{path} was written by a newer version of Marginalia; open it with that one.", path=path)
+        )
     return header

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import ColumnElement, exists, select, update
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.study import Finding, Image
 from core.store import schema
 from core.store.database import Database
@@ -54,7 +55,7 @@ class ImageRepository:
             if old.patient_id == patient_id:
                 return
             if run(select(schema.patient.c.id).where(schema.patient.c.id == patient_id)).first() is None:
-                raise StudyError(f"The study has no patient {patient_id}.")
+                raise StudyError(message("The study has no patient {patient}.", patient=patient_id))
             run(update(_T).where(_T.c.id == image_id).values(patient_id=patient_id))
             moved = msgspec.structs.replace(old, patient_id=patient_id)
             transaction.record("image.update", f"image {image_id}", old=old, new=moved)
@@ -81,7 +82,7 @@ class ImageRepository:
     def get(self, image_id: str) -> Image:
         found = self._where(_T.c.id == image_id)
         if not found:
-            raise StudyError(f"The study has no image {image_id}.")
+            raise StudyError(message("The study has no image {image}.", image=image_id))
         return found[0]
 
     def find_by_content(self, content_sha256: str) -> tuple[Image, ...]:

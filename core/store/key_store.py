@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 
 
 class KeyStoreMissingError(StudyError):
@@ -27,7 +28,9 @@ def system_key_store() -> SystemKeyStore:
     name = f"{type(backend).__module__}.{type(backend).__name__}"
     if "fail" in name or "null" in name or "Plaintext" in name:
         raise KeyStoreMissingError(
-            "This computer has no key store that keeps a key encrypted; use a passphrase for the identity file, "
-            "or go on without one."
+            message(
+                "This computer has no key store that keeps a key encrypted; use a passphrase for the identity "
+                "file, or go on without one."
+            )
         )
     return backend

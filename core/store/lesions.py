@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 
 from core.domain.errors import ConflictError, StudyError
+from core.domain.messages import message
 from core.domain.study import Finding, Labels, Lesion, LesionOutline
 from core.store import schema
 from core.store.database import Database, Transaction
@@ -58,7 +59,7 @@ class LesionRepository:
     def get(self, lesion_id: str) -> Lesion:
         found = self._where(_L.c.id == lesion_id)
         if not found:
-            raise StudyError(f"The study has no lesion {lesion_id}.")
+            raise StudyError(message("The study has no lesion {lesion}.", lesion=lesion_id))
         return found[0]
 
     def all(self) -> tuple[Lesion, ...]:
@@ -82,7 +83,7 @@ class LesionRepository:
         with self._database.read() as connection:
             row = connection.execute(select(_F).where(_F.c.id == finding_id)).one_or_none()
         if row is None:
-            raise StudyError(f"The study has no finding {finding_id}.")
+            raise StudyError(message("The study has no finding {finding}.", finding=finding_id))
         return from_row(row, Finding)
 
     def findings(self) -> tuple[Finding, ...]:
@@ -99,7 +100,9 @@ class LesionRepository:
             old = self.get(lesion_id).outline
             if seen is not None and old not in (seen, outline):
                 raise ConflictError(
-                    "Somebody else changed the outline of this lesion meanwhile; choose which one it keeps.",
+                    message(
+                        "Somebody else changed the outline of this lesion meanwhile; choose which one it keeps."
+                    ),
                     present=old,
                     wanted=outline,
                 )
@@ -120,7 +123,7 @@ class LesionRepository:
             transaction.hold(f"finding {lesion.finding_id}")
             others = self.of_finding(finding.id)
             if any((other.image_id, other.frame) == (lesion.image_id, lesion.frame) for other in others):
-                raise StudyError("Both lesions are in one image; a finding has one lesion in an image.")
+                raise StudyError(message("Both lesions are in one image; a finding has one lesion in an image."))
             run = transaction.connection.execute
             if not others and run(select(_F.c.id).where(_F.c.id == finding.id)).first() is None:
                 self.add_finding(finding)
@@ -150,7 +153,9 @@ class LesionRepository:
             old = self.labels(lesion_id, reader_id=reader_id)
             if seen is not msgspec.UNSET and old not in (seen, labels):
                 raise ConflictError(
-                    "Somebody else changed these labels of the lesion meanwhile; choose which ones it keeps.",
+                    message(
+                        "Somebody else changed these labels of the lesion meanwhile; choose which ones it keeps."
+                    ),
                     present=old,
                     wanted=labels,
                 )
@@ -190,7 +195,9 @@ class LesionRepository:
             ).all()
             old = [lesion.id for lesion in sorted(self.of_image(image_id), key=lambda lesion: lesion.number)]
             if sorted(old) != sorted(lesion_ids):
-                raise StudyError("The order must name every lesion of the image once; nothing was changed.")
+                raise StudyError(
+                    message("The order must name every lesion of the image once; nothing was changed.")
+                )
             # through negative numbers, since two lesions never share one
             for sign in (-1, 1):
                 for number, lesion_id in enumerate(lesion_ids, start=1):
@@ -265,7 +272,7 @@ def _refuse_removed(transaction: Transaction, lesion_id: str) -> None:
     """StudyError if there is no such lesion; from here to the end of the transaction nobody takes it out."""
     there = select(_L.c.id).where(_L.c.id == lesion_id).with_for_update(read=True, key_share=True)
     if transaction.connection.execute(there).first() is None:
-        raise StudyError(f"The study has no lesion {lesion_id}.")
+        raise StudyError(message("The study has no lesion {lesion}.", lesion=lesion_id))
 
 
 def _refuse_in_reader_study(transaction: Transaction, lesion: Lesion) -> None:
@@ -273,8 +280,11 @@ def _refuse_in_reader_study(transaction: Transaction, lesion: Lesion) -> None:
     read = select(case.c.lesion_id).where(case.c.lesion_id == lesion.id).limit(1)
     if transaction.connection.execute(read).first() is not None:
         raise StudyError(
-            f"Lesion {lesion.number} is part of a reader study, whose readings are never changed; it cannot be "
-            "removed."
+            message(
+                "Lesion {number} is part of a reader study, whose readings are never changed; it cannot be "
+                "removed.",
+                number=lesion.number,
+            )
         )
 
 
@@ -287,11 +297,24 @@ def _refuse_mixed_patients(transaction: Transaction, lesions: tuple[Lesion, ...]
         for table, wanted in ((_F, findings), (image, images))
     )
     for lesion in lesions:
-        for known, what, key in ((by_finding, "finding", lesion.finding_id), (by_image, "image", lesion.image_id)):
+        for known, what, key in (
+            (by_finding, message("finding"), lesion.finding_id),
+            (by_image, message("image"), lesion.image_id),
+        ):
             if key not in known:
-                raise StudyError(f"Lesion {lesion.id} belongs to the {what} {key}, which is not in the study.")
+                raise StudyError(
+                    message(
+                        "Lesion {lesion} belongs to the {what} {key}, which is not in the study.",
+                        lesion=lesion.id,
+                        what=what,
+                        key=key,
+                    )
+                )
         if by_finding[lesion.finding_id] != by_image[lesion.image_id]:
             raise StudyError(
-                f"Lesion {lesion.id} joins a finding and an image of two patients; a finding is one mass "
-                "of one patient."
+                message(
+                    "Lesion {lesion} joins a finding and an image of two patients; a finding is one mass "
+                    "of one patient.",
+                    lesion=lesion.id,
+                )
             )

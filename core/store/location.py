@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.platform.places import state_folder
 from core.store.backend import Backend
 from core.store.database import Database
@@ -55,7 +56,13 @@ def open_database(folder: Path, *, writable: bool, holder: str) -> tuple[Backend
         return open_server(folder, writable=writable), None
     database = folder / DATABASE
     if not database.is_file():
-        raise StudyError(f"{folder} is not a study: it has no {DATABASE}. Choose the folder of a study.")
+        raise StudyError(
+            message(
+                "{folder} is not a study: it has no {database}. Choose the folder of a study.",
+                folder=folder,
+                database=DATABASE,
+            )
+        )
     refuse_network(folder)
     lock = WriteLock.take(folder, holder) if writable else None
     try:
@@ -120,7 +127,7 @@ def keep_login(folder: Path, user: str, password: str) -> str:
     Raises: StudyError if the study has its database in a file, or the key store cannot be used.
     """
     if not (folder / SERVER).is_file():
-        raise StudyError(f"The database of {folder} is in its folder and needs no login.")
+        raise StudyError(message("The database of {folder} is in its folder and needs no login.", folder=folder))
     from core.store.postgresql.address import read_address
     from core.store.postgresql.login import keep_login as keep
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.store.backend import Member
 from core.store.database import Database
 from core.store.readers import ReaderRepository
@@ -28,9 +29,13 @@ class MemberRepository:
         StudyError for another role, for a reader without a name, and for a study whose database is in its folder.
         """
         if role not in ROLES:
-            raise StudyError(f"{role} is not a role; choose one of {', '.join(ROLES)}.")
+            raise StudyError(
+                message("{role} is not a role; choose one of {roles}.", role=role, roles=", ".join(ROLES))
+            )
         if (role == "reader") != bool(reader.strip()):
-            raise StudyError("A login of the role reader needs the name of a reader, and only such a login.")
+            raise StudyError(
+                message("A login of the role reader needs the name of a reader, and only such a login.")
+            )
         with self._database.write() as transaction:
             person = ReaderRepository(self._database).ensure(reader.strip()) if reader else None
             member = Member(login=login, role=role, reader_id=None if person is None else person.id)

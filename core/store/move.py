@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.platform.atomic import make_folder
 from core.platform.system import sync_folder
 from core.store.anchor import Head
@@ -46,8 +47,14 @@ def move_study(folder: Path, server: str, *, holder: str = "") -> MoveReport:
         refuse_network(folder)
     with Study.open(folder, holder=holder) as study:
         if study.shared == bool(server):
-            where = "on a server" if server else "in its folder"
-            raise StudyError(f"The database of {study.info.name} is {where} already; nothing was moved.")
+            where = message("on a server") if server else message("in its folder")
+            raise StudyError(
+                message(
+                    "The database of {study} is {where} already; nothing was moved.",
+                    study=study.info.name,
+                    where=where,
+                )
+            )
         making = Path(tempfile.mkdtemp(prefix=".move.", suffix=".part", dir=folder))
         try:
             report = _moved(study, making, server)

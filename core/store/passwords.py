@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import BadFileError
+from core.domain.messages import message
 from core.platform.atomic import atomic_write
 
 FILE = "passwords.json"
@@ -70,5 +71,5 @@ class Passwords:
             return msgspec.json.decode(self._path.read_bytes(), type=dict[str, _PasswordEntry])
         except (OSError, msgspec.MsgspecError) as error:
             raise BadFileError(
-                f"{FILE} of the study cannot be read; restore it, or delete it to start again."
+                message("{file} of the study cannot be read; restore it, or delete it to start again.", file=FILE)
             ) from error

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import ColumnElement, delete, select
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.study import Patient
 from core.store import schema
 from core.store.database import Database, Transaction
@@ -33,7 +34,7 @@ class PatientRepository:
     def get(self, patient_id: str) -> Patient:
         found = self._one(_T.c.id == patient_id)
         if found is None:
-            raise StudyError(f"The study has no patient {patient_id}.")
+            raise StudyError(message("The study has no patient {patient}.", patient=patient_id))
         return found
 
     def find_by_pseudonym(self, pseudonym: str) -> Patient | None:

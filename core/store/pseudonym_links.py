@@ -20,6 +20,7 @@ from typing import Protocol
 import msgspec
 from sqlalchemy import func, select, update
 
+from core.domain.messages import Sentence, message
 from core.domain.study import Patient
 from core.store import schema
 from core.store.database import Database
@@ -133,20 +134,26 @@ class PseudonymSession:
             self._doubled.add((source, identifier))
 
     @property
-    def sentences(self) -> list[str]:
+    def sentences(self) -> list[Sentence]:
         """Return the notes for the user about patients who may now be in the study twice."""
         found = []
         if self._new and self._identity is None:
             found.append(
-                f"{len(self._new)} patients were entered as new ones: the study keeps no link to identifiers, so "
-                "patients of an earlier import are not recognised. If they were imported before, put both "
-                "entries into one part of a split; keep an identity file from the first import on to avoid "
-                "this."
+                message(
+                    "{count} patients were entered as new ones: the study keeps no link to identifiers, so "
+                    "patients of an earlier import are not recognised. If they were imported before, put both "
+                    "entries into one part of a split; keep an identity file from the first import on to avoid "
+                    "this.",
+                    count=len(self._new),
+                )
             )
         if self._doubled:
             found.append(
-                f"{len(self._doubled)} of them are in the study twice: images that it had already are filed under "
-                "another pseudonym."
+                message(
+                    "{count} of them are in the study twice: images that it had already are filed under another "
+                    "pseudonym.",
+                    count=len(self._doubled),
+                )
             )
         return found
 

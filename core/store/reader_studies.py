@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import ColumnElement, and_, insert, select
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.reading import Condition, ReaderStudy, StudyReading
 from core.store import schema
 from core.store.database import Database
@@ -22,13 +23,18 @@ class ReaderStudyRepository:
     def add(self, made: ReaderStudy) -> None:
         """StudyError where one of this name exists, or where it has no lesion."""
         if not made.lesion_ids:
-            raise StudyError("A reader study needs lesions; choose a part that has some.")
+            raise StudyError(message("A reader study needs lesions; choose a part that has some."))
         row = to_row(made)
         lesions = row.pop("lesion_ids")
         with self._database.write() as transaction:
             transaction.hold("reader studies")
             if self.find(made.name) is not None:
-                raise StudyError(f"There is a reader study named {made.name} already; choose another name.")
+                raise StudyError(
+                    message(
+                        "There is a reader study named {reader_study} already; choose another name.",
+                        reader_study=made.name,
+                    )
+                )
             insert_in_order(transaction.connection, _S, [row])
             cases = [
                 {"reader_study_id": made.id, "lesion_id": lesion, "place": place}
@@ -61,16 +67,18 @@ class ReaderStudyRepository:
             own = _C.c.reader_study_id == reading.reader_study_id
             there = select(_C.c.place).where(and_(own, _C.c.lesion_id == reading.lesion_id))
             if transaction.connection.execute(there).first() is None:
-                raise StudyError(f"Lesion {reading.lesion_id} is not part of this reader study.")
+                raise StudyError(
+                    message("Lesion {lesion} is not part of this reader study.", lesion=reading.lesion_id)
+                )
             known = {
                 one.condition
                 for one in self.readings(reading.reader_study_id)
                 if (one.lesion_id, one.reader_id) == (reading.lesion_id, reading.reader_id)
             }
             if reading.condition in known:
-                raise StudyError("This lesion was read already; its reading cannot be changed.")
+                raise StudyError(message("This lesion was read already; its reading cannot be changed."))
             if reading.condition is Condition.WITH_MODEL and Condition.ALONE not in known:
-                raise StudyError("A lesion is read alone before it is read with the model.")
+                raise StudyError(message("A lesion is read alone before it is read with the model."))
             insert_in_order(transaction.connection, _R, [to_row(reading)])
             subject = f"lesion {reading.lesion_id} reader {reading.reader_id}"
             transaction.record("reader_study.read", subject, new=reading)

@@ -7,6 +7,7 @@ import uuid
 from sqlalchemy import ColumnElement, select
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.study import Reader
 from core.store import schema
 from core.store.database import Database
@@ -24,7 +25,11 @@ class ReaderRepository:
         with self._database.write() as transaction:
             transaction.hold("readers")
             if self.find(reader.name) is not None:
-                raise StudyError(f"The study has a reader named {reader.name} already; choose another name.")
+                raise StudyError(
+                    message(
+                        "The study has a reader named {reader} already; choose another name.", reader=reader.name
+                    )
+                )
             insert_in_order(transaction.connection, _T, [to_row(reader)])
             transaction.record("reader.add", f"reader {reader.id}", new=reader)
 
@@ -41,7 +46,7 @@ class ReaderRepository:
     def get(self, reader_id: str) -> Reader:
         found = self._where(_T.c.id == reader_id)
         if not found:
-            raise StudyError(f"The study has no reader {reader_id}.")
+            raise StudyError(message("The study has no reader {reader}.", reader=reader_id))
         return found[0]
 
     def find(self, name: str) -> Reader | None:

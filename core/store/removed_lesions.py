@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.store import schema
 from core.store.database import Transaction, now_utc
 from core.store.rows import fields
@@ -82,13 +83,17 @@ def restore_removed(transaction: Transaction, lesion_id: str) -> None:
     run = transaction.connection.execute
     kept = run(select(_T).where(_T.c.id == lesion_id)).one_or_none()
     if kept is None:
-        raise StudyError(f"The study has no removed lesion {lesion_id}; nothing was changed.")
+        raise StudyError(
+            message("The study has no removed lesion {lesion}; nothing was changed.", lesion=lesion_id)
+        )
     content = msgspec.convert(kept.content, _Content)
     lesion = content.lesion
     image = schema.image
     patient = run(select(image.c.patient_id).where(image.c.id == lesion["image_id"])).scalar_one_or_none()
     if patient is None:
-        raise StudyError("The image of this lesion is no longer in the study; the lesion cannot be put back.")
+        raise StudyError(
+            message("The image of this lesion is no longer in the study; the lesion cannot be put back.")
+        )
     known = run(select(_F.c.patient_id).where(_F.c.id == lesion["finding_id"])).scalar_one_or_none()
     if known is not None and known != patient:
         # the image was moved to another patient meanwhile, and the finding stayed with its other images

@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 from core.domain.errors import BadFileError, StorageFullError, StudyError
+from core.domain.messages import message
 from core.platform.atomic import atomic_write, make_folder, storage_error
 from core.platform.regular import open_regular
 from core.platform.system import free_bytes, sync_folder, try_lock, unlock
@@ -49,17 +50,19 @@ def restore_archive(path: Path, folder: Path, *, progress: Progress | None = Non
     """
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StudyError(f"{folder} is not empty; choose a new folder for the study.")
+        raise StudyError(message("{folder} is not empty; choose a new folder for the study.", folder=folder))
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = read_manifest(archive, path)
             _unpack(archive, path, manifest, folder, progress)
     except FileNotFoundError as error:
-        raise BadFileError(f"There is no backup {path}.") from error
+        raise BadFileError(message("There is no backup {path}.", path=path)) from error
     except OSError as error:
-        raise storage_error(error, folder) or BadFileError(f"{path.name} cannot be read ({error}).") from error
+        raise storage_error(error, folder) or BadFileError(
+            message("{file} cannot be read ({error}).", file=path.name, error=error)
+        ) from error
     except ZIP_ERRORS as error:
-        raise BadFileError(f"{path.name} is not a Marginalia backup, or is damaged.") from error
+        raise BadFileError(message("{file} is not a Marginalia backup, or is damaged.", file=path.name)) from error
     return manifest
 
 
@@ -72,8 +75,13 @@ def _unpack(
     room = free_bytes(folder.parent)
     if needed + _SPARE > room:
         raise StorageFullError(
-            f"{path.name} needs {needed:,} bytes and {folder.parent} has {room:,}; make room or choose another "
-            "place."
+            message(
+                "{file} needs {needed:,} bytes and {folder} has {room:,}; make room or choose another place.",
+                file=path.name,
+                needed=needed,
+                folder=folder.parent,
+                room=room,
+            )
         )
     _clear_left(folder)
     making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
@@ -126,7 +134,13 @@ def _extract(archive: zipfile.ZipFile, name: str, member: ArchiveMember, target:
                 file.write(block)
                 left -= len(block)
         if left or digest.hexdigest() != member.sha256:
-            raise BadFileError(f"{path.name} is damaged: {name} is not what was backed up. Use another backup.")
+            raise BadFileError(
+                message(
+                    "{file} is damaged: {name} is not what was backed up. Use another backup.",
+                    file=path.name,
+                    name=name,
+                )
+            )
 
     atomic_write(target, write)
 
@@ -137,4 +151,8 @@ def _verify(making: Path, path: Path) -> None:
     with Study.open(making, writable=False) as study:
         report = check_study(study)
     if report.problems:
-        raise BadFileError(f"The study in {path.name} has a problem: {report.problems[0].sentence}")
+        raise BadFileError(
+            message(
+                "The study in {file} has a problem: {problem}", file=path.name, problem=report.problems[0].sentence
+            )
+        )

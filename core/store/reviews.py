@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Row, and_, select, update
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.opinion import CaseReading, GivenOpinion, Opinion, Verdict
 from core.store import schema
 from core.store.database import Database, Transaction, now_utc
@@ -66,7 +67,7 @@ class ReviewRepository:
         StudyError for a comment without words.
         """
         if opinion.verdict is Verdict.COMMENT and not opinion.comment.strip():
-            raise StudyError("A comment cannot be empty; type some words.")
+            raise StudyError(message("A comment cannot be empty; type some words."))
         who, at = self._database.who, now_utc()
         with self._database.write() as transaction:
             transaction.hold(f"opinion {opinion.lesion_id} {opinion.run_id} {who}")
@@ -86,9 +87,11 @@ class ReviewRepository:
             transaction.hold(f"opinion {opinion_id}")
             found = self._opinions(_O.c.id == opinion_id)
             if not found:
-                raise StudyError("This verdict no longer exists.")
+                raise StudyError(message("This verdict no longer exists."))
             if found[0].who != self._database.who:
-                raise StudyError(f"This verdict is {found[0].who}'s; only they can take it back.")
+                raise StudyError(
+                    message("This verdict is {reader}'s; only they can take it back.", reader=found[0].who)
+                )
             self._withdraw(transaction, found[0], now_utc())
 
     def opinions(self, run_id: str) -> tuple[GivenOpinion, ...]:

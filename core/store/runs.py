@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, insert, select, update
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.study import ModelRevision, Run
 from core.store import schema
 from core.store.database import Database
@@ -37,7 +38,7 @@ class RunRepository:
     def get(self, run_id: str) -> Run:
         found = self._where(_R.c.id == run_id)
         if not found:
-            raise StudyError(f"The study has no run {run_id}.")
+            raise StudyError(message("The study has no run {run}.", run=run_id))
         return found[0]
 
     def find(self, name: str) -> Run | None:
@@ -63,7 +64,9 @@ class ModelRepository:
         """Add a revision beneath its parent; StudyError where the parent is of another run."""
         with self._database.write() as transaction:
             if revision.parent_id is not None and self.get(revision.parent_id).run_id != revision.run_id:
-                raise StudyError(f"Model revision {revision.id} has a parent of another run.")
+                raise StudyError(
+                    message("Model revision {revision} has a parent of another run.", revision=revision.id)
+                )
             insert_in_order(transaction.connection, _M, [to_row(revision)])
             transaction.record("model.add", f"model {revision.id}", new=revision)
             if activate:
@@ -73,7 +76,7 @@ class ModelRepository:
         with self._database.read() as connection:
             row = connection.execute(select(_M).where(_M.c.id == revision_id)).one_or_none()
         if row is None:
-            raise StudyError(f"The study has no model revision {revision_id}.")
+            raise StudyError(message("The study has no model revision {revision}.", revision=revision_id))
         return from_row(row, ModelRevision)
 
     def of_run(self, run_id: str) -> tuple[ModelRevision, ...]:

@@ -7,6 +7,7 @@ from collections import Counter
 from sqlalchemy import ColumnElement, delete, insert, select
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.study import Split
 from core.domain.vocabulary import Part
 from core.store import schema
@@ -35,7 +36,7 @@ class SplitRepository:
     def get(self, split_id: str) -> Split:
         found = self._where(_T.c.id == split_id)
         if not found:
-            raise StudyError(f"The study has no split {split_id}.")
+            raise StudyError(message("The study has no split {split}.", split=split_id))
         return found[0]
 
     def find(self, name: str) -> Split | None:

@@ -26,6 +26,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select
 
 from core.domain.errors import MarginaliaError, StudyError
+from core.domain.messages import message
 from core.platform.atomic import make_folder, storage_error
 from core.platform.regular import refuse_strange
 from core.platform.system import sync_folder
@@ -129,7 +130,7 @@ class Study:
         """
         folder = folder.absolute()
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise StudyError(f"{folder} is not empty; choose a new folder for the study.")
+            raise StudyError(message("{folder} is not empty; choose a new folder for the study.", folder=folder))
         refuse_place(_existing(folder), server)
         try:
             make_folder(folder.parent)
@@ -301,7 +302,9 @@ class Study:
         """Return the folder of the run's checkpoints and reports; made if missing and the study is writable."""
         folder = self.folder / (self.runs.get(run_id).folder or f"{RUNS}/{run_id}")
         if not folder.resolve().is_relative_to(self.folder.resolve()):
-            raise StudyError(f"Run {run_id} points outside the study; nothing was read or written there.")
+            raise StudyError(
+                message("Run {run} points outside the study; nothing was read or written there.", run=run_id)
+            )
         if self.writable:
             make_folder(folder)
         return folder
@@ -359,7 +362,9 @@ def _read_info(database: Database, folder: Path) -> StudyInfo:
         raise
     if row is None:
         database.close()
-        raise StudyError(f"The study in {folder} was not created completely; create it again.")
+        raise StudyError(
+            message("The study in {folder} was not created completely; create it again.", folder=folder)
+        )
     return from_row(row, StudyInfo)
 
 

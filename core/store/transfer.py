@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Column, Connection, CursorResult, MetaData, Select, Table, delete, insert, select
 
 from core.domain.errors import BadFileError
+from core.domain.messages import message
 
 _NOT_ROWS = frozenset({"alembic_version", "member", "presence"})
 """Tables that belong to the database and not to the study: its layout, who has rights there, and who is there."""
@@ -32,7 +33,9 @@ def compare(one: Connection, other: Connection) -> None:
     first, second = digests(one), digests(other)
     for name in sorted(first.keys() | second.keys()):
         if first.get(name) != second.get(name):
-            raise BadFileError(f"The copy of the table {name} does not hold what was copied; check the disk.")
+            raise BadFileError(
+                message("The copy of the table {name} does not hold what was copied; check the disk.", name=name)
+            )
 
 
 def digests(connection: Connection) -> dict[str, tuple[int, str]]:

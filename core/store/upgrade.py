@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 
 HEAD = "0010"
 """Layout of this program; numbers grow with every migration."""
@@ -22,13 +23,23 @@ def refuse_layout(place: object, version: str, *, writable: bool) -> None:
     """StudyError for a layout newer than the program's, and for an older one that is opened for reading only."""
     if version > HEAD:
         raise StudyError(
-            f"The study in {place} was made by a newer version of Marginalia (layout {version}; this "
-            f"program knows {HEAD}). Open it with that version; nothing was changed."
+            message(
+                "The study in {place} was made by a newer version of Marginalia (layout {version}; this "
+                "program knows {head}). Open it with that version; nothing was changed.",
+                place=place,
+                version=version,
+                head=HEAD,
+            )
         )
     if not writable:
         raise StudyError(
-            f"The study in {place} has the older layout {version}. Open it once for writing to upgrade it "
-            f"to {HEAD}; a copy of the old database is kept."
+            message(
+                "The study in {place} has the older layout {version}. Open it once for writing to upgrade it "
+                "to {head}; a copy of the old database is kept.",
+                place=place,
+                version=version,
+                head=HEAD,
+            )
         )
 
 

@@ -17,6 +17,7 @@ from typing import IO
 import msgspec
 
 from core.domain.errors import BadFileError, StudyLockedError
+from core.domain.messages import Sentence, joined, message
 from core.platform.atomic import atomic_write, storage_error
 from core.platform.regular import open_regular
 from core.platform.system import process_alive, try_lock, unlock
@@ -36,8 +37,20 @@ class LockOwner(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     since_utc: str
 
+    @property
+    def sentence(self) -> Sentence:
+        """Who it is, for the sentence shown to a second one."""
+        return message(
+            "{holder} ({user} on {host}, process {pid}, since {since} UTC)",
+            holder=self.holder,
+            user=self.user,
+            host=self.host,
+            pid=str(self.pid),
+            since=self.since_utc[:19],
+        )
+
     def __str__(self) -> str:
-        return f"{self.holder} ({self.user} on {self.host}, process {self.pid}, since {self.since_utc[:19]} UTC)"
+        return str(self.sentence)
 
 
 def user_name() -> str:
@@ -133,10 +146,18 @@ def _may_live(old: LockOwner, *, locks_work: bool) -> bool:
     return not locks_work and process_alive(old.pid)
 
 
-def _refusal(folder: Path, holder: LockOwner | None) -> str:
+def _refusal(folder: Path, holder: LockOwner | None) -> Sentence:
     if holder is None:
-        return f"The study in {folder} is in use by another program. Close it there, or wait until it is closed."
-    sentence = f"The study in {folder} is in use by {holder}. Close it there, or wait until it is closed."
+        return message(
+            "The study in {folder} is in use by another program. Close it there, or wait until it is closed.",
+            folder=folder,
+        )
+    sentence = message(
+        "The study in {folder} is in use by {holder}. Close it there, or wait until it is closed.",
+        folder=folder,
+        holder=holder.sentence,
+    )
     if holder.host != platform.node():
-        sentence += f" If that program is gone for certain, delete {HOLDER} in the study's folder."
+        gone = message("If that program is gone for certain, delete {file} in the study's folder.", file=HOLDER)
+        return joined([sentence, gone])
     return sentence

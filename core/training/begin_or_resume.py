@@ -11,6 +11,7 @@ import torch
 from core.data.roi_set import RoiSet
 from core.domain.errors import TrainingError
 from core.domain.events import Emit
+from core.domain.messages import message
 from core.model.accelerator import device_here, resolve_device
 from core.model.backbones import backbone_entry
 from core.model.network import PrototypeNetwork
@@ -36,8 +37,11 @@ def begin(
         facts, tensors = run_state.load(folder)
         if facts.config != config or facts.fingerprint != fingerprint:
             raise TrainingError(
-                f"The run in {folder} began with another configuration or other data: train a new run, or choose "
-                "a new folder."
+                message(
+                    "The run in {folder} began with another configuration or other data: train a new run, or "
+                    "choose a new folder.",
+                    folder=folder,
+                )
             )
     else:
         tensors = None
@@ -106,13 +110,21 @@ def check_freezing(config: TrainingConfig, network: PrototypeNetwork) -> None:
     blocks = len(network.blocks())
     if config.tuned_blocks > blocks or (config.tuned_blocks and not config.frozen_backbone):
         raise TrainingError(
-            f"tuned_blocks={config.tuned_blocks} asks for the last blocks of a frozen trunk: set "
-            f"frozen_backbone=true, and no more than its {blocks} blocks."
+            message(
+                "tuned_blocks={tuned_blocks} asks for the last blocks of a frozen trunk: set "
+                "frozen_backbone=true, and no more than its {blocks} blocks.",
+                tuned_blocks=config.tuned_blocks,
+                blocks=blocks,
+            )
         )
     if config.frozen_blocks >= blocks:
         raise TrainingError(
-            f"frozen_blocks={config.frozen_blocks} leaves nothing of the trunk to train: it has {blocks} blocks. "
-            "Choose fewer, or set frozen_backbone=true."
+            message(
+                "frozen_blocks={frozen_blocks} leaves nothing of the trunk to train: it has {blocks} blocks. "
+                "Choose fewer, or set frozen_backbone=true.",
+                frozen_blocks=config.frozen_blocks,
+                blocks=blocks,
+            )
         )
 
 
@@ -125,8 +137,14 @@ def check_normalisation(config: TrainingConfig) -> None:
     given = (*config.transform.mean, *config.transform.std)
     if max(abs(a - b) for a, b in zip(given, (*wanted.mean, *wanted.std), strict=True)) > NORMALISATION_TOLERANCE:
         raise TrainingError(
-            f"The ImageNet weights of {entry.name} expect an input normalised with {wanted.words}: set "
-            f"transform.mean={list(wanted.mean)} and transform.std={list(wanted.std)}."
+            message(
+                "The ImageNet weights of {backbone} expect an input normalised with {range}: set "
+                "transform.mean={mean} and transform.std={std}.",
+                backbone=entry.name,
+                range=wanted.words,
+                mean=list(wanted.mean),
+                std=list(wanted.std),
+            )
         )
 
 
@@ -136,5 +154,9 @@ def check_classes(training: RoiSet) -> None:
     for index, name in enumerate(training.class_names):
         if index not in present:
             raise TrainingError(
-                f"No lesion of the training part has the class {name}: label some, or train without this class."
+                message(
+                    "No lesion of the training part has the class {name}: label some, or train without this "
+                    "class.",
+                    name=name,
+                )
             )

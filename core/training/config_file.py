@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from core.domain.errors import BadFileError
+from core.domain.messages import message
 from core.training.config import TrainingConfig
 from core.training.presets import deviations
 
@@ -29,9 +30,11 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise BadFileError(f"{path} cannot be read ({error.strerror}); name another file.") from error
+        raise BadFileError(
+            message("{path} cannot be read ({reason}); name another file.", path=path, reason=error.strerror)
+        ) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadFileError(f"{path.name} is not a TOML file: {error}.") from error
+        raise BadFileError(message("{file} is not a TOML file: {error}.", file=path.name, error=error)) from error
     merged: dict[str, Any] = msgspec.to_builtins(TrainingConfig())
     _merge(merged, values, path.name, ())
     return merged
@@ -56,7 +59,9 @@ def unknown_setting(name: str) -> str:
 def _merge(into: dict[str, Any], values: Mapping[str, Any], file: str, above: tuple[str, ...]) -> None:
     for name, value in values.items():
         if name not in into or isinstance(into[name], dict) != isinstance(value, dict):
-            raise BadFileError(f"{file}: {unknown_setting('.'.join((*above, name)))}")
+            raise BadFileError(
+                message("{file}: {problem}", file=file, problem=unknown_setting(".".join((*above, name))))
+            )
         if isinstance(value, dict):
             _merge(into[name], value, file, (*above, name))
         else:

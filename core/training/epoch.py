@@ -11,6 +11,7 @@ from torch import nn
 
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import IsCancelled, never
+from core.domain.messages import message
 from core.model.accelerator import fixed_shapes, release_unused
 from core.model.precision import Precision, gradient_precision
 from core.training.batches import Source, TrainingBatch, prefetched
@@ -124,13 +125,19 @@ def _halve(task: EpochTask, size: int) -> None:
     current = min(task.memory.at_once, size)
     if current <= 1:
         raise TrainingError(
-            "There is not enough memory for a single image: choose a smaller input size or backbone, or free "
-            "memory."
+            message(
+                "There is not enough memory for a single image: choose a smaller input size or backbone, or free "
+                "memory."
+            )
         )
     if task.team.size > 1:  # the others are in the middle of an exchange
         raise TrainingError(
-            f"One of the processes has too little memory for {current} images at once: go on with "
-            f"machine.images_at_once={current // 2}."
+            message(
+                "One of the processes has too little memory for {current} images at once: go on with "
+                "machine.images_at_once={fewer}.",
+                current=current,
+                fewer=current // 2,
+            )
         )
     task.memory.at_once = (current + 1) // 2
     task.memory.halvings += 1
@@ -143,9 +150,14 @@ def _grads(optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:
 
 def _not_finite(task: EpochTask, batch: TrainingBatch, index: int) -> TrainingError:
     return TrainingError(
-        f"Training stopped: the loss is not a finite number in {task.name}, batch {index + 1} (lesions "
-        f"{describe_lesions(_culprits(batch))}). The last finite state is kept; check the images named, or lower "
-        "the learning rates."
+        message(
+            "Training stopped: the loss is not a finite number in {stage}, batch {batch} (lesions "
+            "{lesions}). The last finite state is kept; check the images named, or lower "
+            "the learning rates.",
+            stage=task.name,
+            batch=index + 1,
+            lesions=describe_lesions(_culprits(batch)),
+        )
     )
 
 

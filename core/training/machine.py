@@ -19,6 +19,7 @@ import torch
 
 from core.domain.errors import TrainingError
 from core.domain.events import Emit, Message
+from core.domain.messages import message
 from core.model.accelerator import fixed_shapes, is_accelerator, wait_for
 from core.model.backbones import COMPACT
 from core.model.network import Activations
@@ -137,7 +138,7 @@ def read_choice(folder: Path) -> MachineChoice | None:
         return None
     except (OSError, msgspec.MsgspecError) as error:
         raise TrainingError(
-            f"{folder / MACHINE_NAME} is damaged: delete it, or start the run in a new folder."
+            message("{path} is damaged: delete it, or start the run in a new folder.", path=folder / MACHINE_NAME)
         ) from error
 
 
@@ -148,7 +149,12 @@ def settle_machine(folder: Path, choose: Callable[[], MachineChoice], emit: Emit
         choice = choose()
         write_choice(folder, choice)
         if choice.how == "measured":
-            emit(Message(level="info", text=f"Using the fastest settings measured here: {choice.words}."))
+            emit(
+                Message(
+                    level="info",
+                    text=message("Using the fastest settings measured here: {words}.", words=choice.words),
+                )
+            )
     return choice
 
 
@@ -253,8 +259,10 @@ def _fastest(ways: list[MachineChoice], timing: _Timing) -> MachineChoice:
                 least[index] = min(took, least.get(index, took))
     if not least:
         raise TrainingError(
-            "There is not enough memory for a step: choose a smaller batch, input size or backbone, or free "
-            "memory."
+            message(
+                "There is not enough memory for a step: choose a smaller batch, input size or backbone, or free "
+                "memory."
+            )
         )
     best = min(least, key=lambda index: least[index])
     if 0 in least and least[best] > _WORTH * least[0]:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from core.domain.errors import TrainingError
+from core.domain.messages import Sentence, message
 from core.model.weights_places import LITE0, packaged_at_hand
 from core.training.config import TrainingConfig
 
@@ -51,7 +52,7 @@ class DeviationRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrainingPreset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    description: str
+    description: Sentence
     config: TrainingConfig
     why: dict[str, str] = {}
     """Field, as in ``loss.fine``, to the reason why it is not the paper's."""
@@ -72,19 +73,28 @@ class Deviation(msgspec.Struct, frozen=True, kw_only=True):
 def read_preset(name: str) -> TrainingPreset:
     """Return the preset with its reasons; TrainingError for a name that there is none of."""
     if name not in PRESETS:
-        raise TrainingError(f"There is no preset {name}: choose one of {', '.join(PRESETS)}.")
+        raise TrainingError(
+            message("There is no preset {name}: choose one of {presets}.", name=name, presets=", ".join(PRESETS))
+        )
     if name in DERIVED:
         return _protopnet_of(name, DERIVED[name])
     content = files("resources").joinpath("presets", f"{name}.json").read_bytes()
-    preset = msgspec.json.decode(content, type=TrainingPreset)
+    preset = msgspec.json.decode(content, type=TrainingPreset, dec_hook=_described)
     return msgspec.structs.replace(preset, config=msgspec.structs.replace(preset.config, preset=name))
+
+
+def _described(kind: type[Sentence], text: str) -> Sentence:
+    """msgspec's hook: the description in a preset's file is the id of a sentence."""
+    return message(text)
 
 
 def _protopnet_of(name: str, like: str) -> TrainingPreset:
     basis, own = read_preset(like), read_preset("protopnet").why
     config = msgspec.structs.replace(as_protopnet(basis.config), preset=name)
     return TrainingPreset(
-        description=f"ProtoPNet (k = 1, no fine-annotation loss) on the network of the preset {like}.",
+        description=message(
+            "ProtoPNet (k = 1, no fine-annotation loss) on the network of the preset {preset}.", preset=like
+        ),
         config=config,
         why=basis.why | own,
     )

@@ -18,6 +18,7 @@ from core.data.roi_set import RoiSet
 from core.domain.errors import TrainingError
 from core.domain.events import IsCancelled, never
 from core.domain.geometry import Box
+from core.domain.messages import message
 from core.domain.study import Prototype
 from core.model.distances import distances
 from core.model.network import PrototypeNetwork
@@ -53,15 +54,20 @@ def project(
     missing = sorted(set(own.tolist()) - set(training.label.tolist()))
     if missing:
         raise TrainingError(
-            f"The prototypes of class {training.class_names[missing[0]]} cannot be projected: no lesion of the "
-            "training part has this class."
+            message(
+                "The prototypes of class {name} cannot be projected: no lesion of the "
+                "training part has this class.",
+                name=training.class_names[missing[0]],
+            )
         )
     passes = stream_latents(network, training, batch=batch, features=features, kept=kept, cancelled=cancelled)
     nearest = _nearest(network, training, passes, own, forbidden, several=distinct != "no")
     if not np.isfinite(nearest.distance.min(axis=(0, 2))).all():
         raise TrainingError(
-            "The prototypes cannot be projected: the network's output is not finite, or every patch of a class is "
-            "marked as not medically relevant."
+            message(
+                "The prototypes cannot be projected: the network's output is not finite, or every patch of a "
+                "class is marked as not medically relevant."
+            )
         )
     if distinct != "no":
         chosen = assign_patches(nearest, own, training, distinct)

@@ -12,6 +12,7 @@ from scipy.cluster.vq import kmeans2
 from core.data.roi_set import RoiSet
 from core.domain.errors import TrainingError
 from core.domain.events import IsCancelled, never
+from core.domain.messages import message
 from core.model.network import PrototypeNetwork
 from core.training.fixed_draws import stored_masks
 from core.training.forgotten_patches import Cells
@@ -49,7 +50,9 @@ def start_from_kmeans(
         if len(mine) == 0:
             continue
         if len(cells[c]) == 0:
-            raise TrainingError(f"No lesion of the training part has the class {name}: it cannot be trained.")
+            raise TrainingError(
+                message("No lesion of the training part has the class {name}: it cannot be trained.", name=name)
+            )
         centres[mine] = _centres(cells[c], len(mine), seed + c)
     with exact(network):
         network.prototypes.copy_(torch.from_numpy(centres).reshape(network.prototypes.shape))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import TrainingError
+from core.domain.messages import message
 
 Float = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -73,9 +74,11 @@ def refit(
     if ridge <= 0:
         raise ValueError("the ridge must be positive: without it the problem may have no minimum")
     if len(table) == 0:
-        raise TrainingError("The last layer cannot be fitted: there are no training lesions with a label.")
+        raise TrainingError(
+            message("The last layer cannot be fitted: there are no training lesions with a label.")
+        )
     if not np.isfinite(table).all():
-        raise TrainingError("The last layer cannot be fitted: some similarities are not finite numbers.")
+        raise TrainingError(message("The last layer cannot be fitted: some similarities are not finite numbers."))
     problem = _Multinomial(table, labels, anchor, ridge)
     begin = anchor if start is None else start
     solution = newton(problem.value_and_gradient, problem.hessian, begin.ravel())

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.data.automatic_band import with_automatic_bands
 from core.data.roi_set import RoiSet
 from core.domain.errors import TrainingError
+from core.domain.messages import message
 from core.training.begin_or_resume import check_normalisation
 from core.training.config import TrainingConfig
 
@@ -20,14 +21,21 @@ def check_request(rois: RoiSet, parts: NDArray[np.str_], config: TrainingConfig)
         raise ValueError("parts needs one entry a ROI")
     if rois.transform != config.transform or rois.class_names != config.class_names:
         raise TrainingError(
-            "The ROIs were made with a different input transform or different classes: extract them again."
+            message(
+                "The ROIs were made with a different input transform or different classes: extract them again."
+            )
         )
     check_normalisation(config)
     if config.feature_dropout > 0 and not config.frozen_backbone:
-        raise TrainingError("feature_dropout works on the cache of a frozen backbone: set frozen_backbone=true.")
+        raise TrainingError(
+            message("feature_dropout works on the cache of a frozen backbone: set frozen_backbone=true.")
+        )
     if config.frozen_backbone and config.table_rows == "augmented":
         raise TrainingError(
-            "The cache of a frozen backbone holds un-augmented rows of the table only: set table_rows=unaugmented."
+            message(
+                "The cache of a frozen backbone holds un-augmented rows of the table only: set "
+                "table_rows=unaugmented."
+            )
         )
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from core.data.augment import ALL, REDRAWS, AugmentParameters, Candidates, generator
 from core.data.roi_set import RoiSet
 from core.domain.events import Emit, Message
+from core.domain.messages import message
 from core.imaging.raster import irrelevant
 from core.model.accelerator import free_memory, is_accelerator, sent
 from core.model.trunk import TrunkNetwork
@@ -177,6 +178,8 @@ def drawn_source(training: RoiSet, config: TrainingConfig, device: torch.device,
         return Augmented(training, config)
     home = plan_home(training, free_memory(device))
     if home == "streamed":
-        text = "The regions of interest do not fit the device's memory beside the network: they are streamed."
+        text = message(
+            "The regions of interest do not fit the device's memory beside the network: they are streamed."
+        )
         emit(Message(level="info", text=text))
     return OnDevice(training, config, device, home)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
 from core.domain.events import Emit, IsCancelled, Message
+from core.domain.messages import message
 from core.domain.vocabulary import Part
 from core.model.network import PrototypeNetwork
 from core.training.batches import Cached, Source
@@ -100,7 +101,7 @@ class RunStart:
             cached = Cached(regions.training, config, self.kept.of(regions.training))
             held_out = self.kept.early_of(regions.validation)
         else:
-            emit(Message(level="info", text="Computing the features of the frozen backbone once."))
+            emit(Message(level="info", text=message("Computing the features of the frozen backbone once.")))
             cached, held_out = frozen_source(
                 network, regions.training, regions.validation, config, folders_of(self.parent, own), cancelled
             )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.data.roi_set import RoiSet
 from core.domain.errors import ModelError
+from core.domain.messages import message
 from core.domain.vocabulary import Part
 from core.platform.atomic import atomic_write
 from core.store.hdf5 import open_guarded
@@ -98,7 +99,9 @@ def load_table(path: Path) -> SimilarityTable:
     try:
         with open_guarded(path) as file:
             if file.attrs.get("schema") != SCHEMA:
-                raise ModelError(f"{path.name} is not a similarity table that this version can read.")
+                raise ModelError(
+                    message("{file} is not a similarity table that this version can read.", file=path.name)
+                )
             text = {name: tuple(file[name].asstr()[:].tolist()) for name in _TEXT}
             return SimilarityTable(
                 scores=file["scores"][:].astype(np.float32),
@@ -108,5 +111,8 @@ def load_table(path: Path) -> SimilarityTable:
             )
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
         raise ModelError(
-            f"{path.name} cannot be read as a similarity table; train or project again to rebuild it."
+            message(
+                "{file} cannot be read as a similarity table; train or project again to rebuild it.",
+                file=path.name,
+            )
         ) from error

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from core.domain.errors import TrainingError
+from core.domain.messages import message
 from core.domain.study import Prototype
 from core.model.network import PrototypeNetwork
 from core.model.tensor_file import load_state, save_state
@@ -115,7 +116,10 @@ def load(folder: Path) -> tuple[Facts, Tensors]:
         return msgspec.convert(meta, Facts), tensors
     except msgspec.ValidationError as error:
         raise TrainingError(
-            f"The run in {folder} was written by another version of the program: start it in a new folder."
+            message(
+                "The run in {folder} was written by another version of the program: start it in a new folder.",
+                folder=folder,
+            )
         ) from error
 
 

@@ -21,6 +21,7 @@ from core.data.roi_set import RoiSet
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import IsCancelled, never
 from core.domain.geometry import Point
+from core.domain.messages import message
 from core.domain.study import Prototype
 from core.domain.vocabulary import Part
 from core.model.accelerator import device_here, resolve_device
@@ -86,7 +87,9 @@ def steer(
     """
     check_request(rois, parts, config)
     if steering.model.card.ridge is None:
-        raise TrainingError("The model's last layer was never fitted (stage A3): train it to the end before this.")
+        raise TrainingError(
+            message("The model's last layer was never fitted (stage A3): train it to the end before this.")
+        )
     make_folder(folder)
     write_config(config, folder)
     device = device_here(resolve_device(config.device).type)
@@ -136,16 +139,24 @@ def move_prototypes(
     """
     numbers = [one.number for one in places]
     if len(set(numbers)) < len(numbers) or not places:
-        raise TrainingError("Name one place for each prototype that is to look elsewhere.")
+        raise TrainingError(message("Name one place for each prototype that is to look elsewhere."))
     found = list(records)
     for one in places:
         if not 1 <= one.number <= len(records):
-            raise TrainingError(f"Prototype {one.number} is not in the model; it has {len(records)}.")
+            raise TrainingError(
+                message(
+                    "Prototype {number} is not in the model; it has {count}.",
+                    number=one.number,
+                    count=len(records),
+                )
+            )
         index = one.number - 1
         row, cell = patch_of_place(network, training, one)
         if forgotten and forgotten_cells(forgotten, training, network.grid)[row][cell]:
             raise TrainingError(
-                "This patch was marked as not medically relevant: choose another place or take the mark back."
+                message(
+                    "This patch was marked as not medically relevant: choose another place or take the mark back."
+                )
             )
         latent = infer_one(network, training, row).latent[0][:, cell[0], cell[1]]
         with exact(network):
@@ -161,16 +172,25 @@ def patch_of_place(network: PrototypeNetwork, training: RoiSet, one: SteeredPlac
     rows = [row for row, lesion in enumerate(training.lesion_ids) if lesion == one.lesion_id]
     if len(rows) != 1:
         raise TrainingError(
-            f"Lesion {one.lesion_id[:8]} is not in the training part: a prototype is a patch of a training "
-            "lesion, so that validation and test stay unseen."
+            message(
+                "Lesion {lesion} is not in the training part: a prototype is a patch of a training "
+                "lesion, so that validation and test stay unseen.",
+                lesion=one.lesion_id[:8],
+            )
         )
     own = training.class_names[int(network.prototype_class[one.number - 1])]
     if training.class_names[int(training.label[rows[0]])] != own:
-        raise TrainingError(f"Prototype {one.number} stands for {own}: choose a place in a lesion of this class.")
+        raise TrainingError(
+            message(
+                "Prototype {number} stands for {own}: choose a place in a lesion of this class.",
+                number=one.number,
+                own=own,
+            )
+        )
     x, y = training.image_to_input[rows[0]](one.place)
     side = training.transform.input_size
     if not (0 <= x < side and 0 <= y < side):
-        raise TrainingError("This place lies outside the part of the mammogram that the model sees.")
+        raise TrainingError(message("This place lies outside the part of the mammogram that the model sees."))
     height, width = network.grid
     return rows[0], (int(y * height / side), int(x * width / side))
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from core.domain.errors import TrainingError
+from core.domain.messages import message
 
 WAIT = timedelta(hours=2)
 """Longest wait of a process for the others: the leader may be projecting or evaluating meanwhile."""
@@ -48,8 +49,12 @@ class Team:
         each."""
         if draws < self.size:
             raise TrainingError(
-                f"A batch of {draws} cannot be divided among {self.size} processes: choose larger batches or "
-                "fewer processes."
+                message(
+                    "A batch of {draws} cannot be divided among {processes} processes: choose larger batches or "
+                    "fewer processes.",
+                    draws=draws,
+                    processes=self.size,
+                )
             )
         return slice(draws * self.rank // self.size, draws * (self.rank + 1) // self.size)
 
@@ -126,8 +131,10 @@ def _a_lost_process_in_words() -> Iterator[None]:
         if _LOST.search(str(error)) is None:
             raise
         raise TrainingError(
-            "Another process of this training ended before it was done: it was killed, cancelled, or lost its "
-            "machine. What was saved is kept; resume the run."
+            message(
+                "Another process of this training ended before it was done: it was killed, cancelled, or lost its "
+                "machine. What was saved is kept; resume the run."
+            )
         ) from error
 
 

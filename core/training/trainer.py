@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from core.data.roi_set import RoiSet
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled, Message, Metrics, Progress, never, silent
+from core.domain.messages import message
 from core.domain.study import Prototype
 from core.model.accelerator import device_here, is_accelerator
 from core.model.network import PrototypeNetwork
@@ -144,7 +145,7 @@ class Trainer:
         if not left_out:
             return None
         words = "; ".join(one.words for one in left_out)
-        self.emit(Message(level="info", text=f"Removed as not medically relevant: {words}."))
+        self.emit(Message(level="info", text=message("Removed as not medically relevant: {words}.", words=words)))
         return forgotten_cells(patches, self.data.training, self.network.grid)
 
     def features(self) -> torch.Tensor | None:
@@ -253,7 +254,9 @@ class Trainer:
         finally:
             self.network.prepare_inference()
         if memory.halvings > facts.halvings:
-            text = f"Not enough memory: continuing with {memory.at_once} images at a time."
+            text = message(
+                "Not enough memory: continuing with {at_once} images at a time.", at_once=memory.at_once
+            )
             self.emit(Message(level="warning", text=text))
             facts.at_once, facts.halvings = memory.at_once, memory.halvings
         sentence = stalled(step, losses, config)
@@ -337,7 +340,9 @@ class Trainer:
         weights = self.network.last.weight.detach().cpu().numpy().astype(np.float64)
         fit = malignancy_of(table, anchor, weights, ridge=facts.ridge, malignancy_fit=self.config.malignancy_fit)
         if fit is None:
-            text = "Malignancy is left undefined: the biopsied training lesions do not show both outcomes."
+            text = message(
+                "Malignancy is left undefined: the biopsied training lesions do not show both outcomes."
+            )
             self.emit(Message(level="warning", text=text))
             return {}
         with torch.no_grad():
@@ -366,7 +371,11 @@ class Trainer:
         report = self.clock.tick(self.state.facts.position, batch)
         if report is not None:
             done, total, eta = report
-            detail = f"epoch {step.epoch} of {step.epochs}" if step.epochs > 1 else ""
+            detail = (
+                message("epoch {epoch} of {epochs}", epoch=step.epoch, epochs=step.epochs)
+                if step.epochs > 1
+                else message("")
+            )
             speed = self.clock.rate(batch) if step.stage in GRADIENT_STAGES else None
             rate = None if speed is None else speed * self.lesions_an_epoch / self.batches_an_epoch
             self.emit(Progress(stage=step.stage, done=done, total=total, eta_s=eta, detail=detail, rate=rate))

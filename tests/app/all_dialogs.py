@@ -28,6 +28,7 @@ from app.views.train.machines_dialog import MachinesDialog
 from app.views.train.validation import ExternalValidationView
 from core.data.data_snapshot import DataChanges
 from core.domain.errors import ConflictError, TrainingError
+from core.domain.messages import message
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType
 from core.jobs.machine_report import GraphicsCard, MachineReport
@@ -76,7 +77,7 @@ def _close_after(visit: Visit, name: str, widget: QWidget) -> None:
 
 def _visit_questions(window: MainWindow, visit: Visit) -> None:
     conflict = ConflictError(
-        "Somebody else changed these labels of the lesion meanwhile; choose which ones it keeps.",
+        message("Somebody else changed these labels of the lesion meanwhile; choose which ones it keeps."),
         present=Labels(margin=MarginType.SPICULATED),
         wanted=Labels(margin=MarginType.INDISTINCT),
     )

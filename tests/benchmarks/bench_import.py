@@ -31,7 +31,7 @@ from core.data.importers.importing import run_import
 from core.domain.events import Event, Progress
 from core.domain.vocabulary import Laterality, ViewPosition
 from core.imaging.formats.codestream import jpeg_header
-from core.imaging.formats.dicom_pixels import decode_jpeg
+from core.imaging.formats.codestream_pixels import decode_jpeg
 from core.imaging.opencv import cv2
 from core.imaging.write_dicom import Encoding, MammogramHeader, write_mammogram
 from core.store.study import Study

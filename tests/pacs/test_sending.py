@@ -15,6 +15,7 @@ from pydicom.sequence import Sequence as Items
 from pynetdicom import AE, build_context
 
 from core.domain.errors import BadFileError, PacsError
+from core.domain.messages import message
 from core.pacs.client import connect
 from core.pacs.inbox import Inbox, Transfer
 from core.pacs.listener import Listener
@@ -82,7 +83,7 @@ class TestOrigin:
         class Breaking:
             def store(self, paths: Sequence[Path]) -> Iterator[Path]:
                 yield from paths[:3]
-                raise PacsError("archive did not answer.")
+                raise PacsError(message("archive did not answer."))
 
         with pytest.raises(PacsError, match=r"archive took 3 of 4 objects.*nothing is stored twice"):
             send(Breaking(), profile, made.files, SendingOrigin.SYNTHETIC)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from core.domain.errors import StorageFullError, StudyError
+from core.domain.messages import message
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType, Part
 from core.model.checkpoint import load_model
@@ -167,7 +168,7 @@ def test_a_disk_that_fails_at_the_commit_leaves_the_patient_whole(
     def fails(database: Database, patient_id: str) -> Tombstone:
         with database.write() as transaction:
             remove_rows(transaction, patient_id)
-            raise StorageFullError("study.db could not be written: the disk is full or failing.")
+            raise StorageFullError(message("study.db could not be written: the disk is full or failing."))
 
     with monkeypatch.context() as patch, Study.open(folder) as study:
         patch.setattr("core.store.study.forget_rows", fails)

@@ -22,7 +22,7 @@ from app.actions.actions import Actions
 from app.qt import settings
 from app.qt.spacing import dialog_column
 from app.qt.theme import Theme
-from app.qt.translation import LANGUAGES, tr
+from app.qt.translation import languages, tr
 from app.state.preferences import open_at_lesion, opens_at_lesion, show_others_first, shows_others_first
 from app.views.dialogs.new_study import put_study_place, study_place
 from app.widgets.label import Label
@@ -66,7 +66,7 @@ class SettingsDialog(QDialog):
         for theme in Theme:
             self.theme.addItem(names[theme], theme.value)
         self.theme.setCurrentIndex(self.theme.findData(settings.text("theme", Theme.DARK.value)))
-        for key, name in LANGUAGES.items():
+        for key, name in languages().items():
             self.language.addItem(name, key)
         self.language.setCurrentIndex(self.language.findData(language))
         self.at_lesion.setChecked(opens_at_lesion())

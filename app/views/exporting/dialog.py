@@ -31,6 +31,7 @@ from app.qt.translation import tr
 from app.widgets.label import Label
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, Event, IsCancelled, Progress
+from core.domain.messages import message
 from core.domain.study import RunStatus
 from core.exchange.export import export
 from core.exchange.formats import ExportFormat, ExportRequest, format_ids, format_of
@@ -256,7 +257,7 @@ def _job(study: Study, request: ExportRequest, identifiers: bool, passphrase: st
         if identifiers:
             if identity_key_kind(study.folder) == "passphrase":
                 if not passphrase:
-                    raise StudyError("Type the passphrase of the identity file.")
+                    raise StudyError(message("Type the passphrase of the identity file."))
                 identity = IdentityFile.open(study.folder, Passphrase(lambda: passphrase))
             else:
                 identity = IdentityFile.open(study.folder, KeyStore(study.info.id))

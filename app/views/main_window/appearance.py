@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMenu
 
 from app.qt import settings
 from app.qt.theme import Theme
-from app.qt.translation import LANGUAGES, tr
+from app.qt.translation import languages, tr
 
 
 def add_appearance(
@@ -19,7 +19,7 @@ def add_appearance(
     names = {Theme.DARK: tr("Dark"), Theme.LIGHT: tr("Light"), Theme.SYSTEM: tr("As the system")}
     chosen = settings.text("theme", Theme.DARK.value)
     _choice_menu(menu, tr("Theme"), {t.value: names[t] for t in Theme}, chosen, set_theme)
-    _choice_menu(menu, tr("Language"), dict(LANGUAGES), language, set_language)
+    _choice_menu(menu, tr("Language"), languages(), language, set_language)
 
 
 def _choice_menu(

@@ -284,7 +284,7 @@ class PacsDialog(QDialog):
         elif isinstance(value, ImportedExamination):
             self._show_brought(value)
         elif isinstance(error, SecretNeededError):
-            self._ask_secret(translate_message(error))
+            self._ask_secret(translate_message(error.sentence))
         elif isinstance(error, Cancelled):
             self.text.setText(tr("Cancelled; complete images are kept, and the transfer can be resumed."))
         elif error is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.qt.task import Job
 from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled
+from core.domain.messages import Sentence, message
 from core.pacs.credentials import secret_of
 from core.pacs.inbox import Inbox, Transfer
 from core.pacs.profile import Profile
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 class SecretNeededError(Exception):
     """The profile's password or token is in no key store; the screen asks and starts the job again."""
 
+    def __init__(self, sentence: Sentence) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
 
 @dataclass(frozen=True, kw_only=True)
 class PacsLogin:
@@ -33,7 +38,7 @@ class PacsLogin:
 
     @property
     def secret(self) -> str:
-        def ask(what: str) -> str:
+        def ask(what: Sentence) -> str:
             if not self.typed:
                 raise SecretNeededError(what)
             return self.typed
@@ -163,6 +168,6 @@ def _identity(study: Study, keep: KeepLink) -> IdentityFile:
     there = has_identity(study.folder)
     kind = identity_key_kind(study.folder) if there else "passphrase" if keep.passphrase else "key store"
     if kind == "passphrase" and not keep.passphrase:
-        raise StudyError("Type the passphrase of the identity file.")
+        raise StudyError(message("Type the passphrase of the identity file."))
     source = Passphrase(lambda: keep.passphrase) if kind == "passphrase" else KeyStore(study.info.id)
     return (IdentityFile.open if there else IdentityFile.create)(study.folder, source)

@@ -13,6 +13,7 @@ from app.views.review.case_sheet import ENDLESS, CaseSheet
 from app.views.review.page import Page
 from app.views.review.sheet import WIDTH
 from core.domain.errors import MarginaliaError
+from core.domain.messages import message
 from core.platform.atomic import atomic_write
 
 _PAPER_HEIGHT = WIDTH * 297 / 210
@@ -27,7 +28,9 @@ def export(page: Page, path: Path) -> Path:
     makers = {".html": _html, ".pdf": _pdf, ".png": _png}
     make = makers.get(path.suffix.lower())
     if make is None:
-        raise MarginaliaError(f"{path.name} cannot be written: choose a name that ends in .html, .pdf or .png.")
+        raise MarginaliaError(
+            message("{file} cannot be written: choose a name that ends in .html, .pdf or .png.", file=path.name)
+        )
     atomic_write(path, make(page))
     return path
 

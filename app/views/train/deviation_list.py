@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from app.qt.sentences import translate_message
 from app.qt.translation import tr
 from app.views.train.field_names import titled
 from app.widgets.explain.numbers import localised
@@ -44,7 +43,7 @@ class DeviationList(QScrollArea):
                 label.setWordWrap(True)
                 column.addWidget(label)
             if row.why:
-                why = Label(sentence(translate_message(row.why)))
+                why = Label(sentence(tr(row.why)))
                 why.setObjectName("faint")
                 why.setWordWrap(True)
                 column.addWidget(why)
@@ -54,7 +53,7 @@ class DeviationList(QScrollArea):
 
 
 def _shown(value: str) -> str:
-    return {"True": tr("yes"), "False": tr("no")}.get(value) or localised(translate_message(value))
+    return {"True": tr("yes"), "False": tr("no")}.get(value) or localised(tr(value))
 
 
 def sentence(text: str) -> str:

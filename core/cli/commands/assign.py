@@ -22,6 +22,7 @@ from core.cli import lookup
 from core.cli.console import Console
 from core.cli.parsing import add_action, add_actions
 from core.cli.text import count, table
+from core.domain.messages import as_text
 
 if TYPE_CHECKING:
     from core.store.study import Study
@@ -156,7 +157,7 @@ def _change(study: Study, arguments: argparse.Namespace, console: Console) -> No
 def _document(state: GroupState) -> dict[str, Any]:
     import msgspec
 
-    return dict(msgspec.to_builtins(state))
+    return dict(msgspec.to_builtins(state, enc_hook=as_text))
 
 
 def _text(state: GroupState) -> str:

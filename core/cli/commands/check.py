@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from core.cli import lookup
 from core.cli.console import Console
 from core.cli.text import count
+from core.domain.messages import as_text
 
 if TYPE_CHECKING:
     from core.tasks.studies.compress import Compressed
@@ -70,10 +71,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     checked = f"{count(report.images, 'image')} and {count(report.lesions, 'lesion')}"
     lines.append(f"The study is {word}: {checked} checked.")
     lines.append(f"Head of the audit trail: {verdict.head}")
-    result = msgspec.to_builtins(report)
+    result = msgspec.to_builtins(report, enc_hook=as_text)
     if saved is not None:
         lines.append(f"Compressed: {count(saved.files, 'file')}, {saved.saved_bytes / 1e6:.1f} MB less.")
-        result["compressed"] = msgspec.to_builtins(saved)
+        result["compressed"] = msgspec.to_builtins(saved, enc_hook=as_text)
     console.result(result, "\n".join(lines))
     return 0 if report.good else 1
 

@@ -20,6 +20,7 @@ from core.cli import lookup
 from core.cli.console import Console
 from core.cli.parsing import add_action, add_actions
 from core.cli.text import count
+from core.domain.messages import as_text
 from core.domain.vocabulary import BiradsCategory, MarginType, MassDensity, MassShape, Pathology
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 found = disputes(study, own)
                 lines = [f"{one.lesion_id}  {one.pseudonym}  {', '.join(one.differ)}" for one in found]
                 text = "\n".join(lines) or "No lesion waits for an adjudication."
-                console.result({"disputes": msgspec.to_builtins(found)}, text)
+                console.result({"disputes": msgspec.to_builtins(found, enc_hook=as_text)}, text)
             case "decide":
                 _decide(study, arguments, console)
             case _:
@@ -117,7 +118,7 @@ def _list(study: Study, console: Console) -> None:
     for one in found.values():
         of = ", ".join(f"{names[source.reader_id]}: {source.labels.margin}" for source in one.sources)
         lines.append(f"{one.lesion_id}  {one.labels.margin}  {one.how} by {one.who} {one.created_utc[:10]} ({of})")
-    document = {"consensus": msgspec.to_builtins(list(found.values()))}
+    document = {"consensus": msgspec.to_builtins(list(found.values()), enc_hook=as_text)}
     console.result(document, "\n".join(lines) or "No lesion has a consensus yet.")
 
 
@@ -136,6 +137,6 @@ def _decide(study: Study, arguments: argparse.Namespace, console: Console) -> No
     drawn_by = named_reader(study, arguments.drawing).id if arguments.drawing else None
     made = study.consensus.adjudicate(lesion_id, reader.id, labels, drawn_by=drawn_by)
     console.result(
-        {"consensus": msgspec.to_builtins(made)},
+        {"consensus": msgspec.to_builtins(made, enc_hook=as_text)},
         f"{reader.name} decided that lesion {lesion_id} is {labels.margin}.",
     )

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.cli.console import Console
+from core.domain.messages import as_text, message
 
 if TYPE_CHECKING:
     from core.deidentify.options import BlackOut
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     report = deidentify_files(
         files_below(arguments.path), arguments.out, options, emit=console.emit, cancelled=console.cancelled
     )
-    console.result(msgspec.to_builtins(report), "\n".join(summary(report)))
+    console.result(msgspec.to_builtins(report, enc_hook=as_text), "\n".join(summary(report)))
     return 0
 
 
@@ -76,16 +77,28 @@ def _secret(arguments: argparse.Namespace) -> bytes:
         with Study.open(arguments.study, writable=False) as study:
             secret = study.links.secret("de-identification")
         if secret is None:
-            raise StudyError("This study keeps no links, so it has no secret either; use --secret with a file.")
+            raise StudyError(
+                message("This study keeps no links, so it has no secret either; use --secret with a file.")
+            )
         return secret
     if arguments.secret is None:
         return new_secret()
     try:
         content = Path(arguments.secret).read_bytes()
     except OSError as error:
-        raise BadFileError(f"{arguments.secret} cannot be read ({error.strerror}); name another file.") from error
+        raise BadFileError(
+            message(
+                "{path} cannot be read ({reason}); name another file.",
+                path=arguments.secret,
+                reason=error.strerror,
+            )
+        ) from error
     if len(content) < 16:
-        raise BadFileError(f"{arguments.secret} holds {len(content)} bytes; a secret needs 16 or more.")
+        raise BadFileError(
+            message(
+                "{path} holds {count} bytes; a secret needs 16 or more.", path=arguments.secret, count=len(content)
+            )
+        )
     return content
 
 
@@ -99,7 +112,9 @@ def _rectangle(text: str) -> BlackOut:
         left, top, right, bottom = (int(part) for part in text.split(","))
         return msgspec.convert({"left": left, "top": top, "right": right, "bottom": bottom}, BlackOut)
     except (ValueError, msgspec.ValidationError) as error:
-        raise StudyError(f"{text!r} is not a rectangle; give LEFT,TOP,RIGHT,BOTTOM in pixels.") from error
+        raise StudyError(
+            message("{text!r} is not a rectangle; give LEFT,TOP,RIGHT,BOTTOM in pixels.", text=text)
+        ) from error
 
 
 def _rules(path: Path | None) -> tuple[BlackOut, ...]:
@@ -113,4 +128,6 @@ def _rules(path: Path | None) -> tuple[BlackOut, ...]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=tuple[BlackOut, ...])
     except (OSError, msgspec.MsgspecError) as error:
-        raise BadFileError(f"{path.name} is not a list of rules for black-out: {error}.") from error
+        raise BadFileError(
+            message("{file} is not a list of rules for black-out: {error}.", file=path.name, error=error)
+        ) from error

@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from core.cli.console import Console
+from core.domain.messages import as_text, message
 
 HELP = "make a synthetic study, train on it, explain it, and open the result"
 
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     try:
         config = PhantomConfig(patients=arguments.patients, seed=arguments.seed)
     except ValueError as error:
-        raise MarginaliaError(f"{error}.") from error
+        raise MarginaliaError(message("{error}.", error=error)) from error
     result = make_demo(
         arguments.folder,
         config=config,
@@ -53,5 +54,5 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result.seconds.items())
     lines.append(f"Time: {times}.")
     lines.append(f"Report: {result.report} (open it in a browser). Study: {result.study}")
-    console.result(msgspec.to_builtins(result), "\n\n".join(lines))
+    console.result(msgspec.to_builtins(result, enc_hook=as_text), "\n\n".join(lines))
     return 0

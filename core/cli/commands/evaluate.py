@@ -28,6 +28,7 @@ from core.cli import lookup
 from core.cli.console import Console
 from core.cli.outputs import add_overwrite, check_output
 from core.domain.errors import MarginaliaError
+from core.domain.messages import message
 
 if TYPE_CHECKING:
     from core.tasks.review.evaluation_output import Evaluation
@@ -57,13 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def look_up(arguments: argparse.Namespace) -> None:
     if (arguments.predictions is None) == (arguments.study is None):
-        raise MarginaliaError("Name a study and its runs, or a table with --predictions.")
+        raise MarginaliaError(message("Name a study and its runs, or a table with --predictions."))
     if arguments.out is not None:
         check_output(arguments.out, overwrite=arguments.overwrite)
     if arguments.predictions is not None:
         lookup.check_input(arguments.predictions)
         if arguments.maps:
-            raise MarginaliaError("--maps needs a run: a table of predictions holds no maps.")
+            raise MarginaliaError(message("--maps needs a run: a table of predictions holds no maps."))
         return
     lookup.check_study(arguments.study)
     if not arguments.runs:

@@ -24,6 +24,7 @@ from pathlib import Path
 from core.cli import lookup
 from core.cli.console import Console
 from core.cli.parsing import add_action, add_actions
+from core.domain.messages import as_text
 
 HELP = "train the baselines and reproduce the paper's Table 1 and figures"
 
@@ -124,5 +125,5 @@ def _table1(arguments: argparse.Namespace, console: Console) -> int:
     lines = ["SYNTHETIC DATA." if outcome.synthetic else ""]
     lines += [f"{title}. {sentence}" for title, said in outcome.verdicts.items() for sentence in said]
     lines.append(f"Trained for {outcome.training_seconds / 60:.1f} minutes. Open {outcome.page} in a browser.")
-    console.result(msgspec.to_builtins(outcome), "\n".join(line for line in lines if line))
+    console.result(msgspec.to_builtins(outcome, enc_hook=as_text), "\n".join(line for line in lines if line))
     return 0

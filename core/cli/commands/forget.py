@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from core.cli import lookup
 from core.cli.console import Console
 from core.cli.identity_prompt import open_identity
+from core.domain.messages import as_text
 
 if TYPE_CHECKING:
     pass
@@ -44,5 +45,5 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             report = forget(study, arguments.patient, open_identity=lambda: open_identity(study))
         else:
             report = planned(study, find_patient(study, arguments.patient))
-    console.result(msgspec.to_builtins(report), forget_text(report))
+    console.result(msgspec.to_builtins(report, enc_hook=as_text), forget_text(report))
     return 0

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from core.cli.console import Console
 from core.cli.parsing import add_named_actions
+from core.domain.messages import as_text, message
 
 if TYPE_CHECKING:
     from core.jobs.hosts import Hosts, RemoteHost
@@ -106,11 +107,13 @@ def _confirm(hosts: Hosts, arguments: argparse.Namespace, console: Console) -> N
     host = hosts.get(arguments.name)
     if not arguments.yes:
         if not sys.stdin.isatty():
-            raise TrainingError("A machine is confirmed by a person: answer on the terminal, or add --yes.")
+            raise TrainingError(
+                message("A machine is confirmed by a person: answer on the terminal, or add --yes.")
+            )
         sys.stderr.write(f"Regions of interest may be sent to {destination(host)}. yes/no: ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() != "yes":
-            raise TrainingError(f"{host.name} was not confirmed; nothing is sent to it.")
+            raise TrainingError(message("{host} was not confirmed; nothing is sent to it.", host=host.name))
     hosts.put(confirm(host))
     console.result(_line(hosts.get(host.name)), f"Confirmed: {destination(host)}.")
 
@@ -124,7 +127,7 @@ def _test(host: RemoteHost, console: Console) -> None:
     said = problems_of(found)
     for sentence in said:
         console.warn(sentence)
-    document = {"host": host.name, "works": True, **msgspec.to_builtins(found), "warnings": said}
+    document = {"host": host.name, "works": True, **msgspec.to_builtins(found, enc_hook=as_text), "warnings": said}
     console.result(document, f"{host.name} answers, and its program works: {found.words}.")
 
 

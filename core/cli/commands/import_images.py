@@ -49,6 +49,7 @@ from core.cli import lookup
 from core.cli.console import Console
 from core.cli.identity_prompt import IdentityPrompt
 from core.cli.text import count
+from core.domain.messages import as_text, message
 from core.platform.plugins import plugin_names
 
 if TYPE_CHECKING:
@@ -235,7 +236,10 @@ def _report(
                 "Files were not decoded, so unreadable ones and those already in the study are not known yet; "
                 "--decode finds them."
             )
-    document = msgspec.to_builtins(report) | {"dry_run": arguments.dry_run, "already_in_study": max(there, 0)}
+    document = msgspec.to_builtins(report, enc_hook=as_text) | {
+        "dry_run": arguments.dry_run,
+        "already_in_study": max(there, 0),
+    }
     if arguments.dry_run and not arguments.decode:
         document["already_in_study"] = None
     console.result(document, "\n".join(lines))
@@ -273,7 +277,7 @@ def _results(arguments: argparse.Namespace, console: Console) -> int:
     with Study.open(arguments.study, writable=not arguments.dry_run) as study:
         if arguments.identity != "drop" and not has_identity(study.folder):
             raise StudyError(
-                "This study has no identity file, so original identifiers cannot be followed to images."
+                message("This study has no identity file, so original identifiers cannot be followed to images.")
             )
         read = read_results(
             study,
@@ -290,7 +294,7 @@ def _results(arguments: argparse.Namespace, console: Console) -> int:
         f"{verb} {count(read.files, 'result')} back: {count(read.fine_annotations, 'fine annotation')} and "
         f"{count(read.labels, 'description')} of {read.reader}, {count(read.new_lesions, 'new lesion')}."
     )
-    console.result(msgspec.to_builtins(read), "\n".join(lines))
+    console.result(msgspec.to_builtins(read, enc_hook=as_text), "\n".join(lines))
     return 0
 
 

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 
 from core.cli.console import Console
 from core.cli.parsing import add_named_actions
+from core.domain.messages import as_text, message
 
 if TYPE_CHECKING:
     from core.jobs.launcher_profiles import StoredLauncher
@@ -74,12 +75,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             made = _made(arguments)
             profiles.put(made)
             text = f"Set up {made.name}. Next: marginalia launchers test {made.name}"
-            console.result(msgspec.to_builtins(made), text)
+            console.result(msgspec.to_builtins(made, enc_hook=as_text), text)
         case "list":
             known = profiles.all()
             text = "\n".join(f"{one.name}  {_words(one)}" for one in known)
             empty = "There are no launchers but local and slurm. Next: marginalia launchers add --help"
-            console.result({"launchers": msgspec.to_builtins(known)}, text or empty)
+            console.result({"launchers": msgspec.to_builtins(known, enc_hook=as_text)}, text or empty)
         case "test":
             _test(arguments, console)
         case "remove":
@@ -106,7 +107,9 @@ def _made(arguments: argparse.Namespace) -> StoredLauncher:
     if not arguments.hosts:
         return made
     if made != SlurmOptions(name=arguments.name):
-        raise TrainingError("--hosts makes a pool of machines; the other options are for Slurm: leave them out.")
+        raise TrainingError(
+            message("--hosts makes a pool of machines; the other options are for Slurm: leave them out.")
+        )
     for name in arguments.hosts:
         Hosts().get(name)
     return HostPool(name=arguments.name, hosts=tuple(arguments.hosts))
@@ -138,7 +141,7 @@ def _test(arguments: argparse.Namespace, console: Console) -> None:
         f"{arguments.name} works: job {found.job} ran on {found.node} with {found.words}; its program is "
         f"{found.code_version}."
     )
-    console.result(msgspec.to_builtins(found), text)
+    console.result(msgspec.to_builtins(found, enc_hook=as_text), text)
 
 
 def _test_hosts(names: tuple[str, ...], console: Console) -> None:
@@ -158,6 +161,6 @@ def _test_hosts(names: tuple[str, ...], console: Console) -> None:
             documents.append({"host": name, "works": False, "problem": str(error)})
             lines.append(f"{name}: {error}")
             continue
-        documents.append({"host": name, "works": True, **msgspec.to_builtins(found)})
+        documents.append({"host": name, "works": True, **msgspec.to_builtins(found, enc_hook=as_text)})
         lines.append(" ".join([f"{name}: {found.words}.", *problems_of(found)]))
     console.result({"hosts": documents}, "\n".join(lines))

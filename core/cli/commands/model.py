@@ -26,6 +26,7 @@ from core.cli.console import Console
 from core.cli.outputs import add_overwrite, check_output
 from core.cli.parsing import add_action, add_actions
 from core.cli.text import count, table
+from core.domain.messages import as_text
 
 HELP = "export, import and show models as files"
 
@@ -112,7 +113,7 @@ def run_import(arguments: argparse.Namespace, console: Console) -> int:
         lines.append("Explanations show 'picture not shared' in place of the prototypes' lesions.")
     if not arguments.split:
         lines.append("It was imported without --split, so it cannot be pruned here.")
-    console.result(msgspec.to_builtins(done), "\n".join(lines))
+    console.result(msgspec.to_builtins(done, enc_hook=as_text), "\n".join(lines))
     return 0
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from core.cli.console import Console
 from core.cli.text import shell_word
+from core.domain.messages import message
 
 HELP = "write synthetic mammograms that `import` reads"
 
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             slices=arguments.slices,
         )
     except ValueError as error:
-        raise MarginaliaError(f"{error}.") from error
+        raise MarginaliaError(message("{error}.", error=error)) from error
     table = write_study_source(
         arguments.folder, config, workers=arguments.workers, emit=console.emit, cancelled=console.cancelled
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from core.cli import lookup
 from core.cli.console import Console
+from core.domain.messages import as_text
 
 HELP = "list a model's prototypes, with weights, purity and cost of removal"
 
@@ -35,6 +36,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     with Study.open(arguments.study, writable=False) as study:
         facts, together = describe(study, finished_run(study, arguments.run), cancelled=console.cancelled)
-    document = {"prototypes": msgspec.to_builtins(facts), "removable_together": together}
+    document = {"prototypes": msgspec.to_builtins(facts, enc_hook=as_text), "removable_together": together}
     console.result(document, facts_text(facts, together))
     return 0

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from core.cli import lookup
 from core.cli.console import Console
 from core.domain.errors import MarginaliaError
+from core.domain.messages import message
 
 if TYPE_CHECKING:
     from core.domain.study import ModelRevision
@@ -42,7 +43,7 @@ def look_up(arguments: argparse.Namespace) -> None:
     lookup.check_study(arguments.study)
     lookup.check_run(arguments.study, arguments.run, finished=True)
     if not (arguments.numbers or arguments.undo or arguments.redo or arguments.history):
-        raise MarginaliaError("Name the prototypes to remove, or add --undo, --redo or --history.")
+        raise MarginaliaError(message("Name the prototypes to remove, or add --undo, --redo or --history."))
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

@@ -24,6 +24,7 @@ from core.cli.console import Console
 from core.cli.outputs import add_overwrite, check_output
 from core.cli.parsing import add_action, add_actions
 from core.cli.text import count
+from core.domain.messages import as_text, message
 
 if TYPE_CHECKING:
     from core.domain.reading import ReaderStudy
@@ -108,7 +109,10 @@ def _list(study: Study, console: Console) -> None:
 
     found = study.reader_studies.all()
     lines = [f"{one.name}: {count(len(one.lesion_ids), 'lesion')}, made {one.created_utc[:10]}" for one in found]
-    console.result({"reader_studies": msgspec.to_builtins(found)}, "\n".join(lines) or "No reader studies yet.")
+    console.result(
+        {"reader_studies": msgspec.to_builtins(found, enc_hook=as_text)},
+        "\n".join(lines) or "No reader studies yet.",
+    )
 
 
 def _import(study: Study, made: ReaderStudy, file: Path, console: Console) -> None:
@@ -141,11 +145,15 @@ def _evaluate(study: Study, made: ReaderStudy, console: Console) -> None:
 
     if not study.reader_studies.readings(made.id):
         raise StudyError(
-            f"Nobody has read {made.name} yet; read it in the window, on Review, or import readings with: "
-            f"marginalia reader-study import {study.folder} FILE.csv --name {made.name}"
+            message(
+                "Nobody has read {reader_study} yet; read it in the window, on Review, or import readings with: "
+                "marginalia reader-study import {folder} FILE.csv --name {reader_study}",
+                reader_study=made.name,
+                folder=study.folder,
+            )
         )
     figures = evaluate_reader_study(study, made, cancelled=console.cancelled)
-    console.result(msgspec.to_builtins(figures), figures_text(figures))
+    console.result(msgspec.to_builtins(figures, enc_hook=as_text), figures_text(figures))
 
 
 def _make(study: Study, arguments: argparse.Namespace, console: Console) -> None:
@@ -166,7 +174,7 @@ def _make(study: Study, arguments: argparse.Namespace, console: Console) -> None
         seed=arguments.seed,
     )
     console.result(
-        msgspec.to_builtins(made),
+        msgspec.to_builtins(made, enc_hook=as_text),
         f"Made the reader study {made.name} of {count(len(made.lesion_ids), 'lesion')}. Read it in the window, on "
         "Review.",
     )

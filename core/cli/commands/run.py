@@ -25,6 +25,7 @@ from core.cli.console import Console
 from core.cli.job_text import job_words, run_status
 from core.cli.parsing import add_action, add_actions
 from core.cli.text import count, table
+from core.domain.messages import as_text
 
 if TYPE_CHECKING:
     from core.domain.study import Run
@@ -109,7 +110,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
             described = describe_run(study, found)
             job = next(iter(job_lines(study, [found])), None)
-            document = {**msgspec.to_builtins(described), "job": msgspec.to_builtins(job)}
+            document = {
+                **msgspec.to_builtins(described, enc_hook=as_text),
+                "job": msgspec.to_builtins(job, enc_hook=as_text),
+            }
             console.result(document, _text(described, job))
         elif arguments.action == "rename":
             renamed = rename_run(study, found, arguments.name)
@@ -128,7 +132,7 @@ def compare(folder: Path, names: list[str], console: Console) -> int:
 
     with Study.open(folder, writable=False) as study:
         found = compare_runs(study, names, cancelled=console.cancelled)
-    console.result({"comparisons": msgspec.to_builtins(found)}, comparison_text(found))
+    console.result({"comparisons": msgspec.to_builtins(found, enc_hook=as_text)}, comparison_text(found))
     return 0
 
 

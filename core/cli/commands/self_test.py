@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from core.cli.console import Console
+from core.domain.messages import as_text
 
 HELP = "run the built-in checks on this machine, and write a report"
 
@@ -31,8 +32,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     make_folder(arguments.out)
     report = self_test(arguments.place or arguments.out, emit=console.emit, cancelled=console.cancelled)
     text = self_test_text(report)
-    document = {**msgspec.to_builtins(report), "passed": report.passed}
-    atomic_write(arguments.out / "report.json", msgspec.json.format(msgspec.json.encode(document), indent=1))
+    document = {**msgspec.to_builtins(report, enc_hook=as_text), "passed": report.passed}
+    atomic_write(
+        arguments.out / "report.json",
+        msgspec.json.format(msgspec.json.encode(document, enc_hook=as_text), indent=1),
+    )
     atomic_write(arguments.out / "report.txt", (text + "\n").encode())
     console.result(document, f"{text}\nThe report is in {arguments.out}.")
     return 0 if report.passed else 1

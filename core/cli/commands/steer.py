@@ -22,6 +22,7 @@ from core.cli import lookup
 from core.cli.console import Console
 from core.cli.text import shell_word
 from core.domain.errors import MarginaliaError
+from core.domain.messages import as_text, message
 
 if TYPE_CHECKING:
     from core.domain.study import Run
@@ -52,9 +53,9 @@ def look_up(arguments: argparse.Namespace) -> None:
     if arguments.undo or arguments.redo:
         return
     if arguments.number is None:
-        raise MarginaliaError("Name the prototype, or add --undo or --redo.")
+        raise MarginaliaError(message("Name the prototype, or add --undo or --redo."))
     if not arguments.not_this and (not arguments.look_at or arguments.place is None):
-        raise MarginaliaError("Give the place with --look-at LESION --place X Y, or add --not-this.")
+        raise MarginaliaError(message("Give the place with --look-at LESION --place X Y, or add --not-this."))
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -80,7 +81,9 @@ def _forget(study: Study, run_: Run, number: int, console: Console) -> int:
 
     count = len(trained_model(study, run_).card.prototypes)
     if not 1 <= number <= count:
-        raise MarginaliaError(f"Prototype {number} is not in the model; it has {count}.")
+        raise MarginaliaError(
+            message("Prototype {number} is not in the model; it has {count}.", number=number, count=count)
+        )
     mark_prototype(study, run_, number - 1, Mark.NOT_RELEVANT)
     text = f"Prototype {number} of {run_.name} is marked as not medically relevant; the next update forgets it."
     console.result({"run": run_.name, "prototype": number, "mark": Mark.NOT_RELEVANT.value}, text)
@@ -107,7 +110,9 @@ def _steer(study: Study, run_: Run, arguments: argparse.Namespace, console: Cons
     changes = found.differences(console.cancelled)
     document = outcome_document(found.outcome, (Part.VALIDATION,))
     document = {key: document[key] for key in ("before", "after", "flips")}
-    document["differences"] = {one.key: msgspec.to_builtins(one.comparison.difference) for one in changes}
+    document["differences"] = {
+        one.key: msgspec.to_builtins(one.comparison.difference, enc_hook=as_text) for one in changes
+    }
     lines = [outcome_text(found.outcome, (Part.VALIDATION,))]
     for one in changes:
         estimate = one.comparison.difference

@@ -25,6 +25,7 @@ from core.cli import lookup
 from core.cli.console import Console
 from core.cli.parsing import add_action, add_actions
 from core.cli.text import shell_word
+from core.domain.messages import as_text
 
 if TYPE_CHECKING:
     from core.store.study import Study
@@ -196,7 +197,7 @@ def _move(arguments: argparse.Namespace, console: Console) -> int:
     report = move_study(arguments.study, arguments.database)
     mark_trusted(arguments.study)
     console.result(
-        msgspec.to_builtins(report),
+        msgspec.to_builtins(report, enc_hook=as_text),
         f"Moved {report.rows:,} rows of {report.tables} tables to {report.place} and compared each of them. "
         f"Head of the audit trail: {report.head}. The former database is kept: delete it when nobody needs it.",
     )

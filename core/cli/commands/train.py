@@ -42,6 +42,7 @@ from core.cli import lookup
 from core.cli.console import Console
 from core.cli.text import shell_word
 from core.domain.errors import TrainingError
+from core.domain.messages import as_text, message
 
 if TYPE_CHECKING:
     from core.domain.study import Run
@@ -168,7 +169,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         return _in_a_team(arguments, console)
     if arguments.on and (arguments.launcher or is_helper() or leads_others()):
         raise TrainingError(
-            "--on sends each run to one machine: leave out --launcher, and start it without torchrun."
+            message("--on sends each run to one machine: leave out --launcher, and start it without torchrun.")
         )
     if is_helper():
         help_out(cancelled=console.cancelled)
@@ -176,7 +177,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     with leading() as way, Study.open(arguments.study) as study:
         launcher = launcher_of(arguments.launcher or "local")  # refused before anything is planned
         if arguments.update and not launcher.is_here:
-            raise TrainingError("--update begins from a run of this computer: leave out --launcher.")
+            raise TrainingError(message("--update begins from a run of this computer: leave out --launcher."))
         runs = _planned(study, config, arguments)
         told = Told(emit=console.emit, cancelled=console.cancelled)
         if arguments.detach:
@@ -197,7 +198,7 @@ def _in_a_team(arguments: argparse.Namespace, console: Console) -> int:
     from core.tasks.runs.team_processes import helpers
 
     if arguments.on or arguments.launcher or arguments.detach:
-        raise TrainingError("--processes trains here: leave out --on, --launcher and --detach.")
+        raise TrainingError(message("--processes trains here: leave out --on, --launcher and --detach."))
     with helpers(arguments.processes, sys.argv[1:]):
         return run(arguments, console)
 
@@ -208,7 +209,7 @@ def _show_left(left: list[LeftRun], arguments: argparse.Namespace, console: Cons
     lines = [f"{one.run}: {one.host or f'job {one.job}'}" for one in left]
     names = " ".join(one.run for one in left)
     lines.append(f"Follow: marginalia train {shell_word(arguments.study)} --resume {names}")
-    console.result({"runs": msgspec.to_builtins(left)}, "\n".join(lines))
+    console.result({"runs": msgspec.to_builtins(left, enc_hook=as_text)}, "\n".join(lines))
 
 
 def _configured(arguments: argparse.Namespace) -> TrainingConfig:
@@ -219,15 +220,22 @@ def _configured(arguments: argparse.Namespace) -> TrainingConfig:
     if taken and (arguments.folds or arguments.split or arguments.set or arguments.config or arguments.seeds):
         option = "--final" if arguments.final else "--resume" if arguments.resume else "--update"
         raise TrainingError(
-            f"{option} takes split and configuration from its run: leave out --folds, --split, --set, --config "
-            "and --seeds."
+            message(
+                "{option} takes split and configuration from its run: leave out --folds, --split, --set, --config "
+                "and --seeds.",
+                option=option,
+            )
         )
     if arguments.final and arguments.resume:
-        raise TrainingError("--final starts a new run and --resume goes on with one: leave out one of them.")
+        raise TrainingError(
+            message("--final starts a new run and --resume goes on with one: leave out one of them.")
+        )
     if arguments.update and (arguments.final or arguments.resume or arguments.on):
-        raise TrainingError("--update begins from a run of this computer: leave out --final, --resume and --on.")
+        raise TrainingError(
+            message("--update begins from a run of this computer: leave out --final, --resume and --on.")
+        )
     if arguments.seeds and arguments.seed is not None:
-        raise TrainingError("--seed and --seeds cannot be used together.")
+        raise TrainingError(message("--seed and --seeds cannot be used together."))
     device = [f"device={arguments.device}"] if arguments.device else []
     return configure(
         arguments.preset or _default_preset(arguments.study),
@@ -243,7 +251,7 @@ def _show_config(config: TrainingConfig, console: Console) -> int:
 
     from core.training.config_file import config_toml
 
-    console.result(msgspec.to_builtins(config), config_toml(config))
+    console.result(msgspec.to_builtins(config, enc_hook=as_text), config_toml(config))
     return 0
 
 

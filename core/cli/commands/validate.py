@@ -19,6 +19,7 @@ from pathlib import Path
 
 from core.cli import lookup
 from core.cli.console import Console
+from core.domain.messages import as_text
 
 HELP = "evaluate a model on a study that it never saw"
 
@@ -59,5 +60,5 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             cancelled=console.cancelled,
         )
     texts = [*(report_text(report) for report in found.reports), external_text(found)]
-    console.result(msgspec.to_builtins(found), "\n\n".join(texts))
+    console.result(msgspec.to_builtins(found, enc_hook=as_text), "\n\n".join(texts))
     return 0

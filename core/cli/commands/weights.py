@@ -19,6 +19,7 @@ from pathlib import Path
 from core.cli import lookup
 from core.cli.console import Console
 from core.cli.parsing import add_action, add_actions
+from core.domain.messages import as_text
 
 HELP = "list, import and check the ImageNet weights of the trunks"
 
@@ -54,7 +55,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 f"{row.network:20} {'here' if row.at_hand else f'missing: {row.remedy}'}  ({row.licence})"
                 for row in rows
             ]
-            console.result({"weights": [msgspec.to_builtins(row) for row in rows]}, "\n".join(lines))
+            console.result(
+                {"weights": [msgspec.to_builtins(row, enc_hook=as_text) for row in rows]}, "\n".join(lines)
+            )
         case "import":
             done = import_weights(arguments.file)
             console.result(
@@ -65,7 +68,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             checks = check_weights()
             lines = [f"{check.network:20} {check.words}" for check in checks]
             console.result(
-                {"checks": [msgspec.to_builtins(check) for check in checks]},
+                {"checks": [msgspec.to_builtins(check, enc_hook=as_text) for check in checks]},
                 "\n".join(lines) or "No weights are here. Next: marginalia weights list",
             )
             return 0 if all(check.passed is not False for check in checks) else 1

@@ -36,6 +36,7 @@ from core.data.importers.plan import ImportPlan, PlannedImage, PlannedLesion, re
 from core.data.importers.table import Row, read_table
 from core.data.importers.words import ILL_DEFINED, Notes, category, composition, one_margin
 from core.domain.errors import BadFileError
+from core.domain.messages import message, sentence_of, verbatim
 from core.domain.study import Labels
 from core.domain.vocabulary import Laterality, MarginType, MassShape, Pathology, ViewPosition
 
@@ -90,7 +91,13 @@ def read_cbis_ddsm(folder: Path, *, read_mask: ReadMask, skip_bad_rows: bool = F
     """
     tables = _tables(folder, MASSES)
     if not tables:
-        raise BadFileError(f"{folder} has no {MASSES[0]}; choose the folder that holds the tables of CBIS-DDSM.")
+        raise BadFileError(
+            message(
+                "{folder} has no {table}; choose the folder that holds the tables of CBIS-DDSM.",
+                folder=folder,
+                table=MASSES[0],
+            )
+        )
     copy = folder / JPEG_COPY
     files = _files_of_copy(folder, copy) if copy.is_file() else _files_by_folder(folder)
     reader = _CbisDdsmTables(files, read_mask)
@@ -155,40 +162,45 @@ class _CbisDdsmTables:
             known = self._where_of.setdefault(path, where)
             film = self.films.setdefault(known, _Film(path=path, row=row, lesions=[]))
             if film.row["patient_id"] != row["patient_id"]:
-                raise ValueError(f"its mammogram has a different patient_id in {known}.")
+                raise ValueError(message("its mammogram has a different patient_id in {known}.", known=known))
         except ValueError as error:
-            self.notes.wrong(where, str(error))
+            self.notes.wrong(where, sentence_of(error))
             return
         except _MissingError as missing:
-            self.notes.left_out(where, f"{missing}; the row is left out.")
+            self.notes.left_out(where, message("{reason}; the row is left out.", reason=sentence_of(missing)))
             return
         try:
             film.lesions.append(self._lesion(row, where))
         except ValueError as error:
-            self.notes.wrong(where, str(error))
+            self.notes.wrong(where, sentence_of(error))
         except (_MissingError, BadFileError) as missing:
-            sentence = str(missing).rstrip(".")
-            self.notes.left_out(where, f"{sentence}; the mammogram is imported without this mass.")
+            own = isinstance(missing, _MissingError)
+            sentence = sentence_of(missing) if own else verbatim(str(missing).rstrip("."))
+            self.notes.left_out(
+                where, message("{reason}; the mammogram is imported without this mass.", reason=sentence)
+            )
 
     def pass_over(self, table: Path) -> None:
         for row in read_table(table, required=("patient_id",)):
-            self.notes.left_out(f"{table.name}, {row.where}", "A calcification, not a mass, is left out.")
+            self.notes.left_out(f"{table.name}, {row.where}", message("A calcification, not a mass, is left out."))
 
     def _mammogram(self, row: Row) -> Path:
         candidates = self._candidates(row, "image file path")
         if len(candidates) > 1:
-            raise ValueError(f"{len(candidates)} files could be its mammogram; remove those that are not.")
+            raise ValueError(
+                message("{count} files could be its mammogram; remove those that are not.", count=len(candidates))
+            )
         return candidates[0]
 
     def _candidates(self, row: Row, column: str) -> list[Path]:
         """The files that a path may mean: of its series, else all of its folder. _MissingError without any."""
         named = PurePosixPath(row.required(column).replace("\\", "/"))
         if len(named.parts) < 2:
-            raise ValueError(f"the {column} {str(named)[:60]!r} has no folder.")
+            raise ValueError(message("the {column} {name!r} has no folder.", column=column, name=str(named)[:60]))
         files = self.files.get(named.parts[0], [])
         if not files:
             what = "mammogram" if column == "image file path" else "mask"
-            raise _MissingError(f"The folder of its {what} is missing")
+            raise _MissingError(message("The folder of its {what} is missing", what=what))
         of_series = [path for path in files if named.parts[-2] in path.parts]
         return of_series or files
 
@@ -205,11 +217,13 @@ class _CbisDdsmTables:
         mask = self._mask(row, where)
         outline, regions = mask_outline(mask)
         if outline is None:
-            raise _MissingError("Its mask is empty")
+            raise _MissingError(message("Its mask is empty"))
         if regions > 1:
-            self.notes.note(where, f"Its mask has {regions} regions; the largest is used as the mass.")
+            self.notes.note(
+                where, message("Its mask has {regions} regions; the largest is used as the mass.", regions=regions)
+            )
         if doubt:
-            self.notes.note(where, f"Labels of the mass: {doubt}.")
+            self.notes.note(where, message("Labels of the mass: {doubt}.", doubt=doubt))
         return PlannedLesion(
             outline=outline,
             drawn_on=(int(mask.shape[1]), int(mask.shape[0])),
@@ -229,9 +243,11 @@ class _CbisDdsmTables:
             mask = _black_and_white(self.read_mask(path))
             if mask is not None:
                 if place and candidates[0].name == named:
-                    self.notes.note(where, "Its cut-out and its mask are swapped; their pixels told them apart.")
+                    self.notes.note(
+                        where, message("Its cut-out and its mask are swapped; their pixels told them apart.")
+                    )
                 return mask
-        raise _MissingError("None of its files is a mask")
+        raise _MissingError(message("None of its files is a mask"))
 
 
 def _black_and_white(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
@@ -270,7 +286,13 @@ def _planned(film: _Film, where: str) -> PlannedImage:
 def _pathology(row: Row) -> Pathology | None:
     word = row["pathology"]
     if word not in _PATHOLOGY:
-        raise ValueError(f"{word[:40]!r} is not a known pathology; use one of {', '.join(_PATHOLOGY)}.")
+        raise ValueError(
+            message(
+                "{word!r} is not a known pathology; use one of {known}.",
+                word=word[:40],
+                known=", ".join(_PATHOLOGY),
+            )
+        )
     return _PATHOLOGY[word]
 
 

@@ -29,6 +29,7 @@ from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLes
 from core.data.importers.table import Row, member, parsed_number, read_table
 from core.domain.errors import BadFileError
 from core.domain.geometry import Point
+from core.domain.messages import Sentence, message, sentence_of
 from core.domain.shapes import Ellipse, Polygon, Role
 from core.domain.study import Labels, LesionOutline
 from core.domain.vocabulary import (
@@ -85,7 +86,7 @@ def read_choices(table: Path) -> dict[str, RegionChoice]:
             region = int(parsed_number(row, "region", smallest=1, largest=10_000) or 0)
             choices[row.required("image")] = RegionChoice(region=region, margin=member(row, "margin", MarginType))
         except ValueError as error:
-            issues.append(Issue(where=row.where, sentence=str(error), severity=Severity.WRONG))
+            issues.append(Issue(where=row.where, sentence=sentence_of(error), severity=Severity.WRONG))
     refuse_wrong(issues, table, skip=False)
     return choices
 
@@ -99,7 +100,11 @@ def read_cdd_cesm(
     """
     table = folder / "index.csv"
     if not table.is_file():
-        raise BadFileError(f"{folder} has no index.csv, the table of CDD-CESM; choose the folder that holds it.")
+        raise BadFileError(
+            message(
+                "{folder} has no index.csv, the table of CDD-CESM; choose the folder that holds it.", folder=folder
+            )
+        )
     reader = _CddCesmTables(folder=folder, read_mask=read_mask, choices=choices or {}, issues=[])
     rows = list(read_table(table, required=_REQUIRED))
     full = {_identity(row) for row in rows if row["image"].startswith("full/")}
@@ -107,8 +112,9 @@ def read_cdd_cesm(
     left_out = {row.where for row in doubled}
     images = [image for row in rows if row.where not in left_out if (image := reader.image(row)) is not None]
     if doubled:
-        sentence = (
-            f"{len(doubled)} images exist in two sizes (same patient, side and view); the full size is used."
+        sentence = message(
+            "{count} images exist in two sizes (same patient, side and view); the full size is used.",
+            count=len(doubled),
         )
         reader.say("", sentence, Severity.LEFT_OUT)
     reader.note_unused_choices()
@@ -130,12 +136,16 @@ class _CddCesmTables:
         self.issues = issues
         self.unused = set(choices)
 
-    def say(self, where: str, sentence: str, severity: Severity = Severity.NOTE) -> None:
+    def say(self, where: str, sentence: Sentence, severity: Severity = Severity.NOTE) -> None:
         self.issues.append(Issue(where=where, sentence=sentence, severity=severity))
 
     def note_unused_choices(self) -> None:
         for name in sorted(self.unused):
-            self.say("", f"A region was chosen for {name}, which has none to choose from.", Severity.NOTE)
+            self.say(
+                "",
+                message("A region was chosen for {name}, which has none to choose from.", name=name),
+                Severity.NOTE,
+            )
 
     def image(self, row: Row) -> PlannedImage | None:
         try:
@@ -151,7 +161,7 @@ class _CddCesmTables:
                 where=row.where,
             )
         except (ValueError, BadFileError) as error:
-            self.say(row.where, str(error), Severity.WRONG)
+            self.say(row.where, sentence_of(error), Severity.WRONG)
             return None
 
     def _lesion(self, row: Row, path: Path) -> PlannedLesion | None:
@@ -165,7 +175,11 @@ class _CddCesmTables:
         outline, margin = chosen
         words = [word for word in row["margin"].split("+") if word.strip()]
         if margin is None and len(words) > 1:
-            sentence = f"{name} has one region but several margins ({row['margin']}); its margin is left open."
+            sentence = message(
+                "{name} has one region but several margins ({row}); its margin is left open.",
+                name=name,
+                row=row["margin"],
+            )
             self.say(row.where, sentence)
         elif margin is None:
             margin = member(row, "margin", MarginType)
@@ -191,7 +205,14 @@ class _CddCesmTables:
             return _via_outlines(row["contours"])
         mask_path = path.parent.with_name(f"{path.parent.name}-masks") / path.name
         if not mask_path.is_file():
-            raise ValueError(f"the mask {mask_path.name} of {row['image']} is not in {mask_path.parent.name}.")
+            raise ValueError(
+                message(
+                    "the mask {mask} of {image} is not in {folder}.",
+                    mask=mask_path.name,
+                    image=row["image"],
+                    folder=mask_path.parent.name,
+                )
+            )
         return list(traced_outlines(self.read_mask(mask_path)))
 
     def _plausible(self, row: Row, path: Path, outlines: list[LesionOutline]) -> list[LesionOutline]:
@@ -212,7 +233,14 @@ class _CddCesmTables:
         if choice is not None and outlines:
             self.unused.discard(name)
             if choice.region > len(outlines):
-                raise ValueError(f"region {choice.region} was chosen for {name}, which has {len(outlines)}.")
+                raise ValueError(
+                    message(
+                        "region {region} was chosen for {name}, which has {count}.",
+                        region=choice.region,
+                        name=name,
+                        count=len(outlines),
+                    )
+                )
             return outlines[choice.region - 1], choice.margin
         plausible = self._plausible(row, path, outlines)
         if not outlines:
@@ -226,7 +254,11 @@ class _CddCesmTables:
             )
         else:
             return plausible[0], None
-        self.say(row.where, f"The mass of {name} is left out: {reason}.", Severity.LEFT_OUT)
+        self.say(
+            row.where,
+            message("The mass of {name} is left out: {reason}.", name=name, reason=reason),
+            Severity.LEFT_OUT,
+        )
         return None
 
 
@@ -263,7 +295,7 @@ def _via_outlines(text: str) -> list[LesionOutline]:
     try:
         shapes = msgspec.json.decode(text, type=list[_ViaPolygon | _ViaPolyline | _ViaEllipse | _ViaCircle])
     except msgspec.MsgspecError as error:
-        raise ValueError(f"the contours cannot be read ({error}).") from error
+        raise ValueError(message("the contours cannot be read ({error}).", error=error)) from error
     return [_via_outline(shape) for shape in shapes]
 
 
@@ -279,12 +311,12 @@ def _via_outline(shape: _ViaPolygon | _ViaPolyline | _ViaEllipse | _ViaCircle) -
     if isinstance(shape, _ViaCircle):
         return Ellipse(centre=(shape.cx, shape.cy), radius_x=shape.r, radius_y=shape.r, role=Role.MARGIN)
     if len(shape.all_points_x) != len(shape.all_points_y):
-        raise ValueError("a contour has different numbers of x and y coordinates.")
+        raise ValueError(message("a contour has different numbers of x and y coordinates."))
     points: list[Point] = list(zip(shape.all_points_x, shape.all_points_y, strict=True))
     if len(points) > 1 and points[0] == points[-1]:
         points.pop()
     if len(points) < 3:
-        raise ValueError("a contour has fewer than three points.")
+        raise ValueError(message("a contour has fewer than three points."))
     return Polygon(points=tuple(points))
 
 

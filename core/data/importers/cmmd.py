@@ -20,6 +20,7 @@ from core.data.importers.table import Row, read_table
 from core.data.importers.words import Notes
 from core.data.importers.workbook import read_workbook
 from core.domain.errors import BadFileError
+from core.domain.messages import message, sentence_of
 
 SOURCE = "CMMD"
 TABLES = ("CMMD_clinicaldata_revision.xlsx", "CMMD_clinicaldata_revision.csv")
@@ -36,7 +37,13 @@ def read_cmmd(folder: Path, *, skip_bad_rows: bool = False) -> ImportPlan:
     """
     table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
     if table is None:
-        raise BadFileError(f"{folder} has no {TABLES[0]}; choose the folder that holds the table of CMMD.")
+        raise BadFileError(
+            message(
+                "{folder} has no {table}; choose the folder that holds the table of CMMD.",
+                folder=folder,
+                table=TABLES[0],
+            )
+        )
     notes = Notes()
     images = [_image(folder, path) for path in _dicom_files(folder)]
     there = {image.patient for image in images}
@@ -45,11 +52,13 @@ def read_cmmd(folder: Path, *, skip_bad_rows: bool = False) -> ImportPlan:
         try:
             _take(row, there, sides, notes)
         except ValueError as error:
-            notes.wrong(row.where, str(error))
+            notes.wrong(row.where, sentence_of(error))
     kept = [image for image in images if not image.patient or image.patient in sides]
     for image in images:
         if image.patient and image.patient not in sides:
-            notes.left_out(image.where, "The table has no row of this image's patient; the image is left out.")
+            notes.left_out(
+                image.where, message("The table has no row of this image's patient; the image is left out.")
+            )
     refuse_wrong(notes.issues, table, skip=skip_bad_rows)
     return ImportPlan(source=SOURCE, images=tuple(kept), issues=tuple(notes.issues), folder=folder)
 
@@ -78,18 +87,25 @@ def _take(row: Row, there: set[str], sides: dict[str, set[str]], notes: Notes) -
     patient = row.required("id1").upper()
     side, abnormality = row.required("leftright").upper(), row.required("abnormality").lower()
     if not _PATIENT.fullmatch(patient) or side not in _SIDES or abnormality not in _ABNORMALITIES:
-        raise ValueError("it needs an ID1 such as D1-0001, L or R, and calcification, mass or both.")
+        raise ValueError(message("it needs an ID1 such as D1-0001, L or R, and calcification, mass or both."))
     if side in sides.setdefault(patient, set()):
-        notes.note(row.where, f"An earlier row describes the {_SIDES[side]} breast of this patient too.")
+        notes.note(
+            row.where,
+            message("An earlier row describes the {sides} breast of this patient too.", sides=_SIDES[side]),
+        )
     sides[patient].add(side)
     if patient not in there and "" not in there:
-        notes.left_out(row.where, "This row's patient has no image; the row is left out.")
+        notes.left_out(row.where, message("This row's patient has no image; the row is left out."))
         return
     if abnormality == "calcification":
         return
     result = " ".join(word for word in (row["classification"].lower(), row.get("subtype")) if word)
     notes.left_out(
         row.where,
-        f"The mass of the {_SIDES[side]} breast ({result or 'no result'}) has no region in CMMD: the images are "
-        "imported without it; draw it and label it.",
+        message(
+            "The mass of the {sides} breast ({result}) has no region in CMMD: the images are "
+            "imported without it; draw it and label it.",
+            sides=_SIDES[side],
+            result=result or "no result",
+        ),
     )

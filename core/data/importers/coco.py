@@ -25,6 +25,7 @@ from core.data.importers.words import ILL_DEFINED
 from core.data.mask_shapes import regions_of_mask
 from core.domain.errors import BadFileError
 from core.domain.geometry import Box
+from core.domain.messages import Sentence, message, sentence_of
 from core.domain.shapes import Ellipse, Polygon, Rectangle, Shape
 from core.domain.study import Labels, LesionOutline
 from core.domain.vocabulary import MarginType, Pathology
@@ -76,7 +77,13 @@ def read_coco_folder(
     """
     path = table or document_in(folder)
     if path is None:
-        raise BadFileError(f"{folder} has no {DOCUMENTS[0]}; name the COCO document with --table.")
+        raise BadFileError(
+            message(
+                "{folder} has no {document}; name the COCO document with --table.",
+                folder=folder,
+                document=DOCUMENTS[0],
+            )
+        )
     document = read_coco(path)
     forget_folder()
     taken = _CocoImages(folder, document)
@@ -84,7 +91,7 @@ def read_coco_folder(
         try:
             taken.take(annotation)
         except (ValueError, BadFileError) as error:
-            taken.say(f"annotation {annotation.id}", str(error), Severity.WRONG)
+            taken.say(f"annotation {annotation.id}", sentence_of(error), Severity.WRONG)
     taken.conclude()
     refuse_wrong(taken.issues, path, skip=skip_bad_rows)
     images = tuple(one.planned(reader) for one in taken.images.values())
@@ -135,15 +142,24 @@ class _CocoImages:
                 missing.append(image.file_name)
         if missing and not self.images:
             raise BadFileError(
-                f"None of the {len(missing)} image(s) that the COCO document names is in {folder.name}: "
-                f"{listed(missing)}. Put the document beside its images."
+                message(
+                    "None of the {count} image(s) that the COCO document names is in {folder}: "
+                    "{names}. Put the document beside its images.",
+                    count=len(missing),
+                    folder=folder.name,
+                    names=listed(missing),
+                )
             )
         self._missing = {image.id for image in document.images} - self.images.keys()
         if missing:
-            sentence = f"Images that the document names are not in the folder ({len(missing)}): {listed(missing)}."
+            sentence = message(
+                "Images that the document names are not in the folder ({count}): {names}.",
+                count=len(missing),
+                names=listed(missing),
+            )
             self.say("", sentence, Severity.LEFT_OUT)
 
-    def say(self, where: str, sentence: str, severity: Severity) -> None:
+    def say(self, where: str, sentence: Sentence, severity: Severity) -> None:
         self.issues.append(Issue(where=where, sentence=sentence, severity=severity))
 
     def take(self, annotation: CocoAnnotation) -> None:
@@ -152,7 +168,7 @@ class _CocoImages:
             return
         image = self.images.get(annotation.image_id)
         if image is None:
-            raise ValueError("it belongs to an image that the document does not name.")
+            raise ValueError(message("it belongs to an image that the document does not name."))
         original = annotation.marginalia
         if original is not None and original.kind == "fine":
             for shape in original.shapes:
@@ -166,7 +182,7 @@ class _CocoImages:
         where = f"annotation {annotation.id}"
         outlines = _outlines(annotation, image.image)
         if len(outlines) > 1:
-            sentence = f"It has {len(outlines)} regions; each is a lesion of one finding."
+            sentence = message("It has {count} regions; each is a lesion of one finding.", count=len(outlines))
             self.say(where, sentence, Severity.NOTE)
         size = (image.image.width, image.image.height)
         for outline in outlines:
@@ -187,7 +203,11 @@ class _CocoImages:
 
     def conclude(self) -> None:
         for category, number in self._left_out.items():
-            sentence = f"Annotations of the category {category!r} are left out ({number}): masses are imported."
+            sentence = message(
+                "Annotations of the category {category!r} are left out ({number}): masses are imported.",
+                category=category,
+                number=number,
+            )
             self.say("", sentence, Severity.LEFT_OUT)
 
 
@@ -208,21 +228,21 @@ def _outlines(annotation: CocoAnnotation, image: CocoImage) -> tuple[LesionOutli
         return tuple(shape for shape in shapes if isinstance(shape, (Rectangle, Ellipse, Polygon)))
     if isinstance(annotation.segmentation, Rle):
         if image.height and annotation.segmentation.size != (image.height, image.width):
-            raise BadFileError("its bitmap has another size than its image.")
+            raise BadFileError(message("its bitmap has another size than its image."))
         mask = mask_of_rle(annotation.segmentation)
         regions = regions_of_mask(mask)
         if not regions:
-            raise ValueError("its bitmap marks nothing.")
+            raise ValueError(message("its bitmap marks nothing."))
         return tuple(one for one in regions if outline_area(one) >= _SMALLEST_PIXELS) or regions
     if annotation.segmentation:
         if any(len(ring) % 2 for ring in annotation.segmentation):
-            raise ValueError("a polygon has an odd number of coordinates.")
+            raise ValueError(message("a polygon has an odd number of coordinates."))
         return tuple(shape for shape in annotation.shapes() if isinstance(shape, Polygon))
     if len(annotation.bbox) != 4:
-        raise ValueError("it has neither a polygon nor a box.")
+        raise ValueError(message("it has neither a polygon nor a box."))
     x, y, width, height = annotation.bbox
     if width <= 0 or height <= 0:
-        raise ValueError("its box encloses nothing.")
+        raise ValueError(message("its box encloses nothing."))
     return (Rectangle(box=Box(x0=x, y0=y, x1=x + width, y1=y + height)),)
 
 
@@ -245,7 +265,10 @@ def _not_named(folder: Path, document: Path, named: set[Path]) -> list[Issue]:
     left = [path.relative_to(root).as_posix() for path, _ in find_files(others, root).images]
     if not left:
         return []
-    sentence = (
-        f"Images of the folder that {document.name} does not name are left out ({len(left)}): {listed(left)}."
+    sentence = message(
+        "Images of the folder that {document} does not name are left out ({count}): {left}.",
+        document=document.name,
+        count=len(left),
+        left=listed(left),
     )
     return [Issue(where="", sentence=sentence, severity=Severity.NOTE)]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.data.mask_shapes import shapes_of_mask
 from core.domain.errors import BadFileError
+from core.domain.messages import message
 from core.domain.shapes import Polygon, Shape
 
 _LARGEST = 1 << 28
@@ -101,7 +102,7 @@ def mask_of_rle(rle: Rle) -> NDArray[np.uint8]:
     counts = unpacked_counts(rle.counts) if isinstance(rle.counts, str) else rle.counts
     sound = min(height, width) >= 0 and min(counts, default=0) >= 0
     if not sound or height * width > _LARGEST or sum(counts) != height * width:
-        raise BadFileError("A bitmap of the COCO file does not have the size that it declares.")
+        raise BadFileError(message("A bitmap of the COCO file does not have the size that it declares."))
     values = np.arange(len(counts)) % 2
     return np.repeat(values, counts).astype(np.uint8).reshape(width, height).T
 
@@ -117,7 +118,7 @@ def unpacked_counts(text: str) -> tuple[int, ...]:
     for letter in text:
         bits = ord(letter) - 48
         if not 0 <= bits < 64 or shift > 35:
-            raise BadFileError("A bitmap of the COCO file is not packed as COCO packs it.")
+            raise BadFileError(message("A bitmap of the COCO file is not packed as COCO packs it."))
         value |= (bits & 0x1F) << shift
         shift += 5
         if bits & 0x20:
@@ -127,7 +128,7 @@ def unpacked_counts(text: str) -> tuple[int, ...]:
         counts.append(value + counts[-2] if len(counts) > 2 else value)
         value = shift = 0
     if shift:
-        raise BadFileError("A bitmap of the COCO file is cut off.")
+        raise BadFileError(message("A bitmap of the COCO file is cut off."))
     return tuple(counts)
 
 
@@ -135,7 +136,11 @@ def read_coco(path: Path) -> CocoDocument:
     """The document at ``path``; BadFileError where it is missing, too large or none."""
     try:
         if path.stat().st_size > _LARGEST:
-            raise BadFileError(f"{path.name} is too large for a COCO document and was not opened.")
+            raise BadFileError(
+                message("{file} is too large for a COCO document and was not opened.", file=path.name)
+            )
         return msgspec.json.decode(path.read_bytes(), type=CocoDocument)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadFileError(f"{path.name} is not a COCO document of instances: {error}.") from error
+        raise BadFileError(
+            message("{file} is not a COCO document of instances: {error}.", file=path.name, error=error)
+        ) from error

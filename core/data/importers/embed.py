@@ -24,6 +24,7 @@ from core.data.importers.table import Row, read_columns
 from core.data.importers.words import Notes, composition, one_margin
 from core.domain.errors import BadFileError
 from core.domain.geometry import Box
+from core.domain.messages import message, sentence_of
 from core.domain.shapes import Rectangle
 from core.domain.study import Labels
 from core.domain.vocabulary import (
@@ -122,9 +123,16 @@ def read_embed(folder: Path, *, skip_bad_rows: bool = False) -> ImportPlan:
             if image is not None:
                 images.append(image)
         except ValueError as error:
-            notes.wrong(where, str(error))
+            notes.wrong(where, sentence_of(error))
     if missing:
-        notes.note("", f"{missing} of the files that {metadata.name} lists are not in the folder.")
+        notes.note(
+            "",
+            message(
+                "{count} of the files that {metadata} lists are not in the folder.",
+                count=missing,
+                metadata=metadata.name,
+            ),
+        )
     refuse_wrong(notes.issues, None, skip=skip_bad_rows)
     return ImportPlan(source=SOURCE, images=tuple(images), issues=tuple(notes.issues), folder=folder)
 
@@ -138,7 +146,13 @@ def table_of(folder: Path, names: tuple[str, ...]) -> Path | None:
 def _table(folder: Path, names: tuple[str, ...]) -> Path:
     found = table_of(folder, names)
     if found is None:
-        raise BadFileError(f"{folder} has no tables/{names[0]}; choose the folder that holds images and tables.")
+        raise BadFileError(
+            message(
+                "{folder} has no tables/{table}; choose the folder that holds images and tables.",
+                folder=folder,
+                table=names[0],
+            )
+        )
     return found
 
 
@@ -165,7 +179,8 @@ def _clinical(clinical: Path, notes: Notes) -> _Clinical:
         examination, side = _whole(row["acc_anon"]), row["side"].upper()
         if side not in ("", "B", "L", "R"):
             notes.wrong(
-                f"{clinical.name}, {row.where}", f"{side[:20]!r} is not a side; use L, R or B, or leave it empty."
+                f"{clinical.name}, {row.where}",
+                message("{side!r} is not a side; use L, R or B, or leave it empty.", side=side[:20]),
             )
             continue
         said.density.setdefault(examination, row.get("tissueden"))
@@ -182,16 +197,25 @@ def _clinical(clinical: Path, notes: Notes) -> _Clinical:
 def _image(path: Path, row: Row, where: str, said: _Clinical, notes: Notes) -> PlannedImage | None:
     kind = row["finalimagetype"].upper()
     if kind not in _TWO_DIMENSIONAL:
-        notes.left_out(where, f"{path.name} has the type {kind[:20] or 'unknown'}, not a 2D or C-view image.")
+        notes.left_out(
+            where,
+            message(
+                "{file} has the type {kind}, not a 2D or C-view image.",
+                file=path.name,
+                kind=kind[:20] or "unknown",
+            ),
+        )
         return None
     side = row["imagelateralityfinal"].upper()
     if side not in ("L", "R"):
-        raise ValueError(f"{path.name} has no side; L or R is expected.")
+        raise ValueError(message("{file} has no side; L or R is expected.", file=path.name))
     boxes = _boxes(row)
     examination = _whole(row["acc_anon"])
     of_side = [finding for finding in said.findings.get((examination, side), []) if finding.is_something]
     if _whole(row.get("spot_mag")) == "1":
-        notes.note(where, f"{path.name} is a spot compression or magnification, not a whole breast.")
+        notes.note(
+            where, message("{file} is a spot compression or magnification, not a whole breast.", file=path.name)
+        )
     view = row["viewposition"].upper()
     return PlannedImage(
         path=path,
@@ -209,12 +233,12 @@ def _boxes(row: Row) -> list[Box]:
     numbers = [float(text) for text in _NUMBER.findall(row.get("roi_coords"))]
     count = _whole(row.get("num_roi"))
     if len(numbers) % 4 or (count and int(count) * 4 != len(numbers)):
-        raise ValueError("its ROI_coords and num_roi give different numbers of boxes.")
+        raise ValueError(message("its ROI_coords and num_roi give different numbers of boxes."))
     boxes = []
     for at in range(0, len(numbers), 4):
         y0, x0, y1, x1 = numbers[at : at + 4]
         if not (0 <= x0 < x1 and 0 <= y0 < y1):
-            raise ValueError("one of its ROI_coords is not a box (ymin, xmin, ymax, xmax).")
+            raise ValueError(message("one of its ROI_coords is not a box (ymin, xmin, ymax, xmax)."))
         boxes.append(Box(x0=x0, y0=y0, x1=x1, y1=y1))
     return boxes
 
@@ -225,7 +249,7 @@ def _lesions(
     if not boxes:
         return ()
     if of_side and not any(finding.is_mass for finding in of_side):
-        notes.left_out(where, "Its boxes are left out: no finding of that side is a mass.")
+        notes.left_out(where, message("Its boxes are left out: no finding of that side is a mass."))
         return ()
     labels, finding = Labels(comment="EMBED: box without a finding of its own"), ""
     if len(boxes) == len(of_side) == 1:
@@ -233,11 +257,18 @@ def _lesions(
         # the same finding in the other view of this examination
         finding = " ".join((_whole(row["acc_anon"]), row["imagelateralityfinal"], of_side[0].row["numfind"]))
     else:
-        sentence = f"It has {len(boxes)} box(es) and {len(of_side)} finding(s) of its side"
-        notes.note(where, f"{sentence}; it is not known which belongs to which, so no labels were taken.")
+        sentence = message(
+            "It has {boxes} box(es) and {findings} finding(s) of its side", boxes=len(boxes), findings=len(of_side)
+        )
+        notes.note(
+            where,
+            message(
+                "{sentence}; it is not known which belongs to which, so no labels were taken.", sentence=sentence
+            ),
+        )
     secondary = any(_whole(level) == "2" for level in re.split(r"[\s,\[\]()]+", row.get("match_level")) if level)
     if secondary:
-        notes.note(where, "A box was carried over from another image of the same view (match level 2).")
+        notes.note(where, message("A box was carried over from another image of the same view (match level 2)."))
     return tuple(
         PlannedLesion(outline=Rectangle(box=box), labels=labels, finding=finding, where=where) for box in boxes
     )
@@ -247,7 +278,7 @@ def _labels(finding: _Finding, where: str, notes: Notes) -> Labels:
     row = finding.row
     margin, doubt = one_margin(_letters(row["massmargin"]), _MARGINS)
     if doubt:
-        notes.note(where, f"Labels of the mass: {doubt}.")
+        notes.note(where, message("Labels of the mass: {doubt}.", doubt=doubt))
     shapes = [_SHAPES[letter] for letter in finding.letters if letter in _SHAPES]
     severity = min(finding.severities, default=None)
     pathology = (

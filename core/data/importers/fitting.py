@@ -6,6 +6,7 @@ import msgspec
 
 from core.data.importers.plan import PlannedLesion
 from core.domain.geometry import Affine, Box, box_to_box
+from core.domain.messages import NOTHING, Sentence, message
 from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Shape, Stroke
 from core.domain.study import LesionOutline
 
@@ -13,21 +14,23 @@ MOST_DISTORTED = 0.02
 """Largest difference of the scales along rows and columns; a larger one would distort the margin."""
 
 
-def fitted(planned: PlannedLesion, width: int, height: int) -> tuple[PlannedLesion | None, str]:
+def fitted(planned: PlannedLesion, width: int, height: int) -> tuple[PlannedLesion | None, Sentence]:
     """Return the lesion in pixels of an image of ``width x height``, and a note about it.
 
     The lesion is unchanged if it was drawn on a picture of this size. It is scaled if that picture has the same
     proportions. It is None for other proportions, since the part of the image that the picture shows is unknown.
     """
     if planned.drawn_on is None or planned.drawn_on == (width, height):
-        return planned, ""
+        return planned, NOTHING
     drawn_width, drawn_height = planned.drawn_on
     ours, theirs = f"{width} x {height}", f"{drawn_width} x {drawn_height}"
     to_image = box_to_box(Box(x0=0, y0=0, x1=drawn_width, y1=drawn_height), Box(x0=0, y0=0, x1=width, y1=height))
     if abs(to_image.a / to_image.e - 1) > MOST_DISTORTED:
-        return None, (
-            f"The lesion was drawn on a picture of {theirs} pixels and its image has {ours}, with different "
-            "proportions."
+        return None, message(
+            "The lesion was drawn on a picture of {theirs} pixels and its image has {ours}, with different "
+            "proportions.",
+            theirs=theirs,
+            ours=ours,
         )
     scaled = msgspec.structs.replace(
         planned,
@@ -35,7 +38,11 @@ def fitted(planned: PlannedLesion, width: int, height: int) -> tuple[PlannedLesi
         fine=tuple(_shape(shape, to_image) for shape in planned.fine),
         drawn_on=(width, height),
     )
-    return scaled, f"The lesion was drawn on a picture of {theirs} pixels and is scaled to its image of {ours}."
+    return scaled, message(
+        "The lesion was drawn on a picture of {theirs} pixels and is scaled to its image of {ours}.",
+        theirs=theirs,
+        ours=ours,
+    )
 
 
 def _outline(outline: LesionOutline, to_image: Affine) -> LesionOutline:

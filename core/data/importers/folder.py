@@ -36,6 +36,7 @@ from core.data.importers.table_text import key_of
 from core.data.importers.workbook import read_workbook, workbook_header
 from core.domain.errors import BadTableError
 from core.domain.geometry import Box
+from core.domain.messages import message, sentence_of
 from core.domain.shapes import Ellipse, Polygon, Rectangle, Role, Shape, decode_shapes
 from core.domain.study import Labels, LesionOutline
 from core.domain.vocabulary import (
@@ -108,7 +109,7 @@ def read_folder(
         try:
             issues += _take(images, folder, row, reader)
         except ValueError as error:
-            issues.append(Issue(where=row.where, sentence=str(error), severity=Severity.WRONG))
+            issues.append(Issue(where=row.where, sentence=sentence_of(error), severity=Severity.WRONG))
     refuse_wrong(issues, table, skip=skip_bad_rows)
     issues += _not_named(folder, table, images)
     return ImportPlan(source=source, images=tuple(images.values()), issues=tuple(issues))
@@ -126,9 +127,11 @@ def _unknown_column(name: str) -> Issue:
     """A warning where a known column has nearly the same name, else a note."""
     near = get_close_matches(name.strip().lower(), (*COLUMNS, *OPTIONAL_COLUMNS), n=1, cutoff=0.8)
     if near:
-        sentence = f"Unknown column {name!r} ignored; did you mean {near[0]!r}?"
+        sentence = message("Unknown column {name!r} ignored; did you mean {near!r}?", name=name, near=near[0])
         return Issue(where="row 1", sentence=sentence, severity=Severity.LEFT_OUT)
-    return Issue(where="row 1", sentence=f"Unknown column {name!r} ignored.", severity=Severity.NOTE)
+    return Issue(
+        where="row 1", sentence=message("Unknown column {name!r} ignored.", name=name), severity=Severity.NOTE
+    )
 
 
 def _table(table: Path) -> tuple[Iterator[Row], tuple[str, ...]]:
@@ -138,8 +141,11 @@ def _table(table: Path) -> tuple[Iterator[Row], tuple[str, ...]]:
         return read_workbook(table, required=("image",)), workbook_header(table, required=("image",))
     if suffix in UNREADABLE_ENDINGS:
         raise BadTableError(
-            f"{table.name} is a kind of workbook that cannot be read; save it as XLSX or CSV, or import the "
-            "images alone with the layout images."
+            message(
+                "{table} is a kind of workbook that cannot be read; save it as XLSX or CSV, or import the "
+                "images alone with the layout images.",
+                table=table.name,
+            )
         )
     return read_table(table, required=("image",)), header_of(table, required=("image",))
 
@@ -157,12 +163,12 @@ def _take(images: dict[Path, PlannedImage], folder: Path, row: Row, reader: str)
         )
         if twin is not None or (lesion is None and not known.lesions):
             first = known.where if twin is None else twin.where
-            sentence = f"It repeats {first} and was ignored."
+            sentence = message("It repeats {first} and was ignored.", first=first)
             return [Issue(where=row.where, sentence=sentence, severity=Severity.NOTE)]
         if lesion is not None:
             images[image.path] = replace(known, lesions=(*known.lesions, lesion))
     crossing = lesion is not None and isinstance(lesion.outline, Polygon) and crosses_itself(lesion.outline)
-    sentence = "The outline crosses itself; where it overlaps itself, nothing is marked."
+    sentence = message("The outline crosses itself; where it overlaps itself, nothing is marked.")
     return [Issue(where=row.where, sentence=sentence, severity=Severity.NOTE)] if crossing else []
 
 
@@ -174,7 +180,12 @@ def _not_named(folder: Path, table: Path, images: dict[Path, PlannedImage]) -> l
     left = [path.relative_to(root).as_posix() for path, _ in find_files(others, root).images]
     if not left:
         return []
-    sentence = f"Images of the folder that {table.name} does not name are left out ({len(left)}): {listed(left)}."
+    sentence = message(
+        "Images of the folder that {table} does not name are left out ({count}): {left}.",
+        table=table.name,
+        count=len(left),
+        left=listed(left),
+    )
     return [Issue(where="", sentence=sentence, severity=Severity.NOTE)]
 
 
@@ -199,8 +210,11 @@ def _patient(row: Row) -> str:
     text = row.get("patient_id")
     if _ROUNDED.fullmatch(text):
         raise ValueError(
-            f"the patient_id {text!r} was rounded by a spreadsheet, and several patients may have become one; "
-            "format the column as text and save it again."
+            message(
+                "the patient_id {text!r} was rounded by a spreadsheet, and several patients may have become one; "
+                "format the column as text and save it again.",
+                text=text,
+            )
         )
     # a column of numbers with gaps is written with a decimal point
     whole = _FLOAT.fullmatch(text)
@@ -224,7 +238,14 @@ def _probability(row: Row) -> float | None:
 def _refuse_contradiction(known: PlannedImage, again: PlannedImage) -> None:
     for name, word in (("patient", "patient_id"), ("laterality", "laterality"), ("view", "view")):
         if getattr(known, name) != getattr(again, name):
-            raise ValueError(f"{known.path.name} has a different {word} in {known.where}.")
+            raise ValueError(
+                message(
+                    "{image} has a different {word} in {where}.",
+                    image=known.path.name,
+                    word=word,
+                    where=known.where,
+                )
+            )
 
 
 def _lesion(row: Row, reader: str) -> PlannedLesion | None:
@@ -241,7 +262,7 @@ def _lesion(row: Row, reader: str) -> PlannedLesion | None:
     outline, fine = _outline(row), _fine(row)
     if outline is None:
         if labels != Labels(comment=labels.comment) or fine or row.get("finding"):
-            raise ValueError("the row describes a lesion but gives no outline.")
+            raise ValueError(message("the row describes a lesion but gives no outline."))
         return None
     return PlannedLesion(
         outline=outline,
@@ -261,19 +282,19 @@ def _outline(row: Row) -> LesionOutline | None:
             decoded = msgspec.json.decode(row["outline"], type=LesionOutline | tuple[LesionOutline])
             outline = decoded[0] if isinstance(decoded, tuple) else decoded
         except (msgspec.MsgspecError, ValueError) as error:
-            raise ValueError(f"the outline cannot be read ({error}).") from error
+            raise ValueError(message("the outline cannot be read ({error}).", error=error)) from error
     else:
         circle = _numbers(row, ("x", "y", "radius"))
         box = _numbers(row, ("x0", "y0", "x1", "y1"))
         if circle is not None and box is not None:
-            raise ValueError("both a circle and a box are given; one outline is enough.")
+            raise ValueError(message("both a circle and a box are given; one outline is enough."))
         if circle is not None:
             outline = Ellipse(
                 centre=(circle[0], circle[1]), radius_x=circle[2], radius_y=circle[2], role=Role.MARGIN
             )
         elif box is not None:
             if box[2] <= box[0] or box[3] <= box[1]:
-                raise ValueError("the box needs x0 < x1 and y0 < y1.")
+                raise ValueError(message("the box needs x0 < x1 and y0 < y1."))
             outline = Rectangle(box=Box(x0=box[0], y0=box[1], x1=box[2], y1=box[3]))
         else:
             return None
@@ -283,11 +304,11 @@ def _outline(row: Row) -> LesionOutline | None:
 def checked_outline(outline: LesionOutline) -> LesionOutline:
     """Return an outline that encloses something. Raises: ValueError, which names the defect."""
     if isinstance(outline, Polygon) and len(outline.points) < 3:
-        raise ValueError("the outline is a polygon of fewer than three points.")
+        raise ValueError(message("the outline is a polygon of fewer than three points."))
     if isinstance(outline, Ellipse) and min(outline.radius_x, outline.radius_y) <= 0:
-        raise ValueError("the outline needs a positive radius.")
+        raise ValueError(message("the outline needs a positive radius."))
     if outline.erases:
-        raise ValueError("the outline cannot be a shape that erases.")
+        raise ValueError(message("the outline cannot be a shape that erases."))
     refuse_wild_numbers(outline, "outline")
     _refuse_empty(outline)
     return outline
@@ -299,11 +320,15 @@ def _refuse_empty(outline: LesionOutline) -> None:
     filled = filled_area(outline) if isinstance(outline, Polygon) and crosses_itself(outline) else 0.0
     # the signed areas of the parts of a figure of eight cancel each other
     if area < _CROSSED * filled:
-        raise ValueError("the outline crosses itself; give the corners in their order around the mass.")
+        raise ValueError(message("the outline crosses itself; give the corners in their order around the mass."))
     if area <= 0:
-        raise ValueError("the outline encloses nothing.")
+        raise ValueError(message("the outline encloses nothing."))
     if area < 1:
-        raise ValueError(f"the outline encloses {area:.2g} of a pixel; are its coordinates those of the image?")
+        raise ValueError(
+            message(
+                "the outline encloses {area:.2g} of a pixel; are its coordinates those of the image?", area=area
+            )
+        )
 
 
 def _fine(row: Row) -> tuple[Shape, ...]:
@@ -312,7 +337,7 @@ def _fine(row: Row) -> tuple[Shape, ...]:
     try:
         shapes = decode_shapes(row["fine"])
     except (msgspec.MsgspecError, ValueError) as error:
-        raise ValueError(f"the fine annotation cannot be read ({error}).") from error
+        raise ValueError(message("the fine annotation cannot be read ({error}).", error=error)) from error
     for shape in shapes:
         refuse_wild_numbers(shape, "fine annotation")
     return shapes
@@ -329,7 +354,7 @@ def refuse_wild_numbers(shape: Shape, what: str) -> None:
             for part in value:
                 check(part)
         elif isinstance(value, float) and not (math.isfinite(value) and abs(value) <= _LARGEST):
-            raise ValueError(f"the {what} has a coordinate of {value:g}.")
+            raise ValueError(message("the {what} has a coordinate of {value:g}.", what=what, value=value))
 
     check(msgspec.to_builtins(shape))
 
@@ -340,7 +365,13 @@ def _numbers(row: Row, columns: tuple[str, ...]) -> list[float] | None:
     if all(value is None for value in values):
         return None
     if any(value is None for value in values):
-        raise ValueError(f"{', '.join(columns[:-1])} and {columns[-1]} must all be filled in (or all left empty).")
+        raise ValueError(
+            message(
+                "{columns} and {last} must all be filled in (or all left empty).",
+                columns=", ".join(columns[:-1]),
+                last=columns[-1],
+            )
+        )
     if columns[-1] == "radius" and (values[-1] or 0.0) <= 0:
-        raise ValueError("the radius is not positive.")
+        raise ValueError(message("the radius is not positive."))
     return [value for value in values if value is not None]

@@ -6,17 +6,18 @@ import re
 from collections.abc import Callable
 
 from core.data.importers.plan import Severity
+from core.domain.messages import Sentence, message
 from core.imaging.decoded import Identity
 
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
 _LONGEST_UID = 64
-Say = Callable[[str, str, Severity], None]
+Say = Callable[[str, Sentence, Severity], None]
 
 
 class LeftOutError(Exception):
     """Error for an image or lesion that cannot be imported, with a sentence that gives the reason."""
 
-    def __init__(self, sentence: str, severity: Severity = Severity.LEFT_OUT) -> None:
+    def __init__(self, sentence: Sentence, severity: Severity = Severity.LEFT_OUT) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.severity = severity
@@ -33,21 +34,33 @@ class Headers:
     def check(self, key: str, name: str, identity: Identity, say: Say) -> None:
         """LeftOutError where birth date or sex contradict an earlier image of the same identifier."""
         known = self._person.setdefault(key, {})
-        for word, value in (("birth date", birth_date(identity.birth_date)), ("sex", sex(identity.sex))):
+        for word, value in (
+            (message("birth date"), birth_date(identity.birth_date)),
+            (message("sex"), sex(identity.sex)),
+        ):
             if not value:
                 continue
             first, where = known.setdefault(word, (value, name))
             if first != value:
                 raise LeftOutError(
-                    f"{name} is left out: it has the patient identifier of {where} but a different {word}; "
-                    "give two "
-                    "different patients different identifiers in the table.",
+                    message(
+                        "{name} is left out: it has the patient identifier of {where} but a different {word}; "
+                        "give two "
+                        "different patients different identifiers in the table.",
+                        name=name,
+                        where=where,
+                        word=word,
+                    ),
                     Severity.WRONG,
                 )
         if identity.patient_id:
             other, where = self._key_of_id.setdefault(identity.patient_id, (key, name))
             if other != key:
-                sentence = f"{name} and {where} have one patient identifier in their headers and two in the table."
+                sentence = message(
+                    "{name} and {where} have one patient identifier in their headers and two in the table.",
+                    name=name,
+                    where=where,
+                )
                 say(name, sentence, Severity.NOTE)
         if not uids_valid(identity):
             self._invalid_uids += 1
@@ -55,9 +68,20 @@ class Headers:
     def conclude(self, say: Say) -> None:
         """Report the notes that concern the whole import."""
         if self._invalid_uids:
-            count = f"{self._invalid_uids} file{'s have' if self._invalid_uids > 1 else ' has'}"
-            sentence = "UIDs that are not valid in DICOM (VinDr-Mammo has digests in their place)"
-            say("", f"{count} {sentence}; they are dropped, and no result can refer to them.", Severity.NOTE)
+            say(
+                "",
+                message(
+                    "1 file has UIDs that are not valid in DICOM (VinDr-Mammo has digests in their place); they "
+                    "are dropped, and no result can refer to them."
+                )
+                if self._invalid_uids == 1
+                else message(
+                    "{count} files have UIDs that are not valid in DICOM (VinDr-Mammo has digests in their "
+                    "place); they are dropped, and no result can refer to them.",
+                    count=self._invalid_uids,
+                ),
+                Severity.NOTE,
+            )
 
 
 def birth_date(text: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.data.importers.plan import ImportPlan, Issue, PassedOver, PlannedImage, Severity
+from core.domain.messages import Sentence, joined, message, verbatim
 from core.imaging.decoded import RefusedImageError
 from core.imaging.formats.signature import (
     DICOM,
@@ -42,7 +43,7 @@ class FolderFiles:
     passed_over: list[PassedOver] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
 
-    def pass_over(self, name: str, reason: str) -> None:
+    def pass_over(self, name: str, reason: Sentence) -> None:
         self.passed_over.append(PassedOver(name=name, reason=reason))
 
 
@@ -61,12 +62,14 @@ def find_files(paths: Iterable[Path], root: Path) -> FolderFiles:
     for path in paths:
         name = _name(path, root)
         if path.is_symlink():
-            found.pass_over(name, "a link to another place, which is not followed")
+            found.pass_over(name, message("a link to another place, which is not followed"))
             continue
         try:
             head = _head(path)
         except OSError as error:
-            found.pass_over(name, f"cannot be opened ({error.strerror}); check its permissions")
+            found.pass_over(
+                name, message("cannot be opened ({reason}); check its permissions", reason=error.strerror)
+            )
             continue
         if format_of(head) == ZIP and path.suffix.lower() not in TABLE_ENDINGS:
             _take_archive(found, path, root)
@@ -84,18 +87,21 @@ def _take_archive(found: FolderFiles, path: Path, root: Path) -> None:
             else:
                 _take(found, member.path, name, member.head, zipped=True)
     except RefusedImageError as refused:
-        found.pass_over(_name(path, root), str(refused).removeprefix(f"{path.name} ").rstrip("."))
+        said = str(refused).removeprefix(f"{path.name} ").rstrip(".")
+        found.pass_over(_name(path, root), verbatim(said))
 
 
 def _take(found: FolderFiles, path: Path, name: str, head: bytes, *, zipped: bool = False) -> None:
     kind = format_of(head)
     if path.name.upper() == _DIRECTORY:
-        found.pass_over(name, "the directory of a medium, not an image")
+        found.pass_over(name, message("the directory of a medium, not an image"))
     elif kind in IMAGE_FORMATS:
         found.images.append((path, kind))
     elif path.suffix.lower() in TABLE_ENDINGS:
         found.tables.append(name)
-        found.pass_over(name, "a table in an archive; unpack it to have it read" if zipped else "a table")
+        found.pass_over(
+            name, message("a table in an archive; unpack it to have it read") if zipped else message("a table")
+        )
     else:
         found.pass_over(name, what_else(head))
 
@@ -170,9 +176,17 @@ def _of_nobody(unknown: int) -> tuple[Issue, ...]:
     if not unknown:
         return ()
     sentence = (
-        f"{unknown} file{'s have' if unknown > 1 else ' has'} no patient ID; each is treated as a separate "
-        "patient. If several images show one patient, give a table with patient_id, so that no split "
-        "separates them."
+        message(
+            "{count} file has no patient ID; each is treated as a separate patient. If several images show one "
+            "patient, give a table with patient_id, so that no split separates them.",
+            count=unknown,
+        )
+        if unknown == 1
+        else message(
+            "{count} files have no patient ID; each is treated as a separate patient. If several images show one "
+            "patient, give a table with patient_id, so that no split separates them.",
+            count=unknown,
+        )
     )
     return (Issue(where="", sentence=sentence, severity=Severity.NOTE),)
 
@@ -181,16 +195,27 @@ def _passed_over(found: FolderFiles) -> tuple[Issue, ...]:
     """Return one note that counts the skipped files, and one that names the tables among them."""
     issues = []
     if found.tables:
-        sentence = (
-            f"A table was found but not read: {listed(found.tables)}. If it describes the images, name it "
-            "with --table, or call it lesions.csv."
+        sentence = message(
+            "A table was found but not read: {tables}. If it describes the images, name it "
+            "with --table, or call it lesions.csv.",
+            tables=listed(found.tables),
         )
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     if found.passed_over:
-        reasons = listed([f"{one.name} ({one.reason})" for one in found.passed_over])
-        sentence = f"Files that were skipped ({len(found.passed_over)}): {reasons}."
+        reasons = listed_reasons(found.passed_over)
+        sentence = message(
+            "Files that were skipped ({count}): {reasons}.", count=len(found.passed_over), reasons=reasons
+        )
         issues.append(Issue(where="", sentence=sentence, severity=Severity.NOTE))
     return tuple(issues)
+
+
+def listed_reasons(files: Sequence[PassedOver]) -> Sentence:
+    """The first files with their reasons, and how many more there are."""
+    first = [message("{name} ({reason})", name=one.name, reason=one.reason) for one in files[:_NAMED]]
+    rest = len(files) - _NAMED
+    more = [message("and {count} more", count=rest)] if rest > 0 else []
+    return joined([joined(first, ", "), *more])
 
 
 def listed(names: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ from core.data.importers.taking import contradictions, image_of, kind_note, pati
 from core.domain.content import content_sha256, frames_sha256
 from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled, Message, Progress, never, silent
+from core.domain.messages import Sentence, joined, message, sentence_of
 from core.domain.study import Finding, Image, Lesion, Patient
 from core.domain.turn import Turn
 from core.imaging.decoded import DecodedImage, Identity, RefusedImageError
@@ -96,7 +97,7 @@ def run_import(
         named = not issue.where or issue.sentence.startswith(issue.where)
         place = "" if named else f"{issue.where}: "
         level = "info" if issue.severity is Severity.NOTE else "warning"
-        emit(Message(level=level, text=f"{place}{issue.sentence}"))
+        emit(Message(level=level, text=message("{place}{sentence}", place=place, sentence=issue.sentence)))
     return work.report()
 
 
@@ -124,8 +125,8 @@ class _Import:
         self._findings: dict[tuple[str, str], str] = {}
         self._headers = Headers()
         known = study.images.all()
-        self._content = {image.content_sha256: "an image of the study" for image in known}
-        self._content |= {image.id: "an image of the study" for image in known if image.frames > 1}
+        self._content: dict[str, str] = {image.content_sha256: message("an image of the study") for image in known}
+        self._content |= {image.id: message("an image of the study") for image in known if image.frames > 1}
         self._owners = {image.content_sha256: image.patient_id for image in known}
         self._ids = {image.id for image in known}
         self._stored: list[bool | None] = [None] * len(plan.images)
@@ -179,15 +180,18 @@ class _Import:
 
     def _take(self, planned: PlannedImage, result: Outcome, name: str, place: int) -> Writing:
         if isinstance(result, RefusedImageError):
-            raise LeftOutError(str(result), Severity.WRONG)
+            raise LeftOutError(sentence_of(result), Severity.WRONG)
         if self.study.info.synthetic and not result.synthetic:
             raise StudyError(
-                f"{name} is not marked as synthetic, and this study is; import it into another study."
+                message(
+                    "{name} is not marked as synthetic, and this study is; import it into another study.",
+                    name=name,
+                )
             )
         where = planned.where or name
         self._note(where, kind_note(result, name, by_table=self.plan.by_table))
         result, turn, said = turned(result, planned)
-        self._note(where, said and f"{name}: {said}.")
+        self._note(where, message("{name}: {said}.", name=name, said=said) if said else said)
         sha256 = content_sha256(result.pixels)
         key, said = patient_key(planned, result, sha256, name)
         self._note(where, said)
@@ -197,12 +201,16 @@ class _Import:
             self._pseudonyms.recognise(self.source, key, self._owners.get(sha256))
             self._image_ids[place] = self.known_images.with_pixels(sha256)
             differences = self.known_images.differences(planned, self._image_ids[place])
-            sentence = f"{name} is left out: its pixels are identical to those of {self._content[sha256]}."
-            raise LeftOutError(sentence + differences)
+            sentence = message(
+                "{name} is left out: its pixels are identical to those of {content}.",
+                name=name,
+                content=self._content[sha256],
+            )
+            raise LeftOutError(joined([sentence, differences]) if differences else sentence)
         made = synthetic_id(result)
         image_id = made if made is not None and made not in self._ids else self._image_id(result, sha256, name)
         if self.known_images.is_forgotten(image_id):
-            raise LeftOutError(f"{name} is left out: its patient was forgotten in this study.")
+            raise LeftOutError(message("{name} is left out: its patient was forgotten in this study.", name=name))
         self._ids.add(image_id)
         self._image_ids[place] = image_id
         if self.study.arrays.has_pixels(image_id):
@@ -238,7 +246,9 @@ class _Import:
         if self.identity is not None:
             self._remember(self.identity, writing.key, image.id, result.identity)
         for warning in result.warnings:
-            self._say(planned.where or name, f"{name}: {warning}.", Severity.NOTE)
+            self._say(
+                planned.where or name, message("{name}: {warning}.", name=name, warning=warning), Severity.NOTE
+            )
         for lesion in planned.lesions:
             try:
                 self._lesion(lesion, image, writing.breast)
@@ -253,7 +263,11 @@ class _Import:
         if image_id in self._content:
             self._duplicates += 1
             raise LeftOutError(
-                f"{name} is left out: its first slice is identical to that of {self._content[image_id]}."
+                message(
+                    "{name} is left out: its first slice is identical to that of {image}.",
+                    name=name,
+                    image=self._content[image_id],
+                )
             )
         return image_id
 
@@ -264,10 +278,12 @@ class _Import:
             with closing(self.decode_frames(path, range(1, first.frames))) as decoded:
                 for frame, outcome in enumerate(decoded, start=1):
                     if isinstance(outcome, RefusedImageError):
-                        raise LeftOutError(str(outcome), Severity.WRONG)
+                        raise LeftOutError(sentence_of(outcome), Severity.WRONG)
                     pixels = turn.apply(outcome.pixels)
                     if (pixels.shape, pixels.dtype) != (first.pixels.shape, first.pixels.dtype):
-                        sentence = f"{path.name} is left out: its slices differ in size or depth."
+                        sentence = message(
+                            "{file} is left out: its slices differ in size or depth.", file=path.name
+                        )
                         raise LeftOutError(sentence, Severity.WRONG)
                     hashes.append(
                         self.study.arrays.write_pixels(image_id, pixels, frame=frame, shown=shown(outcome))
@@ -367,10 +383,10 @@ class _Import:
         counts = self._counts | {"updated": self.known_images.updated, "duplicates": self._duplicates}
         return ImportReport(source=self.source, issues=tuple(self.issues), files=files, **counts)
 
-    def _note(self, where: str, sentence: str) -> None:
+    def _note(self, where: str, sentence: Sentence) -> None:
         """Add a note, where there is one."""
         if sentence:
             self._say(where, sentence, Severity.NOTE)
 
-    def _say(self, where: str, sentence: str, severity: Severity) -> None:
+    def _say(self, where: str, sentence: Sentence, severity: Severity) -> None:
         self.issues.append(Issue(where=where, sentence=sentence, severity=severity))

@@ -27,6 +27,7 @@ from core.data.importers.table import Row, member, read_table
 from core.data.importers.words import Notes, category, composition
 from core.domain.errors import BadFileError
 from core.domain.geometry import Point
+from core.domain.messages import message, sentence_of
 from core.domain.shapes import Polygon, bounds
 from core.domain.study import Labels
 from core.domain.vocabulary import Laterality, MarginType, ViewPosition
@@ -63,7 +64,9 @@ def read_inbreast(folder: Path, *, skip_bad_rows: bool = False) -> ImportPlan:
     """
     table = folder / TABLE
     if not table.is_file():
-        raise BadFileError(f"{folder} has no {TABLE}; choose the folder INbreast Release 1.0.")
+        raise BadFileError(
+            message("{folder} has no {table}; choose the folder INbreast Release 1.0.", folder=folder, table=TABLE)
+        )
     there: dict[str, list[Path]] = {}
     for path in sorted((folder / IMAGES).glob("*.dcm")):
         there.setdefault(path.name.split("_")[0], []).append(path)
@@ -80,11 +83,20 @@ def _image(folder: Path, row: Row, there: dict[str, list[Path]], notes: Notes) -
         number = row.required("file name")
         found = there.get(number, [])
         if not found:
-            notes.left_out(row.where, f"The mammogram {number[:40]} is not in {IMAGES}; the row is left out.")
+            notes.left_out(
+                row.where,
+                message(
+                    "The mammogram {number} is not in {images}; the row is left out.",
+                    number=number[:40],
+                    images=IMAGES,
+                ),
+            )
             return None
         parts = found[0].stem.split("_")
         if len(found) > 1 or len(parts) < 2 or not parts[1]:
-            raise ValueError(f"{found[0].name} names no patient, or another file has the same number.")
+            raise ValueError(
+                message("{name} names no patient, or another file has the same number.", name=found[0].name)
+            )
         return PlannedImage(
             path=found[0],
             patient=parts[1],
@@ -95,7 +107,7 @@ def _image(folder: Path, row: Row, there: dict[str, list[Path]], notes: Notes) -
             where=row.where,
         )
     except (ValueError, BadFileError) as error:
-        notes.wrong(row.where, str(error))
+        notes.wrong(row.where, sentence_of(error))
         return None
 
 
@@ -108,17 +120,28 @@ def _lesions(folder: Path, number: str, row: Row, notes: Notes) -> tuple[Planned
     masses = [outline for name, region in regions if name == "mass" and (outline := _outline(region, path))]
     points = sum(name == "mass" for name, _ in regions) - len(masses)
     if points:
-        notes.left_out(row.where, f"{points} mass(es) of {path.name} have fewer than three corners.")
+        notes.left_out(
+            row.where,
+            message("{points} mass(es) of {file} have fewer than three corners.", points=points, file=path.name),
+        )
     others = Counter(name or "unnamed" for name, _ in regions if name != "mass" and name not in _SPICULATED)
     if others:
         counted = ", ".join(f"{count} x {name[:30]}" for name, count in sorted(others.items()))
-        notes.left_out(row.where, f"Regions of {path.name} that are not masses are left out: {counted}.")
+        notes.left_out(
+            row.where,
+            message(
+                "Regions of {file} that are not masses are left out: {counted}.", file=path.name, counted=counted
+            ),
+        )
     lesions = []
     for mass in masses:
         spicules = any(other is not None and _overlap(mass, other) for other in spiculated)
         if spicules:
             notes.note(
-                row.where, f"A mass of {path.name} overlaps a spiculated region and was labelled spiculated."
+                row.where,
+                message(
+                    "A mass of {file} overlaps a spiculated region and was labelled spiculated.", file=path.name
+                ),
             )
         lesions.append(_lesion(mass, row, spiculated=spicules, alone=len(masses) == 1))
     return tuple(lesions)
@@ -147,13 +170,23 @@ def _regions(path: Path) -> list[_Region]:
     Raises: BadFileError if it is no property list.
     """
     if path.stat().st_size > LARGEST_LIST:
-        raise BadFileError(f"{path.name} is larger than {LARGEST_LIST // 2**20} MB, too large for a region list.")
+        raise BadFileError(
+            message(
+                "{file} is larger than {limit} MB, too large for a region list.",
+                file=path.name,
+                limit=LARGEST_LIST // 2**20,
+            )
+        )
     try:
         # plistlib refuses documents that declare entities
         decoded: Any = plistlib.loads(path.read_bytes(), fmt=plistlib.FMT_XML)
         found = msgspec.convert(decoded, _RegionList)
     except (plistlib.InvalidFileException, ExpatError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise BadFileError(f"{path.name} is not a property list of OsiriX ({type(error).__name__}).") from error
+        raise BadFileError(
+            message(
+                "{file} is not a property list of OsiriX ({error}).", file=path.name, error=type(error).__name__
+            )
+        ) from error
     return [region for picture in found.pictures for region in picture.regions]
 
 
@@ -171,9 +204,13 @@ def _point(text: str, path: Path) -> Point:
     try:
         x, y = (float(part) for part in text.strip("() ").split(","))
     except ValueError as error:
-        raise BadFileError(f"{path.name} has the corner {text[:40]!r}, which is not a pair of numbers.") from error
+        raise BadFileError(
+            message(
+                "{file} has the corner {text!r}, which is not a pair of numbers.", file=path.name, text=text[:40]
+            )
+        ) from error
     if not (abs(x) <= _FARTHEST and abs(y) <= _FARTHEST):
-        raise BadFileError(f"{path.name} has a corner far outside any image.")
+        raise BadFileError(message("{file} has a corner far outside any image.", file=path.name))
     return x, y
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from core.data.importers.pending import stable_id
 from core.data.importers.plan import PlannedImage, PlannedLesion
+from core.domain.messages import NOTHING, Sentence, message
 from core.domain.study import Labels, Lesion
 from core.store.erasure import Tombstone
 from core.store.study import Study
@@ -38,8 +39,8 @@ class KnownImages:
     def is_forgotten(self, image_id: str) -> bool:
         return image_id in self._forgotten
 
-    def differences(self, planned: PlannedImage, image_id: str) -> str:
-        """Return a sentence on the labels in which table and study differ, with a leading space; "" if none do.
+    def differences(self, planned: PlannedImage, image_id: str) -> Sentence:
+        """Return a sentence on the labels in which table and study differ; "" if none do.
 
         An empty cell is no difference.
         """
@@ -54,19 +55,21 @@ class KnownImages:
                 ]
                 updates.append((lesion, table.labels, tuple(name for name, _, _ in new)))
         if not changes:
-            return ""
+            return NOTHING
         what = "; ".join(changes)
         if not self._update:
-            return (
-                f" Its labels differ from those in the study ({what}); --update-labels takes those of the table."
+            return message(
+                "Its labels differ from those in the study ({what}); --update-labels takes those of the table.",
+                what=what,
             )
         self.updated += len(updates)
         if self._study.writable:
             for lesion, labels, names in updates:
                 values = {name: getattr(labels, name) for name in names}
                 self._study.lesions.set_labels(lesion.id, msgspec.structs.replace(lesion.labels, **values))
-        verb = "were" if self._study.writable else "would be"
-        return f" Its labels {verb} updated ({what})."
+        if self._study.writable:
+            return message("Its labels were updated ({what}).", what=what)
+        return message("Its labels would be updated ({what}).", what=what)
 
 
 def forgotten_images(study: Study) -> frozenset[str]:

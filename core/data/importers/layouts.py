@@ -23,10 +23,11 @@ from core.data.importers.folder import (
     UNREADABLE_ENDINGS,
     read_folder,
 )
-from core.data.importers.images import find_files, holds_images, listed, read_files, read_images, walk
+from core.data.importers.images import find_files, holds_images, listed_reasons, read_files, read_images, walk
 from core.data.importers.mini_mias import read_mini_mias
 from core.data.importers.plan import ImportPlan
 from core.domain.errors import BadFileError, BadTableError
+from core.domain.messages import joined, message
 from core.imaging.worker import DecodeWorker
 from core.platform.plugins import load_plugin, plugin_names
 
@@ -174,7 +175,10 @@ def recognised(folder: Path) -> str:
         return IMAGES
     if not folder.is_dir():
         raise BadFileError(
-            f"{folder} is neither a folder nor a file; choose an image, or the folder that holds the images."
+            message(
+                "{folder} is neither a folder nor a file; choose an image, or the folder that holds the images.",
+                folder=folder,
+            )
         )
     if lesion_tables(folder):
         return FOLDER
@@ -185,12 +189,14 @@ def recognised(folder: Path) -> str:
         return IMAGES
     usual = ", ".join(one.tables[0] for one in BUILT_IN if one.tables)
     found = find_files(walk(folder), folder).passed_over
-    files = listed([f"{one.name} ({one.reason})" for one in found])
-    sentence = (
-        f"{folder} holds neither images nor a table of a known layout: {usual}. Name the table, or choose another "
-        "folder."
+    sentence = message(
+        "{folder} holds neither images nor a table of a known layout: {usual}. Name the table, or choose another "
+        "folder.",
+        folder=folder,
+        usual=usual,
     )
-    raise BadFileError(sentence + (f" Skipped: {files}." if files else ""))
+    skipped = [message("Skipped: {reason}.", reason=listed_reasons(found))] if found else []
+    raise BadFileError(joined([sentence, *skipped]))
 
 
 def lesion_tables(folder: Path) -> list[Path]:
@@ -209,7 +215,9 @@ def the_table(folder: Path) -> Path:
     tables = lesion_tables(folder)
     if len(tables) > 1:
         names = " and ".join(path.name for path in tables)
-        raise BadTableError(f"{folder.name} holds {names}; choose one with --table.")
+        raise BadTableError(
+            message("{folder} holds {names}; choose one with --table.", folder=folder.name, names=names)
+        )
     return tables[0] if tables else folder / DEFAULT_TABLE
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from core.data.importers.plan import ImportPlan, Issue, PlannedImage, PlannedLesion, Severity, refuse_wrong
 from core.domain.errors import BadFileError
+from core.domain.messages import Sentence, message
 from core.domain.shapes import Ellipse, Role
 from core.domain.study import Labels
 from core.domain.vocabulary import Laterality, MarginType, Pathology, ViewPosition
@@ -48,28 +49,41 @@ def read_mini_mias(folder: Path, *, skip_bad_rows: bool = False) -> ImportPlan:
     """
     table = folder / "Info.txt"
     if not table.is_file():
-        raise BadFileError(f"{folder} has no Info.txt, the table of mini-MIAS; choose the folder that holds it.")
+        raise BadFileError(
+            message(
+                "{folder} has no Info.txt, the table of mini-MIAS; choose the folder that holds it.", folder=folder
+            )
+        )
     rows, issues = _rows(table.read_text(encoding="latin-1"))
     refuse_wrong(issues, table, skip=skip_bad_rows)
     films: dict[str, list[_Row]] = {}
     for row in rows:
         films.setdefault(row.name, []).append(row)
     if not films:
-        raise BadFileError(f"{table} lists no film; it is not the table of mini-MIAS.")
+        raise BadFileError(message("{table} lists no film; it is not the table of mini-MIAS.", table=table))
     there = {path.stem.lower(): path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".pgm"}
     missing = sum(name not in there for name in films)
     if missing:
         issues.append(
-            _issue("", f"{missing} of the {len(films)} films that Info.txt lists are not in the folder.")
+            _issue(
+                "",
+                message(
+                    "{count} of the {total} films that Info.txt lists are not in the folder.",
+                    count=missing,
+                    total=len(films),
+                ),
+            )
         )
     images = [_image(there[name], of_film, issues) for name, of_film in films.items() if name in there]
     if any(row.kind == "MISC" for name, of_film in films.items() if name in there for row in of_film):
-        sentence = "The class MISC (other, ill-defined masses) is imported as the margin indistinct, its nearest."
+        sentence = message(
+            "The class MISC (other, ill-defined masses) is imported as the margin indistinct, its nearest."
+        )
         issues.append(_issue("", sentence))
     return ImportPlan(source=SOURCE, images=tuple(images), issues=tuple(issues))
 
 
-def _issue(where: str, sentence: str, severity: Severity = Severity.NOTE) -> Issue:
+def _issue(where: str, sentence: Sentence, severity: Severity = Severity.NOTE) -> Issue:
     return Issue(where=where, sentence=sentence, severity=severity)
 
 
@@ -82,8 +96,9 @@ def _rows(text: str) -> tuple[list[_Row], list[Issue]]:
         where = f"row {line_number}"
         match = _ROW.match(line.strip())
         if match is None or match[4] not in {*_MARGINS, *_OTHERS, "NORM"}:
-            sentence = (
-                f"{line.strip()[:60]!r} is not a row of mini-MIAS (number, tissue, class, severity, circle)."
+            sentence = message(
+                "{line!r} is not a row of mini-MIAS (number, tissue, class, severity, circle).",
+                line=line.strip()[:60],
             )
             issues.append(_issue(where, sentence, Severity.WRONG))
             continue
@@ -121,16 +136,26 @@ def _lesion(row: _Row, issues: list[Issue]) -> PlannedLesion | None:
     if row.kind == "NORM":
         return None
     if row.kind in _OTHERS:
-        sentence = f"{row.name} shows {_OTHERS[row.kind]}, not a mass; the film is imported without it."
+        sentence = message(
+            "{row} shows {others}, not a mass; the film is imported without it.",
+            row=row.name,
+            others=_OTHERS[row.kind],
+        )
         issues.append(_issue(row.where, sentence, Severity.LEFT_OUT))
         return None
     if row.circle is None:
-        sentence = f"The mass in {row.name} has no coordinates; the film is imported without it."
+        sentence = message("The mass in {row} has no coordinates; the film is imported without it.", row=row.name)
         issues.append(_issue(row.where, sentence, Severity.LEFT_OUT))
         return None
     x, y, radius = row.circle
     if radius < 1 or x >= SIZE or y >= SIZE:
-        sentence = f"The circle of {row.name} ({x}, {y}, radius {radius}) lies outside the film."
+        sentence = message(
+            "The circle of {row} ({x}, {y}, radius {radius}) lies outside the film.",
+            row=row.name,
+            x=x,
+            y=y,
+            radius=radius,
+        )
         issues.append(_issue(row.where, sentence, Severity.LEFT_OUT))
         return None
     # column x and, counted from below, row y: their pixel's centre

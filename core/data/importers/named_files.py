@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path, PureWindowsPath
 
 from core.data.importers.table import Row
+from core.domain.messages import message
 
 _ENDINGS = frozenset(("dcm", "dicom", "png", "pgm", "tif", "tiff", "jpg", "jpeg"))
 """Endings that a table may leave out."""
@@ -31,21 +32,33 @@ def file_named(folder: Path, name: str) -> Path:
         if path.is_relative_to(folder.resolve()) and path.is_file():
             return path
     except (OSError, ValueError) as error:
-        raise ValueError(f"{name[:80]!r} is not a file name.") from error
+        raise ValueError(message("{name!r} is not a file name.", name=name[:80])) from error
     # Windows' rules take both kinds of slashes
     written = PureWindowsPath(name)
     parts = written.parts[1:] if written.anchor else written.parts
     if ".." in parts:
-        raise ValueError(f"{name[:80]!r} lies outside the folder {folder.name}.")
+        raise ValueError(message("{name!r} lies outside the folder {folder}.", name=name[:80], folder=folder.name))
     for spelt in dict.fromkeys((parts, tuple(_unquoted(part) for part in parts))):
         found = () if ".." in spelt else _found(folder, spelt)
         if len(found) == 1:
             return found[0]
         if found:
-            raise ValueError(f"{name[:80]!r} matches {len(found)} files; give the exact name of the file.")
+            raise ValueError(
+                message(
+                    "{name!r} matches {count} files; give the exact name of the file.",
+                    name=name[:80],
+                    count=len(found),
+                )
+            )
     if written.anchor:
-        raise ValueError(f"{name[:80]!r} lies outside the folder {folder.name}, and no file in it has that name.")
-    raise ValueError(f"{name[:80]!r} is not in the folder {folder.name}.")
+        raise ValueError(
+            message(
+                "{name!r} lies outside the folder {folder}, and no file in it has that name.",
+                name=name[:80],
+                folder=folder.name,
+            )
+        )
+    raise ValueError(message("{name!r} is not in the folder {folder}.", name=name[:80], folder=folder.name))
 
 
 def _found(folder: Path, parts: tuple[str, ...]) -> tuple[Path, ...]:

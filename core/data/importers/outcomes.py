@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from core.data.importers.plan import ImportPlan, Issue, Severity
+from core.domain.messages import Sentence, message
 from core.domain.spreadsheet import csv_document
 
 
@@ -23,7 +24,7 @@ class FileResult(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Name of the file; of a row or of the whole data set, where a sentence concerns no file of the plan."""
     fate: ImportOutcome
-    sentences: tuple[str, ...] = ()
+    sentences: tuple[Sentence, ...] = ()
     image_id: str = ""
     """The image of the study that holds the file's pixels; "" if there is none."""
 
@@ -84,7 +85,11 @@ def file_results(
             )
         )
     files += [
-        FileResult(name=one.name, fate=ImportOutcome.LEFT_OUT, sentences=(f"Skipped: {one.reason}.",))
+        FileResult(
+            name=one.name,
+            fate=ImportOutcome.LEFT_OUT,
+            sentences=(message("Skipped: {reason}.", reason=one.reason),),
+        )
         for one in plan.passed_over
     ]
     for place, rest in by_place.items():

@@ -9,13 +9,16 @@ from core.data.importers.fitting import fitted
 from core.data.importers.headers import LeftOutError
 from core.data.importers.pending import in_millimetres
 from core.data.importers.plan import PlannedLesion, Severity
+from core.domain.messages import Sentence, joined, message
 from core.domain.shapes import bounds
 from core.domain.study import Image, LesionOutline
 from core.domain.turn import Turn
 from core.imaging.orientation import Breast
 
 
-def placed(planned: PlannedLesion, image: Image, breast: Breast | None) -> tuple[PlannedLesion, tuple[str, ...]]:
+def placed(
+    planned: PlannedLesion, image: Image, breast: Breast | None
+) -> tuple[PlannedLesion, tuple[Sentence, ...]]:
     """Return the lesion in pixels of ``image``, and notes about it.
 
     Outlines of tables are in the stored matrix and are turned with it.
@@ -31,7 +34,11 @@ def placed(planned: PlannedLesion, image: Image, breast: Breast | None) -> tuple
     if said:
         notes.append(said)
     if not 0 <= lesion.frame < image.frames:
-        sentence = f"The lesion lies on slice {lesion.frame + 1} of an image that has {image.frames}."
+        sentence = message(
+            "The lesion lies on slice {frame} of an image that has {frames}.",
+            frame=lesion.frame + 1,
+            frames=image.frames,
+        )
         raise LeftOutError(sentence, Severity.WRONG)
     if turn.code:
         lesion = replace(
@@ -42,13 +49,20 @@ def placed(planned: PlannedLesion, image: Image, breast: Breast | None) -> tuple
     box = bounds(lesion.outline)
     inside = box.intersection(image.box)
     if inside is None:
-        sentence = f"The outline lies outside the image of {image.width} x {image.height} pixels."
+        sentence = message(
+            "The outline lies outside the image of {width} x {height} pixels.",
+            width=image.width,
+            height=image.height,
+        )
         raise LeftOutError(sentence, Severity.WRONG)
     if inside != box:
-        notes.append("The outline reaches beyond the edge of the image; the part outside has no pixels.")
+        notes.append(message("The outline reaches beyond the edge of the image; the part outside has no pixels."))
     if breast is not None and _on_background(lesion.outline, breast):
         notes.append(
-            "The outline lies on the background, where no breast is; check its coordinates and the image's side."
+            message(
+                "The outline lies on the background, where no breast is; check its coordinates and the image's "
+                "side."
+            )
         )
     return lesion, tuple(notes)
 
@@ -56,8 +70,8 @@ def placed(planned: PlannedLesion, image: Image, breast: Breast | None) -> tuple
 def refuse_unmeasured(planned: PlannedLesion, image: Image) -> None:
     """LeftOutError where the fine annotation has widths in millimetres and the image has no spacing."""
     if planned.fine and image.pixel_spacing_mm is None and any(map(in_millimetres, planned.fine)):
-        sentence = "The fine annotation has widths in millimetres, but the image has no pixel spacing."
-        raise LeftOutError(f"{sentence} The lesion is imported without it.", Severity.WRONG)
+        sentence = message("The fine annotation has widths in millimetres, but the image has no pixel spacing.")
+        raise LeftOutError(joined([sentence, message("The lesion is imported without it.")]), Severity.WRONG)
 
 
 def _on_background(outline: LesionOutline, breast: Breast) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import BadTableError
+from core.domain.messages import Sentence, joined, message
 from core.domain.shapes import Shape
 from core.domain.study import Labels, LesionOutline
 from core.domain.vocabulary import BreastComposition, Laterality, ViewPosition
@@ -31,13 +32,12 @@ class Severity(StrEnum):
 class Issue(msgspec.Struct, frozen=True, kw_only=True):
     where: str
     """"row 12" of the table (the header is row 1), the name of a file, or "" for the whole folder."""
-    sentence: str
+    sentence: Sentence
     severity: Severity
 
     def __post_init__(self) -> None:
         # a name of a file that is no text must not stop a report
-        for field in ("where", "sentence"):
-            msgspec.structs.force_setattr(self, field, readable(getattr(self, field)))
+        msgspec.structs.force_setattr(self, "where", readable(self.where))
 
 
 class PlannedLesion(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ class PassedOver(msgspec.Struct, frozen=True, kw_only=True):
     """A file that an import does not take up, and why."""
 
     name: str
-    reason: str
+    reason: Sentence
 
 
 class ImportPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,11 +111,17 @@ def refuse_wrong(issues: Sequence[Issue], table: Path | None, *, skip: bool) -> 
     if skip or not wrong:
         return
     rest = len(wrong) - 1
-    more = f" {rest} more row{'s are' if rest > 1 else ' is'} wrong too." if rest else ""
+    others = message("{count} more rows are wrong too.", count=rest)
+    more = [message("1 more row is wrong too.") if rest == 1 else others] if rest else []
     place = wrong[0].where if table is None else f"{table.name}, {wrong[0].where}"
     raise BadTableError(
-        f"{place}: {wrong[0].sentence}{more} Correct the table, or import again with "
-        "--skip-bad-rows to take the rest."
+        joined(
+            [
+                message("{place}: {problem}", place=place, problem=wrong[0].sentence),
+                *more,
+                message("Correct the table, or import again with --skip-bad-rows to take the rest."),
+            ]
+        )
     )
 
 

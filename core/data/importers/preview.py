@@ -13,6 +13,7 @@ from core.data.importers.taking import patient_key, turned
 from core.domain.content import content_sha256
 from core.domain.errors import Cancelled
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.messages import joined, message, sentence_of
 from core.imaging.decoded import DecodedImage, RefusedImageError
 from core.imaging.worker import Outcome, read_many
 from core.store.study import Study
@@ -70,7 +71,7 @@ def _judged(
     """The identifier of the image, and why it would not be imported."""
     where = planned.where or name
     if isinstance(outcome, RefusedImageError):
-        return "", Issue(where=where, sentence=str(outcome), severity=Severity.WRONG)
+        return "", Issue(where=where, sentence=sentence_of(outcome), severity=Severity.WRONG)
     outcome, _, _ = turned(outcome, planned)
     sha256 = content_sha256(outcome.pixels)
     single = frames_of(outcome) == 1
@@ -78,11 +79,14 @@ def _judged(
     image_id = known.with_pixels(sha256) or synthetic_id(outcome) or by_content
     key = sha256 if single else image_id
     if key in there or key in seen:
-        whose = seen.get(key, "an image of the study")
-        sentence = f"{name} would be left out: its pixels are identical to those of {whose}."
-        sentence += known.differences(planned, image_id)
+        whose = seen.get(key, message("an image of the study"))
+        sentence = message(
+            "{name} would be left out: its pixels are identical to those of {other}.", name=name, other=whose
+        )
+        differences = known.differences(planned, image_id)
+        sentence = joined([sentence, differences]) if differences else sentence
     elif known.is_forgotten(image_id):
-        sentence = f"{name} would be left out: its patient was forgotten in this study."
+        sentence = message("{name} would be left out: its patient was forgotten in this study.", name=name)
         image_id = ""
     else:
         seen[key] = name

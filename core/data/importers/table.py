@@ -21,6 +21,7 @@ from core.data.importers.table_text import (
     unwrapped,
 )
 from core.domain.errors import BadTableError
+from core.domain.messages import Sentence, joined, message
 from core.domain.spreadsheet import read_guarded
 
 LARGEST_CELL = 16 * 2**20
@@ -58,7 +59,7 @@ class Row:
         """ValueError where the cell is empty."""
         value = self.get(column)
         if not value:
-            raise ValueError(f"the column {column} is empty.")
+            raise ValueError(message("the column {column} is empty.", column=column))
         return value
 
 
@@ -141,9 +142,13 @@ def read_columns(path: Path, *, required: Sequence[str], wanted: Sequence[str] =
                     texts = {name: _plain(cells[at]) if at < len(cells) else "" for at, name in places}
                     yield Row(number, texts, decimal_comma=separator != ",")
     except OSError as error:
-        raise BadTableError(f"{path} cannot be read ({error.strerror}); choose another table.") from error
+        raise BadTableError(
+            message("{path} cannot be read ({reason}); choose another table.", path=path, reason=error.strerror)
+        ) from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise BadTableError(f"{path.name} is not a readable table; save it as CSV in UTF-8.") from error
+        raise BadTableError(
+            message("{file} is not a readable table; save it as CSV in UTF-8.", file=path.name)
+        ) from error
 
 
 def refuse_missing(path: Path, required: Sequence[str], header: Sequence[str]) -> None:
@@ -151,7 +156,11 @@ def refuse_missing(path: Path, required: Sequence[str], header: Sequence[str]) -
     keys = {key_of(name) for name in header}
     missing = [name for name in required if key_of(name) not in keys]
     if missing:
-        raise BadTableError(f"{path.name} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}.")
+        raise BadTableError(
+            message("{file} lacks the column {column}.", file=path.name, column=missing[0])
+            if len(missing) == 1
+            else message("{file} lacks the columns {columns}.", file=path.name, columns=", ".join(missing))
+        )
 
 
 def refuse_twice(path: Path, header: Sequence[str]) -> None:
@@ -159,11 +168,23 @@ def refuse_twice(path: Path, header: Sequence[str]) -> None:
     keys = [key_of(name) for name in header if name]
     twice = next((key for place, key in enumerate(keys) if key in keys[:place]), None)
     if twice is not None:
-        raise BadTableError(f"{path.name} has the column {twice!r} twice; delete or rename one of them.")
+        raise BadTableError(
+            message(
+                "{file} has the column {column!r} twice; delete or rename one of them.",
+                file=path.name,
+                column=twice,
+            )
+        )
 
 
-def _too_many(path: Path, number: int, cells: int, headings: int) -> str:
-    return f"{path.name}, row {number}, has {cells} cells under {headings} headings."
+def _too_many(path: Path, number: int, cells: int, headings: int) -> Sentence:
+    return message(
+        "{file}, row {number}, has {cells} cells under {headings} headings.",
+        file=path.name,
+        number=number,
+        cells=cells,
+        headings=headings,
+    )
 
 
 def header_of(path: Path, *, required: Sequence[str] = ()) -> tuple[str, ...]:
@@ -172,7 +193,9 @@ def header_of(path: Path, *, required: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def _unreadable(path: Path, error: csv.Error) -> BadTableError:
-    return BadTableError(f"{path.name} is not a readable table ({error}); save it as CSV in UTF-8.")
+    return BadTableError(
+        message("{file} is not a readable table ({error}); save it as CSV in UTF-8.", file=path.name, error=error)
+    )
 
 
 def _pointed(text: str, *, decimal_comma: bool) -> str:
@@ -200,7 +223,14 @@ def member(row: Row, column: str, words: type[E_co], *, otherwise: E_co | None =
             return word
     if otherwise is not None:
         return otherwise
-    raise ValueError(f"{text[:40]!r} is not a known {column}; use one of {', '.join(w.value for w in words)}.")
+    raise ValueError(
+        message(
+            "{text!r} is not a known {column}; use one of {known}.",
+            text=text[:40],
+            column=column,
+            known=", ".join(w.value for w in words),
+        )
+    )
 
 
 def parsed_number(row: Row, column: str, *, smallest: float, largest: float) -> float | None:
@@ -220,12 +250,17 @@ def parsed_number(row: Row, column: str, *, smallest: float, largest: float) -> 
         value = math.nan
     if smallest <= value <= largest:
         return value
-    why = (
-        " Write it with a decimal point: a decimal comma is read only where semicolons, tabs or bars separate the "
-        "cells."
-        if comma and not row.decimal_comma
-        else ""
+    wrong = message(
+        "{text!r} is not a valid {column}; give a number from {smallest:g} to {largest:g}.",
+        text=text[:40],
+        column=column,
+        smallest=smallest,
+        largest=largest,
     )
-    raise ValueError(
-        f"{text[:40]!r} is not a valid {column}; give a number from {smallest:g} to {largest:g}.{why}"
-    )
+    if comma and not row.decimal_comma:
+        hint = message(
+            "Write it with a decimal point: a decimal comma is read only where semicolons, tabs or bars separate "
+            "the cells."
+        )
+        raise ValueError(joined([wrong, hint]))
+    raise ValueError(wrong)

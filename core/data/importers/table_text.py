@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from core.domain.errors import BadTableError
+from core.domain.messages import message
 
 LARGEST_TABLE = 256 * 2**20
 SEPARATORS = (",", ";", "\t", "|")
@@ -28,12 +29,22 @@ def text_of(path: Path) -> str:
     """
     try:
         if path.stat().st_size > LARGEST_TABLE:
-            raise BadTableError(f"{path.name} is larger than {LARGEST_TABLE // 2**20} MB, too large for a table.")
+            raise BadTableError(
+                message(
+                    "{file} is larger than {limit} MB, too large for a table.",
+                    file=path.name,
+                    limit=LARGEST_TABLE // 2**20,
+                )
+            )
         return decoded(path.read_bytes())
     except OSError as error:
-        raise BadTableError(f"{path} cannot be read ({error.strerror}); choose another table.") from error
+        raise BadTableError(
+            message("{path} cannot be read ({reason}); choose another table.", path=path, reason=error.strerror)
+        ) from error
     except UnicodeDecodeError as error:
-        raise BadTableError(f"{path.name} is not UTF-8 text; save it as CSV in UTF-8.") from error
+        raise BadTableError(
+            message("{file} is not UTF-8 text; save it as CSV in UTF-8.", file=path.name)
+        ) from error
 
 
 def decoded(data: bytes) -> str:

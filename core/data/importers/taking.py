@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from core.data.importers.headers import LeftOutError
 from core.data.importers.pending import Writing, frames_of
 from core.data.importers.plan import PlannedImage
+from core.domain.messages import NOTHING, Sentence, joined, message
 from core.domain.study import Image, Patient
 from core.domain.turn import Turn
 from core.imaging.decoded import DecodedImage
@@ -18,7 +19,7 @@ from core.imaging.orientation import breast_in, decide
 from core.store.arrays import Shown
 
 
-def kind_note(decoded: DecodedImage, name: str, *, by_table: bool) -> str:
+def kind_note(decoded: DecodedImage, name: str, *, by_table: bool) -> Sentence:
     """Check that a file may be a mammogram; return a note about its kind ("" if there is none).
 
     A radiograph or secondary capture whose header does not mention a breast is left out too, unless a table names
@@ -28,31 +29,34 @@ def kind_note(decoded: DecodedImage, name: str, *, by_table: bool) -> str:
     """
     kind = Kind(modality=decoded.modality, breast=decoded.breast)
     if decoded.format != "DICOM" or kind.modality in ("", *MAMMOGRAPHIC):
-        return ""
+        return NOTHING
     if not kind.mammogram and not (by_table and kind.uncertain):
-        raise LeftOutError(f"{sentence(kind, name)} It is left out.")
-    why = "its header names a breast" if kind.breast else "the table names it"
-    return f"{name} has a Modality other than MG; it was imported as a mammogram because {why}."
+        raise LeftOutError(joined([sentence(kind, name), message("It is left out.")]))
+    why = message("its header names a breast") if kind.breast else message("the table names it")
+    return message(
+        "{name} has a Modality other than MG; it was imported as a mammogram because {why}.", name=name, why=why
+    )
 
 
-def patient_key(planned: PlannedImage, decoded: DecodedImage, sha256: str, name: str) -> tuple[str, str]:
+def patient_key(planned: PlannedImage, decoded: DecodedImage, sha256: str, name: str) -> tuple[str, Sentence]:
     """Return the identifier of the patient, and a note about it.
 
     Without an identifier, as in de-identified files, each file counts as a patient of its own. Then files of one
     patient are never recognised as related, but files of two patients are never merged.
     """
     if planned.patient or decoded.identity.patient_id:
-        return planned.patient or decoded.identity.patient_id, ""
-    return f"image {sha256}", (
-        f"{name} has no Patient ID and is treated as a separate patient; if that is wrong, give a table with "
-        "patient_id, or a split may divide a patient."
+        return planned.patient or decoded.identity.patient_id, NOTHING
+    return f"image {sha256}", message(
+        "{name} has no Patient ID and is treated as a separate patient; if that is wrong, give a table with "
+        "patient_id, or a split may divide a patient.",
+        name=name,
     )
 
 
-def turned(decoded: DecodedImage, planned: PlannedImage) -> tuple[DecodedImage, Turn, str]:
+def turned(decoded: DecodedImage, planned: PlannedImage) -> tuple[DecodedImage, Turn, Sentence]:
     """Return the image in display orientation, the applied turn, and a note about it."""
     if decoded.format != "DICOM":
-        return decoded, Turn(), ""
+        return decoded, Turn(), NOTHING
     side, view = planned.laterality or decoded.laterality, planned.view or decoded.view
     turn, said = decide(decoded, side, view, breast_in(decoded))
     return replace(decoded, pixels=turn.apply(decoded.pixels)) if turn.code else decoded, turn, said
@@ -64,18 +68,31 @@ def shown(decoded: DecodedImage) -> Shown:
     return Shown(padding=decoded.padding, inverted=is_inverted(decoded.photometric), voi_luts=tables)
 
 
-def contradictions(planned: PlannedImage, decoded: DecodedImage, image: Image) -> Iterator[str]:
+def contradictions(planned: PlannedImage, decoded: DecodedImage, image: Image) -> Iterator[Sentence]:
     """Return notes where table and header differ about side and view, and where both lack them."""
     for table, header, word in (
-        (planned.laterality, decoded.laterality, "side"),
-        (planned.view, decoded.view, "view"),
+        (planned.laterality, decoded.laterality, message("side")),
+        (planned.view, decoded.view, message("view")),
     ):
         if table is not None and header is not None and table != header:
-            sentence = f"The {word} of {planned.path.name} is {table} in the table and {header} in its header."
-            yield f"{sentence} The value of the table was used."
-    missing = [word for word, value in (("side", image.laterality), ("view", image.view)) if value is None]
+            sentence = message(
+                "The {word} of {file} is {table} in the table and {header} in its header.",
+                word=word,
+                file=planned.path.name,
+                table=table,
+                header=header,
+            )
+            yield joined([sentence, message("The value of the table was used.")])
+    missing = [
+        word
+        for word, value in ((message("side"), image.laterality), (message("view"), image.view))
+        if value is None
+    ]
     if missing and decoded.format == "DICOM":
-        yield f"{planned.path.name}: neither the table nor the header gives its {' and its '.join(missing)}."
+        what = missing[0] if len(missing) == 1 else message("side and its view")
+        yield message(
+            "{file}: neither the table nor the header gives its {what}.", file=planned.path.name, what=what
+        )
 
 
 def image_of(writing: Writing, patient: Patient, sha256: str) -> Image:

@@ -21,6 +21,7 @@ from core.data.importers.table import Row, member, parsed_number, read_table
 from core.data.importers.words import Notes, category, composition
 from core.domain.errors import BadFileError
 from core.domain.geometry import Box
+from core.domain.messages import message, sentence_of
 from core.domain.shapes import Rectangle
 from core.domain.study import Labels
 from core.domain.vocabulary import Laterality, ViewPosition
@@ -39,7 +40,13 @@ def read_vindr_mammo(folder: Path, *, skip_bad_rows: bool = False) -> ImportPlan
     BadFileError where there is no ``finding_annotations.csv``; BadTableError names the first wrong row.
     """
     if not (folder / FINDINGS).is_file():
-        raise BadFileError(f"{folder} has no {FINDINGS}; choose the folder that holds the tables of VinDr-Mammo.")
+        raise BadFileError(
+            message(
+                "{folder} has no {table}; choose the folder that holds the tables of VinDr-Mammo.",
+                folder=folder,
+                table=FINDINGS,
+            )
+        )
     notes = Notes()
     rows: dict[str, tuple[str, Row]] = {}
     lesions: dict[str, list[PlannedLesion]] = {}
@@ -51,7 +58,7 @@ def read_vindr_mammo(folder: Path, *, skip_bad_rows: bool = False) -> ImportPlan
             if lesion is not None:
                 lesions.setdefault(row["image_id"], []).append(lesion)
         except ValueError as error:
-            notes.wrong(where, str(error))
+            notes.wrong(where, sentence_of(error))
     if (folder / BREASTS).is_file():
         for row in read_table(folder / BREASTS, required=_OF_IMAGE):
             rows.setdefault(row["image_id"], (f"{BREASTS}, {row.where}", row))
@@ -62,7 +69,9 @@ def read_vindr_mammo(folder: Path, *, skip_bad_rows: bool = False) -> ImportPlan
     ]
     refuse_wrong(notes.issues, None, skip=skip_bad_rows)
     if images:
-        notes.note("", "VinDr-Mammo names no patients: each examination is treated as a separate patient.")
+        notes.note(
+            "", message("VinDr-Mammo names no patients: each examination is treated as a separate patient.")
+        )
     return ImportPlan(source=SOURCE, images=tuple(images), issues=tuple(notes.issues))
 
 
@@ -72,10 +81,13 @@ def _image(
     try:
         study, name = row.required("study_id"), row.required("image_id")
         if not (_DIGEST.fullmatch(study) and _DIGEST.fullmatch(name) and {study, name}.isdisjoint({".", ".."})):
-            raise ValueError("its study_id or image_id cannot name a file.")
+            raise ValueError(message("its study_id or image_id cannot name a file."))
         path = folder / "images" / study / f"{name}.dicom"
         if not path.is_file():
-            notes.left_out(where, f"{path.name} is not in images/{study}; the image is left out.")
+            notes.left_out(
+                where,
+                message("{file} is not in images/{study}; the image is left out.", file=path.name, study=study),
+            )
             return None
         return PlannedImage(
             path=path,
@@ -87,7 +99,7 @@ def _image(
             where=where,
         )
     except ValueError as error:
-        notes.wrong(where, str(error))
+        notes.wrong(where, sentence_of(error))
         return None
 
 
@@ -97,15 +109,19 @@ def _lesion(row: Row, where: str, notes: Notes) -> PlannedLesion | None:
     if words == ["No Finding"]:
         return None
     if not words:
-        raise ValueError(f"{row['finding_categories'][:40]!r} is not a list of finding categories.")
+        raise ValueError(
+            message("{text!r} is not a list of finding categories.", text=row["finding_categories"][:40])
+        )
     if "Mass" not in words:
-        notes.left_out(where, f"A finding that is not a mass is left out: {', '.join(words)[:80]}.")
+        notes.left_out(
+            where, message("A finding that is not a mass is left out: {words}.", words=", ".join(words)[:80])
+        )
         return None
     edges = [parsed_number(row, name, smallest=-1e5, largest=1e5) for name in ("xmin", "ymin", "xmax", "ymax")]
     size = [parsed_number(row, name, smallest=1, largest=1e5) for name in ("width", "height")]
     x0, y0, x1, y1 = (math.nan if edge is None else edge for edge in edges)
     if not (x0 < x1 and y0 < y1) or None in size:
-        raise ValueError("the mass has no box, or its image no size.")
+        raise ValueError(message("the mass has no box, or its image no size."))
     others = [word for word in words if word != "Mass"]
     return PlannedLesion(
         outline=Rectangle(box=Box(x0=x0, y0=y0, x1=x1, y1=y1)),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from core.data.importers.plan import Issue, Severity
+from core.domain.messages import Sentence, message
 from core.domain.vocabulary import BiradsCategory, BreastComposition, MarginType
 
 ILL_DEFINED = MarginType.INDISTINCT
@@ -20,16 +21,16 @@ class Notes:
     def __init__(self) -> None:
         self.issues: list[Issue] = []
 
-    def note(self, where: str, sentence: str) -> None:
+    def note(self, where: str, sentence: Sentence) -> None:
         self._say(where, sentence, Severity.NOTE)
 
-    def left_out(self, where: str, sentence: str) -> None:
+    def left_out(self, where: str, sentence: Sentence) -> None:
         self._say(where, sentence, Severity.LEFT_OUT)
 
-    def wrong(self, where: str, sentence: str) -> None:
+    def wrong(self, where: str, sentence: Sentence) -> None:
         self._say(where, sentence, Severity.WRONG)
 
-    def _say(self, where: str, sentence: str, severity: Severity) -> None:
+    def _say(self, where: str, sentence: Sentence, severity: Severity) -> None:
         self.issues.append(Issue(where=where, sentence=sentence, severity=severity))
 
 
@@ -43,7 +44,11 @@ def one_margin(words: list[str], known: Mapping[str, MarginType]) -> tuple[Margi
     """
     strange = [word for word in words if word not in known]
     if strange:
-        raise ValueError(f"{strange[0][:40]!r} is not a known margin; use one of {', '.join(known)}.")
+        raise ValueError(
+            message(
+                "{word!r} is not a known margin; use one of {known}.", word=strange[0][:40], known=", ".join(known)
+            )
+        )
     margins = list(dict.fromkeys(known[word] for word in words))
     if len(margins) > 1:
         return None, f"it has several margins ({', '.join(margins)}), so no margin was taken"

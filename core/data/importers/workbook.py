@@ -12,6 +12,7 @@ from xml.etree.ElementTree import ParseError
 from core.data.importers.table import Row, refuse_missing, refuse_twice
 from core.data.importers.table_text import LARGEST_TABLE, key_of
 from core.domain.errors import BadTableError
+from core.domain.messages import message
 
 _MOST_COLUMNS = 1000
 _MOST_ROWS = 1_048_576
@@ -48,7 +49,11 @@ def read_workbook(path: Path, *, required: Sequence[str]) -> Iterator[Row]:
         TypeError,
     ) as error:
         raise BadTableError(
-            f"{path.name} is not a readable workbook ({type(error).__name__}); save it as CSV in UTF-8."
+            message(
+                "{file} is not a readable workbook ({error}); save it as CSV in UTF-8.",
+                file=path.name,
+                error=type(error).__name__,
+            )
         ) from error
     return iter(rows)
 
@@ -116,8 +121,11 @@ def _refuse_strict(path: Path) -> None:
     with zipfile.ZipFile(path) as parts:
         if _STRICT in parts.read("xl/workbook.xml"):
             raise BadTableError(
-                f"{path.name} is a workbook of the kind Strict Open XML, which cannot be read; save it as an "
-                "ordinary XLSX or as CSV."
+                message(
+                    "{file} is a workbook of the kind Strict Open XML, which cannot be read; save it as an "
+                    "ordinary XLSX or as CSV.",
+                    file=path.name,
+                )
             )
 
 
@@ -127,9 +135,13 @@ def _refuse_bomb(path: Path) -> None:
         with zipfile.ZipFile(path) as parts:
             size = sum(part.file_size for part in parts.infolist())
     except (zipfile.BadZipFile, OSError) as error:
-        raise BadTableError(f"{path.name} is not a workbook; save it as CSV in UTF-8.") from error
+        raise BadTableError(
+            message("{file} is not a workbook; save it as CSV in UTF-8.", file=path.name)
+        ) from error
     if size > LARGEST_TABLE:
-        raise BadTableError(f"{path.name} unpacks to {size:,} bytes, too many for a table.")
+        raise BadTableError(
+            message("{file} unpacks to {size:,} bytes, too many for a table.", file=path.name, size=size)
+        )
 
 
 def _text(cell: Any) -> str:

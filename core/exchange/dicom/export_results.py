@@ -17,6 +17,7 @@ import numpy as np
 
 from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled, never, silent
+from core.domain.messages import message
 from core.domain.opinion import Verdict
 from core.domain.study import Run
 from core.domain.vocabulary import DISCLAIMER
@@ -107,7 +108,7 @@ def export_results(
     left_out: list[str] = []
     cases = tuple(_cases(_drawable(items, left_out), naming, identity))
     if not cases:
-        raise StudyError("There is nothing to export: no lesion encloses anything inside its image.")
+        raise StudyError(message("There is nothing to export: no lesion encloses anything inside its image."))
     opened = None
     if run is not None and kind is ResultKind.SR:
         # torch is loaded for a model alone

@@ -20,6 +20,7 @@ from core.data.importers.pending import stable_id
 from core.data.importers.plan import Issue, Severity
 from core.domain.errors import BadFileError, Cancelled, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.messages import A_MASK, message, named
 from core.domain.shapes import Shape
 from core.domain.study import Finding, Image, Labels, Lesion, LesionOutline, Reader
 from core.exchange.dicom.bitmaps import Bitmap
@@ -78,12 +79,12 @@ def read_results(
     error, none. A file that cannot be used is an issue. BadFileError where there is none at all.
     """
     if not reader.strip():
-        raise StudyError("Name the reader whose annotations these are: --reader NAME.")
+        raise StudyError(message("Name the reader whose annotations these are: --reader NAME."))
     paths = [place] if place.is_file() else sorted(_files_in(place))
     with ResultReader() as child:
         results, passed_over = _read_files(study, paths, child, identity, emit, cancelled)
         if len(passed_over) == len(paths):
-            raise BadFileError(f"{place} holds no results: no file in it is a DICOM file.")
+            raise BadFileError(message("{place} holds no results: no file in it is a DICOM file.", place=place))
         changes = list(_Matching(study, results, reader, child).changes(cancelled))
     if not dry_run:
         _apply(study, changes, reader)
@@ -125,11 +126,13 @@ def _read_files(
         except NotDicomError:
             passed_over.append(path.name)
         except BadFileError as error:
-            results.issue(path.name, str(error).replace("A file ", f"{path.name} ", 1), Severity.WRONG)
+            results.issue(path.name, named(error.sentence, path.name), Severity.WRONG)
         emit(Progress(stage="read results", done=done, total=len(paths)))
     if passed_over:
-        named = ", ".join(passed_over[:_MOST_NAMED]) + (", ..." if len(passed_over) > _MOST_NAMED else "")
-        sentence = f"{len(passed_over)} files are not DICOM files and were skipped: {named}."
+        names = ", ".join(passed_over[:_MOST_NAMED]) + (", ..." if len(passed_over) > _MOST_NAMED else "")
+        sentence = message(
+            "{count} files are not DICOM files and were skipped: {names}.", count=len(passed_over), names=names
+        )
         results.issue("", sentence, Severity.LEFT_OUT)
     return results, passed_over
 
@@ -170,25 +173,31 @@ class _Matching:
             try:
                 yield from self._changes_of(told)
             except BadFileError as error:
-                sentence = str(error).replace("A mask ", f"{told.name} ", 1)
+                sentence = named(error.sentence, told.name, instead_of=A_MASK)
                 self._results.issue(told.name, sentence, Severity.LEFT_OUT)
 
     def _changes_of(self, told: ReturnedLesion) -> Iterator[_Change]:
         lesion = self._by_uid.get(told.tracking_uid)
         if lesion is not None and lesion.image_id == told.image.id:
             if told.outline_bitmap not in (None, self._outlined(lesion, told.image)):
-                sentence = (
-                    f"{told.name} outlines lesion {lesion.number} differently; the study's outline was kept."
+                sentence = message(
+                    "{told} outlines lesion {number} differently; the study's outline was kept.",
+                    told=told.name,
+                    number=lesion.number,
                 )
                 self._results.issue(told.name, sentence, Severity.NOTE)
             yield self._change(told, lesion, new=False)
             return
         outlines = self._outlines_of(told)
         if not outlines:
-            sentence = f"{told.name} describes a lesion without an outline; it is left out."
+            sentence = message("{told} describes a lesion without an outline; it is left out.", told=told.name)
             self._results.issue(told.name, sentence, Severity.LEFT_OUT)
         if len(outlines) > 1:
-            sentence = f"{told.name} has {len(outlines)} separate regions; each becomes a separate lesion."
+            sentence = message(
+                "{told} has {count} separate regions; each becomes a separate lesion.",
+                told=told.name,
+                count=len(outlines),
+            )
             self._results.issue(told.name, sentence, Severity.NOTE)
         told_of = _of_regions(told, [bitmap for _, bitmap in outlines])
         for told, (outline, bitmap) in zip(told_of, outlines, strict=True):
@@ -226,7 +235,11 @@ class _Matching:
         image = told.image
         if bitmap.empty or (image.frames > 1 and (told.frame is None or not 0 <= told.frame < image.frames)):
             why = "outlines nothing" if bitmap.empty else "names no slice of its tomosynthesis"
-            self._results.issue(told.name, f"{told.name} {why}; its lesion is left out.", Severity.LEFT_OUT)
+            self._results.issue(
+                told.name,
+                message("{told} {why}; its lesion is left out.", told=told.name, why=why),
+                Severity.LEFT_OUT,
+            )
             return None
         own = self._by_image.setdefault(image.id, [])
         # numbers of lesions that were removed leave gaps

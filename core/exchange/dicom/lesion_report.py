@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from core.domain.messages import Sentence
 from core.domain.shapes import Shape
 from core.domain.study import Labels, LesionOutline
 
@@ -68,7 +69,7 @@ class ReportRead(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...]
     """SOP Instance UID of the image of each lesion."""
     comments: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     """Sentences without their subject, the file."""
 
     @property

@@ -10,6 +10,7 @@ import msgspec
 from pydicom.dataset import Dataset
 
 from core.domain.errors import BadFileError
+from core.domain.messages import A_FILE, Sentence, message
 from core.domain.shapes import Length, Role, Shape
 from core.exchange.dicom.regions import GraphicType, SpatialRegion, shape_of
 
@@ -45,7 +46,7 @@ class GraphicRead(msgspec.Struct, frozen=True, kw_only=True):
 
 class GspsRead(msgspec.Struct, frozen=True, kw_only=True):
     graphics: tuple[GraphicRead, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     """Sentences without their subject, the file."""
 
     @property
@@ -57,7 +58,7 @@ class GspsRead(msgspec.Struct, frozen=True, kw_only=True):
 def presentation_of(found: Dataset) -> GspsRead:
     """The graphics of a presentation state, widths of pens in pixels; BadFileError for what is none."""
     if str(found.get("Modality") or "") != "PR":
-        raise BadFileError("A file is not a presentation state.")
+        raise BadFileError(message("{file} is not a presentation state.", file=A_FILE))
     graphics: list[GraphicRead] = []
     points = passed = shapeless = unknown = 0
     for annotation in found.get("GraphicAnnotationSequence") or []:
@@ -70,7 +71,13 @@ def presentation_of(found: Dataset) -> GspsRead:
             )
             if points > MOST_POINTS or len(graphics) + len(sources) > MOST_REGIONS:
                 raise BadFileError(
-                    f"A file draws more than {MOST_POINTS:,} points or {MOST_REGIONS:,} regions; it is not read."
+                    message(
+                        "{file} draws more than {most_points:,} points or {most_regions:,} regions; it is not "
+                        "read.",
+                        file=A_FILE,
+                        most_points=MOST_POINTS,
+                        most_regions=MOST_REGIONS,
+                    )
                 )
             if str(graphic.get("GraphicAnnotationUnits") or "") != "PIXEL":
                 passed += 1
@@ -88,13 +95,17 @@ def presentation_of(found: Dataset) -> GspsRead:
     return GspsRead(graphics=tuple(graphics), notes=tuple(_notes(passed, shapeless, unknown)))
 
 
-def _notes(passed: int, shapeless: int, unknown: int) -> Iterator[str]:
+def _notes(passed: int, shapeless: int, unknown: int) -> Iterator[Sentence]:
     if passed:
-        yield f"has {passed} graphics in units of a display, which have no position in the image."
+        yield message(
+            "has {count} graphics in units of a display, which have no position in the image.", count=passed
+        )
     if shapeless:
-        yield f"has {shapeless} graphics that enclose nothing (points, open lines); they are left out."
+        yield message(
+            "has {count} graphics that enclose nothing (points, open lines); they are left out.", count=shapeless
+        )
     if unknown:
-        yield f"has {unknown} graphics of a kind that is not read; they are left out."
+        yield message("has {count} graphics of a kind that is not read; they are left out.", count=unknown)
 
 
 def _sources(annotation: Dataset, found: Dataset) -> list[str]:
@@ -106,14 +117,14 @@ def _sources(annotation: Dataset, found: Dataset) -> list[str]:
     ]
     names = list(dict.fromkeys(str(image.ReferencedSOPInstanceUID) for image in own))
     if not names:
-        raise BadFileError("A file does not name the image of its graphics.")
+        raise BadFileError(message("{file} does not name the image of its graphics.", file=A_FILE))
     return names
 
 
 def _graphic(graphic: Dataset, kind: str, source: str, layer: str) -> GraphicRead:
     flat = [float(v) for v in graphic.get("GraphicData") or ()]
     if not flat:
-        raise ShapelessError("A file holds a region without points.")
+        raise ShapelessError(message("{file} holds a region without points.", file=A_FILE))
     name, _, role = str(graphic.get("TrackingID") or "")[:_LONGEST_NAME].rpartition(" ")
     styles = graphic.get("LineStyleSequence") or []
     thickness = styles[0].get("LineThickness") if styles else None
@@ -139,11 +150,19 @@ def region_shape(graphic: str, flat: list[float], pen: Length | None, role: Role
             raise ValueError("a coordinate or a width is not a number")
         region: Any = {"graphic": graphic, "points": points, "pen": pen, "role": role}
         if _encloses_nothing(graphic, points, pen):
-            raise ShapelessError(f"A file holds a region that encloses nothing ({graphic[:16]}).")
+            raise ShapelessError(
+                message(
+                    "{file} holds a region that encloses nothing ({graphic}).", file=A_FILE, graphic=graphic[:16]
+                )
+            )
         kind = msgspec.convert(graphic, GraphicType)
         return shape_of(SpatialRegion(**(region | {"graphic": kind})))
     except (ValueError, msgspec.ValidationError) as error:
-        raise BadFileError(f"A file holds a region of an unsupported shape ({graphic[:16]}).") from error
+        raise BadFileError(
+            message(
+                "{file} holds a region of an unsupported shape ({graphic}).", file=A_FILE, graphic=graphic[:16]
+            )
+        ) from error
 
 
 def _encloses_nothing(graphic: str, points: Sequence[tuple[float, float]], pen: Length | None) -> bool:

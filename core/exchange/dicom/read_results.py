@@ -14,6 +14,7 @@ from pydicom.filereader import read_file_meta_info
 
 from core.data.mask_shapes import count_regions, regions_of_mask, shapes_of_mask
 from core.domain.errors import BadFileError
+from core.domain.messages import A_FILE, A_MASK, decode_sentence, encode_sentence, message
 from core.domain.shapes import Polygon
 from core.exchange.dicom.bitmaps import Bitmap
 from core.exchange.dicom.lesion_report import ReportRead
@@ -52,15 +53,15 @@ class ResultReader:
 
     def seg(self, path: Path) -> SegRead:
         """The masks of a Segmentation object; BadFileError for what is none."""
-        return msgspec.msgpack.decode(self._ask("seg", path), type=SegRead)
+        return msgspec.msgpack.decode(self._ask("seg", path), type=SegRead, dec_hook=decode_sentence)
 
     def sr(self, path: Path) -> ReportRead:
         """The lesions of a structured report; BadFileError where none can be read."""
-        return msgspec.msgpack.decode(self._ask("sr", path), type=ReportRead)
+        return msgspec.msgpack.decode(self._ask("sr", path), type=ReportRead, dec_hook=decode_sentence)
 
     def gsps(self, path: Path) -> GspsRead:
         """The graphics of a presentation state, widths of pens in pixels; BadFileError for what is none."""
-        return msgspec.msgpack.decode(self._ask("gsps", path), type=GspsRead)
+        return msgspec.msgpack.decode(self._ask("gsps", path), type=GspsRead, dec_hook=decode_sentence)
 
     def any(self, path: Path) -> ResultRead:
         """The contents of a file of any of the three kinds.
@@ -75,7 +76,7 @@ class ResultReader:
             case b"PR":
                 return self.gsps(path)
             case _:
-                raise NotDicomError(f"{path.name} is not a DICOM file.")
+                raise NotDicomError(message("{file} is not a DICOM file.", file=path.name))
 
     def shapes(self, bitmap: Bitmap) -> tuple[Polygon, ...]:
         """See ``shapes_of_mask``; BadFileError for a mask with too many corners."""
@@ -87,7 +88,7 @@ class ResultReader:
 
     def _shapes(self, kind: str, bitmap: Bitmap) -> tuple[Polygon, ...]:
         argument = f"{kind} ".encode() + msgspec.msgpack.encode(bitmap)
-        return msgspec.msgpack.decode(self._sandbox.call(argument, name="A mask"), type=tuple[Polygon, ...])
+        return msgspec.msgpack.decode(self._sandbox.call(argument, name=A_MASK), type=tuple[Polygon, ...])
 
     def _ask(self, kind: str, path: Path) -> bytes:
         return self._sandbox.call(f"{kind} {path.absolute()}".encode(), name=path.name)
@@ -103,7 +104,7 @@ def run(argument: bytes) -> bytes:
     path = Path(rest.decode())
     if kind != b"seg":
         _refuse_large(path)
-    return msgspec.msgpack.encode(_READERS[kind](_dataset(path)))
+    return msgspec.msgpack.encode(_READERS[kind](_dataset(path)), enc_hook=encode_sentence)
 
 
 def _dataset(path: Path, **more: Any) -> Dataset:
@@ -137,8 +138,12 @@ def _refuse_large(path: Path) -> None:
     """A report or a presentation state holds words and coordinates and no pixels."""
     if path.stat().st_size > _LARGEST_WITHOUT_PIXELS:
         raise BadFileError(
-            f"A file has more than {_LARGEST_WITHOUT_PIXELS >> 20} MB, far more than a report or a presentation "
-            "state needs; it was not read."
+            message(
+                "{file} has more than {limit} MB, far more than a report or a presentation "
+                "state needs; it was not read.",
+                file=A_FILE,
+                limit=_LARGEST_WITHOUT_PIXELS >> 20,
+            )
         )
 
 
@@ -149,7 +154,11 @@ def _kind(path: Path) -> bytes:
         return b""
     modality = str(header.get("Modality") or "")
     if modality not in ("SEG", "SR", "PR"):
-        raise BadFileError("A file is neither a Segmentation nor a structured report nor a presentation state.")
+        raise BadFileError(
+            message(
+                "{file} is neither a Segmentation nor a structured report nor a presentation state.", file=A_FILE
+            )
+        )
     return modality.encode()
 
 
@@ -157,11 +166,20 @@ def _polygons(kind: bytes, bitmap: Bitmap) -> tuple[Polygon, ...]:
     mask = bitmap.cut()
     regions = count_regions(mask)
     if kind == b"regions" and regions > MOST_REGIONS:
-        raise BadFileError(f"A file has {regions:,} separate regions, more than {MOST_REGIONS}; none was read.")
+        raise BadFileError(
+            message(
+                "{file} has {regions:,} separate regions, more than {most_regions}; none was read.",
+                file=A_FILE,
+                regions=regions,
+                most_regions=MOST_REGIONS,
+            )
+        )
     make = shapes_of_mask if kind == b"shapes" else regions_of_mask
     shapes = make(mask, left=bitmap.left, top=bitmap.top)
     if sum(len(shape.points) for shape in shapes) > _MOST_CORNERS:
-        raise BadFileError(f"A file has a border of more than {_MOST_CORNERS:,} corners.")
+        raise BadFileError(
+            message("{file} has a border of more than {limit:,} corners.", file=A_FILE, limit=_MOST_CORNERS)
+        )
     return shapes
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from core.domain.errors import BadFileError
+from core.domain.messages import A_FILE, Sentence, message
 from core.exchange.dicom.bitmaps import Bitmap
 from core.imaging.decoded import check_budget
 
@@ -56,7 +57,7 @@ class SegRead(msgspec.Struct, frozen=True, kw_only=True):
     study_uid: str
     orientation: tuple[str, ...]
     segments: tuple[SegmentRead, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     """Sentences without their subject, the file."""
 
     @property
@@ -84,7 +85,7 @@ class _Masks:
             bitmap = known.joined(bitmap)
         self.size += len(bitmap.bits)
         if self.size > _MOST_BYTES:
-            raise BadFileError("A file holds more mask data than can be kept in memory.")
+            raise BadFileError(message("{file} holds more mask data than can be kept in memory.", file=A_FILE))
         self.found[source, number] = bitmap
 
 
@@ -106,15 +107,15 @@ def segmentation_of(found: Dataset) -> SegRead:
             number = _number(item, found)
             _known(number, described)
             masks.add(source, number, mask.astype(np.uint8))
-    notes = ["is fractional: what is marked by half or more was taken."] if kind == "FRACTIONAL" else []
+    notes = [message("is fractional: what is marked by half or more was taken.")] if kind == "FRACTIONAL" else []
     segments = tuple(
         _segment(number, described[number], source, bitmap) for (source, number), bitmap in masks.found.items()
     )
     without = sorted(described.keys() - {segment.number for segment in segments})
     if without:
-        notes.append(f"describes segments without a mask: {_listed(without)}.")
+        notes.append(message("describes segments without a mask: {without}.", without=_listed(without)))
     if not segments:
-        raise BadFileError("A file is a Segmentation in which no mask can be found.")
+        raise BadFileError(message("{file} is a Segmentation in which no mask can be found.", file=A_FILE))
     return SegRead(
         rows=rows,
         columns=columns,
@@ -130,7 +131,7 @@ def _kind(found: Dataset) -> str:
     if sop_class == LABELMAP_CLASS:
         kind = "LABELMAP"
     if sop_class not in (SEG_CLASS, LABELMAP_CLASS) or kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
-        raise BadFileError("A file is not a Segmentation object of a known kind.")
+        raise BadFileError(message("{file} is not a Segmentation object of a known kind.", file=A_FILE))
     return kind
 
 
@@ -138,23 +139,43 @@ def _described(found: Dataset) -> dict[int, Dataset]:
     """The descriptions by Segment Number (0062,0004), which need neither begin at 1 nor follow each other."""
     items = found.get("SegmentSequence") or []
     if len(items) > MOST_SEGMENTS:
-        raise BadFileError(f"A file describes {len(items):,} segments; the limit is {MOST_SEGMENTS:,}.")
+        raise BadFileError(
+            message(
+                "{file} describes {described:,} segments; the limit is {limit:,}.",
+                file=A_FILE,
+                described=len(items),
+                limit=MOST_SEGMENTS,
+            )
+        )
     described = {int(item.SegmentNumber): item for item in items}
     if len(described) != len(items):
-        raise BadFileError("A file describes two segments with the same number.")
+        raise BadFileError(message("{file} describes two segments with the same number.", file=A_FILE))
     return described
 
 
 def _known(number: int, described: dict[int, Dataset]) -> None:
     if number not in described:
-        raise BadFileError(f"A file refers to a segment that it does not describe (number {number}).")
+        raise BadFileError(
+            message(
+                "{file} refers to a segment that it does not describe (number {number}).",
+                file=A_FILE,
+                number=number,
+            )
+        )
 
 
 def _items(found: Dataset) -> list[Dataset]:
     items = list(found.get("PerFrameFunctionalGroupsSequence") or [])
     count = int(found.get("NumberOfFrames") or 1)
     if len(items) != count:
-        raise BadFileError(f"A file announces {count:,} frames and describes {len(items):,}.")
+        raise BadFileError(
+            message(
+                "{file} announces {count:,} frames and describes {described:,}.",
+                file=A_FILE,
+                count=count,
+                described=len(items),
+            )
+        )
     return items
 
 
@@ -163,7 +184,7 @@ def _number(item: Dataset, found: Dataset) -> int:
     for place in (item, *(found.get("SharedFunctionalGroupsSequence") or [])):
         for identification in place.get("SegmentIdentificationSequence") or []:
             return int(identification.ReferencedSegmentNumber)
-    raise BadFileError("A file does not name the segment of a frame.")
+    raise BadFileError(message("{file} does not name the segment of a frame.", file=A_FILE))
 
 
 def _frames(found: Dataset, kind: str, rows: int, columns: int) -> Iterator[NDArray[Any]]:
@@ -173,7 +194,12 @@ def _frames(found: Dataset, kind: str, rows: int, columns: int) -> Iterator[NDAr
     allocated = int(found.get("BitsAllocated", 1))
     if syntax not in _NATIVE:
         if allocated == 1 or count * size * allocated // 8 > _MOST_BYTES:
-            raise BadFileError("A file holds compressed masks of a kind that is not read; export it uncompressed.")
+            raise BadFileError(
+                message(
+                    "{file} holds compressed masks of a kind that is not read; export it uncompressed.",
+                    file=A_FILE,
+                )
+            )
         values = found.pixel_array.reshape(count, rows, columns)
         frames: Iterator[NDArray[Any]] = iter(values)
     elif allocated == 1:
@@ -188,7 +214,7 @@ def _frames(found: Dataset, kind: str, rows: int, columns: int) -> Iterator[NDAr
 def _bits(content: bytes, size: int, count: int, rows: int, columns: int) -> Iterator[Mask]:
     """Frames of one bit a pixel follow each other without a gap (PS3.5, 8.1.1)."""
     if len(content) * 8 < size * count:
-        raise BadFileError("A file is cut short: its masks are not all there.")
+        raise BadFileError(message("{file} is cut short: its masks are not all there.", file=A_FILE))
     packed = np.frombuffer(content, np.uint8)
     for frame in range(count):
         first = frame * size
@@ -200,9 +226,15 @@ def _numbers(
     content: bytes, allocated: int, size: int, count: int, shape: tuple[int, int]
 ) -> Iterator[NDArray[Any]]:
     if allocated not in (8, 16):
-        raise BadFileError(f"A file stores masks with {allocated} bits a pixel, which no Segmentation does.")
+        raise BadFileError(
+            message(
+                "{file} stores masks with {allocated} bits a pixel, which no Segmentation does.",
+                file=A_FILE,
+                allocated=allocated,
+            )
+        )
     if len(content) * 8 < size * count * allocated:
-        raise BadFileError("A file is cut short: its masks are not all there.")
+        raise BadFileError(message("{file} is cut short: its masks are not all there.", file=A_FILE))
     values = np.frombuffer(content, np.uint8 if allocated == 8 else np.dtype("<u2"))
     for frame in range(count):
         yield values[frame * size :][:size].reshape(shape)
@@ -225,8 +257,15 @@ class _Sources:
     def of(self, item: Dataset, frame: int) -> _Source:
         names = _unique(_derived(item)) or self._common
         if len(names) != 1:
-            what = "no image" if not names else "several images"
-            raise BadFileError(f"A file names {what} for frame {frame + 1}, so its mask belongs to none.")
+            what = message("no image") if not names else message("several images")
+            raise BadFileError(
+                message(
+                    "{file} names {what} for frame {frame}, so its mask belongs to none.",
+                    file=A_FILE,
+                    what=what,
+                    frame=frame + 1,
+                )
+            )
         return names[0]
 
 

@@ -10,6 +10,7 @@ import msgspec
 from pydicom.dataset import Dataset
 
 from core.domain.errors import BadFileError
+from core.domain.messages import A_FILE, Sentence, message
 from core.domain.shapes import Length, Origin, Role, Shape
 from core.domain.study import Labels, LesionOutline
 from core.exchange.dicom import coded
@@ -39,19 +40,33 @@ class _Group:
 def report_of(found: Dataset) -> ReportRead:
     """The lesions of a report; BadFileError for a data set that is none, or not one of this program's."""
     if str(found.get("Modality") or "") != "SR":
-        raise BadFileError("A file is not a structured report.")
+        raise BadFileError(message("{file} is not a structured report.", file=A_FILE))
     comments = _comments(found)
     groups: list[_Group] = []
     for item in _measurement_groups(found):
         if len(groups) == MOST_REGIONS:
-            raise BadFileError(f"A file holds more than {MOST_REGIONS:,} measurement groups; it is not read.")
+            raise BadFileError(
+                message(
+                    "{file} holds more than {most_regions:,} measurement groups; it is not read.",
+                    file=A_FILE,
+                    most_regions=MOST_REGIONS,
+                )
+            )
         groups.append(_group(item))
     if not groups:
-        raise BadFileError("A file is a structured report without measurement groups; nothing in it can be read.")
+        raise BadFileError(
+            message(
+                "{file} is a structured report without measurement groups; nothing in it can be read.", file=A_FILE
+            )
+        )
     if sum(len(group.region[1]) for group in groups if group.region is not None) > 2 * MOST_POINTS:
-        raise BadFileError(f"A file holds regions of more than {MOST_POINTS:,} points.")
+        raise BadFileError(
+            message(
+                "{file} holds regions of more than {most_points:,} points.", file=A_FILE, most_points=MOST_POINTS
+            )
+        )
     verifiers = found.get("VerifyingObserverSequence") or []
-    notes: list[str] = []
+    notes: list[Sentence] = []
     lesions = list(_lesions(groups, notes))
     return ReportRead(
         study_uid=str(found.StudyInstanceUID),
@@ -66,13 +81,19 @@ def report_of(found: Dataset) -> ReportRead:
 def _comments(found: Dataset) -> list[str]:
     comments = [_text(str(i.TextValue)) for i in _children(found) if _name(i) == coded.COMMENT.value]
     if len(comments) > _MOST_COMMENTS:
-        raise BadFileError(f"A file holds more than {_MOST_COMMENTS:,} comments; it is not read.")
+        raise BadFileError(
+            message(
+                "{file} holds more than {limit:,} comments; it is not read.", file=A_FILE, limit=_MOST_COMMENTS
+            )
+        )
     return comments
 
 
 def _text(value: str) -> str:
     if len(value) > _LONGEST_TEXT:
-        raise BadFileError(f"A file holds a text of {len(value):,} characters; it is not read.")
+        raise BadFileError(
+            message("{file} holds a text of {count:,} characters; it is not read.", file=A_FILE, count=len(value))
+        )
     return value
 
 
@@ -96,7 +117,9 @@ def _measurement_groups(found: Dataset) -> Iterator[Dataset]:
         for child in _children(item):
             seen += 1
             if depth > _DEEPEST or seen > _MOST:
-                raise BadFileError("A file nests its content deeper or wider than a report of this program.")
+                raise BadFileError(
+                    message("{file} nests its content deeper or wider than a report of this program.", file=A_FILE)
+                )
             if _name(child) == _GROUP:
                 yield child
             else:
@@ -130,7 +153,7 @@ def _group(item: Dataset) -> _Group:
     return group
 
 
-def _lesions(groups: list[_Group], notes: list[str]) -> Iterator[tuple[str, LesionReport]]:
+def _lesions(groups: list[_Group], notes: list[Sentence]) -> Iterator[tuple[str, LesionReport]]:
     """Each lesion with the UID of its image. Groups with one tracking UID in one image belong together."""
     order: dict[tuple[str, str], list[_Group]] = {}
     # a group without a region, such as a model's findings, belongs to the image of the lesion's outline
@@ -140,7 +163,12 @@ def _lesions(groups: list[_Group], notes: list[str]) -> Iterator[tuple[str, Lesi
         source = group.source or image_of.get(uid, "")
         order.setdefault((source, uid or f"group {number}"), []).append(group)
     if further := sum(group.further for group in groups):
-        notes.append(f"has {further} further regions in its groups; only the first of each group was read.")
+        notes.append(
+            message(
+                "has {further} further regions in its groups; only the first of each group was read.",
+                further=further,
+            )
+        )
     left_out = 0
     for (source, uid), own in order.items():
         lesion = _lesion(uid if _tracking_uid(own[0]) else "", own)
@@ -149,7 +177,12 @@ def _lesions(groups: list[_Group], notes: list[str]) -> Iterator[tuple[str, Lesi
         else:
             yield source, lesion
     if left_out:
-        notes.append(f"describes {left_out} lesions without an outline in an image; they are left out.")
+        notes.append(
+            message(
+                "describes {left_out} lesions without an outline in an image; they are left out.",
+                left_out=left_out,
+            )
+        )
 
 
 def _tracking_uid(group: _Group) -> str:
@@ -168,7 +201,7 @@ def _lesion(uid: str, groups: list[_Group]) -> LesionReport | None:
             if role == coded.OUTLINE.value or (not role and group.region is not None and outline is None):
                 shape = _shape(group, Role.MARGIN)
                 if not isinstance(shape, LesionOutline):
-                    raise BadFileError("A file outlines a lesion with an open line.")
+                    raise BadFileError(message("{file} outlines a lesion with an open line.", file=A_FILE))
                 outline, labels = msgspec.structs.replace(shape, origin=_origin(group)), _labels(group)
             elif group.region is not None:
                 fine.append(msgspec.structs.replace(_shape(group, _role(role)), origin=_origin(group)))
@@ -193,7 +226,7 @@ def _origin(group: _Group) -> Origin:
 
 def _shape(group: _Group, role: Role) -> Shape:
     if group.region is None:
-        raise BadFileError("A file names a region without coordinates.")
+        raise BadFileError(message("{file} names a region without coordinates.", file=A_FILE))
     graphic, flat = group.region
     pen = None
     if coded.PEN.value in group.numbers:

@@ -17,6 +17,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from core.deidentify.options import Keyed
 from core.domain.errors import StudyError
 from core.domain.geometry import Box
+from core.domain.messages import message
 from core.domain.study import Image, Patient
 from core.domain.vocabulary import DISCLAIMER, Laterality, ViewPosition
 from core.imaging.write_dicom import MG_FOR_PRESENTATION
@@ -77,7 +78,10 @@ class Naming:
         secret = study.links.secret(PURPOSE)
         if secret is None:
             raise StudyError(
-                "This study keeps no links, so its exports cannot be given stable UIDs; export COCO, PNG or NIfTI."
+                message(
+                    "This study keeps no links, so its exports cannot be given stable UIDs; export COCO, PNG or "
+                    "NIfTI."
+                )
             )
         self._keyed = Keyed(secret)
 
@@ -114,8 +118,11 @@ def source_image(
     link = identity.uids_of(image.id)
     if link is None or not (link.study_uid and link.series_uid):
         raise StudyError(
-            f"The identity file holds no original UIDs of image {image.id[:8]}, so its results cannot go back to "
-            "an archive; export without identifiers, or import the original DICOM file again."
+            message(
+                "The identity file holds no original UIDs of image {image}, so its results cannot go back to "
+                "an archive; export without identifiers, or import the original DICOM file again.",
+                image=image.id[:8],
+            )
         )
     person = identity.patient_of(patient.pseudonym)
     return SourceImage(

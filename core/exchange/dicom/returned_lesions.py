@@ -8,6 +8,7 @@ from typing import TypeVar
 from core.data.importers.pending import in_millimetres
 from core.data.importers.plan import Issue, Severity
 from core.domain.errors import BadFileError
+from core.domain.messages import Sentence, message
 from core.domain.shapes import Shape
 from core.domain.study import Image, Labels, LesionOutline
 from core.exchange.dicom.bitmaps import Bitmap
@@ -50,7 +51,7 @@ class ReturnedResults:
     files: int = 0
     mask_bytes: int = 0
 
-    def issue(self, where: str, sentence: str, severity: Severity) -> None:
+    def issue(self, where: str, sentence: Sentence, severity: Severity) -> None:
         self.issues.append(Issue(where=where, sentence=sentence, severity=severity))
 
     def add(self, read: ResultRead, images: dict[str, Image], where: str) -> None:
@@ -61,15 +62,22 @@ class ReturnedResults:
         names = {source: images.get(source) for source in _sources(read)}
         if not any(names.values()):
             raise BadFileError(
-                f"{where} refers to an image that is not in this study; where the file carries original "
-                "identifiers, the identity file is needed (--identity)."
+                message(
+                    "{where} refers to an image that is not in this study; where the file carries original "
+                    "identifiers, the identity file is needed (--identity).",
+                    where=where,
+                )
             )
         unknown = [source for source, image in names.items() if image is None]
         if unknown:
-            sentence = f"{where} refers to {len(unknown)} images that are not in this study; the rest was read."
+            sentence = message(
+                "{where} refers to {count} images that are not in this study; the rest was read.",
+                where=where,
+                count=len(unknown),
+            )
             self.issue(where, sentence, Severity.NOTE)
         for note in read.notes:
-            self.issue(where, f"{where} {note}", Severity.NOTE)
+            self.issue(where, message("{where} {note}", where=where, note=note), Severity.NOTE)
         known = {source: image for source, image in names.items() if image is not None}
         match read:
             case SegRead():
@@ -92,16 +100,26 @@ class ReturnedResults:
             stored = stored_image(image)
             if (read.rows, read.columns) != (stored.height, stored.width):
                 raise BadFileError(
-                    f"{where} has masks of {read.columns} x {read.rows} pixels; its image has {stored.width} x "
-                    f"{stored.height}."
+                    message(
+                        "{where} has masks of {columns} x {rows} pixels; its image has {width} x {height}.",
+                        where=where,
+                        columns=read.columns,
+                        rows=read.rows,
+                        width=stored.width,
+                        height=stored.height,
+                    )
                 )
             name = where if len(read.segments) == 1 else f"{where}, segment {segment.number}"
             if segment.bitmap.empty:
-                self.issue(where, f"{name} marks nothing and is left out.", Severity.LEFT_OUT)
+                self.issue(where, message("{name} marks nothing and is left out.", name=name), Severity.LEFT_OUT)
                 continue
             self.mask_bytes += len(segment.bitmap.bits)
             if self.mask_bytes > _MOST_BYTES:
-                raise BadFileError(f"{where}: the masks of all files need too much memory; read fewer at a time.")
+                raise BadFileError(
+                    message(
+                        "{where}: the masks of all files need too much memory; read fewer at a time.", where=where
+                    )
+                )
             lesion = self._lesion(image, segment.tracking_uid, name)
             lesion.frame = segment.frame if lesion.frame is None else lesion.frame
             own = lesion.bitmap if segment.fine else lesion.outline_bitmap
@@ -145,10 +163,12 @@ class ReturnedResults:
         """The shapes without those whose width cannot be drawn in this image."""
         kept = tuple(s for s in shapes if image.pixel_spacing_mm is not None or not in_millimetres(s))
         if len(kept) < len(shapes):
-            sentence = (
-                f"{name} has lines with a width in millimetres; its image has no pixel spacing, so they are "
+            sentence = message(
+                "{name} has lines with a width in millimetres; its image has no pixel spacing, so they are left "
+                "out.",
+                name=name,
             )
-            self.issue(name, f"{sentence}left out.", Severity.LEFT_OUT)
+            self.issue(name, sentence, Severity.LEFT_OUT)
         return kept
 
 

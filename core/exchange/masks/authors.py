@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.data.roi_set import RoiSet
 from core.data.training_set import RoiRequest, build_roi_set
 from core.domain.errors import BadFileError
+from core.domain.messages import message
 from core.exchange.collect import ExportItem, collect, each, write_export
 from core.exchange.formats import EVERYTHING, QUIET, ExportSelection, ExportTools
 from core.imaging.raster import irrelevant
@@ -106,11 +107,24 @@ def read_authors(folder: Path) -> tuple[AuthorsArray, ...]:
         try:
             array = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise BadFileError(f"{path.name} in {part}/{class_name} is not an array of numbers.") from error
+            raise BadFileError(
+                message(
+                    "{file} in {part}/{class_name} is not an array of numbers.",
+                    file=path.name,
+                    part=part,
+                    class_name=class_name,
+                )
+            ) from error
         if array.ndim != 3 or array.shape[0] != 2 or not np.issubdtype(array.dtype, np.floating):
             raise BadFileError(
-                f"{path.name} in {part}/{class_name} is not an ROI with a mask: its shape is {array.shape}, "
-                "(2, height, width) was expected."
+                message(
+                    "{file} in {part}/{class_name} is not an ROI with a mask: its shape is {shape}, "
+                    "(2, height, width) was expected.",
+                    file=path.name,
+                    part=part,
+                    class_name=class_name,
+                    shape=array.shape,
+                )
             )
         found.append(
             AuthorsArray(

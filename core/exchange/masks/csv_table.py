@@ -9,6 +9,7 @@ import msgspec
 
 from core.data.importers.folder import COLUMNS
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.shapes import encode_shapes
 from core.domain.spreadsheet import Cell, csv_document
 from core.exchange.collect import ExportItem, collect, each, write_export
@@ -69,10 +70,17 @@ def _refuse_unnamed(items: Sequence[ExportItem], file_names: Mapping[str, str] |
         return
     unnamed = {item.image.id for item in items if item.image.id not in file_names}
     if unnamed:
-        noun = "image" if len(unnamed) == 1 else "images"
         raise StudyError(
-            f"Your file names of {len(unnamed):,} {noun} are not known; import the images again with "
-            "--keep-file-names, which keeps the names and changes nothing else."
+            message(
+                "Your file name of 1 image is not known; import the images again with --keep-file-names, which "
+                "keeps the names and changes nothing else."
+            )
+            if len(unnamed) == 1
+            else message(
+                "Your file names of {count:,} images are not known; import the images again with "
+                "--keep-file-names, which keeps the names and changes nothing else.",
+                count=len(unnamed),
+            )
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import BadFileError
+from core.domain.messages import message
 from core.exchange.masks.png import MaskFiles, export_masks
 from core.imaging.decoded import MAX_PIXEL_BYTES, MAX_SIDE
 
@@ -42,13 +43,17 @@ def read_nifti(path: Path) -> NDArray[np.uint8]:
         with gzip.open(path, "rb") as file:
             content = file.read(MAX_SIDE * MAX_SIDE + 4_096)
             if len(content) > MAX_PIXEL_BYTES or file.read(1):
-                raise BadFileError(f"{path.name} unpacks to more than a mask can need and was not read.")
+                raise BadFileError(
+                    message("{file} unpacks to more than a mask can need and was not read.", file=path.name)
+                )
         image = nib.nifti1.Nifti1Image.from_bytes(content)
         data = np.asanyarray(image.dataobj)
     except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise BadFileError(f"{path.name} is not a readable NIfTI file.") from error
+        raise BadFileError(message("{file} is not a readable NIfTI file.", file=path.name)) from error
     if data.ndim != 3 or data.shape[2] != 1 or data.dtype != np.uint8 or data.max(initial=0) > 1:
-        raise BadFileError(f"{path.name} is not a mask: uint8 of the shape (columns, rows, 1) was expected.")
+        raise BadFileError(
+            message("{file} is not a mask: uint8 of the shape (columns, rows, 1) was expected.", file=path.name)
+        )
     return np.ascontiguousarray(data[..., 0].T)
 
 

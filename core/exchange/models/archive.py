@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import BadFileError, StudyError
+from core.domain.messages import Sentence, message
 from core.domain.vocabulary import DISCLAIMER
 from core.model.card import CONTENTS, PICTURES
 from core.platform.atomic import atomic_write
@@ -50,7 +51,7 @@ def allowed(name: str) -> bool:
 def write_model_archive(path: Path, files: dict[str, bytes]) -> None:
     """Write these members; StudyError where ``path`` exists. ValueError for a name that is not on the list."""
     if path.exists():
-        raise StudyError(f"{path} exists already; choose another name for the model.")
+        raise StudyError(message("{path} exists already; choose another name for the model.", path=path))
     if not files.keys() >= _NEEDED or not all(map(allowed, files)):
         raise ValueError("not the members of a shared model")
     members = {
@@ -75,33 +76,43 @@ def read_model_archive(path: Path) -> dict[str, bytes]:
     """
     try:
         if path.stat().st_size > _LARGEST:
-            raise BadFileError(f"{path.name} is too large for a shared model and was not opened.")
+            raise BadFileError(
+                message("{file} is too large for a shared model and was not opened.", file=path.name)
+            )
         with zipfile.ZipFile(path) as archive:
             names = check_members(archive, path, allowed, what="shared model")
             if not {MANIFEST, *_NEEDED} <= names:
-                raise _refusal(path, "it lacks a part")
+                raise _refusal(path, message("it lacks a part"))
             manifest = msgspec.json.decode(archive.read(MANIFEST), type=ModelManifest)
             if manifest.format > FORMAT:
                 raise BadFileError(
-                    f"{path.name} was made by a newer version of Marginalia; open it with that one."
+                    message(
+                        "{file} was made by a newer version of Marginalia; open it with that one.", file=path.name
+                    )
                 )
             if names - {MANIFEST} != manifest.files.keys():
-                raise _refusal(path, "its files are not those of its manifest")
+                raise _refusal(path, message("its files are not those of its manifest"))
             return {name: _content(archive, path, name, member) for name, member in manifest.files.items()}
     except FileNotFoundError as error:
-        raise BadFileError(f"There is no file {path}.") from error
+        raise BadFileError(message("There is no file {path}.", path=path)) from error
     except OSError as error:
-        raise BadFileError(f"{path.name} cannot be read ({error.strerror}).") from error
+        raise BadFileError(
+            message("{file} cannot be read ({reason}).", file=path.name, reason=error.strerror)
+        ) from error
     except (*ZIP_ERRORS, msgspec.MsgspecError, RecursionError) as error:
-        raise BadFileError(f"{path.name} is not a Marginalia model, or is damaged.") from error
+        raise BadFileError(message("{file} is not a Marginalia model, or is damaged.", file=path.name)) from error
 
 
 def _content(archive: zipfile.ZipFile, path: Path, name: str, member: ArchiveMember) -> bytes:
     content = archive.read(name)
     if len(content) != member.size or hashlib.sha256(content).hexdigest() != member.sha256:
-        raise _refusal(path, f"{name} is not what was written")
+        raise _refusal(path, message("{name} is not what was written", name=name))
     return content
 
 
-def _refusal(path: Path, why: str) -> BadFileError:
-    return BadFileError(f"{path.name} is not a shared model that this program made, or was changed: {why}.")
+def _refusal(path: Path, why: Sentence) -> BadFileError:
+    return BadFileError(
+        message(
+            "{file} is not a shared model that this program made, or was changed: {why}.", file=path.name, why=why
+        )
+    )

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from core.domain.errors import ModelError
+from core.domain.messages import message
 from core.domain.vocabulary import DISCLAIMER
 from core.model.card import ModelCard
 from core.model.network import PrototypeNetwork
@@ -56,7 +57,7 @@ def export_onnx(network: PrototypeNetwork, card: ModelCard) -> bytes:
         import onnx
     except ImportError as error:
         raise ModelError(
-            "The package onnx is not installed, so no ONNX file can be written: install marginalia[onnx]."
+            message("The package onnx is not installed, so no ONNX file can be written: install marginalia[onnx].")
         ) from error
     example = torch.zeros(2, 3, network.input_size, network.input_size)
     buffer = io.BytesIO()

@@ -18,6 +18,7 @@ from core.data.roi_set import RoiSet
 from core.data.training_set import build_roi_set
 from core.domain.errors import BadFileError, ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, never, silent
+from core.domain.messages import message
 from core.domain.study import ModelRevision, Run, RunStatus, Split
 from core.domain.vocabulary import Part
 from core.exchange.models.archive import (
@@ -80,20 +81,30 @@ def share_model(
     the file exists.
     """
     if path.exists():
-        raise StudyError(f"{path} exists already; choose another name for the model.")
+        raise StudyError(message("{path} exists already; choose another name for the model.", path=path))
     opened = open_model(study, run, emit=emit, cancelled=cancelled)
     training = _training_rois(opened)
     tensors = {name: value.numpy() for name, value in opened.model.network.state_dict().items()}
     closest = closest_picture(tensors, np.asarray(training.central(training.pixels)))
     if closest.is_picture:
         raise ModelError(
-            f"The model of run {run.name} was not exported: {closest.tensor} ({closest.view}) is a picture of "
-            f"training lesion {training.lesion_ids[closest.crop]} (correlation {closest.correlation:.2f})."
+            message(
+                "The model of run {run} was not exported: {tensor} ({view}) is a picture of "
+                "training lesion {lesion} (correlation {correlation:.2f}).",
+                run=run.name,
+                tensor=closest.tensor,
+                view=closest.view,
+                lesion=training.lesion_ids[closest.crop],
+                correlation=closest.correlation,
+            )
         )
     patches = opened.patches(cancelled) if with_pictures else ()
     if with_pictures and not patches:
         raise ModelError(
-            f"The model of run {run.name} was shared without its pictures, so it cannot be exported with them."
+            message(
+                "The model of run {run} was shared without its pictures, so it cannot be exported with them.",
+                run=run.name,
+            )
         )
     card = _shared_card(opened.model.card, with_pictures, anchor_text(study.info.id, study.audit.head()))
     files: dict[str, bytes] = {}
@@ -132,9 +143,12 @@ def _training_rois(opened: ModelInStudy) -> RoiSet:
     training = opened.rows_of(Part.TRAINING)
     if len(training) == 0 or not opened.has_sources:
         raise ModelError(
-            f"The training images of run {opened.run.name} are not in this study, so it cannot be shown that its "
-            "weights hold no picture of them: pass on the file that it came from, or export it where it was "
-            "trained."
+            message(
+                "The training images of run {run} are not in this study, so it cannot be shown that its "
+                "weights hold no picture of them: pass on the file that it came from, or export it where it was "
+                "trained.",
+                run=opened.run.name,
+            )
         )
     return training
 
@@ -205,7 +219,9 @@ def import_model(
     name = name or shared.run
     check_run_name(name)
     if study.runs.find(name) is not None:
-        raise StudyError(f"This study has a run named {name} already; give the model another name.")
+        raise StudyError(
+            message("This study has a run named {name} already; give the model another name.", name=name)
+        )
     identifier = uuid.uuid4().hex
     folder = study.folder / RUNS / identifier
     try:
@@ -253,7 +269,9 @@ def _decoded(path: Path, content: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BadFileError(f"{path.name} is not a shared model: a part of it cannot be read.") from error
+        raise BadFileError(
+            message("{file} is not a shared model: a part of it cannot be read.", file=path.name)
+        ) from error
 
 
 def _unpacked(path: Path, files: dict[str, bytes], folder: Path, config: TrainingConfig) -> LoadedModel:
@@ -267,7 +285,9 @@ def _unpacked(path: Path, files: dict[str, bytes], folder: Path, config: Trainin
             atomic_write(folder / member, content)
     loaded = load_model(folder / MODEL)
     if loaded.card.transform != config.transform or loaded.card.class_names != config.class_names:
-        raise ModelError(f"{path.name} holds a model with a different configuration than it names.")
+        raise ModelError(
+            message("{file} holds a model with a different configuration than it names.", file=path.name)
+        )
     pictures = [name for name in files if name.startswith(PICTURES)]
     if pictures:
         make_folder(folder / PICTURES)
@@ -277,7 +297,9 @@ def _unpacked(path: Path, files: dict[str, bytes], folder: Path, config: Trainin
                 atomic_write(folder / name, files[name])
                 pixels = decoder.read(folder / name).pixels
                 if hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest() not in known:
-                    raise BadFileError(f"{path.name} holds a picture that none of its prototypes comes from.")
+                    raise BadFileError(
+                        message("{file} holds a picture that none of its prototypes comes from.", file=path.name)
+                    )
                 atomic_write(folder / name, _png(pixels.astype(np.uint8)))
     return loaded
 

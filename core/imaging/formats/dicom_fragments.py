@@ -6,6 +6,7 @@ import os
 import struct
 from typing import BinaryIO
 
+from core.domain.messages import Sentence, message
 from core.imaging.decoded import Refusal, RefusedImageError
 from core.imaging.formats.codestream import begins_codestream
 from core.imaging.formats.dicom_header import OpenedDicom
@@ -25,7 +26,7 @@ def is_encapsulated(file: BinaryIO) -> bool:
     return len(head) == 4 and struct.unpack("<HH", head) == _ITEM
 
 
-def frame_data(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str, notes: list[str]) -> bytes:
+def frame_data(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str, notes: list[Sentence]) -> bytes:
     """Return the bytes of one frame; those of other frames are not read.
 
     Fragments are assigned to frames by the first rule that applies. A single frame has them all. If there are as
@@ -36,7 +37,9 @@ def frame_data(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str, 
     file = opened.file
     fragments = _fragments(file, opened.pixel_bytes, name, notes)
     if len(fragments) < 2:
-        raise RefusedImageError(f"{name} has no packed pixels; copy it again.", Refusal.CUT_SHORT)
+        raise RefusedImageError(
+            message("{name} has no packed pixels; copy it again.", name=name), Refusal.CUT_SHORT
+        )
     table, packed = fragments[0], fragments[1:]
     if layout.frames == 1:
         chosen = packed
@@ -46,7 +49,12 @@ def frame_data(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str, 
         starts = _starts(opened, table, packed, layout.frames, notes)
         if len(starts) != layout.frames:
             raise RefusedImageError(
-                f"{name} announces {layout.frames} frames, but its {len(packed)} fragments cannot be told apart.",
+                message(
+                    "{name} announces {frames} frames, but its {count} fragments cannot be told apart.",
+                    name=name,
+                    frames=layout.frames,
+                    count=len(packed),
+                ),
                 Refusal.CONTRADICTORY,
             )
         chosen = packed[starts[frame] : starts[frame + 1] if frame + 1 < len(starts) else None]
@@ -54,7 +62,7 @@ def frame_data(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str, 
 
 
 def _starts(
-    opened: OpenedDicom, table: Fragment, packed: list[Fragment], frames: int, notes: list[str]
+    opened: OpenedDicom, table: Fragment, packed: list[Fragment], frames: int, notes: list[Sentence]
 ) -> list[int]:
     """The index of each frame's first fragment."""
     # offsets count from the first byte of the first item after the table
@@ -66,7 +74,9 @@ def _starts(
     if sound and (len(begins) != frames or starts == begins):
         return starts
     if offsets:
-        notes.append("its offset table is wrong; the frames were separated at the start of each codestream")
+        notes.append(
+            message("its offset table is wrong; the frames were separated at the start of each codestream")
+        )
     return begins
 
 
@@ -83,7 +93,7 @@ def _offsets(opened: OpenedDicom, table: Fragment, frames: int) -> tuple[int, ..
     return struct.unpack(f"<{frames}L", basic) if len(basic) == 4 * frames else ()
 
 
-def _fragments(file: BinaryIO, length_of_all: int | None, name: str, notes: list[str]) -> list[Fragment]:
+def _fragments(file: BinaryIO, length_of_all: int | None, name: str, notes: list[Sentence]) -> list[Fragment]:
     """Each item in the file, the offset table first. Only the items' heads are read.
 
     The delimiter at the end may be missing, and the last item may be cut, with a note: whether every row is
@@ -100,13 +110,15 @@ def _fragments(file: BinaryIO, length_of_all: int | None, name: str, notes: list
             return found
         if (group, element) != _ITEM:
             if len(found) < 2 or group <= 0x7FE0:
-                raise RefusedImageError(f"The packed pixels of {name} are damaged.", Refusal.DAMAGED)
+                raise RefusedImageError(
+                    message("The packed pixels of {name} are damaged.", name=name), Refusal.DAMAGED
+                )
             break
         end = min(at + 8 + length, size)
         found.append((at + 8, end))
         at += 8 + length
     if length_of_all is None:
-        notes.append("the mark at the end of its packed pixels is missing")
+        notes.append(message("the mark at the end of its packed pixels is missing"))
     return found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core.domain.messages import Sentence, message
 from core.domain.study import Window
 from core.imaging.decoded import VoiLut
 from core.imaging.formats.dicom_header import MAX_ITEMS, Attributes
@@ -31,7 +32,7 @@ class Grey:
     """Smallest and largest stored value that is padding."""
 
 
-def photometric(tags: Attributes, layout: PixelLayout, notes: list[str]) -> str:
+def photometric(tags: Attributes, layout: PixelLayout, notes: list[Sentence]) -> str:
     """MONOCHROME1 where low values are shown bright, else MONOCHROME2.
 
     Presentation LUT Shape (2050,0020) INVERSE stands beside MONOCHROME1 by PS3.3 C.8.11.1: together they invert
@@ -42,19 +43,23 @@ def photometric(tags: Attributes, layout: PixelLayout, notes: list[str]) -> str:
     first = layout.photometric == "MONOCHROME1"
     if shape == _INVERSE and not first:
         notes.append(
-            "the header contradicts itself: MONOCHROME2 with Presentation LUT Shape INVERSE; the picture is shown "
-            "inverted"
+            message(
+                "the header contradicts itself: MONOCHROME2 with Presentation LUT Shape INVERSE; the picture is "
+                "shown inverted"
+            )
         )
         return "MONOCHROME1"
     if shape == _IDENTITY and first:
         notes.append(
-            "the header contradicts itself: MONOCHROME1 with Presentation LUT Shape IDENTITY; the Photometric "
-            "Interpretation was followed"
+            message(
+                "the header contradicts itself: MONOCHROME1 with Presentation LUT Shape IDENTITY; the Photometric "
+                "Interpretation was followed"
+            )
         )
     return "MONOCHROME1" if first else "MONOCHROME2"
 
 
-def modality(tags: Attributes, layout: PixelLayout, pixels: Pixels, bits: int, notes: list[str]) -> Grey:
+def modality(tags: Attributes, layout: PixelLayout, pixels: Pixels, bits: int, notes: list[Sentence]) -> Grey:
     """Apply the Modality LUT (PS3.3 C.11.1), which goes before Rescale Slope and Intercept, as dcmtk has it."""
     padding = padding_range(tags, layout, bits)
     slope, intercept = tags.number("RescaleSlope") or 1.0, tags.number("RescaleIntercept") or 0.0
@@ -64,7 +69,7 @@ def modality(tags: Attributes, layout: PixelLayout, pixels: Pixels, bits: int, n
     low, high = _limits(layout.signed, bits)
     table = _table(item, (low, high), little=layout.little_endian)
     if table is None:
-        notes.append("a Modality LUT that does not agree with its descriptor was left out")
+        notes.append(message("a Modality LUT that does not agree with its descriptor was left out"))
         return Grey(pixels=pixels, bits=bits, slope=slope, intercept=intercept, padding=padding)
     looked_up, padding = _looked_up(pixels, table, padding)
     return Grey(pixels=looked_up, bits=table.bits, slope=1.0, intercept=0.0, padding=padding)
@@ -120,13 +125,13 @@ def _limits(signed: bool, bits: int) -> tuple[int, int]:
     return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
 
 
-def windows(tags: Attributes, notes: list[str]) -> tuple[Window, ...]:
+def windows(tags: Attributes, notes: list[Sentence]) -> tuple[Window, ...]:
     """Window Center and Width with their function and names; those without a positive width are left out."""
     centres, widths = tags.numbers("WindowCenter"), tags.numbers("WindowWidth")
     function = tags.text("VOILUTFunction").upper() or "LINEAR"
     explanations = tags.texts("WindowCenterWidthExplanation")
     if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
-        notes.append("the VOI LUT Function is unknown and was taken as LINEAR")
+        notes.append(message("the VOI LUT Function is unknown and was taken as LINEAR"))
         function = "LINEAR"
     found = []
     for k, (centre, width) in enumerate(zip(centres, widths, strict=False)):
@@ -134,11 +139,11 @@ def windows(tags: Attributes, notes: list[str]) -> tuple[Window, ...]:
             explanation = explanations[k] if k < len(explanations) else ""
             found.append(Window(centre=centre, width=width, function=function, explanation=explanation))
         else:
-            notes.append("a window without a positive width was left out")
+            notes.append(message("a window without a positive width was left out"))
     return tuple(found[:MAX_ITEMS])
 
 
-def voi_luts(tags: Attributes, layout: PixelLayout, grey: Grey, notes: list[str]) -> tuple[VoiLut, ...]:
+def voi_luts(tags: Attributes, layout: PixelLayout, grey: Grey, notes: list[Sentence]) -> tuple[VoiLut, ...]:
     """The items of VOI LUT Sequence (0028,3010); their first values are modality values of ``grey``."""
     looked_up = tags.item("ModalityLUTSequence", 0) is not None
     low, high = _limits(layout.signed and not looked_up, grey.bits)
@@ -147,7 +152,7 @@ def voi_luts(tags: Attributes, layout: PixelLayout, grey: Grey, notes: list[str]
     for item in tags.items("VOILUTSequence"):
         table = _table(item, (ends[0], ends[1]), little=layout.little_endian)
         if table is None:
-            notes.append("a VOI LUT that does not agree with its descriptor was left out")
+            notes.append(message("a VOI LUT that does not agree with its descriptor was left out"))
         else:
             tables.append(table)
     return tuple(tables)

@@ -21,6 +21,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
 
+from core.domain.messages import Sentence, message
 from core.imaging.decoded import FOREIGN_ERRORS, Identity, Refusal, RefusedImageError, clean_text
 from core.imaging.formats.dicom_syntax import (
     DEFLATED,
@@ -167,7 +168,7 @@ def _number(value: Any) -> float:
     return float(value.replace(",", ".") if isinstance(value, str) and value.count(",") == 1 else value)
 
 
-def open_dicom(file: BinaryIO, name: str, notes: list[str]) -> OpenedDicom:
+def open_dicom(file: BinaryIO, name: str, notes: list[Sentence]) -> OpenedDicom:
     """Read the allow-listed attributes up to the pixel data, and leave the file at the pixels.
 
     How the data set is encoded is taken from its first element, not from the Transfer Syntax: where the two
@@ -218,14 +219,25 @@ def _data_set(file: BinaryIO, start: int, syntax: str, name: str) -> tuple[Binar
     return file, found or encoding_announced(syntax)
 
 
-def _syntax_in_use(announced: str, found: SyntaxEncoding, *, packed: bool, notes: list[str]) -> str:
+def _syntax_in_use(announced: str, found: SyntaxEncoding, *, packed: bool, notes: list[Sentence]) -> str:
     """Return the Transfer Syntax of the bytes. The compression is determined later, from the codestreams."""
     if not announced:
         return PACKED_UNKNOWN if packed else found.syntax
     if announced in NATIVE and announced != found.syntax:
-        notes.append(f"its Transfer Syntax is {announced}, but its data set is encoded as {found.syntax}")
+        notes.append(
+            message(
+                "its Transfer Syntax is {announced}, but its data set is encoded as {syntax}",
+                announced=announced,
+                syntax=found.syntax,
+            )
+        )
     elif announced not in NATIVE and (found.implicit or not found.little):
-        notes.append(f"its data set is encoded as {found.syntax}, which its Transfer Syntax does not allow")
+        notes.append(
+            message(
+                "its data set is encoded as {syntax}, which its Transfer Syntax does not allow",
+                syntax=found.syntax,
+            )
+        )
     if packed:
         return PACKED_UNKNOWN if announced in NATIVE else announced
     return found.syntax if announced in NATIVE else announced
@@ -267,7 +279,11 @@ def inflated(file: BinaryIO, name: str) -> BinaryIO:
     data = unpack.decompress(file.read(), MAX_INFLATED_BYTES + 1)
     if len(data) > MAX_INFLATED_BYTES:
         raise RefusedImageError(
-            f"{name} is a deflated DICOM file that unpacks to more than {MAX_INFLATED_BYTES:,} bytes.",
+            message(
+                "{name} is a deflated DICOM file that unpacks to more than {limit:,} bytes.",
+                name=name,
+                limit=MAX_INFLATED_BYTES,
+            ),
             Refusal.TOO_LARGE,
         )
     return BytesIO(data)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from os import SEEK_END
 
+from core.domain.messages import Sentence, joined, message
 from core.imaging.decoded import Refusal, RefusedImageError
 from core.imaging.formats.dicom_header import Attributes, OpenedDicom
 
@@ -13,43 +14,43 @@ MAMMOGRAPHIC = frozenset(("MG",))
 _PERHAPS = frozenset(("", "CR", "DX", "RG", "DF", "OT", "SC"))
 """Computed radiography, digitised film and secondary captures: mammograms if the header mentions a breast."""
 _NAMES = {
-    "AU": "a sound",
-    "BI": "a biomagnetic image",
-    "BMD": "a bone density measurement",
-    "CR": "a computed radiograph",
-    "CT": "a CT image",
-    "DOC": "a document",
-    "DX": "a digital radiograph",
-    "ECG": "an ECG",
-    "ES": "an endoscopic image",
-    "GM": "a microscope image",
-    "IO": "an intra-oral radiograph",
-    "IVUS": "an intravascular ultrasound image",
-    "KO": "a selection of key images",
-    "M3D": "a 3D model",
-    "MR": "an MR image",
-    "NM": "a nuclear medicine image",
-    "OCT": "an optical coherence image",
-    "OP": "an eye image",
-    "OPT": "an eye image",
-    "OT": "an image of another kind",
-    "PR": "a presentation state",
-    "PT": "a PET image",
-    "PX": "a panoramic radiograph",
-    "REG": "a registration",
-    "RF": "a fluoroscopic image",
-    "RTDOSE": "a radiotherapy dose",
-    "RTIMAGE": "a radiotherapy image",
-    "RTPLAN": "a radiotherapy plan",
-    "RTSTRUCT": "a set of radiotherapy structures",
-    "SC": "a secondary capture",
-    "SEG": "a segmentation",
-    "SM": "a slide",
-    "SR": "a structured report",
-    "TG": "a thermographic image",
-    "US": "an ultrasound image",
-    "XA": "an angiographic image",
-    "XC": "a photograph",
+    "AU": message("a sound"),
+    "BI": message("a biomagnetic image"),
+    "BMD": message("a bone density measurement"),
+    "CR": message("a computed radiograph"),
+    "CT": message("a CT image"),
+    "DOC": message("a document"),
+    "DX": message("a digital radiograph"),
+    "ECG": message("an ECG"),
+    "ES": message("an endoscopic image"),
+    "GM": message("a microscope image"),
+    "IO": message("an intra-oral radiograph"),
+    "IVUS": message("an intravascular ultrasound image"),
+    "KO": message("a selection of key images"),
+    "M3D": message("a 3D model"),
+    "MR": message("an MR image"),
+    "NM": message("a nuclear medicine image"),
+    "OCT": message("an optical coherence image"),
+    "OP": message("an eye image"),
+    "OPT": message("an eye image"),
+    "OT": message("an image of another kind"),
+    "PR": message("a presentation state"),
+    "PT": message("a PET image"),
+    "PX": message("a panoramic radiograph"),
+    "REG": message("a registration"),
+    "RF": message("a fluoroscopic image"),
+    "RTDOSE": message("a radiotherapy dose"),
+    "RTIMAGE": message("a radiotherapy image"),
+    "RTPLAN": message("a radiotherapy plan"),
+    "RTSTRUCT": message("a set of radiotherapy structures"),
+    "SC": message("a secondary capture"),
+    "SEG": message("a segmentation"),
+    "SM": message("a slide"),
+    "SR": message("a structured report"),
+    "TG": message("a thermographic image"),
+    "US": message("an ultrasound image"),
+    "XA": message("an angiographic image"),
+    "XC": message("a photograph"),
 }
 _RESULTS = frozenset(("SEG", "SR", "PR"))
 """Modalities that ``import --layout results`` reads back."""
@@ -103,13 +104,19 @@ def kind_of(tags: Attributes) -> Kind:
     return Kind(modality=named or modality, breast=bool(_BREAST.search(tags.text("BodyPartExamined").upper())))
 
 
-def sentence(kind: Kind, name: str) -> str:
+def sentence(kind: Kind, name: str) -> Sentence:
     """Says what the file is and why it is no mammogram."""
     # a word that is no defined term may be anything, and is not repeated
     known = _NAMES.get(kind.modality)
-    what = "of another modality" if known is None else f"{known} (Modality {kind.modality})"
-    what = f"{name} is {what}, not a mammogram."
-    return f"{what} Read it with the layout `results`." if kind.modality in _RESULTS else what
+    what = (
+        message("of another modality")
+        if known is None
+        else message("{kind} (Modality {modality})", kind=known, modality=kind.modality)
+    )
+    said = message("{name} is {what}, not a mammogram.", name=name, what=what)
+    if kind.modality in _RESULTS:
+        said = joined([said, message("Read it with the layout `results`.")])
+    return said
 
 
 def refusal(kind: Kind, name: str) -> RefusedImageError | None:
@@ -127,7 +134,10 @@ def refuse_placeholder(tags: Attributes, name: str) -> None:
     """
     if tags.has(*_FIRST_RECORD) and not tags.text("SOPClassUID"):
         raise RefusedImageError(
-            f"{name} is the directory of a medium (DICOMDIR), not an image; choose the folder that it lies in.",
+            message(
+                "{name} is the directory of a medium (DICOMDIR), not an image; choose the folder that it lies in.",
+                name=name,
+            ),
             Refusal.NO_PIXELS,
         )
     creators = [tags.private(0x7E01, block).upper() for block in range(0x10, 0x20)]
@@ -135,9 +145,12 @@ def refuse_placeholder(tags: Attributes, name: str) -> None:
     captured = tags.text("SOPClassUID").startswith(_SECONDARY_CAPTURE)
     if blocks and (captured or any(tags.has(0x7E01, block << 8 | 0x10) for block in blocks)):
         raise RefusedImageError(
-            f"{name} is a Secondary Capture Object of Hologic: its slices lie compressed in private attributes, "
-            "and its own picture is a placeholder. Ask for the tomosynthesis in the form BTO (Breast "
-            "Tomosynthesis Image Storage).",
+            message(
+                "{name} is a Secondary Capture Object of Hologic: its slices lie compressed in private "
+                "attributes, and its own picture is a placeholder. Ask for the tomosynthesis in the form BTO "
+                "(Breast Tomosynthesis Image Storage).",
+                name=name,
+            ),
             Refusal.OTHER_OBJECT,
         )
 
@@ -156,8 +169,13 @@ def refuse_wrapped_slices(opened: OpenedDicom, name: str) -> None:
     beside = total - opened.pixel_bytes
     if beside > _PRIVATE_BYTES and beside > _PRIVATE_SHARE * opened.pixel_bytes:
         raise RefusedImageError(
-            f"{name} is a Secondary Capture of which {beside / 1e6:.0f} of {total / 1e6:.0f} MB are not its "
-            "picture: slices in a private form of its maker. Ask for the tomosynthesis in the form BTO (Breast "
-            "Tomosynthesis Image Storage).",
+            message(
+                "{name} is a Secondary Capture of which {private_mb:.0f} of {total_mb:.0f} MB are not its "
+                "picture: slices in a private form of its maker. Ask for the tomosynthesis in the form BTO "
+                "(Breast Tomosynthesis Image Storage).",
+                name=name,
+                private_mb=beside / 1e6,
+                total_mb=total / 1e6,
+            ),
             Refusal.OTHER_OBJECT,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from core.domain.messages import Sentence, message
 from core.domain.vocabulary import Laterality, ViewPosition
 from core.imaging.formats.dicom_header import Attributes
 
@@ -64,7 +65,7 @@ def _view(word: str) -> ViewPosition:
     return ViewPosition(word) if word in ("CC", "MLO") else ViewPosition.OTHER
 
 
-def laterality(tags: Attributes, notes: list[str]) -> Laterality | None:
+def laterality(tags: Attributes, notes: list[Sentence]) -> Laterality | None:
     """Image Laterality, Frame Laterality or Laterality, else the region's code, View Position or a description."""
     found = None
     for keyword in ("ImageLaterality", "Laterality"):
@@ -72,7 +73,12 @@ def laterality(tags: Attributes, notes: list[str]) -> Laterality | None:
     spelt = side_and_view(tags.text("ViewPosition"))[0]
     if found is not None:
         if spelt not in (None, found):
-            notes.append(f"its View Position names another side than its Laterality ({found}), which was followed")
+            notes.append(
+                message(
+                    "its View Position names another side than its Laterality ({found}), which was followed",
+                    found=found,
+                )
+            )
         return found
     region = tags.item("AnatomicRegionSequence", 0)
     for item in region.items("AnatomicRegionModifierSequence") if region is not None else []:
@@ -81,12 +87,12 @@ def laterality(tags: Attributes, notes: list[str]) -> Laterality | None:
         return found or spelt
     for keyword in _DESCRIPTIONS:
         if (side := side_and_view(tags.text(keyword))[0]) is not None:
-            notes.append(f"its side was taken from its {_words(keyword)}")
+            notes.append(message("its side was taken from its {keyword}", keyword=_words(keyword)))
             return side
     return None
 
 
-def view(tags: Attributes, notes: list[str]) -> ViewPosition | None:
+def view(tags: Attributes, notes: list[Sentence]) -> ViewPosition | None:
     """View Position (0018,5101), else View Code Sequence (0054,0220), else a description."""
     position = tags.text("ViewPosition")
     if (spelt := side_and_view(position)[1]) is not None:
@@ -98,7 +104,7 @@ def view(tags: Attributes, notes: list[str]) -> ViewPosition | None:
         return ViewPosition.OTHER
     for keyword in _DESCRIPTIONS:
         if (spelt := side_and_view(tags.text(keyword))[1]) is not None:
-            notes.append(f"its view was taken from its {_words(keyword)}")
+            notes.append(message("its view was taken from its {keyword}", keyword=_words(keyword)))
             return spelt
     return None
 
@@ -107,7 +113,7 @@ def _words(keyword: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", keyword)
 
 
-def spacing(tags: Attributes, notes: list[str]) -> tuple[float | None, str]:
+def spacing(tags: Attributes, notes: list[Sentence]) -> tuple[float | None, str]:
     """Return the millimetres between pixel centres in the breast, and the attributes that give them.
 
     Pixel Spacing counts if it is calibrated. If it merely repeats Imager Pixel Spacing it is not calibrated (PS3.3
@@ -129,15 +135,19 @@ def spacing(tags: Attributes, notes: list[str]) -> tuple[float | None, str]:
     else:
         return None, ""
     if min(pair) <= 0 or max(pair) > 10:
-        notes.append(f"{source} is not a plausible length and was left out")
+        notes.append(message("{source} is not a plausible length and was left out", source=source))
         return None, ""
     if max(pair) > 1.01 * min(pair):
-        notes.append(f"{source} differs between rows and columns; lengths are not measured in this image")
+        notes.append(
+            message(
+                "{source} differs between rows and columns; lengths are not measured in this image", source=source
+            )
+        )
         return None, ""
     return (pair[0] + pair[1]) / 2 / factor, source
 
 
-def magnification(tags: Attributes, notes: list[str]) -> tuple[float, str]:
+def magnification(tags: Attributes, notes: list[Sentence]) -> tuple[float, str]:
     """Return the magnification of the breast on the detector, and the attributes that give it; 1 and "" without
     any.
 
@@ -150,13 +160,17 @@ def magnification(tags: Attributes, notes: list[str]) -> tuple[float, str]:
     if distances is not None and not 1 <= distances <= 10:
         distances = None
     if named is not None and not 1 <= named <= 10:
-        notes.append("Estimated Radiographic Magnification Factor is not plausible and was left out")
+        notes.append(message("Estimated Radiographic Magnification Factor is not plausible and was left out"))
         named = None
     if named is not None:
         if distances is not None and abs(distances / named - 1) > 0.05:
             notes.append(
-                f"Estimated Radiographic Magnification Factor is {named:g}, but the distances of source, patient "
-                f"and detector give {distances:.3g}; the factor was followed"
+                message(
+                    "Estimated Radiographic Magnification Factor is {named:g}, but the distances of source, "
+                    "patient and detector give {distances:.3g}; the factor was followed",
+                    named=named,
+                    distances=distances,
+                )
             )
         return named, "Estimated Radiographic Magnification Factor"
     if distances is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.domain.messages import Sentence, message
 from core.imaging.decoded import Refusal, RefusedImageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _NEUTRAL, _LOSS = 128, 2
 """Chrominance of grey in 8 bits, and how far a lossy coding may be from it."""
 
 
-def grey_of_rgb(array: Pixels, name: str, notes: list[str]) -> Pixels:
+def grey_of_rgb(array: Pixels, name: str, notes: list[Sentence]) -> Pixels:
     """Return the grey (rows, columns) of an array (rows, columns, 3) of 8 bits.
 
     Where the channels differ a little, it is their luminance, with a note.
@@ -32,7 +33,12 @@ def grey_of_rgb(array: Pixels, name: str, notes: list[str]) -> Pixels:
         raise _in_colour(name)
     # ITU-R BT.601, as JPEG's own luminance
     luminance = (299 * red + 587 * green + 114 * blue + 500) // 1000
-    notes.append(f"the colour channels differ by up to {int(spread.max())} grey levels; their luminance was taken")
+    notes.append(
+        message(
+            "the colour channels differ by up to {spread} grey levels; their luminance was taken",
+            spread=int(spread.max()),
+        )
+    )
     return luminance.astype(np.uint8)
 
 
@@ -47,4 +53,6 @@ def grey_of_ybr(array: Pixels, name: str) -> Pixels:
 
 
 def _in_colour(name: str) -> RefusedImageError:
-    return RefusedImageError(f"{name} is a colour picture; mammograms are grey.", Refusal.COLOUR)
+    return RefusedImageError(
+        message("{name} is a colour picture; mammograms are grey.", name=name), Refusal.COLOUR
+    )

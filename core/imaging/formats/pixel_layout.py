@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.domain.messages import message
 from core.imaging.decoded import Refusal, RefusedImageError
 from core.imaging.formats.dicom_header import OpenedDicom
 
@@ -41,20 +42,29 @@ def pixel_layout(opened: OpenedDicom, name: str) -> PixelLayout:
     rows, columns = tags.integer("Rows"), tags.integer("Columns")
     if opened.transfer_syntax in _ELSEWHERE:
         raise RefusedImageError(
-            f"{name} names a server (JPIP) that has its pixels, and contains none; have it sent with its pixels.",
+            message(
+                "{name} names a server (JPIP) that has its pixels, and contains none; have it sent with its "
+                "pixels.",
+                name=name,
+            ),
             Refusal.NO_PIXELS,
         )
     if opened.floating:
         raise RefusedImageError(
-            f"{name} stores its pixels as floating-point numbers; have it exported with integers of 8 or 16 bits.",
+            message(
+                "{name} stores its pixels as floating-point numbers; have it exported with integers of 8 or 16 "
+                "bits.",
+                name=name,
+            ),
             Refusal.UNSUPPORTED,
         )
     if not opened.has_pixels or rows is None or columns is None:
         if rows and columns:
             raise RefusedImageError(
-                f"{name} ends before its pixel data; copy it again from its source.", Refusal.CUT_SHORT
+                message("{name} ends before its pixel data; copy it again from its source.", name=name),
+                Refusal.CUT_SHORT,
             )
-        raise RefusedImageError(f"{name} is a DICOM file without an image.", Refusal.NO_PIXELS)
+        raise RefusedImageError(message("{name} is a DICOM file without an image.", name=name), Refusal.NO_PIXELS)
     allocated = tags.integer("BitsAllocated") or 16
     stored = tags.integer("BitsStored") or allocated
     high = tags.integer("HighBit")
@@ -79,7 +89,11 @@ def pixel_layout(opened: OpenedDicom, name: str) -> PixelLayout:
 def colour_refusal(layout: PixelLayout, name: str) -> RefusedImageError:
     """Return the refusal of an image whose values are colours."""
     return RefusedImageError(
-        f"{name} is a colour image ({layout.photometric}); mammograms are grey. Have it exported as grey.",
+        message(
+            "{name} is a colour image ({photometric}); mammograms are grey. Have it exported as grey.",
+            name=name,
+            photometric=layout.photometric,
+        ),
         Refusal.COLOUR,
     )
 
@@ -90,12 +104,22 @@ def _check_layout(layout: PixelLayout, name: str) -> None:
         raise colour_refusal(layout, name)
     if layout.bits_allocated not in (8, 16, 32) or (layout.samples == 3 and layout.bits_allocated != 8):
         raise RefusedImageError(
-            f"{name} stores {layout.bits_allocated} bits a pixel; 8, 16 and 32 can be read, of colours 8.",
+            message(
+                "{name} stores {allocated} bits a pixel; 8, 16 and 32 can be read, of colours 8.",
+                name=name,
+                allocated=layout.bits_allocated,
+            ),
             Refusal.UNSUPPORTED,
         )
     if not (1 <= layout.bits_stored <= layout.high_bit + 1 <= layout.bits_allocated):
         raise RefusedImageError(
-            f"{name} declares that {layout.bits_stored} bits up to bit {layout.high_bit} are stored in "
-            f"{layout.bits_allocated}, which is impossible.",
+            message(
+                "{name} declares that {stored} bits up to bit {high_bit} are stored in "
+                "{allocated}, which is impossible.",
+                name=name,
+                stored=layout.bits_stored,
+                high_bit=layout.high_bit,
+                allocated=layout.bits_allocated,
+            ),
             Refusal.CONTRADICTORY,
         )

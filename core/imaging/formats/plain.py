@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from core.domain.messages import Sentence, message
 from core.imaging.decoded import MAX_SIDE, Refusal, RefusedImageError, check_budget
 from core.imaging.formats.codestream import jpeg_header
 from core.imaging.formats.grey_of_colour import grey_of_rgb
@@ -30,7 +31,7 @@ class PlainImage:
     bits: int
     photometric: str = "MONOCHROME2"
     frames: int = 1
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[Sentence, ...] = field(default=())
 
 
 def read_png(data: bytes, name: str) -> PlainImage:
@@ -40,10 +41,14 @@ def read_png(data: bytes, name: str) -> PlainImage:
     width, height, depth, kind = struct.unpack_from(">IIBB", data, 16)
     check_budget(name, rows=height, columns=width, bytes_each=(2 if depth == 16 else 1) * (3 if kind & 2 else 1))
     if b"acTL" in data[33:4096]:
-        raise RefusedImageError(f"{name} is an animated PNG.", Refusal.UNSUPPORTED)
+        raise RefusedImageError(message("{name} is an animated PNG.", name=name), Refusal.UNSUPPORTED)
     if kind not in (0, 2) or (kind == 2 and depth == 16) or depth == 1:
         raise RefusedImageError(
-            f"{name} is a PNG with a palette, transparency, 1-bit or 16-bit colour pixels; save it as plain grey.",
+            message(
+                "{name} is a PNG with a palette, transparency, 1-bit or 16-bit colour pixels; save it as plain "
+                "grey.",
+                name=name,
+            ),
             Refusal.COLOUR if kind != 0 else Refusal.UNSUPPORTED,
         )
     with Image.open(BytesIO(data), formats=("PNG",)) as image:
@@ -59,7 +64,9 @@ def read_jpeg(data: bytes, name: str) -> PlainImage:
     if header is None:
         raise _cut_short(name)
     if header.precision != 8 or header.marker not in (0xC0, 0xC1, 0xC2) or header.components not in (1, 3):
-        raise RefusedImageError(f"{name} is a JPEG of a kind that is not supported.", Refusal.UNSUPPORTED)
+        raise RefusedImageError(
+            message("{name} is a JPEG of a kind that is not supported.", name=name), Refusal.UNSUPPORTED
+        )
     check_budget(name, rows=header.height, columns=header.width, bytes_each=header.components)
     with Image.open(BytesIO(data), formats=("JPEG",)) as image:
         array = np.array(image)
@@ -71,14 +78,21 @@ def read_tiff(data: bytes, name: str, frame: int) -> PlainImage:
     with Image.open(BytesIO(data), formats=("TIFF",)) as image:
         frames = int(getattr(image, "n_frames", 1))
         if not 0 <= frame < frames:
-            raise RefusedImageError(f"{name} has {frames} picture(s), not {frame + 1}.", Refusal.CONTRADICTORY)
+            raise RefusedImageError(
+                message("{name} has {frames} picture(s), not {frame}.", name=name, frames=frames, frame=frame + 1),
+                Refusal.CONTRADICTORY,
+            )
         image.seek(frame)
         tags = image.tag_v2  # type: ignore[attr-defined]
         compression, white_is_zero = tags.get(259, _TIFF_UNCOMPRESSED), tags.get(262) == 0
         check_budget(name, rows=image.height, columns=image.width, bytes_each=3, frames=frames)
         if compression not in (_TIFF_UNCOMPRESSED, _TIFF_LZW):
             raise RefusedImageError(
-                f"{name} is a TIFF with compression {compression}; save it uncompressed or with LZW.",
+                message(
+                    "{name} is a TIFF with compression {compression}; save it uncompressed or with LZW.",
+                    name=name,
+                    compression=compression,
+                ),
                 Refusal.UNSUPPORTED,
             )
         mode, array = image.mode, np.array(image)
@@ -91,19 +105,25 @@ def read_tiff(data: bytes, name: str, frame: int) -> PlainImage:
         return PlainImage(
             pixels=pixels, bits=16, frames=frames, photometric="MONOCHROME1" if white_is_zero else "MONOCHROME2"
         )
-    raise RefusedImageError(f"{name} is a TIFF of kind {mode}; save it as 8- or 16-bit grey.", Refusal.UNSUPPORTED)
+    raise RefusedImageError(
+        message("{name} is a TIFF of kind {mode}; save it as 8- or 16-bit grey.", name=name, mode=mode),
+        Refusal.UNSUPPORTED,
+    )
 
 
 def read_pgm(data: bytes, name: str) -> PlainImage:
     """PGM, binary (P5) or text (P2), with a largest value of up to 65,535."""
     header = re.match(rb"P([25])" + rb"(?:\s|#[^\n]*\n)+(\d{1,9})" * 3 + rb"\s", data[:65_536])
     if header is None:
-        raise RefusedImageError(f"The header of {name} is damaged.", Refusal.DAMAGED)
+        raise RefusedImageError(message("The header of {name} is damaged.", name=name), Refusal.DAMAGED)
     width, height, largest = (int(v) for v in header.groups()[1:])
     size = 2 if largest > 255 else 1
     check_budget(name, rows=height, columns=width, bytes_each=size)
     if not 1 <= largest <= 65_535:
-        raise RefusedImageError(f"{name} announces grey values up to {largest}.", Refusal.CONTRADICTORY)
+        raise RefusedImageError(
+            message("{name} announces grey values up to {largest}.", name=name, largest=largest),
+            Refusal.CONTRADICTORY,
+        )
     dtype = np.dtype(">u2" if size == 2 else np.uint8)
     needed, body = width * height, data[header.end() :]
     if header.group(1) == b"5":
@@ -115,22 +135,34 @@ def read_pgm(data: bytes, name: str) -> PlainImage:
         values = np.array([int(w) for w in words[:needed]], np.uint32) if count >= needed else None
     if values is None:
         raise RefusedImageError(
-            f"{name} is cut short: its {width} x {height} pixels need {needed:,} values, but only {count:,} "
-            "are there. Copy it again from its source.",
+            message(
+                "{name} is cut short: its {width} x {height} pixels need {needed:,} values, but only {count:,} "
+                "are there. Copy it again from its source.",
+                name=name,
+                width=width,
+                height=height,
+                needed=needed,
+                count=count,
+            ),
             Refusal.CUT_SHORT,
         )
     if int(values.max()) > largest:
-        raise RefusedImageError(f"{name} has values above the {largest} that it announces.", Refusal.CONTRADICTORY)
+        raise RefusedImageError(
+            message("{name} has values above the {largest} that it announces.", name=name, largest=largest),
+            Refusal.CONTRADICTORY,
+        )
     grid = values.reshape(height, width)
     pixels: Pixels = grid.astype(np.uint16) if size == 2 else grid.astype(np.uint8)
     return PlainImage(pixels=pixels, bits=max(largest.bit_length(), 8) if size == 1 else largest.bit_length())
 
 
 def _grey_of_rgb(array: Pixels, name: str) -> PlainImage:
-    notes: list[str] = []
+    notes: list[Sentence] = []
     grey = grey_of_rgb(array, name, notes)
     return PlainImage(pixels=grey, bits=8, notes=tuple(notes))
 
 
 def _cut_short(name: str) -> RefusedImageError:
-    return RefusedImageError(f"{name} ends within its header. Copy it again from its source.", Refusal.CUT_SHORT)
+    return RefusedImageError(
+        message("{name} ends within its header. Copy it again from its source.", name=name), Refusal.CUT_SHORT
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.domain.messages import Sentence, message
 from core.imaging.formats.dicom_syntax import encoding_of
 
 HEAD_BYTES = 512
@@ -14,10 +15,10 @@ _IMAGES = (
     (b"MM\x00*", "TIFF"),
 )
 IMAGE_FORMATS = frozenset((DICOM, NO_PREAMBLE, "PGM", *(name for _, name in _IMAGES)))
-_UNPACK = "an archive; unpack it first"
-_SAVE = "a picture of a kind that is not read; save it as PNG or TIFF"
+_UNPACK = message("an archive; unpack it first")
+_SAVE = message("a picture of a kind that is not read; save it as PNG or TIFF")
 _OTHERS = (
-    (b"%PDF", "a PDF document"),
+    (b"%PDF", message("a PDF document")),
     (b"\x1f\x8b", _UNPACK),
     (b"7z\xbc\xaf\x27\x1c", _UNPACK),
     (b"Rar!", _UNPACK),
@@ -33,21 +34,21 @@ _OTHERS = (
     (b"\xff\x0a", _SAVE),
     (b"8BPS", _SAVE),
     (b"v/1\x01", _SAVE),
-    (b"II+\0", "a BigTIFF; save it as TIFF"),
-    (b"MM\0+", "a BigTIFF; save it as TIFF"),
-    (b"P6", "a picture in colour; save it as grey"),
-    (b"NRRD", "a volume (NRRD); save its slices as PNG or TIFF"),
-    (b"ObjectType", "a volume (MetaImage); save its slices as PNG or TIFF"),
-    (b"\x5c\x01\0\0", "a volume (NIfTI); save its slices as PNG or TIFF"),
-    (b"\x93NUMPY", "an array of NumPy; save it as PNG or TIFF"),
-    (b"MZ", "a program"),
-    (b"\x7fELF", "a program"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"SQLite format 3", "a database"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document"),
-    (b"<?xml", "XML"),
-    (b"<", "HTML or XML"),
-    (b"{", "JSON"),
+    (b"II+\0", message("a BigTIFF; save it as TIFF")),
+    (b"MM\0+", message("a BigTIFF; save it as TIFF")),
+    (b"P6", message("a picture in colour; save it as grey")),
+    (b"NRRD", message("a volume (NRRD); save its slices as PNG or TIFF")),
+    (b"ObjectType", message("a volume (MetaImage); save its slices as PNG or TIFF")),
+    (b"\x5c\x01\0\0", message("a volume (NIfTI); save its slices as PNG or TIFF")),
+    (b"\x93NUMPY", message("an array of NumPy; save it as PNG or TIFF")),
+    (b"MZ", message("a program")),
+    (b"\x7fELF", message("a program")),
+    (b"\x89HDF", message("an HDF5 file")),
+    (b"SQLite format 3", message("a database")),
+    (b"\xd0\xcf\x11\xe0", message("an old Office document")),
+    (b"<?xml", message("XML")),
+    (b"<", message("HTML or XML")),
+    (b"{", message("JSON")),
 )
 
 _PICTURES = (b"heic", b"heix", b"mif1", b"avif")
@@ -73,19 +74,19 @@ def format_of(head: bytes) -> str:
     return ""
 
 
-def what_else(head: bytes) -> str:
+def what_else(head: bytes) -> Sentence:
     """Return the type of a file that is no image, for the list of skipped files."""
     if not head.strip(b"\0 \r\n\t"):
-        return "empty"
+        return message("empty")
     for start, what in _OTHERS:
         if head.startswith(start):
             return what
     if head[257:262] == b"ustar":
         return _UNPACK
     if head[4:8] == b"ftyp":
-        return _SAVE if head[8:12] in _PICTURES else "a video"
+        return _SAVE if head[8:12] in _PICTURES else message("a video")
     if head.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or not any(
         byte < 32 and byte not in (9, 10, 12, 13) for byte in head
     ):
-        return "text"
-    return "of no known kind"
+        return message("text")
+    return message("of no known kind")

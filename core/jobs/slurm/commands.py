@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import msgspec
 
 from core.domain.errors import MarginaliaError
+from core.domain.messages import joined, message, verbatim
 
 NEEDED = ("sbatch", "squeue", "scancel")
 ASK_S, SUBMIT_S = 5.0, 60.0
@@ -77,11 +78,19 @@ def call(*words: str, limit_s: float = ASK_S) -> str:
             words, capture_output=True, text=True, check=False, timeout=limit_s, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired as error:
-        raise SlurmSilentError(f"{name} did not answer within {limit_s:.0f} seconds") from error
+        raise SlurmSilentError(
+            message("{name} did not answer within {seconds:.0f} seconds", name=name, seconds=limit_s)
+        ) from error
     except OSError as error:
-        raise SlurmError(f"{name} could not be started ({(error.strerror or 'error').lower()})") from error
+        raise SlurmError(
+            message(
+                "{name} could not be started ({reason})", name=name, reason=(error.strerror or "error").lower()
+            )
+        ) from error
     if done.returncode != 0:
-        raise SlurmError(_said(name, done.stderr) or f"{name} ended with code {done.returncode}")
+        said = _said(name, done.stderr)
+        ended = message("{name} ended with code {code}", name=name, code=done.returncode)
+        raise SlurmError(verbatim(said) if said else ended)
     return done.stdout
 
 
@@ -96,7 +105,7 @@ def sbatch(options: Sequence[str], script: str) -> str:
     answer = call("sbatch", "--parsable", *options, "--wrap", script, limit_s=SUBMIT_S)
     number = answer.strip().splitlines()[-1].split(";")[0] if answer.strip() else ""
     if not _JOB.fullmatch(number):
-        raise SlurmError(f"sbatch answered {answer.strip()!r} instead of a job number")
+        raise SlurmError(message("sbatch answered {answer!r} instead of a job number", answer=answer.strip()))
     return number
 
 
@@ -162,8 +171,17 @@ def check_present(names: Sequence[str]) -> None:
     """Raises: SlurmError that names the commands that are not on the PATH."""
     absent = [name for name in names if shutil.which(name) is None]
     if absent:
-        verb = "is" if len(absent) == 1 else "are"
         raise SlurmError(
-            f"{', '.join(absent)} {verb} not on the PATH: jobs are handed in, followed and cancelled with Slurm's "
-            f"commands {', '.join(names)}; run this where they are installed, such as a login node."
+            joined(
+                [
+                    message("{command} is not on the PATH:", command=absent[0])
+                    if len(absent) == 1
+                    else message("{commands} are not on the PATH:", commands=", ".join(absent)),
+                    message(
+                        "jobs are handed in, followed and cancelled with Slurm's commands {names}; run this "
+                        "where they are installed, such as a login node.",
+                        names=", ".join(names),
+                    ),
+                ]
+            )
         )

@@ -20,6 +20,7 @@ from core.domain.events import (
     Message,
     never,
 )
+from core.domain.messages import joined, message
 from core.jobs.detached import EVENTS, STOP, EventTail, ask_to_stop, end_of
 from core.jobs.slurm import commands
 from core.jobs.slurm.commands import QueueState, SlurmError
@@ -103,7 +104,10 @@ class SlurmFollower:
     def _look(self, *, at_once: bool = False) -> None:
         answered = self._poller.look([job.number for job in self._jobs.values()], at_once=at_once)
         if self._poller.problem and self._poller.problem != self._problem:
-            text = f"Slurm cannot be asked ({self._poller.problem}); jobs are followed by their files alone."
+            text = message(
+                "Slurm cannot be asked ({problem}); jobs are followed by their files alone.",
+                problem=self._poller.problem,
+            )
             self._say(next(iter(self._jobs)), Message(level="warning", text=text))
         self._problem = self._poller.problem
         if not answered:
@@ -130,9 +134,12 @@ class SlurmFollower:
             if now - job.ended_at >= late:
                 return self._read(job) or self._verdict(job, job.state)
         if self._stop.all_asked and (self._stop.problem or now - self._stop.at > PATIENCE_S + GIVE_UP_S):
-            text = f"Slurm did not confirm that job {job.number} left its queue; if it begins, it stops at once."
+            text = message(
+                "Slurm did not confirm that job {number} left its queue; if it begins, it stops at once.",
+                number=job.number,
+            )
             if self._stop.problem:
-                text += f" The cause: {self._stop.problem}."
+                text = joined([text, message("The cause: {problem}.", problem=self._stop.problem)])
             self._say(job.key, Message(level="warning", text=text))
             return CancelledByUser(sentence=text)
         return None

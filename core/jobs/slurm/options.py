@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import MarginaliaError
+from core.domain.messages import message
 
 SIGNAL = "--signal=B:USR1@120"
 """Two minutes before its time limit the job is asked to stop after its step and is queued again."""
@@ -56,21 +57,42 @@ class SlurmOptions(
 
 def checked_options(options: SlurmOptions) -> SlurmOptions:
     """Return the options if they can be used. Raises: MarginaliaError with what is wrong."""
-    for what, text in (("options for sbatch", options.slurm), ("words before the program", options.prefix)):
+    for what, text in (
+        (message("options for sbatch"), options.slurm),
+        (message("words before the program"), options.prefix),
+    ):
         try:
             words = shlex.split(text)
         except ValueError as error:
-            raise MarginaliaError(f"The {what} of {options.name} have an open quotation mark.") from error
+            raise MarginaliaError(
+                message("The {what} of {launcher} have an open quotation mark.", what=what, launcher=options.name)
+            ) from error
         if not text.isprintable():
-            raise MarginaliaError(f"The {what} of {options.name} hold characters that cannot be printed.")
+            raise MarginaliaError(
+                message(
+                    "The {what} of {launcher} hold characters that cannot be printed.",
+                    what=what,
+                    launcher=options.name,
+                )
+            )
         if what == "options for sbatch" and words and not words[0].startswith("-"):
-            raise MarginaliaError(f"{words[0]} is not an option of sbatch; options begin with a hyphen.")
-    for what, path in (("--folder", options.folder), ("--program", options.program)):
+            raise MarginaliaError(
+                message("{option} is not an option of sbatch; options begin with a hyphen.", option=words[0])
+            )
+    for option, path in (("--folder", options.folder), ("--program", options.program)):
         if path and (not Path(path).expanduser().is_absolute() or not path.isprintable()):
-            raise MarginaliaError(f"{what} of {options.name} needs a full path, which is the same on the nodes.")
+            raise MarginaliaError(
+                message(
+                    "{option} of {launcher} needs a full path, which is the same on the nodes.",
+                    option=option,
+                    launcher=options.name,
+                )
+            )
     for word in shlex.split(options.slurm):
         if _of_this_program(word):
-            raise MarginaliaError(f"{word} is set by this program; leave it out of the options for sbatch.")
+            raise MarginaliaError(
+                message("{word} is set by this program; leave it out of the options for sbatch.", word=word)
+            )
     return options
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
+from core.domain.messages import NOTHING
 from core.jobs.slurm import commands
 from core.jobs.slurm.commands import QueueState, SlurmError
 
@@ -22,7 +23,7 @@ class Poller:
         self._states: dict[str, QueueState] = {}
         self._next = time.monotonic() + min(_FIRST_S, self._every)
         self._answered = False
-        self.problem = ""
+        self.problem = NOTHING
         """Why the last call failed, in words; "" where it succeeded."""
 
     def look(self, jobs: Collection[str], *, at_once: bool = False) -> bool:
@@ -31,9 +32,9 @@ class Poller:
             return False
         try:
             self._states = commands.squeue(sorted(jobs))
-            self.problem, self._answered = "", True
+            self.problem, self._answered = NOTHING, True
         except SlurmError as error:
-            self.problem = str(error)
+            self.problem = error.sentence
         self._next = time.monotonic() + self._every
         return not self.problem
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.domain.errors import MarginaliaError, StudyError
+from core.domain.messages import message
 from core.jobs import detached
 from core.jobs.detached import STOP
 from core.jobs.slurm import commands
@@ -25,8 +26,11 @@ def in_queue(homes: Sequence[Path]) -> set[Path]:
         states = commands.squeue([known.job for known in records.values()])
     except SlurmError as error:
         raise StudyError(
-            f"A job in Slurm works on this already, and cannot be asked about ({error}); try again when Slurm "
-            "answers, so that it does not run twice."
+            message(
+                "A job in Slurm works on this already, and cannot be asked about ({error}); try again when Slurm "
+                "answers, so that it does not run twice.",
+                error=error,
+            )
         ) from error
     found = set()
     for home, known in records.items():
@@ -50,5 +54,5 @@ def number_of(home: Path) -> tuple[Path, str]:
     """Return the folder and the number of the job. Raises: MarginaliaError if none was handed in."""
     known = found_submission(home)
     if known is None:
-        raise MarginaliaError(f"{home.name} has no job in Slurm; hand it in again.")
+        raise MarginaliaError(message("{folder} has no job in Slurm; hand it in again.", folder=home.name))
     return Path(known.folder), known.job

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import BadFileError, MarginaliaError
+from core.domain.messages import message
 from core.jobs.catalogue import JobRequest
 from core.jobs.detached import forget
 from core.jobs.slurm import commands
@@ -64,7 +65,7 @@ def read_submission(folder: Path) -> Submission | None:
         return None
     except (OSError, msgspec.MsgspecError) as error:
         raise BadFileError(
-            f"{folder / RECORD} cannot be read; find the job with squeue, then delete it."
+            message("{path} cannot be read; find the job with squeue, then delete it.", path=folder / RECORD)
         ) from error
 
 
@@ -116,12 +117,15 @@ def submit(tasks: Sequence[SlurmTask], options: SlurmOptions, *, title: str) -> 
         job = commands.sbatch(_options(options, name, first, len(tasks)), _script(options, array))
     except commands.SlurmSilentError as error:
         raise MarginaliaError(
-            f"It is not known whether Slurm took the job ({error}); resume the run later, which looks for it."
+            message(
+                "It is not known whether Slurm took the job ({error}); resume the run later, which looks for it.",
+                error=error,
+            )
         ) from error
     except commands.SlurmError as error:
         for task in tasks:
             forget_submission(task.home)
-        raise MarginaliaError(f"The job could not be handed to Slurm: {error}.") from error
+        raise MarginaliaError(message("The job could not be handed to Slurm: {error}.", error=error)) from error
     return [_keep(task.home, record, job) for task, record in zip(tasks, made, strict=True)]
 
 

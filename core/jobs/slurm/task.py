@@ -18,6 +18,7 @@ import msgspec
 
 from core.domain.errors import BadFileError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, Message
+from core.domain.messages import message
 from core.jobs.catalogue import JobRequest
 from core.jobs.child import work_in
 from core.jobs.slurm import commands
@@ -60,7 +61,7 @@ def run_task(array: Path) -> None:
         if not signals.came or not isinstance(final, CancelledByUser):
             return final
         if signals.came == signal.SIGTERM:
-            text = (
+            text = message(
                 "Slurm asked the job to stop (scancel, or a job that takes its place); it stopped after its step."
             )
             emit(Message(level="warning", text=text))
@@ -74,14 +75,20 @@ def _queued_again(folder: Path, began: float, emit: Emit) -> Event | None:
     """Queue the job again, if it came further since it began; else it would never end."""
     if not any(path.stat().st_mtime >= began for path in folder.glob(_CHECKPOINTS)):
         return Failed(
-            sentence="The time limit of the job is too short for one step of its work: give it a longer --time."
+            sentence=message(
+                "The time limit of the job is too short for one step of its work: give it a longer --time."
+            )
         )
-    text = "The time limit is near: the job stopped after its step, and is queued again."
+    text = message("The time limit is near: the job stopped after its step, and is queued again.")
     emit(Message(level="info", text=text))
     try:
         commands.call("scontrol", "requeue", job_number(), limit_s=_REQUEUE_S)
     except SlurmError as error:
-        return Failed(sentence=f"The job could not be queued again at its time limit ({error}); resume the run.")
+        return Failed(
+            sentence=message(
+                "The job could not be queued again at its time limit ({error}); resume the run.", error=error
+            )
+        )
     return None
 
 
@@ -90,7 +97,9 @@ def _folder_of(array: Path) -> Path:
         folders = msgspec.json.decode(array.read_bytes(), type=list[str])
         return Path(folders[int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))])
     except (OSError, msgspec.MsgspecError, ValueError, IndexError) as error:
-        raise BadFileError(f"{array} does not name the folder of this job; hand the run in again.") from error
+        raise BadFileError(
+            message("{array} does not name the folder of this job; hand the run in again.", array=array)
+        ) from error
 
 
 def _log_to(log: Path) -> None:

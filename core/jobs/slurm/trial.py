@@ -11,6 +11,7 @@ import msgspec
 
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import Emit, Failed, IsCancelled, Succeeded
+from core.domain.messages import message, without
 from core.jobs.catalogue import JobRequest
 from core.jobs.machine_report import MachineReport
 from core.jobs.slurm import commands
@@ -31,7 +32,7 @@ def try_launcher(
     Raises: TrainingError if it fails, or has not ended within ``seconds`` (it is then cancelled); Cancelled.
     """
     if options is None:
-        raise TrainingError("A launcher of this machine needs no test; only those of Slurm have one.")
+        raise TrainingError(message("A launcher of this machine needs no test; only those of Slurm have one."))
     commands.check_present(commands.NEEDED)
     place = Path(options.folder).expanduser() if options.folder else state_folder() / "trials"
     folder = place / f"trial-{secrets.token_hex(4)}"
@@ -51,10 +52,13 @@ def try_launcher(
     if isinstance(final, Succeeded):
         return msgspec.convert(final.result, MachineReport)
     if isinstance(final, Failed):
-        raise TrainingError(final.sentence.removesuffix(KEPT).strip())
+        raise TrainingError(without(final.sentence, KEPT))
     if cancelled():
         raise Cancelled
     raise TrainingError(
-        f"The job did not end within {seconds:.0f} seconds and was cancelled; the queue may be long, or the "
-        "options ask for what no node has. Wait longer with --seconds."
+        message(
+            "The job did not end within {seconds:.0f} seconds and was cancelled; the queue may be long, or the "
+            "options ask for what no node has. Wait longer with --seconds.",
+            seconds=seconds,
+        )
     )

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from core.domain.errors import BadFileError, StudyError
+from core.domain.messages import message
 from core.platform.atomic import atomic_write
 from core.platform.regular import open_regular
 from core.store.names import SERVER
@@ -67,14 +68,22 @@ def parse_address(text: str) -> tuple[Address, str]:
     """
     if _PASSWORD.match(text):
         raise StudyError(
-            "Leave the password out of the address, where others could read it; keep it with 'study login'."
+            message(
+                "Leave the password out of the address, where others could read it; keep it with 'study login'."
+            )
         )
     parts = _FORM.fullmatch(text)
     options = dict(one.partition("=")[::2] for one in (parts["options"] or "").split("&") if one) if parts else {}
     host = options.get("host") or (parts["host"].strip("[]") if parts else "")
     port = int(parts["port"] or 5432) if parts else 0
     if parts is None or options.keys() - {"schema", "tls", "host"} or not host or not 0 < port < 65536:
-        raise StudyError(f"{text[:80]} is not an address of a database server; write it as {EXAMPLE}.")
+        raise StudyError(
+            message(
+                "{text} is not an address of a database server; write it as {example}.",
+                text=text[:80],
+                example=EXAMPLE,
+            )
+        )
     raw = {
         "host": host,
         "port": port,
@@ -85,7 +94,7 @@ def parse_address(text: str) -> tuple[Address, str]:
     try:
         address = msgspec.convert(raw, Address)
     except msgspec.ValidationError as error:
-        raise StudyError("The option tls of the address is verify-full, verify-ca or off.") from error
+        raise StudyError(message("The option tls of the address is verify-full, verify-ca or off.")) from error
     return checked(address), parts["user"] or ""
 
 
@@ -93,12 +102,18 @@ def checked(address: Address) -> Address:
     """The same address; StudyError where it cannot be used."""
     if address.schema and _NAME.fullmatch(address.schema) is None:
         raise StudyError(
-            f"{address.schema[:80]!r} cannot name a study on a server: use small letters, digits and underscores."
+            message(
+                "{name!r} cannot name a study on a server: use small letters, digits and underscores.",
+                name=address.schema[:80],
+            )
         )
     if address.tls == "off" and not address.is_local:
         raise StudyError(
-            f"The connection to {address.host} leaves this computer and must be encrypted; take tls=off out of "
-            "the address."
+            message(
+                "The connection to {host} leaves this computer and must be encrypted; take tls=off out of "
+                "the address.",
+                host=address.host,
+            )
         )
     return address
 
@@ -110,9 +125,13 @@ def read_address(folder: Path) -> Address:
         with open_regular(path) as file:
             address = msgspec.json.decode(file.read(_LARGEST), type=Address)
     except (OSError, msgspec.DecodeError) as error:
-        raise BadFileError(f"{path} is not an address of a study's database; restore it from a copy.") from error
+        raise BadFileError(
+            message("{path} is not an address of a study's database; restore it from a copy.", path=path)
+        ) from error
     if address.format > _FORMAT:
-        raise BadFileError(f"{path} was written by a newer version of Marginalia; open it with that one.")
+        raise BadFileError(
+            message("{path} was written by a newer version of Marginalia; open it with that one.", path=path)
+        )
     return checked(address)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from core.domain.errors import MarginaliaError, StudyError
+from core.domain.messages import message
 from core.store.backend import LayoutDifference, Member, translated
 from core.store.postgresql import rights
 from core.store.postgresql.address import Address
@@ -56,8 +57,11 @@ class PostgresqlBackend:
     def refuse_erasure(self, connection: Connection) -> None:
         if not rights.owns_tables(connection):
             raise StudyError(
-                f"Your login may not forget a patient in {self.name}: only the owner of its tables may. "
-                "Nothing was changed."
+                message(
+                    "Your login may not forget a patient in {name}: only the owner of its tables may. "
+                    "Nothing was changed.",
+                    name=self.name,
+                )
             )
 
     def in_transaction(self, connection: Connection) -> bool:
@@ -138,7 +142,10 @@ class PostgresqlBackend:
     def _refuse_partial(self, connection: Connection) -> None:
         if not rights.sees_all(connection):
             raise StudyError(
-                f"Your login sees only a part of {self.name}; let a lead or an auditor check it or copy it."
+                message(
+                    "Your login sees only a part of {name}; let a lead or an auditor check it or copy it.",
+                    name=self.name,
+                )
             )
 
     def overwrite_deleted(self) -> None:
@@ -153,8 +160,11 @@ class PostgresqlBackend:
                     alone.exec_driver_sql(f'VACUUM (FULL) "{table.name}"')
         except DBAPIError as error:
             raise StudyError(
-                f"The rows were deleted, but {self.name} could not be rewritten, so remains of them stay on "
-                "the server's disk. Let the administrator run VACUUM FULL when nobody works in the study."
+                message(
+                    "The rows were deleted, but {name} could not be rewritten, so remains of them stay on "
+                    "the server's disk. Let the administrator run VACUUM FULL when nobody works in the study.",
+                    name=self.name,
+                )
             ) from error
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Set
 from typing import Any
 
 from core.domain.errors import ServerLostError
+from core.domain.messages import message
 from core.store.postgresql.address import Address
 from core.store.postgresql.connecting import connection_arguments
 
@@ -36,8 +37,12 @@ class NoticeBell:
             self.close()
             first = str(error).partition("\n")[0]
             raise ServerLostError(
-                f"The server of {self._address} cannot be reached ({first[:200]}), so that changes by others are "
-                "not shown; check the network."
+                message(
+                    "The server of {address} cannot be reached ({reason}), so that changes by others are "
+                    "not shown; check the network.",
+                    address=self._address,
+                    reason=first[:200],
+                )
             ) from error
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from core.domain.errors import (
     StudyError,
     StudyLockedError,
 )
+from core.domain.messages import message, template
 from core.store.backend import sharing
 from core.store.postgresql.address import Address
 from core.store.postgresql.connecting import connection_arguments
@@ -29,22 +30,48 @@ _LOST = ("08", "57P")
 _MEANINGS: dict[str, tuple[type[MarginaliaError], str]] = {
     "53100": (
         StorageFullError,
-        "{} could not be written: the server's disk is full. The last change was not kept, everything before "
-        "it is untouched; make room on the server and repeat it.",
+        template(
+            "{address} could not be written: the server's disk is full. The last change was not kept, everything "
+            "before it is untouched; make room on the server and repeat it."
+        ),
     ),
-    "25006": (StudyError, "{} can only be read with this connection. Nothing was changed."),
-    "55P03": (StudyLockedError, "{} is busy: another program works in it. Nothing was changed; try again."),
-    "40P01": (StudyLockedError, "{} is busy: another program works in it. Nothing was changed; try again."),
-    "40001": (StudyLockedError, "{} is busy: another program works in it. Nothing was changed; try again."),
-    "42501": (StudyError, "Your login may not do this in {}. Nothing was changed; ask its administrator."),
-    "28P01": (StudyError, "The server of {} does not accept the login; run: marginalia study login STUDY"),
-    "28000": (StudyError, "The server of {} does not accept the login; run: marginalia study login STUDY"),
+    "25006": (StudyError, template("{address} can only be read with this connection. Nothing was changed.")),
+    "55P03": (
+        StudyLockedError,
+        template("{address} is busy: another program works in it. Nothing was changed; try again."),
+    ),
+    "40P01": (
+        StudyLockedError,
+        template("{address} is busy: another program works in it. Nothing was changed; try again."),
+    ),
+    "40001": (
+        StudyLockedError,
+        template("{address} is busy: another program works in it. Nothing was changed; try again."),
+    ),
+    "42501": (
+        StudyError,
+        template("Your login may not do this in {address}. Nothing was changed; ask its administrator."),
+    ),
+    "28P01": (
+        StudyError,
+        template("The server of {address} does not accept the login; run: marginalia study login STUDY"),
+    ),
+    "28000": (
+        StudyError,
+        template("The server of {address} does not accept the login; run: marginalia study login STUDY"),
+    ),
     "42P01": (
         StudyError,
-        "The server no longer has {}: it was moved or deleted. Close the study, then open it.",
+        template("The server no longer has {address}: it was moved or deleted. Close the study, then open it."),
     ),
-    "3D000": (StudyError, "The server has no such database ({}); check the address with its administrator."),
-    "53300": (StudyLockedError, "The server of {} has no connection left. Nothing was changed; try again."),
+    "3D000": (
+        StudyError,
+        template("The server has no such database ({address}); check the address with its administrator."),
+    ),
+    "53300": (
+        StudyLockedError,
+        template("The server of {address} has no connection left. Nothing was changed; try again."),
+    ),
 }
 
 
@@ -71,7 +98,10 @@ def make_engine(address: Address, *, writable: bool) -> Engine:
         import psycopg
     except ImportError as error:
         raise StudyError(
-            "Studies on a server need a library that is not installed; run: pip install 'marginalia[postgresql]'"
+            message(
+                "Studies on a server need a library that is not installed; run: pip install "
+                "'marginalia[postgresql]'"
+            )
         ) from error
 
     def connect() -> psycopg.Connection[Any]:
@@ -103,22 +133,30 @@ def sentence(error: DBAPIError, address: Address) -> MarginaliaError | None:
     code = str(getattr(error.orig, "sqlstate", None) or "")
     kind, words = _MEANINGS.get(code, (None, ""))
     if kind is not None:
-        return kind(words.format(address))
+        return kind(message(words, address=address))
     first = str(error.orig).strip().partition("\n")[0]
     if not code and "FATAL" in first:  # the server answered, before there was a connection with codes
         for part, known in _BEFORE_CODES.items():
             if part in first:
                 kind, words = _MEANINGS[known]
-                return kind(words.format(address))
+                return kind(message(words, address=address))
     if code.startswith(_LOST) or error.connection_invalidated or (not code and _is_operational(error)):
         return ServerLostError(
-            f"The server of {address} cannot be reached ({first[:200]}). The last change was not confirmed, "
-            "everything before it is untouched; check the network and try again."
+            message(
+                "The server of {address} cannot be reached ({reason}). The last change was not confirmed, "
+                "everything before it is untouched; check the network and try again.",
+                address=address,
+                reason=first[:200],
+            )
         )
     if isinstance(error, IntegrityError):
-        return StudyError(f"The study does not allow this change, and nothing was changed: {first}.")
+        return StudyError(
+            message("The study does not allow this change, and nothing was changed: {reason}.", reason=first)
+        )
     if code.startswith("22"):
-        return StudyError(f"The database cannot keep this value, and nothing was changed: {first}.")
+        return StudyError(
+            message("The database cannot keep this value, and nothing was changed: {reason}.", reason=first)
+        )
     return None
 
 

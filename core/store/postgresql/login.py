@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.places import state_folder
 from core.store.key_store import system_key_store
@@ -36,7 +37,7 @@ def keep_login(address: Address, user: str, password: str = "") -> None:
             system_key_store().set_password(_SERVICE, _name(address, user), password)
         except KeyringError as error:
             raise StudyError(
-                "The system's key store could not keep the password; unlock it, or use the file .pgpass."
+                message("The system's key store could not keep the password; unlock it, or use the file .pgpass.")
             ) from error
     logins = _read() | {address.server: Login(user=user, password_kept=bool(password))}
     make_folder(state_folder())
@@ -56,7 +57,9 @@ def login_arguments(address: Address) -> dict[str, str]:
             password = system_key_store().get_password(_SERVICE, _name(address, login.user))
         except KeyringError as error:
             raise StudyError(
-                "The system's key store did not give the password of the database; unlock it and try again."
+                message(
+                    "The system's key store did not give the password of the database; unlock it and try again."
+                )
             ) from error
         if password:
             arguments["password"] = password

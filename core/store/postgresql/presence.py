@@ -10,6 +10,7 @@ import contextlib
 from typing import Any
 
 from core.domain.errors import ServerLostError
+from core.domain.messages import message
 from core.store.postgresql.address import Address
 from core.store.postgresql.connecting import connection_arguments
 from core.store.postgresql.names import PRESENCE
@@ -57,7 +58,10 @@ class ServerPresence:
         except psycopg.Error as error:
             self.close()
             raise ServerLostError(
-                f"The server of {self._address} cannot be reached, so that nobody sees who is on which case."
+                message(
+                    "The server of {address} cannot be reached, so that nobody sees who is on which case.",
+                    address=self._address,
+                )
             ) from error
         return tuple(Present(name=row[0], image_id=row[1]) for row in rows)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 
 from core.domain.errors import BadFileError, StudyError, StudyLockedError
+from core.domain.messages import message
 from core.platform.atomic import atomic_write, make_folder
 from core.store import upgrade
 from core.store.backend import hold
@@ -40,7 +41,9 @@ def layout(connection: Connection, address: Address) -> str:
     if not names:
         return ""
     if "alembic_version" not in names or "study_info" not in names:
-        raise BadFileError(f"{address} is a schema, but not that of a study; check the address.")
+        raise BadFileError(
+            message("{address} is a schema, but not that of a study; check the address.", address=address)
+        )
     version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     return str(version or "")
 
@@ -50,7 +53,7 @@ def make_schema(engine: Engine, address: Address) -> None:
     exists = text("SELECT 1 FROM pg_namespace WHERE nspname = :name")
     with engine.begin() as connection:
         if connection.execute(exists, {"name": address.schema}).first() is not None:
-            raise StudyError(f"The server has {address} already; choose another name.")
+            raise StudyError(message("The server has {address} already; choose another name.", address=address))
         connection.exec_driver_sql(f'CREATE SCHEMA "{address.schema}"')
         _migrate(connection, address, upgrade.HEAD)
 
@@ -72,7 +75,12 @@ def bring_up_to_date(engine: Engine, address: Address, folder: Path, *, writable
     if version == upgrade.HEAD:
         return None
     if not version:
-        raise StudyError(f"The server has no study {address}: it was deleted or moved. Ask its administrator.")
+        raise StudyError(
+            message(
+                "The server has no study {address}: it was deleted or moved. Ask its administrator.",
+                address=address,
+            )
+        )
     upgrade.refuse_layout(folder, version, writable=writable)
     with engine.begin() as connection:
         hold(connection, "upgrade")
@@ -93,8 +101,12 @@ def _refuse_others(connection: Connection, address: Address) -> None:
     number = connection.execute(others, {"name": application_name(address)}).scalar_one()
     if number:
         raise StudyLockedError(
-            f"{address} must be upgraded, and {number} other connections have it open. Close the study at the "
-            "other workstations, then open it again; nothing was changed."
+            message(
+                "{address} must be upgraded, and {number} other connections have it open. Close the study at the "
+                "other workstations, then open it again; nothing was changed.",
+                address=address,
+                number=number,
+            )
         )
 
 

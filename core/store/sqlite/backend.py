@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from core.domain.errors import MarginaliaError, StorageFullError, StudyError
+from core.domain.messages import message
 from core.store.backend import LayoutDifference, Member
 from core.store.sqlite.copies import snapshot
 from core.store.sqlite.engine import IMMEDIATE, make_engine, sentence
@@ -40,10 +41,14 @@ class SqliteBackend:
     def refuse_exchanged(self) -> None:
         if self._file != _file_of(self.path):
             raise StorageFullError(
-                f"{self.path.name} in {self.path.parent} was deleted or exchanged while it was open, so "
-                "nothing more can be saved in it. Nothing was changed; close the study and restore it from "
-                "a "
-                "backup."
+                message(
+                    "{file} in {folder} was deleted or exchanged while it was open, so "
+                    "nothing more can be saved in it. Nothing was changed; close the study and restore it from "
+                    "a "
+                    "backup.",
+                    file=self.path.name,
+                    folder=self.path.parent,
+                )
             )
 
     def refuse_erasure(self, connection: Connection) -> None:
@@ -95,8 +100,10 @@ class SqliteBackend:
 
     def set_member(self, connection: Connection, member: Member) -> None:
         raise StudyError(
-            "The database of this study is in its folder: whoever may write there may change it. Rights for each "
-            "login need a server; see 'study move'."
+            message(
+                "The database of this study is in its folder: whoever may write there may change it. Rights for "
+                "each login need a server; see 'study move'."
+            )
         )
 
     def count_on(self, connection: Connection) -> None:

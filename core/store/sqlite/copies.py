@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from core.domain.errors import StorageFullError
+from core.domain.messages import message
 from core.store.backend import translated
 from core.store.sqlite.engine import make_engine, sentence
 from core.store.sqlite.upgrade import make_database
@@ -24,8 +25,12 @@ def snapshot(database: Path, target: Path) -> None:
             copy.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:
         raise StorageFullError(
-            f"A copy of {database.name} could not be written to {target.parent}: the disk is full or failing. "
-            "Nothing was changed; make room and try again."
+            message(
+                "A copy of {database} could not be written to {folder}: the disk is full or failing. "
+                "Nothing was changed; make room and try again.",
+                database=database.name,
+                folder=target.parent,
+            )
         ) from error
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from core.domain.errors import BadFileError, MarginaliaError, StorageFullError, StudyError, StudyLockedError
+from core.domain.messages import message
 
 IMMEDIATE = "marginalia_immediate"
 """Option of a connection whose transactions write."""
@@ -37,20 +38,34 @@ def sentence(error: DBAPIError, path: Path) -> MarginaliaError | None:
     where = f"{path.name} in {path.parent}"
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
         return StorageFullError(
-            f"{where} could not be written: the disk is full or failing. The last change was not kept, everything "
-            "before it is untouched; make room and repeat it."
+            message(
+                "{where} could not be written: the disk is full or failing. The last change was not kept, "
+                "everything before it is untouched; make room and repeat it.",
+                where=where,
+            )
         )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return StorageFullError(
-            f"{where} is read-only or cannot be opened. Nothing was changed; open the study for reading, or "
-            "change the permissions."
+            message(
+                "{where} is read-only or cannot be opened. Nothing was changed; open the study for reading, or "
+                "change the permissions.",
+                where=where,
+            )
         )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StudyLockedError(f"{where} is busy: another program works in it. Nothing was changed; try again.")
+        return StudyLockedError(
+            message("{where} is busy: another program works in it. Nothing was changed; try again.", where=where)
+        )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return BadFileError(f"{where} is damaged or not a study. Restore it from a copy; 'backup' may hold one.")
+        return BadFileError(
+            message(
+                "{where} is damaged or not a study. Restore it from a copy; 'backup' may hold one.", where=where
+            )
+        )
     if isinstance(error, IntegrityError):
-        return StudyError(f"The study does not allow this change, and nothing was changed: {error.orig}.")
+        return StudyError(
+            message("The study does not allow this change, and nothing was changed: {reason}.", reason=error.orig)
+        )
     return None
 
 

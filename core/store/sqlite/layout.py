@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from core.domain.errors import BadFileError
+from core.domain.messages import message
 from core.store.backend import LayoutDifference
 
 _FILE = Path(__file__).parents[1] / "layouts.json"
@@ -30,7 +31,9 @@ def parts_of(database: sqlite3.Connection) -> Parts:
         (_LONGEST_SQL, _MOST_PARTS),
     ).fetchall()
     if len(rows) == _MOST_PARTS:
-        raise BadFileError("study.db has far more tables than a study has; it was not made by this program.")
+        raise BadFileError(
+            message("study.db has far more tables than a study has; it was not made by this program.")
+        )
     # some versions of SQLite quote the names that others do not
     return {str(name): (str(kind), " ".join(str(sql).replace('"', "").split())) for name, kind, sql in rows}
 
@@ -66,6 +69,11 @@ def refuse_foreign(path: Path, version: str, *, writable: bool) -> None:
         table = one.kind == "table" and one.what != "added"
         if table or (writable and one.kind in ("trigger", "view", "index") and one.what != "missing"):
             raise BadFileError(
-                f"{path.name} in {path.parent} {one.sentence}: it was changed by another program and was not "
-                "opened. Restore the study from a backup."
+                message(
+                    "{file} in {folder} {problem}: it was changed by another program and was not "
+                    "opened. Restore the study from a backup.",
+                    file=path.name,
+                    folder=path.parent,
+                    problem=one.sentence,
+                )
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.domain.errors import StorageFullError
+from core.domain.messages import message
 from core.domain.shapes import Shape, encode_shapes
 from core.platform.atomic import make_folder
 
@@ -56,6 +57,11 @@ class OutboxFile:
                 return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise StorageFullError(
-                f"{self._path.name} in {self._path.parent} could not be written ({error}): what was drawn last is "
-                "neither at the server nor on this computer. Make room and draw it again."
+                message(
+                    "{file} in {folder} could not be written ({error}): what was drawn last is "
+                    "neither at the server nor on this computer. Make room and draw it again.",
+                    file=self._path.name,
+                    folder=self._path.parent,
+                    error=error,
+                )
             ) from error

@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy import table as sql_table
 
 from core.domain.errors import BadFileError, StorageFullError, StudyError
+from core.domain.messages import message
 from core.platform.atomic import atomic_write, make_folder
 from core.store import upgrade
 from core.store.backend import translated
@@ -30,7 +31,11 @@ def layout(path: Path) -> str:
                 return ""
             # a view of this name could be one whose rows never come
             if not {("alembic_version", "table"), ("study_info", "table")} <= {(one[0], one[1]) for one in rows}:
-                raise BadFileError(f"{path} is a database, but not that of a study; choose the folder of a study.")
+                raise BadFileError(
+                    message(
+                        "{path} is a database, but not that of a study; choose the folder of a study.", path=path
+                    )
+                )
             version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
             return str(version or "")
     finally:
@@ -74,8 +79,12 @@ def _back_up(path: Path, version: str) -> Path:
             source.backup(copied)
         except sqlite3.Error as error:
             raise StorageFullError(
-                f"A copy of {path.name} could not be written to {folder}: the disk is full or failing. The study "
-                "was not upgraded and nothing was changed; make room and try again."
+                message(
+                    "A copy of {file} could not be written to {folder}: the disk is full or failing. The study "
+                    "was not upgraded and nothing was changed; make room and try again.",
+                    file=path.name,
+                    folder=folder,
+                )
             ) from error
         finally:
             copied.close()
@@ -95,8 +104,12 @@ def _migrate(path: Path, version: str) -> None:
                 upgrade.run_migrations(connection, version)
                 if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
                     raise StudyError(
-                        f"{path.name} in {path.parent} could not be upgraded: it holds references to things "
-                        "that are not there. Nothing was changed; run 'check' with the version that made it."
+                        message(
+                            "{file} in {folder} could not be upgraded: it holds references to things "
+                            "that are not there. Nothing was changed; run 'check' with the version that made it.",
+                            file=path.name,
+                            folder=path.parent,
+                        )
                     )
             connection.invalidate()
     finally:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from core.domain.errors import StudyError
 from core.domain.group import Assignment, Purpose
+from core.domain.messages import message
 from core.domain.study import Lesion, Reader
 from core.store.database import now_utc
 from core.store.study import Study
@@ -32,7 +33,9 @@ def plan_assignments(
     wanted = None if lesion_ids is None else set(lesion_ids)
     lesions = [one for one in study.lesions.all() if wanted is None or one.id in wanted]
     if wanted is not None and len(lesions) < len(wanted):
-        raise StudyError(f"The study has no lesion {min(wanted - {one.id for one in lesions})}.")
+        raise StudyError(
+            message("The study has no lesion {lesion}.", lesion=min(wanted - {one.id for one in lesions}))
+        )
     known: dict[str, dict[str, Purpose]] = {}
     load = {reader.id: 0 for reader in readers}
     for one in study.assignments.all():
@@ -63,10 +66,17 @@ def plan_assignments(
 def _refuse(readers: Sequence[Reader], each: int, adjudicator: Reader | None) -> None:
     names = [reader.name for reader in readers]
     if each < 1 or len(set(names)) < max(each, len(names)):
-        raise StudyError(f"{each} readers for each lesion need at least that many different readers; name them.")
+        raise StudyError(
+            message(
+                "{each} readers for each lesion need at least that many different readers; name them.", each=each
+            )
+        )
     if adjudicator is not None and adjudicator.name in names:
         raise StudyError(
-            f"{adjudicator.name} labels these lesions and cannot adjudicate them; choose another reader."
+            message(
+                "{adjudicator} labels these lesions and cannot adjudicate them; choose another reader.",
+                adjudicator=adjudicator.name,
+            )
         )
 
 

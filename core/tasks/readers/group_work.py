@@ -9,6 +9,7 @@ import msgspec
 
 from core.domain.errors import StudyError
 from core.domain.group import COMPARED, Assignment, Consensus, Purpose, differing, is_settled, sources_of
+from core.domain.messages import message
 from core.domain.study import Labels, Reader
 from core.domain.vocabulary import MarginType, MassShape
 from core.statistics.agreement import agreement
@@ -213,7 +214,9 @@ def named_reader(study: Study, name: str) -> Reader:
     found = study.readers.find(name)
     if found is None:
         known = ", ".join(reader.name for reader in study.readers.all()) or "none yet"
-        raise StudyError(f"The study has no reader named {name}; its readers are: {known}.")
+        raise StudyError(
+            message("The study has no reader named {name}; its readers are: {known}.", name=name, known=known)
+        )
     return found
 
 
@@ -247,5 +250,11 @@ def lesion_of(study: Study, begin: str) -> str:
     found = [lesion.id for lesion in study.lesions.all() if lesion.id.startswith(begin)]
     exact = [one for one in found if one == begin]
     if len(exact or found) != 1:
-        raise StudyError(f"This study has {'more than one' if found else 'no'} lesion {begin}; list them first.")
+        raise StudyError(
+            message(
+                "This study has {what} {lesion}; list them first.",
+                what=message("more than one lesion") if found else message("no lesion"),
+                lesion=begin,
+            )
+        )
     return (exact or found)[0]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from core.data.labels import Opinions
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.reading import Condition, ReaderStudy, StudyReading
 from core.domain.spreadsheet import csv_document
 from core.domain.study import Run
@@ -54,10 +55,10 @@ def make_reader_study(
     seed; 0 for all. Raises: StudyError if there are no lesions, the run has no model, or the name is taken.
     """
     if not name.strip():
-        raise StudyError("A reader study needs a name; type one.")
+        raise StudyError(message("A reader study needs a name; type one."))
     revision = study.models.active(run.id)
     if revision is None:
-        raise StudyError(f"Run {run.name} has no model yet; train it to the end first.")
+        raise StudyError(message("Run {run} has no model yet; train it to the end first.", run=run.name))
     images = {image.id: image.patient_id for image in study.images.all()}
     opinions = Opinions(study, label="margin")
     known = [
@@ -68,7 +69,13 @@ def make_reader_study(
     if most and most < len(known):
         known = random.Random(seed).sample(known, most)
     if not known:
-        raise StudyError(f"The {part.value} part of run {run.name} has no lesion with a labelled margin to read.")
+        raise StudyError(
+            message(
+                "The {part} part of run {run} has no lesion with a labelled margin to read.",
+                part=part.value,
+                run=run.name,
+            )
+        )
     made = ReaderStudy(
         id=uuid.uuid4().hex,
         name=name.strip(),
@@ -87,7 +94,11 @@ def find_reader_study(study: Study, name: str) -> ReaderStudy:
     found = study.reader_studies.find(name)
     if found is None:
         known = ", ".join(one.name for one in study.reader_studies.all()) or "none yet"
-        raise StudyError(f"This study has no reader study {name}; its reader studies are: {known}.")
+        raise StudyError(
+            message(
+                "This study has no reader study {name}; its reader studies are: {known}.", name=name, known=known
+            )
+        )
     return found
 
 
@@ -98,8 +109,13 @@ def check_model(study: Study, made: ReaderStudy) -> Run:
     if active is None or active.id != made.revision_id:
         wanted = study.models.get(made.revision_id)
         raise StudyError(
-            f"The reader study {made.name} shows the revision “{wanted.reason}” of run {run.name}, but another "
-            "one is in use: choose that one on Prototypes, under Revisions."
+            message(
+                "The reader study {reader_study} shows the revision “{reason}” of run {run}, but another "
+                "one is in use: choose that one on Prototypes, under Revisions.",
+                reader_study=made.name,
+                reason=wanted.reason,
+                run=run.name,
+            )
         )
     return run
 

@@ -10,6 +10,7 @@ import msgspec
 
 from core.data.importers.table import Row, member, parsed_number, read_table
 from core.domain.errors import BadTableError
+from core.domain.messages import message
 from core.domain.reading import Condition, ReaderStudy, StudyReading
 from core.domain.vocabulary import MarginType
 from core.store.database import now_utc
@@ -33,12 +34,19 @@ def import_readings(study: Study, made: ReaderStudy, table: Path) -> AddedReadin
     """
     rows = [(row, _reading(row, made)) for row in read_table(table, required=REQUIRED)]
     if not rows:
-        raise BadTableError(f"{table.name} holds no readings.")
+        raise BadTableError(message("{table} holds no readings.", table=table.name))
     twice = Counter((row["reader"], reading.lesion_id, reading.condition) for row, reading in rows)
     for (reader, lesion, condition), times in twice.items():
         if times > 1:
             raise BadTableError(
-                f"{table.name} has {times} readings of {lesion[:8]} by {reader}, {condition.value}."
+                message(
+                    "{table} has {times} readings of {lesion} by {reader}, {condition}.",
+                    table=table.name,
+                    times=times,
+                    lesion=lesion[:8],
+                    reader=reader,
+                    condition=condition.value,
+                )
             )
     rows.sort(key=lambda pair: pair[1].condition is Condition.WITH_MODEL)
     with study.batch():
@@ -58,7 +66,9 @@ def _reading(row: Row, made: ReaderStudy) -> StudyReading:
         probability = parsed_number(row, "probability_of_malignancy", smallest=0.0, largest=1.0)
         seconds = parsed_number(row, "seconds", smallest=0.0, largest=1e6)
         if margin is None or condition is None or probability is None or seconds is None:
-            raise ValueError("condition, margin, probability_of_malignancy and seconds must all be filled in.")
+            raise ValueError(
+                message("condition, margin, probability_of_malignancy and seconds must all be filled in.")
+            )
         trust = parsed_number(row, "trust", smallest=1, largest=5)
         return StudyReading(
             reader_study_id=made.id,
@@ -72,12 +82,12 @@ def _reading(row: Row, made: ReaderStudy) -> StudyReading:
             created_utc=row.get("at_utc") or now_utc(),
         )
     except ValueError as error:
-        raise BadTableError(f"{row.where}: {error}") from error
+        raise BadTableError(message("{where}: {error}", where=row.where, error=error)) from error
 
 
 def _lesion(name: str, made: ReaderStudy) -> str:
     found = [lesion for lesion in made.lesion_ids if lesion.startswith(name)]
     if len(found) != 1:
-        what = "no lesion" if not found else "more than one lesion"
-        raise ValueError(f"the reader study has {what} {name}.")
+        what = message("no lesion") if not found else message("more than one lesion")
+        raise ValueError(message("the reader study has {what} {name}.", what=what, name=name))
     return found[0]

@@ -14,6 +14,7 @@ from core.data.roi_set import RoiSet
 from core.data.training_set import build_drawn_rois, build_roi_set
 from core.domain.errors import ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, Message, Progress, never, silent
+from core.domain.messages import message, verbatim
 from core.domain.study import Run
 from core.domain.vocabulary import Part
 from core.evaluation.beside import with_comparators
@@ -67,7 +68,7 @@ class RunToJudge:
         try:
             network = make_network(msgspec.convert(self.run.config, TrainingConfig), fresh=True)
         except ModelError as error:
-            emit(Message(level="warning", text=f"The linear probe is left out: {error}"))
+            emit(Message(level="warning", text=message("The linear probe is left out: {error}", error=error)))
         else:
             network.to(resolve_device("auto"))
             kinds = {PROBE: partial(pooled_features, network, cancelled=cancelled), **kinds}
@@ -158,17 +159,19 @@ def judge_runs(
     records: list[MapRecord] = []
     others: list[dict[str, Predictions]] = []
     for name in names:
-        emit(Progress(stage="evaluation", done=len(given) + len(records), total=steps, detail=name))
+        emit(Progress(stage="evaluation", done=len(given) + len(records), total=steps, detail=verbatim(name)))
         opened = run_to_judge(study, finished_run(study, name), part=part, emit=emit, cancelled=cancelled)
         given.append(opened.predictions(cancelled))
         others.append(opened.comparators(emit, cancelled))
         if maps and len(given[-1]):
-            emit(Progress(stage="evaluation", done=len(given) + len(records), total=steps, detail=name))
+            emit(Progress(stage="evaluation", done=len(given) + len(records), total=steps, detail=verbatim(name)))
             records.append(opened.maps(cancelled))
-    emit(Progress(stage="evaluation", done=steps - 1, total=steps, detail="intervals"))
+    emit(Progress(stage="evaluation", done=steps - 1, total=steps, detail=message("intervals")))
     predictions = pooled(given)
     if len(predictions) == 0:
-        raise StudyError(f"No {part} lesion of these runs has a trained class; nothing to evaluate.")
+        raise StudyError(
+            message("No {part} lesion of these runs has a trained class; nothing to evaluate.", part=part)
+        )
     beside = {
         name: one for name, one in _pooled_by_name(others).items() if one.lesion_ids == predictions.lesion_ids
     }

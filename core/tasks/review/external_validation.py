@@ -17,6 +17,7 @@ from core.data.roi_set import RoiSet
 from core.data.training_set import build_roi_set
 from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.messages import message, verbatim
 from core.domain.study import Run
 from core.domain.vocabulary import Part
 from core.evaluation.control import plain_features
@@ -105,13 +106,19 @@ def validate_externally(
     in ``study``, or if no lesion can be evaluated.
     """
     refuse_training_patients(home, run, study)
-    emit(Progress(stage="evaluation", done=0, total=3, detail="regions of interest"))
+    emit(Progress(stage="evaluation", done=0, total=3, detail=message("regions of interest")))
     opened = run_on_study(home, run, study, emit=emit, cancelled=cancelled)
     if len(opened.rois) == 0:
-        raise StudyError(f"{study.info.name} has no lesion with a class that {run.name} was trained on.")
-    emit(Progress(stage="evaluation", done=1, total=3, detail=run.name))
+        raise StudyError(
+            message(
+                "{study} has no lesion with a class that {run} was trained on.",
+                study=study.info.name,
+                run=run.name,
+            )
+        )
+    emit(Progress(stage="evaluation", done=1, total=3, detail=verbatim(run.name)))
     predictions = opened.predictions(cancelled)
-    emit(Progress(stage="evaluation", done=2, total=3, detail="intervals"))
+    emit(Progress(stage="evaluation", done=2, total=3, detail=message("intervals")))
     training = opened.training
     shift = input_shift(inputs_of(study, opened.rois), inputs_of(home, training) if len(training) else {})
     reports = reports_of(predictions, study, others=opened.comparators(emit, cancelled), draws=draws)
@@ -153,9 +160,14 @@ def refuse_training_patients(home: Study, run: Run, study: Study) -> None:
     if shared:
         count = f"{len(shared)} patient{'s' if len(shared) > 1 else ''}"
         raise StudyError(
-            f"{study.info.name} is not an external study for {run.name}: it holds {count} that the model was "
-            "trained "
-            "or validated on. Evaluate it on its own test part, or on a study without these patients."
+            message(
+                "{study} is not an external study for {run}: it holds {count} that the model was "
+                "trained "
+                "or validated on. Evaluate it on its own test part, or on a study without these patients.",
+                study=study.info.name,
+                run=run.name,
+                count=count,
+            )
         )
 
 

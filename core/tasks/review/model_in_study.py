@@ -17,6 +17,7 @@ from core.data.training_set import build_roi_set
 from core.domain.errors import ModelError, StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
 from core.domain.geometry import Affine
+from core.domain.messages import message
 from core.domain.study import Prototype, Run
 from core.domain.vocabulary import Part
 from core.explain.case_page import CaseFacts, render_case
@@ -102,14 +103,21 @@ class ModelInStudy:
         found = [row for row, name in enumerate(self.rois.lesion_ids) if name.startswith(lesion_id)]
         if len(left_out) == 1 and not found:
             raise StudyError(
-                f"Lesion {left_out[0].lesion_id[:8]} cannot be explained: {left_out[0].reason}. Draw its outline "
-                "again in Annotate."
+                message(
+                    "Lesion {lesion} cannot be explained: {reason}. Draw its outline again in Annotate.",
+                    lesion=left_out[0].lesion_id[:8],
+                    reason=left_out[0].reason,
+                )
             )
         if len(found) != 1:
-            what = "no lesion" if not found else "more than one lesion"
+            what = message("no lesion") if not found else message("more than one lesion")
             raise StudyError(
-                f"This study has {what} {lesion_id} that the model can see; list them with: "
-                "marginalia study lesions."
+                message(
+                    "This study has {what} {lesion} that the model can see; list them with: "
+                    "marginalia study lesions.",
+                    what=what,
+                    lesion=lesion_id,
+                )
             )
         return found[0]
 
@@ -198,7 +206,9 @@ def write_case_pages(
     of the training set alone.
     """
     if not opened.model.card.prototypes:
-        raise ModelError(f"Run {opened.run.name} was never projected: it has no prototypical lesions to show.")
+        raise ModelError(
+            message("Run {run} was never projected: it has no prototypical lesions to show.", run=opened.run.name)
+        )
     make_folder(folder)
     patches = opened.patches(cancelled)
     written = []

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.data.labels import Opinions
 from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled, Progress, never, silent
+from core.domain.messages import message
 from core.domain.spreadsheet import csv_document
 from core.domain.study import Run
 from core.model.accelerator import resolve_device
@@ -240,13 +241,22 @@ def csv_of(found: PredictionList) -> bytes:
 def check_format(path: Path) -> None:
     """StudyError if predictions cannot be written under this name: another ending, or Parquet without pyarrow."""
     if path.suffix.lower() not in SUFFIXES:
-        raise StudyError(f"{path.name} ends in none of {', '.join(SUFFIXES)}; choose one of these formats.")
+        raise StudyError(
+            message(
+                "{file} ends in none of {suffixes}; choose one of these formats.",
+                file=path.name,
+                suffixes=", ".join(SUFFIXES),
+            )
+        )
     if path.suffix.lower() == ".parquet":
         from importlib.util import find_spec
 
         if find_spec("pyarrow") is None:
             raise StudyError(
-                "Parquet needs the package pyarrow, which is not installed; install it, or write .csv or .json."
+                message(
+                    "Parquet needs the package pyarrow, which is not installed; install it, or write .csv or "
+                    ".json."
+                )
             )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.data.importers.table import Row, header_of, parsed_number, read_table
 from core.domain.errors import BadTableError
+from core.domain.messages import message
 from core.evaluation.predictions import Predictions
 
 REQUIRED = ("patient", "lesion", "labelled")
@@ -31,7 +32,9 @@ def read_predictions(path: Path, *, part: str = "", name: str = "") -> Predictio
     """
     names = tuple(column.removeprefix("p_") for column in header_of(path) if column.startswith("p_"))
     if len(names) < 2:
-        raise BadTableError(f"{path.name} has no probabilities: it needs a column p_CLASS for each class.")
+        raise BadTableError(
+            message("{file} has no probabilities: it needs a column p_CLASS for each class.", file=path.name)
+        )
     rows = [
         row
         for row in read_table(path, required=REQUIRED)
@@ -39,14 +42,20 @@ def read_predictions(path: Path, *, part: str = "", name: str = "") -> Predictio
     ]
     if not rows:
         where = f" in the {part} part" if part else ""
-        raise BadTableError(f"{path.name} has no labelled lesion with a prediction{where}: nothing to evaluate.")
+        raise BadTableError(
+            message(
+                "{file} has no labelled lesion with a prediction{where}: nothing to evaluate.",
+                file=path.name,
+                where=where,
+            )
+        )
     try:
         return PredictionTable(
             predictions=_predictions(rows, names, name or path.name),
             synthetic=any(row.get("synthetic").lower() == "true" for row in rows),
         )
     except _RowError as error:
-        raise BadTableError(f"{path.name}, {error}") from error
+        raise BadTableError(message("{file}, {error}", file=path.name, error=error)) from error
 
 
 class _RowError(ValueError):

@@ -8,6 +8,7 @@ import msgspec
 
 from core.domain.errors import StudyError
 from core.domain.events import IsCancelled, never
+from core.domain.messages import message
 from core.domain.study import ModelRevision, Run
 from core.domain.vocabulary import Part
 from core.explain.gallery import Gallery, analyse
@@ -75,7 +76,7 @@ def active_revision(study: Study, run: Run) -> ModelRevision:
     """StudyError where the run has no model yet."""
     found = study.models.active(run.id)
     if found is None:
-        raise StudyError(f"Run {run.name} has no model yet: finish it with train --resume {run.name}.")
+        raise StudyError(message("Run {run} has no model yet: finish it with train --resume {run}.", run=run.name))
     return found
 
 
@@ -83,7 +84,7 @@ def undo(study: Study, run: Run) -> ModelRevision:
     """Back to the parent of the active revision; StudyError where it is the model as trained."""
     active = active_revision(study, run)
     if active.parent_id is None:
-        raise StudyError(f"Run {run.name} is as trained: there is no pruning to undo.")
+        raise StudyError(message("Run {run} is as trained: there is no pruning to undo.", run=run.name))
     study.models.activate(active.parent_id)
     return study.models.get(active.parent_id)
 
@@ -93,7 +94,7 @@ def redo(study: Study, run: Run) -> ModelRevision:
     active = active_revision(study, run)
     children = [one for one in study.models.of_run(run.id) if one.parent_id == active.id]
     if not children:
-        raise StudyError(f"Run {run.name} has no later revision to go forward to.")
+        raise StudyError(message("Run {run} has no later revision to go forward to.", run=run.name))
     study.models.activate(children[-1].id)
     return children[-1]
 
@@ -149,8 +150,11 @@ def _prunable_table(study: Study, run: Run) -> SimilarityTable:
     table = load_table(study.run_folder(run.id) / TABLE)
     if is_imported(study, run) and len(table.of_part(Part.TRAINING)) == 0:
         raise StudyError(
-            f"Run {run.name} was imported without a split, so it has no training lesions here to refit on: import "
-            "the model again with --split NAME, under another --name."
+            message(
+                "Run {run} was imported without a split, so it has no training lesions here to refit on: import "
+                "the model again with --split NAME, under another --name.",
+                run=run.name,
+            )
         )
     return table
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, IsCancelled
+from core.domain.messages import message
 from core.domain.study import Run, RunStatus
 from core.jobs import detached
 from core.jobs.run_records import LEFT
@@ -59,7 +60,13 @@ def _jobs_of(study: Study, runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
     for run in rest:
         alive = run.status is RunStatus.RUNNING and detached.is_alive(study.run_folder(run.id))
         if not alive and not _is_left(study, run):
-            raise StudyError(f"Run {run.name} is {run.status.value}: it has no job that could be cancelled.")
+            raise StudyError(
+                message(
+                    "Run {run} is {status}: it has no job that could be cancelled.",
+                    run=run.name,
+                    status=run.status.value,
+                )
+            )
     return queued, rest
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from core.domain.errors import TrainingError
+from core.domain.messages import message
 from core.tasks.runs.splits import class_names_of
 from core.training.config import TrainingConfig
 from core.training.config_file import read_config, unknown_setting
@@ -44,7 +45,9 @@ def configure(
     try:
         return msgspec.convert(values, TrainingConfig)
     except msgspec.ValidationError as error:
-        raise TrainingError(f"The configuration is not possible: {explained(str(error))}.") from error
+        raise TrainingError(
+            message("The configuration is not possible: {error}.", error=explained(str(error)))
+        ) from error
 
 
 def explained(message: str) -> str:
@@ -76,9 +79,11 @@ def _apply(values: dict[str, Any], change: str) -> None:
     for step in path:
         place = place.get(step) if isinstance(place, dict) else None  # type: ignore[assignment]
     if not isinstance(place, dict) or last not in place or isinstance(place[last], dict):
-        raise TrainingError(f"--set {change}: {unknown_setting(name)}")
+        raise TrainingError(message("--set {change}: {problem}", change=change, problem=unknown_setting(name)))
     if not equals:
-        raise TrainingError(f"--set {change}: write NAME=VALUE, such as {name}=20.")
+        raise TrainingError(
+            message("--set {change}: write NAME=VALUE, such as {name}=20.", change=change, name=name)
+        )
     try:
         place[last] = msgspec.json.decode(text.encode())
     except msgspec.DecodeError:

@@ -9,6 +9,7 @@ import msgspec
 
 from core.domain.errors import Cancelled, StudyError, TrainingError
 from core.domain.events import Emit, Failed, IsCancelled, Succeeded
+from core.domain.messages import message
 from core.domain.study import Run, RunStatus
 from core.jobs.catalogue import JobRequest
 from core.jobs.launcher import Launcher, launcher_of
@@ -93,7 +94,7 @@ def leave_runs(study: Study, runs: Sequence[Run], wanted: str, told: Told) -> li
         return [_left_on_host(study, run, told) for run in runs]
     if launcher is None or launcher.slurm is None:
         raise TrainingError(
-            "--detach needs a place that works alone: --on HOST, or a launcher of Slurm or of hosts."
+            message("--detach needs a place that works alone: --on HOST, or a launcher of Slurm or of hosts.")
         )
     handed = hand_in_once(study, runs, launcher.slurm, emit=told.emit, cancelled=told.cancelled)
     return [LeftRun(run=run.name, job=_job(study, run)) for run in handed]
@@ -156,7 +157,10 @@ def _launcher(study: Study, runs: Sequence[Run], wanted: str) -> Launcher | None
         for run in runs:
             if run.id in queued:
                 raise StudyError(
-                    f"Run {run.name} has a job in Slurm; follow it without --launcher, or cancel it first: "
-                    f"marginalia run cancel STUDY {run.name}"
+                    message(
+                        "Run {run} has a job in Slurm; follow it without --launcher, or cancel it first: "
+                        "marginalia run cancel STUDY {run}",
+                        run=run.name,
+                    )
                 )
     return launcher

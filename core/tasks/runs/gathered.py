@@ -9,6 +9,7 @@ import msgspec
 
 from core.domain.errors import Cancelled, MarginaliaError, TrainingError
 from core.domain.events import Event, Message, Metrics, Progress
+from core.domain.messages import joined, message
 
 T = TypeVar("T")
 
@@ -22,7 +23,9 @@ def gather(found: Mapping[str, T | MarginaliaError | Cancelled]) -> list[T]:
     if len(failed) == 1 and len(found) == 1:
         raise next(iter(failed.values()))
     if failed:
-        raise TrainingError(" ".join(f"{name}: {error}" for name, error in failed.items()))
+        raise TrainingError(
+            joined(message("{name}: {error}", name=name, error=error) for name, error in failed.items())
+        )
     return [one for one in found.values() if not isinstance(one, MarginaliaError | Cancelled)]
 
 

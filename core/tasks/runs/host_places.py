@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from core.domain.errors import MarginaliaError, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, silent
+from core.domain.messages import message
 from core.jobs.host_check import check_host
 from core.jobs.hosts import Hosts
 from core.jobs.machine_report import MachineReport
@@ -52,7 +53,7 @@ class HostPlaces:
             else:
                 self.leave_out(name, answer)
         if not self._hosts:
-            raise TrainingError("No host of the launcher can be used.")
+            raise TrainingError(message("No host of the launcher can be used."))
 
     def take(self, wanted: str = "") -> str:
         """Return the host for the next run: ``wanted``, if it can be used, else the one with the least to do.
@@ -60,7 +61,7 @@ class HostPlaces:
         Raises: TrainingError if no host is left.
         """
         if not self._hosts:
-            raise TrainingError("No host of the launcher can be used.")
+            raise TrainingError(message("No host of the launcher can be used."))
         name = wanted if wanted in self._hosts else min(self._hosts, key=lambda one: self._hosts[one].load)
         self._hosts[name].taken += 1
         return name
@@ -68,4 +69,4 @@ class HostPlaces:
     def leave_out(self, name: str, error: MarginaliaError) -> None:
         """Use this host no longer, and report why."""
         self._hosts.pop(name, None)
-        self._emit(Message(level="warning", text=f"{name} is left out: {error}"))
+        self._emit(Message(level="warning", text=message("{name} is left out: {error}", name=name, error=error)))

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from core.domain.errors import Cancelled, MarginaliaError, TrainingError
 from core.domain.events import Emit, Event, IsCancelled, Message, silent
+from core.domain.messages import message
 from core.domain.study import Run
 from core.jobs.host_check import check_host
 from core.jobs.hosts import Hosts
@@ -61,7 +62,7 @@ class _Pool:
     def outcome(self, run: Run) -> Outcome:
         if run.id in self._found:
             return self._found[run.id]
-        return Cancelled() if self._cancelled() else TrainingError("No host of the launcher can be used.")
+        return Cancelled() if self._cancelled() else TrainingError(message("No host of the launcher can be used."))
 
     def work(self, host: str) -> None:
         """Take runs for this host until none is left."""
@@ -92,7 +93,7 @@ class _Pool:
         found: Outcome | None
         try:
             move_run(self._study, run, host)
-            self._emit(Message(level="info", text=f"{run.name} is trained on {host}."))
+            self._emit(Message(level="info", text=message("{run} is trained on {host}.", run=run.name, host=host)))
             found = carry_out(self._study, run, emit=say, cancelled=self._cancelled)
         except (MarginaliaError, Cancelled) as error:
             found = error
@@ -114,7 +115,9 @@ class _Pool:
                 with self._changed:
                     self._usable.discard(host)
                     self._changed.notify_all()
-                self._emit(Message(level="warning", text=f"{host} is left out: {error}"))
+                self._emit(
+                    Message(level="warning", text=message("{host} is left out: {error}", host=host, error=error))
+                )
                 return False
             if report.is_free:
                 return True
@@ -122,7 +125,12 @@ class _Pool:
                 told = True
                 used = "; ".join(f"{device} by {holder}" for device, holder in report.busy.items())
                 self._emit(
-                    Message(level="info", text=f"{host} is in use ({used}); it takes runs when it is free.")
+                    Message(
+                        level="info",
+                        text=message(
+                            "{host} is in use ({used}); it takes runs when it is free.", host=host, used=used
+                        ),
+                    )
                 )
             _sleep(ASK_S, self._cancelled)
         return False

@@ -14,6 +14,7 @@ import msgspec
 from core.data.training_set import build_roi_set
 from core.domain.errors import Cancelled, ModelError, StudyError, TrainingError
 from core.domain.events import CancelledByUser, Emit, Event, Failed, IsCancelled, Message, Succeeded
+from core.domain.messages import joined, message
 from core.domain.study import ModelRevision, Run, RunStatus
 from core.domain.vocabulary import Part
 from core.jobs import detached
@@ -79,7 +80,9 @@ def plan_run(
     """
     check_run_name(name)
     if study.runs.find(name) is not None:
-        raise StudyError(f"This study has a run named {name} already; choose another name or resume it.")
+        raise StudyError(
+            message("This study has a run named {name} already; choose another name or resume it.", name=name)
+        )
     identifier = uuid.uuid4().hex
     folder = study.folder / RUNS / identifier
     make_folder(folder)
@@ -142,7 +145,9 @@ def request_of(study: Study, run: Run) -> TrainRequest:
     try:
         request = msgspec.json.decode((folder / REQUEST).read_bytes(), type=TrainRequest)
     except (OSError, msgspec.MsgspecError) as error:
-        raise ModelError(f"The request of run {run.name} is missing or damaged: train again.") from error
+        raise ModelError(
+            message("The request of run {run} is missing or damaged: train again.", run=run.name)
+        ) from error
     return msgspec.structs.replace(request, study=str(study.folder), folder=str(folder))
 
 
@@ -154,8 +159,12 @@ def move_run(study: Study, run: Run, host: str) -> None:
     request = request_of(study, run)
     if request.host != host and (study.run_folder(run.id) / LEFT).is_file():
         raise StudyError(
-            f"Run {run.name} was left on {request.host}, where it goes on; cancel it there before it is moved: "
-            f"marginalia run cancel STUDY {run.name}"
+            message(
+                "Run {run} was left on {host}, where it goes on; cancel it there before it is moved: "
+                "marginalia run cancel STUDY {run}",
+                run=run.name,
+                host=request.host,
+            )
         )
     request = msgspec.structs.replace(request, host=host)
     atomic_write(study.run_folder(run.id) / REQUEST, msgspec.json.format(msgspec.json.encode(request)))
@@ -165,7 +174,9 @@ def check_can_leave(study: Study, run: Run) -> None:
     """Raises: TrainingError if the run begins from another run, whose model and features lie here alone."""
     if request_of(study, run).parent:
         raise TrainingError(
-            f"Run {run.name} begins from another run of this study: it is trained on this computer."
+            message(
+                "Run {run} begins from another run of this study: it is trained on this computer.", run=run.name
+            )
         )
 
 
@@ -251,12 +262,19 @@ def begin_run(study: Study, run: Run, emit: Emit, cancelled: IsCancelled) -> tup
     """
     if run.status is RunStatus.FINISHED:
         raise StudyError(
-            f"Run {run.name} is finished; there is nothing to resume. Train a new one under another name."
+            message(
+                "Run {run} is finished; there is nothing to resume. Train a new one under another name.",
+                run=run.name,
+            )
         )
     request, folder = request_of(study, run), study.run_folder(run.id)
     changed = changes_since_start(study, run)
     if changed and not changed.missing:
-        text = f"Since {run.name} began: {changed.changes.words}. It goes on with the data that it began with."
+        text = message(
+            "Since {run} began: {words}. It goes on with the data that it began with.",
+            run=run.name,
+            words=changed.changes.words,
+        )
         emit(Message(level="info", text=text))
     snapshot = keep_snapshot(study, request.config, folder)
     # kept here, where the study can be written, for the child that may only read it
@@ -297,12 +315,20 @@ def settle(study: Study, run: Run, final: Event, *, emit: Emit) -> Run:
                 raise
         case Failed(sentence=sentence, last_words=words):
             study.runs.update(msgspec.structs.replace(run, status=RunStatus.FAILED))
-            hint = f" Its log is {run.folder}/{LOG} in the study." if words else ""
-            raise TrainingError(sentence + hint)
+            hint = message("Its log is {folder}/{file} in the study.", folder=run.folder, file=LOG)
+            raise TrainingError(joined([sentence, hint]) if words else sentence)
         case _:
             study.runs.update(msgspec.structs.replace(run, status=RunStatus.CANCELLED))
-            folder = shlex.quote(str(study.folder))
-            emit(Message(level="info", text=f"Go on later with: marginalia train {folder} --resume {run.name}"))
+            emit(
+                Message(
+                    level="info",
+                    text=message(
+                        "Go on later with: marginalia train {folder} --resume {run}",
+                        folder=shlex.quote(str(study.folder)),
+                        run=run.name,
+                    ),
+                )
+            )
             raise Cancelled
 
 
@@ -334,8 +360,11 @@ def trained_model(study: Study, run: Run) -> LoadedModel:
     found = load_model(study.run_folder(run.id) / MODEL)
     if run.data_fingerprint and found.card.data_fingerprint != run.data_fingerprint:
         raise ModelError(
-            f"The model in the folder of run {run.name} was trained on other data than the run: it is the model "
-            "of another study or run; put the run's own model back, or train again."
+            message(
+                "The model in the folder of run {run} was trained on other data than the run: it is the model "
+                "of another study or run; put the run's own model back, or train again.",
+                run=run.name,
+            )
         )
     return found
 

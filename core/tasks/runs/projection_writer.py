@@ -10,6 +10,7 @@ import numpy as np
 from core.data.roi_set import RoiSet
 from core.domain.errors import StorageFullError
 from core.domain.events import Emit, Message, Projected
+from core.domain.messages import sentence_of
 from core.domain.study import Prototype
 from core.explain.prototype_patches import prototype_patches
 from core.model.card import ModelCard
@@ -49,6 +50,6 @@ class PicturesOfProjection:
         try:
             write_projected(self.folder / FILE, found)
         except StorageFullError as error:
-            self.emit(Message(level="warning", text=str(error)))
+            self.emit(Message(level="warning", text=sentence_of(error)))
             return
         self.emit(Projected(epoch=epoch, file=FILE))

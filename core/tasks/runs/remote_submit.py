@@ -24,6 +24,7 @@ from core.domain.events import (
     Started,
     Succeeded,
 )
+from core.domain.messages import message
 from core.jobs import ssh
 from core.jobs.catalogue import JobRequest
 from core.jobs.hosts import Hosts, RemoteHost
@@ -115,13 +116,18 @@ def _sent(host: RemoteHost, request: TrainRequest, there: str, emit: Emit, cance
 def _bring_home(host: RemoteHost, request: TrainRequest, there: str, emit: Emit, cancelled: IsCancelled) -> None:
     names = ssh.fetch(host, Path(request.folder), "--in", there, "--give", emit=emit, cancelled=cancelled)
     if not {"run.json", "table.h5", "model/model.json"} <= set(names):
-        raise TrainingError(f"{host.name} did not send back a complete model; resume the run.")
+        raise TrainingError(message("{host} did not send back a complete model; resume the run.", host=host.name))
     if FILE in names:
         emit(Projected(epoch=_last_epoch(request), file=FILE))
     try:
         ssh.ask(host, "--in", there, "--drop")
     except TrainingError as error:
-        text = f"The regions of interest still lie on {host.name}, in {there}: {error} Delete that folder."
+        text = message(
+            "The regions of interest still lie on {host}, in {there}: {error} Delete that folder.",
+            host=host.name,
+            there=there,
+            error=error,
+        )
         emit(Message(level="warning", text=text))
 
 
@@ -139,7 +145,11 @@ def _send(host: RemoteHost, request: TrainRequest, there: str, emit: Emit, cance
         emit(
             Message(
                 level="info",
-                text=f"{len(rois)} regions of interest and the configuration are sent to {host.name}.",
+                text=message(
+                    "{count} regions of interest and the configuration are sent to {host}.",
+                    count=len(rois),
+                    host=host.name,
+                ),
             )
         )
         ssh.send(host, file, "--in", there, "--take", sha256, emit=emit, cancelled=cancelled)

@@ -20,6 +20,7 @@ from core.data.roi_set import RoiSet
 from core.domain.errors import ArrayLostError, BadFileError, TrainingError
 from core.domain.events import Emit, IsCancelled, Message, never
 from core.domain.geometry import Affine
+from core.domain.messages import message
 from core.domain.vocabulary import Part
 from core.jobs import ssh
 from core.jobs.catalogue import JobRequest
@@ -113,10 +114,10 @@ def _verified(path: Path, sha256: str) -> dict[str, Array]:
         arrays, _ = read_arrays(path)
     except ArrayLostError as error:
         raise BadFileError(
-            "The regions of interest arrived incomplete; resume the run to send them again."
+            message("The regions of interest arrived incomplete; resume the run to send them again.")
         ) from error
     if arrays_sha256(arrays) != sha256 or not arrays.keys() >= {*_ARRAYS, "words"}:
-        raise BadFileError("The regions of interest are not those that were sent; resume the run.")
+        raise BadFileError(message("The regions of interest are not those that were sent; resume the run."))
     return arrays
 
 
@@ -154,7 +155,9 @@ def give(folder: Path, sink: IO[bytes]) -> None:
 def drop(folder: Path) -> None:
     """Delete the run here, once its results were fetched. TrainingError where the folder holds no sent run."""
     if not (folder / PACK).is_file():
-        raise TrainingError(f"{folder} holds no run that was sent here; nothing was deleted.")
+        raise TrainingError(
+            message("{folder} holds no run that was sent here; nothing was deleted.", folder=folder)
+        )
     shutil.rmtree(folder)
 
 
@@ -164,8 +167,10 @@ def train_sent_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled
     folder = folder_of(request.folder)
     if not stop_there(folder, cancelled):
         raise TrainingError(
-            "The run still works there, since a connection that broke, and did not stop within a minute; resume "
-            "it later."
+            message(
+                "The run still works there, since a connection that broke, and did not stop within a minute; "
+                "resume it later."
+            )
         )
     forget(folder)
     held = hold(folder)
@@ -206,7 +211,9 @@ def begin(folder: Path, source: IO[bytes]) -> None:
     """
     request = msgspec.json.decode(source.readline(), type=JobRequest)
     if not stop_there(folder):
-        raise TrainingError("The run still works there, since a connection that broke; try again in a minute.")
+        raise TrainingError(
+            message("The run still works there, since a connection that broke; try again in a minute.")
+        )
     launch(request, folder, log=folder / LOG)
 
 
@@ -240,7 +247,11 @@ def _train(request: SentRequest, folder: Path, emit: Emit, cancelled: IsCancelle
     from core.training.trainer import train
 
     if request.code_version != code_version():
-        text = f"The program there is {code_version()}, here {request.code_version}."
+        text = message(
+            "The program there is {there}, here {here}.",
+            there=code_version(),
+            here=request.code_version,
+        )
         emit(Message(level="warning", text=text))
     rois, parts = unpack(Path(request.pack) if request.pack else folder / PACK, request.config, request.sha256)
     if request.parts:

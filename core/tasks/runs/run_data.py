@@ -10,6 +10,7 @@ import msgspec
 from core.data.data_snapshot import DataChanges, DataSnapshot, changes_between, missing_lesions
 from core.data.training_set import RoiRequest, take_snapshot
 from core.domain.errors import ModelError
+from core.domain.messages import decode_sentence, encode_sentence, message
 from core.platform.atomic import atomic_write
 from core.store.study import Study
 from core.training.config import TrainingConfig
@@ -42,11 +43,11 @@ def read_snapshot(folder: Path) -> DataSnapshot | None:
     Raises: ModelError if it is damaged.
     """
     try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=DataSnapshot)
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=DataSnapshot, dec_hook=decode_sentence)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
-        raise ModelError(f"{folder / FILE} is damaged: start a new training.") from error
+        raise ModelError(message("{path} is damaged: start a new training.", path=folder / FILE)) from error
 
 
 def keep_snapshot(study: Study, config: TrainingConfig, folder: Path) -> DataSnapshot:
@@ -54,7 +55,7 @@ def keep_snapshot(study: Study, config: TrainingConfig, folder: Path) -> DataSna
     snapshot = read_snapshot(folder)
     if snapshot is None:
         snapshot = take_snapshot(study, roi_request(config))
-        atomic_write(folder / FILE, msgspec.json.encode(snapshot))
+        atomic_write(folder / FILE, msgspec.json.encode(snapshot, enc_hook=encode_sentence))
     return snapshot
 
 

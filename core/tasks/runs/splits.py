@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from core.data.labels import LabelName, LabelRule, Opinions
 from core.data.split import SplitCount, SplitRow, check_split, grouped_folds, split_patients, split_report
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.domain.study import Split
 from core.domain.vocabulary import TRAINED_MARGINS, MassShape, Part
 from core.store.study import Study
@@ -24,7 +25,11 @@ def check_sources(study: Study, sources: Sequence[str]) -> dict[str, str]:
     unknown = set(sources) - set(source_of.values())
     if unknown:
         known = ", ".join(sorted(set(source_of.values()))) or "none yet"
-        raise StudyError(f"This study has no source named {min(unknown)}; its sources are: {known}.")
+        raise StudyError(
+            message(
+                "This study has no source named {name}; its sources are: {known}.", name=min(unknown), known=known
+            )
+        )
     return source_of
 
 
@@ -48,7 +53,7 @@ def split_rows(
                 )
             )
     if not rows:
-        raise StudyError("This study has no lesions to divide: import images with lesions, or draw some.")
+        raise StudyError(message("This study has no lesions to divide: import images with lesions, or draw some."))
     return rows
 
 
@@ -57,7 +62,9 @@ def find_split(study: Study, name: str) -> Split:
     found = study.splits.find(name)
     if found is None:
         known = ", ".join(one.name for one in study.splits.all()) or "none yet"
-        raise StudyError(f"This study has no split named {name}; its splits are: {known}.")
+        raise StudyError(
+            message("This study has no split named {name}; its splits are: {known}.", name=name, known=known)
+        )
     return found
 
 
@@ -75,9 +82,9 @@ def make_split(
     ``class_names``: the classes to stratify by, where they are fewer than all of the label's.
     """
     if not name.strip():
-        raise StudyError("A split needs a name.")
+        raise StudyError(message("A split needs a name."))
     if study.splits.find(name) is not None:
-        raise StudyError(f"This study has a split named {name} already; choose another name.")
+        raise StudyError(message("This study has a split named {name} already; choose another name.", name=name))
     rows = split_rows(study, label=label)
     names = tuple(class_names) or class_names_of(label)
     parts = split_patients(rows, names, fractions=fractions, seed=seed)
@@ -102,7 +109,9 @@ def make_folds(
     ``class_names``: as in ``make_split``; lesions of other classes are in no fold.
     """
     if folds < 3:
-        raise StudyError("Cross-validation needs at least 3 folds: one to test, one to validate, one to train on.")
+        raise StudyError(
+            message("Cross-validation needs at least 3 folds: one to test, one to validate, one to train on.")
+        )
     names = tuple(class_names) or class_names_of(label)
     rows = [row for row in split_rows(study, label=label, sources=sources) if row.class_name in names]
     index = {class_name: i for i, class_name in enumerate(names)}
@@ -117,7 +126,9 @@ def make_folds(
     made: list[Split] = []
     taken = {split.name for split in study.splits.all()} & {f"{name}-fold{i + 1}" for i in range(folds)}
     if taken:
-        raise StudyError(f"This study has a split named {min(taken)} already; choose another name.")
+        raise StudyError(
+            message("This study has a split named {name} already; choose another name.", name=min(taken))
+        )
     for i in range(folds):
         parts = {patient: _part(f, i, folds) for patient, f in fold_of.items()}
         made.append(Split(id=uuid.uuid4().hex, name=f"{name}-fold{i + 1}", seed=seed, parts=parts))

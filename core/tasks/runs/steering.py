@@ -11,6 +11,7 @@ import msgspec
 
 from core.domain.errors import StudyError, TrainingError
 from core.domain.geometry import Point
+from core.domain.messages import message
 from core.domain.study import Run
 from core.domain.vocabulary import Part
 from core.store.study import Study
@@ -42,22 +43,29 @@ def plan_steering(study: Study, run: Run, places: Sequence[SteeredPlace], *, nam
     """
     request = request_of(study, run)
     if not request.config.project:
-        raise TrainingError(f"The prototypes of run {run.name} are not patches: it was trained without stage A2.")
+        raise TrainingError(
+            message("The prototypes of run {run} are not patches: it was trained without stage A2.", run=run.name)
+        )
     if not all(one.reason.strip() for one in places):
-        raise StudyError("Give a short reason for moving this prototype: the reason stays with the run.")
+        raise StudyError(message("Give a short reason for moving this prototype: the reason stays with the run."))
     active = study.models.active(run.id)
     if active is None:
-        raise StudyError(f"Run {run.name} has no model yet: finish it with train --resume {run.name}.")
+        raise StudyError(message("Run {run} has no model yet: finish it with train --resume {run}.", run=run.name))
     trained = next(one for one in study.models.of_run(run.id) if one.parent_id is None)
     pruned = tuple(sorted(set(trained.prototype_indices) - set(active.prototype_indices)))
     for one in places:
         if one.number - 1 in pruned:
-            raise TrainingError(f"Prototype {one.number} is pruned: choose one that the model has.")
+            raise TrainingError(
+                message("Prototype {number} is pruned: choose one that the model has.", number=one.number)
+            )
         patient = study.images.get(study.lesions.get(one.lesion_id).image_id).patient_id
         if request.parts.get(patient) is not Part.TRAINING:
             raise TrainingError(
-                f"Lesion {one.lesion_id[:8]} is not in the training part: a prototype is a patch of a training "
-                "lesion, so that validation and test stay unseen."
+                message(
+                    "Lesion {lesion} is not in the training part: a prototype is a patch of a training "
+                    "lesion, so that validation and test stay unseen.",
+                    lesion=one.lesion_id[:8],
+                )
             )
     with study.batch():
         made = plan_run(
@@ -90,7 +98,9 @@ def undo_steering(study: Study, run: Run) -> Run:
     """Archive a steered run and return its parent. StudyError where the run is not a steered one."""
     parent = parent_of(study, run)
     if parent is None or not steered_places(study, run):
-        raise StudyError(f"No prototype of run {run.name} was placed by a reader: there is nothing to undo.")
+        raise StudyError(
+            message("No prototype of run {run} was placed by a reader: there is nothing to undo.", run=run.name)
+        )
     with study.batch():
         study.runs.update(msgspec.structs.replace(study.runs.get(run.id), archived=True))
         if parent.archived:
@@ -103,7 +113,7 @@ def redo_steering(study: Study, run: Run) -> Run:
     """Take back the newest archived run that was steered from this one. StudyError where there is none."""
     found = undone_steering(study, run)
     if found is None:
-        raise StudyError(f"No steered run of {run.name} was undone.")
+        raise StudyError(message("No steered run of {run} was undone.", run=run.name))
     taken = msgspec.structs.replace(found, archived=False)
     study.runs.update(taken)
     return taken

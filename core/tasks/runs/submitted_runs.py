@@ -13,6 +13,7 @@ import msgspec
 
 from core.domain.errors import Cancelled, MarginaliaError
 from core.domain.events import Emit, Event, IsCancelled, Message, Projected, Succeeded, never
+from core.domain.messages import message
 from core.domain.study import Run, RunStatus
 from core.jobs import detached
 from core.jobs.slurm import commands
@@ -73,7 +74,11 @@ def hand_in(
             study.runs.update(run)
         raise
     first, last = handed[0].job, handed[-1].job
-    text = f"Handed to Slurm as job {first}." if first == last else f"Handed to Slurm as jobs {first} to {last}."
+    text = (
+        message("Handed to Slurm as job {first}.", first=first)
+        if first == last
+        else message("Handed to Slurm as jobs {first} to {last}.", first=first, last=last)
+    )
     emit(Message(level="info", text=text))
     return begun
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from core.domain.errors import TrainingError
+from core.domain.messages import Sentence, joined, message
 from core.jobs.supervisor import ROOT, child_environment
 
 _END_S = 20.0
@@ -50,7 +51,7 @@ def helpers(count: int, command_line: Sequence[str]) -> Iterator[None]:
             yield
         except TrainingError as error:
             _wait(processes)
-            raise TrainingError(" ".join([str(error), *_ends(processes, sinks)])) from error
+            raise TrainingError(joined([error, *_ends(processes, sinks)])) from error
         finally:
             for name in (*team, "RANK", "LOCAL_RANK"):
                 os.environ.pop(name, None)
@@ -67,14 +68,18 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-def _ends(processes: Sequence[subprocess.Popen[bytes]], sinks: Sequence[IO[bytes]]) -> list[str]:
+def _ends(processes: Sequence[subprocess.Popen[bytes]], sinks: Sequence[IO[bytes]]) -> list[Sentence]:
     """How helpers ended that did not end well: killed by a signal, or with the message that they wrote."""
     found = []
     for number, (process, sink) in enumerate(zip(processes, sinks, strict=True), start=2):
         sink.seek(0)
         lines = [line for line in sink.read().decode("utf-8", "replace").splitlines() if line.startswith(_ERROR)]
         if process.returncode < 0:
-            found.append(f"Process {number} was killed (signal {-process.returncode}).")
+            said = message(
+                "Process {number} was killed (signal {signal}).", number=number, signal=-process.returncode
+            )
+            found.append(said)
         elif process.returncode and lines and _SAME not in lines[-1]:
-            found.append(f"Process {number}: {lines[-1].removeprefix(_ERROR)}")
+            said = message("Process {number}: {said}", number=number, said=lines[-1].removeprefix(_ERROR))
+            found.append(said)
     return found

@@ -14,6 +14,7 @@ import msgspec
 
 from core.domain.errors import Cancelled, TrainingError
 from core.domain.events import CancelledByUser, Failed, IsCancelled, Succeeded, silent
+from core.domain.messages import message
 from core.jobs.catalogue import JobRequest
 from core.jobs.supervisor import supervise
 from core.tasks.runs.lifecycle import LOCAL, Execution, training_of
@@ -50,7 +51,7 @@ def leading() -> Iterator[Execution]:
         nonlocal told
         if request.host:
             raise TrainingError(
-                "This run is trained by another machine: go on without torchrun, or add --on here."
+                message("This run is trained by another machine: go on without torchrun, or add --on here.")
             )
         point.set(f"run/{told}", msgspec.json.encode(request))
         told += 1
@@ -75,5 +76,5 @@ def help_out(*, cancelled: IsCancelled) -> int:
             case CancelledByUser():
                 raise Cancelled
             case Failed(sentence=sentence):
-                raise TrainingError(f"A helping process failed: {sentence}")
+                raise TrainingError(message("A helping process failed: {sentence}", sentence=sentence))
     return done

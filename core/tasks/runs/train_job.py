@@ -18,6 +18,7 @@ from core.data.split import check_split
 from core.data.training_set import build_roi_set, roi_split_rows
 from core.domain.errors import TrainingError
 from core.domain.events import Emit, IsCancelled, Message, Progress, silent
+from core.domain.messages import Sentence, message
 from core.domain.vocabulary import Part
 from core.evaluation.update_change import UpdateChange, change_by_update
 from core.model.checkpoint import load_model
@@ -167,11 +168,31 @@ def rois_of(
         rois, parts = rows_of_parts(built.rois, request.parts)
         check_split(roi_split_rows(study, rois), [Part(part) for part in parts])
     for reason, count in Counter(exclusion.reason for exclusion in built.exclusions).items():
-        emit(Message(level="info", text=f"{count} lesion{'s' if count > 1 else ''} left out: {reason}."))
+        emit(
+            Message(
+                level="info",
+                text=_left_out(count, reason),
+            )
+        )
     outside = len(built.rois) - len(rois)
     if outside:
-        why = "their patients are in no part of this split (another source, or imported after it was made)"
-        emit(Message(level="warning", text=f"{outside} lesion{'s' if outside > 1 else ''} left out: {why}."))
+        why = message(
+            "their patients are in no part of this split (another source, or imported after it was made)"
+        )
+        emit(
+            Message(
+                level="warning",
+                text=_left_out(outside, why),
+            )
+        )
     if len(rois) == 0:
-        raise TrainingError("No lesion of this study can be trained on: import lesions and label their margins.")
+        raise TrainingError(
+            message("No lesion of this study can be trained on: import lesions and label their margins.")
+        )
     return rois, parts
+
+
+def _left_out(count: int, reason: Sentence) -> Sentence:
+    if count == 1:
+        return message("1 lesion left out: {reason}.", reason=reason)
+    return message("{count} lesions left out: {reason}.", count=count, reason=reason)

@@ -10,6 +10,7 @@ from core.data.importers.contours import CONTOUR_BAND
 from core.data.labels import OUTSIDE, Opinions
 from core.data.split import check_split
 from core.domain.errors import MarginaliaError
+from core.domain.messages import Sentence, message
 from core.domain.study import Image
 from core.domain.vocabulary import Part
 from core.store.study import Study
@@ -38,7 +39,7 @@ class ClassCount:
 class LeftOut:
     """Lesions that are not trained on for one reason."""
 
-    reason: str
+    reason: Sentence
     lesion_ids: tuple[str, ...]
     word: str = ""
     """The class that the configuration does not train; "" where the reason is another."""
@@ -52,7 +53,7 @@ class TrainingData:
     """Lesions left out, by reason, the most frequent first."""
     forgotten: int
     """Prototypes of earlier runs that are marked as not medically relevant."""
-    warnings: tuple[str, ...]
+    warnings: tuple[Sentence, ...]
     """One sentence each."""
     said_by: tuple[tuple[str, int], ...] = ()
     """Whose labels are trained on: "" for the data set or a reader's name, with the number of lesions; a lesion
@@ -61,7 +62,7 @@ class TrainingData:
     """Lesions whose reader's label, which counts, differs from the data set's."""
 
     @property
-    def exclusions(self) -> tuple[tuple[str, int], ...]:
+    def exclusions(self) -> tuple[tuple[Sentence, int], ...]:
         """Reason and number of lesions that are left out, the most frequent first."""
         return tuple((one.reason, len(one.lesion_ids)) for one in self.left_out)
 
@@ -88,9 +89,9 @@ def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part]
     images = {image.id: image for image in study.images.all()}
     opinions = Opinions(study, label=config.label, rule=config.labels)
     seen: list[_Seen] = []
-    reasons: dict[tuple[str, str], list[str]] = {}
+    reasons: dict[tuple[Sentence, str], list[str]] = {}
 
-    def leave_out(lesion_id: str, reason: str, word: str = "") -> None:
+    def leave_out(lesion_id: str, reason: Sentence, word: str = "") -> None:
         reasons.setdefault((reason, word), []).append(lesion_id)
 
     for lesion in study.lesions.all():
@@ -100,9 +101,12 @@ def look_at_data(study: Study, config: TrainingConfig, parts: Mapping[str, Part]
         elif truth.word is None:
             leave_out(lesion.id, truth.doubt)
         elif truth.word not in config.class_names:
-            leave_out(lesion.id, f"{config.label} '{truth.word}' is not among the trained classes", truth.word)
+            reason = message(
+                "{label} '{word}' is not among the trained classes", label=config.label, word=truth.word
+            )
+            leave_out(lesion.id, reason, truth.word)
         elif parts is not None and image.patient_id not in parts:
-            leave_out(lesion.id, "its patient is in no part of the split")
+            leave_out(lesion.id, message("its patient is in no part of the split"))
         else:
             part = UNDIVIDED if parts is None else parts[image.patient_id].value
             against = bool(truth.said_by) and truth.data_set not in (None, truth.word)
@@ -158,39 +162,52 @@ def _counts(seen: Sequence[_Seen], names: Sequence[str]) -> tuple[ClassCount, ..
     return tuple(found)
 
 
-def _too_few(seen: Sequence[_Seen], config: TrainingConfig) -> list[str]:
+def _too_few(seen: Sequence[_Seen], config: TrainingConfig) -> list[Sentence]:
     training = [one for one in seen if one.part in (Part.TRAINING.value, UNDIVIDED)]
     said = []
     for name in config.class_names:
         patients = len({one.image.patient_id for one in training if one.class_name == name})
         if patients == 0:
-            said.append(f"No patient to train on has a lesion called {name}: the training cannot start.")
+            said.append(
+                message("No patient to train on has a lesion called {name}: the training cannot start.", name=name)
+            )
         elif patients == 1:
-            said.append(f"One patient alone to train on has a lesion called {name}; its figures mean little.")
+            said.append(
+                message(
+                    "One patient alone to train on has a lesion called {name}; its figures mean little.", name=name
+                )
+            )
         elif patients < FEW:
             said.append(
-                f"Only {patients} patients to train on have a lesion called {name}; its figures mean little."
+                message(
+                    "Only {count} patients to train on have a lesion called {name}; its figures mean little.",
+                    count=patients,
+                    name=name,
+                )
             )
     return said
 
 
-def _no_masks(seen: Sequence[_Seen], config: TrainingConfig) -> list[str]:
+def _no_masks(seen: Sequence[_Seen], config: TrainingConfig) -> list[Sentence]:
     if not seen or any(one.fine or one.band for one in seen) or config.loss.fine == 0:
         return []
-    return ["No lesion is finely annotated: the model is not taught to look at the margin."]
+    return [message("No lesion is finely annotated: the model is not taught to look at the margin.")]
 
 
-def _bands(seen: Sequence[_Seen]) -> list[str]:
+def _bands(seen: Sequence[_Seen]) -> list[Sentence]:
     bands = sum(one.band for one in seen if one.part in (Part.TRAINING.value, UNDIVIDED))
     if not bands:
         return []
     return [
-        f"An automatic band along the outline of {bands} of the lesions to train on is used instead of a "
-        "fine annotation; it is never counted as one."
+        message(
+            "An automatic band along the outline of {count} of the lesions to train on is used instead of a fine "
+            "annotation; it is never counted as one.",
+            count=bands,
+        )
     ]
 
 
-def _scanners(seen: Sequence[_Seen]) -> list[str]:
+def _scanners(seen: Sequence[_Seen]) -> list[Sentence]:
     """Scanners that go with a class: the model may learn the scanner in the class's place."""
     by_scanner: dict[str, Counter[str]] = {}
     for one in seen:
@@ -203,18 +220,24 @@ def _scanners(seen: Sequence[_Seen]) -> list[str]:
         total = sum(classes.values())
         if total >= _ENOUGH and count >= _TELLING * total:
             said.append(
-                f"{count} of {total} lesions of the scanner {scanner} are {name}: the model may learn the "
-                "scanner instead of the margin."
+                message(
+                    "{count} of {total} lesions of the scanner {scanner} are {name}: the model may learn the "
+                    "scanner instead of the margin.",
+                    count=count,
+                    total=total,
+                    scanner=scanner,
+                    name=name,
+                )
             )
     return said
 
 
-def _overlap(study: Study, config: TrainingConfig, parts: Mapping[str, Part] | None) -> list[str]:
+def _overlap(study: Study, config: TrainingConfig, parts: Mapping[str, Part] | None) -> list[Sentence]:
     if parts is None:
         return []
     rows = [row for row in split_rows(study, label=config.label, rule=config.labels) if row.patient_id in parts]
     try:
         check_split(rows, [parts[row.patient_id] for row in rows])
     except MarginaliaError as error:
-        return [str(error)]
+        return [error.sentence]
     return []

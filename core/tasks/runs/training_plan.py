@@ -8,6 +8,7 @@ import msgspec
 
 from core.data.split import PAPER_FRACTIONS
 from core.domain.errors import TrainingError
+from core.domain.messages import message
 from core.domain.study import Run, Split
 from core.domain.vocabulary import Part
 from core.jobs.hosts import Hosts
@@ -35,7 +36,7 @@ def plan_runs(
         Hosts().usable(host)
     base = name or _free_name(study, config)
     if folds and split:
-        raise TrainingError("--folds makes its own splits and validates in each: leave out --split.")
+        raise TrainingError(message("--folds makes its own splits and validates in each: leave out --split."))
     if folds:
         splits = make_folds(
             study,
@@ -99,7 +100,10 @@ def plan_final(study: Study, validated: Run, *, name: str = "", host: str = "") 
     epoch = record.get("best_epoch") if isinstance(record, dict) else None
     if not isinstance(epoch, int) or Part.VALIDATION not in request.parts.values():
         raise TrainingError(
-            f"Run {validated.name} has no epoch that validation chose; train one with a validation part first."
+            message(
+                "Run {run} has no epoch that validation chose; train one with a validation part first.",
+                run=validated.name,
+            )
         )
     parts: dict[str, Part] = dict(request.parts)
     parts.update({p: Part.TRAINING for p, part in request.parts.items() if part is Part.VALIDATION})
@@ -129,8 +133,11 @@ def plan_update(study: Study, run: Run, *, name: str = "") -> Run:
     request = request_of(study, run)
     if not request.config.frozen_backbone:
         raise TrainingError(
-            f"Run {run.name} trained its whole network: only runs on fixed features can be updated (preset "
-            "pretrained or frozen). Train it again instead."
+            message(
+                "Run {run} trained its whole network: only runs on fixed features can be updated (preset "
+                "pretrained or frozen). Train it again instead.",
+                run=run.name,
+            )
         )
     epochs = msgspec.structs.replace(
         request.config.epochs, warm_start=0, warm_up=0, joint=UPDATE_EPOCHS, project_every=UPDATE_EPOCHS

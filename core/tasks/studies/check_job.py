@@ -10,6 +10,7 @@ import msgspec
 
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Emit, Failed, IsCancelled, Progress, Succeeded
+from core.domain.messages import decode_sentence, encode_sentence
 from core.jobs.catalogue import JobRequest
 from core.jobs.supervisor import supervise
 from core.platform.system import limit_this_process
@@ -52,7 +53,7 @@ def check_apart(folder: Path, *, against: str = "", emit: Emit, cancelled: IsCan
     # relative to the folder that the user is in, which is not the child's
     anchor = str(Path(against).absolute()) if against and Path(against).exists() else against
     arguments = {"study": str(folder.absolute()), "against": anchor}
-    return msgspec.convert(_apart(CHECK, arguments, emit, cancelled), CheckVerdict)
+    return msgspec.convert(_apart(CHECK, arguments, emit, cancelled), CheckVerdict, dec_hook=decode_sentence)
 
 
 def restore_apart(path: Path, folder: Path, *, emit: Emit, cancelled: IsCancelled) -> Manifest:
@@ -81,7 +82,7 @@ def check_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> 
             study, progress=_progress(CHECK, emit, cancelled), against=against, cancelled=cancelled
         )
         head = str(study.audit.head())
-    return dict(msgspec.to_builtins(CheckVerdict(report=report, head=head)))
+    return dict(msgspec.to_builtins(CheckVerdict(report=report, head=head), enc_hook=encode_sentence))
 
 
 def restore_job(arguments: dict[str, Any], emit: Emit, cancelled: IsCancelled) -> dict[str, object]:

@@ -15,6 +15,7 @@ from core.data.importers.folder import DEFAULT_TABLE, read_folder
 from core.data.importers.importing import run_import
 from core.domain.errors import StudyError
 from core.domain.events import Emit, IsCancelled, Message
+from core.domain.messages import message
 from core.domain.vocabulary import Part
 from core.evaluation.control import control
 from core.evaluation.report import EvaluationReport
@@ -83,8 +84,12 @@ def make_demo(
         _remove_demo(folder)
     if folder.exists() and any(folder.iterdir()):
         raise StudyError(
-            f"{folder} is not empty; choose another folder for the demo, add --overwrite to replace a demo, or "
-            f"open it with: marginalia {folder / STUDY}"
+            message(
+                "{folder} is not empty; choose another folder for the demo, add --overwrite to replace a demo, or "
+                "open it with: marginalia {study_folder}",
+                folder=folder,
+                study_folder=folder / STUDY,
+            )
         )
     make_folder(folder)
     watch = _Watch()
@@ -108,11 +113,22 @@ def _remove_demo(folder: Path) -> None:
         return
     others = {path.name for path in folder.iterdir()} - {STUDY, REPORT, SOURCE}
     if others:
-        raise StudyError(f"{folder} holds {min(others)}, which no demo makes; choose another folder for the demo.")
+        raise StudyError(
+            message(
+                "{folder} holds {name}, which no demo makes; choose another folder for the demo.",
+                folder=folder,
+                name=min(others),
+            )
+        )
     if (folder / STUDY).exists():
         with Study.open(folder / STUDY) as study:
             if not study.info.synthetic:
-                raise StudyError(f"{folder / STUDY} is not a synthetic study, so it is not replaced.")
+                raise StudyError(
+                    message(
+                        "{study_folder} is not a synthetic study, so it is not replaced.",
+                        study_folder=folder / STUDY,
+                    )
+                )
     shutil.rmtree(folder)
 
 
@@ -124,7 +140,7 @@ def _train_and_report(
     [run] = plan_runs(study, configure(preset, label="margin", seed=seed, changes=changes), name="demo")
     with watch.step("training"):
         run = carry_out(study, run, emit=emit, cancelled=cancelled)
-    emit(Message(level="info", text="Evaluating the model on the test part."))
+    emit(Message(level="info", text=message("Evaluating the model on the test part.")))
     with watch.step("evaluation"):
         reports = evaluate_runs(study, [run.name], cancelled=cancelled)
         opened = open_model(study, run, cancelled=cancelled)

@@ -19,6 +19,7 @@ import msgspec
 from core.data.data_snapshot import DataSnapshot, LesionSnapshot
 from core.domain.errors import MarginaliaError, ModelError
 from core.domain.geometry import Box
+from core.domain.messages import encode_sentence
 from core.domain.shapes import Rectangle
 from core.domain.study import Lesion
 from core.model.card import PICTURES
@@ -130,7 +131,7 @@ def _erase_snapshot(folder: Path, patient_id: str, lesions: set[str], other: _Ra
         lesions=tuple(_emptied(one, other) if one.patient_id == patient_id else one for one in snapshot.lesions),
         exclusions=tuple(one for one in snapshot.exclusions if one.lesion_id not in lesions),
     )
-    atomic_write(folder / FILE, msgspec.json.encode(erased))
+    atomic_write(folder / FILE, msgspec.json.encode(erased, enc_hook=encode_sentence))
 
 
 def _emptied(one: LesionSnapshot, other: _RandomIds) -> LesionSnapshot:

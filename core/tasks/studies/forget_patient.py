@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from core.domain.errors import ModelError, StudyError
+from core.domain.messages import message
 from core.domain.study import Patient, Run
 from core.domain.vocabulary import Part
 from core.model.checkpoint import load_model
@@ -60,8 +61,12 @@ def find_patient(study: Study, name: str) -> Patient:
         return found
     begun = [patient for patient in study.patients.all() if name and patient.id.startswith(name)]
     if len(begun) != 1:
-        what = "no patient" if not begun else "more than one patient"
-        raise StudyError(f"This study has {what} {name}; give the pseudonym as the study shows it.")
+        what = message("no patient") if not begun else message("more than one patient")
+        raise StudyError(
+            message(
+                "This study has {what} {name}; give the pseudonym as the study shows it.", what=what, name=name
+            )
+        )
     return begun[0]
 
 
@@ -101,7 +106,9 @@ def forget(study: Study, name: str, *, open_identity: Callable[[], IdentityFile]
     identity = None
     if has_identity(study.folder):
         if open_identity is None:
-            raise StudyError("The study keeps an identity file: open it, so that the patient's link goes too.")
+            raise StudyError(
+                message("The study keeps an identity file: open it, so that the patient's link goes too.")
+            )
         identity = open_identity()
     with put_back_on_failure() as keep:
         keep(study.folder / IDENTITY, names_path(study.folder))
@@ -136,7 +143,12 @@ def planned(study: Study, patient: Patient) -> ForgetReport:
 
 
 def forget_text(report: ForgetReport) -> str:
-    what = f"{report.images} images and {report.lesions} lesions of patient {report.pseudonym}"
+    what = message(
+        "{images} images and {lesions} lesions of patient {pseudonym}",
+        images=report.images,
+        lesions=report.lesions,
+        pseudonym=report.pseudonym,
+    )
     if report.done:
         lines = [f"Deleted {what}, with labels, annotations, pixels and all derived arrays."]
     else:

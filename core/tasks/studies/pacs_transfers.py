@@ -19,6 +19,7 @@ from core.data.importers.outcomes import ImportReport
 from core.data.importers.plan import ImportPlan, PlannedImage
 from core.domain.errors import Cancelled, PacsError
 from core.domain.events import Emit, IsCancelled, Message, never, silent
+from core.domain.messages import message
 from core.pacs.connection import Pacs
 from core.pacs.inbox import Inbox, Transfer
 from core.pacs.profile import DimseProfile, Profile
@@ -103,11 +104,15 @@ def import_transfer(
     """
     files = transfer.files
     if not files:
-        raise PacsError("Nothing of this examination has arrived; get it again.")
+        raise PacsError(message("Nothing of this examination has arrived; get it again."))
     if not (transfer.complete or incomplete):
         raise PacsError(
-            f"The examination {transfer.id[:8]}is incomplete ({transfer.journal.stopped or 'still coming'}) "
-            "and was not imported; resume it, or import the images that arrived."
+            message(
+                "The examination {transfer} is incomplete ({why}) "
+                "and was not imported; resume it, or import the images that arrived.",
+                transfer=transfer.id[:8],
+                why=transfer.journal.stopped or "still coming",
+            )
         )
     plan = ImportPlan(
         source=transfer.journal.source, images=tuple(PlannedImage(path=path, patient="") for path in files)
@@ -145,12 +150,17 @@ def receive(
     ``arrived`` is called in this thread for each association that ended. One that broke is marked as half.
     """
     if not isinstance(profile, DimseProfile):
-        raise PacsError(f"{profile.name} is reached by DICOMweb, which pushes nothing; use a DIMSE profile.")
+        raise PacsError(
+            message(
+                "{profile} is reached by DICOMweb, which pushes nothing; use a DIMSE profile.",
+                profile=profile.name,
+            )
+        )
     from core.pacs.listener import Listener
 
     pushes = _Pushes(profile, inbox)
     with Listener(profile, inbox.folder, pushes.take, pushes.ended) as listener:
-        emit(Message(level="info", text=f"Receiving as {listener.address}."))
+        emit(Message(level="info", text=message("Receiving as {address}.", address=listener.address)))
         ready(str(listener.address))
         waiting = threading.Event()
         done: list[Transfer] = []

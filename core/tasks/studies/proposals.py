@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from core.domain.messages import NOTHING, Sentence, message
 from core.domain.reading import Condition
 from core.domain.shapes import Length, Line
 from core.domain.study import Labels
 from core.store.study import Study
 
-BLIND = "Name the margin first: while the labels of others are hidden, proposals come after your own label."
+BLIND = message(
+    "Name the margin first: while the labels of others are hidden, proposals come after your own label."
+)
 _LAST = 5
 """Lesions among which the reader's last line is looked for."""
 
 
-def why_no_proposal(study: Study, reader_id: str, image_id: str, lesion_id: str | None, *, blind: bool) -> str:
+def why_no_proposal(
+    study: Study, reader_id: str, image_id: str, lesion_id: str | None, *, blind: bool
+) -> Sentence:
     """Return the reason why nothing may be proposed, as a sentence; "" if it may.
 
     ``blind``: the labels of the data set and of others are hidden until the reader gave their own. A lesion
@@ -28,14 +33,17 @@ def why_no_proposal(study: Study, reader_id: str, image_id: str, lesion_id: str 
                 if one.reader_id == reader_id and one.condition is Condition.WITH_MODEL
             }
         if left:
-            return f"This lesion belongs to the reader study {made.name}; read it there before you use proposals."
+            return message(
+                "This lesion belongs to the reader study {reader_study}; read it there before you use proposals.",
+                reader_study=made.name,
+            )
     if not blind or lesion_id is None:
-        return ""
+        return NOTHING
     labels = study.lesions.all_labels(lesion_id)
     own = labels.get(reader_id, Labels())
     others = {reader for reader, given in labels.items() if reader != reader_id and given != Labels()}
     others |= set(study.annotations.readers_of(lesion_id)) - {reader_id}
-    return BLIND if others and own.margin is None else ""
+    return BLIND if others and own.margin is None else NOTHING
 
 
 def last_width(study: Study, reader_id: str) -> Length | None:

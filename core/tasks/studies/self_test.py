@@ -21,6 +21,7 @@ import numpy as np
 from core.domain.errors import Cancelled, MarginaliaError, StudyError
 from core.domain.events import Emit, Failed, IsCancelled, Progress, Started, Succeeded, never, silent
 from core.domain.geometry import Box
+from core.domain.messages import verbatim
 from core.domain.shapes import Rectangle, circle
 from core.domain.study import Finding, Image, Lesion, Patient
 from core.domain.vocabulary import DISCLAIMER
@@ -88,7 +89,7 @@ def self_test(place: Path, *, emit: Emit = silent, cancelled: IsCancelled = neve
                 folder = Path(name) / str(done)
                 make_folder(folder)
                 outcomes.append(_outcome(words, test, folder))
-                emit(Progress(stage="self-test", done=done, total=len(TESTS), detail=words))
+                emit(Progress(stage="self-test", done=done, total=len(TESTS), detail=verbatim(words)))
     except OSError as error:
         raise storage_error(error, place) or error from error
     return SelfTestReport(

@@ -25,6 +25,7 @@ from core.data.roi_set import InputTransform
 from core.domain.edits import Shapes
 from core.domain.errors import StorageFullError
 from core.domain.geometry import Box
+from core.domain.messages import message
 from core.domain.shapes import Ellipse, Length, Line, Polygon, Rectangle, Role, Stroke, circle
 from core.imaging.raster import draw_onto, rasterise
 from tests.app.conftest import picture_of
@@ -46,7 +47,7 @@ class Disk:
 
     def __call__(self, shapes: Shapes) -> None:
         if self.full:
-            raise StorageFullError("The study could not be written: the disk is full.")
+            raise StorageFullError(message("The study could not be written: the disk is full."))
         self.states.append(shapes)
 
 

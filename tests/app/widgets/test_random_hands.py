@@ -18,6 +18,7 @@ from app.widgets.viewer.mammogram_view import MammogramView
 from app.widgets.viewer.picture import Picture
 from core.domain.edits import Shapes
 from core.domain.errors import StorageFullError
+from core.domain.messages import message
 from core.domain.shapes import Role
 
 Button = Qt.MouseButton
@@ -126,7 +127,7 @@ def test_what_is_shown_is_what_was_committed(qtbot: QtBot, picture: Picture, see
 
     def commit(shapes: Shapes) -> None:
         if not reliable and disk.random() < 0.1:
-            raise StorageFullError("The disk is full.")
+            raise StorageFullError(message("The disk is full."))
         committed.append(shapes)
 
     view = MammogramView()

@@ -20,6 +20,7 @@ from app.views.dialogs.recovery import RecoveryDialog
 from app.views.main_window.window import MainWindow
 from app.widgets.label import Label
 from core.domain.errors import StudyError
+from core.domain.messages import message
 from core.tasks.studies.crash_log import crash_folder, left_reports
 from tests.app.window.conftest import wait_for_picture
 from tests.app.window.test_killed import HAND
@@ -81,7 +82,7 @@ def test_defects_of_threads_and_of_work_beside_the_window_are_told(qtbot: QtBot,
     with qtbot.waitSignal(work.done):
         work.submit("a", defect)
     with qtbot.waitSignal(work.done):
-        work.submit("b", lambda: (_ for _ in ()).throw(StudyError("a sentence for the user")))
+        work.submit("b", lambda: (_ for _ in ()).throw(StudyError(message("a sentence for the user"))))
     work.stop()
     dialog = report_shown(watched)
     text = dialog.text.toPlainText()

@@ -13,6 +13,7 @@ from app.operations.lesions import remove_lesion
 from app.state.session import Session
 from app.views.main_window.window import MainWindow
 from core.domain.errors import StorageFullError
+from core.domain.messages import message
 from core.domain.study import Labels
 from core.domain.vocabulary import BiradsCategory, MarginType, MassDensity, MassShape, Pathology
 from core.imaging.raster import rasterise
@@ -159,7 +160,7 @@ def test_a_full_disk_pauses_drawing_and_nothing_drawn_is_lost(
     commit = repository.commit
 
     def full(*_: object) -> None:
-        raise StorageFullError("study.db could not be written: the disk is full.")
+        raise StorageFullError(message("study.db could not be written: the disk is full."))
 
     monkeypatch.setattr(repository, "commit", full)
     draw_circle(qtbot, opened)
@@ -183,7 +184,7 @@ def test_what_could_not_be_written_is_written_after_going_on_to_another_case(
     commit, first, reader = repository.commit, opened.session.lesion_id, opened.session.reader
 
     def full(*_: object) -> None:
-        raise StorageFullError("The disk is full.")
+        raise StorageFullError(message("The disk is full."))
 
     monkeypatch.setattr(repository, "commit", full)
     draw_circle(qtbot, opened)

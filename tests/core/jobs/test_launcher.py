@@ -9,6 +9,7 @@ import pytest
 
 from core.domain.errors import MarginaliaError, TrainingError
 from core.domain.events import Event, Message, Progress
+from core.domain.messages import message
 from core.jobs.execution_target import THIS_MACHINE
 from core.jobs.launcher import Launcher, launcher_of
 from core.jobs.launcher_profiles import LauncherProfiles
@@ -63,13 +64,16 @@ def test_jobs_run_two_at_once_and_one_that_fails_stops_no_other() -> None:
     def good(emit) -> str:  # type: ignore[no-untyped-def]
         meet.wait()
         emit(Progress(stage="A1", done=1, total=1))
-        emit(Message(level="info", text="done"))
+        emit(Message(level="info", text=message("done")))
         return "good"
 
     def bad(emit) -> str:  # type: ignore[no-untyped-def]
         meet.wait()
-        raise TrainingError("No memory.")
+        raise TrainingError(message("No memory."))
 
     with pytest.raises(TrainingError, match=r"^second: No memory\.$"):
         at_once({"first": good, "second": bad}, 2, emit=said.append, cancelled=lambda: False)
-    assert said == [Progress(stage="first: A1", done=1, total=1), Message(level="info", text="first: done")]
+    assert said == [
+        Progress(stage="first: A1", done=1, total=1),
+        Message(level="info", text=message("first: done")),
+    ]

@@ -15,6 +15,7 @@ import pytest
 
 from core.domain.errors import BadFileError, TrainingError
 from core.domain.events import CancelledByUser, Event, Failed, Progress, Started, Succeeded, never, silent
+from core.domain.messages import message
 from core.jobs import host_check, ssh
 from core.jobs.catalogue import JobRequest
 from core.jobs.hosts import Hosts, RemoteHost, confirm, is_confirmed
@@ -158,7 +159,7 @@ def test_only_results_are_taken_and_only_as_they_were_sent(fake: Path, tmp_path:
 
 def test_what_is_received_is_kept_only_when_it_is_found_good(tmp_path: Path) -> None:
     def refuse(path: Path) -> None:
-        raise BadFileError(f"{len(path.read_bytes())} bytes")
+        raise BadFileError(message("{count} bytes", count=len(path.read_bytes())))
 
     (tmp_path / "in").write_bytes(b"half")
     with (tmp_path / "in").open("rb") as source, pytest.raises(BadFileError, match="4 bytes"):

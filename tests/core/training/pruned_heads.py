@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.domain.errors import TrainingError
+from core.domain.messages import message
 from core.training.last_layers import Heads, MalignancyFit, fit_heads
 from core.training.refit import Labels
 from core.training.similarity_table import SimilarityTable
@@ -28,7 +29,7 @@ def prune_heads(
     own = np.asarray(prototype_class, dtype=np.int64)
     left = own[kept]
     if set(left.tolist()) != set(own.tolist()):
-        raise TrainingError("Every class keeps at least one prototype: choose fewer to prune.")
+        raise TrainingError(message("Every class keeps at least one prototype: choose fewer to prune."))
     return fit_heads(
         training.columns(kept),
         left.tolist(),

@@ -13,6 +13,7 @@ from core.data.importers.plan import ImportPlan, PlannedImage, PlannedLesion, Se
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Event, Message, Progress
 from core.domain.geometry import Box
+from core.domain.messages import message
 from core.domain.shapes import Length, Line, Rectangle
 from core.domain.study import Labels, Window
 from core.domain.vocabulary import Laterality, MarginType, ViewPosition
@@ -179,7 +180,7 @@ def test_one_patient_under_two_identifiers_of_the_table_is_noticed(study: Study)
 
 
 def test_unreadable_files_leave_the_others_alone(study: Study) -> None:
-    files = _Files(a=RefusedImageError("a.dcm is cut short.", Refusal.CUT_SHORT))
+    files = _Files(a=RefusedImageError(message("a.dcm is cut short."), Refusal.CUT_SHORT))
     report = run_import(study, _plan(_image("a"), _image("b")), decode=files)
     assert report.images == 1 and [issue.severity for issue in report.issues] == [Severity.WRONG]
     assert "cut short" in _sentences(report)
@@ -239,7 +240,7 @@ def test_rows_that_cannot_be_written_take_their_pixels_with_them(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise StudyError("the disk is full")
+        raise StudyError(message("the disk is full"))
 
     monkeypatch.setattr(study.lesions, "add_many", fail)
     with pytest.raises(StudyError, match="full"):
@@ -279,7 +280,7 @@ def test_a_synthetic_study_takes_synthetic_images_only(tmp_path: Path) -> None:
 
 def test_issues_are_told_as_messages(study: Study) -> None:
     seen: list[Event] = []
-    files = _Files(a=RefusedImageError("a.dcm is cut short.", Refusal.CUT_SHORT))
+    files = _Files(a=RefusedImageError(message("a.dcm is cut short."), Refusal.CUT_SHORT))
     run_import(study, _plan(_image("a", "")), decode=files, emit=seen.append)
     assert [event.level for event in seen if isinstance(event, Message)] == ["warning"]
 

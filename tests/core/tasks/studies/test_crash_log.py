@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import Cancelled, StudyError
+from core.domain.messages import message
 from core.platform.crash import ELSEWHERE, incident_of, incident_of_trace, place_of, report_text
 from core.tasks.studies.crash_log import CrashLog, left_reports
 
@@ -69,7 +70,7 @@ def test_of_a_trace_only_lines_of_the_thread_that_died_are_taken(newer_threads_f
 def test_a_program_that_ends_well_leaves_nothing(tmp_path: Path) -> None:
     log = CrashLog(tmp_path)
     assert left_reports(tmp_path) == (), "it lives"
-    for wish in (StudyError("no study"), Cancelled(), KeyboardInterrupt(), SystemExit(1)):
+    for wish in (StudyError(message("no study")), Cancelled(), KeyboardInterrupt(), SystemExit(1)):
         assert log.note(wish, where="window") is None
     log.close()
     log.close()
