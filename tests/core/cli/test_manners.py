@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import json
 import os
 import re
 import subprocess
@@ -19,6 +20,7 @@ from core.cli.console import Console
 from core.cli.failures import sentence_for
 from core.domain.errors import Cancelled, StudyError
 from core.domain.events import Progress
+from core.domain.messages import sentence_from
 from core.store.study import Study
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,6 +46,24 @@ def test_a_character_that_the_terminal_lacks_is_no_defect(trained_study: Path, t
     done = typed("study", "show", str(trained_study), "--quiet", stdout=subprocess.PIPE, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\\u2014 SYNTHETIC DATA" in done.stdout
+
+
+def test_as_json_an_error_has_the_same_id_whatever_the_names_are(trained_study: Path, tmp_path: Path) -> None:
+    told = []
+    for name in ("first {wrong} name", "second"):
+        done = typed("evaluate", str(trained_study), name, "--json", stdout=subprocess.PIPE, cwd=tmp_path)
+        assert done.returncode == 1
+        error = json.loads(done.stdout)["error"]
+        assert done.stderr == f"Error: {error['sentence']}\n"
+        assert name in error["args"].values() and name in error["sentence"] and name not in error["id"]
+        assert sentence_from({"id": error["id"], "args": error["args"]}) == error["sentence"]
+        told.append(error["id"])
+    assert told[0] == told[1] and told[0] in german()
+
+
+def german() -> dict[str, str]:
+    texts: dict[str, str] = json.loads((ROOT / "resources" / "translations" / "de.json").read_text("utf-8"))
+    return texts
 
 
 @pytest.mark.parametrize(
