@@ -185,7 +185,7 @@ def check_budget(name: str, *, rows: int, columns: int, bytes_each: int, frames:
     if sides or sizes or frames > MAX_FRAMES:
         raise RefusedImageError(
             message(
-                "{name} announces {columns} x {rows} pixels in {frames} frame(s), {total:,} bytes; the limits are "
+                "{name} announces {columns} x {rows} pixels (frames: {frames}), {total:,} bytes; the limits are "
                 "{max_side} pixels a side, {max_frames} frames, {max_frame_bytes:,} bytes a frame and "
                 "{max_bytes:,} in all.",
                 name=name,

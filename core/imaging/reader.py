@@ -118,7 +118,10 @@ def _plain(kind: str, image: plain.PlainImage, frame: int, name: str) -> Decoded
     if not 0 <= frame < image.frames:
         raise RefusedImageError(
             message(
-                "{name} has {frames} picture(s), not {frame}.", name=name, frames=image.frames, frame=frame + 1
+                "{name} has no picture {frame}; the number of its pictures is {frames}.",
+                name=name,
+                frames=image.frames,
+                frame=frame + 1,
             ),
             Refusal.CONTRADICTORY,
         )

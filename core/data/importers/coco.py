@@ -143,7 +143,7 @@ class _CocoImages:
         if missing and not self.images:
             raise BadFileError(
                 message(
-                    "None of the {count} image(s) that the COCO document names is in {folder}: "
+                    "No image that the COCO document names ({count}) is in {folder}: "
                     "{names}. Put the document beside its images.",
                     count=len(missing),
                     folder=folder.name,

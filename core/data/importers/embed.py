@@ -258,7 +258,9 @@ def _lesions(
         finding = " ".join((_whole(row["acc_anon"]), row["imagelateralityfinal"], of_side[0].row["numfind"]))
     else:
         sentence = message(
-            "It has {boxes} box(es) and {findings} finding(s) of its side", boxes=len(boxes), findings=len(of_side)
+            "Its boxes ({boxes}) and the findings of its side ({findings}) differ in number",
+            boxes=len(boxes),
+            findings=len(of_side),
         )
         notes.note(
             where,

@@ -177,9 +177,8 @@ def _of_nobody(unknown: int) -> tuple[Issue, ...]:
         return ()
     sentence = (
         message(
-            "{count} file has no patient ID; each is treated as a separate patient. If several images show one "
-            "patient, give a table with patient_id, so that no split separates them.",
-            count=unknown,
+            "1 file has no patient ID; it is treated as a separate patient. If it shows the patient of another "
+            "image, give a table with patient_id, so that no split separates them."
         )
         if unknown == 1
         else message(

@@ -122,7 +122,11 @@ def _lesions(folder: Path, number: str, row: Row, notes: Notes) -> tuple[Planned
     if points:
         notes.left_out(
             row.where,
-            message("{points} mass(es) of {file} have fewer than three corners.", points=points, file=path.name),
+            message(
+                "Masses of {file} with fewer than three corners are left out: {points}.",
+                points=points,
+                file=path.name,
+            ),
         )
     others = Counter(name or "unnamed" for name, _ in regions if name != "mass" and name not in _SPICULATED)
     if others:

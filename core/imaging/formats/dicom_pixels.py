@@ -75,7 +75,7 @@ def read_frame(
     if not 0 <= frame < layout.frames:
         raise RefusedImageError(
             message(
-                "{name} has {frames} frame(s); frame {frame} is not among them.",
+                "{name} has no frame {frame}; the number of its frames is {frames}.",
                 name=name,
                 frames=layout.frames,
                 frame=frame + 1,
@@ -194,7 +194,7 @@ def _native(opened: OpenedDicom, layout: PixelLayout, frame: int, name: str) -> 
     if there < needed:
         raise RefusedImageError(
             message(
-                "{name} is cut short: its {columns} x {rows} pixels in {frames} frame(s) need "
+                "{name} is cut short: its {columns} x {rows} pixels (frames: {frames}) need "
                 "{needed:,} bytes, but only {there:,} are there. Copy it again from its source.",
                 name=name,
                 columns=layout.columns,
@@ -352,7 +352,7 @@ def _check_codestream(header: Codestream, layout: PixelLayout, name: str) -> Non
         raise RefusedImageError(
             message(
                 "{name} announces {columns} x {rows} pixels, but its packed pixels are "
-                "{width} x {height} with {components} component(s).",
+                "{width} x {height} (components: {components}).",
                 name=name,
                 columns=layout.columns,
                 rows=layout.rows,

@@ -79,7 +79,12 @@ def read_tiff(data: bytes, name: str, frame: int) -> PlainImage:
         frames = int(getattr(image, "n_frames", 1))
         if not 0 <= frame < frames:
             raise RefusedImageError(
-                message("{name} has {frames} picture(s), not {frame}.", name=name, frames=frames, frame=frame + 1),
+                message(
+                    "{name} has no picture {frame}; the number of its pictures is {frames}.",
+                    name=name,
+                    frames=frames,
+                    frame=frame + 1,
+                ),
                 Refusal.CONTRADICTORY,
             )
         image.seek(frame)

@@ -108,7 +108,7 @@ def test_sentences_are_joined_named_and_shortened() -> None:
     both = joined([message("One."), message("Two {name}.", name="x")])
     assert both == "One. Two x." and len(both.args) == 2
     assert without(both, message("One.")) == "Two x."
-    assert without(message("Two {name}.", name="One."), message("One.")) == "Two One."
+    assert without(message("Two {name}.", name="One."), message("One.")) == "Two One..", "it is not joined of parts"
     cut = message("{file} is cut short.", file=A_FILE)
     assert cut == "A file is cut short." and named(cut, "a.dcm") == "a.dcm is cut short."
     assert same(
