@@ -103,13 +103,7 @@ def train_classifier(
     """
     if len(parts) != len(rois):
         raise ValueError("parts needs one entry a ROI")
-    base = config.base
-    if rois.transform != base.transform or rois.class_names != base.class_names:
-        raise TrainingError(
-            message(
-                "The ROIs were made with a different input transform or different classes: extract them again."
-            )
-        )
+    _check_input(rois, config)
     make_folder(folder)
     training = target_rois(rois.rows(parts == Part.TRAINING.value), config.target)
     validation = target_rois(rois.rows(parts == Part.VALIDATION.value), config.target)
@@ -144,6 +138,15 @@ def train_classifier(
     )
     save_classifier(folder, state.network, card)
     return load_classifier(folder)
+
+
+def _check_input(rois: RoiSet, config: ClassifierConfig) -> None:
+    if rois.transform != config.base.transform or rois.class_names != config.base.class_names:
+        raise TrainingError(
+            message(
+                "The ROIs were made with a different input transform or different classes: extract them again."
+            )
+        )
 
 
 def _check_classes(training: RoiSet, target: Target) -> None:

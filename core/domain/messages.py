@@ -64,7 +64,7 @@ A_MASK = message("A mask")
 
 def named(sentence: Sentence, name: str, *, instead_of: Sentence = A_FILE) -> Sentence:
     """Return the sentence with the name of what it is about where it has the words ``instead_of``."""
-    args = {key: name if value == instead_of else value for key, value in sentence.args.items()}
+    args = {key: _encodable(name) if value == instead_of else value for key, value in sentence.args.items()}
     return Sentence(sentence.id, args)
 
 
@@ -159,7 +159,12 @@ def _kept(value: object) -> Value:
         return str(value)
     if isinstance(value, Integral):
         return int(value)
-    return float(value) if isinstance(value, Real) else str(value)
+    return float(value) if isinstance(value, Real) else _encodable(str(value))
+
+
+def _encodable(text: str) -> str:
+    """Surrogates, as the names of files that are no text have them, become their escapes: sentences are UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def sentence_of(error: BaseException) -> Sentence:

@@ -34,7 +34,7 @@ from core.imaging.worker import DecodeWorker
 from core.jobs.run_records import check_run_name
 from core.model.card import CONTENTS, PICTURES, ModelCard
 from core.model.checkpoint import LoadedModel, load_model, save_model
-from core.model.memorisation import closest_picture
+from core.model.memorisation import Memorisation, closest_picture
 from core.platform.atomic import atomic_write, make_folder, storage_error
 from core.store.anchor import NOTE, anchor_text
 from core.store.study import Study
@@ -84,20 +84,7 @@ def share_model(
         raise StudyError(message("{path} exists already; choose another name for the model.", path=path))
     opened = open_model(study, run, emit=emit, cancelled=cancelled)
     training = _training_rois(opened)
-    tensors = {name: value.numpy() for name, value in opened.model.network.state_dict().items()}
-    closest = closest_picture(tensors, np.asarray(training.central(training.pixels)))
-    if closest.is_picture:
-        raise ModelError(
-            message(
-                "The model of run {run} was not exported: {tensor} ({view}) is a picture of "
-                "training lesion {lesion} (correlation {correlation:.2f}).",
-                run=run.name,
-                tensor=closest.tensor,
-                view=closest.view,
-                lesion=training.lesion_ids[closest.crop],
-                correlation=closest.correlation,
-            )
-        )
+    closest = _closest_picture(opened, training)
     patches = opened.patches(cancelled) if with_pictures else ()
     if with_pictures and not patches:
         raise ModelError(
@@ -136,6 +123,25 @@ def share_model(
     files[README] = readme(shared, card).encode()
     write_model_archive(path, files)
     return shared
+
+
+def _closest_picture(opened: ModelInStudy, training: RoiSet) -> Memorisation:
+    """The array of the model that is most like a training ROI. ModelError if it is a picture of one."""
+    tensors = {name: value.numpy() for name, value in opened.model.network.state_dict().items()}
+    closest = closest_picture(tensors, np.asarray(training.central(training.pixels)))
+    if closest.is_picture:
+        raise ModelError(
+            message(
+                "The model of run {run} was not exported: {tensor} ({view}) is a picture of "
+                "training lesion {lesion} (correlation {correlation:.2f}).",
+                run=opened.run.name,
+                tensor=closest.tensor,
+                view=closest.view,
+                lesion=training.lesion_ids[closest.crop],
+                correlation=closest.correlation,
+            )
+        )
+    return closest
 
 
 def _training_rois(opened: ModelInStudy) -> RoiSet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import os
 import pickle
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def test_a_sentence_is_its_english_text_and_keeps_its_arguments() -> None:
     inner = sentence.args["inner"]
     assert isinstance(inner, Sentence) and inner.args == {"name": "a.dcm", "count": 12345}
     assert type(str(sentence)) is str
+
+
+def test_every_sentence_can_be_sent_whatever_a_file_is_called() -> None:
+    name = os.fsdecode(b"\xff\xfe.pgm")
+    for sentence in (message("{name} is empty.", name=name), named(message("{file}.", file=A_FILE), name)):
+        sent = msgspec.json.encode(Letter(sentence), enc_hook=encode_sentence)
+        assert same(msgspec.json.decode(sent, type=Letter, dec_hook=decode_sentence).sentence, sentence)
+        assert sentence.encode().startswith(rb"\udcff\udcfe.pgm")
 
 
 def same(left: Sentence, right: Sentence) -> bool:
@@ -108,7 +117,7 @@ def test_sentences_are_joined_named_and_shortened() -> None:
     both = joined([message("One."), message("Two {name}.", name="x")])
     assert both == "One. Two x." and len(both.args) == 2
     assert without(both, message("One.")) == "Two x."
-    assert without(message("Two {name}.", name="One."), message("One.")) == "Two One..", "it is not joined of parts"
+    assert without(message("Two {name}.", name="One."), message("One.")) == "Two One..", "not joined"
     cut = message("{file} is cut short.", file=A_FILE)
     assert cut == "A file is cut short." and named(cut, "a.dcm") == "a.dcm is cut short."
     assert same(
