@@ -13,7 +13,7 @@ from string import Formatter
 from typing import Any
 
 Value = str | int | float
-"""What a sentence keeps of an argument; another sentence stays one, so that it is translated too."""
+"""The kinds of argument that a sentence keeps; another sentence stays one, so that it is translated too."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _SPEC = re.compile(r"[,+]?(?:\d{1,2})?(?:\.\d{1,2})?[dfgeX%]?")
 _LONGEST = 4000

@@ -256,7 +256,9 @@ class Dimse:
                 "{where} closed the connection without an answer: it is not a DICOM service, or one that {needs}; "
                 "check port and encryption in the profile.",
                 where=where,
-                needs=message("is not encrypted") if profile.tls.on else message("wants an encrypted connection"),
+                needs=message("is not encrypted")
+                if profile.tls.on
+                else message("requires an encrypted connection"),
             )
         )
 

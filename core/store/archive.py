@@ -54,7 +54,7 @@ _REFUSALS = {
     _BACKUP: template("{file} is not a backup that this program made, or was changed: {why}."),
     _MODEL: template("{file} is not a shared model that this program made, or was changed: {why}."),
 }
-"""What is said of each kind of archive."""
+"""The sentences about each kind of archive."""
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 """Names that Windows keeps for devices."""
 

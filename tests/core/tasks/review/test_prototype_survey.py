@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from core.domain.messages import encode_sentence
 from core.store.study import Study
 from core.tasks.review import prototype_survey
 from core.tasks.review.model_in_study import open_model
@@ -49,7 +50,8 @@ def _plain(survey: Survey) -> dict[str, object]:
             ],
             "likeness": survey.gallery.likeness,
             "neighbours": survey.gallery.prototypes,
-        }
+        },
+        enc_hook=encode_sentence,
     )
     return found | {"pairs": rows, "removable": survey.removable, "patients": [one.patients for one in scales]}
 
