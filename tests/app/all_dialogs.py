@@ -28,7 +28,7 @@ from app.views.train.machines_dialog import MachinesDialog
 from app.views.train.validation import ExternalValidationView
 from core.data.data_snapshot import DataChanges
 from core.domain.errors import ConflictError, TrainingError
-from core.domain.messages import message
+from core.domain.messages import message, verbatim
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType
 from core.jobs.machine_report import GraphicsCard, MachineReport
@@ -171,5 +171,7 @@ _PROCESSOR = msgspec.structs.replace(
 ANSWERS = {
     "reading-room": _TWO_CARDS,
     "office": _PROCESSOR,
-    "lab-3": TrainingError("lab-3 refused the login: it accepts no key of yours; log in once by hand with ssh."),
+    "lab-3": TrainingError(
+        verbatim("lab-3 refused the login: it accepts no key of yours; log in once by hand with ssh.")
+    ),
 }

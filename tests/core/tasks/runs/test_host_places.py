@@ -10,6 +10,7 @@ import pytest
 
 from core.domain.errors import MarginaliaError, TrainingError
 from core.domain.events import Event, Message, Succeeded, never
+from core.domain.messages import verbatim
 from core.domain.study import Run
 from core.jobs.catalogue import JobRequest
 from core.jobs.hosts import Hosts, RemoteHost
@@ -29,7 +30,7 @@ BUSY = {"graphics card 0": "ann since now"}
 REPORTS = {
     "two-cards": msgspec.structs.replace(_REPORT, cards=(_CARD, _CARD), busy=BUSY),
     "processor": _REPORT,
-    "gone": TrainingError("gone cannot be reached."),
+    "gone": TrainingError(verbatim("gone cannot be reached.")),
 }
 
 
@@ -48,13 +49,13 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
 
 def test_the_next_run_goes_where_most_is_free_and_a_host_that_fails_is_left_out(said: list[Event]) -> None:
     places = HostPlaces(list(REPORTS), emit=said.append, cancelled=never)
-    assert said == [Message(level="warning", text="gone is left out: gone cannot be reached.")]
+    assert said == [Message(level="warning", text=verbatim("gone is left out: gone cannot be reached."))]
     # one of two cards is in use; then both machines are full and fill evenly
     assert [places.take() for _ in range(5)] == ["processor", "two-cards", "two-cards", "processor", "two-cards"]
     assert places.take("two-cards") == "two-cards" and places.take("gone") in ("processor", "two-cards")
-    places.leave_out("processor", TrainingError("no space."))
+    places.leave_out("processor", TrainingError(verbatim("no space.")))
     assert places.take() == "two-cards"
-    places.leave_out("two-cards", TrainingError("no space."))
+    places.leave_out("two-cards", TrainingError(verbatim("no space.")))
     with pytest.raises(TrainingError, match="No host of the launcher can be used"):
         places.take()
     with pytest.raises(TrainingError, match="No host of the launcher can be used"):
