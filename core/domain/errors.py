@@ -58,6 +58,10 @@ class ServerLostError(StorageFullError):
     """The database server of a study cannot be reached; what was not confirmed was not kept there."""
 
 
+class ServerLoginError(StudyError):
+    """The database server does not accept the login; another user or password may be tried."""
+
+
 class ConflictError(StudyError):
     """Somebody else changed the same value meanwhile; nothing was changed, and both values are known."""
 

@@ -121,6 +121,28 @@ def keep_login_at(server: str, user: str, password: str) -> str:
     return whole.replace(f"//{named}@", "//", 1) if named else whole
 
 
+def login_of(folder: Path) -> tuple[str, str]:
+    """Return the name of the server's database and the user whom this computer keeps for it, "" without one."""
+    from core.store.postgresql.address import read_address
+    from core.store.postgresql.login import login_user
+
+    address = read_address(folder)
+    return address.server, login_user(address)
+
+
+@contextlib.contextmanager
+def asked_login(folder: Path, user: str, password: str) -> Iterator[None]:
+    """Log in at the study's server with what a person typed, until this program ends.
+
+    It is held in memory alone, and after an error in the block no longer.
+    """
+    from core.store.postgresql.address import read_address
+    from core.store.postgresql.login import asked_login as hold
+
+    with hold(read_address(folder), user, password):
+        yield
+
+
 def keep_login(folder: Path, user: str, password: str) -> str:
     """Keep the login of this computer for the server of a study; the name of the server's database.
 

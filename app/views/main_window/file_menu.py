@@ -18,7 +18,7 @@ from app.qt.translation import tr
 from app.state.changes import RunsChanged
 from app.state.session import Session
 from app.views.main_window.import_menu import ImportController
-from core.domain.errors import MarginaliaError
+from core.domain.errors import MarginaliaError, ServerLoginError
 from core.domain.events import Emit, IsCancelled
 from core.store.names import DATABASE, is_study
 from core.store.trusted_studies import is_known, mark_trusted
@@ -94,9 +94,25 @@ class FileMenuController(QObject):
         self.stop()
         try:
             self._session.open_study(folder)
+        except ServerLoginError:
+            self._ask_login(folder)
+            return
         except MarginaliaError as error:
             self._say("study", translate_message(error))
             return
+        self._welcome(folder)
+
+    def _ask_login(self, folder: Path) -> None:
+        """The server wants another user or password than this computer has."""
+        from app.views.dialogs.server_login import ServerLoginDialog
+
+        dialog = ServerLoginDialog(self._session, folder, self._window)
+        dialog.accepted.connect(lambda: self._welcome(folder))
+        dialog.unkept.connect(lambda sentence: self._say("study", sentence))
+        open_dialog(dialog)
+
+    def _welcome(self, folder: Path) -> None:
+        """Remember the study that was opened, and say what was recovered."""
         from core.tasks.studies.recovery import recovery_of
 
         settings.remember_study(folder.absolute(), self._session.study.info.name)

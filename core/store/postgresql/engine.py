@@ -12,6 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.domain.errors import (
     MarginaliaError,
+    ServerLoginError,
     ServerLostError,
     StorageFullError,
     StudyError,
@@ -53,11 +54,11 @@ _MEANINGS: dict[str, tuple[type[MarginaliaError], str]] = {
         template("Your login may not do this in {address}. Nothing was changed; ask its administrator."),
     ),
     "28P01": (
-        StudyError,
+        ServerLoginError,
         template("The server of {address} does not accept the login; run: marginalia study login STUDY"),
     ),
     "28000": (
-        StudyError,
+        ServerLoginError,
         template("The server of {address} does not accept the login; run: marginalia study login STUDY"),
     ),
     "42P01": (
@@ -77,6 +78,9 @@ _MEANINGS: dict[str, tuple[type[MarginaliaError], str]] = {
 
 _BEFORE_CODES = {"authentication": "28P01", "role ": "28P01", "pg_hba.conf": "28000", 'database "': "3D000"}
 """Parts of the sentences of a server that refuses a connection, with the code that they would have."""
+_NO_PASSWORD = "no password supplied"
+_UNPROVEN = ("certificate", "does not support SSL", "authentication method requirement")
+"""Parts of the sentences of this computer's library where it refuses the server."""
 
 
 class _Shared:
@@ -135,11 +139,8 @@ def sentence(error: DBAPIError, address: Address) -> MarginaliaError | None:
     if kind is not None:
         return kind(message(words, address=address))
     first = str(error.orig).strip().partition("\n")[0]
-    if not code and "FATAL" in first:  # the server answered, before there was a connection with codes
-        for part, known in _BEFORE_CODES.items():
-            if part in first:
-                kind, words = _MEANINGS[known]
-                return kind(message(words, address=address))
+    if not code and (refused := _refused(str(error.orig), address)) is not None:
+        return refused
     if code.startswith(_LOST) or error.connection_invalidated or (not code and _is_operational(error)):
         return ServerLostError(
             message(
@@ -157,6 +158,33 @@ def sentence(error: DBAPIError, address: Address) -> MarginaliaError | None:
         return StudyError(
             message("The database cannot keep this value, and nothing was changed: {reason}.", reason=first)
         )
+    return None
+
+
+def _refused(said: str, address: Address) -> MarginaliaError | None:
+    """The sentence where the server or this computer refused, before there was a connection with codes.
+
+    A name may stand for several numbers, each with a line of its own: whichever of them answered counts.
+    """
+    for line in said.strip().splitlines():
+        if _NO_PASSWORD in line:
+            kind, words = _MEANINGS["28P01"]
+            return kind(message(words, address=address))
+        if "FATAL" in line:
+            for part, known in _BEFORE_CODES.items():
+                if part in line:
+                    kind, words = _MEANINGS[known]
+                    return kind(message(words, address=address))
+        elif any(part in line for part in _UNPROVEN):
+            return StudyError(
+                message(
+                    "The server of {address} did not prove that it is the right one ({reason}). No password and "
+                    "nothing of the study was sent to it; check its name and its certificate with its "
+                    "administrator.",
+                    address=address,
+                    reason=line.strip()[:300],
+                )
+            )
     return None
 
 

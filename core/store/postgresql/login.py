@@ -6,17 +6,22 @@ certificate, or the name of the system's user.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import msgspec
 
 from core.domain.errors import StudyError
 from core.domain.messages import message
 from core.platform.atomic import atomic_write, make_folder
 from core.platform.places import state_folder
-from core.store.key_store import system_key_store
+from core.store.key_store import KeyStoreMissingError, system_key_store
 from core.store.postgresql.address import Address
 
 _FILE = "logins.json"
 _SERVICE = "Marginalia database"
+_asked: dict[str, dict[str, str]] = {}
+"""Logins by server that a person typed in this program; they come before what is kept."""
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +40,10 @@ def keep_login(address: Address, user: str, password: str = "") -> None:
 
         try:
             system_key_store().set_password(_SERVICE, _name(address, user), password)
+        except KeyStoreMissingError as error:
+            raise KeyStoreMissingError(
+                message("This computer has no key store that keeps a password encrypted; use the file .pgpass.")
+            ) from error
         except KeyringError as error:
             raise StudyError(
                 message("The system's key store could not keep the password; unlock it, or use the file .pgpass.")
@@ -46,6 +55,8 @@ def keep_login(address: Address, user: str, password: str = "") -> None:
 
 def login_arguments(address: Address) -> dict[str, str]:
     """User and password for a connection, as far as this workstation keeps them."""
+    if address.server in _asked:
+        return dict(_asked[address.server])
     login = _read().get(address.server)
     if login is None:
         return {}
@@ -64,6 +75,26 @@ def login_arguments(address: Address) -> dict[str, str]:
         if password:
             arguments["password"] = password
     return arguments
+
+
+def login_user(address: Address) -> str:
+    """Return the user that this workstation keeps for the server; "" without one."""
+    login = _read().get(address.server)
+    return "" if login is None else login.user
+
+
+@contextlib.contextmanager
+def asked_login(address: Address, user: str, password: str) -> Iterator[None]:
+    """Log in with what a person typed, until this program ends; after an error in the block no longer."""
+    before = _asked.get(address.server)
+    _asked[address.server] = {"user": user} | ({"password": password} if password else {})
+    try:
+        yield
+    except BaseException:
+        del _asked[address.server]
+        if before is not None:
+            _asked[address.server] = before
+        raise
 
 
 def _name(address: Address, user: str) -> str:
