@@ -110,7 +110,7 @@ class WorklistModel(QAbstractTableModel):
             return self.row_at(row)
         if page is None:
             keys, reads = self._page_keys(number), self._session.reads
-            self._reader.submit(number, lambda: (keys, reads.rows(keys)))
+            self._reader.submit(number, lambda: (number, keys, reads.rows(keys)))
             return None
         self._pages.move_to_end(number)
         return page[place]
@@ -124,12 +124,11 @@ class WorklistModel(QAbstractTableModel):
             self._pages.popitem(last=False)
 
     def _take_page(self, outcome: WorkResult) -> None:
-        number: Any = outcome.key
         if outcome.error is not None:
             self.failed.emit(outcome.sentence)
             return
         found: Any = outcome.value
-        keys, rows = found
+        number, keys, rows = found
         # another query may have come while the page was read
         if self._session.is_open and keys == self._page_keys(number):
             self._keep(number, rows)
@@ -143,12 +142,29 @@ class WorklistModel(QAbstractTableModel):
 
     def refresh(self, image_id: str, lesion_id: str | None) -> None:
         """Read an entry anew after a change of it; it stays where it is until the next search."""
+        if self._session.study.shared:
+            self._refresh_beside(image_id, lesion_id)
+            self.count_progress()
+            return
         row = self.find(image_id, lesion_id)
         if row >= 0:
             self._pages.pop(row // PAGE, None)
             self.row_at(row)
             self.dataChanged.emit(self.index(row, 0), self.index(row, 0))
         self.count_progress()
+
+    def _refresh_beside(self, image_id: str, lesion_id: str | None) -> None:
+        """The same without waiting for a server, which may be far: the pen moves in this thread."""
+        reads, all_keys = self._session.reads, self._keys
+
+        def read() -> tuple[int, list[WorklistKey], list[WorklistRow | None]]:
+            key = reads.key_of(image_id, lesion_id)
+            row = -1 if key is None else all_keys.find(key)
+            number = max(row, 0) // PAGE
+            keys = all_keys[number * PAGE : (number + 1) * PAGE] if row >= 0 else []
+            return number, keys, reads.rows(keys)
+
+        self._reader.submit(("entry", image_id, lesion_id), read)
 
     def _take(self, outcome: WorkResult) -> None:
         if outcome.error is not None:

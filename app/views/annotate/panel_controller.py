@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtCore import QObject, QTimer
 
 from app.models.pictures import LoadedPicture
+from app.qt.background import Background, WorkResult
 from app.qt.translation import tr
 from app.state.preferences import shows_others_first
 from app.state.session import Session
@@ -26,7 +29,9 @@ class PanelController(QObject):
         self.past: list[HistoryEntry] = []
         """Revisions of the lesion in work, as they were read last, the newest first."""
         self._later = QTimer(self, singleShot=True, interval=_HISTORY_MS)
-        self._later.timeout.connect(self.show_history)
+        self._later.timeout.connect(self._read_history)
+        self._reader = Background(self, name="history")
+        self._reader.done.connect(self._take_history)
 
     def show_labels(self) -> None:
         session, reads = self._session, self._session.reads
@@ -61,6 +66,23 @@ class PanelController(QObject):
         """While strokes follow each other, the list is made once."""
         self._later.start()
 
+    def _read_history(self) -> None:
+        """After a stroke: without waiting for the server of a shared study, since the pen may move again."""
+        session = self._session
+        lesion, past = session.lesion_id, self.past
+        if not session.is_open or lesion is None or not session.study.shared:
+            self.show_history()
+            return
+        reads = session.reads
+        self._reader.submit(lesion, lambda: (reads.history(lesion, past), reads.label_changes(lesion)))
+
+    def _take_history(self, result: WorkResult) -> None:
+        # without an answer of the server the list stays; the banner says that it is gone
+        if result.error is None and self._session.is_open and result.key == self._session.lesion_id:
+            found: Any = result.value
+            self.past, changes = found
+            self._panel.history.show_history(self.past, changes)
+
     def show_history(self) -> None:
         session = self._session
         if not session.is_open:
@@ -74,6 +96,8 @@ class PanelController(QObject):
     def stop(self) -> None:
         """Before the study closes."""
         self._later.stop()
+        self._reader.drain()
+        self._reader.stop()
 
     def clear(self) -> None:
         self._preview.set_lesion(None, None, None)
