@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtr, ndtri, stdtrit
 
 from core.statistics.estimate import Comparison, Estimate, without_value
 from core.statistics.grouping import Bool, Clusters, Float, Int, codes, sum_by, yes_or_no
+from core.statistics.ranks import average_ranks
 
 ONE_CLASS = "only one class is present"
 _BIAS_SHARE = 0.5
@@ -74,9 +75,9 @@ def components(positive: ArrayLike, scores: ArrayLike) -> Components:
         p, m = y[:, j], int(y[:, j].sum())
         if m in (0, n):
             raise ValueError(ONE_CLASS)
-        rank = stats.rankdata(s[:, j])
-        v10 = (rank[p] - stats.rankdata(s[p, j])) / (n - m)
-        v01 = 1 - (rank[~p] - stats.rankdata(s[~p, j])) / m
+        rank = average_ranks(s[:, j])
+        v10 = (rank[p] - average_ranks(s[p, j])) / (n - m)
+        v01 = 1 - (rank[~p] - average_ranks(s[~p, j])) / m
         area[j] = v10.mean()
         influence[p, j] = (v10 - area[j]) / m
         influence[~p, j] = (v01 - area[j]) / (n - m)
@@ -234,13 +235,13 @@ def compare_components(
     if s.variance == 0:
         return _compare_without_variance(difference, first, second, code, weights)
     error = float(np.sqrt(s.variance))
-    half = float(stats.norm.ppf((1 + level) / 2)) * error
+    half = float(ndtri((1 + level) / 2)) * error
     limits = value - half, value + half
     if clusters is not None:
         limits = _square_and_add(difference, (first, second), code, weights, s.variance) or limits
     return Comparison(
         difference=_replaced(difference, max(limits[0], -1.0), min(limits[1], 1.0)),
-        p_value=2 * float(stats.norm.sf(abs(value) / error)),
+        p_value=2 * float(ndtr(-abs(value) / error)),
         statistic=value / error,
     )
 
@@ -287,7 +288,7 @@ def _compare_without_variance(
 
 def _quantile(s: AurocSpread, estimate: Estimate) -> float:
     tail = (1 + estimate.level) / 2
-    return float(stats.norm.ppf(tail) if estimate.clusters is None else stats.t.ppf(tail, s.freedom))
+    return float(ndtri(tail) if estimate.clusters is None else stdtrit(s.freedom, tail))
 
 
 def _expit(x: float) -> float:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtr, stdtrit
 
 from core.statistics.auroc import ONE_CLASS, checked
 from core.statistics.estimate import Comparison, Estimate
 from core.statistics.grouping import Clusters, Float, Int, codes, sum_by
+from core.statistics.ranks import average_ranks
 
 DRAWS = 5000
 _CHUNK = 250
@@ -122,8 +123,8 @@ def interval(
 
 def expanded_tail(clusters: int, level: float = 0.95) -> float:
     """Probability in each tail of the percentile interval that covers ``level`` for the mean of C values."""
-    t = stats.t.ppf((1 - level) / 2, clusters - 1)
-    return float(stats.norm.cdf(np.sqrt(clusters / (clusters - 1)) * t))
+    t = stdtrit(clusters - 1, (1 - level) / 2)
+    return float(ndtr(np.sqrt(clusters / (clusters - 1)) * t))
 
 
 def compare(
@@ -244,6 +245,7 @@ def bootstrap_auroc(
     if y.all() or not y.any():
         return Estimate(value=None, level=level, method=resamples.method, n=len(y), undefined=1, reason=ONE_CLASS)
     p = y[:, 0]
-    wins = stats.mannwhitneyu(s[p, 0], s[~p, 0]).statistic
-    value = float(wins / (p.sum() * (~p).sum()))
+    m, n = int(p.sum()), len(p)
+    wins = average_ranks(s[:, 0])[p].sum() - m * (m + 1) / 2  # of Mann and Whitney
+    value = float(wins / (m * (n - m)))
     return interval(value, auroc_draws(y, s, resamples), resamples, level=level)

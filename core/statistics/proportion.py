@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtri
 
 from core.statistics.estimate import Estimate, without_value
 from core.statistics.grouping import Clusters, Float, codes, sum_by, yes_or_no
@@ -31,7 +31,7 @@ def proportion(hits: ArrayLike, clusters: Clusters | None = None, *, level: floa
         return Estimate(
             value=p, level=level, method=method, n=len(h), clusters=count, reason="one patient holds all images"
         )
-    z2 = float(stats.norm.ppf((1 + level) / 2)) ** 2
+    z2 = float(ndtri((1 + level) / 2)) ** 2
     centre = (p + z2 / (2 * size)) / (1 + z2 / size)
     half = np.sqrt(z2) / (1 + z2 / size) * np.sqrt(p * (1 - p) / size + z2 / (4 * size**2))
     return Estimate(

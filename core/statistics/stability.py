@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from core.statistics.activation import TOP_SHARE, top_membership
 from core.statistics.grouping import Float
+from core.statistics.ranks import average_ranks
 
 
 def top_overlap(first: ArrayLike, second: ArrayLike, share: float = TOP_SHARE) -> Float:
@@ -30,7 +30,7 @@ def top_overlap(first: ArrayLike, second: ArrayLike, share: float = TOP_SHARE) -
 def rank_correlation(first: ArrayLike, second: ArrayLike) -> Float:
     """(n,) Spearman's correlation over the cells of two maps (n, H, W); NaN where a map is constant."""
     a, b = _pair(first, second)
-    x, y = (rankdata(m.reshape(len(m), -1), axis=1) for m in (a, b))
+    x, y = (np.array([average_ranks(row) for row in m.reshape(len(m), -1)]) for m in (a, b))
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
     scale = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
     found: Float = np.divide((x * y).sum(axis=1), scale, out=np.full(len(a), np.nan), where=scale > 0)

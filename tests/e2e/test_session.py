@@ -123,6 +123,7 @@ def test_a_session_and_the_next_one(phantoms: Path) -> None:
     two_sessions(phantoms, QT_QPA_PLATFORM="offscreen")
 
 
+@pytest.mark.slow
 def test_a_session_and_the_next_one_under_an_x_server(phantoms: Path) -> None:
     with x_server() as display:
         two_sessions(phantoms, QT_QPA_PLATFORM="xcb", DISPLAY=display)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory is read from /proc")
 @pytest.mark.timeout(2500)
-@pytest.mark.parametrize("images", [60, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("images", [24, pytest.param(1000, marks=pytest.mark.slow)])
 def test_images_that_were_opened_and_closed_leave_nothing_behind(tmp_path: Path, images: int) -> None:
     command = [sys.executable, "-m", "tests.app.endurance", str(tmp_path / "study"), str(images)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=2400)

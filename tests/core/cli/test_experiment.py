@@ -42,6 +42,7 @@ def test_the_confounded_study_has_twin_test_sets_of_patients_apart(confounded_st
     assert {source[patient] for patient, part in split.parts.items() if part is not Part.TEST} == {TRAINING}
 
 
+@pytest.mark.slow
 def test_table_one_is_made_then_gone_on_with(confounded_study: Path, tmp_path: Path, marginalia: Run) -> None:
     arguments = ["experiment", "table1", "--study", confounded_study, "--out", tmp_path, "--seeds", "1", *CHANGES]
     first = marginalia(*arguments)

@@ -56,11 +56,12 @@ def stored_regions(study: Study) -> int:
     )
 
 
-def test_a_hundred_rounds_of_annotating_and_opening_do_not_grow_the_cache(study: Study) -> None:
+@pytest.mark.parametrize("rounds", [20, pytest.param(100, marks=pytest.mark.slow)])
+def test_rounds_of_annotating_and_opening_do_not_grow_the_cache(study: Study, rounds: int) -> None:
     versions = [0] * LESIONS
     random = np.random.default_rng(5)
     assert open_regions(study, versions)[1] == LESIONS
-    for _ in range(100):
+    for _ in range(rounds):
         versions[random.integers(LESIONS)] += 1
         found, cut = open_regions(study, versions)
         assert cut == 1, "every other region comes from the cache"
