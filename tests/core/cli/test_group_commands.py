@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from core.domain.study import Labels
 from core.domain.vocabulary import MarginType
 from core.model.checkpoint import load_model
@@ -27,6 +29,7 @@ def read_everything(folder: Path, name: str, *, wrong: int) -> None:
                 study.assignments.finish(lesion.id, reader.id)
 
 
+@pytest.mark.slow  # its parts are tested in tests/core/tasks/readers
 def test_two_readers_differ_a_third_adjudicates_and_training_uses_the_consensus(
     own_study: Path, marginalia: Run, refused: Run
 ) -> None:
