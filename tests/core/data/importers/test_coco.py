@@ -160,7 +160,7 @@ def test_a_wrong_annotation_is_named_and_can_be_skipped(
 
 def test_a_document_without_its_images_says_so(tmp_path: Path) -> None:
     folder = placed(tmp_path, document({"bbox": [1, 1, 9, 9]}, file_name="other.png"))
-    with pytest.raises(BadFileError, match=r"None of the 1 image\(s\).*other\.png"):
+    with pytest.raises(BadFileError, match=r"No image that the COCO document names \(1\).*other\.png"):
         make_plan(folder)
 
 
