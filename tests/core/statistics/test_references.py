@@ -234,6 +234,7 @@ def test_difference_of_weighted_means_over_runs_agrees_with_the_jackknife() -> N
 
 PRINTED = "figures printed for the patients of DeLong et al. 1988"
 REFERENCES: dict[str, tuple[str, str]] = {
+    "ranks.average_ranks": ("test_equal_values_share_the_mean_of_their_ranks", "scipy"),
     # function: (test, what it is compared with)
     "activation.top_count": ("test_two_and_a_half_thousand_pixels_of_a_224_grid_count", "by hand"),
     "activation.top_membership": (
