@@ -21,7 +21,8 @@ def why_no_proposal(
     """Return the reason why nothing may be proposed, as a sentence; "" if it may.
 
     ``blind``: the labels of the data set and of others are hidden until the reader gave their own. A lesion
-    that nobody else labelled or drew on has nothing to hide. ``lesion_id``: None for a new lesion of the image.
+    that nobody else labelled or drew on has nothing to hide, unless an open assignment has the reader read it
+    blind. ``lesion_id``: None for a new lesion of the image, which could lie on any lesion that is there.
     """
     lesions = [lesion_id] if lesion_id is not None else [one.id for one in study.lesions.of_image(image_id)]
     for made in study.reader_studies.all():
@@ -37,13 +38,22 @@ def why_no_proposal(
                 "This lesion belongs to the reader study {reader_study}; read it there before you use proposals.",
                 reader_study=made.name,
             )
-    if not blind or lesion_id is None:
-        return NOTHING
+    if any(_reads_blind(study, reader_id, one, blind=blind) for one in lesions):
+        return BLIND
+    return NOTHING
+
+
+def _reads_blind(study: Study, reader_id: str, lesion_id: str, *, blind: bool) -> bool:
+    """Return True while the reader is to name the margin of a lesion without help."""
     labels = study.lesions.all_labels(lesion_id)
-    own = labels.get(reader_id, Labels())
+    if labels.get(reader_id, Labels()).margin is not None:
+        return False
+    if not study.assignments.may_see_others(lesion_id, reader_id):
+        # whatever the reader chose to see, and also for who is the first to label it
+        return True
     others = {reader for reader, given in labels.items() if reader != reader_id and given != Labels()}
     others |= set(study.annotations.readers_of(lesion_id)) - {reader_id}
-    return BLIND if others and own.margin is None else NOTHING
+    return blind and bool(others)
 
 
 def last_width(study: Study, reader_id: str) -> Length | None:
